@@ -1,0 +1,35 @@
+# Two slim images from one file, each with its own extra only: the gateway's has neither pandas nor
+# alpaca-py. `docker build --target gateway -t tapecast-gateway .`, and the same with `ingest`.
+
+FROM python:3.13-slim AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CACHE_DIR=/var/cache/pip
+WORKDIR /source
+RUN python -m venv /opt/tapecast
+ENV PATH=/opt/tapecast/bin:$PATH
+COPY pyproject.toml constraints.txt README.md LICENSE standalone.py ./
+COPY shared ./shared
+COPY ingest ./ingest
+COPY gateway ./gateway
+COPY simulator ./simulator
+
+FROM build AS build-ingest
+RUN --mount=type=cache,target=/var/cache/pip pip install -c constraints.txt ".[ingest]"
+
+FROM build AS build-gateway
+RUN --mount=type=cache,target=/var/cache/pip pip install -c constraints.txt ".[gateway]"
+
+FROM python:3.13-slim AS runtime
+RUN useradd --system --no-create-home --shell /usr/sbin/nologin tapecast
+ENV PATH=/opt/tapecast/bin:$PATH PYTHONUNBUFFERED=1
+WORKDIR /srv
+USER tapecast
+
+FROM runtime AS ingest
+COPY --from=build-ingest /opt/tapecast /opt/tapecast
+CMD ["python", "-m", "ingest"]
+
+FROM runtime AS gateway
+COPY --from=build-gateway /opt/tapecast /opt/tapecast
+ENV HOST=0.0.0.0 PORT=8001
+EXPOSE 8001
+CMD ["python", "-m", "gateway"]

@@ -1,0 +1,6 @@
+"""``make bench``: every measurement with its defaults."""
+
+from bench import latency
+
+if __name__ == "__main__":
+    latency.main()

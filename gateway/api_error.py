@@ -1,0 +1,60 @@
+"""Refusals: one JSON form for all, naming the value and the remedy."""
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+_encode = msgspec.json.Encoder().encode
+
+
+class ApiError(Exception):
+    """A request that cannot be served. ``message`` names the value, ``hint`` the remedy."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        hint: str,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.headers = headers
+
+    def response(self) -> Response:
+        """Return it as ``{"error": {"code", "message", "hint"}}``."""
+        error = {"code": self.code, "message": self.message, "hint": self.hint}
+        return Response(
+            _encode({"error": error}),
+            self.status,
+            {"Cache-Control": "no-store", **(self.headers or {})},
+            "application/json",
+        )
+
+
+async def answer_api_error(_: Request, error: Exception) -> Response:
+    """Answer an ``ApiError``."""
+    assert isinstance(error, ApiError)  # noqa: S101 - Starlette looks handlers up by type
+    return error.response()
+
+
+async def answer_http_exception(request: Request, error: Exception) -> Response:
+    """Answer what the router refuses: an unknown path, a method that a path does not have."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - Starlette looks handlers up by type
+    asked = f"{request.method} {request.url.path}"
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        allowed = headers.get("Allow", "GET")
+        refusal = ApiError(405, "wrong_method", f"{asked} is not served", f"use {allowed}", headers)
+    elif error.status_code == 404:
+        refusal = ApiError(
+            404, "unknown_path", f"{asked} is not served", "see docs/reference.md", headers
+        )
+    else:
+        refusal = ApiError(error.status_code, "refused", error.detail, "", headers)
+    return refusal.response()

@@ -1,0 +1,98 @@
+"""The events that a gateway makes itself. What the ingest published is forwarded untouched."""
+
+from typing import Literal
+
+import msgspec
+
+from gateway import sse
+from shared.event_id import EventId
+from shared.price import Price
+from shared.topics import PRICE, key_of
+
+ByeReason = Literal["shutdown", "slow", "expired", "max_age", "busy"]
+NoPriceReason = Literal["no_trade_seen", "redis_unavailable"]
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Hello(msgspec.Struct, kw_only=True):
+    """The first event of a stream: what was asked for, as understood."""
+
+    stream_id: str
+    server_time: str
+    heartbeat_seconds: float
+    topics: list[str]
+    denied: list[str]
+    interval: float
+    resumed: bool
+    event_id: str
+
+
+class Ready(msgspec.Struct):
+    """The snapshot is complete; what follows is live."""
+
+    event_id: str
+    server_time: str
+
+
+class Feed(msgspec.Struct, kw_only=True):
+    """The upstream as this gateway sees it, through the ingest's reports."""
+
+    event_id: str
+    alpaca_connected: bool
+    state: str
+    reason: str | None
+    since: str
+    session: str
+    next_open: str | None
+    next_close: str | None
+    lag_ms: float | None
+
+
+class Heartbeat(msgspec.Struct, kw_only=True):
+    """A sign of life that JavaScript can see, since comments are invisible to EventSource."""
+
+    event_id: str
+    server_time: str
+    feed_state: str
+    session: str
+    lag_ms: float | None
+
+
+class Bye(msgspec.Struct):
+    """The server ends the stream; come back after ``retry_ms``."""
+
+    event_id: str
+    reason: ByeReason
+    retry_ms: int
+
+
+def hello(data: Hello) -> bytes:
+    """Return the bytes of a ``hello``."""
+    return sse.event("hello", _encode(data))
+
+
+def ready(cursor: EventId, server_time: str) -> bytes:
+    """Return the bytes of a ``ready``."""
+    return sse.event("ready", _encode(Ready(str(cursor), server_time)), cursor=cursor)
+
+
+def feed(data: Feed) -> bytes:
+    """Return the bytes of a ``feed``."""
+    return sse.event("feed", _encode(data))
+
+
+def heartbeat(cursor: EventId, data: Heartbeat) -> bytes:
+    """Return the bytes of a ``heartbeat``."""
+    return sse.event("heartbeat", _encode(data), cursor=cursor)
+
+
+def bye(cursor: EventId, reason: ByeReason, retry_ms: int) -> bytes:
+    """Return the bytes of a ``bye``; a native EventSource obeys its ``retry:`` line."""
+    return sse.event("bye", _encode(Bye(str(cursor), reason, retry_ms)), retry_ms=retry_ms)
+
+
+def no_price(topic: str, reason: NoPriceReason) -> bytes:
+    """Return a ``price`` event that says why there is no price; every published one is newer."""
+    body = _encode(Price(symbol=key_of(topic), reason=reason))
+    return sse.event(PRICE, b'{"event_id":"0-0",' + body[1:])

@@ -1,0 +1,160 @@
+"""A gateway put together, run, and ended in the right order."""
+
+import asyncio
+import os
+import random
+import secrets
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import structlog
+from redis.asyncio import Redis
+
+from gateway import events
+from gateway.app import Gateway, create_app
+from gateway.feed_view import FeedView
+from gateway.http_protocol import Server, listen, make_server
+from gateway.hub import Hub
+from gateway.interest import Interest
+from gateway.settings import GatewaySettings
+from gateway.subscriber import Subscriber
+from shared import rfc3339
+from shared.redis_source import REDIS_ERRORS, RedisSource
+
+log = structlog.get_logger()
+
+HOUSEKEEPING_SECONDS = 0.1
+REPORT_SECONDS = 5.0
+STREAMS_ENDED_PER_SECOND = 200
+"""How fast a draining gateway says goodbye at most, so that a few streams do not take long."""
+
+RETRY_MS = (500, 3_000)
+"""Clients come back after a random time in this range, so that they do not come all at once."""
+
+
+class GatewayService:
+    """One gateway. ``run`` serves until ``stop`` is set, then drains."""
+
+    def __init__(self, settings: GatewaySettings, source: RedisSource) -> None:
+        self._settings = settings
+        self._source = source
+        self._random = random.Random()  # noqa: S311 - jitter, not a secret
+        self.listener: socket.socket | None = None
+
+    def bind(self) -> int:
+        """Listen, and return the port.
+
+        Raises:
+            OSError: the address cannot be used.
+        """
+        self.listener = listen(self._settings.host, self._settings.port)
+        port: int = self.listener.getsockname()[1]
+        return port
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until ``stop``; whatever fails inside comes out."""
+        if self.listener is None:
+            self.bind()
+        async with self._source.client("gateway") as client:
+            gateway, subscriber, interest = self._assemble(client)
+            hub, feed = gateway.hub, gateway.feed
+            server = make_server(create_app(gateway))
+            async with asyncio.TaskGroup() as tasks:
+                background = [
+                    tasks.create_task(work)
+                    for work in (
+                        subscriber.run(),
+                        interest.run(),
+                        self._housekeep(hub, feed),
+                        self._heartbeat(hub, feed),
+                        self._report(gateway),
+                    )
+                ]
+                serving = tasks.create_task(self._serve(server, stop))
+                log.info(
+                    "gateway listening", host=self._settings.host, gateway_id=gateway.gateway_id
+                )
+                await stop.wait()
+                gateway.draining = True
+                await self._drain(hub)
+                server.should_exit = True
+                await serving
+                for task in background:
+                    task.cancel()
+
+    def _assemble(self, client: Redis) -> tuple[Gateway, Subscriber, Interest]:
+        hub = Hub(
+            asyncio.get_running_loop(),
+            flush_interval=self._settings.flush_interval_ms / 1000,
+            clock=time.time,
+        )
+        feed = FeedView(clock=time.time, newest=lambda: hub.newest, announce=hub.announce_feed)
+        hub.feed.frame = events.feed(feed.event)
+        gateway = Gateway(
+            self._settings,
+            gateway_id=f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(3)}",
+            hub=hub,
+            feed=feed,
+            client=client,
+            clock=time.time,
+        )
+        interest = Interest(client, hub, gateway.gateway_id)
+        subscriber = Subscriber(self._source, hub, feed, on_connect=interest.redis_connected)
+        hub.on_change += [subscriber.topics_changed, interest.topics_changed]
+        return gateway, subscriber, interest
+
+    async def _serve(self, server: Server, stop: asyncio.Event) -> None:
+        assert self.listener is not None  # noqa: S101 - run() has bound it
+        await server.serve(sockets=[self.listener])
+        if not stop.is_set():
+            raise RuntimeError("the HTTP server ended by itself")
+
+    async def _housekeep(self, hub: Hub, feed: FeedView) -> None:
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+            feed.refresh()
+            hub.drop_idle()
+            hub.flusher.wake_readers()
+            for client in hub.flusher.stalled_longer_than(self._settings.slow_client_seconds):
+                log.info("slow client cut", stream_id=client.stream_id)
+                hub.end(client, self._bye(hub, "slow"))
+                client.sink.abort()
+
+    async def _heartbeat(self, hub: Hub, feed: FeedView) -> None:
+        while True:
+            await asyncio.sleep(self._settings.heartbeat_seconds)
+            heartbeat = events.Heartbeat(
+                event_id=str(hub.newest),
+                server_time=rfc3339.from_unix(time.time()),
+                feed_state=feed.event.state,
+                session=feed.event.session,
+                lag_ms=feed.event.lag_ms,
+            )
+            hub.broadcast(events.heartbeat(hub.newest, heartbeat))
+
+    async def _report(self, gateway: Gateway) -> None:
+        await _every(REPORT_SECONDS, gateway.report)
+
+    async def _drain(self, hub: Hub) -> None:
+        """Say goodbye to every stream, one after the other over the drain time."""
+        hub.farewell = lambda: self._bye(hub, "shutdown")
+        clients = list(hub.clients)
+        self._random.shuffle(clients)
+        seconds = min(self._settings.drain_seconds, len(clients) / STREAMS_ENDED_PER_SECOND)
+        log.info("gateway draining", streams=len(clients), seconds=round(seconds, 2))
+        for client in clients:
+            if client in hub.clients:
+                hub.end(client, self._bye(hub, "shutdown"))
+            await asyncio.sleep(seconds / len(clients))
+
+    def _bye(self, hub: Hub, reason: events.ByeReason) -> bytes:
+        return events.bye(hub.newest, reason, self._random.randint(*RETRY_MS))
+
+
+async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        with suppress(*REDIS_ERRORS):  # the subscriber reports the loss; try again
+            await work()
+        await asyncio.sleep(seconds)

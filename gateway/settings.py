@@ -1,0 +1,73 @@
+"""The gateway's settings."""
+
+import ipaddress
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import NoDecode
+
+from shared.settings import MEMORY_URL, CommonSettings
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class GatewaySettings(CommonSettings):
+    """What a gateway needs to know; see ``docs/reference.md``."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8001, ge=0, le=65535)
+    api_token: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    update_interval_seconds: float = Field(0.25, ge=0, le=60)
+    flush_interval_ms: float = Field(20, ge=0, le=1000)
+    heartbeat_seconds: float = Field(10, gt=0, le=300)
+    drain_seconds: float = Field(10, ge=0, le=300)
+    slow_client_seconds: float = Field(30, gt=0, le=600)
+    max_topics_per_client: int = Field(500, ge=1)
+
+    @field_validator("api_token", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        """Several tokens, separated by commas, so that one can be replaced while both work."""
+        if isinstance(value, str):
+            return tuple(token.strip() for token in value.split(",") if token.strip())
+        return value
+
+    @field_validator("api_token")
+    @classmethod
+    def _token_unless_loopback(
+        cls, tokens: tuple[SecretStr, ...], info: ValidationInfo
+    ) -> tuple[SecretStr, ...]:
+        host = info.data.get("host", "127.0.0.1")
+        if not tokens and not is_loopback(host):
+            raise ValueError(
+                f"not set, and HOST is {host}: anyone who reaches this address could read the "
+                "prices. Set API_TOKEN, or HOST=127.0.0.1"
+            )
+        return tokens
+
+
+class GatewayProcessSettings(GatewaySettings):
+    """The settings of a gateway that is a process of its own, with a Redis beside it."""
+
+    @field_validator("redis_url")
+    @classmethod
+    def _needs_redis(cls, url: str | None) -> str:
+        if url is None:
+            raise ValueError(
+                "not set: a gateway reads prices from Redis, e.g. redis://127.0.0.1:6379; "
+                "to try everything without one run: python -m standalone"
+            )
+        if url.startswith(MEMORY_URL):
+            raise ValueError(
+                "memory:// lives in one process and would show this gateway nothing; "
+                "use it with: python -m standalone"
+            )
+        return url

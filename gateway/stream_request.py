@@ -1,0 +1,69 @@
+"""What a stream's query asks for, checked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.api_error import ApiError
+from shared.topics import InvalidSymbolError, price_topic, stock_symbol
+
+MAX_INTERVAL_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class StreamRequest:
+    """Topics without doubles in the order asked for; ``interval`` in seconds, 0 = every update."""
+
+    topics: tuple[str, ...]
+    interval: float
+
+
+def symbols_of(query: Mapping[str, str], limit: int) -> list[str]:
+    """Return the symbols of ``?symbols=SPY,IBM``, in upper case and without doubles.
+
+    Raises:
+        ApiError: 400, the list is missing, empty, too long, or a symbol is malformed.
+    """
+    text = query.get("symbols", "")
+    if not text.strip():
+        raise ApiError(400, "no_symbols", "no symbols were asked for", "add ?symbols=SPY,IBM")
+    parts = text.split(",")
+    if len(parts) > limit:
+        raise ApiError(
+            400,
+            "too_many_symbols",
+            f"{len(parts)} symbols were asked for; one stream takes {limit}",
+            "open a second stream, or raise MAX_TOPICS_PER_CLIENT",
+        )
+    try:
+        return list(dict.fromkeys(stock_symbol(part) for part in parts))
+    except InvalidSymbolError as error:
+        raise ApiError(400, "bad_symbol", str(error), "symbols=SPY,IBM,BRK.B") from error
+
+
+def prices(query: Mapping[str, str], *, limit: int, interval: float) -> StreamRequest:
+    """Return what ``/api/stream/prices?symbols=&interval=`` asks for.
+
+    Raises:
+        ApiError: 400 with the value that is wrong.
+    """
+    topics = tuple(price_topic(symbol) for symbol in symbols_of(query, limit))
+    return StreamRequest(topics, _interval_of(query, interval))
+
+
+def _interval_of(query: Mapping[str, str], default: float) -> float:
+    text = query.get("interval")
+    if text is None:
+        return default
+    try:
+        interval = float(text)
+    except ValueError:
+        interval = -1.0
+    if not 0 <= interval <= MAX_INTERVAL_SECONDS:
+        raise ApiError(
+            400,
+            "bad_interval",
+            f"interval={text!r} is not a number of seconds from 0 to {MAX_INTERVAL_SECONDS:g}",
+            "interval=0 sends every update, interval=0.25 at most four a second and symbol",
+        )
+    # Streams of equal interval share their frames, so nearly equal ones are made equal.
+    return round(interval, 2)

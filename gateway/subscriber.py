@@ -1,0 +1,180 @@
+"""The gateway's subscription to Redis: one connection, opened anew whenever it is lost.
+
+Subscribe first, then read the stored value, the newer id wins. redis-py re-subscribes silently
+when it reconnects; every confirmation therefore leads to a reading of the stored value.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+
+from gateway.channel import Channel
+from gateway.feed_view import FeedView
+from gateway.hub import Hub
+from shared import keys, message
+from shared.redis_source import REDIS_ERRORS, RedisSource
+
+log = structlog.get_logger()
+
+PING_SECONDS = 5.0
+"""How often a quiet connection is asked for a sign of life."""
+
+SILENCE_SECONDS = 12.0
+"""After so long without a frame the peer is dead, hung or cut off, though the socket may stand."""
+
+LOAD_AT_ONCE = 500
+
+# A pub/sub object used while it reconnects raises RuntimeError; the connection is spent then.
+LOST = (*REDIS_ERRORS, RuntimeError)
+
+
+class Subscriber:
+    """Keeps the hub supplied. Within a connection one task reads, one subscribes, one loads."""
+
+    def __init__(
+        self,
+        source: RedisSource,
+        hub: Hub,
+        feed: FeedView,
+        *,
+        on_connect: Callable[[], None] = lambda: None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._source = source
+        self._hub = hub
+        self._feed = feed
+        self._on_connect = on_connect
+        self._jitter = jitter
+        self._changed = asyncio.Event()
+        self._confirmed = asyncio.Event()
+        self._to_load: dict[bytes, None] = {}
+        self._heard = 0.0
+        self._told: str | None = None
+
+    def topics_changed(self) -> None:
+        """Compare what is subscribed with what the hub watches."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Read until cancelled, through every loss of Redis."""
+        async with (
+            self._source.client("gateway-subscriber", subscriber=True) as subscriber,
+            self._source.client("gateway-loader") as loader,
+        ):
+            while True:
+                try:
+                    await self._connection(subscriber, loader)
+                except* LOST as lost:
+                    reason = str(lost.exceptions[0]) or type(lost.exceptions[0]).__name__
+                    self._feed.on_redis(connected=False)
+                    if reason != self._told:
+                        log.warning("redis lost", redis=self._source.address, error=reason)
+                    self._told = reason
+                await asyncio.sleep(0.1 + 0.4 * self._jitter())
+
+    async def _connection(self, subscriber: Redis, loader: Redis) -> None:
+        pubsub = subscriber.pubsub()
+        self._to_load.clear()
+        self._heard = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                await pubsub.subscribe(keys.INGEST_STATUS)
+                tasks.create_task(self._read(pubsub))
+                tasks.create_task(self._subscribe(pubsub))
+                tasks.create_task(self._load(loader))
+        finally:
+            with suppress(*LOST):
+                await pubsub.unsubscribe()  # fakeredis feeds a subscriber for ever otherwise
+            with suppress(*LOST):
+                await pubsub.aclose()  # type: ignore[no-untyped-call]
+
+    async def _read(self, pubsub: PubSub) -> None:
+        while True:
+            received = await pubsub.get_message(timeout=None)
+            self._heard = asyncio.get_running_loop().time()
+            if received is None:
+                continue
+            if received["type"] == "message":
+                self._take(received["channel"], received["data"])
+            elif received["type"] == "subscribe":
+                self._to_load[received["channel"]] = None
+                self._confirmed.set()
+
+    def _take(self, channel: bytes, data: bytes) -> None:
+        with _refusing(channel):
+            if channel == keys.INGEST_STATUS.encode():
+                self._feed.on_report(message.unpack(data)[1])
+            else:
+                self._hub.publish(channel, data)
+
+    async def _subscribe(self, pubsub: PubSub) -> None:
+        subscribed: dict[bytes, Channel] = {}
+        while True:
+            self._changed.clear()
+            wanted = dict(self._hub.channels)
+            # A topic dropped and watched again is another channel, whose value was not read yet.
+            new = [topic for topic, channel in wanted.items() if subscribed.get(topic) != channel]
+            gone = subscribed.keys() - wanted.keys()
+            if new:
+                await pubsub.subscribe(*new)
+            if gone:
+                await pubsub.unsubscribe(*gone)
+            if not new and not gone:
+                self._check_silence()
+                await pubsub.ping()
+            subscribed = wanted
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PING_SECONDS):
+                    await self._changed.wait()
+
+    def _check_silence(self) -> None:
+        silence = asyncio.get_running_loop().time() - self._heard
+        if silence > SILENCE_SECONDS:
+            raise TimeoutError(f"nothing heard for {silence:.0f} s")
+
+    async def _load(self, loader: Redis) -> None:
+        """Read the stored value of every topic whose subscription was confirmed."""
+        while True:
+            await self._confirmed.wait()
+            self._confirmed.clear()
+            while self._to_load:
+                topics = list(self._to_load)[:LOAD_AT_ONCE]
+                stored: list[Any] = await loader.mget([_stored_key(topic) for topic in topics])
+                for topic, value in zip(topics, stored, strict=True):
+                    self._to_load.pop(topic, None)
+                    self._take_stored(topic, value)
+
+    def _take_stored(self, topic: bytes, value: bytes | None) -> None:
+        if topic == keys.INGEST_STATUS.encode():
+            log.info("redis connected", redis=self._source.address)
+            self._told = None
+            self._feed.on_redis(connected=True)
+            self._on_connect()
+            if value is not None:
+                with _refusing(topic):
+                    self._feed.on_report(value)
+            return
+        if value is not None:
+            self._take(topic, value)
+        self._hub.loaded(topic)
+
+
+@contextmanager
+def _refusing(topic: bytes) -> Iterator[None]:
+    """Pass over what is not ours, or of another version: it must not end the reader."""
+    try:
+        yield
+    except (ValueError, msgspec.DecodeError) as error:
+        log.warning("message refused", channel=topic.decode(), error=str(error))
+
+
+def _stored_key(topic: bytes) -> str:
+    name = topic.decode()
+    return name if name == keys.INGEST_STATUS else keys.last_key(name)

@@ -1,0 +1,1 @@
+"""The one owner of the Alpaca connection: trades in, topics in Redis out."""

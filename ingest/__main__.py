@@ -1,0 +1,38 @@
+"""``python -m ingest``: the one that holds the Alpaca connection, as a process of its own."""
+
+import asyncio
+import sys
+
+import structlog
+
+from ingest.feed_error import FeedError
+from ingest.service import IngestService
+from ingest.settings import IngestProcessSettings
+from shared import logs, process
+from shared.redis_source import RedisSource
+from shared.settings import SettingsError
+
+
+def main() -> int:
+    """Read the settings, then lead or stand by until SIGTERM."""
+    try:
+        settings = IngestProcessSettings.load()
+    except SettingsError as error:
+        return process.refuse("ingest", str(error))
+    logs.configure(settings.log_level, settings.log_format, "ingest")
+    assert settings.redis_url is not None  # noqa: S101 - checked by the settings
+    service = IngestService(settings, RedisSource(settings.redis_url))
+
+    async def run(stop: asyncio.Event) -> int:
+        try:
+            await service.run(stop)
+        except FeedError as error:
+            structlog.get_logger().error("alpaca refuses", error=str(error), code=error.code)
+            return process.EXIT_SETTINGS
+        return 0
+
+    return process.run(run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""Which trades move the last price: sale conditions by tape and code.
+
+Source: the consolidated rules of CTA and UTP as Polygon's glossary, dxFeed's table and Massive's
+mapping give them, compared in Alpaca's forum threads 8996 and 13850. All codes of a trade must
+allow it. A code means different things on different tapes: ``B`` is an average price on tapes A
+and B and a bunched trade on tape C.
+"""
+
+from collections.abc import Iterable
+from enum import IntEnum
+from functools import lru_cache
+
+from shared.ingest_status import Session
+
+
+class Eligibility(IntEnum):
+    """Whether a trade may move the last price; of several codes the strictest decides."""
+
+    ALWAYS = 0
+    FIRST_ONLY = 1
+    """Only while the day has no last price yet."""
+    NEVER = 2
+
+
+_ALWAYS = "@ FEXO56KADSY1L9"
+_FIRST_ONLY = "Z4PG"
+# C cash, N next day, H price variation, V contingent, 7 qualified contingent, I odd lot,
+# U extended hours out of sequence, R seller, M Q official close and open of one exchange.
+_NEVER = "CNHV7IURMQ"
+
+_EVERY_TAPE = {
+    **dict.fromkeys(_ALWAYS, Eligibility.ALWAYS),
+    **dict.fromkeys(_FIRST_ONLY, Eligibility.FIRST_ONLY),
+    **dict.fromkeys(_NEVER, Eligibility.NEVER),
+}
+_CTA = {**_EVERY_TAPE, "B": Eligibility.NEVER}
+_UTP = {**_EVERY_TAPE, "B": Eligibility.ALWAYS, "W": Eligibility.NEVER}
+_BY_TAPE = {"A": _CTA, "B": _CTA, "C": _UTP, "O": _UTP}
+
+_EXTENDED = "T"
+
+
+def eligibility(tape: str | None, conditions: Iterable[str], session: Session) -> Eligibility:
+    """Return whether a trade may move the last price.
+
+    An unknown code, or an unknown tape where the tape matters, is not eligible. Form T trades
+    count outside regular hours and never within them.
+    """
+    return _decide(tape, tuple(conditions), session in ("pre", "post"))
+
+
+@lru_cache(maxsize=4096)
+def _decide(tape: str | None, conditions: tuple[str, ...], extended: bool) -> Eligibility:
+    rules = _BY_TAPE.get(tape or "", _EVERY_TAPE)
+    strictest = Eligibility.ALWAYS
+    for code in conditions:
+        if code in (_EXTENDED, ""):
+            rule = Eligibility.ALWAYS if extended or not code else Eligibility.NEVER
+        else:
+            rule = rules.get(code, Eligibility.NEVER)
+        strictest = max(strictest, rule)
+    return strictest
+
+
+def unknown_codes(tape: str | None, conditions: Iterable[str]) -> list[str]:
+    """Return the codes that the tape's table does not hold, for counting."""
+    rules = _BY_TAPE.get(tape or "", _EVERY_TAPE)
+    return [code for code in conditions if code not in rules and code not in (_EXTENDED, "")]

@@ -1,0 +1,63 @@
+"""What Alpaca's errors mean for the connection: try again soon, later, or never.
+
+Codes: https://docs.alpaca.markets/docs/streaming-market-data, and 411 from Alpaca's Go SDK.
+"""
+
+from enum import Enum
+
+
+class Retry(Enum):
+    """What to do after an error."""
+
+    SOON = "soon"
+    LATER = "later"
+    NEVER = "never"
+
+
+HTTP_TOO_MANY_REQUESTS = 429
+
+_MEANING: dict[int, tuple[Retry, str]] = {
+    400: (Retry.SOON, "a message that Alpaca does not understand"),
+    401: (Retry.SOON, "not authenticated"),
+    402: (
+        Retry.NEVER,
+        "check ALPACA_PAPER_API_KEY and ALPACA_PAPER_SECRET_KEY (without PAPER_ for live keys)",
+    ),
+    403: (Retry.SOON, "already authenticated"),
+    404: (Retry.SOON, "Alpaca waited ten seconds for the keys"),
+    406: (Retry.LATER, "another session holds Alpaca's slot; a dead one frees it after 90 s"),
+    407: (Retry.SOON, "the ingest read too slowly"),
+    408: (Retry.NEVER, "this account has no access to the v2 data API"),
+    409: (Retry.NEVER, "the plan does not include this feed: set ALPACA_FEED=iex, or upgrade"),
+    410: (Retry.NEVER, "the feed has no such channel: check ALPACA_FEED"),
+    411: (Retry.NEVER, "the token lacks the scope for market data"),
+    412: (Retry.NEVER, "this feed speaks msgpack only"),
+    413: (Retry.NEVER, "this feed allows no subscription to everything"),
+    HTTP_TOO_MANY_REQUESTS: (Retry.LATER, "too many connection attempts"),
+    500: (Retry.SOON, "an error inside Alpaca"),
+}
+
+_AUTH_HTTP = (401, 403)
+
+
+class FeedError(Exception):
+    """A connection that ended or could not be made. ``code`` is Alpaca's, or the HTTP status."""
+
+    def __init__(self, message: str, code: int | None = None) -> None:
+        self.code = code
+        self.retry, self.hint = _MEANING.get(code or 0, (Retry.SOON, ""))
+        where = f" ({code})" if code is not None else ""
+        super().__init__(f"{message}{where}" + (f": {self.hint}" if self.hint else ""))
+
+
+class SubscriptionError(FeedError):
+    """A refused change of the subscription (400 or 405); the connection stands."""
+
+
+def from_http(status: int) -> FeedError:
+    """Return the error for an HTTP status in place of a WebSocket."""
+    if status in _AUTH_HTTP:
+        return FeedError(f"Alpaca answered HTTP {status}", 402)
+    if status == HTTP_TOO_MANY_REQUESTS:
+        return FeedError("Alpaca answered HTTP 429", HTTP_TOO_MANY_REQUESTS)
+    return FeedError(f"Alpaca answered HTTP {status}")

@@ -1,0 +1,82 @@
+"""The ingest as a service: wait for the lease, lead, and stand by again when it is lost."""
+
+import asyncio
+import os
+import secrets
+import socket
+from contextlib import suppress
+
+import structlog
+
+from ingest.alpaca_rest import AlpacaRest
+from ingest.leadership import Leadership, RedisClients
+from ingest.lease import RENEW_SECONDS, Lease, LeaseLostError
+from ingest.settings import IngestSettings
+from shared.redis_source import REDIS_ERRORS, RedisSource
+
+log = structlog.get_logger()
+
+
+class IngestService:
+    """One ingest process: stands by until it holds the lease, then leads.
+
+    Raises from ``run``: ``FeedError`` when Alpaca refuses in a way that waiting does not mend.
+    """
+
+    def __init__(self, settings: IngestSettings, source: RedisSource) -> None:
+        self._settings = settings
+        self._source = source
+        self._ingest_id = f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(3)}"
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Stand by or lead until ``stop`` is set."""
+        rest = self._rest()
+        try:
+            async with (
+                self._source.client("ingest") as commands,
+                self._source.client("ingest-publisher") as publisher,
+                self._source.client("ingest-subscriber", subscriber=True) as subscriber,
+            ):
+                redis = RedisClients(commands, publisher, subscriber)
+                while not stop.is_set():
+                    leadership = Leadership(self._settings, rest, redis, self._ingest_id)
+                    if await self._stand_by(leadership.lease, stop):
+                        await self._lead(leadership, stop)
+        finally:
+            rest.close()
+
+    def _rest(self) -> AlpacaRest:
+        credentials = self._settings.credentials
+        assert credentials is not None  # noqa: S101 - whoever made the settings has checked them
+        return AlpacaRest(
+            *credentials,
+            data_url=self._settings.alpaca_data_url,
+            trading_url=self._settings.trading_url,
+            feed=self._settings.alpaca_feed,
+        )
+
+    async def _stand_by(self, lease: Lease, stop: asyncio.Event) -> bool:
+        told: str | None = None
+        while not stop.is_set():
+            try:
+                if await lease.claim():
+                    return True
+                waits_for = "another ingest leads; standing by"
+            except REDIS_ERRORS as error:
+                waits_for = f"redis at {self._source.address} does not answer: {error}; waiting"
+            if waits_for != told:
+                log.warning(waits_for)
+                told = waits_for
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RENEW_SECONDS):
+                    await stop.wait()
+        return False
+
+    async def _lead(self, leadership: Leadership, stop: asyncio.Event) -> None:
+        try:
+            await leadership.run(stop)
+        except BaseExceptionGroup as group:
+            _, other = group.split(LeaseLostError)
+            if other is not None:
+                raise other.exceptions[0] from None
+            log.warning("lease lost: another ingest leads")

@@ -1,0 +1,41 @@
+"""Every key and channel in Redis, and how long each lives.
+
+A topic is itself the key of its value and the name of its channel; ``last_key`` puts the topic in
+braces so that in a cluster the last value lies in the same slot.
+"""
+
+LEASE = "ingest:lease"
+"""Which ingest process leads; expires unless renewed."""
+LEASE_MILLISECONDS = 2_500
+
+EPOCH = "ingest:epoch"
+"""The fencing number of the newest lease; no expiry."""
+
+INGEST_STATUS = "ingest:status"
+"""Key and channel: the leading ingest's health as JSON (``shared.ingest_status``)."""
+INGEST_STATUS_MILLISECONDS = 2_500
+"""Renewed every second; less than the 3 s within which the loss of an ingest has to be known."""
+
+INTEREST = "interest"
+"""Sorted set of ``<gateway id> <topic>`` by expiry (Redis' clock, unix ms); also the channel on
+which a gateway says that it watches something new."""
+INTEREST_MILLISECONDS = 15_000
+
+LAST_SECONDS = 7 * 24 * 3600
+
+GATEWAY_SECONDS = 15
+
+
+def last_key(topic: str) -> str:
+    """Return the key of a topic's last value with its id, as one message."""
+    return f"{{{topic}}}:last"
+
+
+def gateway_key(gateway_id: str) -> str:
+    """Return the key under which a gateway reports itself."""
+    return f"gateway:{gateway_id}"
+
+
+def ticket_key(digest: str) -> str:
+    """Return the key of a stream ticket by the SHA-256 of it, in hex."""
+    return f"ticket:{digest}"

@@ -1,0 +1,30 @@
+"""The ``price`` event: a symbol's last price, whole each time."""
+
+import msgspec
+
+
+class Price(msgspec.Struct, kw_only=True, omit_defaults=False):
+    """The last eligible trade of a symbol, or the reason why there is none.
+
+    Prices and sizes are as received; ``timestamp`` is the exchange's, RFC 3339 with all its
+    nanoseconds; ``received`` the ingest's clock in unix µs; ``change_percent`` a fraction of the
+    previous close. The JSON gets ``event_id`` when it is published.
+    """
+
+    symbol: str
+    price: float | None = None
+    size: float | None = None
+    exchange: str | None = None
+    conditions: list[str] = []
+    tape: str | None = None
+    session: str | None = None
+    timestamp: str | None = None
+    previous_close: float | None = None
+    change: float | None = None
+    change_percent: float | None = None
+    received: int | None = None
+    reason: str | None = None
+    """Why ``price`` is null: ``no_trade_seen``, ``unknown_symbol``, ``redis_unavailable``."""
+
+
+encode = msgspec.json.Encoder().encode

@@ -1,0 +1,105 @@
+"""Connections to Redis or Valkey with the habits that a relay needs, or to fakeredis in memory.
+
+redis-py by default retries silently: a publish is sent twice, a subscriber reconnects and loses
+messages without a word. Here every loss comes out as an exception, once.
+"""
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING, Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.maint_notifications import MaintNotificationsConfig
+
+from shared.settings import MEMORY_URL, without_password
+
+if TYPE_CHECKING:
+    from fakeredis import FakeServer
+
+REDIS_ERRORS = (RedisError, OSError)
+"""What a Redis that is away, starting, or read-only makes a call raise."""
+
+COMMAND_TIMEOUT_SECONDS = 2.0
+CONNECT_TIMEOUT_SECONDS = 2.0
+
+
+def _keepalive() -> dict[int, int]:
+    """Find a dead peer in about ten seconds: unanswered data defeats plain TCP keepalive."""
+    wanted = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 10_000}
+    return {getattr(socket, name): value for name, value in wanted.items() if hasattr(socket, name)}
+
+
+class _LimitedRedis(Redis):
+    """A client whose commands have a time limit of our own.
+
+    redis-py's ``socket_timeout`` writes through ``asyncio.wait_for``, which on Python 3.11 can
+    swallow a cancellation, so that a task never ends; it also makes a task of every command.
+    """
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        async with asyncio.timeout(COMMAND_TIMEOUT_SECONDS):
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+
+
+async def eviction_policy(client: Redis) -> str | None:
+    """Return what the server does when its memory is full; None where it does not say."""
+    try:
+        answer: Any = await client.config_get("maxmemory-policy")
+    except REDIS_ERRORS:  # many hosted servers forbid the command
+        return None
+    policy = answer.get("maxmemory-policy", answer.get(b"maxmemory-policy"))
+    return policy.decode() if isinstance(policy, bytes) else policy
+
+
+class RedisSource:
+    """Where Redis is. Makes clients; the caller owns and closes each.
+
+    ``memory://`` is one fakeredis shared by all clients of this object, so it only serves
+    processes that hold everything (``standalone``).
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._memory: FakeServer | None = None
+        if url.startswith(MEMORY_URL):
+            import fakeredis  # an extra that only memory:// needs
+
+            self._memory = fakeredis.FakeServer(version=(7, 4))
+
+    def client(self, name: str, *, subscriber: bool = False) -> Redis:
+        """Return a client that raises on the first failure and never resends.
+
+        ``subscriber`` leaves out the read timeout, since a quiet channel is no failure.
+        """
+        if self._memory is not None:
+            import fakeredis
+
+            return fakeredis.FakeAsyncRedis(server=self._memory, protocol=2)
+        options: dict[str, Any] = (
+            {}
+            if self.url.startswith("unix:")
+            else {
+                "socket_keepalive": True,
+                "socket_keepalive_options": _keepalive(),
+            }
+        )
+        kind = Redis if subscriber else _LimitedRedis
+        return kind.from_url(
+            self.url,
+            protocol=2,
+            decode_responses=False,
+            client_name=name,
+            retry=Retry(NoBackoff(), 0),
+            socket_timeout=None,
+            socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
+            **options,
+        )
+
+    @property
+    def address(self) -> str:
+        """The URL without its password, for logs."""
+        return without_password(self.url)

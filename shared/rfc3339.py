@@ -1,0 +1,48 @@
+"""Times as text: RFC 3339 in UTC, with every digit that the source had."""
+
+import calendar
+import re
+import time
+from datetime import UTC, datetime
+from functools import lru_cache
+
+_RFC3339 = re.compile(
+    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:(Z)|([+-])([01]\d|2[0-3]):([0-5]\d))",
+    re.IGNORECASE,
+)
+
+
+@lru_cache(maxsize=64)
+def _whole(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
+
+def from_nanoseconds(unix_ns: int) -> str:
+    """Return unix nanoseconds as text; trailing zeros are dropped, as Alpaca does."""
+    seconds, nanoseconds = divmod(unix_ns, 1_000_000_000)
+    if not nanoseconds:
+        return _whole(seconds) + "Z"
+    return f"{_whole(seconds)}.{nanoseconds:09d}".rstrip("0") + "Z"
+
+
+def to_nanoseconds(text: str) -> int:
+    """Return RFC 3339 text as unix nanoseconds.
+
+    Raises:
+        ValueError: the text is no RFC 3339 time.
+    """
+    found = _RFC3339.fullmatch(text)
+    if not found:
+        raise ValueError(f"{text!r} is not an RFC 3339 time")
+    whole, fraction, _, sign, hours, minutes = found.groups()
+    seconds = calendar.timegm(time.strptime(whole.upper(), "%Y-%m-%dT%H:%M:%S"))
+    if sign:
+        offset = int(hours) * 3600 + int(minutes) * 60
+        seconds -= offset if sign == "+" else -offset
+    return seconds * 1_000_000_000 + int((fraction or "0").ljust(9, "0"))
+
+
+def from_unix(seconds: float) -> str:
+    """Return unix seconds as text with milliseconds."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

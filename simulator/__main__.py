@@ -1,0 +1,83 @@
+"""`python -m simulator`: the simulator in the foreground, until SIGINT or SIGTERM."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from simulator import DEFAULT_KEY, DEFAULT_SECRET
+from simulator.hours import AlwaysOpen, NyseHours
+from simulator.service import Simulator, SimulatorSettings
+from simulator.tape import SHIPPED, TapeError
+
+_HOURS = {"always": AlwaysOpen, "nyse": NyseHours}
+
+
+def parse_arguments(arguments: Sequence[str]) -> SimulatorSettings:
+    """Read the command line; on a mistake, print it and exit with 2."""
+    parser = argparse.ArgumentParser(
+        prog="python -m simulator",
+        description="Alpaca's stock stream and a little REST on loopback, from a recorded tape.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=7300, help="port to listen on; 0 = any")
+    parser.add_argument("--tape", type=Path, default=SHIPPED, help="a .jsonl or .jsonl.gz file")
+    parser.add_argument("--speed", type=float, default=1.0, help="gaps are divided by this")
+    loop = argparse.BooleanOptionalAction
+    parser.add_argument("--loop", action=loop, default=True, help="start over at the end")
+    parser.add_argument("--plan", choices=("basic", "plus"), default="basic", help="the plan")
+    parser.add_argument("--symbol-limit", type=int, help="instead of the plan's own limit")
+    parser.add_argument(
+        "--ghost-seconds",
+        type=float,
+        default=0.0,
+        help="how long a connection that was cut keeps its slot; at Alpaca about 90",
+    )
+    parser.add_argument("--hours", choices=tuple(_HOURS), default="always", help="market hours")
+    parser.add_argument("--key", default=DEFAULT_KEY, help="the API key to accept")
+    parser.add_argument("--secret", default=DEFAULT_SECRET, help="its secret")
+    given = vars(parser.parse_args(arguments))
+    given["hours"] = _HOURS[given["hours"]]()
+    try:
+        return SimulatorSettings(**given)
+    except ValueError as error:
+        parser.error(str(error))
+
+
+async def serve(settings: SimulatorSettings) -> None:
+    """Run until a signal comes or a part of the simulator dies."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with Simulator(settings) as simulator:
+        sys.stdout.write(
+            f"simulator: {simulator.stream_url} (REST {simulator.rest_url}), "
+            f"tape {settings.tape}, key {settings.key}, secret {settings.secret}\n"
+        )
+        sys.stdout.flush()
+        serving = asyncio.create_task(simulator.serve_forever())
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if serving.done():
+            serving.result()
+        serving.cancel()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Return the exit code: 0 after a signal, 2 if the tape or the address is no good."""
+    settings = parse_arguments(arguments)
+    try:
+        asyncio.run(serve(settings))
+    except (TapeError, OSError) as error:
+        sys.stderr.write(f"simulator: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

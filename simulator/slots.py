@@ -1,0 +1,33 @@
+"""Who holds the one connection that Alpaca allows per endpoint and user.
+
+A connection that vanished without a WebSocket close keeps its slot for a while: at Alpaca
+about 90 s (forum.alpaca.markets, thread 10896).
+"""
+
+from collections.abc import Callable
+
+
+class Slots:
+    """The connections in use, and the ghosts of those that were cut."""
+
+    def __init__(self, ghost_seconds: float, monotonic: Callable[[], float]) -> None:
+        self._ghost_seconds = ghost_seconds
+        self._monotonic = monotonic
+        self._held: set[tuple[str, str]] = set()
+        self._ghosts: dict[tuple[str, str], float] = {}
+
+    def claim(self, feed: str, key: str) -> bool:
+        """Take the slot; False if a session or a ghost has it."""
+        slot = (feed, key)
+        if slot in self._held or self._ghosts.get(slot, float("-inf")) > self._monotonic():
+            return False
+        self._ghosts.pop(slot, None)
+        self._held.add(slot)
+        return True
+
+    def release(self, feed: str, key: str, *, closed: bool) -> None:
+        """Give the slot back; without a WebSocket close, only after the ghost's time."""
+        slot = (feed, key)
+        self._held.discard(slot)
+        if not closed:
+            self._ghosts[slot] = self._monotonic() + self._ghost_seconds

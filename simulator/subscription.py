@@ -1,0 +1,144 @@
+"""What a session listens to: channels, symbols, the plan's limit and the acknowledgement.
+
+Pure. Sources: docs.alpaca.markets/docs/real-time-stock-pricing-data for channels and keys,
+docs.alpaca.markets/docs/streaming-market-data for the additive rules and the errors.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeGuard
+
+CHANNELS: Final[Mapping[str, str]] = {
+    "t": "trades",
+    "q": "quotes",
+    "b": "bars",
+    "u": "updatedBars",
+    "d": "dailyBars",
+    "s": "statuses",
+    "l": "lulds",
+    "c": "corrections",
+    "x": "cancelErrors",
+    "i": "imbalances",
+}
+"""The channel that carries each message type (`T`)."""
+
+WILDCARD: Final = "*"
+_MIRRORS: Final = ("corrections", "cancelErrors")  # come with trades, never by name
+_LIMITED: Final = ("trades", "quotes")
+_SYMBOL = re.compile(r"[A-Z0-9]{1,12}(?:[.\-][A-Z0-9]{1,5})?", re.ASCII)
+
+
+class RefusedError(Exception):
+    """A request that is answered with an error; `code` is Alpaca's."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One stream endpoint, `/v2/NAME`: the channels in its acknowledgement, and who may use it."""
+
+    name: str
+    acknowledged: tuple[str, ...]
+    unacknowledged: tuple[str, ...] = ()
+    plans: frozenset[str] = frozenset({"basic", "plus"})
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The channels that a client may name."""
+        named = (*self.acknowledged, *self.unacknowledged)
+        return tuple(channel for channel in named if channel not in _MIRRORS)
+
+
+_STOCK_CHANNELS = tuple(name for name in CHANNELS.values() if name != "imbalances")
+
+IEX: Final = Feed("iex", _STOCK_CHANNELS, ("imbalances",))
+SIP: Final = Feed("sip", _STOCK_CHANNELS, ("imbalances",), frozenset({"plus"}))
+TEST: Final = Feed("test", ("trades", "quotes", "bars"))
+
+
+class Subscriptions:
+    """The symbols of each channel, in the order in which they were asked for."""
+
+    def __init__(self, feed: Feed, symbol_limit: int | None) -> None:
+        self._feed = feed
+        self._symbol_limit = symbol_limit
+        self._symbols: dict[str, dict[str, None]] = {name: {} for name in feed.channels}
+
+    def add(self, request: Mapping[str, Iterable[str]]) -> None:
+        """Add symbols, all of them or, beyond the plan's limit, none.
+
+        Raises:
+            RefusedError: 405, and nothing has changed.
+        """
+        wanted = {name: dict(held) for name, held in self._symbols.items()}
+        for channel, symbols in request.items():
+            wanted[channel].update(dict.fromkeys(symbols))
+        self._check_limit(wanted)
+        self._symbols = wanted
+
+    def remove(self, request: Mapping[str, Iterable[str]]) -> None:
+        """Take symbols away; one that is not there is no error."""
+        for channel, symbols in request.items():
+            for symbol in symbols:
+                self._symbols[channel].pop(symbol, None)
+
+    def wants(self, kind: object, symbol: object) -> bool:
+        """Say whether a message of this type (`T`) and symbol is for this session."""
+        channel = CHANNELS.get(kind) if isinstance(kind, str) else None
+        held = self._symbols.get("trades" if channel in _MIRRORS else channel or "")
+        return held is not None and (symbol in held or WILDCARD in held)
+
+    def symbols(self, channel: str) -> list[str]:
+        """Return a channel's symbols; corrections and cancelErrors mirror trades."""
+        return list(self._symbols["trades" if channel in _MIRRORS else channel])
+
+    def acknowledgement(self) -> dict[str, object]:
+        """Return the `subscription` message: always the entire current set."""
+        shown: dict[str, object] = {"T": "subscription"}
+        for channel in self._feed.acknowledged:
+            shown[channel] = self.symbols(channel)
+        # The documented reply has no such key; it appears here only once it says something.
+        for channel in self._feed.unacknowledged:
+            if self._symbols[channel]:
+                shown[channel] = self.symbols(channel)
+        return shown
+
+    def _check_limit(self, wanted: Mapping[str, Mapping[str, None]]) -> None:
+        if self._symbol_limit is None:
+            return
+        counted = {symbol for channel in _LIMITED for symbol in wanted[channel]}
+        if WILDCARD in counted or len(counted) > self._symbol_limit:
+            raise RefusedError(405)
+
+
+def is_symbol(value: object) -> TypeGuard[str]:
+    """Say whether this is a stock symbol in Alpaca's spelling: `AAPL`, `BRK.B`."""
+    return isinstance(value, str) and _SYMBOL.fullmatch(value) is not None
+
+
+def requested_channels(message: Mapping[object, object], feed: Feed) -> dict[str, list[str]]:
+    """Read the channels of a subscribe or unsubscribe message.
+
+    Raises:
+        RefusedError: 400 for a wrong type or symbol, 410 for a channel that the feed lacks.
+    """
+    request: dict[str, list[str]] = {}
+    for channel, symbols in message.items():
+        if channel == "action":
+            continue
+        if not isinstance(channel, str):
+            raise RefusedError(400)
+        # A client in Go sends null for a list that it never filled.
+        listed = [] if symbols is None else symbols
+        if not isinstance(listed, list):
+            raise RefusedError(400)
+        if not all(symbol == WILDCARD or is_symbol(symbol) for symbol in listed):
+            raise RefusedError(400)
+        request[channel] = listed
+    if not request.keys() <= set(feed.channels):
+        raise RefusedError(410)
+    return request

@@ -1,0 +1,153 @@
+"""``python -m standalone``: Valkey, ingest, gateway and, without keys, Alpaca's simulator, at once.
+
+The only module that knows them all. The main job on a laptop, and the quickest way to try it.
+"""
+
+import asyncio
+import sys
+from contextlib import AsyncExitStack
+from typing import Self
+
+import structlog
+from pydantic import SecretStr, model_validator
+
+from gateway.service import GatewayService
+from gateway.settings import GatewaySettings
+from ingest.feed_error import FeedError
+from ingest.service import IngestService
+from ingest.settings import IngestSettings
+from shared import logs, process
+from shared.redis_source import RedisSource
+from shared.settings import MEMORY_URL, SettingsError
+from shared.valkey_server import ValkeyError, ValkeyServer
+from simulator import DEFAULT_KEY, DEFAULT_SECRET
+from simulator.service import Simulator, SimulatorSettings
+
+EXAMPLE_SYMBOLS = "SPY,IBM,BAC,AIG"
+
+
+class StandaloneSettings(GatewaySettings, IngestSettings):
+    """Everything, with nothing required: see ``docs/reference.md``."""
+
+    @model_validator(mode="after")
+    def _both_keys_or_none(self) -> Self:
+        kind = "ALPACA_PAPER_" if self.alpaca_paper else "ALPACA_"
+        pair = (
+            (self.alpaca_paper_api_key, self.alpaca_paper_secret_key)
+            if self.alpaca_paper
+            else (self.alpaca_api_key, self.alpaca_secret_key)
+        )
+        if (pair[0] is None) != (pair[1] is None):
+            missing = "API_KEY" if pair[0] is None else "SECRET_KEY"
+            raise ValueError(f"{kind}{missing} is not set: set both keys, or neither")
+        return self
+
+
+async def run(settings: StandaloneSettings, stop: asyncio.Event) -> int:
+    """Run everything until ``stop`` is set; return the exit status."""
+    async with AsyncExitStack() as parts:
+        valkey = None
+        if settings.redis_url is None:
+            valkey = await parts.enter_async_context(ValkeyServer())
+        source = RedisSource(settings.redis_url or (valkey.url if valkey else ""))
+        simulator = None
+        if settings.credentials is None:
+            simulator = await parts.enter_async_context(Simulator(_simulated(settings)))
+            settings = _pointed_at(simulator, settings)
+        gateway = GatewayService(settings, source)
+        port = gateway.bind()
+        print(_welcome(settings, source, port, valkey, simulator), flush=True)  # noqa: T201
+        ended = asyncio.Event()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                servers = [tasks.create_task(part.run()) for part in (valkey,) if part is not None]
+                if simulator is not None:
+                    servers.append(tasks.create_task(simulator.serve_forever()))
+                ingest = tasks.create_task(IngestService(settings, source).run(ended))
+                await tasks.create_task(gateway.run(stop))
+                ended.set()
+                await ingest
+                for server in servers:
+                    server.cancel()
+        except* FeedError as group:
+            structlog.get_logger().error("alpaca refuses", error=str(group.exceptions[0]))
+            return_status = process.EXIT_SETTINGS
+        else:
+            return_status = 0
+    return return_status
+
+
+def _simulated(settings: StandaloneSettings) -> SimulatorSettings:
+    return SimulatorSettings(plan="plus" if settings.alpaca_feed == "sip" else "basic")
+
+
+def _pointed_at(simulator: Simulator, settings: StandaloneSettings) -> StandaloneSettings:
+    return settings.model_copy(
+        update={
+            "alpaca_paper": True,
+            "alpaca_paper_api_key": SecretStr(DEFAULT_KEY),
+            "alpaca_paper_secret_key": SecretStr(DEFAULT_SECRET),
+            "alpaca_stream_url": simulator.stream_url,
+            "alpaca_data_url": simulator.rest_url,
+            "alpaca_trading_url": simulator.rest_url,
+        }
+    )
+
+
+def _welcome(
+    settings: StandaloneSettings,
+    source: RedisSource,
+    port: int,
+    valkey: ValkeyServer | None,
+    simulator: Simulator | None,
+) -> str:
+    url = f"http://{'[::1]' if settings.host == '::1' else settings.host}:{port}"
+    header = '-H "Authorization: Bearer $API_TOKEN" ' if settings.api_token else ""
+    if simulator is None:
+        account = "paper" if settings.alpaca_paper else "live"
+        feed = f"Alpaca's {settings.alpaca_feed} feed with your {account} keys"
+    else:
+        feed = (
+            "the simulator, a morning of October 2013 recorded and replayed as if it were now "
+            "(no ALPACA_PAPER_API_KEY in the environment or .env)"
+        )
+    if valkey is not None:
+        store = f"embedded Valkey; look inside: redis-cli -p {valkey.port} GET price:SPY"
+    elif source.url.startswith(MEMORY_URL):
+        store = "in the memory of this process (fakeredis)"
+    else:
+        store = source.address
+    return (
+        f"\nTapecast\n"
+        f"  prices  {feed}\n"
+        f"  store   {store}\n"
+        f"  page    {url}/\n"
+        f"  stream  curl -N {header}'{url}/api/stream/prices?symbols={EXAMPLE_SYMBOLS}'\n"
+    )
+
+
+def main() -> int:
+    """Read the settings, then run until SIGINT or SIGTERM."""
+    try:
+        settings = StandaloneSettings.load()
+    except SettingsError as error:
+        return process.refuse("standalone", str(error))
+    logs.configure(settings.log_level, settings.log_format, "standalone")
+
+    async def guarded(stop: asyncio.Event) -> int:
+        try:
+            return await run(settings, stop)
+        except ValkeyError as error:
+            return process.refuse("standalone", str(error))
+        except OSError as error:
+            return process.refuse(
+                "standalone",
+                f"PORT: {settings.host}:{settings.port} cannot be used: {error.strerror}; "
+                "end what listens there, or set another PORT",
+            )
+
+    return process.run(guarded)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

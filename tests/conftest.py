@@ -1,0 +1,43 @@
+"""What many tests stand on: a real Valkey, and fakeredis where the same must hold in memory."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from shared.redis_source import RedisSource
+from shared.valkey_server import ValkeyServer
+
+pytest_plugins = ["tests.skips"]
+
+SETTINGS = re.findall(
+    r"^# ([A-Z_]+)=", (Path(__file__).parents[1] / ".env.example").read_text(), re.MULTILINE
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own keys and tokens must not reach a test."""
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+async def valkey() -> AsyncIterator[ValkeyServer]:
+    async with ValkeyServer() as server:
+        yield server
+
+
+@pytest.fixture
+def source(valkey: ValkeyServer) -> RedisSource:
+    return RedisSource(valkey.url)
+
+
+@pytest.fixture(params=["valkey", "memory"])
+def any_source(request: pytest.FixtureRequest) -> RedisSource:
+    """The same test on a real Valkey and on fakeredis, so that ``memory://`` cannot drift."""
+    if request.param == "memory":
+        return RedisSource("memory://")
+    found: RedisSource = request.getfixturevalue("source")
+    return found

@@ -1,0 +1,94 @@
+"""alpaca-py's own REST clients, unmodified, against the simulator."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Any
+
+import pytest
+from alpaca.common.exceptions import APIError
+from alpaca.data.enums import DataFeed
+from alpaca.data.historical import StockHistoricalDataClient
+from alpaca.data.requests import StockSnapshotRequest
+from alpaca.trading.client import TradingClient
+from alpaca.trading.enums import PositionSide
+from alpaca.trading.requests import GetCalendarRequest
+
+from simulator import DEFAULT_KEY, DEFAULT_SECRET
+from simulator.service import Simulator, SimulatorSettings
+
+QUOTE = {"T": "q", "S": "BAC", "bx": "P", "bp": 13.9, "bs": 1, "ax": "Q", "ap": 13.91, "as": 2}
+
+
+@contextmanager
+def trading(simulator: Simulator) -> Iterator[TradingClient]:
+    client = TradingClient(DEFAULT_KEY, DEFAULT_SECRET, url_override=simulator.rest_url)
+    with client._session:
+        yield client
+
+
+async def snapshots(simulator: Simulator, symbols: list[str], feed: DataFeed) -> Any:
+    client = StockHistoricalDataClient(DEFAULT_KEY, DEFAULT_SECRET, url_override=simulator.rest_url)
+    request = StockSnapshotRequest(symbol_or_symbols=symbols, feed=feed)
+    with client._session:
+        return await asyncio.to_thread(client.get_stock_snapshot, request)
+
+
+async def test_alpaca_py_reads_snapshots() -> None:
+    async with Simulator(SimulatorSettings(tape=None)) as simulator:
+        await simulator.publish({"T": "t", "i": 7, "S": "BAC", "x": "N", "p": 13.91, "s": 100})
+        await simulator.publish(QUOTE)
+        found = await snapshots(simulator, ["BAC", "ZZZ"], DataFeed.IEX)
+
+    assert list(found) == ["BAC"]
+    assert (found["BAC"].latest_trade.price, found["BAC"].latest_trade.id) == (13.91, 7)
+    assert found["BAC"].latest_quote.bid_price == 13.9
+    assert found["BAC"].daily_bar.volume == 100
+    assert found["BAC"].previous_daily_bar is None
+
+
+async def test_alpaca_py_is_refused_sip_on_the_basic_plan() -> None:
+    async with Simulator(SimulatorSettings(tape=None)) as simulator:
+        with pytest.raises(APIError, match="does not permit"):
+            await snapshots(simulator, ["BAC"], DataFeed.SIP)
+
+
+async def test_alpaca_py_reads_clock_and_calendar() -> None:
+    sunday = GetCalendarRequest(start=date(2026, 11, 22), end=date(2026, 11, 22))
+    async with Simulator(SimulatorSettings(tape=None)) as simulator:
+        with trading(simulator) as client:
+            clock: Any = await asyncio.to_thread(client.get_clock)
+            days: Any = await asyncio.to_thread(client.get_calendar, sunday)
+
+    assert clock.is_open
+    assert clock.timestamp < clock.next_close
+    [day] = days
+    assert day.open == datetime(2026, 11, 22)  # noqa: DTZ001 - the SDK gives naive New York times
+    assert (day.close.hour, day.close.minute) == (23, 59)
+
+
+async def test_alpaca_py_reads_positions_and_account() -> None:
+    async with Simulator(SimulatorSettings(tape=None)) as simulator:
+        await simulator.publish({"T": "t", "S": "BAC", "p": 13.91, "s": 100})
+        with trading(simulator) as client:
+            positions: Any = await asyncio.to_thread(client.get_all_positions)
+            incomplete: Any = await asyncio.to_thread(client.get_account)
+            await simulator.publish({"T": "t", "S": "IBM", "p": 181.9, "s": 100})
+            account: Any = await asyncio.to_thread(client.get_account)
+
+    long, short = positions
+    assert (long.symbol, long.qty, long.side, long.current_price) == (
+        "BAC",
+        "137",
+        PositionSide.LONG,
+        "13.91",
+    )
+    assert (short.symbol, short.qty, short.side, short.current_price) == (
+        "IBM",
+        "-20",
+        PositionSide.SHORT,
+        None,
+    )
+    assert incomplete.equity is None
+    assert account.equity == "23267.67"  # 25000 + 137 * 13.91 - 20 * 181.9

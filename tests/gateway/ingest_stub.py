@@ -1,0 +1,85 @@
+"""What an ingest writes to Redis, without an ingest."""
+
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from redis.asyncio import Redis
+
+from shared import ingest_status, keys, message, rfc3339
+from shared.event_id import EventId
+from shared.ingest_status import FeedState, IngestStatus
+from shared.redis_source import RedisSource
+from shared.topics import price_topic
+
+
+class IngestStub:
+    """Publishes prices and reports under the ids that the test gives."""
+
+    def __init__(self, client: Redis) -> None:
+        self.client = client
+
+    async def publish(self, seq: int, symbol: str = "SPY", *, epoch: int = 1) -> None:
+        """Store and publish a price, as the ingest's script does."""
+        topic, packed = price_topic(symbol), self.packed(seq, symbol, epoch)
+        async with self.client.pipeline() as batch:
+            batch.set(keys.last_key(topic), packed)
+            batch.publish(topic, packed)
+            await batch.execute()
+
+    async def publish_many(self, seqs: range, symbol: str = "SPY") -> None:
+        """Publish prices in one round trip."""
+        topic = price_topic(symbol)
+        async with self.client.pipeline(transaction=False) as batch:
+            for seq in seqs:
+                batch.publish(topic, self.packed(seq, symbol))
+            batch.set(keys.last_key(topic), self.packed(seqs[-1], symbol))
+            await batch.execute()
+
+    async def store(self, seq: int, symbol: str = "SPY", *, epoch: int = 1) -> None:
+        """Store a price of which no gateway hears."""
+        await self.client.set(keys.last_key(price_topic(symbol)), self.packed(seq, symbol, epoch))
+
+    @staticmethod
+    def packed(seq: int, symbol: str = "SPY", epoch: int = 1) -> bytes:
+        event_id = EventId(epoch, seq)
+        body = json.dumps({"symbol": symbol, "price": seq / 100, "filler": "x" * 80}).encode()
+        return message.pack(event_id, message.stamp(event_id, body))
+
+    async def report(self, seq: int, state: FeedState = "live", **fields: Any) -> None:
+        """Report as a leading ingest does."""
+        event_id = EventId(1, seq)
+        now = rfc3339.from_unix(time.time())
+        given: dict[str, Any] = {
+            "event_id": str(event_id),
+            "ingest_id": "stub",
+            "alpaca_connected": state == "live",
+            "state": state,
+            "reason": None,
+            "since": now,
+            "feed": "iex",
+            "session": "regular",
+            "next_open": None,
+            "next_close": None,
+            "lag_ms": 3.5,
+            "active_symbols": ["IBM", "SPY"],
+            "over_limit": [],
+            "frames": 1,
+            "ticks": 1,
+            "published": seq,
+            "reconnects": 0,
+            "started": now,
+            **fields,
+        }
+        body = ingest_status.encode(IngestStatus(**given))
+        await self.client.set(keys.INGEST_STATUS, body, px=keys.INGEST_STATUS_MILLISECONDS)
+        await self.client.publish(keys.INGEST_STATUS, message.pack(event_id, body))
+
+
+@asynccontextmanager
+async def ingest_stub(source: RedisSource) -> AsyncIterator[IngestStub]:
+    """Yield an ``IngestStub`` with a connection of its own."""
+    async with source.client("stub") as client:
+        yield IngestStub(client)

@@ -1,0 +1,117 @@
+"""Whatever happens in whatever order, every client sees each topic move forward only."""
+
+import asyncio
+from collections.abc import Callable
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.client import Client
+from gateway.flusher import STALL_BYTES
+from shared.event_id import NEVER, EventId
+from tests.gateway.fakes import Bench, FakeSink
+
+SYMBOLS = ("SPY", "IBM", "AIG")
+INTERVALS = (0.0, 0.25, 1.0)
+
+step = st.one_of(
+    st.tuples(st.just("publish"), st.sampled_from(SYMBOLS), st.integers(-2, 3)),
+    st.tuples(st.just("publish"), st.sampled_from(SYMBOLS), st.just(1)),
+    st.tuples(st.just("advance"), st.sampled_from([0.0, 0.01, 0.1, 0.26, 1.1, 7.0])),
+    st.tuples(st.just("jump"), st.sampled_from([0.01, 0.3, 1.5])),
+    st.tuples(
+        st.just("join"),
+        st.sets(st.sampled_from(SYMBOLS), min_size=1),
+        st.sampled_from(INTERVALS),
+    ),
+    st.tuples(st.just("leave"), st.integers(0, 9)),
+    st.tuples(st.just("stall"), st.integers(0, 9)),
+    st.tuples(st.just("read"), st.integers(0, 9)),
+)
+
+
+class World:
+    """A hub, its clients, and what was published."""
+
+    def __init__(self, early: float) -> None:
+        self.bench = Bench(flush_interval=0.02)
+        self.bench.loop.early = early
+        self.seq = 0
+        self.published: dict[str, list[EventId]] = {symbol: [] for symbol in SYMBOLS}
+        self.here: list[tuple[Client, FakeSink, tuple[str, ...]]] = []
+        self.all: list[tuple[FakeSink, tuple[str, ...]]] = []
+
+    def publish(self, symbol: str, ahead: int) -> None:
+        seq = max(self.seq + ahead, 1)
+        self.seq = max(self.seq, seq)
+        self.bench.publish_silently(seq, symbol)
+        if f"price:{symbol}".encode() in self.bench.hub.channels:
+            self.published[symbol].append(EventId(1, seq))
+
+    def advance(self, seconds: float) -> None:
+        self.bench.loop.advance(seconds)
+        self.bench.hub.flusher.wake_readers()
+        self.bench.hub.drop_idle()
+
+    def jump(self, seconds: float) -> None:
+        self.bench.loop.jump(seconds)
+
+    def join(self, symbols: set[str], interval: float) -> None:
+        wanted = tuple(sorted(symbols))
+        client, sink = self.bench.client(*wanted, interval=interval)
+        self.here.append((client, sink, wanted))
+        self.all.append((sink, wanted))
+
+    def leave(self, which: int) -> None:
+        if self.here:
+            client, _, _ = self.here.pop(which % len(self.here))
+            self.bench.leave(client)
+
+    def stall(self, which: int) -> None:
+        if self.here:
+            sink = self.here[which % len(self.here)][1]
+            sink.reads, sink._buffered = False, STALL_BYTES + 1
+
+    def read(self, which: int) -> None:
+        if self.here:
+            self.here[which % len(self.here)][1].read_on()
+
+    def settle(self) -> None:
+        for _, sink, _ in self.here:
+            sink.read_on()
+        for _ in range(4):
+            self.advance(1.1)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(step, max_size=60), st.sampled_from([0.0, 0.0005]))
+def test_ids_only_grow_the_last_value_arrives_and_nothing_is_invented(
+    steps: list[tuple[object, ...]], early: float
+) -> None:
+    async def play() -> World:
+        world = World(early)
+        for name, *arguments in steps:
+            act: Callable[..., None] = getattr(world, str(name))
+            act(*arguments)
+        world.settle()
+        return world
+
+    world = asyncio.run(play())
+
+    for sink, symbols in world.all:
+        for symbol in symbols:
+            ids = [EventId.parse(text) for text in sink.ids(symbol)]
+            assert all(one < other for one, other in pairwise(ids))
+            assert set(ids) <= {NEVER, *world.published[symbol]}
+    for client, sink, symbols in world.here:
+        assert client.stalled_since is None
+        for symbol in symbols:
+            channel = world.bench.hub.channels[f"price:{symbol}".encode()]
+            assert EventId.parse(sink.ids(symbol)[-1]) == channel.event_id
+    for client, _, _ in list(world.here):
+        world.bench.leave(client)
+    world.advance(10)
+    world.advance(10)
+    hub = world.bench.hub
+    assert (hub.channels, hub.clients, hub.flusher.stalled) == ({}, {}, {})

@@ -1,0 +1,125 @@
+"""A gateway's side of Redis, by hand: who watches what, and what the ingest says."""
+
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from redis.asyncio import Redis
+
+from ingest.service import IngestService
+from shared import ingest_status, keys, message
+from shared.event_id import EventId
+from shared.ingest_status import IngestStatus
+from shared.redis_source import RedisSource
+from simulator.service import Simulator, SimulatorSettings
+from tests.services import running_ingest, until
+from tests.simulator.client import endpoint_state
+
+
+class Watcher:
+    """Claims interest like a gateway and reads what is published."""
+
+    def __init__(self, client: Redis, name: str = "gateway-1") -> None:
+        self.client = client
+        self._name = name
+
+    async def watch(self, *symbols: str) -> None:
+        """Claim interest for a minute and nudge the ingest."""
+        expiry = (time.time() + 60) * 1000
+        members = {f"{self._name} price:{symbol}": expiry for symbol in symbols}
+        await self.client.zadd(keys.INTEREST, members)
+        await self.client.publish(keys.INTEREST, "new")
+
+    async def leave(self, *symbols: str) -> None:
+        """Take the claims back."""
+        await self.client.zrem(keys.INTEREST, *(f"{self._name} price:{each}" for each in symbols))
+        await self.client.publish(keys.INTEREST, "gone")
+
+    async def status(self) -> IngestStatus | None:
+        """Return what the ingest has said last, unless it has expired."""
+        stored = await self.client.get(keys.INGEST_STATUS)
+        return None if stored is None else ingest_status.decode(stored)
+
+    async def until_state(self, state: str) -> IngestStatus:
+        """Wait until the ingest says that its feed is in a state."""
+
+        async def is_so() -> bool:
+            status = await self.status()
+            return status is not None and status.state == state
+
+        await until(is_so)
+        status = await self.status()
+        assert status is not None
+        return status
+
+    async def last(self, symbol: str) -> tuple[EventId, dict[str, Any]] | None:
+        """Return a symbol's last price with its id."""
+        stored = await self.client.get(keys.last_key(f"price:{symbol}"))
+        if stored is None:
+            return None
+        assert isinstance(stored, bytes)
+        event_id, body = message.unpack(stored)
+        return event_id, json.loads(body)
+
+    async def price(self, symbol: str) -> float | None:
+        """Return a symbol's last price."""
+        last = await self.last(symbol)
+        return None if last is None else last[1]["price"]
+
+    async def until_published(self, symbol: str) -> dict[str, Any]:
+        """Wait until a symbol has an event, with or without a price; return it."""
+
+        async def is_so() -> bool:
+            return await self.last(symbol) is not None
+
+        await until(is_so)
+        last = await self.last(symbol)
+        assert last is not None
+        return last[1]
+
+    async def until_price(self, symbol: str, price: float) -> None:
+        """Wait until a symbol's last price is this."""
+
+        async def is_so() -> bool:
+            return await self.price(symbol) == price
+
+        await until(is_so)
+
+
+def subscribed(simulator: Simulator) -> list[str]:
+    """Return what the simulator's sessions are subscribed to."""
+    found: list[str] = endpoint_state(simulator)["subscriptions"]
+    return found
+
+
+async def until_subscribed(simulator: Simulator, *symbols: str) -> None:
+    """Wait until exactly these symbols are subscribed."""
+    await until(lambda: subscribed(simulator) == sorted(symbols))
+
+
+async def trade(simulator: Simulator, symbol: str, price: float, **fields: Any) -> None:
+    """Have a trade happen now."""
+    await simulator.publish({"T": "t", "S": symbol, "p": price, "s": 100, "z": "B", **fields})
+
+
+@asynccontextmanager
+async def watcher(source: RedisSource, name: str = "gateway-1") -> AsyncIterator[Watcher]:
+    """Watch, over a client of one's own."""
+    async with source.client("watcher") as client:
+        yield Watcher(client, name)
+
+
+@asynccontextmanager
+async def relay(
+    source: RedisSource, simulated: SimulatorSettings | None = None, **settings: Any
+) -> AsyncIterator[tuple[Simulator, Watcher, IngestService]]:
+    """Run a simulator without a tape and an ingest that leads and is connected."""
+    async with (
+        Simulator(simulated or SimulatorSettings(tape=None)) as simulator,
+        watcher(source) as watching,
+        running_ingest(source, simulator, **settings) as service,
+    ):
+        await watching.until_state("live")
+        yield simulator, watching, service

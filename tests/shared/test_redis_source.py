@@ -1,0 +1,110 @@
+import asyncio
+
+import pytest
+
+from shared import ingest_status
+from shared.ingest_status import IngestStatus
+from shared.redis_source import REDIS_ERRORS, RedisSource
+from shared.valkey_server import ValkeyServer
+from tests.services import LIMIT_SECONDS
+
+
+async def test_clients_of_one_source_see_the_same_values(any_source: RedisSource) -> None:
+    async with any_source.client("one") as one, any_source.client("other") as other:
+        await one.set("price:SPY", b"1")
+
+        assert await other.get("price:SPY") == b"1"
+
+
+async def test_a_message_reaches_a_subscriber_as_bytes(any_source: RedisSource) -> None:
+    async with (
+        any_source.client("reader", subscriber=True) as reader,
+        any_source.client("writer") as writer,
+    ):
+        pubsub = reader.pubsub()
+        await pubsub.subscribe("price:SPY")
+        async with asyncio.timeout(LIMIT_SECONDS):
+            confirmed = await pubsub.get_message(timeout=None)
+            await writer.publish("price:SPY", b"1-1\n{}")
+            received = await pubsub.get_message(timeout=None)
+        await pubsub.unsubscribe()
+        await pubsub.aclose()  # type: ignore[no-untyped-call]
+
+    assert confirmed is not None
+    assert confirmed["type"] == "subscribe"
+    assert received is not None
+    assert (received["channel"], received["data"]) == (b"price:SPY", b"1-1\n{}")
+
+
+async def test_two_memories_are_apart() -> None:
+    async with (
+        RedisSource("memory://").client("one") as one,
+        RedisSource("memory://").client("other") as other,
+    ):
+        await one.set("price:SPY", b"1")
+
+        assert await other.get("price:SPY") is None
+
+
+async def test_a_lost_server_makes_a_subscriber_raise_once_and_not_reconnect_silently(
+    valkey: ValkeyServer, source: RedisSource
+) -> None:
+    async with source.client("reader", subscriber=True) as reader:
+        pubsub = reader.pubsub()
+        await pubsub.subscribe("price:SPY")
+        async with asyncio.timeout(LIMIT_SECONDS):
+            await pubsub.get_message(timeout=None)
+            waiting = asyncio.create_task(pubsub.get_message(timeout=None))
+            await asyncio.sleep(0)
+            await valkey.stop()
+            with pytest.raises(REDIS_ERRORS):
+                await waiting
+        await pubsub.aclose()  # type: ignore[no-untyped-call]
+
+
+async def test_a_command_without_server_fails_at_the_first_try(valkey: ValkeyServer) -> None:
+    source = RedisSource(valkey.url)
+    await valkey.stop()
+    async with source.client("one") as client:
+        with pytest.raises(REDIS_ERRORS):
+            await client.get("price:SPY")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://cache:6379/1", "redis://cache:6379/1"),
+        ("rediss://user:hush@cache:6380", "rediss://cache:6380"),
+        ("redis://:hu@sh@cache", "redis://cache"),
+        ("redis://cache?password=hush", "redis://cache"),
+        ("unix:///run/redis.sock", "unix:///run/redis.sock"),
+        ("memory://", "memory://"),
+    ],
+)
+def test_its_address_for_logs_has_no_password(url: str, shown: str) -> None:
+    assert RedisSource(url).address == shown
+
+
+def test_the_ingests_report_survives_its_encoding() -> None:
+    report = IngestStatus(
+        event_id="1-2",
+        ingest_id="host-1",
+        alpaca_connected=True,
+        state="live",
+        reason=None,
+        since="2013-10-09T13:30:00Z",
+        feed="iex",
+        session="regular",
+        next_open=None,
+        next_close="2013-10-09T20:00:00Z",
+        lag_ms=12.5,
+        active_symbols=["SPY"],
+        over_limit=[],
+        frames=1,
+        ticks=2,
+        published=3,
+        reconnects=0,
+        started="2013-10-09T13:00:00Z",
+    )
+
+    assert ingest_status.decode(ingest_status.encode(report)) == report

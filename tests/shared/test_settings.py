@@ -1,0 +1,189 @@
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import GatewayProcessSettings, GatewaySettings, is_loopback
+from shared.settings import CommonSettings, SettingsError
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Run in an empty directory, with none of our variables."""
+    monkeypatch.chdir(tmp_path)
+    for name in GatewayProcessSettings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def _refusal(settings: type[CommonSettings]) -> list[str]:
+    with pytest.raises(SettingsError) as refused:
+        settings.load()
+    return str(refused.value).splitlines()
+
+
+def test_without_any_variable_the_defaults_of_the_contract_hold() -> None:
+    settings = GatewaySettings.load()
+
+    assert (settings.host, settings.port) == ("127.0.0.1", 8001)
+    assert settings.redis_url is None
+    assert settings.api_token == ()
+    assert settings.update_interval_seconds == 0.25
+    assert settings.flush_interval_ms == 20
+    assert settings.max_topics_per_client == 500
+    assert (settings.log_level, settings.log_format) == ("info", "auto")
+    times = (settings.heartbeat_seconds, settings.drain_seconds, settings.slow_client_seconds)
+    assert times == (10, 10, 30)
+
+
+def test_the_environment_goes_before_dot_env(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("PORT=9001\nHEARTBEAT_SECONDS=3\nSOMETHING_ELSE=1\n")
+    monkeypatch.setenv("PORT", "9002")
+
+    settings = GatewaySettings.load()
+
+    assert (settings.port, settings.heartbeat_seconds) == (9002, 3)
+
+
+def test_an_empty_variable_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REDIS_URL", "PORT", "API_TOKEN", "LOG_LEVEL", "HEARTBEAT_SECONDS"):
+        monkeypatch.setenv(name, "")
+
+    settings = GatewaySettings.load()
+
+    assert (settings.redis_url, settings.port, settings.api_token) == (None, 8001, ())
+
+
+def test_every_problem_is_told_at_once_with_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "70000")
+    monkeypatch.setenv("LOG_LEVEL", "e")
+    monkeypatch.setenv("HEARTBEAT_SECONDS", "soon")
+    monkeypatch.setenv("REDIS_URL", "http://cache:6379")
+
+    problems = _refusal(GatewaySettings)
+
+    assert {line.partition(":")[0] for line in problems} == {
+        "PORT",
+        "LOG_LEVEL",
+        "HEARTBEAT_SECONDS",
+        "REDIS_URL",
+    }
+    told = "\n".join(problems)
+    assert "'70000'" in told
+    assert "'e'" in told
+    assert "'soon'" in told
+    assert "'http://cache:6379' is not a Redis URL: expected redis://" in told
+
+
+def test_what_does_not_fit_together_is_told_beside_what_is_malformed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOST", "0.0.0.0")
+    monkeypatch.setenv("PORT", "http")
+
+    problems = _refusal(GatewayProcessSettings)
+
+    assert [line.partition(":")[0] for line in problems] == ["REDIS_URL", "PORT", "API_TOKEN"]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.4", "gateway.internal", "0"])
+def test_an_address_that_others_reach_needs_a_token(
+    monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setenv("HOST", host)
+    assert _refusal(GatewaySettings) == [
+        (
+            f"API_TOKEN: not set, and HOST is {host}: anyone who reaches this address could read "
+            "the prices. Set API_TOKEN, or HOST=127.0.0.1"
+        )
+    ]
+
+    monkeypatch.setenv("API_TOKEN", "s3cret")
+    assert GatewaySettings.load().host == host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+def test_loopback_needs_none(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("HOST", host)
+
+    assert is_loopback(host)
+    assert GatewaySettings.load().api_token == ()
+
+
+def test_a_list_of_commas_is_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOST", "0.0.0.0")
+    monkeypatch.setenv("API_TOKEN", " , ,")
+
+    assert _refusal(GatewaySettings)[0].startswith("API_TOKEN: not set")
+
+
+def test_several_tokens_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_TOKEN", "old-one, new-one ,")
+
+    tokens = GatewaySettings.load().api_token
+
+    assert [token.get_secret_value() for token in tokens] == ["old-one", "new-one"]
+
+
+def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_TOKEN", "hush-token")
+    monkeypatch.setenv("REDIS_URL", "redis://:hush-word@cache:6379/0")
+
+    assert "hush" not in repr(GatewaySettings.load())
+    assert "hush" not in str(GatewaySettings.load())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redsi://:hush@cache:6379",
+        "redis://:hush@cache:port",
+        "redis://user:hush#x@cache:6379",
+        "redis://cache:x?password=hush",
+        ":hush@cache",
+    ],
+)
+def test_a_wrong_url_is_told_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("REDIS_URL", url)
+
+    [problem] = _refusal(CommonSettings)
+
+    assert problem.startswith("REDIS_URL: ")
+    assert "is not a Redis URL: expected redis://" in problem
+    assert "hush" not in problem
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://cache",
+        "redis://:p%40ss@cache:6379/1",
+        "rediss://user:word@cache:6380",
+        "unix:///run/redis.sock",
+        "memory://",
+    ],
+)
+def test_every_kind_of_redis_url_is_taken(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("REDIS_URL", url)
+
+    assert CommonSettings.load().redis_url == url
+
+
+def test_settings_do_not_change_after_they_are_read() -> None:
+    settings = CommonSettings.load()
+
+    with pytest.raises(ValueError, match="frozen"):
+        settings.log_level = "debug"
+
+
+def test_memory_serves_no_gateway_on_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "memory://")
+
+    assert _refusal(GatewayProcessSettings) == [
+        (
+            "REDIS_URL: memory:// lives in one process and would show this gateway nothing; "
+            "use it with: python -m standalone"
+        )
+    ]

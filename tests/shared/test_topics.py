@@ -1,0 +1,85 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared import keys
+from shared.topics import InvalidSymbolError, key_of, kind_of, price_topic, stock_symbol
+
+
+@pytest.mark.parametrize(
+    ("text", "symbol"),
+    [
+        ("SPY", "SPY"),
+        ("spy", "SPY"),
+        (" ibm ", "IBM"),
+        ("BRK.B", "BRK.B"),
+        ("brk.b", "BRK.B"),
+        ("BAC.PRB", "BAC.PRB"),
+        ("F", "F"),
+        ("FAKEPACA", "FAKEPACA"),
+        ("ZVZZT", "ZVZZT"),
+        ("AAPL1234", "AAPL1234"),
+    ],
+)
+def test_a_stock_symbol_comes_out_in_alpacas_spelling(text: str, symbol: str) -> None:
+    assert stock_symbol(text) == symbol
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "an empty symbol: write them as SPY,IBM without a comma too many"),
+        ("  ", "an empty symbol"),
+        ("BTC/USD", "'BTC/USD' is not a stock symbol: only stocks are served, no pairs"),
+        ("1A", "'1A' is not a stock symbol: expected letters such as SPY"),
+        ("BRK-B", "'BRK-B' is not a stock symbol: .* or BRK.B for a share class"),
+        ("BRK..B", "is not a stock symbol"),
+        (".B", "is not a stock symbol"),
+        ("A.", "is not a stock symbol"),
+        ("*", "is not a stock symbol"),
+        ("A B", "is not a stock symbol"),
+        ("SPY\nid: 9", "is not a stock symbol"),
+        ("A" * 13, "is not a stock symbol"),
+        ("{SPY}", "is not a stock symbol"),
+        ("price:SPY", "is not a stock symbol"),
+        ("straße", "is not a stock symbol"),
+        ("ﬁ", "is not a stock symbol"),
+        ("СПЫ", "is not a stock symbol"),
+        ("A\u0661", "is not a stock symbol"),
+    ],
+)
+def test_what_no_stock_is_called_is_refused_by_name_and_with_the_remedy(
+    text: str, says: str
+) -> None:
+    with pytest.raises(InvalidSymbolError, match=says):
+        stock_symbol(text)
+
+
+@given(st.text())
+def test_an_accepted_symbol_is_safe_in_keys_channels_and_headers(text: str) -> None:
+    try:
+        symbol = stock_symbol(text)
+    except InvalidSymbolError:
+        return
+    assert symbol.isascii()
+    assert symbol.replace(".", "").isalnum()
+    assert stock_symbol(symbol) == symbol
+
+
+def test_a_topic_is_a_kind_and_what_it_is_about() -> None:
+    topic = price_topic("BRK.B")
+
+    assert topic == "price:BRK.B"
+    assert kind_of(topic) == "price"
+    assert key_of(topic) == "BRK.B"
+    assert kind_of("bar.5Min:SPY") == "bar.5Min"
+
+
+def test_a_topics_last_value_lies_in_the_same_cluster_slot() -> None:
+    """A cluster hashes what stands in the first braces, and the whole key where there are none."""
+    assert keys.last_key("price:SPY") == "{price:SPY}:last"
+
+
+def test_gateways_and_tickets_have_keys_of_their_own() -> None:
+    assert keys.gateway_key("web-1") == "gateway:web-1"
+    assert keys.ticket_key("ab12") == "ticket:ab12"

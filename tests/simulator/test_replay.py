@@ -1,0 +1,129 @@
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulator.replay import Replay
+from simulator.tape import Row, Sidecar, Tape
+from simulator.wire import Outgoing
+
+START = 1_700_000_000_000_000_000
+MS = 1_000_000
+
+
+class Time:
+    """A clock that moves when somebody sleeps, and ends the run after a while."""
+
+    def __init__(self, *, stop_after: int, oversleep: int = 0) -> None:
+        self.now = START
+        self._end = START + stop_after
+        self._oversleep = oversleep
+
+    def clock(self) -> int:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds > 0:
+            self.now += max(1, round(seconds * 1_000_000_000)) + self._oversleep
+        if self.now > self._end:
+            raise asyncio.CancelledError
+
+
+class Listening:
+    def __init__(self, time: Time) -> None:
+        self._time = time
+        self.batches: list[tuple[int, list[int]]] = []
+        self.ids: list[object] = []
+
+    def publish(self, messages: Sequence[Outgoing]) -> None:
+        times = [message.message["t"] for message in messages]
+        self.batches.append((self._time.now, [time for time in times if isinstance(time, int)]))
+        self.ids += [message.message.get("i") for message in messages]
+
+    @property
+    def times(self) -> list[int]:
+        return [time - START for _, batch in self.batches for time in batch]
+
+
+def tape(*offsets: int, **fields: object) -> Tape:
+    rows = [Row(at, {"T": "t", "i": None, "S": "SPY", "t": 0, **fields}) for at in offsets]
+    return Tape(Path("made.jsonl"), tuple(rows), Sidecar())
+
+
+async def play(
+    made: Tape, *, for_: int = 10_000 * MS, oversleep: int = 0, speed: float = 1, loop: bool = False
+) -> tuple[Listening, Replay]:
+    time = Time(stop_after=for_, oversleep=oversleep)
+    heard = Listening(time)
+    replay = Replay(made, heard.publish, clock=time.clock, sleep=time.sleep, speed=speed, loop=loop)
+    with suppress(asyncio.CancelledError):
+        await replay.run()
+    return heard, replay
+
+
+async def test_times_move_to_now_and_gaps_are_kept() -> None:
+    heard, replay = await play(tape(0, 5 * MS, 5 * MS, 900 * MS))
+
+    assert heard.times == [0, 5 * MS, 5 * MS, 900 * MS]
+    assert [len(batch) for _, batch in heard.batches] == [1, 2, 1]
+    assert replay.state() == {"row": 4, "loop": 0, "rows": 4}
+
+
+async def test_speed_divides_the_gaps() -> None:
+    heard, _ = await play(tape(0, 5 * MS, 900 * MS), speed=10)
+
+    assert heard.times == [0, MS // 2, 90 * MS]
+
+
+async def test_what_is_late_goes_out_in_one_batch_with_its_own_times() -> None:
+    heard, _ = await play(tape(0, 10 * MS, 20 * MS, 30 * MS, 500 * MS), oversleep=25 * MS)
+
+    assert [len(batch) for _, batch in heard.batches] == [1, 3, 1]
+    assert heard.times == [0, 10 * MS, 20 * MS, 30 * MS, 500 * MS]
+
+
+async def test_a_loop_starts_over_with_growing_times_and_new_ids() -> None:
+    heard, replay = await play(tape(0, 10 * MS, 20 * MS), loop=True, for_=75 * MS)
+
+    assert heard.times == [0, 10 * MS, 20 * MS, 30 * MS, 40 * MS, 50 * MS, 60 * MS, 70 * MS]
+    assert heard.ids == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert replay.state() == {"row": 2, "loop": 2, "rows": 3}
+
+
+async def test_a_tape_in_order_of_arrival_keeps_its_order_and_its_late_times() -> None:
+    heard, _ = await play(tape(0, 50 * MS, 30 * MS, 60 * MS))
+
+    assert heard.times == [0, 50 * MS, 30 * MS, 60 * MS]
+    assert [at - START for at, _ in heard.batches] == [0, 50 * MS, 60 * MS]
+
+
+async def test_ids_of_the_tape_are_kept() -> None:
+    heard, _ = await play(tape(0, 1, i=77))
+
+    assert heard.ids == [77, 77]
+
+
+@pytest.mark.parametrize("offsets", [(0,), (0, 0, 0)])
+async def test_a_loop_without_any_gap_still_takes_time(offsets: tuple[int, ...]) -> None:
+    heard, replay = await play(tape(*offsets), loop=True, for_=10_000 * MS)
+
+    assert replay.round > 1
+    assert len(heard.times) == len(offsets) * (replay.round + 1) or replay.row == 0
+
+
+@given(
+    st.lists(st.integers(0, 10**9), min_size=1, max_size=30),
+    st.floats(0.1, 1000),
+    st.integers(0, 10**8),
+)
+def test_nothing_is_sent_before_it_is_due(gaps: list[int], speed: float, oversleep: int) -> None:
+    offsets = [sum(gaps[:n]) for n in range(len(gaps))]
+    heard, _ = asyncio.run(play(tape(*offsets), speed=speed, oversleep=oversleep, for_=10**12))
+
+    assert len(heard.times) == len(gaps)
+    assert all(max(batch) <= at for at, batch in heard.batches)
+    assert heard.times == sorted(heard.times)

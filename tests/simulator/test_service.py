@@ -1,0 +1,183 @@
+"""Starting, stopping, REST over HTTP, and the command line."""
+
+import asyncio
+import signal
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from simulator.hours import NyseHours
+from simulator.service import Simulator, SimulatorSettings
+from simulator.tape import TapeError
+from tests.simulator.client import KEYS, open_stream
+
+TRADE = {"T": "t", "S": "BAC", "p": 13.91, "s": 100}
+
+
+async def get(simulator: Simulator, path: str, **headers: str) -> httpx.Response:
+    async with httpx.AsyncClient(base_url=simulator.rest_url) as client:
+        return await client.get(path, headers=KEYS | headers)
+
+
+async def test_stopping_says_goodbye_and_frees_the_port() -> None:
+    async with AsyncExitStack() as streams:
+        async with Simulator(SimulatorSettings(tape=None)) as first:
+            client = await streams.enter_async_context(open_stream(first))
+            await client.sign_in()
+        with pytest.raises(ConnectionClosed) as caught:
+            await client.receive()
+    assert caught.value.rcvd is not None
+    assert caught.value.rcvd.code == 1001
+    settings = SimulatorSettings(tape=None, port=first.port)
+    async with Simulator(settings) as second, open_stream(second) as again:
+        await again.sign_in()
+
+
+async def test_a_taken_port_and_a_missing_tape_are_errors(quiet: Simulator) -> None:
+    with pytest.raises(OSError, match="in use"):
+        async with Simulator(SimulatorSettings(tape=None, port=quiet.port)):
+            pass
+    with pytest.raises(TapeError):
+        async with Simulator(SimulatorSettings(tape=Path("nowhere.jsonl"))):
+            pass
+
+
+async def test_a_part_that_dies_is_heard_of(quiet: Simulator) -> None:
+    def broken() -> int:
+        raise RuntimeError("the clock stopped")
+
+    simulator = Simulator(SimulatorSettings(tape=None), clock=broken)
+    with pytest.raises(RuntimeError, match="clock"):
+        async with simulator:
+            await asyncio.wait_for(simulator.serve_forever(), 5)
+
+
+@pytest.mark.parametrize("wrong", [{"plan": "gold"}, {"speed": 0.0}, {"port": 65_536}])
+def test_a_setting_that_cannot_be_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        SimulatorSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_the_secret_is_not_shown() -> None:
+    assert "simulator-secret" not in repr(SimulatorSettings())
+
+
+@pytest.mark.parametrize(
+    "path", ["/v2/stocks/snapshots?symbols=SPY", "/v2/clock", "/v2/calendar", "/v2/positions"]
+)
+async def test_wrong_keys_are_refused(quiet: Simulator, path: str) -> None:
+    answer = await get(quiet, path, **{"APCA-API-SECRET-KEY": "wrong"})
+
+    assert (answer.status_code, answer.json()) == (401, {"message": "unauthorized."})
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "text"),
+    [
+        ("symbols=SPY,spy", 400, "invalid symbol: spy"),
+        ("", 400, "symbols are required"),
+        ("symbols=SPY&feed=x", 400, "invalid feed: x"),
+        ("symbols=SPY&feed=sip", 403, "subscription does not permit querying recent SIP data"),
+    ],
+)
+async def test_a_wrong_snapshot_request_is_explained(
+    quiet: Simulator, query: str, status: int, text: str
+) -> None:
+    answer = await get(quiet, f"/v2/stocks/snapshots?{query}")
+
+    assert (answer.status_code, answer.json()) == (status, {"message": text})
+
+
+async def test_snapshots_show_what_was_sent_and_leave_out_the_unknown(quiet: Simulator) -> None:
+    await quiet.publish(TRADE | {"t": "2026-11-20T15:00:00.000000001Z"})
+
+    answer = await get(quiet, "/v2/stocks/snapshots?symbols=BAC,ZZZ&feed=iex")
+
+    assert list(answer.json()) == ["BAC"]
+    assert answer.json()["BAC"]["latestTrade"] == {
+        "p": 13.91,
+        "s": 100,
+        "t": "2026-11-20T15:00:00.000000001Z",
+    }
+    assert answer.headers["X-Ratelimit-Limit"] == "200"
+    assert answer.headers["X-Ratelimit-Remaining"] == "199"
+
+
+async def test_requests_beyond_the_budget_are_refused() -> None:
+    async with Simulator(SimulatorSettings(tape=None, requests_per_minute=2)) as simulator:
+        # four in a row: even if a minute ends among them, one is beyond its budget of two
+        codes = [(await get(simulator, "/v2/clock")).status_code for _ in range(5)]
+        data = await get(simulator, "/v2/stocks/snapshots?symbols=SPY")
+
+    assert 429 in codes
+    assert data.status_code == 200
+
+
+async def test_the_hours_can_be_replaced() -> None:
+    async with Simulator(SimulatorSettings(tape=None, hours=NyseHours())) as simulator:
+        days = (await get(simulator, "/v2/calendar?start=2026-11-20&end=2026-11-23")).json()
+        wrong = await get(simulator, "/v2/calendar?start=yesterday")
+
+    assert [day["date"] for day in days] == ["2026-11-20", "2026-11-23"]
+    assert wrong.json() == {"message": "invalid start: yesterday"}
+
+
+async def test_the_account_follows_the_prices(quiet: Simulator) -> None:
+    before = (await get(quiet, "/v2/positions")).json()[0]
+    await quiet.publish(TRADE)
+    after = (await get(quiet, "/v2/positions")).json()[0]
+
+    assert (before["current_price"], after["current_price"]) == (None, "13.91")
+    assert after["market_value"] == "1905.67"
+
+
+async def test_the_state_needs_no_keys() -> None:
+    async with Simulator(SimulatorSettings()) as simulator, httpx.AsyncClient() as client:
+        state = (await client.get(f"{simulator.rest_url}/simulator/state")).json()
+
+    assert set(state) == {"endpoints", "replay"}
+    assert set(state["endpoints"]) == {"iex", "sip", "test"}
+    assert state["replay"]["rows"] == 56_071
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_the_command_ends_cleanly_on_a_signal(number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "simulator", "--port", "0", "--speed", "10"]
+    running = await asyncio.create_subprocess_exec(*command, stdout=-1, stderr=-1)
+    assert running.stdout is not None
+    line = await asyncio.wait_for(running.stdout.readline(), 30)
+    running.send_signal(number)
+    _, errors = await asyncio.wait_for(running.communicate(), 10)
+
+    assert line.startswith(b"simulator: ws://127.0.0.1:")
+    assert b"us_consolidated_20131007_open" in line
+    assert b"key PKSIMULATOR, secret simulator-secret" in line
+    assert (running.returncode, errors) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--tape", "nowhere.jsonl.gz"], "nowhere.jsonl.gz: No such file"),
+        (["--tape", "{broken}"], "broken.jsonl, line 1: not a JSON object"),
+        (["--speed", "0"], "speed is 0.0"),
+        (["--plan", "gold"], "invalid choice"),
+    ],
+)
+async def test_the_command_refuses_bad_input(
+    tmp_path: Path, arguments: list[str], problem: str
+) -> None:
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text("no json\n")
+    given = [argument.replace("{broken}", str(broken)) for argument in arguments]
+    command = [sys.executable, "-m", "simulator", "--port", "0", *given]
+    ended = await asyncio.create_subprocess_exec(*command, stdout=-1, stderr=-1)
+    _, errors = await asyncio.wait_for(ended.communicate(), 30)
+
+    assert ended.returncode == 2
+    assert problem in errors.decode()
+    assert "Traceback" not in errors.decode()

@@ -1,0 +1,102 @@
+"""Processes as they are deployed: one ingest, two gateways, one Valkey."""
+
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from bench.programs import Program, ingest_environment, program, ready
+from shared import keys
+from shared.redis_source import RedisSource
+from shared.valkey_server import ValkeyServer
+from simulator.service import Simulator, SimulatorSettings
+from tests.event_stream import EventStream, open_stream
+from tests.services import until
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def gateway(redis_url: str) -> AsyncIterator[tuple[str, Program]]:
+    port = free_port()
+    async with program("gateway", REDIS_URL=redis_url, PORT=str(port)) as running:
+        url = f"http://127.0.0.1:{port}"
+        await ready(url)
+        yield url, running
+
+
+def by_id(stream: EventStream) -> dict[str, dict[str, Any]]:
+    return {price["event_id"]: price for price in stream.of("price") if price["price"]}
+
+
+async def test_two_gateways_share_one_connection_and_give_the_same_ids_and_values(
+    valkey: ValkeyServer,
+) -> None:
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        simulator = await enter(Simulator(SimulatorSettings()))
+        await enter(program("ingest", **ingest_environment(simulator, valkey.url)))
+        url_a, _ = await enter(gateway(valkey.url))
+        url_b, _ = await enter(gateway(valkey.url))
+        a = await enter(open_stream(url_a, symbols="SPY,IBM,BAC", interval="0"))
+        b = await enter(open_stream(url_b, symbols="SPY,IBM,BAC", interval="0"))
+        await a.until(lambda s: len(by_id(s)) >= 60)
+        await b.until(lambda s: list(by_id(a))[-1] in by_id(s))
+
+        seen_a, seen_b = by_id(a), by_id(b)
+        first = max(next(iter(seen_a)), next(iter(seen_b)), key=_order)
+        last = min(list(seen_a)[-1], list(seen_b)[-1], key=_order)
+        common = [
+            {i: v for i, v in seen.items() if _order(first) <= _order(i) <= _order(last)}
+            for seen in (seen_a, seen_b)
+        ]
+        assert common[0] == common[1]
+        assert len(common[0]) > 30
+        endpoints: Any = simulator.state()["endpoints"]
+        iex = endpoints["iex"]
+        assert (iex["connections_total"], iex["connections_peak"]) == (1, 1)
+
+
+async def test_a_killed_gateway_does_not_touch_the_others_clients_and_its_interest_expires(
+    valkey: ValkeyServer, source: RedisSource
+) -> None:
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        simulator = await enter(Simulator(SimulatorSettings()))
+        await enter(program("ingest", **ingest_environment(simulator, valkey.url)))
+        url_a, doomed = await enter(gateway(valkey.url))
+        url_b, _ = await enter(gateway(valkey.url))
+        a = await enter(open_stream(url_a, symbols="AIG"))
+        b = await enter(open_stream(url_b, symbols="SPY"))
+        await a.until(lambda s: by_id(s))
+        await b.until(lambda s: by_id(s))
+
+        doomed.send(signal.SIGKILL)
+        await a.until(lambda s: s.ended)
+        before = len(by_id(b))
+
+        redis = await enter(source.client("test"))
+
+        async def watched() -> set[str]:
+            now = await redis.time()
+            living: Any = await redis.zrangebyscore(keys.INTEREST, now[0] * 1000, "+inf")
+            return {member.decode().partition(" ")[2] for member in living}
+
+        async def only_the_other() -> bool:
+            return await watched() == {"price:SPY"}
+
+        assert await watched() == {"price:SPY", "price:AIG"}
+        await until(only_the_other, seconds=keys.INTEREST_MILLISECONDS / 1000)
+        await b.until(lambda s: len(by_id(s)) > before)
+        assert not b.ended
+        assert len(b.of("hello")) == 1
+
+
+def _order(event_id: str) -> tuple[int, ...]:
+    return tuple(map(int, event_id.split("-")))

@@ -1,0 +1,156 @@
+"""``python -m standalone``: everything at once, and nothing left behind."""
+
+import re
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import psutil
+import pytest
+from redis.asyncio import Redis
+
+from bench.programs import Program, program, ready
+from shared import process
+from simulator import DEFAULT_KEY, DEFAULT_SECRET
+from simulator.service import Simulator, SimulatorSettings
+from tests.event_stream import open_stream
+from tests.services import until
+
+ALL = {"SPY", "IBM", "BAC", "AIG"}
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        found: int = probe.getsockname()[1]
+        return found
+
+
+@asynccontextmanager
+async def standalone(port: int, **environment: str) -> AsyncIterator[tuple[str, Program]]:
+    async with program("standalone", PORT=str(port), **environment) as running:
+        url = f"http://127.0.0.1:{port}"
+        await ready(url)
+        yield url, running
+
+
+def children(running: Program) -> list[psutil.Process]:
+    return psutil.Process(running.process.pid).children(recursive=True)
+
+
+@pytest.mark.parametrize("store", ["", "memory://"])
+async def test_prices_flow_with_nothing_configured_and_it_ends_without_a_trace(
+    port: int, store: str
+) -> None:
+    async with standalone(port, REDIS_URL=store) as (url, running):
+        async with open_stream(url, symbols="SPY,IBM,BAC,AIG") as stream:
+            await stream.until(
+                lambda s: len({p["symbol"] for p in s.of("price") if p["price"]}) == 4
+            )
+        assert "the simulator" in running.output
+        assert f"curl -N '{url}/api/stream/prices?symbols=" in running.output
+        started = children(running)
+        assert bool(started) == (store == "")
+        running.send(signal.SIGINT)
+        assert await running.ended() == 0
+        await until(lambda: not any(child.is_running() for child in started))
+
+
+async def test_its_valkey_can_be_looked_into_and_dies_with_it_however_it_dies(port: int) -> None:
+    async with standalone(port) as (url, running):
+        found = re.search(r"redis-cli -p (\d+) GET price:SPY", running.output)
+        assert found is not None
+        async with open_stream(url, symbols="SPY") as stream:
+            await stream.until(lambda s: any(p["price"] for p in s.of("price")))
+            async with Redis(port=int(found[1]), decode_responses=True) as redis:
+
+                async def traded_just_now() -> bool:
+                    return '"timestamp":"' in str(await redis.get("price:SPY"))
+
+                await until(traded_just_now)
+                assert 0 < await redis.pttl("price:SPY") <= 5_000
+        started = children(running)
+        assert started
+        running.send(signal.SIGKILL)
+        await running.ended()
+        await until(lambda: not any(child.is_running() for child in started))
+
+
+async def test_a_killed_valkey_is_started_again_and_prices_go_on(port: int) -> None:
+    async with (
+        standalone(port) as (url, running),
+        open_stream(url, symbols="SPY", interval="0") as stream,
+    ):
+        await stream.until(lambda s: any(p["price"] for p in s.of("price")))
+        (valkey,) = [c for c in children(running) if "valkey" in c.name()]
+        valkey.kill()
+        await stream.until(lambda s: any(not f["alpaca_connected"] for f in s.of("feed")))
+        before = len(stream.of("price"))
+        await stream.until(lambda s: len(s.of("price")) > before + 3, seconds=30)
+        assert not stream.ended
+
+
+async def test_with_keys_it_uses_alpaca_and_says_so(port: int) -> None:
+    async with Simulator(SimulatorSettings()) as upstream:
+        environment = {
+            "ALPACA_PAPER_API_KEY": DEFAULT_KEY,
+            "ALPACA_PAPER_SECRET_KEY": DEFAULT_SECRET,
+            "ALPACA_STREAM_URL": upstream.stream_url,
+            "ALPACA_DATA_URL": upstream.rest_url,
+            "ALPACA_TRADING_URL": upstream.rest_url,
+            "API_TOKEN": "a-secret-token",
+        }
+        async with standalone(port, **environment) as (url, running):
+            headers = {"Authorization": "Bearer a-secret-token"}
+            async with open_stream(url, symbols="SPY", headers=headers) as stream:
+                await stream.until(lambda s: any(p["price"] for p in s.of("price")))
+            assert "Alpaca's iex feed with your paper keys" in running.output
+            assert '-H "Authorization: Bearer $API_TOKEN"' in running.output
+            assert "a-secret-token" not in running.output
+            async with httpx.AsyncClient() as client:
+                assert (await client.get(f"{url}/api/stream/status")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"ALPACA_PAPER_API_KEY": "PK1"}, "ALPACA_PAPER_SECRET_KEY is not set"),
+        ({"HOST": "0.0.0.0"}, "HOST is 0.0.0.0: anyone who reaches this address could read"),
+        ({"REDIS_URL": "http://x"}, "'http://x' is not a Redis URL"),
+        ({"PORT": "99999"}, "PORT"),
+    ],
+)
+async def test_settings_that_cannot_work_are_refused_with_the_remedy(
+    environment: dict[str, str], said: str
+) -> None:
+    async with program("standalone", **environment) as running:
+        assert await running.ended() == process.EXIT_SETTINGS
+    assert said in running.output
+    assert "Traceback" not in running.output
+
+
+async def test_a_port_in_use_is_named(port: int) -> None:
+    with socket.create_server(("127.0.0.1", port)):
+        async with program("standalone", PORT=str(port)) as running:
+            assert await running.ended() == process.EXIT_SETTINGS
+    assert f"127.0.0.1:{port} cannot be used" in running.output
+    assert "Traceback" not in running.output
+
+
+async def test_keys_that_alpaca_refuses_end_it_with_the_remedy(port: int) -> None:
+    async with Simulator(SimulatorSettings(tape=None)) as upstream:
+        environment = {
+            "ALPACA_PAPER_API_KEY": "PKWRONG",
+            "ALPACA_PAPER_SECRET_KEY": "never-to-be-printed",
+            "ALPACA_STREAM_URL": upstream.stream_url,
+            "ALPACA_DATA_URL": upstream.rest_url,
+            "ALPACA_TRADING_URL": upstream.rest_url,
+        }
+        async with program("standalone", PORT=str(port), **environment) as running:
+            assert await running.ended() == process.EXIT_SETTINGS
+    assert "check ALPACA_PAPER_API_KEY and ALPACA_PAPER_SECRET_KEY" in running.output
+    assert "never-to-be-printed" not in running.output
+    assert "Traceback" not in running.output
