@@ -75,9 +75,9 @@ class RedisSource:
         ``subscriber`` leaves out the read timeout, since a quiet channel is no failure.
         """
         if self._memory is not None:
-            import fakeredis
+            from shared.memory_redis import memory_client  # an extra that only memory:// needs
 
-            return fakeredis.FakeAsyncRedis(server=self._memory, protocol=2)
+            return memory_client(self._memory)
         options: dict[str, Any] = (
             {}
             if self.url.startswith("unix:")

@@ -46,6 +46,33 @@ async def test_two_memories_are_apart() -> None:
         assert await other.get("price:SPY") is None
 
 
+@pytest.mark.parametrize("limit", [None, 5.0])
+async def test_a_reader_cancelled_while_a_message_arrives_ends(limit: float | None) -> None:
+    source = RedisSource("memory://")
+    async with (
+        source.client("reader", subscriber=True) as reader,
+        source.client("writer") as writer,
+    ):
+
+        async def write() -> None:
+            await writer.publish("price:SPY", b"1-1\n{}")
+
+        for steps in range(30):  # of the loop, between the publish and the cancellation
+            pubsub = reader.pubsub()
+            await pubsub.subscribe("price:SPY")
+            await pubsub.get_message(timeout=None)
+            reading = asyncio.create_task(pubsub.get_message(timeout=limit))
+            writing = asyncio.create_task(write())
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            asked = reading.cancel()
+            await asyncio.wait([reading, writing], timeout=LIMIT_SECONDS)
+
+            assert reading.cancelled() == asked
+            await pubsub.unsubscribe()
+            await pubsub.aclose()  # type: ignore[no-untyped-call]
+
+
 async def test_a_lost_server_makes_a_subscriber_raise_once_and_not_reconnect_silently(
     valkey: ValkeyServer, source: RedisSource
 ) -> None:

@@ -1,0 +1,29 @@
+"""Clients of the fakeredis behind ``memory://``."""
+
+import asyncio
+import math
+
+from fakeredis import FakeAsyncRedis, FakeServer
+from fakeredis.aioredis import FakeAsyncRedisConnection
+from redis.asyncio import Redis
+
+
+class _CancellableConnection(FakeAsyncRedisConnection):
+    """fakeredis waits with ``asyncio.wait_for``, which on Python 3.11 can swallow a cancellation.
+
+    A task cancelled while a message arrives would then never end.
+    """
+
+    async def can_read(self, timeout: float | None = 0) -> bool:  # noqa: ASYNC109 - fakeredis' name
+        if timeout == 0:
+            return await super().can_read(0)
+        try:
+            async with asyncio.timeout(None if timeout == math.inf else timeout):
+                return await super().can_read(None)
+        except TimeoutError:
+            return False
+
+
+def memory_client(server: FakeServer) -> Redis:
+    """Return a client of ``server``; all clients of one server see the same data."""
+    return FakeAsyncRedis(server=server, protocol=2, connection_class=_CancellableConnection)
