@@ -13,9 +13,9 @@ from pydantic import SecretStr, model_validator
 
 from gateway.service import GatewayService
 from gateway.settings import GatewaySettings
-from ingest.feed_error import FeedError
 from ingest.service import IngestService
 from ingest.settings import IngestSettings
+from ingest.upstream.feed_error import FeedError
 from shared import logs, process
 from shared.redis_source import RedisSource
 from shared.settings import MEMORY_URL, SettingsError

@@ -196,7 +196,7 @@ def _query(request: Request) -> dict[str, str]:
 def _price(symbol: str, stored: bytes | None) -> object:
     if stored is not None:
         with suppress(ValueError):  # not of ours
-            return msgspec.Raw(message.unpack(stored)[1])
+            return msgspec.Raw(message.unpack(stored).body)
     return Price(symbol=symbol, reason="no_trade_seen")
 
 

@@ -117,7 +117,7 @@ class Hub:
         channel = self.channels.get(topic)
         if channel is None:
             return
-        event_id, payload = message.unpack(packed)
+        event_id, payload, _ = message.unpack(packed)
         if channel.accept(event_id, payload):
             self.advance(event_id)
         elif event_id < channel.event_id:

@@ -110,7 +110,7 @@ class Subscriber:
     def _take(self, channel: bytes, data: bytes) -> None:
         with _refusing(channel):
             if channel == keys.INGEST_STATUS.encode():
-                self._feed.on_report(message.unpack(data)[1])
+                self._feed.on_report(message.unpack(data).body)
             else:
                 self._hub.publish(channel, data)
 

@@ -8,23 +8,23 @@ from dataclasses import dataclass
 import structlog
 from redis.asyncio import Redis
 
-from ingest.alpaca_rest import AlpacaRest
-from ingest.alpaca_stream import AlpacaStream
-from ingest.demand import Demand
-from ingest.feed import Feed, FeedHealth
-from ingest.first_prices import FirstPrices
-from ingest.frame import FrameReader
-from ingest.hours_refresh import HoursRefresh
-from ingest.interest import Interest
-from ingest.last_price import LastPrices
-from ingest.lease import Lease
-from ingest.market_hours import MarketHours
-from ingest.outbox import Outbox
-from ingest.publisher import Publisher
+from ingest.bus.lease import Lease
+from ingest.bus.outbox import Outbox
+from ingest.bus.publisher import Publisher
+from ingest.bus.status_report import StatusReport
+from ingest.bus.stored_prices import StoredPrices
+from ingest.demand.interest import Interest
+from ingest.demand.subscription import Subscription
+from ingest.demand.wanted import Demand
+from ingest.market.last_price import LastPrices
+from ingest.market.market_hours import MarketHours
 from ingest.settings import IngestSettings
-from ingest.status_report import StatusReport
-from ingest.stored_prices import StoredPrices
-from ingest.subscription import Subscription
+from ingest.upstream.alpaca_rest import AlpacaRest
+from ingest.upstream.alpaca_stream import AlpacaStream
+from ingest.upstream.feed import Feed, FeedHealth
+from ingest.upstream.first_prices import FirstPrices
+from ingest.upstream.frame import FrameReader
+from ingest.upstream.hours_refresh import HoursRefresh
 from shared import rfc3339
 from shared.event_id import EventId
 from shared.ingest_status import IngestStatus

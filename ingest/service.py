@@ -8,10 +8,10 @@ from contextlib import suppress
 
 import structlog
 
-from ingest.alpaca_rest import AlpacaRest
+from ingest.bus.lease import RENEW_SECONDS, Lease, LeaseLostError
 from ingest.leadership import Leadership, RedisClients
-from ingest.lease import RENEW_SECONDS, Lease, LeaseLostError
 from ingest.settings import IngestSettings
+from ingest.upstream.alpaca_rest import AlpacaRest
 from shared.redis_source import REDIS_ERRORS, RedisSource
 
 log = structlog.get_logger()

@@ -1,9 +1,20 @@
 """One published event on its way through Redis: ``<epoch>-<seq>``, a newline, the JSON.
 
-The id stands outside the JSON too, so that a gateway orders and forwards without decoding.
+The id stands outside the JSON too, so that a gateway orders and forwards without decoding. An
+event whose name is not the kind of its topic has its name after the id: ``7-12 gap``.
 """
 
+from typing import NamedTuple
+
 from shared.event_id import EventId
+
+
+class Message(NamedTuple):
+    """A message taken apart. ``event`` is None where the kind of the topic names the event."""
+
+    event_id: EventId
+    body: bytes
+    event: str | None = None
 
 
 def stamp(event_id: EventId, body: bytes) -> bytes:
@@ -11,13 +22,15 @@ def stamp(event_id: EventId, body: bytes) -> bytes:
     return b'{"event_id":"%d-%d",%b' % (*event_id, body[1:])
 
 
-def pack(event_id: EventId, stamped: bytes) -> bytes:
+def pack(event_id: EventId, stamped: bytes, event: str | None = None) -> bytes:
     """Return the message for a stamped JSON object."""
-    return b"%d-%d\n%b" % (*event_id, stamped)
+    if event is None:
+        return b"%d-%d\n%b" % (*event_id, stamped)
+    return b"%d-%d %b\n%b" % (*event_id, event.encode(), stamped)
 
 
-def unpack(message: bytes) -> tuple[EventId, bytes]:
-    """Return the id and the JSON of a message.
+def unpack(message: bytes) -> Message:
+    """Take a message apart.
 
     Raises:
         ValueError: the message does not begin with an event id on a line of its own.
@@ -25,4 +38,5 @@ def unpack(message: bytes) -> tuple[EventId, bytes]:
     head, newline, stamped = message.partition(b"\n")
     if not newline:
         raise ValueError(f"{message[:40]!r} is not a Tapecast message: no event id line")
-    return EventId.parse(head), stamped
+    number, space, event = head.partition(b" ")
+    return Message(EventId.parse(number), stamped, event.decode() if space else None)

@@ -6,6 +6,17 @@ import re
 _STOCK = re.compile(r"[A-Z][A-Z0-9]{0,11}(\.[A-Z0-9]{1,4})?")
 
 PRICE = "price"
+QUOTE = "quote"
+STATUS = "status"
+TRADE = "trade"
+DAY_BAR = "bar.1Day"
+NEWS = "news"
+
+ORDERED = frozenset({TRADE, DAY_BAR, NEWS})
+"""Kinds of which every event matters: they have a history, are never conflated, and a loss is
+announced as a ``gap``. Of the others only the newest value matters."""
+
+EVERYTHING = "*"
 
 
 class InvalidSymbolError(ValueError):
@@ -35,6 +46,11 @@ def stock_symbol(text: str) -> str:
 def price_topic(symbol: str) -> str:
     """Return the topic of a symbol's last price: its key and its channel in Redis."""
     return f"{PRICE}:{symbol}"
+
+
+def topic(kind: str, key: str) -> str:
+    """Return a topic: ``quote``, ``SPY`` → ``quote:SPY``."""
+    return f"{kind}:{key}"
 
 
 def kind_of(topic: str) -> str:

@@ -6,9 +6,9 @@ from contextlib import AsyncExitStack
 import pytest
 from structlog.testing import capture_logs
 
-from ingest import status_report
-from ingest.feed_error import FeedError
+from ingest.bus import status_report
 from ingest.service import IngestService
+from ingest.upstream.feed_error import FeedError
 from shared import keys
 from shared.redis_source import RedisSource
 from shared.valkey_server import ValkeyServer

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgpack import Timestamp
 
-from ingest.market_hours import MarketHours, parse_day
+from ingest.market.market_hours import MarketHours, parse_day
 from shared import rfc3339
 
 MONDAY = {"date": "2026-11-16", "open": "09:30", "close": "16:00"}

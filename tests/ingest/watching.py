@@ -60,7 +60,7 @@ class Watcher:
         if stored is None:
             return None
         assert isinstance(stored, bytes)
-        event_id, body = message.unpack(stored)
+        event_id, body, _ = message.unpack(stored)
         return event_id, json.loads(body)
 
     async def price(self, symbol: str) -> float | None:

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from gateway import app, events
 from gateway.events import ByeReason, NoPriceReason
-from ingest.feed_error import _MEANING
+from ingest.upstream.feed_error import _MEANING
 from shared import keys
 from shared.ingest_status import FeedState
 from shared.price import Price

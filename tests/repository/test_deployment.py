@@ -211,7 +211,7 @@ class TestPackaging:
 
     def test_every_file_beside_the_code_is_installed(self) -> None:
         patterns = [
-            f"{package}/{pattern}"
+            f"{package.replace('.', '/')}/{pattern}"
             for package, some in self.setuptools()["package-data"].items()
             for pattern in some
         ]

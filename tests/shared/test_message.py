@@ -32,7 +32,7 @@ def test_a_stamped_body_is_json_with_the_id_first_and_the_rest_unchanged(
 def test_a_message_comes_out_as_it_went_in(event_id: EventId, body: dict[str, object]) -> None:
     stamped = message.stamp(event_id, msgspec.json.encode(body))
 
-    assert message.unpack(message.pack(event_id, stamped)) == (event_id, stamped)
+    assert message.unpack(message.pack(event_id, stamped)) == (event_id, stamped, None)
 
 
 @given(ids, bodies)

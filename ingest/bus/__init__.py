@@ -1,0 +1,1 @@
+"""Redis' side: the lease, the publisher, what was published before."""

@@ -1,0 +1,1 @@
+"""The tape's rules, pure: sessions, sale conditions, last prices."""

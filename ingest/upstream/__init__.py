@@ -1,0 +1,1 @@
+"""Alpaca's side: the streams, the REST API, and what their messages and errors mean."""

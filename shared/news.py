@@ -1,0 +1,23 @@
+"""The ``news`` event: an article, or a later version of it."""
+
+import msgspec
+
+
+class News(msgspec.Struct, kw_only=True):
+    """Plain text: HTML is never passed on. ``id`` stays, ``updated_at`` tells versions apart.
+
+    Times are RFC 3339. The JSON gets ``event_id`` when it is published.
+    """
+
+    id: str
+    headline: str
+    summary: str
+    author: str
+    source: str
+    url: str | None
+    symbols: list[str]
+    created_at: str
+    updated_at: str
+
+
+encode = msgspec.json.Encoder().encode

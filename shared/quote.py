@@ -1,0 +1,27 @@
+"""The ``quote`` event: a symbol's best bid and offer, whole each time."""
+
+import msgspec
+
+
+class Quote(msgspec.Struct, kw_only=True):
+    """Prices and sizes as received. A side whose price or size is zero is no quote: null.
+
+    ``crossed``: the bid is above the ask, which happens for moments and throughout a halt; such a
+    quote values nothing. The JSON gets ``event_id`` when it is published.
+    """
+
+    symbol: str
+    bid: float | None
+    bid_size: float | None
+    bid_exchange: str | None
+    ask: float | None
+    ask_size: float | None
+    ask_exchange: str | None
+    crossed: bool
+    conditions: list[str]
+    tape: str | None
+    timestamp: str
+    received: int
+
+
+encode = msgspec.json.Encoder().encode

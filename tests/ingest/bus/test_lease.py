@@ -1,0 +1,210 @@
+"""The lease: one of many leads, and every hand-over has a higher number."""
+
+import asyncio
+
+import pytest
+
+from ingest.bus import lease as lease_module
+from ingest.bus.lease import Lease, LeaseLostError
+from shared import keys
+from shared.redis_source import RedisSource
+from shared.valkey_server import ValkeyServer
+from tests.services import until
+
+
+async def take(lease: Lease) -> int:
+    assert await lease.claim()
+    return lease.epoch
+
+
+async def test_only_one_of_many_holds_it(any_source: RedisSource) -> None:
+    async with any_source.client("test") as client:
+        leases = [Lease(client, f"ingest-{number}") for number in range(10)]
+
+        assert sum(await asyncio.gather(*(lease.claim() for lease in leases))) == 1
+        assert sum(await asyncio.gather(*(lease.claim() for lease in leases))) == 1
+
+
+async def test_the_number_grows_at_every_hand_over(any_source: RedisSource) -> None:
+    async with any_source.client("test") as client:
+        epochs = []
+        for number in range(5):  # within one millisecond of Redis' clock, too
+            lease = Lease(client, f"ingest-{number}")
+            epochs.append(await take(lease))
+            await lease.release()
+
+        assert epochs == sorted(set(epochs))
+
+
+async def test_the_number_grows_although_redis_has_lost_everything(
+    any_source: RedisSource,
+) -> None:
+    async with any_source.client("test") as client:
+        first, second = Lease(client, "first"), Lease(client, "second")
+        before = await take(first)
+        await client.flushall()
+
+        async def a_millisecond_later() -> bool:  # no server restarts faster
+            seconds, micros = await client.time()
+            return int(seconds) * 1000 + int(micros) // 1000 > before
+
+        await until(a_millisecond_later)
+        assert await take(second) > before
+
+
+async def test_the_number_grows_although_redis_clock_went_back(any_source: RedisSource) -> None:
+    async with any_source.client("test") as client:
+        future = 99_999_999_999_999
+        await client.set(keys.EPOCH, future)
+
+        assert await take(Lease(client, "first")) == future + 1
+
+
+async def test_who_held_it_takes_a_higher_number_although_redis_lost_it_and_its_clock_went_back(
+    any_source: RedisSource,
+) -> None:
+    async with any_source.client("test") as client:
+        await client.set(keys.EPOCH, 99_999_999_999_999)
+        lease = Lease(client, "first")
+        before = await take(lease)
+        await client.flushall()
+
+        assert await take(lease) == before + 1
+
+
+async def test_renewing_keeps_the_number_and_tells_nobody(any_source: RedisSource) -> None:
+    async with any_source.client("test") as client:
+        heard: list[int] = []
+        lease = Lease(client, "first")
+        lease.on_epoch = heard.append
+        epoch = await take(lease)
+        await client.pexpire(keys.LEASE, 500)
+        assert await take(lease) == epoch
+
+        assert heard == [epoch]
+        assert await client.pttl(keys.LEASE) > 500
+
+
+async def test_whoever_holds_it_hears_of_a_new_number_when_redis_forgot_it(
+    any_source: RedisSource,
+) -> None:
+    async with any_source.client("test") as client:
+        heard: list[int] = []
+        lease = Lease(client, "first")
+        lease.on_epoch = heard.append
+        await take(lease)
+        await client.flushall()
+        await take(lease)
+
+        assert len(heard) == 2
+        assert heard[0] < heard[1]
+
+
+async def test_a_release_hands_it_over_at_once_and_only_by_its_holder(
+    any_source: RedisSource,
+) -> None:
+    async with any_source.client("test") as client:
+        first, second = Lease(client, "first"), Lease(client, "second")
+        await take(first)
+        await second.release()
+        assert not await second.claim()
+
+        await first.release()
+        assert await second.claim()
+
+
+async def test_an_expired_lease_is_taken_by_another_and_the_old_holder_learns_it(
+    any_source: RedisSource,
+) -> None:
+    async with any_source.client("test") as client:
+        first, second = Lease(client, "first"), Lease(client, "second")
+        await take(first)
+        await client.delete(keys.LEASE)
+        await take(second)
+
+        with pytest.raises(LeaseLostError):
+            async with asyncio.timeout(10):
+                await first.renew()
+        assert second.epoch > first.epoch
+
+
+async def test_it_is_given_an_expiry_and_does_expire(
+    any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with any_source.client("test") as client:
+        first, second = Lease(client, "first"), Lease(client, "second")
+        await take(first)
+        assert 0 < await client.pttl(keys.LEASE) <= keys.LEASE_MILLISECONDS
+
+        monkeypatch.setattr(keys, "LEASE_MILLISECONDS", 20)
+        await take(first)
+        await until(second.claim)
+
+
+async def test_it_is_not_valid_once_its_time_is_over_by_our_own_clock(
+    any_source: RedisSource,
+) -> None:
+    now = 100.0
+    async with any_source.client("test") as client:
+        lease = Lease(client, "first", monotonic=lambda: now)
+        epoch = await take(lease)
+        now += keys.LEASE_MILLISECONDS / 1000 - 0.001
+        assert await lease.valid() == epoch
+
+        now += 0.001
+        waiting = [asyncio.create_task(lease.valid()) for _ in range(3)]
+        await asyncio.wait(waiting, timeout=0.05)
+        assert not any(task.done() for task in waiting)
+        await take(lease)
+        async with asyncio.timeout(10):
+            assert await asyncio.gather(*waiting) == [epoch] * 3
+
+
+async def test_it_is_not_valid_after_a_release_or_a_refusal(any_source: RedisSource) -> None:
+    async with any_source.client("test") as client:
+        first, second = Lease(client, "first"), Lease(client, "second")
+        await take(first)
+        await first.release()
+        await take(second)
+        assert not await first.claim()
+
+        waiting = asyncio.create_task(first.valid())
+        await asyncio.wait([waiting], timeout=0.05)
+        assert not waiting.done()
+        await second.release()
+        await take(first)
+        async with asyncio.timeout(10):
+            assert await waiting == first.epoch
+
+
+async def test_it_is_not_valid_once_another_holds_it(any_source: RedisSource) -> None:
+    async with any_source.client("test") as client:
+        first, second = Lease(client, "first"), Lease(client, "second")
+        await take(first)
+        await client.delete(keys.LEASE)
+        await take(second)
+        assert not await first.claim()
+
+        waiting = asyncio.create_task(first.valid())
+        await asyncio.wait([waiting], timeout=0.05)
+        assert not waiting.done()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+
+
+async def test_renewing_lives_through_a_restart_of_redis(
+    valkey: ValkeyServer, source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease_module, "RENEW_SECONDS", 0.05)
+    async with source.client("test") as client:
+        lease = Lease(client, "first")
+        before = await take(lease)
+        renewing = asyncio.create_task(lease.renew())
+        await valkey.stop()
+        await asyncio.sleep(0.1)
+        assert not renewing.done()
+        await valkey.start()
+        await until(lambda: lease.epoch > before)
+        renewing.cancel()
+        await asyncio.wait([renewing])
+        assert renewing.cancelled()

@@ -1,0 +1,318 @@
+"""From the outbox to Redis: ids, keys, messages, and what survives a Redis that goes away."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from ingest.bus import lease as lease_module
+from ingest.bus.lease import Lease
+from ingest.bus.outbox import Outbox, Publication
+from ingest.bus.publisher import BATCH, Publisher
+from shared import keys, message
+from shared.event_id import EventId
+from shared.redis_source import REDIS_ERRORS, RedisSource
+from shared.valkey_server import ValkeyServer
+from tests.services import until
+
+SCRIPT = files("ingest.bus").joinpath("publish.lua").read_text(encoding="utf-8")
+
+
+def value(topic: str, number: int, *, traded: bool = True) -> Publication:
+    return Publication(topic, b'{"n":%d}' % number, traded)
+
+
+async def run_script(client: Redis, epoch: int, *events: tuple[str, int, str]) -> int:
+    """Publish (topic, seq, traded) events; return how many were refused."""
+    names = [name for topic, _, _ in events for name in (topic, keys.last_key(topic))]
+    args: list[Any] = [epoch, 5000, 600]
+    for _, seq, traded in events:
+        args += [seq, '{"event_id":"%d-%d"}' % (epoch, seq), traded]  # noqa: UP031
+    return int(await client.register_script(SCRIPT)(keys=names, args=args))
+
+
+class Listener:
+    """Everything that was published on some topics."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[str, EventId, dict[str, Any]]] = []
+
+    def ids(self, topic: str) -> list[EventId]:
+        return [event_id for name, event_id, _ in self.messages if name == topic]
+
+    def numbers(self, topic: str) -> list[int]:
+        return [body["n"] for name, _, body in self.messages if name == topic]
+
+
+@asynccontextmanager
+async def listening(source: RedisSource, *topics: str) -> AsyncIterator[Listener]:
+    """Listen like a gateway, coming back when Redis was away."""
+    listener = Listener()
+    subscribed = asyncio.Event()
+
+    async def listen() -> None:
+        async with source.client("listener", subscriber=True) as client:
+            pubsub = client.pubsub()
+            await pubsub.subscribe(*topics)
+            while True:
+                try:
+                    got = await pubsub.get_message(timeout=1)
+                except REDIS_ERRORS:
+                    await asyncio.sleep(0.02)
+                    continue
+                if got is None:
+                    continue
+                if got["type"] == "subscribe":
+                    subscribed.set()
+                    continue
+                event_id, body, _ = message.unpack(got["data"])
+                listener.messages.append((got["channel"].decode(), event_id, json.loads(body)))
+
+    task = asyncio.create_task(listen())
+    try:
+        async with asyncio.timeout(10):
+            await subscribed.wait()
+        yield listener
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+class Stage:
+    """A publisher at work, with what it stands on."""
+
+    def __init__(self, client: Redis, publishing: Redis, ttl_seconds: float) -> None:
+        self.client = client
+        self.outbox = Outbox()
+        self.lease = Lease(client, "ingest")
+        self.publisher = Publisher(publishing, self.lease, self.outbox, ttl_seconds)
+        self.lease.on_epoch = lambda _: self.publisher.begin_epoch()
+
+    async def publish(self, *publications: Publication) -> None:
+        for each in publications:
+            self.outbox.offer(each)
+        async with asyncio.timeout(15):
+            await self.publisher.drain()
+
+    async def last(self, topic: str) -> tuple[EventId, dict[str, Any]] | None:
+        stored = await self.client.get(keys.last_key(topic))
+        if stored is None:
+            return None
+        assert isinstance(stored, bytes)
+        event_id, body, _ = message.unpack(stored)
+        return event_id, json.loads(body)
+
+
+@asynccontextmanager
+async def publishing(source: RedisSource, ttl_seconds: float = 5) -> AsyncIterator[Stage]:
+    async with source.client("lease") as client, source.client("publisher") as publisher:
+        stage = Stage(client, publisher, ttl_seconds)
+        assert await stage.lease.claim()
+        tasks = [
+            asyncio.create_task(stage.publisher.run()),
+            asyncio.create_task(stage.lease.renew()),
+        ]
+        try:
+            yield stage
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+
+async def test_a_trade_is_a_value_with_a_life_a_last_value_and_a_message(
+    any_source: RedisSource,
+) -> None:
+    async with listening(any_source, "price:SPY") as heard, publishing(any_source, 2.5) as stage:
+        await stage.publish(value("price:SPY", 1))
+        await until(lambda: len(heard.messages) == 1)
+
+        event_id = EventId(stage.lease.epoch, 1)
+        stored = await stage.client.get("price:SPY")
+        assert stored == b'{"event_id":"%d-1","n":1}' % stage.lease.epoch
+        assert 0 < await stage.client.pttl("price:SPY") <= 2500
+        assert await stage.client.get(keys.last_key("price:SPY")) == message.pack(event_id, stored)
+        assert 0 < await stage.client.ttl(keys.last_key("price:SPY")) <= keys.LAST_SECONDS
+        assert heard.messages == [("price:SPY", event_id, {"event_id": str(event_id), "n": 1})]
+        assert stage.publisher.published == 1
+
+
+async def test_what_did_not_just_trade_has_no_value_with_a_life(any_source: RedisSource) -> None:
+    async with listening(any_source, "price:SPY") as heard, publishing(any_source) as stage:
+        await stage.publish(value("price:SPY", 1, traded=False))
+        await until(lambda: len(heard.messages) == 1)
+
+        assert await stage.client.get("price:SPY") is None
+        assert await stage.last("price:SPY") is not None
+
+
+async def test_ids_count_over_all_topics_and_batches(any_source: RedisSource) -> None:
+    async with listening(any_source, "a", "b") as heard, publishing(any_source) as stage:
+        count = BATCH * 2 + 7
+        await stage.publish(*(value("ab"[number % 2], number) for number in range(count)))
+        await until(lambda: len(heard.messages) == count)
+
+        assert [each[1].seq for each in heard.messages] == list(range(1, count + 1))
+        assert [each[2]["n"] for each in heard.messages] == list(range(count))
+
+
+@pytest.mark.parametrize(
+    ("stored", "newer", "accepted"),
+    [
+        ((5, 9), (5, 10), True),  # by number, not by letter
+        ((5, 10), (5, 9), False),
+        ((5, 10), (5, 10), False),
+        ((9, 1), (10, 1), True),
+        ((10, 1), (9, 99), False),
+        ((5, 99), (6, 1), True),
+        ((1_763_300_000_000, 5), (1_763_300_000_001, 1), True),
+        ((1_763_300_000_001, 1), (1_763_300_000_000, 5), False),
+    ],
+)
+async def test_what_is_not_newer_than_the_stored_is_refused(
+    any_source: RedisSource, stored: tuple[int, int], newer: tuple[int, int], accepted: bool
+) -> None:
+    async with any_source.client("test") as client, listening(any_source, "t", "end") as heard:
+        assert await run_script(client, stored[0], ("t", stored[1], "1")) == 0
+        assert await run_script(client, newer[0], ("t", newer[1], "1")) == (0 if accepted else 1)
+        await run_script(client, 99, ("end", 1, "0"))
+        await until(lambda: bool(heard.ids("end")))
+
+        assert heard.ids("t") == [EventId(*stored)] + ([EventId(*newer)] if accepted else [])
+        left_text = b"%d-%d" % (newer if accepted else stored)
+        assert await client.getrange(keys.last_key("t"), 0, len(left_text)) == left_text + b"\n"
+        assert await client.get("t") == b'{"event_id":"%s"}' % left_text
+
+
+async def test_a_batch_that_is_sent_twice_is_published_once(any_source: RedisSource) -> None:
+    batch = [("a", 1, "1"), ("b", 2, "1"), ("a", 3, "1")]
+    async with any_source.client("test") as client, listening(any_source, "a", "b") as heard:
+        assert await run_script(client, 7, *batch) == 0
+        assert await run_script(client, 7, *batch) == len(batch)
+        assert await run_script(client, 7, ("b", 4, "1")) == 0
+        await until(lambda: len(heard.ids("b")) == 2)
+
+        assert heard.ids("a") == [EventId(7, 1), EventId(7, 3)]
+
+
+async def test_one_refused_event_does_not_hold_up_its_batch(any_source: RedisSource) -> None:
+    async with any_source.client("test") as client:
+        await run_script(client, 8, ("a", 1, "1"))
+
+        assert await run_script(client, 7, ("a", 5, "1"), ("b", 6, "1")) == 1
+        assert await client.get("b") == b'{"event_id":"7-6"}'
+
+
+@pytest.mark.parametrize("foreign", ["list", "text"])
+async def test_a_foreign_value_in_the_last_key_is_overwritten(
+    any_source: RedisSource, foreign: str
+) -> None:
+    async with publishing(any_source) as stage:
+        last = keys.last_key("price:SPY")
+        await (stage.client.rpush(last, "x") if foreign == "list" else stage.client.set(last, "x"))
+        await stage.publish(value("price:SPY", 1), value("price:IBM", 2))
+
+        for topic, number in (("price:SPY", 1), ("price:IBM", 2)):
+            stored = await stage.last(topic)
+            assert stored is not None
+            assert stored[1]["n"] == number
+
+
+async def test_without_a_valid_lease_nothing_is_published_until_it_is_renewed(
+    any_source: RedisSource,
+) -> None:
+    now = 100.0
+    async with any_source.client("test") as client:
+        stage = Stage(client, client, 5)
+        stage.lease = Lease(client, "ingest", monotonic=lambda: now)
+        stage.publisher = Publisher(client, stage.lease, stage.outbox, 5)
+        await stage.lease.claim()
+        now += keys.LEASE_MILLISECONDS / 1000
+        running = asyncio.create_task(stage.publisher.run())
+        stage.outbox.offer(value("t", 1))
+        await asyncio.wait([running], timeout=0.1)
+        assert await client.get("t") is None
+        assert len(stage.outbox) == 1
+
+        await stage.lease.claim()
+        await until(lambda: stage.publisher.published == 1)
+        assert await client.exists("t")
+        running.cancel()
+        await asyncio.wait([running])
+
+
+async def test_a_new_epoch_counts_from_one_and_forgets_what_waited(
+    any_source: RedisSource,
+) -> None:
+    async with publishing(any_source) as stage:
+        await stage.publish(value("t", 1), value("t", 2))
+        first = stage.lease.epoch
+        stage.outbox.offer(value("t", 3))
+        await stage.client.delete(keys.LEASE)
+        assert await stage.lease.claim()
+        assert len(stage.outbox) == 0
+        await stage.publish(value("t", 4))
+
+        stored = await stage.last("t")
+        assert stored is not None
+        assert stored[0] == EventId(stage.lease.epoch, 1)
+        assert stage.lease.epoch > first
+        assert stored[1]["n"] == 4
+
+
+async def go(valkey: ValkeyServer, fault: str) -> None:
+    if fault == "pause":
+        os.kill(valkey.pid, signal.SIGSTOP)
+    else:
+        await valkey.stop()
+
+
+async def come_back(valkey: ValkeyServer, fault: str) -> None:
+    if fault == "pause":
+        os.kill(valkey.pid, signal.SIGCONT)
+    else:
+        await valkey.start()
+
+
+@pytest.mark.parametrize("fault", ["pause", "kill"])
+async def test_the_newest_of_each_topic_survives_a_redis_that_goes_away(
+    valkey: ValkeyServer, source: RedisSource, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.redis_source.COMMAND_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(lease_module, "RENEW_SECONDS", 0.1)
+    newest: dict[str, int] = {}
+    async with listening(source, *"abcde") as heard, publishing(source) as stage:
+
+        def begin_epoch(_: int) -> None:  # as the service does: all known values, anew
+            stage.publisher.begin_epoch()
+            for topic, number in newest.items():
+                stage.outbox.offer(value(topic, number))
+
+        stage.lease.on_epoch = begin_epoch
+        for number in range(600):
+            topic = "abcde"[number % 5]
+            newest[topic] = number
+            stage.outbox.offer(value(topic, number))
+            if number == 200:
+                await go(valkey, fault)
+            if number == 400:
+                await come_back(valkey, fault)
+            await asyncio.sleep(0.002)
+
+        async def all_stored() -> bool:
+            stored = [await stage.last(topic) for topic in "abcde"]
+            return [each and each[1]["n"] for each in stored] == [newest[each] for each in "abcde"]
+
+        await until(all_stored)
+        for topic in "abcde":
+            assert heard.ids(topic) == sorted(set(heard.ids(topic)))
+            assert heard.numbers(topic) == sorted(heard.numbers(topic))
+        if fault == "pause":  # nobody was disconnected for good: the listener has heard it all
+            await until(lambda: all(heard.numbers(each)[-1] == newest[each] for each in newest))

@@ -1,0 +1,163 @@
+"""Sessions by Alpaca's calendar and clock."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from ingest.market.market_hours import MarketHours, parse_clock, parse_day
+from simulator import hours as simulated
+from tests.ingest.trades import MONDAY, ns, two_days
+
+FRIDAY_AFTER_THANKSGIVING = {
+    "date": "2026-11-27",
+    "open": "09:30",
+    "close": "13:00",
+    "session_open": "0400",
+    "session_close": "1700",
+}
+WEEK = [
+    {"date": "2026-11-25", "open": "09:30", "close": "16:00"},  # Wednesday; 26th Thanksgiving
+    FRIDAY_AFTER_THANKSGIVING,
+    {"date": "2026-11-30", "open": "09:30", "close": "16:00"},
+]
+SUMMER_ENDS = [
+    {"date": "2026-10-30", "open": "09:30", "close": "16:00"},
+    {"date": "2026-11-02", "open": "09:30", "close": "16:00"},
+]
+SUMMER_BEGINS = [
+    {"date": "2026-03-06", "open": "09:30", "close": "16:00"},
+    {"date": "2026-03-09", "open": "09:30", "close": "16:00"},
+]
+
+
+@pytest.mark.parametrize(
+    ("rows", "moment", "session"),
+    [
+        ([MONDAY, *WEEK], "2026-11-16T03:59:59.999999999-05:00", "unknown"),
+        ([MONDAY, *WEEK], "2026-11-16T04:00:00-05:00", "pre"),
+        ([MONDAY, *WEEK], "2026-11-16T09:29:59.999999999-05:00", "pre"),
+        ([MONDAY, *WEEK], "2026-11-16T09:30:00-05:00", "regular"),
+        ([MONDAY, *WEEK], "2026-11-16T15:59:59.999999999-05:00", "regular"),
+        ([MONDAY, *WEEK], "2026-11-16T16:00:00-05:00", "post"),
+        ([MONDAY, *WEEK], "2026-11-16T19:59:59.999999999-05:00", "post"),
+        ([MONDAY, *WEEK], "2026-11-16T20:00:00-05:00", "closed"),
+        # a holiday, a half day, a weekend
+        (WEEK, "2026-11-26T12:00:00-05:00", "closed"),
+        (WEEK, "2026-11-27T12:59:59-05:00", "regular"),
+        (WEEK, "2026-11-27T13:00:00-05:00", "post"),
+        (WEEK, "2026-11-27T16:59:59-05:00", "post"),
+        (WEEK, "2026-11-27T17:00:00-05:00", "closed"),
+        (WEEK, "2026-11-28T12:00:00-05:00", "closed"),
+        (WEEK, "2026-11-30T04:00:00-05:00", "pre"),
+        # the clocks change between Friday and Monday
+        (SUMMER_ENDS, "2026-10-30T13:29:59Z", "pre"),
+        (SUMMER_ENDS, "2026-10-30T13:30:00Z", "regular"),
+        (SUMMER_ENDS, "2026-11-02T14:29:59Z", "pre"),
+        (SUMMER_ENDS, "2026-11-02T14:30:00Z", "regular"),
+        (SUMMER_BEGINS, "2026-03-06T14:30:00Z", "regular"),
+        (SUMMER_BEGINS, "2026-03-06T14:29:59Z", "pre"),
+        (SUMMER_BEGINS, "2026-03-09T13:30:00Z", "regular"),
+        (SUMMER_BEGINS, "2026-03-09T13:29:59Z", "pre"),
+    ],
+)
+def test_the_calendar_gives_the_session_of_any_moment(
+    rows: list[dict[str, str]], moment: str, session: str
+) -> None:
+    hours = MarketHours([parse_day(row) for row in reversed(rows)])
+
+    assert hours.session_at(ns(moment)) == session
+
+
+def test_a_row_for_a_sunday_is_believed() -> None:
+    hours = MarketHours([parse_day({"date": "2026-11-22", "open": "09:30", "close": "16:00"})])
+
+    assert hours.session_at(ns("2026-11-22T12:00:00-05:00")) == "regular"
+
+
+def test_without_a_calendar_every_moment_is_unknown() -> None:
+    hours = MarketHours()
+
+    assert hours.session_at(ns("2026-11-16T12:00:00-05:00")) == "unknown"
+    assert hours.session_now(ns("2026-11-16T12:00:00-05:00")) == "unknown"
+    assert hours.next_open() is None
+    assert hours.next_close() is None
+
+
+def test_beyond_the_calendar_nothing_is_claimed() -> None:
+    hours = two_days()
+
+    assert hours.session_at(ns("2026-11-17T20:00:00-05:00")) == "unknown"
+    assert hours.session_at(ns("2026-12-24T12:00:00-05:00")) == "unknown"
+    assert hours.session_at(ns("2026-11-13T12:00:00-05:00")) == "unknown"
+
+
+def test_asking_for_days_back_and_forth_gives_the_same_answers() -> None:
+    hours = two_days()
+    moments = ["2026-11-16T12:00:00-05:00", "2026-11-17T05:00:00-05:00"] * 2
+
+    assert [hours.session_at(ns(moment)) for moment in moments] == ["regular", "pre"] * 2
+
+
+def clock(is_open: bool, at: str, next_open: str, next_close: str) -> dict[str, object]:
+    return {"timestamp": at, "is_open": is_open, "next_open": next_open, "next_close": next_close}
+
+
+def test_an_unplanned_closure_overrules_the_calendar_until_the_next_opening() -> None:
+    closed = parse_clock(
+        clock(
+            False,
+            "2026-11-16T12:00:00.5-05:00",
+            "2026-11-17T09:30:00-05:00",
+            "2026-11-17T16:00:00-05:00",
+        )
+    )
+    hours = MarketHours(two_days()._days, closed)
+
+    assert hours.session_now(ns("2026-11-16T12:00:01-05:00")) == "closed"
+    assert hours.session_now(ns("2026-11-16T17:00:00-05:00")) == "post"
+    assert hours.session_now(ns("2026-11-17T09:30:00-05:00")) == "regular"
+
+
+def test_a_clock_read_before_the_opening_does_not_hide_the_opening() -> None:
+    before = parse_clock(
+        clock(
+            False,
+            "2026-11-16T09:00:00-05:00",
+            "2026-11-16T09:30:00-05:00",
+            "2026-11-16T16:00:00-05:00",
+        )
+    )
+    hours = MarketHours(two_days()._days, before)
+
+    assert hours.session_now(ns("2026-11-16T09:29:59-05:00")) == "pre"
+    assert hours.session_now(ns("2026-11-16T09:30:00-05:00")) == "regular"
+    assert hours.next_open() == "2026-11-16T14:30:00Z"
+    assert hours.next_close() == "2026-11-16T21:00:00Z"
+    assert hours.seconds_to_next_event(ns("2026-11-16T09:00:00-05:00")) == 1800
+    assert hours.seconds_to_next_event(ns("2026-11-16T18:00:00-05:00")) == 1
+
+
+def test_the_simulators_calendar_and_clock_are_open_all_day() -> None:
+    market = simulated.AlwaysOpen()
+    now = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)  # a Saturday evening in New York
+    rows = simulated.calendar(market, date(2026, 11, 20), date(2026, 11, 24))
+    hours = MarketHours(map(parse_day, rows), parse_clock(simulated.clock(market, now)))
+
+    for moment in ("2026-11-21T22:00:00-05:00", "2026-11-22T00:00:00-05:00"):
+        assert hours.session_now(ns(moment)) == "regular"
+    assert hours.session_at(ns("2026-11-22T23:59:00-05:00")) == "closed"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {},
+        {"date": "2026-11-16"},
+        {"date": "16.11.2026", "open": "09:30", "close": "16:00"},
+        {"date": "2026-11-16", "open": "", "close": "16:00"},
+        {"date": "2026-11-16", "open": "25:00", "close": "16:00"},
+    ],
+)
+def test_a_row_of_another_form_is_refused(row: dict[str, str]) -> None:
+    with pytest.raises((KeyError, ValueError)):
+        parse_day(row)

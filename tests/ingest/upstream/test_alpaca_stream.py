@@ -1,0 +1,301 @@
+"""The connection to Alpaca, against the simulator, and against peers that misbehave."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgpack
+import pytest
+from msgpack import Timestamp
+from websockets.asyncio.server import ServerConnection
+
+from ingest.upstream import alpaca_stream
+from ingest.upstream.alpaca_stream import AlpacaStream, BadFrameError, decode
+from ingest.upstream.feed_error import FeedError, Retry
+from simulator import DEFAULT_KEY, DEFAULT_SECRET
+from simulator.service import Simulator, SimulatorSettings
+from tests.ingest.peers import (
+    WELCOME,
+    Script,
+    http_answer,
+    packed,
+    saying,
+    tcp_server,
+    websocket_server,
+)
+from tests.services import until
+from tests.simulator.client import endpoint_state
+
+QUIET = SimulatorSettings(tape=None, ghost_seconds=90)
+
+
+def stream_to(
+    simulator: Simulator, feed: str = "iex", secret: str = DEFAULT_SECRET
+) -> AlpacaStream:
+    return AlpacaStream(f"{simulator.stream_url}/v2/{feed}", DEFAULT_KEY, secret)
+
+
+@asynccontextmanager
+async def opened(stream: AlpacaStream) -> AsyncIterator[AlpacaStream]:
+    await stream.open()
+    try:
+        yield stream
+    finally:
+        await stream.shut()
+
+
+async def refusal(url: str) -> FeedError:
+    """Open a connection that must be refused within the limit, and return why."""
+    async with asyncio.timeout(10):
+        with pytest.raises(FeedError) as caught:
+            await AlpacaStream(url, "key", "secret").open()
+    return caught.value
+
+
+async def test_subscribed_trades_come_in_whole_frames_with_all_their_nanoseconds() -> None:
+    async with Simulator(QUIET) as simulator, opened(stream_to(simulator)) as stream:
+        await stream.change("subscribe", ["SPY", "IBM"])
+        assert [each["T"] for each in await stream.frame()] == ["subscription"]
+        await simulator.publish(
+            {"T": "t", "S": "SPY", "p": 1.5, "s": 2, "t": "2026-11-16T17:00:00.123456789Z"}
+        )
+
+        (trade,) = await stream.frame()
+        assert (trade["S"], trade["p"]) == ("SPY", 1.5)
+        assert isinstance(trade["t"], Timestamp)
+        assert trade["t"].to_unix_nano() % 1_000_000_000 == 123_456_789
+
+
+async def test_a_change_adds_or_takes_only_what_it_names() -> None:
+    async with Simulator(QUIET) as simulator, opened(stream_to(simulator)) as stream:
+        await stream.change("subscribe", ["SPY", "IBM"])
+        await stream.change("subscribe", ["BAC"])
+        await stream.change("unsubscribe", ["SPY"])
+
+        answers = [(await stream.frame())[0]["trades"] for _ in range(3)]
+        assert answers == [["SPY", "IBM"], ["SPY", "IBM", "BAC"], ["IBM", "BAC"]]
+
+
+async def test_shutting_frees_the_slot_at_once() -> None:
+    async with Simulator(QUIET) as simulator:
+        for _ in range(3):
+            async with opened(stream_to(simulator)):
+                assert endpoint_state(simulator)["sessions"] == 1
+        await until(lambda: endpoint_state(simulator)["connections"] == 0)
+
+        assert endpoint_state(simulator)["sessions_total"] == 3
+        assert endpoint_state(simulator)["refused"] == {}
+
+
+async def test_shutting_twice_or_before_opening_is_fine() -> None:
+    async with Simulator(QUIET) as simulator:
+        stream = stream_to(simulator)
+        await stream.shut()
+        await stream.open()
+        await stream.shut()
+        await stream.shut()
+
+
+async def test_wrong_keys_keep_their_code_and_leave_no_socket() -> None:
+    async with Simulator(QUIET) as simulator:
+        with pytest.raises(FeedError) as caught:
+            await stream_to(simulator, secret="wrong").open()
+        await until(lambda: endpoint_state(simulator)["connections"] == 0)
+
+    assert (caught.value.code, caught.value.retry) == (402, Retry.NEVER)
+    assert "wrong" not in str(caught.value)
+
+
+async def test_a_feed_beyond_the_plan_keeps_its_code() -> None:
+    async with Simulator(QUIET) as simulator:
+        with pytest.raises(FeedError) as caught:
+            await stream_to(simulator, "sip").open()
+
+    assert (caught.value.code, caught.value.retry) == (409, Retry.NEVER)
+
+
+async def test_a_taken_slot_keeps_its_code_and_the_first_connection_stands() -> None:
+    async with Simulator(QUIET) as simulator, opened(stream_to(simulator)) as first:
+        with pytest.raises(FeedError) as caught:
+            await stream_to(simulator).open()
+
+        assert (caught.value.code, caught.value.retry) == (406, Retry.LATER)
+        await first.change("subscribe", ["SPY"])
+        assert (await first.frame())[0]["trades"] == ["SPY"]
+
+
+async def test_a_late_authentication_keeps_its_code() -> None:
+    timeout = packed({"T": "error", "code": 404, "msg": "auth timeout"})
+
+    async def script(connection: ServerConnection) -> None:
+        await connection.send(WELCOME)
+        await connection.send(timeout)
+        await connection.close()
+
+    async with websocket_server(script) as url:
+        error = await refusal(url)
+
+    assert (error.code, error.retry) == (404, Retry.SOON)
+
+
+async def nothing(connection: ServerConnection) -> None:
+    await connection.wait_closed()
+
+
+async def only_welcome(connection: ServerConnection) -> None:
+    await connection.send(WELCOME)
+    await connection.wait_closed()
+
+
+@pytest.mark.parametrize("script", [nothing, only_welcome])
+async def test_a_silent_server_is_given_up_within_the_limit(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alpaca_stream, "CONNECT_SECONDS", 0.2)
+    async with websocket_server(script) as url:
+        error = await refusal(url)
+
+    assert error.retry is Retry.SOON
+    assert "0.2 s" in str(error)
+
+
+async def test_a_server_that_does_not_even_upgrade_is_given_up_and_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(alpaca_stream, "CONNECT_SECONDS", 0.2)
+    async with tcp_server(None) as (url, ended):
+        assert (await refusal(url)).retry is Retry.SOON
+        await until(lambda: ended == [True])
+
+
+@pytest.mark.parametrize(
+    "welcome",
+    [
+        b"\xc1",
+        b"",
+        "text",
+        msgpack.packb([]),
+        msgpack.packb({}),
+        msgpack.packb(7),
+        msgpack.packb([7]),
+        packed({"T": "error", "code": 500, "msg": "internal error"}),
+        packed({"msg": "connected"}),
+        packed({"T": "success"}),
+    ],
+    ids=repr,
+)
+async def test_a_welcome_of_another_form_is_a_failure_to_connect(welcome: bytes | str) -> None:
+    async def script(connection: ServerConnection) -> None:
+        await connection.send(welcome)
+        await connection.wait_closed()
+
+    async with websocket_server(script) as url:
+        assert (await refusal(url)).retry is Retry.SOON
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"\xc1", b"", "text", msgpack.packb([]), msgpack.packb(7), packed({}), WELCOME],
+    ids=repr,
+)
+async def test_an_answer_to_the_keys_of_another_form_is_a_failure_to_connect(
+    answer: bytes | str,
+) -> None:
+    async def script(connection: ServerConnection) -> None:
+        await connection.send(WELCOME)
+        await connection.recv()
+        await connection.send(answer)
+        await connection.wait_closed()
+
+    async with websocket_server(script) as url:
+        assert (await refusal(url)).retry is Retry.SOON
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "retry"),
+    [
+        ("429 Too Many Requests", 429, Retry.LATER),
+        ("401 Unauthorized", 402, Retry.NEVER),
+        ("503 Service Unavailable", None, Retry.SOON),
+        ("200 OK", None, Retry.SOON),
+    ],
+)
+async def test_an_http_answer_in_place_of_the_upgrade(
+    status: str, code: int | None, retry: Retry
+) -> None:
+    async with tcp_server(http_answer(status)) as (url, _):
+        error = await refusal(url)
+
+    assert (error.code, error.retry) == (code, retry)
+    assert status[:3] in str(error)
+
+
+@pytest.mark.parametrize("answer", [b"", b"garbage\r\n\r\n", b"HTTP/1.1 101 Oops\r\n\r\n"])
+async def test_an_answer_that_is_no_websocket_is_a_failure_to_connect(answer: bytes) -> None:
+    async with tcp_server(answer) as (url, _):
+        assert (await refusal(url)).retry is Retry.SOON
+
+
+@pytest.mark.parametrize("url", ["ws://127.0.0.1:1/v2/iex", "ws://no-such-host.invalid/v2/iex"])
+async def test_nobody_there_is_a_failure_to_connect(url: str) -> None:
+    assert (await refusal(url)).retry is Retry.SOON
+
+
+@pytest.mark.parametrize("garbage", [b"\xc1\xc1", b"", "text", msgpack.packb({"T": "t"})], ids=repr)
+async def test_after_a_bad_frame_the_connection_stands(garbage: bytes | str) -> None:
+    script = saying(garbage, packed({"T": "success", "msg": "still here"}))
+    async with websocket_server(script) as url, opened(AlpacaStream(url, "k", "s")) as stream:
+        with pytest.raises(BadFrameError):
+            await stream.frame()
+        assert (await stream.frame())[0]["msg"] == "still here"
+
+
+async def test_a_frame_of_several_megabytes_is_taken() -> None:
+    many = [{"T": "x", "S": f"S{number}", "pad": "." * 1000} for number in range(5000)]
+    script = saying(packed(*many))
+    async with websocket_server(script) as url, opened(AlpacaStream(url, "k", "s")) as stream:
+        assert len(await stream.frame()) == 5000
+
+
+async def test_a_lost_connection_is_an_error_of_reading_and_of_asking() -> None:
+    async def script(connection: ServerConnection) -> None:
+        await connection.send(WELCOME)
+        await connection.recv()
+        await connection.send(packed({"T": "success", "msg": "authenticated"}))
+        connection.transport.abort()
+
+    async with websocket_server(script) as url, opened(AlpacaStream(url, "k", "s")) as stream:
+        with pytest.raises(FeedError):
+            await stream.frame()
+        with pytest.raises(FeedError):
+            await stream.change("subscribe", ["SPY"])
+
+
+async def test_cancelling_while_it_opens_leaves_no_socket() -> None:
+    async with tcp_server(None) as (url, ended):
+        task = asyncio.create_task(AlpacaStream(url, "k", "s").open())
+        await asyncio.sleep(0.1)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        await until(lambda: ended == [True])
+
+
+async def test_cancelling_while_it_waits_for_the_welcome_closes_properly() -> None:
+    codes: list[int | None] = []
+
+    async def script(connection: ServerConnection) -> None:
+        await connection.wait_closed()
+        codes.append(connection.close_code)
+
+    async with websocket_server(script) as url:
+        stream = AlpacaStream(url, "k", "s")
+        task = asyncio.create_task(stream.open())
+        await until(lambda: stream._ws is not None)
+        task.cancel()
+        await asyncio.wait([task])
+        await until(lambda: codes == [1000])
+
+
+def test_decoding_returns_the_messages_in_order() -> None:
+    assert decode(packed({"T": "a"}, {"T": "b"})) == [{"T": "a"}, {"T": "b"}]
