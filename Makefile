@@ -36,7 +36,7 @@ format: $(VENV)/.development ## format the code and repair what the linter can
 	$(IN_VENV) -m ruff check --fix-only .
 	$(IN_VENV) -m ruff format .
 
-bench: $(VENV)/.development ## measure
+bench: $(VENV)/.development ## measure; one of them: make bench ARGS="ingest"
 	$(IN_VENV) -m bench $(ARGS)
 
 install: $(VENV)/.development ## install everything that developers need, and run nothing

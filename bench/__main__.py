@@ -1,6 +1,14 @@
-"""``make bench``: every measurement with its defaults."""
+"""``make bench``: every measurement with its defaults; ``ARGS="ingest --flat"``: one of them."""
 
-from bench import latency
+import sys
+
+from bench import ingest, latency
+
+MEASUREMENTS = {"latency": latency.main, "ingest": ingest.main}
 
 if __name__ == "__main__":
-    latency.main()
+    name, arguments = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else (None, [])
+    if name is not None and name not in MEASUREMENTS:
+        sys.exit(f"python -m bench [{'|'.join(MEASUREMENTS)}] [--help]")
+    measurements = MEASUREMENTS.values() if name is None else [MEASUREMENTS[name]]
+    sys.exit(max([measure(arguments) for measure in measurements]))

@@ -12,6 +12,7 @@ import asyncio
 import json
 import platform
 import socket
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -145,14 +146,15 @@ def report(measured: Measured, seconds: float, speed: float) -> str:
     )
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m bench.latency", description=__doc__)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m bench latency", description=__doc__)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--speed", type=float, default=1)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     print(report(asyncio.run(measure(given.seconds, given.speed)), given.seconds, given.speed))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

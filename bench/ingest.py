@@ -1,0 +1,289 @@
+"""CPU per tick of the whole ingest, beside alpaca-py with a handler that does nothing.
+
+The same frames of real trades, 1, 10 and 100 to a frame, as fast as each reads them, in turns:
+
+- the peers: alpaca-py's ``StockDataStream``, with ``raw_data=True`` and as it comes (parsed);
+- Tapecast: ``python -m ingest``, from the frame to its scripts' answers from a real Valkey.
+
+Each is a process; its CPU time is user plus system between the first tick and the last one.
+``--flat`` sends ten million ticks to the ingest alone and fails if its memory grows.
+"""
+
+import argparse
+import asyncio
+import json
+import platform
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from statistics import median
+from typing import Any, NamedTuple
+
+import psutil
+from redis.asyncio import Redis
+
+from bench.feeder import Feeder
+from bench.programs import Program, program
+from bench.tape_frames import BLOCK_TRADES, Block, TapeFrames, tape_trades
+from shared import keys, message
+from shared.topics import price_topic
+from shared.valkey_server import ValkeyServer
+from simulator import DEFAULT_KEY, DEFAULT_SECRET
+
+SPANS = {1: 1, 10: 3, 100: 5}
+"""Trades to a frame, and how many times longer than the shortest its spans are: CPU time is told
+in hundredths of a second."""
+
+VOLLEY_BLOCKS = 10
+"""What is sent before the reader has to catch up: less than the outbox may hold, or prices would
+be conflated instead of published."""
+
+WARM_UP_TICKS = 20 * BLOCK_TRADES
+SETTLE_SECONDS = 2.0
+POLL_SECONDS = 0.002
+LIMIT_SECONDS = 900.0
+"""For one span: something has been lost when it takes longer."""
+
+LAST = "AA"
+"""The symbol of the last tick of every span; the tape has no trades of it."""
+
+FLAT_TICKS, FLAT_FROM, FLAT_GROWTH = 10_000_000, 1_000_000, 0.1
+
+
+class Span(NamedTuple):
+    """What some ticks took: seconds of the wall, of the reader's CPU, of Valkey's CPU."""
+
+    ticks: int
+    wall: float
+    cpu: float
+    valkey: float
+
+
+@dataclass
+class Reader:
+    """A process that reads from a feeder of its own.
+
+    ``read`` tells whether the tick of ``LAST`` at a price has come through.
+    """
+
+    name: str
+    feeder: Feeder
+    program: Program
+    read: Callable[[float], Awaitable[bool]]
+    spans: dict[int, list[Span]] = field(default_factory=dict)
+
+
+class Bench:
+    """The readers, the frames, and the last price of every symbol as it was sent last."""
+
+    def __init__(self, valkey: ValkeyServer) -> None:
+        trades = tape_trades()
+        self.frames = {size: TapeFrames(trades, size) for size in SPANS}
+        self.last = {trade["S"]: dict(trade, c=[" "]) for trade in trades}
+        self.last[LAST] = dict(trades[0], S=LAST, z="A", p=8.0, c=[" "])
+        self.symbols = sorted(self.last)
+        self.valkey = valkey
+        self.redis = Redis.from_url(valkey.url)
+
+    async def span(
+        self, reader: Reader, per_frame: int, ticks: int, volley_blocks: int = VOLLEY_BLOCKS
+    ) -> Span:
+        """Send ticks to a reader until it has read them all; return what they took."""
+        await reader.feeder.subscribed(self.symbols)
+        processes = [psutil.Process(pid) for pid in (reader.program.process.pid, self.valkey.pid)]
+        before, started = [_cpu(process) for process in processes], time.perf_counter()
+        sent = reader.feeder.sent
+        for blocks in _batched(self.frames[per_frame].blocks(ticks), volley_blocks):
+            for block in blocks:
+                await reader.feeder.send(block)
+            await reader.feeder.send(self._last_of_all())
+            async with asyncio.timeout(LIMIT_SECONDS):
+                while not await reader.read(self.last[LAST]["p"]):  # noqa: ASYNC110 - it is a process
+                    await asyncio.sleep(POLL_SECONDS)
+        wall = time.perf_counter() - started
+        cpu, valkey = (_cpu(each) - was for each, was in zip(processes, before, strict=True))
+        return Span(reader.feeder.sent - sent, wall, cpu, valkey)
+
+    def _last_of_all(self) -> Block:
+        """Make a frame with a plain trade of each symbol, a cent above its last one."""
+        for trade in self.last.values():
+            trade["p"] = round(trade["p"] + 0.01, 2)
+        ordered = [self.last[symbol] for symbol in self.symbols if symbol != LAST]
+        return Block([*ordered, self.last[LAST]], len(self.last))
+
+    async def check(self, ours: Reader) -> str:
+        """Return what the ingest says it did.
+
+        Raises:
+            AssertionError: it has lost ticks, or Redis holds a wrong last price.
+        """
+        sent = ours.feeder.sent
+        async with asyncio.timeout(10):
+            while (status := await self._status())["ticks"] < sent:  # noqa: ASYNC110 - likewise
+                await asyncio.sleep(0.1)
+        assert status["ticks"] == sent, f"{status['ticks']} ticks were read, {sent} were sent"
+        for symbol in self.symbols:
+            stored, sent_price = await self._stored(symbol), self.last[symbol]["p"]
+            assert stored == sent_price, f"{symbol}: {stored} is stored, {sent_price} was sent"
+        share = status["published"] / sent
+        return (
+            f"{sent:,} ticks sent, all read; {share:.1%} of them published; "
+            f"the last price of each of {len(self.symbols)} symbols is right"
+        )
+
+    async def stored_last(self, price: float) -> bool:
+        """Tell whether Redis holds this price of ``LAST``."""
+        return await self._stored(LAST) == price
+
+    async def _stored(self, symbol: str) -> float | None:
+        stored: Any = await self.redis.get(keys.last_key(price_topic(symbol)))
+        return None if stored is None else json.loads(message.unpack(stored).body)["price"]
+
+    async def _status(self) -> dict[str, Any]:
+        stored = await self.redis.get(keys.INGEST_STATUS)
+        return {"ticks": -1} if stored is None else json.loads(stored)
+
+
+async def claim(redis: Redis, symbols: Sequence[str]) -> None:
+    """Claim interest in the symbols' prices for a day, as a gateway does for 15 s."""
+    expiry = int(time.time() * 1000) + 86_400_000
+    await redis.zadd(keys.INTEREST, {f"bench {price_topic(symbol)}": expiry for symbol in symbols})
+    await redis.publish(keys.INTEREST, "new")
+
+
+@asynccontextmanager
+async def peer(bench: Bench, form: str) -> AsyncIterator[Reader]:
+    """Run alpaca-py with raw or parsed data."""
+    others = [symbol for symbol in bench.symbols if symbol != LAST]
+    async with Feeder() as feeder:
+        url = f"ws://{feeder.address}/v2/iex"
+        async with program("bench.noop", url, form, LAST, *others) as running:
+            told = 0
+
+            async def read(_: float) -> bool:
+                nonlocal told
+                if running.output.count("last\n") == told:
+                    return False
+                told += 1
+                return True
+
+            yield Reader(f"alpaca-py, {form}", feeder, running, read)
+
+
+@asynccontextmanager
+async def ingest(bench: Bench) -> AsyncIterator[Reader]:
+    """Run our ingest with a gateway's interest in every symbol."""
+    await claim(bench.redis, bench.symbols)
+    async with Feeder() as feeder:
+        environment = {
+            "REDIS_URL": bench.valkey.url,
+            "ALPACA_PAPER_API_KEY": DEFAULT_KEY,
+            "ALPACA_PAPER_SECRET_KEY": DEFAULT_SECRET,
+            "ALPACA_STREAM_URL": f"ws://{feeder.address}",
+            "ALPACA_DATA_URL": f"http://{feeder.address}",
+            "ALPACA_TRADING_URL": f"http://{feeder.address}",
+        }
+        async with program("ingest", **environment) as running:
+            yield Reader("tapecast's ingest", feeder, running, bench.stored_last)
+
+
+async def compare(ticks: int, rounds: int) -> str:
+    """Measure all readers in turns and return the figures as a table."""
+    async with AsyncExitStack() as parts:
+        bench = Bench(await parts.enter_async_context(ValkeyServer()))
+        parts.push_async_callback(bench.redis.aclose)
+        readers = [
+            await parts.enter_async_context(each)
+            for each in (peer(bench, "raw"), peer(bench, "parsed"), ingest(bench))
+        ]
+        for reader in readers:
+            await reader.feeder.subscribed(bench.symbols)
+        await asyncio.sleep(SETTLE_SECONDS)  # first look-ups by REST
+        for reader in readers:
+            await bench.span(reader, 100, WARM_UP_TICKS)
+        for _ in range(rounds):
+            for size, times in SPANS.items():
+                for reader in readers:
+                    spans = reader.spans.setdefault(size, [])
+                    spans.append(await bench.span(reader, size, times * ticks))
+        return report(readers, await bench.check(readers[-1]))
+
+
+def report(readers: Sequence[Reader], checked: str) -> str:
+    """Return medians over the rounds as a table; ratios are of CPU within a round."""
+    raw, parsed, ours = readers
+    machine = f"Python {platform.python_version()}, {platform.machine()}"
+    titles = ("ticks/s", "CPU µs/tick", "per core/s", "/ raw", "/ parsed", "Valkey µs")
+    heading = (
+        f"medians of {len(ours.spans[1])} spans of {ours.spans[1][0].ticks:,} ticks or more"
+        f" ({machine})"
+    )
+    lines = [
+        heading,
+        f"{'':<32}" + "".join(f"{title:>13}" for title in titles),
+    ]
+    for size in SPANS:
+        for reader in readers:
+            spans = reader.spans[size]
+            cpu = median(span.cpu / span.ticks for span in spans) * 1e6
+            wall = median(span.ticks / span.wall for span in spans)
+            figures = f"{wall:>13,.0f}{cpu:>13.2f}{1e6 / cpu:>13,.0f}"
+            if reader is ours:
+                valkey = median(span.valkey / span.ticks for span in spans) * 1e6
+                figures += f"{_ratio(ours, raw, size):>13.2f}{_ratio(ours, parsed, size):>13.2f}"
+                figures += f"{valkey:>13.2f}"
+            lines.append(f"  {size:>3} a frame, {reader.name:<18}{figures}")
+    return "\n".join([*lines, f"  {checked}"])
+
+
+def _ratio(ours: Reader, other: Reader, size: int) -> float:
+    pairs = zip(ours.spans[size], other.spans[size], strict=True)
+    return median(our.cpu / their.cpu for our, their in pairs)
+
+
+async def flat(ticks: int, start: int) -> int:
+    """Send ticks, print the ingest's memory on the way, and return 1 if it grew."""
+    async with AsyncExitStack() as parts:
+        bench = Bench(await parts.enter_async_context(ValkeyServer()))
+        parts.push_async_callback(bench.redis.aclose)
+        ours = await parts.enter_async_context(ingest(bench))
+        await ours.feeder.subscribed(bench.symbols)
+        await asyncio.sleep(SETTLE_SECONDS)
+        sizes: list[int] = []
+        while ours.feeder.sent < ticks:
+            await bench.span(ours, 100, start, volley_blocks=start)
+            sizes.append(psutil.Process(ours.program.process.pid).memory_info().rss)
+            print(f"  {ours.feeder.sent:>12,} ticks  RSS {sizes[-1] / 2**20:7.1f} MiB", flush=True)
+        growth = sizes[-1] / sizes[0] - 1
+        print(f"  grown by {growth:.1%}; {await bench.check(ours)}")
+        return int(growth > FLAT_GROWTH)
+
+
+def _batched(blocks: Iterator[Block], size: int) -> Iterator[list[Block]]:
+    while batch := list(islice(blocks, size)):
+        yield batch
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m bench ingest", description=__doc__)
+    parser.add_argument("--ticks", type=int, default=100_000, help="of the shortest span")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--flat", action="store_true", help="memory over ten million ticks")
+    given = parser.parse_args(arguments)
+    if given.flat:
+        return asyncio.run(flat(FLAT_TICKS, FLAT_FROM))
+    print(asyncio.run(compare(given.ticks, given.rounds)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""The shipped tape's trades as WebSocket frames, encoded once and stamped anew at each sending."""
+
+import struct
+import time
+from collections.abc import Iterator, Sequence
+from itertools import cycle, islice
+from typing import Any
+
+import msgpack
+from websockets.frames import Frame, Opcode
+
+from simulator.tape import SHIPPED, read_tape
+from simulator.wire import Format, join
+
+BLOCK_TRADES = 1_000
+"""Trades per write: a multiple of every frame size that is measured."""
+
+BETWEEN_TRADES_NS = 137
+"""From one trade's time to the next one's, at the least: a symbol's times must never go back."""
+
+_SOME_ID = 1 << 40  # packed in nine bytes, as Alpaca's are
+_SOME_TIME = msgpack.Timestamp(1, 1)  # packed in the eight bytes that every time of now takes
+_ID_AT = len(b"\x89\xa1T\xa1t\xa1i\xcf")
+_TIME_KEY = b"\xa1t\xd7\xff"
+_UINT64 = struct.Struct(">Q")
+_SECOND_NS = 1_000_000_000
+
+
+class Stamp:
+    """Ids that grow by one and times that are now and never go back, over all blocks."""
+
+    def __init__(self) -> None:
+        self.id = _SOME_ID
+        self._at = 0
+
+    def put(self, block: bytearray, places: Sequence[tuple[int, int]]) -> bytes:
+        """Write a new id and time at each place of a block, and return the block."""
+        at = max(time.time_ns(), self._at)
+        for id_place, time_place in places:
+            self.id += 1
+            at += BETWEEN_TRADES_NS
+            seconds, nanoseconds = divmod(at, _SECOND_NS)
+            _UINT64.pack_into(block, id_place, self.id)
+            _UINT64.pack_into(block, time_place, nanoseconds << 34 | seconds)
+        self._at = at
+        return bytes(block)
+
+
+class Block:
+    """Frames of trades that are written at once. ``places``: where ids and times lie in them."""
+
+    def __init__(self, trades: Sequence[dict[str, Any]], per_frame: int) -> None:
+        self.trades = len(trades)
+        self.places: list[tuple[int, int]] = []
+        self.data = bytearray()
+        for start in range(0, len(trades), per_frame):
+            self._append([_encode(trade) for trade in trades[start : start + per_frame]])
+
+    def _append(self, encoded: list[bytes]) -> None:
+        whole = join(encoded, Format.MSGPACK)
+        frame = Frame(Opcode.BINARY, whole).serialize(mask=False)
+        place = len(self.data) + len(frame) - sum(map(len, encoded))
+        self.data += frame
+        for each in encoded:
+            self.places.append((place + _ID_AT, place + each.index(_TIME_KEY) + len(_TIME_KEY)))
+            place += len(each)
+
+
+class TapeFrames:
+    """The tape over and over, in frames of so many trades."""
+
+    def __init__(self, trades: Sequence[dict[str, Any]], per_frame: int) -> None:
+        whole_blocks = len(trades) - len(trades) % BLOCK_TRADES
+        self._blocks = cycle(
+            [
+                Block(trades[start : start + BLOCK_TRADES], per_frame)
+                for start in range(0, whole_blocks, BLOCK_TRADES)
+            ]
+        )
+
+    def blocks(self, trades: int) -> Iterator[Block]:
+        """Yield blocks with so many trades together, a multiple of ``BLOCK_TRADES``."""
+        return islice(self._blocks, trades // BLOCK_TRADES)
+
+
+def tape_trades() -> list[dict[str, Any]]:
+    """Return the shipped tape's trades by their wire keys, in order."""
+    return [dict(row.fields) for row in read_tape(SHIPPED).rows if row.fields["T"] == "t"]
+
+
+def _encode(trade: dict[str, Any]) -> bytes:
+    packed: bytes = msgpack.packb({**trade, "i": _SOME_ID, "t": _SOME_TIME})
+    return packed
