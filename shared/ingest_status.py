@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 FeedState = Literal["connecting", "live", "reconnecting", "failed"]
-Session = Literal["pre", "regular", "post", "closed", "unknown"]
+Session = Literal["pre", "regular", "post", "overnight", "closed", "unknown"]
 
 
 class IngestStatus(msgspec.Struct, kw_only=True):

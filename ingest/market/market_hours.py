@@ -1,9 +1,17 @@
-"""Sessions of the market, from Alpaca's clock and calendar and from nothing else."""
+"""Sessions of the market, from Alpaca's clock and calendar and from nothing else.
+
+The overnight session has no row of its own. Alpaca's page on 24/5 trading
+(https://docs.alpaca.markets/us/docs/245-trading) gives it: from 20:00 on the evening before a
+trading day to 04:00, whole before a half day, none before a holiday. Blue Ocean ATS alone trades
+then, so only the feeds ``boats`` and ``overnight`` have it, and they have no other.
+"""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
+from types import MappingProxyType
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from shared import rfc3339
@@ -12,25 +20,35 @@ from shared.ingest_status import Session
 NEW_YORK = ZoneInfo("America/New_York")
 """The calendar's times are New York's; its days decide, never this machine's weekday."""
 
-_DEFAULT_EXTENDED = ("0400", "2000")
+DAYTIME = frozenset[Session]({"pre", "regular", "post"})
+NIGHT = frozenset[Session]({"overnight"})
+TRADES_IN: Mapping[str, frozenset[Session] | None] = MappingProxyType(
+    {
+        "iex": DAYTIME,
+        "sip": DAYTIME,
+        "delayed_sip": DAYTIME,
+        "boats": NIGHT,
+        "overnight": NIGHT,
+        "test": None,
+    }
+)
+"""The sessions that each feed has data in; None: at all times."""
+
+_PRE_OPEN, _POST_CLOSE, _OVERNIGHT_OPEN = "0400", "2000", "2000"
+_LAST_MINUTE = "2359"
+_DAY = timedelta(days=1)
+_BEGINNING, _END = -(1 << 63), 1 << 63
 
 
 @dataclass(frozen=True)
 class TradingDay:
     """The bounds of one day's sessions, in unix nanoseconds."""
 
+    overnight_open: int
     pre_open: int
     open: int
     close: int
     post_close: int
-
-    def session_at(self, unix_ns: int) -> Session:
-        """Return the session of a moment in this day."""
-        if not self.pre_open <= unix_ns < self.post_close:
-            return "closed"
-        if unix_ns < self.open:
-            return "pre"
-        return "regular" if unix_ns < self.close else "post"
 
 
 @dataclass(frozen=True)
@@ -43,34 +61,54 @@ class MarketClock:
     next_close: int
 
 
-class MarketHours:
-    """Tells the session of any moment that the calendar covers; ``unknown`` for others."""
+class _Span(NamedTuple):
+    begin: int
+    end: int
+    session: Session
 
-    def __init__(self, days: Iterable[TradingDay] = (), clock: MarketClock | None = None) -> None:
-        self._days = sorted(days, key=lambda day: day.pre_open)
-        self._starts = [day.pre_open for day in self._days]
+
+class MarketHours:
+    """Tells the session of any moment that the calendar covers; ``unknown`` for others.
+
+    ``trades_in`` are the sessions that the feed has data in (``TRADES_IN``): at other times the
+    market is ``closed`` for it. None is a feed that never stops: every moment is ``regular``.
+    """
+
+    def __init__(
+        self,
+        days: Iterable[TradingDay] = (),
+        clock: MarketClock | None = None,
+        trades_in: frozenset[Session] | None = DAYTIME,
+    ) -> None:
         self._clock = clock
-        self._latest: TradingDay | None = None
+        self._never_stops = trades_in is None
+        self._spans = list(_spans(days, trades_in))
+        self._begins = [span.begin for span in self._spans]
+        self._latest = self._spans[0]
 
     def session_at(self, unix_ns: int) -> Session:
         """Return the session by the calendar, for a trade's own time."""
-        latest = self._latest
-        if latest is None or not latest.pre_open <= unix_ns < latest.post_close:
-            index = bisect_right(self._starts, unix_ns) - 1
-            if index < 0 or (
-                index == len(self._days) - 1 and unix_ns >= self._days[index].post_close
-            ):
-                return "unknown"
-            latest = self._latest = self._days[index]
-        return latest.session_at(unix_ns)
+        begin, end, session = self._latest
+        if begin <= unix_ns < end:
+            return session
+        self._latest = self._spans[bisect_right(self._begins, unix_ns) - 1]
+        return self._latest.session
 
     def session_now(self, unix_ns: int) -> Session:
         """Return the present session: the clock overrules the calendar on unplanned closures."""
-        session = self.session_at(unix_ns)
+        return "closed" if self.is_closed_unplanned(unix_ns) else self.session_at(unix_ns)
+
+    def is_closed_unplanned(self, unix_ns: int) -> bool:
+        """Say whether Alpaca's clock stands still in hours that the calendar has as open."""
         clock = self._clock
-        if session == "regular" and clock is not None and not clock.is_open:
-            return "closed" if clock.timestamp <= unix_ns < clock.next_open else session
-        return session
+        return (
+            clock is not None
+            and not clock.is_open
+            and not self._never_stops
+            and clock.timestamp <= unix_ns < clock.next_open
+            and self.session_at(clock.timestamp) == "regular"
+            and self.session_at(unix_ns) == "regular"
+        )
 
     def next_open(self) -> str | None:
         """Return Alpaca's next opening."""
@@ -81,29 +119,29 @@ class MarketHours:
         return None if self._clock is None else rfc3339.from_nanoseconds(self._clock.next_close)
 
     def seconds_to_next_event(self, unix_ns: int) -> float:
-        """Return the time until Alpaca's next opening or close, one second at the least."""
-        if self._clock is None:
-            return 1.0
-        event = min(self._clock.next_open, self._clock.next_close)
-        return max(1.0, (event - unix_ns) / 1e9)
+        """Return the time until the session changes or the clock does; infinite without a word."""
+        events = [self._spans[bisect_right(self._begins, unix_ns) - 1].end]
+        if self._clock is not None:
+            events += [self._clock.next_open, self._clock.next_close]
+        to_come = [event for event in events if unix_ns < event < _END]
+        return (min(to_come) - unix_ns) / 1e9 if to_come else float("inf")
 
 
 def parse_day(row: Mapping[str, str]) -> TradingDay:
     """Read one row of ``GET /v2/calendar``.
 
+    A day that closes at 23:59 closes at its end: the calendar cannot write 24:00.
+
     Raises:
         KeyError, ValueError: the row has another form.
     """
     day = date.fromisoformat(row["date"])
-    extended = (
-        row.get("session_open") or _DEFAULT_EXTENDED[0],
-        row.get("session_close") or _DEFAULT_EXTENDED[1],
-    )
     return TradingDay(
-        pre_open=_moment(day, extended[0]),
+        overnight_open=_moment(day - _DAY, _OVERNIGHT_OPEN),
+        pre_open=_moment(day, row.get("session_open") or _PRE_OPEN),
         open=_moment(day, row["open"]),
-        close=_moment(day, row["close"]),
-        post_close=_moment(day, extended[1]),
+        close=_end(day, row["close"]),
+        post_close=_end(day, row.get("session_close") or _POST_CLOSE),
     )
 
 
@@ -121,7 +159,50 @@ def parse_clock(answer: Mapping[str, object]) -> MarketClock:
     )
 
 
+def _spans(days: Iterable[TradingDay], trades_in: frozenset[Session] | None) -> Iterator[_Span]:
+    """Yield all of time in order, without a gap, no two neighbours alike."""
+    if trades_in is None:
+        yield _Span(_BEGINNING, _END, "regular")
+        return
+    latest = _Span(_BEGINNING, _BEGINNING, "unknown")
+    for day in sorted(days, key=lambda day: day.pre_open):
+        for span in _sessions_of(day):
+            begin = max(span.begin, latest.end)
+            if span.session not in trades_in or span.end <= begin:
+                continue
+            if begin == latest.end and span.session == latest.session:
+                latest = latest._replace(end=span.end)
+                continue
+            yield from _filled(latest, begin)
+            latest = _Span(begin, span.end, span.session)
+    yield from _filled(latest, _END)
+
+
+def _sessions_of(day: TradingDay) -> tuple[_Span, ...]:
+    return (
+        _Span(day.overnight_open, day.pre_open, "overnight"),
+        _Span(day.pre_open, day.open, "pre"),
+        _Span(day.open, day.close, "regular"),
+        _Span(day.close, day.post_close, "post"),
+    )
+
+
+def _filled(span: _Span, until: int) -> Iterator[_Span]:
+    """Yield a session and, up to the next one, that there is none or that nothing is known."""
+    is_outermost = span.begin == _BEGINNING or until == _END
+    if span.begin < span.end:
+        yield span
+    if span.end < until:
+        yield _Span(span.end, until, "unknown" if is_outermost else "closed")
+
+
 def _moment(day: date, text: str) -> int:
     digits = text.replace(":", "")
     at = datetime.combine(day, time(int(digits[:2]), int(digits[2:4])), NEW_YORK)
     return int(at.timestamp()) * 1_000_000_000
+
+
+def _end(day: date, text: str) -> int:
+    if text.replace(":", "") == _LAST_MINUTE:
+        return _moment(day + _DAY, "0000")
+    return _moment(day, text)

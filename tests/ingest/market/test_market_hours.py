@@ -1,12 +1,14 @@
 """Sessions by Alpaca's calendar and clock."""
 
 from datetime import UTC, date, datetime
+from typing import get_args
 
 import pytest
 
-from ingest.market.market_hours import MarketHours, parse_clock, parse_day
+from ingest.market.market_hours import TRADES_IN, MarketHours, parse_clock, parse_day
+from ingest.settings import Feed
 from simulator import hours as simulated
-from tests.ingest.trades import MONDAY, ns, two_days
+from tests.ingest.trades import MONDAY, TUESDAY, ns, two_days
 
 FRIDAY_AFTER_THANKSGIVING = {
     "date": "2026-11-27",
@@ -111,8 +113,9 @@ def test_an_unplanned_closure_overrules_the_calendar_until_the_next_opening() ->
             "2026-11-17T16:00:00-05:00",
         )
     )
-    hours = MarketHours(two_days()._days, closed)
+    hours = MarketHours([parse_day(MONDAY), parse_day(TUESDAY)], closed)
 
+    assert hours.is_closed_unplanned(ns("2026-11-16T12:00:01-05:00"))
     assert hours.session_now(ns("2026-11-16T12:00:01-05:00")) == "closed"
     assert hours.session_now(ns("2026-11-16T17:00:00-05:00")) == "post"
     assert hours.session_now(ns("2026-11-17T09:30:00-05:00")) == "regular"
@@ -127,14 +130,54 @@ def test_a_clock_read_before_the_opening_does_not_hide_the_opening() -> None:
             "2026-11-16T16:00:00-05:00",
         )
     )
-    hours = MarketHours(two_days()._days, before)
+    hours = MarketHours([parse_day(MONDAY), parse_day(TUESDAY)], before)
 
     assert hours.session_now(ns("2026-11-16T09:29:59-05:00")) == "pre"
     assert hours.session_now(ns("2026-11-16T09:30:00-05:00")) == "regular"
     assert hours.next_open() == "2026-11-16T14:30:00Z"
     assert hours.next_close() == "2026-11-16T21:00:00Z"
-    assert hours.seconds_to_next_event(ns("2026-11-16T09:00:00-05:00")) == 1800
-    assert hours.seconds_to_next_event(ns("2026-11-16T18:00:00-05:00")) == 1
+
+
+def test_a_clock_that_is_a_moment_ahead_at_the_close_closes_nothing_early() -> None:
+    ahead = parse_clock(
+        clock(
+            False,
+            "2026-11-16T16:00:00.4-05:00",
+            "2026-11-17T09:30:00-05:00",
+            "2026-11-17T16:00:00-05:00",
+        )
+    )
+    hours = MarketHours([parse_day(MONDAY), parse_day(TUESDAY)], ahead)
+
+    assert hours.session_now(ns("2026-11-16T15:59:59.9-05:00")) == "regular"
+    assert hours.session_now(ns("2026-11-16T16:00:00.5-05:00")) == "post"
+
+
+@pytest.mark.parametrize(
+    ("moment", "seconds"),
+    [
+        ("2026-11-16T03:59:00-05:00", 60),  # the calendar's first session
+        ("2026-11-16T09:00:00-05:00", 1800),
+        ("2026-11-16T09:30:00-05:00", 6.5 * 3600),
+        ("2026-11-16T20:00:00-05:00", 8 * 3600),  # the night until the next day's first session
+        ("2026-11-17T20:00:00-05:00", float("inf")),
+    ],
+)
+def test_the_next_event_is_the_next_change_of_the_session(moment: str, seconds: float) -> None:
+    assert two_days().seconds_to_next_event(ns(moment)) == seconds
+
+
+def test_the_clock_knows_of_openings_beyond_the_calendar() -> None:
+    later = parse_clock(
+        clock(
+            False,
+            "2026-11-17T20:00:00-05:00",
+            "2026-11-18T09:30:00-05:00",
+            "2026-11-18T16:00:00-05:00",
+        )
+    )
+
+    assert MarketHours([], later).seconds_to_next_event(later.timestamp) == 13.5 * 3600
 
 
 def test_the_simulators_calendar_and_clock_are_open_all_day() -> None:
@@ -145,7 +188,53 @@ def test_the_simulators_calendar_and_clock_are_open_all_day() -> None:
 
     for moment in ("2026-11-21T22:00:00-05:00", "2026-11-22T00:00:00-05:00"):
         assert hours.session_now(ns(moment)) == "regular"
-    assert hours.session_at(ns("2026-11-22T23:59:00-05:00")) == "closed"
+    assert hours.session_at(ns("2026-11-22T23:59:59.999999999-05:00")) == "regular"
+    assert hours.session_at(ns("2026-11-25T00:00:00-05:00")) == "unknown"
+
+
+def test_a_feed_that_never_stops_needs_no_calendar() -> None:
+    closed = parse_clock(
+        clock(
+            False,
+            "2026-11-16T12:00:00-05:00",
+            "2026-11-17T09:30:00-05:00",
+            "2026-11-17T16:00:00-05:00",
+        )
+    )
+    hours = MarketHours([parse_day(MONDAY)], closed, TRADES_IN["test"])
+
+    assert hours.session_now(ns("2026-11-16T12:00:01-05:00")) == "regular"
+    assert hours.session_at(0) == "regular"
+
+
+@pytest.mark.parametrize(
+    ("moment", "session"),
+    [
+        ("2026-11-24T19:59:59-05:00", "closed"),
+        ("2026-11-24T20:00:00-05:00", "overnight"),
+        ("2026-11-25T03:59:59-05:00", "overnight"),
+        ("2026-11-25T04:00:00-05:00", "closed"),  # this feed has no daytime
+        ("2026-11-25T12:00:00-05:00", "closed"),
+        ("2026-11-25T20:00:00-05:00", "closed"),  # the eve of Thanksgiving
+        ("2026-11-26T20:00:00-05:00", "overnight"),  # whole before a half day
+        ("2026-11-27T20:00:00-05:00", "closed"),  # Friday
+        ("2026-11-29T19:59:59-05:00", "closed"),  # Sunday
+        ("2026-11-29T20:00:00-05:00", "overnight"),
+    ],
+)
+def test_the_overnight_feeds_trade_in_the_nights_before_trading_days(
+    moment: str, session: str
+) -> None:
+    tuesday = {"date": "2026-11-24", "open": "09:30", "close": "16:00"}
+    rows = [parse_day(row) for row in (tuesday, *WEEK)]
+
+    for feed in ("boats", "overnight"):
+        assert MarketHours(rows, trades_in=TRADES_IN[feed]).session_at(ns(moment)) == session
+
+
+@pytest.mark.parametrize("feed", get_args(Feed))
+def test_every_feed_has_its_sessions(feed: str) -> None:
+    assert feed in TRADES_IN
 
 
 @pytest.mark.parametrize(
