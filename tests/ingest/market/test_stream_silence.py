@@ -1,0 +1,230 @@
+"""Mute streams are found, quiet ones are left alone."""
+
+import random
+from collections.abc import Callable, Iterable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.market.stream_silence import PATIENCE_SECONDS, Silence, StreamSilence
+from shared.ingest_status import Session
+
+FINE, SUSPECT, MUTE = Silence.FINE, Silence.SUSPECT, Silence.MUTE
+TICK = 0.5
+"""How often the ingest judges."""
+
+Answer = Callable[[float], bool | None]
+
+
+class Stream:
+    """A stream in time, judged twice a second; REST answers after ``delay`` seconds."""
+
+    def __init__(self, answer: Answer = lambda _: False, delay: float = 0.2) -> None:
+        self.silence = StreamSilence()
+        self.now = 1000.0
+        self.session: Session = "regular"
+        self.subscribed = 5
+        self.verdicts: list[Silence] = []
+        self.asked: list[float] = []
+        self._answer, self._delay = answer, delay
+        self._answer_at: float | None = None
+        self.silence.begin(self.now)
+        self.judge()
+
+    def judge(self) -> Silence:
+        if self._answer_at is not None and self.now >= self._answer_at:
+            self.silence.on_probe(self.now, newer=self._answer(self.now))
+            self._answer_at = None
+        verdict = self.silence.judge(self.now, self.session, self.subscribed)
+        if verdict is SUSPECT and self._answer_at is None:
+            self.asked.append(self.now)
+            self._answer_at = self.now + self._delay
+        self.verdicts.append(verdict)
+        return verdict
+
+    def play(self, gaps: Iterable[float]) -> None:
+        """Bring a frame after each gap, judging meanwhile."""
+        for gap in gaps:
+            until = self.now + gap
+            while self.now + TICK < until:
+                self.now += TICK
+                self.judge()
+            self.now = until
+            self.silence.on_data(self.now, 1)
+
+    def stay_silent(self, seconds: float) -> float | None:
+        """Bring nothing; return after how many seconds the stream was found mute, if it was."""
+        began = self.now
+        while self.now < began + seconds:
+            self.now += TICK
+            if self.judge() is MUTE:
+                return self.now - began
+        return None
+
+
+def test_a_silence_is_suspicious_before_it_is_mute() -> None:
+    stream = Stream(lambda _: True)
+    stream.play([0.1] * 120)
+
+    assert stream.stay_silent(60) == pytest.approx(5.5)
+    assert stream.verdicts[-2:] == [SUSPECT, MUTE]
+
+
+def test_mute_lasts_until_data_or_a_new_connection() -> None:
+    stream = Stream(lambda _: True)
+    stream.play([0.1] * 120)
+    stream.stay_silent(60)
+
+    assert stream.judge() is MUTE
+    stream.silence.on_data(stream.now, 1)
+    assert stream.judge() is FINE
+
+    stream.stay_silent(60)
+    assert stream.judge() is MUTE
+    stream.silence.begin(stream.now)
+    assert stream.judge() is FINE
+
+
+def test_a_stream_that_never_brought_anything_is_asked_for_after_ten_seconds() -> None:
+    quiet, mute = Stream(), Stream(lambda _: True)
+
+    assert quiet.stay_silent(300) is None
+    assert quiet.asked[0] - 1000 == 10
+    assert mute.stay_silent(300) == pytest.approx(10.5)
+
+
+def test_without_rest_a_stream_of_unknown_rate_is_never_given_up() -> None:
+    assert Stream(lambda _: None).stay_silent(600) is None
+
+
+def test_a_question_that_is_never_answered_counts_as_failed() -> None:
+    stream = Stream(delay=1e9)
+    stream.play([0.1] * 120)
+
+    assert stream.stay_silent(60) == pytest.approx(10)
+    assert len(stream.asked) == 1
+
+
+def test_an_answer_that_data_has_overtaken_means_nothing() -> None:
+    stream = Stream(lambda _: True, delay=1)
+    stream.play([0.1] * 120)
+    stream.stay_silent(5)
+    stream.silence.on_data(stream.now, 1)
+    stream.stay_silent(1)
+
+    assert stream.judge() is FINE
+
+
+def test_new_symbols_restart_the_wait_only_before_the_first_data() -> None:
+    stream = Stream(lambda _: True)
+    stream.stay_silent(9)
+    stream.silence.on_subscribed(stream.now)
+    assert stream.stay_silent(9) is None
+
+    stream.play([0.1] * 120)
+    stream.stay_silent(4)
+    stream.silence.on_subscribed(stream.now)
+    assert stream.stay_silent(2) is not None
+
+
+def test_what_was_usual_is_forgotten_when_symbols_leave() -> None:
+    stream = Stream(lambda _: None)
+    stream.play([0.1] * 120)
+    stream.subscribed = 1
+
+    assert stream.stay_silent(600) is None
+
+
+def test_frames_without_data_end_no_silence() -> None:
+    stream = Stream(lambda _: True)
+    stream.play([0.1] * 120)
+    stream.stay_silent(4)
+    stream.silence.on_data(stream.now, 0)
+
+    assert stream.stay_silent(2) is not None
+
+
+def test_at_the_close_what_was_usual_is_forgotten() -> None:
+    stream = Stream(lambda _: None)
+    stream.play([0.05] * 1000)
+    stream.session = "post"
+
+    assert stream.stay_silent(600) is None
+
+
+def test_bursts_do_not_make_the_pauses_between_them_impossible() -> None:
+    stream = Stream(lambda _: None)
+    stream.play(([0.001] * 300 + [20.0]) * 20)
+
+    assert MUTE not in stream.verdicts
+
+
+def test_one_silence_is_asked_about_more_and_more_rarely() -> None:
+    stream = Stream(delay=0)
+    stream.play([0.1] * 120)
+    stream.stay_silent(400)
+
+    pauses = [round(b - a) for a, b in zip(stream.asked, stream.asked[1:], strict=False)]
+    assert pauses[:5] == [10, 20, 40, 60, 60]
+
+
+@given(st.data())
+def test_while_nothing_can_come_everything_is_fine(data: st.DataObject) -> None:
+    stream = Stream(lambda _: True)
+    for _ in range(data.draw(st.integers(1, 10))):
+        stream.session = data.draw(st.sampled_from(["closed", "unknown", "regular", "overnight"]))
+        stream.subscribed = data.draw(st.integers(0, 2))
+        seen = len(stream.verdicts)
+        stream.play(data.draw(st.lists(st.sampled_from([0.1, 1.0, 20.0]), max_size=20)))
+        stream.stay_silent(data.draw(st.sampled_from([0.0, 20.0])))
+        if stream.session in ("closed", "unknown") or not stream.subscribed:
+            assert set(stream.verdicts[seen:]) <= {FINE}
+
+
+@given(
+    seed=st.integers(0, 2**32),
+    mean=st.floats(0.02, 0.25),
+    lull=st.floats(0, 9),
+    answer=st.sampled_from([True, None]),
+    delay=st.floats(0, 3),
+)
+@settings(max_examples=50)
+def test_a_liquid_stream_that_falls_mute_is_found_within_15_seconds(
+    seed: int, mean: float, lull: float, answer: bool | None, delay: float
+) -> None:
+    chance = random.Random(seed)  # noqa: S311 - a market, no secret
+    is_mute = False
+    stream = Stream(lambda _: answer if is_mute else False, delay)
+    for pause in (0.0, lull if answer else 0.0):  # without REST, a lull makes silence likelier
+        stream.play([pause, *(chance.expovariate(1 / mean) for _ in range(int(60 / mean)))])
+    is_mute = True
+
+    found = stream.stay_silent(60)
+
+    assert found is not None
+    assert found <= 15
+
+
+@given(
+    gaps=st.lists(st.floats(0.001, 400) | st.floats(0.001, 0.5), min_size=1, max_size=60),
+    times=st.integers(1, 4),
+)
+def test_a_stream_of_any_rate_is_kept_while_rest_knows_no_more_and_rest_is_spared(
+    gaps: list[float], times: int
+) -> None:
+    stream = Stream()
+    stream.play(gaps * times)
+
+    assert MUTE not in stream.verdicts
+    pauses = [b - a for a, b in zip(stream.asked, stream.asked[1:], strict=False)]
+    assert all(pause >= PATIENCE_SECONDS for pause in pauses)
+
+
+@given(seed=st.integers(0, 2**32), mean=st.floats(0.01, 20))
+def test_a_steady_stream_outlives_a_rest_that_always_fails(seed: int, mean: float) -> None:
+    chance = random.Random(seed)  # noqa: S311 - a market, no secret
+    stream = Stream(lambda _: None)
+    stream.play(chance.expovariate(1 / mean) for _ in range(300))
+
+    assert MUTE not in stream.verdicts
