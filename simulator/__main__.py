@@ -9,7 +9,8 @@ from pathlib import Path
 
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.hours import AlwaysOpen, NyseHours
-from simulator.service import Simulator, SimulatorSettings
+from simulator.service import Simulator
+from simulator.settings import SimulatorSettings
 from simulator.tape import SHIPPED, TapeError
 
 _HOURS = {"always": AlwaysOpen, "nyse": NyseHours}
@@ -29,6 +30,7 @@ def parse_arguments(arguments: Sequence[str]) -> SimulatorSettings:
     loop = argparse.BooleanOptionalAction
     parser.add_argument("--loop", action=loop, default=True, help="start over at the end")
     parser.add_argument("--plan", choices=("basic", "plus"), default="basic", help="the plan")
+    parser.add_argument("--news", action=loop, default=True, help="whether the plan has news")
     parser.add_argument("--symbol-limit", type=int, help="instead of the plan's own limit")
     parser.add_argument(
         "--ghost-seconds",

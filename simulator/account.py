@@ -4,7 +4,7 @@ All money is Decimal and leaves as text, as in Alpaca's `/v2/positions` and `/v2
 The holdings are invented; a value that depends on a price nobody has seen yet is null.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -19,14 +19,14 @@ class Holding:
     """Shares (negative when sold short) and the average price paid, in dollars."""
 
     symbol: str
-    exchange: str
     quantity: Decimal
-    entry_price: Decimal
+    entry_price: Decimal = Decimal(100)
+    exchange: str = "NYSE"
 
 
 HOLDINGS: Final = (
-    Holding("BAC", "NYSE", Decimal(137), Decimal("13.7425")),
-    Holding("IBM", "NYSE", Decimal(-20), Decimal("182.35")),
+    Holding("BAC", Decimal(137), Decimal("13.7425")),
+    Holding("IBM", Decimal(-20), Decimal("182.35")),
 )
 CASH: Final = Decimal(25000)
 
@@ -34,17 +34,19 @@ Quote = Callable[[str], Decimal | None]
 """Gives a symbol's price in dollars, None if it is not known."""
 
 
-def positions(price: Quote, previous_close: Quote) -> list[dict[str, str | bool | None]]:
+def positions(
+    holdings: Iterable[Holding], price: Quote, previous_close: Quote
+) -> list[dict[str, str | bool | None]]:
     """Return the body of `/v2/positions`."""
     return [
         _position(holding, price(holding.symbol), previous_close(holding.symbol))
-        for holding in HOLDINGS
+        for holding in holdings
     ]
 
 
-def account(price: Quote) -> dict[str, str | bool | None]:
+def account(holdings: Iterable[Holding], price: Quote) -> dict[str, str | bool | None]:
     """Return the body of `/v2/account`, a margin account without other activity."""
-    values = [_value(holding, price(holding.symbol)) for holding in HOLDINGS]
+    values = [_value(holding, price(holding.symbol)) for holding in holdings]
     known = [value for value in values if value is not None]
     complete = len(known) == len(values)
     longs = sum((value for value in known if value > 0), Decimal(0)) if complete else None

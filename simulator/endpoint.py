@@ -2,28 +2,46 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from simulator.subscription import Feed
-from simulator.wire import Outgoing
+from simulator.wire import Format, Outgoing
+
+_SHOWN_CHANNELS: Final = ("trades", "quotes", "statuses", "news")
 
 
 class Listener(Protocol):
-    """A connection, as the endpoint sees it."""
+    """A connection, as the endpoint and the faults see it."""
+
+    form: Format
 
     @property
     def authenticated(self) -> bool:
         """Whether it holds the endpoint's slot."""
 
-    @property
-    def trades(self) -> list[str]:
-        """The symbols of its trades channel."""
+    def symbols(self, channel: str) -> list[str]:
+        """Return the symbols of one of its channels."""
 
     def offer(self, messages: Sequence[Outgoing]) -> None:
         """Queue those messages that it subscribed to."""
 
+    def send(self, payload: bytes, *, text: bool) -> None:
+        """Queue a whole frame, whatever it is."""
+
+    def refuse(self, code: int, *, close: bool | None = None) -> None:
+        """Send an error of itself."""
+
     def close(self, code: int) -> None:
         """End it with this WebSocket close code."""
+
+    def cut(self, *, reset: bool) -> None:
+        """End the TCP connection without a WebSocket close."""
+
+    def mute(self, seconds: float | None = None) -> None:
+        """Send nothing and heed nothing from now on, for a while or for ever."""
+
+    def half_open(self) -> None:
+        """Be mute on the level of TCP as well."""
 
 
 class Endpoint:
@@ -33,10 +51,17 @@ class Endpoint:
         self.feed = feed
         self.messages_sent = 0
         self.refused: Counter[int] = Counter()
+        self.upgrades_refused: Counter[int] = Counter()
         self._listeners: set[Listener] = set()
         self._connections_total = 0
         self._connections_peak = 0
         self._sessions_total = 0
+        self._sessions_peak = 0
+
+    @property
+    def listeners(self) -> Sequence[Listener]:
+        """The present connections."""
+        return tuple(self._listeners)
 
     def attach(self, listener: Listener) -> None:
         """Take in a connection that has just been accepted."""
@@ -51,6 +76,7 @@ class Endpoint:
     def authenticated(self) -> None:
         """Count a connection that was let in."""
         self._sessions_total += 1
+        self._sessions_peak = max(self._sessions_peak, len(self._sessions()))
 
     def publish(self, messages: Sequence[Outgoing]) -> None:
         """Offer data messages to every connection."""
@@ -66,16 +92,29 @@ class Endpoint:
         """Return the counters as `GET /simulator/state` shows them.
 
         `connections…` are WebSockets, refused ones included; `sessions…` only those that
-        were authenticated.
+        were authenticated. `subscriptions` are those to trades.
         """
-        sessions = [listener for listener in self._listeners if listener.authenticated]
+        channels = {name: self._subscribed(name) for name in _SHOWN_CHANNELS}
         return {
             "connections": len(self._listeners),
             "connections_total": self._connections_total,
             "connections_peak": self._connections_peak,
-            "sessions": len(sessions),
+            "sessions": len(self._sessions()),
             "sessions_total": self._sessions_total,
-            "subscriptions": sorted({symbol for one in sessions for symbol in one.trades}),
-            "refused": {str(code): count for code, count in sorted(self.refused.items())},
+            "sessions_peak": self._sessions_peak,
+            "subscriptions": channels["trades"],
+            **channels,
+            "refused": _by_text(self.refused),
+            "upgrades_refused": _by_text(self.upgrades_refused),
             "messages_sent": self.messages_sent,
         }
+
+    def _sessions(self) -> list[Listener]:
+        return [listener for listener in self._listeners if listener.authenticated]
+
+    def _subscribed(self, channel: str) -> list[str]:
+        return sorted({symbol for one in self._sessions() for symbol in one.symbols(channel)})
+
+
+def _by_text(counts: Counter[int]) -> dict[str, int]:
+    return {str(code): count for code, count in sorted(counts.items())}

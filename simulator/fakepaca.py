@@ -8,12 +8,10 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import count
 from typing import Final
 
-from simulator.market import Bar, bar_fields
-from simulator.rfc3339 import SECOND
+from simulator.bars import MINUTE, Bar, bar_fields
 from simulator.wire import Message, Outgoing
 
 SYMBOL: Final = "FAKEPACA"
-MINUTE: Final = 60 * SECOND
 
 _PRICES: Final = (133.85, 134.65, 136, 135.2, 134.1, 132.12, 132.65, 133.4)
 _SIZES: Final = (4, 25, 1, 10, 100, 7)

@@ -7,7 +7,7 @@ simulator's default is a market that is always open. Pure: the time is an argume
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol, TypeAlias
 from zoneinfo import ZoneInfo
 
 EASTERN: Final = ZoneInfo("America/New_York")
@@ -67,6 +67,40 @@ class NyseHours:
         local = at.astimezone(EASTERN)
         hours = self.trading_day(local.date())
         return hours is not None and hours.open <= local.time() < hours.close
+
+
+Session: TypeAlias = Literal["pre", "regular", "post", "closed"]
+
+_DAYS_OF: Final[Mapping[Session, tuple[time, time, time, time]]] = {
+    # opening, close, and those of the extended hours
+    "pre": (time(23, 58), time(23, 59), time(0), time(23, 59)),
+    "regular": (time(0), time(23, 59), time(0), time(23, 59)),
+    "post": (time(0), time(0, 1), time(0), time(23, 59)),
+    "closed": (time(23, 58), time(23, 59), time(23, 57), time(23, 59)),
+}
+
+
+@dataclass
+class SwitchableHours:
+    """Any moment is in the session that is set, every day, in the clock and the calendar alike.
+
+    It may be set anew at any time. The minutes around New York's midnight are the exception: a
+    day has to end somewhere. With `unplanned_closure` the clock says closed, whatever the
+    calendar has.
+    """
+
+    session: Session = "regular"
+    unplanned_closure: bool = False
+
+    def trading_day(self, day: date) -> TradingDay:
+        """Return a day that is nearly all in one session."""
+        return TradingDay(day, *_DAYS_OF[self.session])
+
+    def is_open(self, at: datetime) -> bool:
+        """Say whether the regular session is on."""
+        hours = self.trading_day(at.astimezone(EASTERN).date())
+        within = hours.open <= at.astimezone(EASTERN).time() < hours.close
+        return within and not self.unplanned_closure
 
 
 def clock(hours: MarketHours, now: datetime) -> dict[str, object]:

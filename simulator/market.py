@@ -1,158 +1,209 @@
 """What has been replayed so far, per symbol: latest trade, latest quote, bars.
 
-Pure; answers `GET /v2/stocks/snapshots` and values the positions. Every trade counts towards
-the bars, whatever its conditions; Alpaca leaves some conditions out.
+Pure; answers `GET /v2/stocks/snapshots` and `/v2/stocks/bars`, and values the positions. Every
+trade counts towards the bars, whatever its conditions; Alpaca leaves some conditions out. Daily
+bars have only what was traded while the market was open.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import msgspec
 
+from simulator.bars import MINUTE, Bar, bar_fields
+from simulator.hours import EASTERN, MarketHours, midnight
 from simulator.rfc3339 import SECOND
 from simulator.tape import DailyBar
 from simulator.wire import Message, json_fields
 
-_MINUTE: Final = 60 * SECOND
+_REMEMBERED_TRADES: Final = 2000
+_REMEMBERED_MINUTES: Final = 2000
+"""Of each symbol; a day has 1440 minutes."""
 
-
-@dataclass(frozen=True)
-class Bar:
-    """A bar in the making: prices in dollars, `start` in Unix nanoseconds."""
-
-    start: int
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: int
-    count: int
-    turnover: float
-
-    @classmethod
-    def joined(cls, bar: "Bar | None", start: int, price: float, size: float) -> "Bar":
-        """Return the bar with one more trade, or a new one if it starts elsewhere."""
-        turnover, volume = price * size, int(size)
-        if bar is None or bar.start != start:
-            return cls(start, price, price, price, price, volume, 1, turnover)
-        return cls(
-            start,
-            bar.open,
-            max(bar.high, price),
-            min(bar.low, price),
-            price,
-            bar.volume + volume,
-            bar.count + 1,
-            bar.turnover + turnover,
-        )
-
-
-def bar_fields(bar: Bar) -> dict[str, object]:
-    """Return a bar's wire fields, `t` (its start) in nanoseconds."""
-    vwap = round(bar.turnover / bar.volume, 6) if bar.volume else 0
-    return {
-        "o": bar.open,
-        "h": bar.high,
-        "l": bar.low,
-        "c": bar.close,
-        "v": bar.volume,
-        "n": bar.count,
-        "vw": vwap,
-        "t": bar.start,
-    }
+_SEARCH_DAYS: Final = 30
 
 
 @dataclass
 class _Known:
-    trade: Message | None = None
+    recorded_days: Sequence[DailyBar] = ()
+    """The days before the first trade, oldest first."""
+
     quote: Message | None = None
-    minute: Bar | None = None
-    completed_minute: Bar | None = None
-    day: Bar | None = None
-    previous_day: Bar | None = None
-    recorded_day: DailyBar | None = None
-    """The day before the recording, from the tape's sidecar."""
+    trades: deque[Message] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_TRADES))
+    minutes: dict[int, Bar] = field(default_factory=dict)
+    days: dict[int, Bar] = field(default_factory=dict)
+
+    def latest_trade(self) -> Message | None:
+        # of several at the same time the one that came last
+        return max(reversed(self.trades), key=_time, default=None)
 
 
 class Market:
     """The symbols of this run and what is known of each."""
 
-    def __init__(self, day_start: Callable[[int], int]) -> None:
-        """`day_start` gives the midnight in New York before a time, both in nanoseconds."""
-        self._day_start = day_start
+    def __init__(self, hours: MarketHours) -> None:
+        self._hours = hours
         self._known: dict[str, _Known] = {}
 
-    def expect(self, symbols: Iterable[str], recorded_days: Mapping[str, DailyBar]) -> None:
-        """Announce symbols, with the recorded bar of the day before where there is one."""
-        for symbol in symbols:
-            self._known[symbol] = _Known(recorded_day=recorded_days.get(symbol))
+    def expect(
+        self, symbols: Iterable[str], recorded_days: Mapping[str, Sequence[DailyBar]]
+    ) -> None:
+        """Announce symbols, with the bars of the trading days before, oldest first."""
+        for symbol in (*symbols, *recorded_days):
+            self._known[symbol] = _Known(recorded_days.get(symbol, ()))
 
     def observe(self, message: Message) -> None:
-        """Take in a message that is being sent."""
+        """Take in a message that is being sent; one with odd fields changes nothing."""
         symbol, time = message.get("S"), message.get("t")
         if not isinstance(symbol, str) or not isinstance(time, int):
             return
         known = self._known.setdefault(symbol, _Known())
-        if message["T"] == "q":
-            known.quote = message
-        elif message["T"] == "t":
-            known.trade = message
-            price, size = message.get("p"), message.get("s")
-            if isinstance(price, int | float) and isinstance(size, int | float):
-                self._extend_bars(known, time, price, size)
+        match message["T"]:
+            case "q" if known.quote is None or time >= _time(known.quote):
+                known.quote = message
+            case "t" if _is_whole(message):
+                known.trades.append(message)
+                self._extend_bars(known, message)
+            case "x":
+                self._replace(known, message.get("i"), None)
+            case "c":
+                self._replace(known, message.get("oi"), message)
 
     def price(self, symbol: str) -> float | None:
         """Return the price of the latest trade in dollars, None before the first."""
         known = self._known.get(symbol)
-        return None if known is None or known.day is None else known.day.close
+        trade = None if known is None else known.latest_trade()
+        return None if trade is None else _number(trade, "p")
 
-    def previous_close(self, symbol: str) -> float | None:
-        """Return the close of the day before in dollars, None if nobody recorded it."""
-        known = self._known.get(symbol)
-        if known is None:
-            return None
-        if known.previous_day is not None:
-            return known.previous_day.close
-        return None if known.recorded_day is None else known.recorded_day.c
+    def previous_close(self, symbol: str, now: int) -> float | None:
+        """Return the close before today's in dollars, None if nobody recorded it."""
+        today = midnight(now)
+        closes = [bar["c"] for bar in self.daily_bars(symbol, now) if _time(bar) < today]
+        return _number({"c": closes[-1]}, "c") if closes else None
 
     def snapshot(self, symbol: str, now: int) -> dict[str, object] | None:
         """Return a symbol's snapshot as Alpaca's REST shows it, None for an unknown symbol.
 
-        `now` is in nanoseconds: a minute's bar is shown once that minute is over.
+        `now` is in nanoseconds: a minute's bar is shown once that minute is over, and before
+        the opening the day's bar is still that of the last trading day.
         """
         known = self._known.get(symbol)
         if known is None:
             return None
-        minute = known.minute
-        if minute is not None and minute.start == now // _MINUTE * _MINUTE:
-            minute = known.completed_minute
+        minutes = [bar for start, bar in known.minutes.items() if start + MINUTE <= now]
+        days: list[Message | None] = [None, None, *self.daily_bars(symbol, now)]
+        if not known.days and self._has_opened(now):
+            days.append(None)  # recorded is only what was before today
         return {
-            "latestTrade": _without_names(known.trade),
+            "latestTrade": _without_names(known.latest_trade()),
             "latestQuote": _without_names(known.quote),
-            "minuteBar": _shown(minute),
-            "dailyBar": _shown(known.day),
-            "prevDailyBar": self._previous_daily_bar(known, now),
+            "minuteBar": _shown(bar_fields(minutes[-1]) if minutes else None),
+            "dailyBar": _shown(days[-1]),
+            "prevDailyBar": _shown(days[-2]),
         }
 
-    def _extend_bars(self, known: _Known, time: int, price: float, size: float) -> None:
-        start = time // _MINUTE * _MINUTE
-        if known.minute is None or start >= known.minute.start:  # a late print has had its bar
-            if known.minute is not None and start > known.minute.start:
-                known.completed_minute = known.minute
-            known.minute = Bar.joined(known.minute, start, price, size)
-        day = Bar.joined(known.day, self._day_start(time), price, size)
-        if known.day is not None and known.day.start != day.start:
-            known.previous_day = known.day
-        known.day = day
+    def daily_bars(self, symbol: str, now: int) -> list[Message]:
+        """Return the bars of the days that are known, today's included, oldest first."""
+        known = self._known.get(symbol)
+        if known is None:
+            return []
+        before = self._days_before(min(known.days, default=midnight(now)))
+        recorded = [
+            {"t": start, **_fields(bar)}
+            for bar, start in zip(reversed(known.recorded_days), before, strict=False)
+        ]
+        return [*reversed(recorded), *(bar_fields(bar) for bar in known.days.values())]
 
-    def _previous_daily_bar(self, known: _Known, now: int) -> dict[str, object] | None:
-        if known.previous_day is not None:
-            return _shown(known.previous_day)
-        if known.recorded_day is None:
-            return None
-        yesterday = self._day_start(self._day_start(now) - 1)
-        return json_fields({"t": yesterday, **msgspec.to_builtins(known.recorded_day)})
+    def minute_bars(self, symbol: str, now: int) -> list[Message]:
+        """Return the bars of the minutes that are over, oldest first."""
+        known = self._known.get(symbol)
+        minutes = {} if known is None else known.minutes
+        return [bar_fields(bar) for start, bar in minutes.items() if start + MINUTE <= now]
+
+    def _extend_bars(self, known: _Known, trade: Message) -> None:
+        time, price, size = _time(trade), _number(trade, "p"), _number(trade, "s")
+        minute = time // MINUTE * MINUTE
+        if minute >= next(reversed(known.minutes), 0):  # a late print has had its bar
+            known.minutes[minute] = Bar.joined(known.minutes.get(minute), minute, price, size)
+            if len(known.minutes) > _REMEMBERED_MINUTES:
+                del known.minutes[next(iter(known.minutes))]
+        day = midnight(time)
+        if day >= next(reversed(known.days), 0) and self._hours.is_open(_moment(time)):
+            known.days[day] = Bar.joined(known.days.get(day), day, price, size)
+
+    def _replace(self, known: _Known, number: object, correction: Message | None) -> None:
+        """Take a trade back, for another one if it was corrected, and count its bars again.
+
+        A bar keeps its values if not all of its trades are remembered any more.
+        """
+        was = next((one for one in known.trades if one.get("i") == number), None)
+        if number is None or was is None:
+            return
+        trades = [_corrected(was, correction) if one is was else one for one in known.trades]
+        counted = [_time(one) for one in known.trades]
+        open_at = [at for at in counted if self._hours.is_open(_moment(at))]
+        known.trades = deque((one for one in trades if one is not None), _REMEMBERED_TRADES)
+        minute, day = _time(was) // MINUTE * MINUTE, midnight(_time(was))
+        for bars, start, end, times in (
+            (known.minutes, minute, minute + MINUTE, counted),
+            (known.days, day, midnight(day + 36 * 3600 * SECOND), open_at),
+        ):
+            within = {at for at in times if start <= at < end}
+            if start in bars and bars[start].count == sum(at in within for at in times):
+                _count_again(bars, start, [one for one in known.trades if _time(one) in within])
+
+    def _has_opened(self, now: int) -> bool:
+        local = _moment(now).astimezone(EASTERN)
+        hours = self._hours.trading_day(local.date())
+        return hours is not None and hours.open <= local.time()
+
+    def _days_before(self, start: int) -> Iterator[int]:
+        """Yield the midnights of the trading days before one, the nearest first."""
+        day = _moment(start).astimezone(EASTERN).date()
+        for days in range(1, _SEARCH_DAYS):
+            before = day - timedelta(days=days)
+            if self._hours.trading_day(before) is not None:
+                yield _midnight_of(before)
+
+
+def _count_again(bars: dict[int, Bar], start: int, trades: Iterable[Message]) -> None:
+    bar = None
+    for trade in trades:
+        bar = Bar.joined(bar, start, _number(trade, "p"), _number(trade, "s"))
+    if bar is None:
+        del bars[start]
+    else:
+        bars[start] = bar
+
+
+def _corrected(trade: Message, correction: Message | None) -> Message | None:
+    if correction is None:
+        return None
+    new = {"i": correction.get("ci"), "p": correction.get("cp"), "s": correction.get("cs")}
+    corrected = {**trade, **new, "c": correction.get("cc", trade.get("c"))}
+    return corrected if _is_whole(corrected) else trade
+
+
+def _is_whole(trade: Message) -> bool:
+    return all(isinstance(trade.get(name), int | float) for name in "ps")
+
+
+def _number(message: Message, name: str) -> float:
+    value = message[name]
+    return value if isinstance(value, int | float) else 0
+
+
+def _time(message: Message) -> int:
+    time = message["t"]
+    return time if isinstance(time, int) else 0
+
+
+def _fields(bar: DailyBar) -> dict[str, object]:
+    fields: dict[str, object] = msgspec.to_builtins(bar)
+    return fields
 
 
 def _without_names(message: Message | None) -> dict[str, object] | None:
@@ -161,5 +212,13 @@ def _without_names(message: Message | None) -> dict[str, object] | None:
     return json_fields({key: value for key, value in message.items() if key not in "TS"})
 
 
-def _shown(bar: Bar | None) -> dict[str, object] | None:
-    return None if bar is None else json_fields(bar_fields(bar))
+def _shown(bar: Message | None) -> dict[str, object] | None:
+    return None if bar is None else json_fields(bar)
+
+
+def _moment(nanoseconds: int) -> datetime:
+    return datetime.fromtimestamp(nanoseconds // SECOND, UTC)
+
+
+def _midnight_of(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=EASTERN).timestamp()) * SECOND

@@ -2,10 +2,12 @@
 
 Control messages leave alone, in arrays of one; data messages that wait side by side leave in
 one array, so that batches grow when the client is slow (docs.alpaca.markets/docs/
-streaming-market-data). Pure: no socket, no event loop.
+streaming-market-data). What is no message of the protocol leaves as it is. Pure: no socket, no
+event loop.
 """
 
 from collections import deque
+from enum import Enum
 from typing import Final, NamedTuple
 
 from simulator.wire import Format, Message, Outgoing, encode, join
@@ -15,10 +17,18 @@ FRAME_BYTES: Final = 512 * 1024
 
 
 class Frame(NamedTuple):
-    """One WebSocket message, and how many data messages are in it."""
+    """One WebSocket message, whether it is text, and how many data messages are in it."""
 
     payload: bytes
-    data_messages: int
+    is_text: bool
+    data_messages: int = 0
+
+
+class _Kind(Enum):
+    CONTROL = 0
+    DATA = 1
+    RAW_BINARY = 2
+    RAW_TEXT = 3
 
 
 class Outbox:
@@ -27,19 +37,23 @@ class Outbox:
     def __init__(self, form: Format, limit_bytes: int) -> None:
         self._form = form
         self._limit_bytes = limit_bytes
-        self._waiting: deque[tuple[bytes, bool]] = deque()
+        self._waiting: deque[tuple[bytes, _Kind]] = deque()
         self._size = 0
 
     def add_control(self, message: Message) -> None:
         """Queue a control message; it does not count against the bound."""
-        self._append(encode(message, self._form), is_data=False)
+        self._append(encode(message, self._form), _Kind.CONTROL)
+
+    def add_raw(self, payload: bytes, *, is_text: bool) -> None:
+        """Queue a whole frame of any content and length."""
+        self._append(payload, _Kind.RAW_TEXT if is_text else _Kind.RAW_BINARY)
 
     def add_data(self, outgoing: Outgoing) -> bool:
         """Queue a data message; False if the bound is reached and it was not taken."""
         encoded = outgoing.encoded(self._form)
         if self._size + len(encoded) > self._limit_bytes:
             return False
-        self._append(encoded, is_data=True)
+        self._append(encoded, _Kind.DATA)
         return True
 
     def clear(self) -> None:
@@ -48,22 +62,25 @@ class Outbox:
         self._size = 0
 
     def take(self) -> Frame | None:
-        """Return the next frame to send: a control message, or all data up to the next one."""
+        """Return the next frame to send: all data up to anything else, or one of that."""
         if not self._waiting:
             return None
+        is_text = self._form is Format.JSON
         batch: list[bytes] = []
         size = 0
-        while self._waiting and self._waiting[0][1] and size < FRAME_BYTES:
+        while self._waiting and self._waiting[0][1] is _Kind.DATA and size < FRAME_BYTES:
             encoded, _ = self._waiting.popleft()
             batch.append(encoded)
             size += len(encoded)
         if batch:
             self._size -= size
-            return Frame(join(batch, self._form), len(batch))
-        encoded, _ = self._waiting.popleft()
+            return Frame(join(batch, self._form), is_text, len(batch))
+        encoded, kind = self._waiting.popleft()
         self._size -= len(encoded)
-        return Frame(join([encoded], self._form), 0)
+        if kind is _Kind.CONTROL:
+            return Frame(join([encoded], self._form), is_text)
+        return Frame(encoded, kind is _Kind.RAW_TEXT)
 
-    def _append(self, encoded: bytes, *, is_data: bool) -> None:
-        self._waiting.append((encoded, is_data))
+    def _append(self, encoded: bytes, kind: _Kind) -> None:
+        self._waiting.append((encoded, kind))
         self._size += len(encoded)

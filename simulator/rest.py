@@ -1,9 +1,9 @@
-"""The REST endpoints beside the stream, and the simulator's own `/simulator/state`.
+"""The REST endpoints beside the stream.
 
 Shapes follow docs.alpaca.markets/reference; answers come from pure modules.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -13,17 +13,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from simulator import account, hours
+from simulator import account, historical, hours
+from simulator.account import Holding
+from simulator.armed import ArmedFaults
 from simulator.budget import Budget
-from simulator.hours import MarketHours
+from simulator.hours import MarketHours, midnight
 from simulator.market import Market
 from simulator.rfc3339 import SECOND
 from simulator.session import Terms
 from simulator.subscription import is_symbol
+from simulator.wire import Message
 
 _FEEDS: Final = frozenset({"iex", "sip", "delayed_sip"})
 _FIRST_DAY: Final = date(1970, 1, 1)
 _LAST_DAY: Final = date(2029, 12, 31)  # where Alpaca's own calendar ends
+_TOO_MANY: Final = 429
 _SIP_REFUSED: Final = "subscription does not permit querying recent SIP data"
 
 
@@ -33,28 +37,32 @@ class BadRequestError(ValueError):
 
 @dataclass(frozen=True)
 class Rest:
-    """The endpoints over one market; `clock` gives Unix time in nanoseconds."""
+    """The endpoints over one market.
+
+    `clock` gives Unix time in nanoseconds, `pause` waits for seconds. `splits` maps a symbol to
+    the number of new shares that there are today for one of yesterday.
+    """
 
     terms: Terms
     market: Market
     market_hours: MarketHours
+    holdings: Callable[[], Sequence[Holding]]
+    splits: Mapping[str, float]
+    armed: ArmedFaults
     clock: Callable[[], int]
+    pause: Callable[[float], Awaitable[None]]
     requests_per_minute: int
 
-    def routes(self, state: Callable[[], Mapping[str, object]]) -> list[Route]:
+    def routes(self) -> list[Route]:
         """Return the route table; market data and trading have a budget each."""
         market_data, trading = self._budget(), self._budget()
-
-        def own_state(_request: Request) -> Response:
-            return JSONResponse(dict(state()))
-
         return [
+            _route("/v2/stocks/bars", self._guarded(self._bars, market_data)),
             _route("/v2/stocks/snapshots", self._guarded(self._snapshots, market_data)),
             _route("/v2/clock", self._guarded(self._clock, trading)),
             _route("/v2/calendar", self._guarded(self._calendar, trading)),
             _route("/v2/positions", self._guarded(self._positions, trading)),
             _route("/v2/account", self._guarded(self._account, trading)),
-            _route("/simulator/state", own_state),
         ]
 
     def _budget(self) -> Budget:
@@ -62,13 +70,19 @@ class Rest:
 
     def _guarded(
         self, answer: Callable[[Request], Response], budget: Budget
-    ) -> Callable[[Request], Response]:
-        def respond(request: Request) -> Response:
+    ) -> Callable[[Request], Awaitable[Response]]:
+        async def respond(request: Request) -> Response:
             if not self._authorized(request):
                 return refused(401, "unauthorized.")
             within = budget.spend()
-            response = self._checked(answer, request) if within else _too_many()
+            fault = self.armed.take("request", request.url.path)
+            if fault is not None and fault.delay_seconds:
+                await self.pause(fault.delay_seconds)
+            status = _TOO_MANY if not within else None if fault is None else fault.code
+            response = self._checked(answer, request) if status is None else failed(status)
             response.headers.update(budget.headers())
+            if status == _TOO_MANY:
+                response.headers["X-Ratelimit-Remaining"] = "0"
             return response
 
         return respond
@@ -76,6 +90,8 @@ class Rest:
     def _checked(self, answer: Callable[[Request], Response], request: Request) -> Response:
         try:
             return answer(request)
+        except historical.RecentSipError:
+            return refused(403, _SIP_REFUSED)
         except BadRequestError as error:
             return refused(400, str(error))
 
@@ -97,6 +113,23 @@ class Rest:
         found = {symbol: self.market.snapshot(symbol, now) for symbol in symbols}
         return JSONResponse({name: found[name] for name in symbols if found[name] is not None})
 
+    def _bars(self, request: Request) -> Response:
+        query, now = request.query_params, self.clock()
+        symbols = _symbols(query.get("symbols", ""))
+        try:
+            has_recent_sip = self.terms.plan != "basic"
+            wanted = historical.read_request(query, now, has_recent_sip=has_recent_sip)
+        except ValueError as error:
+            raise BadRequestError(str(error)) from error
+        bars = {symbol: self._bars_of(symbol, wanted, now) for symbol in symbols}
+        return JSONResponse(historical.page(wanted, bars))
+
+    def _bars_of(self, symbol: str, wanted: historical.BarsRequest, now: int) -> Sequence[Message]:
+        daily = wanted.timeframe == "1Day"
+        bars = (self.market.daily_bars if daily else self.market.minute_bars)(symbol, now)
+        ratio = self.splits.get(symbol, 1) if wanted.is_adjusted else 1
+        return [historical.adjusted(bar, ratio, midnight(now)) for bar in bars]
+
     def _clock(self, _request: Request) -> Response:
         return JSONResponse(hours.clock(self.market_hours, self._now()))
 
@@ -106,16 +139,16 @@ class Rest:
         return JSONResponse(list(hours.calendar(self.market_hours, start, end)))
 
     def _positions(self, _request: Request) -> Response:
-        return JSONResponse(account.positions(self._price, self._previous_close))
+        return JSONResponse(account.positions(self.holdings(), self._price, self._previous_close))
 
     def _account(self, _request: Request) -> Response:
-        return JSONResponse(account.account(self._price))
+        return JSONResponse(account.account(self.holdings(), self._price))
 
     def _price(self, symbol: str) -> Decimal | None:
         return _decimal(self.market.price(symbol))
 
     def _previous_close(self, symbol: str) -> Decimal | None:
-        return _decimal(self.market.previous_close(symbol))
+        return _decimal(self.market.previous_close(symbol, self.clock()))
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self.clock() / SECOND, UTC)
@@ -126,17 +159,13 @@ def refused(status: int, text: str) -> JSONResponse:
     return JSONResponse({"message": text}, status)
 
 
-def _route(path: str, answer: Callable[[Request], Response]) -> Route:
-    # Starlette sends a plain function to a thread; these answer at once from memory that
-    # only the event loop may touch.
-    async def endpoint(request: Request) -> Response:
-        return answer(request)
-
-    return Route(path, endpoint, methods=["GET"])
+def failed(status: int) -> JSONResponse:
+    """Return the answer to a good request at a bad time."""
+    return refused(status, "too many requests." if status == _TOO_MANY else "a simulated fault")
 
 
-def _too_many() -> JSONResponse:
-    return refused(429, "too many requests.")
+def _route(path: str, answer: Callable[[Request], Awaitable[Response]]) -> Route:
+    return Route(path, answer, methods=["GET"])
 
 
 def _symbols(listed: str) -> Sequence[str]:

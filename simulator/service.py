@@ -4,84 +4,43 @@ The only module that knows all parts. It reads no environment and takes no signa
 """
 
 import asyncio
-import socket
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from simulator import DEFAULT_KEY, DEFAULT_SECRET, fakepaca, hours, rfc3339
+from simulator import control, fakepaca
+from simulator.account import Holding
+from simulator.armed import ArmedFaults
 from simulator.endpoint import Endpoint
-from simulator.hours import AlwaysOpen, MarketHours
+from simulator.faults import Faults
+from simulator.handmade import STOCK_FEEDS, Handmade, handmade, read_messages, with_times
 from simulator.market import Market
 from simulator.replay import Replay
-from simulator.rest import Rest
-from simulator.session import Terms
+from simulator.rest import Rest, failed
+from simulator.server import Server, listen, server_config
+from simulator.settings import SimulatorSettings
 from simulator.slots import Slots
 from simulator.stream import Connection
-from simulator.subscription import IEX, SIP, TEST
-from simulator.tape import SHIPPED, read_tape
-from simulator.transport import StreamProtocol
+from simulator.subscription import TEST
+from simulator.tape import read_tape
 from simulator.wire import Outgoing
 
-PLAN_LIMITS: Final[Mapping[str, int | None]] = {"basic": 30, "plus": None}
-"""Symbols over trades and quotes that a plan allows; None = no limit."""
+__all__ = ["Simulator", "SimulatorSettings"]
 
 _STOP_SECONDS: Final = 0.6
 _GOING_AWAY: Final = 1001
 
 
-@dataclass(frozen=True)
-class SimulatorSettings:
-    """How to run. `port` 0 takes a free one; `tape` None replays nothing.
-
-    `ping_seconds` is both the time between pings and how long an answer may take.
-    `symbol_limit` None means the plan's own. `outbox_bytes` is how far a client may fall
-    behind before 407.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 0
-    tape: Path | None = SHIPPED
-    speed: float = 1.0
-    loop: bool = True
-    plan: str = "basic"
-    symbol_limit: int | None = None
-    ghost_seconds: float = 0.0
-    auth_timeout_seconds: float = 10.0
-    ping_seconds: float = 20.0
-    test_interval_seconds: float = 1.0
-    key: str = DEFAULT_KEY
-    secret: str = field(default=DEFAULT_SECRET, repr=False)
-    hours: MarketHours = field(default_factory=AlwaysOpen)
-    outbox_bytes: int = 8 * 1024 * 1024
-    requests_per_minute: int = 200
-
-    def __post_init__(self) -> None:
-        if self.plan not in PLAN_LIMITS:
-            raise ValueError(f"plan is {self.plan!r}, expected one of {', '.join(PLAN_LIMITS)}")
-        if not 0 <= self.port < 65536:
-            raise ValueError(f"port is {self.port}, expected 0 to 65535")
-        if not 0 < self.speed < float("inf"):
-            raise ValueError(f"speed is {self.speed}, expected a number above 0")
-
-    @property
-    def terms(self) -> Terms:
-        """The one user that the simulator knows."""
-        limit = PLAN_LIMITS[self.plan] if self.symbol_limit is None else self.symbol_limit
-        return Terms(self.key, self.secret, self.plan, limit)
-
-
 class Simulator:
     """A running simulator, from `async with` on to its end.
+
+    `faults` breaks it. `positions` are the account's and may be replaced at any time.
 
     Raises on entry:
         TapeError: the tape cannot be read.
@@ -97,8 +56,12 @@ class Simulator:
         """`clock` gives Unix time in nanoseconds and never goes back."""
         self._settings = settings or SimulatorSettings()
         self._clock = clock or _steady_clock()
-        self._market = Market(hours.midnight)
-        self._endpoints = {feed.name: Endpoint(feed) for feed in (IEX, SIP, TEST)}
+        self._market = Market(self._settings.hours)
+        self._market.expect((), self._settings.previous_daily_bars)
+        self._endpoints = {feed.name: Endpoint(feed) for feed in self._settings.feeds}
+        self._armed = ArmedFaults(time.monotonic)
+        self.faults = Faults(self._endpoints, self._armed, self._observed)
+        self.positions: Sequence[Holding] = self._settings.positions
         self._slots = Slots(self._settings.ghost_seconds, time.monotonic)
         self._replay: Replay | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -108,11 +71,10 @@ class Simulator:
         settings = self._settings
         if settings.tape is not None:
             self._replay = await self._load(settings.tape)
-        listener = _listen(settings.host, settings.port)
+        listener = listen(settings.host, settings.port)
         self.port = listener.getsockname()[1]
-        self._server = _Server(
-            _server_config(Starlette(routes=self._routes()), settings.ping_seconds)
-        )
+        app = Starlette(routes=self._routes())
+        self._server = Server(server_config(app, settings.ping_seconds))
         self._own(self._server.serve(sockets=[listener]), "server")
         await self._started()
         if self._replay is not None:
@@ -129,6 +91,7 @@ class Simulator:
         server, *feeds = self._tasks
         for task in feeds:
             task.cancel()
+        self.faults.end()
         for endpoint in self._endpoints.values():
             endpoint.close(_GOING_AWAY)
         await asyncio.sleep(0)  # the writers send their close
@@ -142,7 +105,7 @@ class Simulator:
 
     @property
     def stream_url(self) -> str:
-        """The base of the streams: append `/v2/iex`, `/v2/sip` or `/v2/test`."""
+        """The base of the streams: append `/v2/iex`, `/v2/sip`, `/v2/test`, `/v1beta1/news`."""
         return f"ws://{self._authority}"
 
     @property
@@ -159,27 +122,23 @@ class Simulator:
                 task.result()
 
     async def publish(self, message: Mapping[str, object], feed: str | None = None) -> None:
-        """Send a hand-made message to the sessions subscribed to it.
+        """Send a hand-made message, with all its fields, to the sessions subscribed to it.
 
-        `t` may be RFC-3339 text, absent or None (= now). `feed` None means iex and sip.
+        Its times (`t`; `created_at`, `updated_at` of news) may be RFC-3339 text, Unix
+        nanoseconds, absent or None (= now). `feed` None means iex and sip, for news its own.
+        REST knows of what goes to iex or sip.
 
         Raises:
-            ValueError: `t` is no time.
-            KeyError: there is no such feed, or the message has no `T`.
+            ValueError: there is no such feed or type of message, or a time is none.
         """
-        given = message.get("t")
-        moment = rfc3339.parse(given) if isinstance(given, str) else self._clock()
-        outgoing = [Outgoing({"T": message["T"], **message, "t": moment})]
-        if feed is None:
-            self._publish(outgoing)
-        else:
-            self._endpoints[feed].publish(outgoing)
+        self._send([self._handmade(message, feed)])
 
     def state(self) -> dict[str, object]:
         """Return what `GET /simulator/state` shows."""
         nothing = {"row": 0, "loop": 0, "rows": 0}
         return {
             "endpoints": {name: one.state() for name, one in self._endpoints.items()},
+            "faults": self._armed.shown(),
             "replay": nothing if self._replay is None else self._replay.state(),
         }
 
@@ -198,7 +157,8 @@ class Simulator:
 
     async def _load(self, path: Path) -> Replay:
         tape = await asyncio.to_thread(read_tape, path)
-        self._market.expect(tape.symbols, tape.sidecar.previous_daily_bars)
+        recorded = {symbol: [bar] for symbol, bar in tape.sidecar.previous_daily_bars.items()}
+        self._market.expect(tape.symbols, recorded | dict(self._settings.previous_daily_bars))
         return Replay(
             tape,
             self._publish,
@@ -211,8 +171,28 @@ class Simulator:
     def _publish(self, messages: Sequence[Outgoing]) -> None:
         for outgoing in messages:
             self._market.observe(outgoing.message)
-        for feed in (IEX, SIP):
-            self._endpoints[feed.name].publish(messages)
+        for feed in STOCK_FEEDS:
+            self._endpoints[feed].publish(messages)
+
+    def _publish_body(self, body: bytes) -> int:
+        ready = [self._handmade(message, feed) for message, feed in read_messages(body)]
+        self._send(ready)
+        return len(ready)
+
+    def _handmade(self, message: Mapping[str, object], feed: str | None) -> Handmade:
+        return handmade(message, feed, self._endpoints, self._clock())
+
+    def _send(self, messages: Sequence[Handmade]) -> None:
+        for feeds, message in messages:
+            if not set(feeds).isdisjoint(STOCK_FEEDS):
+                self._market.observe(message)
+            for feed in feeds:
+                self._endpoints[feed].publish([Outgoing(message)])
+
+    def _observed(self, message: Mapping[str, object]) -> Outgoing:
+        ready = with_times(message, self._clock(), strict=False)
+        self._market.observe(ready)
+        return Outgoing(ready)
 
     def _run_test_stream(self) -> Coroutine[None, None, None]:
         return fakepaca.run(
@@ -228,58 +208,42 @@ class Simulator:
             settings.terms,
             self._market,
             settings.hours,
+            lambda: self.positions,
+            settings.splits,
+            self._armed,
             self._clock,
+            self.faults.pause,
             settings.requests_per_minute,
         )
         streams = [self._stream_route(endpoint) for endpoint in self._endpoints.values()]
-        return [*streams, *rest.routes(self.state)]
+        own = control.routes(self.state, self.faults, self._publish_body)
+        return [*streams, *rest.routes(), *own]
 
     def _stream_route(self, endpoint: Endpoint) -> WebSocketRoute:
         settings = self._settings
 
         async def stream(websocket: WebSocket) -> None:
+            fault = self._armed.take("upgrade", endpoint.feed.name)
+            if fault is not None and fault.code is not None:
+                endpoint.upgrades_refused[fault.code] += 1
+                await websocket.send_denial_response(failed(fault.code))
+                return
             connection = Connection(
-                websocket, endpoint, settings.terms, self._slots, settings.outbox_bytes
+                websocket,
+                endpoint,
+                settings.terms,
+                self._slots,
+                self._armed,
+                settings.outbox_bytes,
             )
+            if fault is not None:
+                connection.mute()
             await connection.run(settings.auth_timeout_seconds)
 
-        return WebSocketRoute(f"/v2/{endpoint.feed.name}", stream)
+        return WebSocketRoute(endpoint.feed.path, stream)
 
     def _own(self, work: Coroutine[None, None, None], name: str) -> None:
         self._tasks.append(asyncio.create_task(work, name=f"simulator {name}"))
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Tell when connections are being accepted."""
-        await super().startup(sockets)
-        self.listening.set()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to whoever owns the process."""
-        yield
-
-
-def _server_config(app: Starlette, ping_seconds: float) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        ws=StreamProtocol,
-        ws_ping_interval=ping_seconds,
-        ws_ping_timeout=ping_seconds,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-    )
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family)
 
 
 def _steady_clock() -> Callable[[], int]:

@@ -22,8 +22,12 @@ ERRORS: Final[Mapping[int, str]] = {
     405: "symbol limit exceeded",
     406: "connection limit exceeded",
     407: "slow client",
+    408: "v2 not enabled",
     409: "insufficient subscription",
     410: "invalid subscribe action for this feed",
+    411: "insufficient scope",
+    412: "option messages are only available in MsgPack format",
+    413: "star subscription is not allowed for option quotes",
     500: "internal error",
 }
 """Alpaca's error codes and their texts."""
@@ -77,7 +81,13 @@ class Session:
 
     def wants(self, message: Message) -> bool:
         """Say whether this session gets a data message."""
-        return self.authenticated and self.subscriptions.wants(message["T"], message.get("S"))
+        if not self.authenticated:
+            return False
+        kind = message["T"]
+        if kind == "n":  # an article is about any number of symbols, even none
+            symbols = message.get("symbols")
+            return self.subscriptions.wants(kind, *(symbols if isinstance(symbols, list) else ()))
+        return self.subscriptions.wants(kind, message.get("S"))
 
     def _answer(self, message: object) -> Outcome:
         if not isinstance(message, dict):
@@ -118,6 +128,10 @@ def success(text: str) -> Message:
     return {"T": "success", "msg": text}
 
 
-def refusal(code: int) -> Outcome:
-    """Return the error message for a code, and the close that follows some of them."""
-    return Outcome(({"T": "error", "code": code, "msg": ERRORS[code]},), code in CLOSING)
+def refusal(code: int, *, close: bool | None = None) -> Outcome:
+    """Return the error message for a code, and the close that follows some of them.
+
+    `close` decides on the close instead, if it is given.
+    """
+    message = {"T": "error", "code": code, "msg": ERRORS.get(code, f"error {code}")}
+    return Outcome((message,), code in CLOSING if close is None else close)

@@ -1,6 +1,7 @@
 """What a session listens to: channels, symbols, the plan's limit and the acknowledgement.
 
 Pure. Sources: docs.alpaca.markets/docs/real-time-stock-pricing-data for channels and keys,
+docs.alpaca.markets/docs/streaming-real-time-news for news,
 docs.alpaca.markets/docs/streaming-market-data for the additive rules and the errors.
 """
 
@@ -20,6 +21,7 @@ CHANNELS: Final[Mapping[str, str]] = {
     "c": "corrections",
     "x": "cancelErrors",
     "i": "imbalances",
+    "n": "news",
 }
 """The channel that carries each message type (`T`)."""
 
@@ -39,12 +41,18 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Feed:
-    """One stream endpoint, `/v2/NAME`: the channels in its acknowledgement, and who may use it."""
+    """One stream endpoint: the channels in its acknowledgement, and who may use it."""
 
     name: str
     acknowledged: tuple[str, ...]
     unacknowledged: tuple[str, ...] = ()
     plans: frozenset[str] = frozenset({"basic", "plus"})
+    version: str = "v2"
+
+    @property
+    def path(self) -> str:
+        """Where the endpoint is."""
+        return f"/{self.version}/{self.name}"
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -53,11 +61,12 @@ class Feed:
         return tuple(channel for channel in named if channel not in _MIRRORS)
 
 
-_STOCK_CHANNELS = tuple(name for name in CHANNELS.values() if name != "imbalances")
+_STOCK_CHANNELS = tuple(name for name in CHANNELS.values() if name not in ("imbalances", "news"))
 
 IEX: Final = Feed("iex", _STOCK_CHANNELS, ("imbalances",))
 SIP: Final = Feed("sip", _STOCK_CHANNELS, ("imbalances",), frozenset({"plus"}))
 TEST: Final = Feed("test", ("trades", "quotes", "bars"))
+NEWS: Final = Feed("news", ("news",), version="v1beta1")
 
 
 class Subscriptions:
@@ -86,15 +95,20 @@ class Subscriptions:
             for symbol in symbols:
                 self._symbols[channel].pop(symbol, None)
 
-    def wants(self, kind: object, symbol: object) -> bool:
-        """Say whether a message of this type (`T`) and symbol is for this session."""
+    def wants(self, kind: object, *symbols: object) -> bool:
+        """Say whether a message of this type (`T`) and any of the symbols is for this session."""
         channel = CHANNELS.get(kind) if isinstance(kind, str) else None
         held = self._symbols.get("trades" if channel in _MIRRORS else channel or "")
-        return held is not None and (symbol in held or WILDCARD in held)
+        if not held:
+            return False
+        return WILDCARD in held or any(symbol in held for symbol in symbols)
 
     def symbols(self, channel: str) -> list[str]:
-        """Return a channel's symbols; corrections and cancelErrors mirror trades."""
-        return list(self._symbols["trades" if channel in _MIRRORS else channel])
+        """Return a channel's symbols, none where the feed lacks it.
+
+        corrections and cancelErrors mirror trades.
+        """
+        return list(self._symbols.get("trades" if channel in _MIRRORS else channel, ()))
 
     def acknowledgement(self) -> dict[str, object]:
         """Return the `subscription` message: always the entire current set."""
@@ -110,7 +124,7 @@ class Subscriptions:
     def _check_limit(self, wanted: Mapping[str, Mapping[str, None]]) -> None:
         if self._symbol_limit is None:
             return
-        counted = {symbol for channel in _LIMITED for symbol in wanted[channel]}
+        counted = {symbol for channel in _LIMITED for symbol in wanted.get(channel, ())}
         if WILDCARD in counted or len(counted) > self._symbol_limit:
             raise RefusedError(405)
 

@@ -20,6 +20,7 @@ from simulator.subscription import CHANNELS, is_symbol
 SHIPPED: Final = Path(__file__).parent / "tapes" / "us_consolidated_20131007_open.jsonl.gz"
 """Fifteen minutes from the open of 7 October 2013; see `tapes/SOURCES.md`."""
 
+_KINDS: Final = tuple(kind for kind in CHANNELS if kind != "n")
 # The order in which Alpaca's documentation prints the fields.
 _KEY_ORDER: Final[Mapping[str, tuple[str, ...]]] = {
     "t": ("T", "i", "S", "x", "p", "s", "t", "c", "z"),
@@ -118,8 +119,8 @@ def parse_row(line: bytes, sidecar: Sidecar) -> dict[str, object]:
     """
     row = _decode(line)
     kind = row.get("T")
-    if not isinstance(kind, str) or kind not in CHANNELS:
-        raise ValueError(f'"T" is {kind!r}, expected one of {" ".join(CHANNELS)}')
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise ValueError(f'"T" is {kind!r}, expected one of {" ".join(_KINDS)}')
     symbol = row.get("S")
     if not is_symbol(symbol):
         raise ValueError(f'"S" is {symbol!r}, expected a symbol')

@@ -1,13 +1,13 @@
 """Messages as bytes, in the two formats of Alpaca's market-data streams.
 
-A message here is a mapping of wire keys (`T`, `S`, `p`, …) whose `t` is a Unix time in
-nanoseconds. Nothing in this module knows of sockets or sessions.
+A message here is a mapping of wire keys (`T`, `S`, `p`, …) whose times (`t`; in news `created_at`
+and `updated_at`) are Unix times in nanoseconds. Nothing here knows of sockets or sessions.
 Source: docs.alpaca.markets/docs/streaming-market-data.
 """
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgpack
 import msgspec
@@ -15,6 +15,9 @@ import msgspec
 from simulator import rfc3339
 
 Message: TypeAlias = Mapping[str, object]
+
+_STOCK_TIMES: Final = ("t",)
+_NEWS_TIMES: Final = ("created_at", "updated_at")
 
 
 class Format(Enum):
@@ -55,17 +58,24 @@ def encode(message: Message, form: Format) -> bytes:
     fields = {"T": message["T"], **message}
     if form is Format.JSON:
         return msgspec.json.encode(json_fields(fields))
-    if "t" in fields:
-        fields["t"] = _msgpack_timestamp(fields["t"])
+    for name in times_of(message):
+        if name in fields:
+            fields[name] = _msgpack_timestamp(fields[name])
     packed: bytes = msgpack.packb(fields)
     return packed
 
 
+def times_of(message: Message) -> Sequence[str]:
+    """Return the keys of a message's times."""
+    return _NEWS_TIMES if message.get("T") == "n" else _STOCK_TIMES
+
+
 def json_fields(fields: Message) -> dict[str, object]:
-    """Return the fields as JSON shows them: `t` as text, whole floats without a fraction."""
+    """Return the fields as JSON shows them: times as text, whole floats without a fraction."""
     shown = {key: _json_number(value) for key, value in fields.items()}
-    if isinstance(time := fields.get("t"), int):
-        shown["t"] = rfc3339.render(time)
+    for name in times_of(fields):
+        if isinstance(time := fields.get(name), int):
+            shown[name] = rfc3339.render(time)
     return shown
 
 

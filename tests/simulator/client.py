@@ -85,6 +85,7 @@ async def open_stream(
 ) -> AsyncIterator[StreamClient]:
     """Connect without signing in."""
     sent = {"Content-Type": form.value} | (headers or {})
-    url = f"{simulator.stream_url}/v2/{feed}"
+    version = "v1beta1" if feed == "news" else "v2"
+    url = f"{simulator.stream_url}/{version}/{feed}"
     async with connect(url, additional_headers=sent, close_timeout=1, **options) as connection:
         yield StreamClient(connection, form)

@@ -15,7 +15,7 @@ SECOND = rfc3339.SECOND
 
 
 def market(*trades: tuple[int, float, int]) -> Market:
-    made = Market(hours.midnight)
+    made = Market(AlwaysOpen())
     made.expect(["SPY"], {})
     for at, price, size in trades:
         made.observe({"T": "t", "i": 1, "S": "SPY", "p": price, "s": size, "t": OPEN + at * SECOND})
@@ -76,12 +76,12 @@ def test_after_midnight_yesterday_becomes_the_previous_day() -> None:
     previous = snapshot["prevDailyBar"]
     assert isinstance(previous, dict)
     assert (previous["t"], previous["c"]) == ("2021-05-03T04:00:00Z", 100)
-    assert made.previous_close("SPY") == 100
+    assert made.previous_close("SPY", OPEN + 24 * 3600 * SECOND) == 100
 
 
 def test_a_recorded_previous_day_is_moved_to_yesterday() -> None:
-    made = Market(hours.midnight)
-    made.expect(["SPY"], {"SPY": DailyBar(1.0, 2.0, 0.5, 1.5, 100.0)})
+    made = Market(AlwaysOpen())
+    made.expect(["SPY"], {"SPY": [DailyBar(1.0, 2.0, 0.5, 1.5, 100.0)]})
     snapshot = made.snapshot("SPY", OPEN)
 
     assert snapshot is not None
@@ -93,7 +93,7 @@ def test_a_recorded_previous_day_is_moved_to_yesterday() -> None:
         "c": 1.5,
         "v": 100,
     }
-    assert made.previous_close("SPY") == 1.5
+    assert made.previous_close("SPY", OPEN) == 1.5
 
 
 def test_a_message_with_odd_fields_is_survived() -> None:
@@ -160,7 +160,7 @@ def test_positions_are_valued_in_decimal() -> None:
     prices = {"BAC": Decimal("13.91"), "IBM": Decimal("181.90")}
     closes = {"BAC": Decimal("14.00"), "IBM": Decimal(180)}
 
-    long, short = account.positions(prices.get, closes.get)
+    long, short = account.positions(account.HOLDINGS, prices.get, closes.get)
 
     assert long["market_value"] == "1905.67"  # 137 * 13.91
     assert long["unrealized_pl"] == "22.9475"  # 137 * (13.91 - 13.7425)
@@ -172,8 +172,8 @@ def test_positions_are_valued_in_decimal() -> None:
 
 
 def test_without_a_price_nothing_is_invented() -> None:
-    long, _ = account.positions(lambda _: None, lambda _: None)
+    long, _ = account.positions(account.HOLDINGS, lambda _: None, lambda _: None)
 
     assert long["cost_basis"] == "1882.7225"
     assert {long[name] for name in ("current_price", "market_value", "unrealized_pl")} == {None}
-    assert account.account(lambda _: None)["equity"] is None
+    assert account.account(account.HOLDINGS, lambda _: None)["equity"] is None

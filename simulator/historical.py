@@ -1,0 +1,135 @@
+"""`GET /v2/stocks/bars`: which bars are asked for, adjusted for splits, page by page. Pure.
+
+Source: docs.alpaca.markets/reference/stockbars. Of the time frames there are `1Min` and `1Day`.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from simulator import rfc3339
+from simulator.hours import EASTERN, midnight
+from simulator.rfc3339 import SECOND
+from simulator.wire import Message, json_fields
+
+DELAY: Final = 15 * 60 * SECOND
+"""Consolidated data that is younger needs a plan."""
+
+_FEEDS: Final = ("sip", "iex", "boats", "otc", "delayed_sip", "overnight")
+_TIMEFRAMES: Final = ("1Min", "1Day")
+_ADJUSTMENTS: Final = ("raw", "split", "dividend", "spin-off", "all")
+_SORTS: Final = ("asc", "desc")
+_LONGEST_PAGE: Final = 10_000
+_PRICES: Final = ("o", "h", "l", "c", "vw")
+
+
+class RecentSipError(Exception):
+    """The plan has no consolidated data of the last 15 minutes."""
+
+
+@dataclass(frozen=True)
+class BarsRequest:
+    """The bars from `start` to `end`, both included, in Unix nanoseconds."""
+
+    timeframe: str
+    start: int
+    end: int
+    limit: int
+    is_adjusted: bool
+    is_descending: bool
+    skipped: int
+
+
+def read_request(query: Mapping[str, str], now: int, *, has_recent_sip: bool) -> BarsRequest:
+    """Read the query beside its `symbols`.
+
+    Raises:
+        ValueError: a parameter is wrong; the text names it as Alpaca does.
+        RecentSipError: the plan forbids it.
+    """
+    is_delayed = _choice(query, "feed", _FEEDS, "sip") == "sip" and not has_recent_sip
+    newest = now - DELAY if is_delayed else now
+    end = _moment(query, "end", newest)
+    if is_delayed and end > newest:
+        raise RecentSipError
+    limit = query.get("limit") or "1000"
+    if not limit.isdecimal() or not 1 <= int(limit) <= _LONGEST_PAGE:
+        raise ValueError(f"invalid limit: {limit}")
+    return BarsRequest(
+        timeframe=_choice(query, "timeframe", _TIMEFRAMES, ""),
+        start=_moment(query, "start", midnight(now)),
+        end=end,
+        limit=int(limit),
+        is_adjusted=_choice(query, "adjustment", _ADJUSTMENTS, "raw") in ("split", "all"),
+        is_descending=_choice(query, "sort", _SORTS, "asc") == "desc",
+        skipped=_skipped(query.get("page_token")),
+    )
+
+
+def adjusted(bar: Message, ratio: float, today: int) -> Message:
+    """Return a bar in today's shares: `ratio` new ones for one old one since `today`."""
+    if ratio == 1 or not _time(bar) < today:
+        return bar
+    changed: dict[str, object] = {}
+    for key, value in bar.items():
+        if isinstance(value, int | float):
+            if key in _PRICES:
+                changed[key] = round(value / ratio, 6)
+            elif key == "v":
+                changed[key] = round(value * ratio)
+    return {**bar, **changed}
+
+
+def page(request: BarsRequest, bars: Mapping[str, Sequence[Message]]) -> dict[str, object]:
+    """Return the answer's body out of each symbol's bars, oldest first."""
+    rows = [
+        (symbol, bar)
+        for symbol in sorted(bars)
+        for bar in (reversed(bars[symbol]) if request.is_descending else bars[symbol])
+        if request.start <= _time(bar) <= request.end
+    ]
+    end = request.skipped + request.limit
+    found: dict[str, list[dict[str, object]]] = {}
+    for symbol, bar in rows[request.skipped : end]:
+        found.setdefault(symbol, []).append(json_fields(bar))
+    return {"bars": found, "next_page_token": _token(end) if end < len(rows) else None}
+
+
+def _choice(query: Mapping[str, str], name: str, allowed: Sequence[str], default: str) -> str:
+    value = query.get(name) or default
+    if value not in allowed:
+        raise ValueError(f"invalid {name}: {value}")
+    return value
+
+
+def _moment(query: Mapping[str, str], name: str, default: int) -> int:
+    text = query.get(name)
+    if not text:
+        return default
+    try:
+        if len(text) == len("2026-11-23"):
+            return int(datetime.fromisoformat(text).replace(tzinfo=EASTERN).timestamp()) * SECOND
+        return rfc3339.parse(text)
+    except ValueError as error:
+        raise ValueError(f"invalid {name}: {text}") from error
+
+
+def _token(skipped: int) -> str:
+    return base64.urlsafe_b64encode(str(skipped).encode()).decode()
+
+
+def _skipped(token: str | None) -> int:
+    if not token:
+        return 0
+    try:
+        return int(base64.urlsafe_b64decode(token))
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(f"invalid page_token: {token}") from error
+
+
+def _time(bar: Message) -> int:
+    time = bar["t"]
+    return time if isinstance(time, int) else 0

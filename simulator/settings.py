@@ -1,0 +1,73 @@
+"""How a simulator is to run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from simulator import DEFAULT_KEY, DEFAULT_SECRET
+from simulator.account import HOLDINGS, Holding
+from simulator.hours import AlwaysOpen, MarketHours
+from simulator.session import Terms
+from simulator.subscription import IEX, NEWS, SIP, TEST, Feed
+from simulator.tape import SHIPPED, DailyBar
+
+PLAN_LIMITS: Final[Mapping[str, int | None]] = {"basic": 30, "plus": None}
+"""Symbols over trades and quotes that a plan allows; None = no limit."""
+
+
+@dataclass(frozen=True)
+class SimulatorSettings:
+    """How to run. `port` 0 takes a free one; `tape` None replays nothing.
+
+    `ping_seconds` is both the time between pings and how long an answer may take.
+    `symbol_limit` None means the plan's own. `outbox_bytes` is how far a client may fall
+    behind before 407. `news` False takes the news stream out of the plan.
+
+    `previous_daily_bars` maps a symbol to the bars of the trading days before, oldest first,
+    instead of what the tape's sidecar has. `splits` maps a symbol to the number of new shares
+    that there are from today on for each of yesterday's. `positions` are those of the start.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    tape: Path | None = SHIPPED
+    speed: float = 1.0
+    loop: bool = True
+    plan: str = "basic"
+    symbol_limit: int | None = None
+    ghost_seconds: float = 0.0
+    auth_timeout_seconds: float = 10.0
+    ping_seconds: float = 20.0
+    test_interval_seconds: float = 1.0
+    key: str = DEFAULT_KEY
+    secret: str = field(default=DEFAULT_SECRET, repr=False)
+    hours: MarketHours = field(default_factory=AlwaysOpen)
+    outbox_bytes: int = 8 * 1024 * 1024
+    requests_per_minute: int = 200
+    news: bool = True
+    previous_daily_bars: Mapping[str, Sequence[DailyBar]] = field(default_factory=dict)
+    splits: Mapping[str, float] = field(default_factory=dict)
+    positions: Sequence[Holding] = HOLDINGS
+
+    def __post_init__(self) -> None:
+        if self.plan not in PLAN_LIMITS:
+            raise ValueError(f"plan is {self.plan!r}, expected one of {', '.join(PLAN_LIMITS)}")
+        if not 0 <= self.port < 65536:
+            raise ValueError(f"port is {self.port}, expected 0 to 65535")
+        if not 0 < self.speed < float("inf"):
+            raise ValueError(f"speed is {self.speed}, expected a number above 0")
+        for symbol, ratio in self.splits.items():
+            if not 0 < ratio < float("inf"):
+                raise ValueError(f"splits of {symbol} is {ratio}, expected a number above 0")
+
+    @property
+    def terms(self) -> Terms:
+        """The one user that the simulator knows."""
+        limit = PLAN_LIMITS[self.plan] if self.symbol_limit is None else self.symbol_limit
+        return Terms(self.key, self.secret, self.plan, limit)
+
+    @property
+    def feeds(self) -> tuple[Feed, ...]:
+        """The stream endpoints."""
+        return IEX, SIP, TEST, NEWS if self.news else replace(NEWS, plans=frozenset())
