@@ -1,0 +1,179 @@
+"""Any course of a market day, against what the states are meant to be."""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.market.symbol_states import (
+    FEED_AWAY_SECONDS,
+    LEAST_QUIET_SECONDS,
+    MOST_QUIET_SECONDS,
+    UNACKNOWLEDGED_SECONDS,
+    SymbolStates,
+    View,
+)
+from ingest.upstream.wire import TradingStatus
+from shared.symbol_status import SymbolStatus
+from tests.ingest.market.test_halts import status
+
+SYMBOLS = ["SPY", "IBM", "F"]
+some_symbols = st.frozensets(st.sampled_from(SYMBOLS))
+views = st.builds(
+    View,
+    feed_live=st.sampled_from([True, True, False]),
+    feed_reason=st.sampled_from([None, "no close frame", "HTTP 503"]),
+    session=st.sampled_from(["regular", "regular", "regular", "post", "closed", "unknown"]),
+    wanted=st.just(frozenset(SYMBOLS)) | some_symbols,
+    acknowledged=st.just(frozenset(SYMBOLS)) | some_symbols,
+    over_limit=st.just(frozenset()) | some_symbols,
+    rejected=st.just(frozenset()) | some_symbols,
+)
+pauses = st.sampled_from([0.5, 1.0, 1.0, 1.0, 3.0, 20.0, 400.0])
+happenings = st.lists(
+    st.tuples(
+        st.sampled_from(["trade", "trade", "halt", "resume", "missed"]), st.sampled_from(SYMBOLS)
+    ),
+    max_size=4,
+)
+courses = st.lists(st.tuples(pauses, happenings, views, st.integers(1, 4)), max_size=25)
+
+
+Course: TypeAlias = list[tuple[float, list[tuple[str, str]], View, int]]
+
+
+@dataclass
+class Told:
+    """What is told of each symbol, as a client would keep it."""
+
+    states: SymbolStates = field(default_factory=SymbolStates)
+    now: float = 1000.0
+    known: dict[str, SymbolStatus] = field(default_factory=dict)
+
+    def happen(self, what: str, symbol: str) -> None:
+        if what == "trade":
+            self.states.on_trade(symbol, self.now)
+        elif what == "missed":
+            self.states.mark_stale(symbol)
+        else:
+            self.states.on_trading_status(status_of(what, symbol))
+
+    def look(self, view: View) -> list[SymbolStatus]:
+        changes = self.states.evaluate(self.now, 1e9 + self.now, view)
+        self.known = {name: last for name, last in self.known.items() if name in view.wanted}
+        return changes
+
+
+def status_of(what: str, symbol: str) -> TradingStatus:
+    each = status("H" if what == "halt" else "T", "C")
+    each.symbol = symbol
+    return each
+
+
+@given(courses)
+def test_every_change_is_one_and_together_they_are_everything(course: Course) -> None:
+    told = Told()
+    for pause, happenings_, view, times in course:
+        for what, symbol in happenings_:
+            told.happen(what, symbol)
+        for _ in range(times):
+            told.now += pause
+            for change in told.look(view):
+                before = told.known.get(change.symbol)
+                assert before is None or (before.state, before.reason) != (
+                    change.state,
+                    change.reason,
+                )
+                if before is not None and before.state == change.state:
+                    assert before.since == change.since
+                told.known[change.symbol] = change
+            assert told.known.keys() == view.wanted
+            everything = {each.symbol: each for each in told.states.publish_all()}
+            assert everything == told.known
+
+
+class Naive:
+    """What SPY's state may be, from all that ever happened."""
+
+    def __init__(self) -> None:
+        self.looks: list[tuple[float, View]] = []
+        self.trades: list[float] = []
+        self.halted_at: float | None = None
+        self.missed = False
+        self.excused_at = 0.0
+
+    def happen(self, now: float, what: str) -> None:
+        if what == "trade":
+            self.trades.append(now)
+        if what in ("trade", "missed"):
+            self.missed = what == "missed"
+        else:
+            self.halted_at = now if what == "halt" else None
+
+    def states(self, now: float, view: View) -> set[str]:
+        """Return the states that are right at this look."""
+        _, before = self.looks[-1] if self.looks else (now, view._replace(session="unknown"))
+        if before.session != view.session or (view.feed_live and not before.feed_live):
+            self.missed = False
+        self.looks.append((now, view))
+        states = self._states(now, view)
+        is_ours = not states & {"live", "quiet", "stale"}
+        if is_ours or "SPY" in view.acknowledged or self._seconds_away(now) > FEED_AWAY_SECONDS:
+            self.excused_at = now
+        return states
+
+    def _states(self, now: float, view: View) -> set[str]:
+        for state, is_true in (
+            ("rejected", "SPY" in view.rejected),
+            ("closed", view.session == "closed"),
+            ("polled", "SPY" in view.over_limit),
+        ):
+            if is_true:
+                return {state}
+        moving = self._moving(now, view)
+        if self.halted_at is None:
+            return moving
+        has_traded = any(trade > self.halted_at + 30 for trade in self.trades)
+        return {"halted"} | (moving if has_traded else set())
+
+    def _moving(self, now: float, view: View) -> set[str]:
+        if self._seconds_away(now) > FEED_AWAY_SECONDS:
+            return {"stale"}
+        age = now - self.trades[-1] if self.trades else MOST_QUIET_SECONDS + 1
+        by_age = {"live"} if age <= LEAST_QUIET_SECONDS else {"live", "quiet"}
+        if age > MOST_QUIET_SECONDS:
+            by_age = {"quiet"}
+        if "SPY" not in view.acknowledged:
+            is_late = now - self.excused_at > UNACKNOWLEDGED_SECONDS
+            return {"stale"} if is_late else {"stale"} | by_age
+        return {"stale"} if self.missed else by_age
+
+    def _seconds_away(self, now: float) -> float:
+        since = now
+        for at, view in reversed(self.looks):
+            if view.feed_live:
+                break
+            since = at
+        return now - since
+
+
+@given(courses)
+def test_a_state_is_what_all_that_happened_makes_it(course: Course) -> None:
+    told, naive = Told(), Naive()
+    naive.excused_at = told.now
+    for pause, happenings_, some_view, times in course:
+        view = some_view._replace(wanted=frozenset({"SPY"}))
+        for what, _ in happenings_:
+            told.now += 0.001
+            told.happen(what, "SPY")
+            naive.happen(told.now, what)
+        for _ in range(times):
+            told.now += pause
+            told.look(view)
+            (is_now,) = told.states.publish_all()
+
+            allowed = naive.states(told.now, view)
+            assert is_now.state in allowed
+            if is_now.state != "halted" and "halted" in allowed:
+                naive.halted_at = None
