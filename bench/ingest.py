@@ -92,7 +92,7 @@ class Bench:
         self, reader: Reader, per_frame: int, ticks: int, volley_blocks: int = VOLLEY_BLOCKS
     ) -> Span:
         """Send ticks to a reader until it has read them all; return what they took."""
-        await reader.feeder.subscribed(self.symbols)
+        await self.subscribed(reader)
         processes = [psutil.Process(pid) for pid in (reader.program.process.pid, self.valkey.pid)]
         before, started = [_cpu(process) for process in processes], time.perf_counter()
         sent = reader.feeder.sent
@@ -106,6 +106,17 @@ class Bench:
         wall = time.perf_counter() - started
         cpu, valkey = (_cpu(each) - was for each, was in zip(processes, before, strict=True))
         return Span(reader.feeder.sent - sent, wall, cpu, valkey)
+
+    async def subscribed(self, reader: Reader) -> None:
+        """Wait until a reader has subscribed to everything.
+
+        Raises:
+            AssertionError: it does not; the message holds what it said.
+        """
+        try:
+            await reader.feeder.subscribed(self.symbols)
+        except TimeoutError:
+            raise AssertionError(f"{reader.name} said:\n{reader.program.output}") from None
 
     def _last_of_all(self) -> Block:
         """Make a frame with a plain trade of each symbol, a cent above its last one."""
@@ -200,7 +211,7 @@ async def compare(ticks: int, rounds: int) -> str:
             for each in (peer(bench, "raw"), peer(bench, "parsed"), ingest(bench))
         ]
         for reader in readers:
-            await reader.feeder.subscribed(bench.symbols)
+            await bench.subscribed(reader)
         await asyncio.sleep(SETTLE_SECONDS)  # first look-ups by REST
         for reader in readers:
             await bench.span(reader, 100, WARM_UP_TICKS)
@@ -250,7 +261,7 @@ async def flat(ticks: int, start: int) -> int:
         bench = Bench(await parts.enter_async_context(ValkeyServer()))
         parts.push_async_callback(bench.redis.aclose)
         ours = await parts.enter_async_context(ingest(bench))
-        await ours.feeder.subscribed(bench.symbols)
+        await bench.subscribed(ours)
         await asyncio.sleep(SETTLE_SECONDS)
         sizes: list[int] = []
         while ours.feeder.sent < ticks:
