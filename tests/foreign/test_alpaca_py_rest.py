@@ -3,20 +3,22 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from alpaca.common.exceptions import APIError
-from alpaca.data.enums import DataFeed
+from alpaca.data.enums import Adjustment, DataFeed
 from alpaca.data.historical import StockHistoricalDataClient
-from alpaca.data.requests import StockSnapshotRequest
+from alpaca.data.requests import StockBarsRequest, StockSnapshotRequest
+from alpaca.data.timeframe import TimeFrame
 from alpaca.trading.client import TradingClient
 from alpaca.trading.enums import PositionSide
 from alpaca.trading.requests import GetCalendarRequest
 
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
+from simulator.tape import DailyBar
 
 QUOTE = {"T": "q", "S": "BAC", "bx": "P", "bp": 13.9, "bs": 1, "ax": "Q", "ap": 13.91, "as": 2}
 
@@ -52,6 +54,40 @@ async def test_alpaca_py_is_refused_sip_on_the_basic_plan() -> None:
     async with Simulator(SimulatorSettings(tape=None)) as simulator:
         with pytest.raises(APIError, match="does not permit"):
             await snapshots(simulator, ["BAC"], DataFeed.SIP)
+
+
+async def bars(simulator: Simulator, feed: DataFeed, end: datetime | None = None) -> Any:
+    client = StockHistoricalDataClient(DEFAULT_KEY, DEFAULT_SECRET, url_override=simulator.rest_url)
+    request = StockBarsRequest(
+        symbol_or_symbols=["SPY", "IBM"],
+        timeframe=TimeFrame.Day,
+        start=datetime.now(UTC) - timedelta(days=7),
+        end=end,
+        adjustment=Adjustment.SPLIT,
+        feed=feed,
+    )
+    with client._session:
+        return await asyncio.to_thread(client.get_stock_bars, request)
+
+
+async def test_alpaca_py_reads_daily_bars_adjusted_for_a_split() -> None:
+    days = {"SPY": [DailyBar(660, 670, 650, 664, 1000, 10, 661.5)]}
+    settings = SimulatorSettings(tape=None, previous_daily_bars=days, splits={"SPY": 4.0})
+    async with Simulator(settings) as simulator:
+        await simulator.publish({"T": "t", "S": "SPY", "p": 167.5, "s": 100})
+        found = await bars(simulator, DataFeed.IEX)
+
+    yesterday, today = found["SPY"]
+    assert (yesterday.close, yesterday.volume, yesterday.vwap) == (166.0, 4000, 165.375)
+    assert (today.close, today.volume) == (167.5, 100)
+    assert "IBM" not in found.data
+
+
+async def test_alpaca_py_is_refused_recent_sip_bars_on_the_basic_plan() -> None:
+    async with Simulator(SimulatorSettings(tape=None)) as simulator:
+        assert (await bars(simulator, DataFeed.SIP)).data == {}
+        with pytest.raises(APIError, match="recent SIP"):
+            await bars(simulator, DataFeed.SIP, datetime.now(UTC))
 
 
 async def test_alpaca_py_reads_clock_and_calendar() -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from simulator import account, hours, rfc3339
-from simulator.hours import AlwaysOpen, NyseHours
+from simulator.hours import AlwaysOpen, NyseHours, SwitchableHours
 from simulator.market import Market
 from simulator.tape import DailyBar
 
@@ -104,6 +104,113 @@ def test_a_message_with_odd_fields_is_survived() -> None:
     assert made.price("SPY") is None
 
 
+def test_the_latest_trade_is_the_one_with_the_latest_time() -> None:
+    made = market((5, 100.0, 10), (3, 90.0, 10))
+    made.observe({"T": "q", "S": "SPY", "bp": 2.0, "t": OPEN + SECOND})
+    made.observe({"T": "q", "S": "SPY", "bp": 1.0, "t": OPEN})
+    snapshot = made.snapshot("SPY", OPEN + 6 * SECOND)
+
+    assert made.price("SPY") == 100.0
+    assert snapshot is not None
+    assert snapshot["latestQuote"] == {"bp": 2, "t": "2021-05-03T14:45:01Z"}
+
+
+def two_trades() -> Market:
+    made = Market(AlwaysOpen())
+    for number, price in ((1, 100.0), (2, 120.0)):
+        trade = {"T": "t", "i": number, "p": price, "s": 10, "c": ["@"], "x": "V"}
+        made.observe(trade | {"S": "SPY", "t": OPEN + number * SECOND})
+    return made
+
+
+def shown(made: Market, name: str) -> dict[str, object]:
+    snapshot = made.snapshot("SPY", OPEN + 60 * SECOND)
+    assert snapshot is not None
+    found = snapshot[name]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_cancelled_trade_never_happened() -> None:
+    made = two_trades()
+    made.observe({"T": "x", "S": "SPY", "i": 2, "p": 120.0, "s": 10, "t": OPEN})
+
+    assert made.price("SPY") == 100.0
+    for bar in (shown(made, "dailyBar"), shown(made, "minuteBar")):
+        assert (bar["h"], bar["c"], bar["v"], bar["n"]) == (100, 100, 10, 1)
+    made.observe({"T": "x", "S": "SPY", "i": 1, "t": OPEN})
+    assert made.price("SPY") is None
+    assert made.daily_bars("SPY", OPEN) == []
+
+
+def test_a_correction_replaces_the_trade_and_keeps_its_time() -> None:
+    made = two_trades()
+    correction = {"oi": 2, "op": 120.0, "os": 10, "oc": ["@"], "ci": 3, "cp": 102.0, "cs": 20}
+    made.observe({"T": "c", "S": "SPY", "x": "V", **correction, "cc": ["T"], "t": OPEN})
+
+    assert shown(made, "latestTrade") == {
+        "i": 3,
+        "p": 102,
+        "s": 20,
+        "c": ["T"],
+        "x": "V",
+        "t": "2021-05-03T14:45:02Z",
+    }
+    assert (shown(made, "dailyBar")["c"], shown(made, "dailyBar")["v"]) == (102, 30)
+
+
+@pytest.mark.parametrize(
+    "message", [{"T": "x", "i": 9}, {"T": "x"}, {"T": "c", "oi": 9}, {"T": "c", "oi": 2, "cp": "?"}]
+)
+def test_what_takes_back_nothing_known_changes_nothing(message: dict[str, object]) -> None:
+    made = two_trades()
+    made.observe(message | {"S": "SPY", "t": OPEN})
+
+    assert made.price("SPY") == 120.0
+    assert shown(made, "dailyBar")["n"] == 2
+
+
+def test_before_the_opening_the_daily_bar_is_still_that_of_the_last_trading_day() -> None:
+    # 3 May 2021 is a Monday
+    recorded = [DailyBar(1, 2, 0.5, close, 100) for close in (1.25, 1.5)]
+    made = Market(NyseHours())
+    made.expect((), {"SPY": recorded})
+    made.observe(
+        {"T": "t", "S": "SPY", "p": 2.0, "s": 1, "t": rfc3339.parse("2021-05-03T12:00:00Z")}
+    )
+    before = made.snapshot("SPY", rfc3339.parse("2021-05-03T13:29:00Z"))
+    after = made.snapshot("SPY", rfc3339.parse("2021-05-03T13:30:00Z"))
+
+    assert before is not None
+    assert after is not None
+    daily, previous = (before[name] for name in ("dailyBar", "prevDailyBar"))
+    assert isinstance(daily, dict)
+    assert isinstance(previous, dict)
+    assert (daily["t"], daily["c"]) == ("2021-04-30T04:00:00Z", 1.5)
+    assert (previous["t"], previous["c"]) == ("2021-04-29T04:00:00Z", 1.25)
+    assert (after["dailyBar"], after["prevDailyBar"]) == (None, daily)
+    assert before["latestTrade"] == {"p": 2, "s": 1, "t": "2021-05-03T12:00:00Z"}
+
+
+def test_a_daily_bar_has_only_what_was_traded_in_regular_hours() -> None:
+    made = Market(NyseHours())
+    for wall, price in (("12:00", 50.0), ("14:00", 100.0), ("21:00", 200.0)):
+        at = rfc3339.parse(f"2021-05-03T{wall}:00Z")
+        made.observe({"T": "t", "S": "SPY", "i": price, "p": price, "s": 1, "t": at})
+
+    [bar] = made.daily_bars("SPY", OPEN)
+    assert (bar["o"], bar["h"], bar["l"], bar["c"], bar["v"]) == (100, 100, 100, 100, 1)
+    assert len(made.minute_bars("SPY", OPEN + 24 * 3600 * SECOND)) == 3
+    assert made.price("SPY") == 200
+
+
+def test_only_so_many_minutes_are_remembered() -> None:
+    made = market(*((60 * minute, 100.0, 1) for minute in range(2100)))
+
+    bars = made.minute_bars("SPY", OPEN + 60 * 2100 * SECOND)
+    assert (len(bars), bars[-1]["t"]) == (2000, OPEN + 60 * 2099 * SECOND)
+
+
 @pytest.mark.parametrize(
     ("now", "next_open", "next_close"),
     [
@@ -154,6 +261,41 @@ def test_the_calendar_has_a_line_per_trading_day() -> None:
         "session_close": "2000",
         "settlement_date": "2026-11-23",
     }
+
+
+@pytest.mark.parametrize(
+    ("session", "is_open", "next_open", "next_close"),
+    [
+        ("regular", True, "2026-11-24T00:00:00-05:00", "2026-11-23T23:59:00-05:00"),
+        ("pre", False, "2026-11-23T23:58:00-05:00", "2026-11-23T23:59:00-05:00"),
+        ("post", False, "2026-11-24T00:00:00-05:00", "2026-11-24T00:01:00-05:00"),
+        ("closed", False, "2026-11-23T23:58:00-05:00", "2026-11-23T23:59:00-05:00"),
+    ],
+)
+def test_the_session_can_be_switched_while_it_runs(
+    session: hours.Session, is_open: bool, next_open: str, next_close: str
+) -> None:
+    switchable = SwitchableHours()
+    switchable.session = session
+    shown = hours.clock(switchable, datetime(2026, 11, 23, 15, tzinfo=UTC))
+    [day] = hours.calendar(switchable, date(2026, 11, 23), date(2026, 11, 23))
+
+    assert (shown["is_open"], shown["next_open"], shown["next_close"]) == (
+        is_open,
+        next_open,
+        next_close,
+    )
+    within = day["session_open"] <= "1000" < day["session_close"]
+    is_before, is_after = day["open"] > "10:00", day["close"] <= "10:00"
+    by_calendar = "pre" if is_before else "post" if is_after else "regular"
+    assert (by_calendar if within else "closed") == session
+
+
+def test_an_unplanned_closure_is_in_the_clock_alone() -> None:
+    shut = SwitchableHours("regular", unplanned_closure=True)
+
+    assert hours.clock(shut, datetime(2026, 11, 23, 15, tzinfo=UTC))["is_open"] is False
+    assert shut.trading_day(date(2026, 11, 23)) == SwitchableHours().trading_day(date(2026, 11, 23))
 
 
 def test_positions_are_valued_in_decimal() -> None:

@@ -3,17 +3,19 @@
 import asyncio
 import signal
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from decimal import Decimal
 from pathlib import Path
 
 import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from simulator.hours import NyseHours
+from simulator.account import Holding
+from simulator.hours import NyseHours, SwitchableHours
 from simulator.service import Simulator, SimulatorSettings
 from simulator.tape import TapeError
-from tests.simulator.client import KEYS, open_stream
+from tests.simulator.client import KEYS, open_stream, until
 
 TRADE = {"T": "t", "S": "BAC", "p": 13.91, "s": 100}
 
@@ -56,7 +58,9 @@ async def test_a_part_that_dies_is_heard_of(quiet: Simulator) -> None:
             await asyncio.wait_for(simulator.serve_forever(), 5)
 
 
-@pytest.mark.parametrize("wrong", [{"plan": "gold"}, {"speed": 0.0}, {"port": 65_536}])
+@pytest.mark.parametrize(
+    "wrong", [{"plan": "gold"}, {"speed": 0.0}, {"port": 65_536}, {"splits": {"SPY": 0}}]
+)
 def test_a_setting_that_cannot_be_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         SimulatorSettings(**wrong)  # type: ignore[arg-type]
@@ -133,6 +137,57 @@ async def test_the_account_follows_the_prices(quiet: Simulator) -> None:
 
     assert (before["current_price"], after["current_price"]) == (None, "13.91")
     assert after["market_value"] == "1905.67"
+
+
+async def test_positions_can_be_set_and_changed_while_it_runs() -> None:
+    settings = SimulatorSettings(tape=None, positions=[Holding("SPY", Decimal(5))])
+    async with Simulator(settings) as simulator:
+        before = (await get(simulator, "/v2/positions")).json()
+        simulator.positions = [Holding("AIG", Decimal(-2), Decimal("48.5"))]
+        after = (await get(simulator, "/v2/positions")).json()
+        simulator.positions = []
+        none = (await get(simulator, "/v2/positions")).json()
+
+    assert [(one["symbol"], one["qty"], one["cost_basis"]) for one in before] == [
+        ("SPY", "5", "500")
+    ]
+    assert [(one["symbol"], one["qty"], one["side"]) for one in after] == [("AIG", "-2", "short")]
+    assert none == []
+
+
+async def test_the_market_closes_while_it_runs() -> None:
+    switchable = SwitchableHours()
+    async with Simulator(SimulatorSettings(tape=None, hours=switchable)) as simulator:
+        before = (await get(simulator, "/v2/clock")).json()
+        switchable.session = "closed"
+        after = (await get(simulator, "/v2/clock")).json()
+        [day] = (await get(simulator, "/v2/calendar?start=2026-11-23&end=2026-11-23")).json()
+
+    assert (before["is_open"], after["is_open"]) == (True, False)
+    assert (day["open"], day["session_open"]) == ("23:58", "2357")
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_rest_fails_below_a_path_as_often_as_armed(quiet: Simulator, status: int) -> None:
+    quiet.faults.rest(status=status, path="/v2/stocks", count=1)
+    clock = await get(quiet, "/v2/clock")
+    failed, fine = [await get(quiet, "/v2/stocks/snapshots?symbols=SPY") for _ in range(2)]
+
+    assert (clock.status_code, failed.status_code, fine.status_code) == (200, status, 200)
+    remaining = [answer.headers["X-Ratelimit-Remaining"] for answer in (failed, fine)]
+    assert remaining == ["0" if status == 429 else "199", "198"]
+    assert int(failed.headers["X-Ratelimit-Reset"]) > 0
+
+
+async def test_rest_answers_late_and_nobody_waits_beyond_the_end() -> None:
+    async with Simulator(SimulatorSettings(tape=None)) as simulator:
+        simulator.faults.rest(delay_seconds=0.1)
+        assert (await get(simulator, "/v2/clock")).status_code == 200
+        simulator.faults.rest(delay_seconds=3600)
+        waiting = asyncio.create_task(get(simulator, "/v2/clock"))
+        await until(lambda: not simulator.state()["faults"])
+    with suppress(httpx.HTTPError):
+        await asyncio.wait_for(waiting, 10)
 
 
 async def test_the_state_needs_no_keys() -> None:

@@ -225,6 +225,53 @@ async def test_a_wildcard_gets_every_symbol() -> None:
     assert numbers == sorted(set(numbers))
 
 
+KINDS: dict[str, tuple[str, dict[str, object]]] = {
+    "t": ("trades", TRADE),
+    "q": ("quotes", {"bx": "P", "bp": 1.5, "bs": 0, "ax": "Q", "ap": 1.25, "as": 3, "c": ["R"]}),
+    "b": ("bars", {"o": 1.5, "h": 1.5, "l": 1.5, "c": 1.5, "v": 3, "n": 1, "vw": 1.5}),
+    "u": ("updatedBars", {"o": 1.5, "h": 1.5, "l": 1.5, "c": 1.5, "v": 3, "n": 1, "vw": 1.5}),
+    "d": ("dailyBars", {"o": 1.5, "h": 1.5, "l": 1.5, "c": 1.5, "v": 3, "n": 1, "vw": 1.5}),
+    "s": ("statuses", {"sc": "H", "sm": "Trading Halt", "rc": "T12", "rm": "Info", "z": "C"}),
+    "l": ("lulds", {"u": 3.25, "d": 2.5, "i": "B", "z": "C"}),
+    "c": ("trades", {"x": "M", "oi": 5, "op": 1.5, "os": 1, "oc": ["@"], "ci": 6, "cp": 1.25}),
+    "x": ("trades", {"i": 5, "x": "M", "p": 1.5, "s": 10, "a": "C", "z": "C"}),
+    "i": ("imbalances", {"p": 9.75, "z": "C"}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_each_kind_of_message_arrives_whole_at_who_subscribed(
+    quiet: Simulator, kind: str
+) -> None:
+    channel, fields = KINDS[kind]
+    message = {**fields, "T": kind, "S": "SPY"}
+    async with open_stream(quiet) as client:
+        await client.sign_in()
+        await client.ask({"action": "subscribe", channel: ["SPY"]})
+        for other in (message | {"S": "IBM"}, message | {"t": TIME}):
+            await quiet.publish(other)
+        [received] = await client.receive()
+
+    assert next(iter(received)) == "T"
+    assert received.pop("t").to_unix_nano() == rfc3339.parse(TIME)
+    assert received == message
+
+
+async def test_the_state_shows_each_channel_and_the_most_sessions(quiet: Simulator) -> None:
+    async with open_stream(quiet) as client:
+        await client.sign_in()
+        wanted = {"trades": ["SPY"], "quotes": ["IBM", "SPY"], "statuses": ["*"]}
+        request: dict[str, object] = {"action": "subscribe", **wanted}
+        await client.ask(request)
+        state = endpoint_state(quiet)
+    await until_connections(quiet, 0)
+
+    assert {name: state[name] for name in (*wanted, "news")} == {**wanted, "news": []}
+    assert state["subscriptions"] == ["SPY"]
+    after = endpoint_state(quiet)
+    assert (after["sessions"], after["sessions_peak"]) == (0, 1)
+
+
 async def test_what_was_unsubscribed_stops(quiet: Simulator) -> None:
     async with open_stream(quiet) as client:
         await client.sign_in()

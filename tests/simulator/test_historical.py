@@ -1,0 +1,126 @@
+"""`GET /v2/stocks/bars`: what is asked for, without a server; and over HTTP."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from simulator import historical, rfc3339
+from simulator.historical import RecentSipError, adjusted, page, read_request
+from simulator.hours import NyseHours
+from simulator.service import Simulator, SimulatorSettings
+from simulator.tape import DailyBar
+from tests.simulator.client import KEYS
+
+NOW = rfc3339.parse("2026-11-23T15:30:00Z")  # a Monday, an hour after the opening
+DAY = {"timeframe": "1Day"}
+FRIDAY = rfc3339.parse("2026-11-20T05:00:00Z")
+BAR: dict[str, object] = {"t": FRIDAY, "o": 10.0, "c": 12.0, "v": 100, "n": 3}
+
+
+def read(*, has_recent_sip: bool = False, **query: str) -> historical.BarsRequest:
+    return read_request(DAY | query, NOW, has_recent_sip=has_recent_sip)
+
+
+def test_without_times_it_is_today_as_far_as_the_plan_goes() -> None:
+    midnight = rfc3339.parse("2026-11-23T05:00:00Z")
+
+    assert (read().start, read().end) == (midnight, NOW - historical.DELAY)
+    assert read(feed="iex").end == read(has_recent_sip=True).end == NOW
+
+
+def test_times_are_dates_of_new_york_or_moments() -> None:
+    assert read(start="2026-11-20").start == FRIDAY
+    assert read(start="2026-11-20T05:00:00Z").start == FRIDAY
+
+
+def test_recent_consolidated_data_needs_a_plan() -> None:
+    recent = "2026-11-23T15:15:01Z"
+    with pytest.raises(RecentSipError):
+        read(end=recent)
+    assert read(end="2026-11-23T15:15:00Z").end == NOW - historical.DELAY
+    assert read(end=recent, feed="iex").end == read(has_recent_sip=True, end=recent).end
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("timeframe", "2Day"),
+        ("timeframe", ""),
+        ("feed", "x"),
+        ("adjustment", "none"),
+        ("sort", "up"),
+        ("limit", "0"),
+        ("limit", "10001"),
+        ("limit", "ten"),
+        ("start", "today"),
+        ("start", "2026-11-99"),
+        ("end", "1"),
+        ("page_token", "!"),
+    ],
+)
+def test_a_wrong_parameter_is_named(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=f"invalid {name}: {value}"):
+        read_request({**DAY, name: value}, NOW, has_recent_sip=True)
+
+
+def test_a_split_divides_prices_and_multiplies_volumes_of_the_days_before() -> None:
+    assert adjusted(BAR, 4, NOW) == BAR | {"o": 2.5, "c": 3.0, "v": 400}
+    assert adjusted(BAR, 4, FRIDAY) == BAR
+
+
+@pytest.mark.parametrize("sort", ["asc", "desc"])
+def test_pages_together_are_everything(sort: str) -> None:
+    bars = {name: [BAR | {"c": float(at)} for at in range(3)] for name in ("IBM", "BAC")}
+    token, got = "", []
+    for _ in range(3):
+        answer: Any = page(read(start="2026-11-20", limit="2", sort=sort, page_token=token), bars)
+        got += [(name, bar["c"]) for name, rows in answer["bars"].items() for bar in rows]
+        token = answer["next_page_token"]
+
+    closes = [0, 1, 2] if sort == "asc" else [2, 1, 0]
+    assert got == [(name, close) for name in ("BAC", "IBM") for close in closes]
+    assert token is None
+
+
+@pytest.mark.parametrize(
+    ("query", "closes"),
+    [
+        ("timeframe=1Day&feed=iex&start=2026-11-18", [400.0, 410.0, 105.0]),
+        ("timeframe=1Day&feed=iex&start=2026-11-18&adjustment=split", [100.0, 102.5, 105.0]),
+        ("timeframe=1Day&feed=iex&start=2026-11-18&adjustment=all&sort=desc", [105, 102.5, 100]),
+        ("timeframe=1Day&start=2026-11-18&end=2026-11-20", [400.0, 410.0]),
+        ("timeframe=1Day&feed=iex", [105.0]),
+        ("timeframe=1Min&feed=iex", [104.0, 105.0]),
+        ("timeframe=1Min&feed=iex&start=2026-11-23T15:01:00Z", [105.0]),
+    ],
+)
+async def test_bars_over_http(query: str, closes: list[float]) -> None:
+    days = {"SPY": [DailyBar(400, 410, 390, 400, 1000), DailyBar(400, 420, 390, 410, 1000)]}
+    settings = SimulatorSettings(
+        tape=None, previous_daily_bars=days, splits={"SPY": 4.0}, hours=NyseHours()
+    )
+    async with Simulator(settings, clock=lambda: NOW) as simulator:
+        for time, price in (("15:00:01", 104.0), ("15:01:01", 105.0)):
+            trade = {"T": "t", "S": "SPY", "p": price, "s": 10, "t": f"2026-11-23T{time}Z"}
+            await simulator.publish(trade)
+        async with httpx.AsyncClient(base_url=simulator.rest_url, headers=KEYS) as client:
+            answer = await client.get(f"/v2/stocks/bars?symbols=SPY,ZZZ&{query}")
+            refused = await client.get("/v2/stocks/bars?symbols=SPY&timeframe=1Week")
+
+    body = answer.json()
+    assert list(body) == ["bars", "next_page_token"]
+    assert [bar["c"] for bar in body["bars"]["SPY"]] == closes
+    assert "ZZZ" not in body["bars"]
+    assert (refused.status_code, refused.json()) == (400, {"message": "invalid timeframe: 1Week"})
+
+
+async def test_recent_consolidated_bars_are_403(quiet: Simulator) -> None:
+    query = "symbols=SPY&timeframe=1Day&feed=sip&end=2999-01-01"
+    async with httpx.AsyncClient(base_url=quiet.rest_url, headers=KEYS) as client:
+        answer = await client.get(f"/v2/stocks/bars?{query}")
+
+    assert (answer.status_code, answer.json()) == (
+        403,
+        {"message": "subscription does not permit querying recent SIP data"},
+    )
