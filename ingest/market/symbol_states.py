@@ -122,7 +122,7 @@ class SymbolStates:
 
     def mark_stale(self, symbol: str) -> None:
         """Take that REST knows a trade that the stream has not brought; its next trade ends it."""
-        self._missed.setdefault(symbol, self._traded.get(symbol))
+        self._missed[symbol] = self._traded.get(symbol)
 
     def mark_fresh(self, symbol: str) -> None:
         """Take that the stream has brought whatever REST knows."""

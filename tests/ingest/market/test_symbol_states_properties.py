@@ -101,7 +101,7 @@ class Naive:
         self.trades: list[float] = []
         self.halted_at: float | None = None
         self.missed = False
-        self.excused_at = 0.0
+        self.excused_at: float | None = None
 
     def happen(self, now: float, what: str) -> None:
         if what == "trade":
@@ -119,6 +119,7 @@ class Naive:
         self.looks.append((now, view))
         states = self._states(now, view)
         is_ours = not states & {"live", "quiet", "stale"}
+        is_ours = is_ours or self.excused_at is None
         if is_ours or "SPY" in view.acknowledged or self._seconds_away(now) > FEED_AWAY_SECONDS:
             self.excused_at = now
         return states
@@ -145,7 +146,7 @@ class Naive:
         if age > MOST_QUIET_SECONDS:
             by_age = {"quiet"}
         if "SPY" not in view.acknowledged:
-            is_late = now - self.excused_at > UNACKNOWLEDGED_SECONDS
+            is_late = now - (self.excused_at or now) > UNACKNOWLEDGED_SECONDS
             return {"stale"} if is_late else {"stale"} | by_age
         return {"stale"} if self.missed else by_age
 
@@ -161,7 +162,6 @@ class Naive:
 @given(courses)
 def test_a_state_is_what_all_that_happened_makes_it(course: Course) -> None:
     told, naive = Told(), Naive()
-    naive.excused_at = told.now
     for pause, happenings_, some_view, times in course:
         view = some_view._replace(wanted=frozenset({"SPY"}))
         for what, _ in happenings_:

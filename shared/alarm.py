@@ -1,0 +1,28 @@
+"""An alarm: something that a person should know of or mend."""
+
+from typing import Literal
+
+import msgspec
+
+AlarmCode = Literal[
+    "stream_failed",
+    "stream_away",
+    "slot_taken",
+    "lagging",
+    "over_limit",
+    "rejected_symbols",
+    "redis_slow",
+    "events_lost",
+    "unknown_conditions",
+    "quarantined",
+    "rest_failing",
+    "hours_unknown",
+    "eviction_policy",
+]
+
+
+class Alarm(msgspec.Struct, frozen=True):
+    """``code`` is for machines; ``text`` is a sentence that names the values and the remedy."""
+
+    code: AlarmCode
+    text: str
