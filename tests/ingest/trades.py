@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from msgpack import Timestamp
 
 from ingest.market.market_hours import MarketHours, parse_day
+from ingest.upstream import wire
 from shared import rfc3339
 
 MONDAY = {"date": "2026-11-16", "open": "09:30", "close": "16:00"}
@@ -26,6 +28,11 @@ def two_days() -> MarketHours:
     return MarketHours([parse_day(MONDAY), parse_day(TUESDAY)])
 
 
+def wire_time(at: int) -> msgspec.msgpack.Ext:
+    """Return unix nanoseconds as msgpack has them."""
+    return msgspec.msgpack.Ext(-1, Timestamp.from_unix_nano(at).to_bytes())
+
+
 def trade(
     at: int = NOON,
     price: Any = 100.5,
@@ -34,19 +41,57 @@ def trade(
     symbol: str = "SPY",
     tape: str | None = "B",
     size: int = 100,
-) -> dict[str, Any]:
-    """Return a trade as msgpack unpacks it."""
-    message: dict[str, Any] = {
-        "T": "t",
-        "S": symbol,
-        "i": 1,
-        "x": "V",
-        "p": price,
-        "s": size,
-        "t": Timestamp.from_unix_nano(at),
-    }
-    if conditions is not None:
-        message["c"] = list(conditions)
-    if tape is not None:
-        message["z"] = tape
-    return message
+    number: int | None = 1,
+    exchange: str | None = "V",
+) -> wire.Trade:
+    """Return a print; ``number`` is its id."""
+    return wire.Trade(
+        symbol=symbol,
+        price=price,
+        size=size,
+        time=wire_time(at),
+        id=number,
+        exchange=exchange,
+        conditions=None if conditions is None else tuple(conditions),
+        tape=tape,
+    )
+
+
+def correction_of(
+    wrong: wire.Trade,
+    price: Any,
+    *,
+    number: int,
+    conditions: Sequence[str] | None = ("@",),
+    at: int | None = None,
+) -> wire.Correction:
+    """Return the message that puts a print right; ``number`` is the id of what it becomes."""
+    assert wrong.id is not None
+    return wire.Correction(
+        symbol=wrong.symbol,
+        original_id=wrong.id,
+        original_price=wrong.price,
+        original_size=wrong.size,
+        id=number,
+        price=price,
+        size=wrong.size,
+        conditions=None if conditions is None else tuple(conditions),
+        exchange=wrong.exchange,
+        tape=wrong.tape,
+        time=wrong.time if at is None else wire_time(at),
+    )
+
+
+def cancel_of(wrong: wire.Trade, at: int | None = None) -> wire.Cancel:
+    """Return the message that takes a print back."""
+    assert wrong.id is not None
+    return wire.Cancel(
+        symbol=wrong.symbol,
+        id=wrong.id,
+        price=wrong.price,
+        size=wrong.size,
+        exchange=wrong.exchange,
+        action="C",
+        tape=wrong.tape,
+        time=wrong.time if at is None else wire_time(at),
+    )
