@@ -50,6 +50,7 @@ class StreamSilence:
         self._session: Session = "unknown"
         self._subscribed = 0
         self._usual = UsualGap()
+        self._is_waiting = False
         self._silent_since = 0.0
         self._asked_at: float | None = None
         self._answered_at = -MOST_PATIENCE_SECONDS
@@ -60,6 +61,7 @@ class StreamSilence:
     def begin(self, now: float) -> None:
         """Start over with a new connection: nothing is subscribed, nothing known of its rate."""
         self._usual = UsualGap()
+        self._is_waiting = False
         self._end_silence(now)
 
     def on_data(self, now: float, messages: int) -> None:
@@ -69,12 +71,12 @@ class StreamSilence:
             self._end_silence(now)
 
     def on_subscribed(self, now: float) -> None:
-        """Take that something new was acknowledged: before the first data, the wait starts now.
+        """Take that something new was acknowledged: the wait for the first data starts now.
 
-        A stream that has brought data gets no more time for new symbols, or demand that changes
-        all the time would hide a mute one; they can only make it livelier.
+        It starts once: demand that changes all the time would hide a mute stream.
         """
-        if not self._usual.count:
+        if not self._is_waiting and not self._usual.count:
+            self._is_waiting = True
             self._end_silence(now)
 
     def judge(self, now: float, session: Session, subscribed: int) -> Silence:
@@ -98,8 +100,8 @@ class StreamSilence:
     def on_probe(self, now: float, *, newer: bool | None) -> None:
         """Take REST's answer to a suspicion; one that data has overtaken means nothing.
 
-        ``newer`` is true if REST knows a trade that the stream has had the time to bring and did
-        not, and None if REST failed.
+        ``newer`` is true if REST knows a trade from after its symbol's acknowledgement that the
+        stream has had the time to bring and did not, and None if REST failed.
         """
         if self._asked_at is None:
             return

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -116,16 +117,33 @@ def test_an_answer_that_data_has_overtaken_means_nothing() -> None:
     assert stream.judge() is FINE
 
 
-def test_new_symbols_restart_the_wait_only_before_the_first_data() -> None:
+def test_a_question_that_data_has_overtaken_counts_against_the_budget() -> None:
+    stream = Stream(delay=3)
+    stream.play([*[0.1] * 600, 6.0, *[0.1] * 10, 9.0])
+
+    first, second = stream.asked
+    assert second - first >= PATIENCE_SECONDS
+
+
+def test_the_first_wait_begins_with_the_first_acknowledgement() -> None:
     stream = Stream(lambda _: True)
     stream.stay_silent(9)
     stream.silence.on_subscribed(stream.now)
     assert stream.stay_silent(9) is None
-
-    stream.play([0.1] * 120)
-    stream.stay_silent(4)
-    stream.silence.on_subscribed(stream.now)
     assert stream.stay_silent(2) is not None
+
+
+@pytest.mark.parametrize("frames", [0, 120])
+def test_demand_that_changes_all_the_time_hides_no_mute_stream(frames: int) -> None:
+    stream = Stream(lambda _: True)
+    stream.play([0.1] * frames)
+    found = []
+    for step in range(5):
+        stream.subscribed = 5 - step % 2
+        stream.silence.on_subscribed(stream.now)
+        found.append(stream.stay_silent(4))
+
+    assert any(found)
 
 
 def test_what_was_usual_is_forgotten_when_symbols_leave() -> None:
@@ -165,7 +183,7 @@ def test_one_silence_is_asked_about_more_and_more_rarely() -> None:
     stream.play([0.1] * 120)
     stream.stay_silent(400)
 
-    pauses = [round(b - a) for a, b in zip(stream.asked, stream.asked[1:], strict=False)]
+    pauses = [round(b - a) for a, b in pairwise(stream.asked)]
     assert pauses[:5] == [10, 20, 40, 60, 60]
 
 
@@ -209,15 +227,16 @@ def test_a_liquid_stream_that_falls_mute_is_found_within_15_seconds(
 @given(
     gaps=st.lists(st.floats(0.001, 400) | st.floats(0.001, 0.5), min_size=1, max_size=60),
     times=st.integers(1, 4),
+    delay=st.floats(0, 3),
 )
 def test_a_stream_of_any_rate_is_kept_while_rest_knows_no_more_and_rest_is_spared(
-    gaps: list[float], times: int
+    gaps: list[float], times: int, delay: float
 ) -> None:
-    stream = Stream()
+    stream = Stream(delay=delay)
     stream.play(gaps * times)
 
     assert MUTE not in stream.verdicts
-    pauses = [b - a for a, b in zip(stream.asked, stream.asked[1:], strict=False)]
+    pauses = [b - a for a, b in pairwise(stream.asked)]
     assert all(pause >= PATIENCE_SECONDS for pause in pauses)
 
 
