@@ -37,27 +37,28 @@ _CTA = {**_EVERY_TAPE, "B": Eligibility.NEVER}
 _UTP = {**_EVERY_TAPE, "B": Eligibility.ALWAYS, "W": Eligibility.NEVER}
 _BY_TAPE = {"A": _CTA, "B": _CTA, "C": _UTP, "O": _UTP}
 
-_EXTENDED = "T"
-
-
-def eligibility(tape: str | None, conditions: Iterable[str], session: Session) -> Eligibility:
-    """Return whether a trade may move the last price.
-
-    An unknown code, or an unknown tape where the tape matters, is not eligible. Form T trades
-    count outside regular hours and never within them.
-    """
-    return _decide(tape, tuple(conditions), session in ("pre", "post"))
+_FORM_T = "T"
 
 
 @lru_cache(maxsize=4096)
-def _decide(tape: str | None, conditions: tuple[str, ...], extended: bool) -> Eligibility:
+def eligibility(
+    tape: str | None, conditions: tuple[str, ...] | None, session: Session
+) -> Eligibility:
+    """Return whether a trade may move the last price.
+
+    An unknown code, or an unknown tape where the tape matters, is not eligible. Form T (a trade
+    outside regular hours) counts unless its time lies within regular hours. That includes
+    ``closed``, for the prints just after the last session, and ``unknown``, as long as no calendar
+    has been read: a Form T print states itself that it was made in extended hours, and on a
+    pre-market start it is the only kind of print there is.
+    """
     rules = _BY_TAPE.get(tape or "", _EVERY_TAPE)
     strictest = Eligibility.ALWAYS
-    for code in conditions:
-        if code in (_EXTENDED, ""):
-            rule = Eligibility.ALWAYS if extended or not code else Eligibility.NEVER
+    for code in conditions or ():
+        if code == _FORM_T:
+            rule = Eligibility.NEVER if session == "regular" else Eligibility.ALWAYS
         else:
-            rule = rules.get(code, Eligibility.NEVER)
+            rule = rules.get(code, Eligibility.NEVER) if code else Eligibility.ALWAYS
         strictest = max(strictest, rule)
     return strictest
 
@@ -65,4 +66,4 @@ def _decide(tape: str | None, conditions: tuple[str, ...], extended: bool) -> El
 def unknown_codes(tape: str | None, conditions: Iterable[str]) -> list[str]:
     """Return the codes that the tape's table does not hold, for counting."""
     rules = _BY_TAPE.get(tape or "", _EVERY_TAPE)
-    return [code for code in conditions if code not in rules and code not in (_EXTENDED, "")]
+    return [code for code in conditions if code not in rules and code not in (_FORM_T, "")]

@@ -2,173 +2,295 @@
 
 import math
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
-from ingest.market.conditions import Eligibility, eligibility, unknown_codes
+from ingest.market.conditions import Eligibility, eligibility
 from ingest.market.market_hours import MarketHours
+from ingest.market.quarantine import AHEAD_NS, FAR_OFF, is_outside
+from ingest.market.snapshot import LastTrade, is_price, read
+from ingest.market.symbol_tape import SymbolTape
+from ingest.market.tape_history import Entry, Print
+from ingest.market.trade_counts import TradeCounts
+from ingest.market.trading_day import day_of
+from ingest.upstream import wire
 from shared import rfc3339
+from shared.ingest_status import Session
 from shared.price import Price
 
-# 03:00 UTC lies after New York's last session (20:00) and before its midnight, where Alpaca's
-# daily bars begin, in summer and in winter.
-_DAY_BOUNDARY_NS = 3 * 3600 * 1_000_000_000
-_DAY_NS = 24 * 3600 * 1_000_000_000
+_ALWAYS = Eligibility.ALWAYS
+_INFINITE = math.inf
+_END_OF_TIME = 1 << 63
 
 
 class LastPrices:
-    """Turns trades into ``Price`` events; keeps the newest of each symbol."""
+    """Turns trades into ``Price`` events; keeps the newest of each symbol.
 
-    def __init__(self, hours: MarketHours) -> None:
+    ``hours`` may be replaced at any time. ``always_open``: nothing is outside the sessions, as on
+    a feed that trades by night.
+    """
+
+    def __init__(self, hours: MarketHours, *, always_open: bool = False) -> None:
         self.hours = hours
         self.by_symbol: dict[str, Price] = {}
-        self.ineligible = 0
-        self.late = 0
-        self.unknown_codes: dict[str, int] = {}
-        self._times: dict[str, int] = {}
-        self._previous_close: dict[str, dict[int, float]] = {}
+        self.counts = TradeCounts()
+        self._always_open = always_open
+        self._tapes: dict[str, SymbolTape] = {}
+        self._doubtful: dict[str, None] = {}
 
-    def on_trade(self, trade: Mapping[str, Any], received_us: int) -> Price | None:
-        """Take a trade in Alpaca's wire form (``T: t``); return the new last price, if it is one.
+    def on_trade(self, trade: wire.Trade, received_us: int) -> Price | None:
+        """Take a print; return the new last price, if it is one. ``received_us`` in unix µs.
 
         Raises:
-            KeyError, TypeError, ValueError, AttributeError: the message has another form.
+            ValueError: its price is no price, or its time no time.
         """
-        symbol, size = trade["S"], trade["s"]
-        if not isinstance(symbol, str) or not isinstance(size, int | float):
-            raise TypeError("a symbol is text and a size a number")
-        at: int = trade["t"].to_unix_nano()
-        conditions: list[str] = trade.get("c") or []
+        price = trade.price
+        if not 0 < price < _INFINITE:
+            raise ValueError(f"{price!r} is no price")
+        at = wire.nanoseconds(trade.time)
+        tape = self._tapes.get(trade.symbol) or self._tape(trade.symbol)
         session = self.hours.session_at(at)
-        last_at = self._times.get(symbol, -1)
-        rule = eligibility(trade.get("z"), conditions, session)
-        if rule is not Eligibility.ALWAYS and not (
-            rule is Eligibility.FIRST_ONLY and day_of(at) != day_of(last_at)
+        rule = eligibility(trade.tape, trade.conditions, session)
+        before = tape.price
+        if (
+            rule is not _ALWAYS
+            or not tape.at <= at <= received_us * 1000 + AHEAD_NS
+            or (at == tape.at and tape.history.newest_id() == trade.id)
+            or price > FAR_OFF * before
+            or before > FAR_OFF * price
+            or session == "closed"
+            or tape.history.held
         ):
-            self.ineligible += 1
-            for code in unknown_codes(trade.get("z"), conditions):
-                self.unknown_codes[code] = self.unknown_codes.get(code, 0) + 1
-            return None
-        if at < last_at:
-            self.late += 1
-            return None
-        price = Price(
-            symbol=symbol,
-            price=_number(trade["p"]),
-            size=size,
-            exchange=trade.get("x"),
-            conditions=conditions,
-            tape=trade.get("z"),
-            session=session,
-            timestamp=rfc3339.from_nanoseconds(at),
-            received=received_us,
+            return self._take_unusual(tape, trade, at, session, rule, received_us)
+        last = tape.event(trade, at, session, received_us)
+        tape.history.append((at, trade.id, last))
+        tape.at, tape.price = at, price
+        if at > tape.seen:
+            tape.seen = at
+        self.by_symbol[trade.symbol] = last
+        return last
+
+    def is_eligible(self, trade: wire.Trade) -> bool:
+        """Return whether a trade, already taken by ``on_trade``, could move the last price.
+
+        Its conditions allow it, and it is not in quarantine; whether it came late does not matter.
+        """
+        at = wire.nanoseconds(trade.time)
+        rule = eligibility(trade.tape, trade.conditions, self.hours.session_at(at))
+        tape = self._tapes.get(trade.symbol)
+        if rule is Eligibility.NEVER or tape is None or self._is_outside(at):
+            return False
+        if rule is Eligibility.FIRST_ONLY:
+            newest = tape.history.newest()
+            return newest is not None and newest[:2] == (at, trade.id)
+        return not any(each[:2] == (at, trade.id) for each in tape.history.held)
+
+    def on_cancel(self, cancel: wire.Cancel, received_us: int) -> Price | None:
+        """Forget a trade; return the last price if it is another one now.
+
+        Raises:
+            ValueError: its time is no time.
+        """
+        day = day_of(wire.nanoseconds(cancel.time))
+        self.counts.cancelled += 1
+        tape, found = self._find(
+            cancel.symbol,
+            Print(cancel.id, cancel.exchange, cancel.tape, day, cancel.price, cancel.size),
         )
-        self._remember(price, at)
-        return price
+        if found is None:
+            return None
+        entries, index = found
+        del entries[index]
+        return self._settle_anew(tape, received_us)
+
+    def on_correction(self, correction: wire.Correction, received_us: int) -> Price | None:
+        """Put a trade right, at its own time; return the last price if it is another one now.
+
+        A trade that could not be the last price before is not known here: its correction is
+        without effect.
+
+        Raises:
+            ValueError: the new price is no price, or its time no time.
+        """
+        if not is_price(correction.price):
+            raise ValueError(f"{correction.price!r} is no price")
+        day = day_of(wire.nanoseconds(correction.time))
+        self.counts.corrected += 1
+        tape, found = self._find(
+            correction.symbol,
+            Print(
+                correction.original_id,
+                correction.exchange,
+                correction.tape,
+                day,
+                correction.original_price,
+                correction.original_size,
+            ),
+        )
+        if found is None:
+            return None
+        entries, index = found
+        at = entries[index][0]
+        session = self.hours.session_at(at)
+        rule = eligibility(correction.tape, correction.conditions, session)
+        corrected = tape.event(correction, at, session, received_us)
+        tape.history.replace(found, (at, correction.id, corrected), rule)
+        return self._settle_anew(tape, received_us)
 
     def restore(self, price: Price) -> None:
         """Take a price that an earlier leader published, unless the stream has brought one."""
-        if price.timestamp is not None and price.symbol not in self._times:
-            self.by_symbol[price.symbol] = price
-            self._times[price.symbol] = rfc3339.to_nanoseconds(price.timestamp)
+        tape = self._tapes.get(price.symbol) or self._tape(price.symbol)
+        if price.timestamp is None or price.price is None or tape.at >= 0:
+            return
+        at = rfc3339.to_nanoseconds(price.timestamp)
+        tape.closes.restore(day_of(at), price.previous_close)
+        tape.accept((at, None, price), _ALWAYS)
+        tape.seen = max(tape.seen, at)
+        self._settle(tape, price.received)
 
     def on_snapshot(
-        self, symbol: str, snapshot: Mapping[str, Any] | None, received_us: int
+        self,
+        symbol: str,
+        snapshot: Mapping[str, Any] | None,
+        received_us: int,
+        previous_close: float | None = None,
     ) -> Price | None:
         """Take a symbol's REST snapshot, or None where Alpaca does not know the symbol.
 
-        Returns the price to publish: the last trade if it is eligible, else the close of the last
-        minute bar, unless the stream has brought a newer one already.
+        ``previous_close`` is that of the day of ``received_us``, adjusted for splits, if known.
+        Returns the price to publish, if it or its previous close is new: the last trade if it is
+        eligible, else the close of the last minute bar, unless the stream has brought a newer one.
+
+        Raises:
+            ValueError: the snapshot has another form.
         """
+        tape = self._tapes.get(symbol) or self._tape(symbol)
         if snapshot is None:
-            if symbol in self._times:
-                return None
-            unknown = Price(symbol=symbol, reason="unknown_symbol")
-            self.by_symbol[symbol] = unknown
-            return unknown
-        self._learn_previous_close(symbol, snapshot, day_of(received_us * 1000))
-        price, at = self._price_of(symbol, snapshot, received_us)
-        if price is None or at < self._times.get(symbol, -1):
-            return self._with_previous_close(symbol)
-        self._remember(price, at)
-        return price
+            return self.reject(symbol) if tape.at < 0 else None
+        trade, bars = read(snapshot)
+        before = self.by_symbol.get(symbol)
+        tape.closes.learn(bars, day_of(received_us * 1000), previous_close)
+        compared = before is not None and tape.compare(before)
+        if trade is not None:
+            self._take_rest_trade(tape, trade, received_us)
+        if bars.minute is not None:
+            self._take_bar(tape, *bars.minute, received_us)
+        if tape.judge_held(bars, received_us):
+            self._doubtful[symbol] = None
+        self._settle(tape, received_us)
+        last = self.by_symbol.get(symbol)
+        if last is not None and last.price is not None and tape.at < 0:
+            last = self.by_symbol[symbol] = Price(symbol=symbol, reason="no_trade_seen")
+        return last if compared or last is not before else None
 
-    def _with_previous_close(self, symbol: str) -> Price | None:
-        """Return the stream's price if the snapshot has taught its previous close."""
-        last, at = self.by_symbol.get(symbol), self._times.get(symbol)
-        if last is None or at is None:
+    def reject(self, symbol: str) -> Price:
+        """Return what to publish of a symbol that Alpaca refuses; a trade is proof of life."""
+        unknown = self.by_symbol[symbol] = Price(symbol=symbol, reason="unknown_symbol")
+        return unknown
+
+    def take_doubtful(self) -> list[str]:
+        """Return, once, the symbols to look up by REST: their last price is not sure."""
+        doubtful = list(self._doubtful)
+        self._doubtful.clear()
+        return doubtful
+
+    def timestamp_of(self, symbol: str) -> int | None:
+        """Return the time (unix ns) of the newest trade known of a symbol, eligible or not."""
+        tape = self._tapes.get(symbol)
+        return None if tape is None or tape.seen < 0 else tape.seen
+
+    def _tape(self, symbol: str) -> SymbolTape:
+        tape = self._tapes[symbol] = SymbolTape(symbol)
+        return tape
+
+    def _is_outside(self, at: int) -> bool:
+        return not self._always_open and is_outside(self.hours, at)
+
+    def _take_unusual(
+        self,
+        tape: SymbolTape,
+        trade: wire.Trade,
+        at: int,
+        session: Session,
+        rule: Eligibility,
+        received_us: int,
+    ) -> Price | None:
+        if not 0 <= at < _END_OF_TIME:
+            raise ValueError(f"{at} ns is no time of a trade")
+        if session == "closed" and self._is_outside(at):
+            self.counts.quarantined += 1
             return None
-        before = last.previous_close
-        self._remember(last, at)
-        return None if last.previous_close == before else last
+        tape.see(at, received_us)
+        if rule is Eligibility.NEVER:
+            self.counts.count_ineligible(trade)
+            return None
+        entry = (at, trade.id, tape.event(trade, at, session, received_us))
+        return None if tape.history.knows(entry) else self._admit(tape, entry, rule, received_us)
 
-    def _price_of(
-        self, symbol: str, snapshot: Mapping[str, Any], received_us: int
-    ) -> tuple[Price | None, int]:
-        trade = snapshot.get("latestTrade") or {}
-        bar = snapshot.get("minuteBar") or {}
-        if trade:
-            at = rfc3339.to_nanoseconds(trade["t"])
-            session = self.hours.session_at(at)
-            conditions = trade.get("c") or []
-            rule = eligibility(trade.get("z"), conditions, session)
-            first = not bar or day_of(rfc3339.to_nanoseconds(bar["t"])) != day_of(at)
-            if rule is Eligibility.ALWAYS or (rule is Eligibility.FIRST_ONLY and first):
-                return Price(
-                    symbol=symbol,
-                    price=_number(trade["p"]),
-                    size=trade["s"],
-                    exchange=trade.get("x"),
-                    conditions=conditions,
-                    tape=trade.get("z"),
-                    session=session,
-                    timestamp=trade["t"],
-                    received=received_us,
-                ), at
-        if bar:
-            at = rfc3339.to_nanoseconds(bar["t"])
-            return Price(
-                symbol=symbol,
-                price=_number(bar["c"]),
-                session=self.hours.session_at(at),
-                timestamp=bar["t"],
-                received=received_us,
-            ), at
-        return None, -1
+    def _take_rest_trade(self, tape: SymbolTape, trade: LastTrade, received_us: int) -> None:
+        at = trade.at
+        if self._is_outside(at) or tape.has_retracted(trade):
+            return
+        tape.see(at, received_us)
+        session = self.hours.session_at(at)
+        rule = eligibility(trade.tape, trade.conditions, session)
+        if rule is Eligibility.NEVER or at < tape.at:
+            return
+        entry = (at, trade.id, tape.event(trade, at, session, received_us))
+        if not tape.history.knows(entry):
+            tape.history.drop_nameless(at, trade.price)
+            self._admit(tape, entry, rule, received_us)
 
-    def _learn_previous_close(self, symbol: str, snapshot: Mapping[str, Any], today: int) -> None:
-        """Before the open the daily bar is still the last day's: its close is today's base."""
-        daily = snapshot.get("dailyBar") or {}
-        before = snapshot.get("prevDailyBar") or {}
-        closes: dict[int, float] = {}
-        if daily:
-            bar_day = day_of(rfc3339.to_nanoseconds(daily["t"]))
-            if bar_day != today:
-                closes[today] = daily["c"]
-            if before:
-                closes[bar_day] = before["c"]
-        elif before:
-            closes[today] = before["c"]
-        self._previous_close[symbol] = closes
+    def _take_bar(self, tape: SymbolTape, at: int, close: float, received_us: int) -> None:
+        """Take the close of a bar that is newer than any trade that we know."""
+        regular = tape.history.regular
+        known = bool(regular) and at <= regular[-1][0]
+        if known or self._is_outside(at) or at > received_us * 1000 + AHEAD_NS:
+            return
+        bar = LastTrade(at, close, None, None, None, None, None)
+        event = tape.event(bar, at, self.hours.session_at(at), received_us)
+        tape.history.insert((at, None, event), Eligibility.ALWAYS)
 
-    def _remember(self, price: Price, at: int) -> None:
-        previous = self._previous_close.get(price.symbol, {}).get(day_of(at))
-        if previous is not None and price.price is not None:
-            base = Decimal(str(previous))
-            change = Decimal(str(price.price)) - base
-            price.previous_close = previous
-            price.change = float(change)
-            price.change_percent = float(round(change / base, 6)) if base else None
-        self.by_symbol[price.symbol] = price
-        self._times[price.symbol] = at
+    def _admit(
+        self, tape: SymbolTape, entry: Entry, rule: Eligibility, received_us: int
+    ) -> Price | None:
+        at, _, event = entry
+        if tape.is_incredible(at, event.price or 0.0, received_us):
+            self.counts.quarantined += 1
+            if rule is Eligibility.ALWAYS:
+                self._doubtful[tape.symbol] = None
+                tape.hold(entry)
+            return self._settle(tape, received_us)
+        late = at < tape.at
+        tape.accept(entry, rule)
+        last = self._settle(tape, received_us)
+        if last is None and rule is Eligibility.FIRST_ONLY:
+            self.counts.ineligible += 1
+        elif last is None and late:
+            self.counts.late += 1
+        return last
 
+    def _find(
+        self, symbol: str, wanted: Print
+    ) -> tuple[SymbolTape, tuple[list[Entry], int] | None]:
+        tape = self._tapes.get(symbol) or self._tape(symbol)
+        tape.retracted.append(wanted[:4])
+        found = tape.history.find(wanted)
+        if found is not None and found[0][found[1]][1] is None:
+            self._doubtful[symbol] = None
+        return tape, found
 
-def day_of(unix_ns: int) -> int:
-    """Return the number of the trading day that a moment belongs to."""
-    return (unix_ns - _DAY_BOUNDARY_NS) // _DAY_NS
+    def _settle(self, tape: SymbolTape, received_us: int | None) -> Price | None:
+        """Return the last price if it is another one than before."""
+        last = tape.settle()
+        if last is None or last is self.by_symbol.get(tape.symbol):
+            return None
+        last.received = received_us
+        self.by_symbol[tape.symbol] = last
+        return last
 
-
-def _number(price: object) -> float:
-    if not isinstance(price, int | float) or not math.isfinite(price) or price <= 0:
-        raise ValueError(f"{price!r} is no price")
-    return price
+    def _settle_anew(self, tape: SymbolTape, received_us: int) -> Price | None:
+        """Settle after a retraction; where no trade remains, the old price stands until REST's."""
+        last = self._settle(tape, received_us)
+        if tape.at < 0:
+            self._doubtful[tape.symbol] = None
+        return last

@@ -2,20 +2,21 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.market.conditions import Eligibility, eligibility
 from ingest.market.last_price import LastPrices
 from ingest.market.market_hours import MarketHours
+from ingest.upstream import wire
 from shared.price import Price
 from tests.ingest.trades import NOON, SECOND, ns, trade, two_days
 
 NOW_US = NOON // 1000
 HOUR = 3600 * SECOND
 
-SNAPSHOT = {
+SNAPSHOT: dict[str, Any] = {
     "latestTrade": {
         "t": "2026-11-16T16:59:59.123456789Z",
         "p": 101.25,
@@ -36,7 +37,8 @@ def prices() -> LastPrices:
 
 
 def take(prices: LastPrices, *args: Any, **named: Any) -> Price | None:
-    return prices.on_trade(trade(*args, **named), NOW_US)
+    print_ = trade(*args, **named)
+    return prices.on_trade(print_, wire.nanoseconds(print_.time) // 1000)
 
 
 def snapshot(prices: LastPrices, now_us: int = NOW_US, **changed: Any) -> Price | None:
@@ -55,7 +57,7 @@ def test_a_trade_becomes_the_last_price_with_all_that_the_wire_said(prices: Last
         tape="B",
         session="regular",
         timestamp="2026-11-16T17:00:00.123456789Z",
-        received=NOW_US,
+        received=NOW_US + 123_456,
     )
     assert prices.by_symbol == {"SPY": last}
 
@@ -74,7 +76,7 @@ def test_a_late_print_never_moves_the_price_back(prices: LastPrices) -> None:
 
     assert take(prices, NOON - 1, 99) is None
     assert prices.by_symbol["SPY"] is last
-    assert prices.late == 1
+    assert prices.counts.late == 1
 
 
 def test_of_two_prints_in_one_nanosecond_the_later_to_arrive_counts(prices: LastPrices) -> None:
@@ -95,8 +97,8 @@ def test_an_ineligible_trade_is_counted_with_its_unknown_codes(prices: LastPrice
     assert take(prices, conditions=["@", "I"]) is None
     assert take(prices, conditions=["@", "?"]) is None
     assert take(prices, conditions=["?"]) is None
-    assert prices.ineligible == 3
-    assert prices.unknown_codes == {"?": 2}
+    assert prices.counts.ineligible == 3
+    assert prices.counts.unknown_conditions == {"B:?": 2}
     assert prices.by_symbol == {}
 
 
@@ -255,63 +257,170 @@ def test_without_any_daily_bar_there_is_no_change(prices: LastPrices) -> None:
 @pytest.mark.parametrize(
     ("previous", "price", "change", "fraction"),
     [
-        (0.1, 0.3, 0.2, 2.0),
+        (0.2, 0.4, 0.2, 1.0),
         (0.2, 0.3, 0.1, 0.5),
-        (1.1, 3.3, 2.2, 2.0),
-        (3, 1, -2, -0.666667),
+        (1.1, 2.2, 1.1, 1.0),
+        (3, 2, -1, -0.333333),
         (100, 100, 0, 0),
         (4.35, 4.36, 0.01, 0.002299),
-        (0, 5, 5, None),
+        (4, 3, -1, -0.25),
     ],
 )
 def test_change_is_exact_in_decimal(
     prices: LastPrices, previous: float, price: float, change: float, fraction: float | None
 ) -> None:
-    snapshot(prices, prevDailyBar={"t": "2026-11-13T05:00:00Z", "c": previous})
+    snapshot(
+        prices,
+        latestTrade=None,
+        minuteBar=None,
+        prevDailyBar={"t": "2026-11-13T05:00:00Z", "c": previous},
+    )
     last = take(prices, NOON, price)
 
     assert last is not None
     assert (last.change, last.change_percent) == (change, fraction)
 
 
-offsets = st.integers(-5, 5).map(lambda hours: hours * HOUR) | st.integers(-9, 9)
-random_trades = st.lists(
-    st.tuples(
-        st.sampled_from(["SPY", "IBM"]),
-        st.builds(lambda day, offset: NOON + day * 24 * HOUR + offset, st.integers(0, 1), offsets),
-        st.integers(1, 9),
-        st.lists(st.sampled_from(["@", "F", "I", "T", "Z", "4", "B", "?"]), max_size=2),
-        st.sampled_from(["A", "C"]),
-    ),
-    max_size=30,
+def test_what_a_new_leader_restores_is_compared_and_replaced_like_any_other_price() -> None:
+    prices = LastPrices(two_days())
+    stored = Price(
+        symbol="SPY", price=100, timestamp="2026-11-16T16:00:00Z", previous_close=80, size=3
+    )
+    prices.restore(stored)
+    prices.restore(Price(symbol="SPY", price=1, timestamp="2026-11-16T16:59:00Z"))
+
+    assert prices.by_symbol == {"SPY": stored}
+    assert prices.timestamp_of("SPY") == ns("2026-11-16T16:00:00Z")
+    assert take(prices, ns("2026-11-16T15:59:59Z"), 101) is None
+    last = take(prices, NOON, 101)
+    assert last is not None
+    assert (last.previous_close, last.change) == (80, 21)
+
+
+def test_a_snapshot_that_brings_nothing_new_publishes_nothing(prices: LastPrices) -> None:
+    assert snapshot(prices) is not None
+    assert snapshot(prices) is None
+
+
+def test_the_streams_copy_of_a_trade_that_rest_has_shown_already_is_no_second_trade(
+    prices: LastPrices,
+) -> None:
+    snapshot(prices, latestTrade={**SNAPSHOT["latestTrade"], "i": 12})
+    at = ns(SNAPSHOT["latestTrade"]["t"])
+
+    assert take(prices, at, 101.25, number=12) is None
+    assert len(prices._tapes["SPY"].history.regular) == 1
+
+
+def test_the_newest_trade_of_any_kind_tells_how_far_the_stream_has_come(
+    prices: LastPrices,
+) -> None:
+    assert prices.timestamp_of("SPY") is None
+    take(prices, NOON)
+    take(prices, NOON + 1, conditions=["I"])
+    take(prices, NOON - 1)
+
+    assert prices.timestamp_of("SPY") == NOON + 1
+
+
+def test_a_refused_symbol_is_unknown_until_it_trades(prices: LastPrices) -> None:
+    refused = prices.reject("SPY")
+
+    assert refused == Price(symbol="SPY", reason="unknown_symbol")
+    assert prices.by_symbol["SPY"] is refused
+    assert take(prices) is prices.by_symbol["SPY"]
+
+
+def test_the_tape_marks_what_could_move_the_last_price(prices: LastPrices) -> None:
+    def eligible(*args: Any, **named: Any) -> bool:
+        print_ = trade(*args, **named)
+        prices.on_trade(print_, wire.nanoseconds(print_.time) // 1000)
+        return prices.is_eligible(print_)
+
+    assert eligible(NOON, 100, ["4"], number=1)
+    assert not eligible(NOON + 1, 100, ["4"], number=2)
+    assert eligible(NOON + 2, 100, number=3)
+    assert eligible(NOON + 1, 100, number=4), "late, but true"
+    assert not eligible(NOON + 3, 100, ["I"], number=5)
+    assert not eligible(NOON + 4, 1.1, number=6), "in quarantine"
+
+
+def test_the_counted_codes_are_bounded(prices: LastPrices) -> None:
+    for number in range(500):
+        take(prices, conditions=[f"?{number}"])
+
+    counted = prices.counts.unknown_conditions
+    assert len(counted) <= 101
+    assert sum(counted.values()) == 500
+
+
+def test_a_time_that_is_none_is_refused(prices: LastPrices) -> None:
+    print_ = trade()
+    print_.time = msgspec.msgpack.Ext(-1, (0).to_bytes(4, "big") + (1 << 62).to_bytes(8, "big"))
+
+    with pytest.raises(ValueError, match="no time"):
+        prices.on_trade(print_, NOW_US)
+    print_.time = msgspec.msgpack.Ext(5, b"")
+    with pytest.raises(ValueError, match="no msgpack timestamp"):
+        prices.on_trade(print_, NOW_US)
+    assert prices.by_symbol == {}
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"latestTrade": 5},
+        {"latestTrade": {**SNAPSHOT["latestTrade"], "p": "101"}},
+        {"latestTrade": {**SNAPSHOT["latestTrade"], "t": "today"}},
+        {"latestTrade": {**SNAPSHOT["latestTrade"], "c": "@"}},
+        {"minuteBar": {"t": 7, "c": 101}},
+        {"dailyBar": []},
+        {"prevDailyBar": {"t": "2026-11-13T05:00:00Z"}},
+    ],
+    ids=repr,
 )
+def test_a_snapshot_of_another_form_is_refused_and_leaves_nothing_behind(
+    prices: LastPrices, spoilt: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match=r"\S"):
+        snapshot(prices, **spoilt)
+    last = take(prices)
+    assert last is not None
+    assert last.previous_close is None
 
 
-@given(random_trades)
-def test_the_last_price_equals_an_independent_reference(
-    trades: list[tuple[str, int, int, list[str], str]],
+@pytest.mark.parametrize("bad", [0, -1, float("nan"), float("inf")])
+def test_numbers_that_are_no_prices_are_absent_from_a_snapshot(
+    prices: LastPrices, bad: float
+) -> None:
+    nothing = snapshot(
+        prices,
+        latestTrade={**SNAPSHOT["latestTrade"], "p": bad},
+        minuteBar={"t": "2026-11-16T16:58:00Z", "c": bad},
+        prevDailyBar={"t": "2026-11-13T05:00:00Z", "c": bad},
+    )
+    assert nothing is None
+    last = take(prices)
+    assert last is not None
+    assert last.previous_close is None
+
+
+@given(
+    st.floats(min_value=0, exclude_min=True, allow_infinity=False),
+    st.floats(min_value=0, exclude_min=True, allow_infinity=False),
+    st.sampled_from([100, 0, -5, 1 << 63, 0.5, float("nan"), float("inf")]),
+)
+def test_no_price_however_odd_breaks_the_comparison(
+    price: float, previous: float, size: float
 ) -> None:
     prices = LastPrices(two_days())
-    for symbol, at, price, conditions, tape in trades:
-        take(prices, at, price, conditions, symbol=symbol, tape=tape)
+    prices.on_snapshot(
+        "SPY", {"prevDailyBar": {"t": "2026-11-13T05:00:00Z", "c": previous}}, NOW_US
+    )
+    for number in range(3):  # three are believed, however far off
+        print_ = trade(NOON, price, number=number)
+        print_.size = size
+        prices.on_trade(print_, NOW_US)
 
-    expected = {
-        symbol: found
-        for symbol in ("SPY", "IBM")
-        if (found := reference([each[1:] for each in trades if each[0] == symbol])) is not None
-    }
-    assert {symbol: last.price for symbol, last in prices.by_symbol.items()} == expected
-
-
-def reference(trades: list[tuple[int, int, list[str], str]]) -> int | None:
-    """All that may count, in the order of the tape; the last of them, by a sort."""
-    tuesday = ns("2026-11-17T05:00:00Z")
-    counted: list[tuple[int, int]] = []
-    for at, price, conditions, tape in trades:
-        rule = eligibility(tape, conditions, two_days().session_at(at))
-        newest = max((each[0] for each in counted), default=0)
-        same_day = [each for each in counted if (newest >= tuesday) == (at >= tuesday)]
-        if rule is Eligibility.ALWAYS or (rule is Eligibility.FIRST_ONLY and not same_day):
-            counted.append((at, price))
-    counted.reverse()  # of equal times the last to arrive
-    return max(counted, key=lambda each: each[0])[1] if counted else None
+    assert prices.by_symbol["SPY"].price == price
+    msgspec.json.encode(prices.by_symbol["SPY"])

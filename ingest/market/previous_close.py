@@ -1,0 +1,62 @@
+"""The previous close of each trading day that matters, and the change against it."""
+
+from decimal import Context, Decimal
+from functools import lru_cache
+
+from ingest.market.snapshot import Bars, is_price
+
+# 40 digits are exact for any price of a market; what needs more has no meaningful fraction.
+_DECIMAL = Context(prec=40, traps=[])
+_DAYS_KEPT = 7
+_MICRO = Decimal("0.000001")
+
+
+class PreviousCloses:
+    """A symbol's previous closes by trading day: a price is compared with that of its own day."""
+
+    __slots__ = ("_given", "by_day")
+
+    def __init__(self) -> None:
+        self.by_day: dict[int, float] = {}
+        self._given: set[int] = set()
+
+    def learn(self, bars: Bars, today: int, given: float | None) -> None:
+        """Take a snapshot's bars, and today's previous close where the caller knows it better.
+
+        Before the first trade of a day the daily bar is still the last day's: its close is today's
+        base. ``given`` is adjusted for splits, which the snapshot is not; no
+        bar replaces it.
+        """
+        for day in [day for day in self.by_day if day < today - _DAYS_KEPT]:
+            del self.by_day[day]
+            self._given.discard(day)
+        if bars.day is not None and bars.previous is not None:
+            self._set(bars.day[0], bars.previous)
+        if bars.day is not None and bars.day[0] != today:
+            self._set(today, bars.day[1])
+        elif bars.day is None and bars.previous is not None:
+            self._set(today, bars.previous)
+        if given is not None and is_price(given):
+            self._given.add(today)
+            self.by_day[today] = given
+
+    def restore(self, day: int, close: float | None) -> None:
+        """Take what an earlier leader knew, unless it is known better."""
+        if close is not None:
+            self.by_day.setdefault(day, close)
+
+    def _set(self, day: int, close: float) -> None:
+        if day not in self._given:
+            self.by_day[day] = close
+
+
+@lru_cache(maxsize=1 << 14)
+def change(price: float, previous_close: float) -> tuple[float, float | None]:
+    """Return the change, and the change as a fraction of a previous close above zero.
+
+    Both are computed in decimal and rounded once, the fraction to six places.
+    """
+    base = Decimal(str(previous_close))
+    difference = _DECIMAL.subtract(Decimal(str(price)), base)
+    fraction = _DECIMAL.quantize(_DECIMAL.divide(difference, base), _MICRO)
+    return float(difference), None if fraction.is_nan() else float(fraction)

@@ -1,0 +1,32 @@
+"""What became of the trades that did not move the last price, and what was taken back."""
+
+import msgspec
+
+from ingest.market.conditions import unknown_codes
+from ingest.upstream import wire
+
+_MOST_CODES = 100
+
+
+class TradeCounts(msgspec.Struct):
+    """Running totals."""
+
+    ineligible: int = 0
+    late: int = 0
+    quarantined: int = 0
+    """Outside the sessions or far off the last price, also those that were believed later."""
+
+    corrected: int = 0
+    cancelled: int = 0
+    unknown_conditions: dict[str, int] = msgspec.field(default_factory=dict)
+    """By ``tape:code``; beyond a hundred of them under ``other``."""
+
+    def count_ineligible(self, trade: wire.Trade) -> None:
+        """Count a trade that its conditions exclude, and those of them that are not known."""
+        self.ineligible += 1
+        unknown = self.unknown_conditions
+        for code in unknown_codes(trade.tape, trade.conditions or ()):
+            key = f"{trade.tape}:{code}"
+            if key not in unknown and len(unknown) >= _MOST_CODES:
+                key = "other"
+            unknown[key] = unknown.get(key, 0) + 1

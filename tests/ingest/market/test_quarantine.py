@@ -1,0 +1,290 @@
+"""Prints that are hard to believe are held back, counted, and believed when confirmed."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.market.last_price import LastPrices
+from ingest.market.market_hours import MarketHours
+from ingest.market.quarantine import agree, is_far_off
+from ingest.upstream import wire
+from shared.price import Price
+from tests.ingest.trades import NOON, SECOND, cancel_of, correction_of, ns, trade, two_days
+
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+US = 1000
+
+
+@pytest.fixture
+def prices() -> LastPrices:
+    return LastPrices(two_days())
+
+
+def take(prices: LastPrices, at: int, price: Any, **named: Any) -> Price | None:
+    print_ = trade(at, price, number=at, **named)
+    return prices.on_trade(print_, at // US)
+
+
+def last_of(prices: LastPrices) -> float | None:
+    return prices.by_symbol["SPY"].price
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "2026-11-17T03:57:59-05:00",
+        "2026-11-16T20:02:01-05:00",
+        "2026-11-17T00:00:00-05:00",
+    ],
+)
+def test_a_print_outside_every_session_is_no_last_price(prices: LastPrices, moment: str) -> None:
+    assert take(prices, ns(moment), 100) is None
+    assert prices.counts.quarantined == 1
+    assert prices.by_symbol == {}
+    assert prices.timestamp_of("SPY") is None
+    assert not prices.is_eligible(trade(ns(moment)))
+
+
+@pytest.mark.parametrize("moment", ["2026-11-16T03:58:30-05:00", "2026-11-16T20:01:59-05:00"])
+def test_prints_a_little_before_or_after_the_sessions_count(
+    prices: LastPrices, moment: str
+) -> None:
+    assert take(prices, ns(moment), 100, conditions=["@", "T"]) is not None
+
+
+def test_where_the_calendar_is_not_known_nothing_is_outside() -> None:
+    assert take(LastPrices(MarketHours()), ns("2021-04-10T12:00:00-04:00"), 100) is not None
+    assert take(LastPrices(two_days()), ns("2021-04-10T12:00:00-04:00"), 100) is not None
+
+
+def test_on_a_feed_that_is_always_open_nothing_is_outside() -> None:
+    prices = LastPrices(two_days(), always_open=True)
+
+    assert take(prices, ns("2026-11-17T00:00:00-05:00"), 100) is not None
+
+
+def test_a_test_session_does_not_move_the_price(prices: LastPrices) -> None:
+    """Saturday 2021-04-10: https://status.alpaca.markets, AAPL at $1.10."""
+    take(prices, NOON, 131.5)
+
+    assert take(prices, NOON + 1, 1.1) is None
+    assert take(prices, NOON + 2, 131.6) is not None
+    assert take(prices, NOON + 3, 1.1) is None
+    assert take(prices, NOON + 4, 1.1) is None
+    assert last_of(prices) == 131.6
+    assert prices.counts.quarantined == 3
+    assert prices.take_doubtful() == ["SPY"]
+
+
+@pytest.mark.parametrize("price", [50, 200, 0.0002])
+def test_the_double_and_the_half_are_believed_at_once(prices: LastPrices, price: float) -> None:
+    take(prices, NOON, 100 if price > 1 else 0.0001)
+
+    assert take(prices, NOON + 1, price) is not None
+
+
+@pytest.mark.parametrize("crash", [[40, 41, 39.5], [40, 1.1, 41, 39.5], [40, 40, 40], [300] * 3])
+def test_a_real_crash_is_shown_with_the_third_print_of_its_level(
+    prices: LastPrices, crash: list[float]
+) -> None:
+    take(prices, NOON, 100)
+    shown = [take(prices, NOON + 1 + index, price) for index, price in enumerate(crash)]
+
+    assert shown[:-1] == [None] * (len(crash) - 1)
+    assert shown[-1] is prices.by_symbol["SPY"]
+    assert last_of(prices) == crash[-1]
+    assert take(prices, NOON + 99, crash[-1] * 1.2) is not None, "and from then on at once"
+
+
+def test_prints_on_the_old_level_refute_those_far_off(prices: LastPrices) -> None:
+    take(prices, NOON, 100)
+    for number in range(1, 30, 3):
+        take(prices, NOON + number, 300)
+        take(prices, NOON + number + 1, 300)
+        take(prices, NOON + number + 2, 100)
+
+    assert last_of(prices) == 100
+    assert prices.counts.quarantined == 20
+
+
+def test_a_cancelled_print_confirms_nothing(prices: LastPrices) -> None:
+    take(prices, NOON, 100)
+    take(prices, NOON + 1, 40)
+    take(prices, NOON + 2, 40)
+    assert prices.on_cancel(cancel_of(trade(NOON + 1, 40, number=NOON + 1)), NOON // US) is None
+    take(prices, NOON + 3, 40)
+
+    assert last_of(prices) == 100
+
+
+def test_a_corrected_print_needs_no_confirmation(prices: LastPrices) -> None:
+    take(prices, NOON, 100)
+    take(prices, NOON + 1, 1000)
+    wrong = trade(NOON + 1, 1000, number=NOON + 1)
+    last = prices.on_correction(correction_of(wrong, 101, number=3), NOON // US)
+
+    assert last is not None
+    assert last.price == 101
+
+
+def test_a_derived_price_far_off_is_never_believed(prices: LastPrices) -> None:
+    previous = {"prevDailyBar": {"t": "2026-11-13T05:00:00Z", "c": 100}}
+    prices.on_snapshot("SPY", previous, NOON // US)
+    for number in range(20):
+        take(prices, NOON + number, 10, conditions=["4"])
+
+    assert prices.by_symbol == {}
+    assert prices.counts.quarantined == 20
+
+
+def test_the_previous_close_tells_whether_the_days_first_print_is_far_off(
+    prices: LastPrices,
+) -> None:
+    previous = {"prevDailyBar": {"t": "2026-11-13T05:00:00Z", "c": 131.5}}
+    prices.on_snapshot("SPY", previous, NOON // US)
+
+    assert take(prices, NOON, 1.1) is None
+    assert take(prices, NOON + 1, 130) is not None
+
+
+def test_on_a_split_morning_the_adjusted_close_counts_not_yesterdays_price(
+    prices: LastPrices,
+) -> None:
+    take(prices, NOON, 1000)
+    morning = ns("2026-11-17T04:00:01-05:00")
+    yesterday = {"dailyBar": {"t": "2026-11-16T05:00:00Z", "c": 1000}}
+    prices.on_snapshot("SPY", yesterday, morning // US, previous_close=100)
+
+    last = take(prices, morning, 101, conditions=["T"])
+    assert last is not None
+    assert (last.previous_close, last.change, last.change_percent) == (100, 1, 0.01)
+
+
+def test_a_print_held_on_a_split_morning_is_shown_when_the_close_is_known(
+    prices: LastPrices,
+) -> None:
+    take(prices, NOON, 1000)
+    morning = ns("2026-11-17T04:00:01-05:00")
+    assert take(prices, morning, 101, conditions=["T"]) is None
+
+    last = prices.on_snapshot("SPY", {}, morning // US, previous_close=100)
+    assert last is not None
+    assert (last.price, last.change) == (101, 1)
+
+
+def rest_trade(at: str, price: float, number: int = 1) -> dict[str, Any]:
+    return {"t": at, "p": price, "s": 100, "x": "V", "i": number, "c": ["@"], "z": "B"}
+
+
+@pytest.mark.parametrize(
+    ("bars", "shown", "asked_again"),
+    [
+        ({"minuteBar": {"t": "2026-11-16T17:01:00Z", "c": 41}}, 40, False),
+        ({"minuteBar": {"t": "2026-11-16T17:01:00Z", "c": 101}}, 101, False),
+        ({"minuteBar": {"t": "2026-11-16T16:59:00Z", "c": 100}}, 100, True),
+        ({"dailyBar": {"t": "2026-11-16T05:00:00Z", "c": 41}}, 40, False),
+        ({"dailyBar": {"t": "2026-11-16T05:00:00Z", "c": 100}}, 100, True),
+        ({"dailyBar": {"t": "2026-11-13T05:00:00Z", "c": 40}}, 100, True),
+        ({}, 100, True),
+    ],
+)
+def test_rests_bars_judge_a_print_that_is_held(
+    prices: LastPrices, bars: dict[str, Any], shown: float, asked_again: bool
+) -> None:
+    take(prices, NOON, 100)
+    take(prices, NOON + MINUTE + 5 * SECOND, 40)
+    assert prices.take_doubtful() == ["SPY"]
+
+    prices.on_snapshot("SPY", bars, (NOON + 2 * MINUTE) // US)
+    assert last_of(prices) == shown
+    assert prices.take_doubtful() == (["SPY"] if asked_again else [])
+
+
+def test_rest_is_not_asked_for_ever(prices: LastPrices) -> None:
+    take(prices, NOON, 100)
+    take(prices, NOON + 1, 40)
+    prices.take_doubtful()
+
+    prices.on_snapshot("SPY", {}, (NOON + 3 * MINUTE) // US)
+    assert prices.take_doubtful() == []
+
+
+def test_a_symbol_that_only_rest_serves_shows_a_crash_too(prices: LastPrices) -> None:
+    for second, price in enumerate([100, 40, 40.5, 40]):
+        at = f"2026-11-16T17:00:0{second}Z"
+        prices.on_snapshot("SPY", {"latestTrade": rest_trade(at, price, second)}, NOON // US)
+
+    assert last_of(prices) == 40
+
+
+def test_a_time_far_in_the_future_does_not_make_all_others_late(prices: LastPrices) -> None:
+    take(prices, NOON, 100)
+    stray = trade(NOON + 3 * HOUR, 100, number=1)
+
+    assert prices.on_trade(stray, NOON // US) is None
+    assert take(prices, NOON + 1, 101) is not None
+    future = {"latestTrade": rest_trade("2026-11-16T20:00:00Z", 102)}
+    assert prices.on_snapshot("SPY", future, NOON // US) is None
+    assert take(prices, NOON + 2, 103) is not None
+    assert prices.timestamp_of("SPY") == NOON + 2
+
+
+def test_a_machine_whose_clock_is_behind_shows_prices_all_the_same(prices: LastPrices) -> None:
+    shown = [
+        prices.on_trade(trade(NOON + number, 100 + number, number=number), (NOON - HOUR) // US)
+        for number in range(5)
+    ]
+
+    assert shown[:2] == [None, None]
+    assert None not in shown[2:]
+
+
+levels = st.floats(0.01, 5000)
+
+
+@given(
+    levels,
+    st.lists(st.tuples(levels, st.integers(-30, 30)), max_size=30),
+    levels,
+    st.lists(st.floats(0.97, 1.03), min_size=3, max_size=3),
+)
+def test_a_level_that_persists_is_never_blocked(
+    start: float, before: list[tuple[float, int]], level: float, persists: list[float]
+) -> None:
+    prices = LastPrices(two_days())
+    take(prices, NOON, start)
+    at = NOON + SECOND
+    for index, (price, offset) in enumerate(before):
+        take(prices, at + 100 * index + offset, price)
+    for index, factor in enumerate(persists):
+        last = take(prices, at + 10_000 + index, level * factor)
+
+    assert last is not None
+    assert last_of(prices) == level * persists[-1]
+
+
+@given(st.lists(levels, min_size=1, max_size=60))
+def test_no_prints_however_wild_lock_a_symbol_out_for_more_than_ten(wild: list[float]) -> None:
+    prices = LastPrices(two_days())
+    hidden = 0
+    for index, price in enumerate(wild):
+        hidden = 0 if take(prices, NOON + index, price) else hidden + 1
+        assert hidden < 10
+
+
+@given(st.floats(1e-6, 1e9), st.floats(1e-6, 1e9))
+def test_what_agrees_is_not_far_off_and_both_are_symmetric(one: float, other: float) -> None:
+    assert agree(one, other) == agree(other, one)
+    assert is_far_off(one, other) == is_far_off(other, one)
+    assert not (agree(one, other) and is_far_off(one, other))
+
+
+def test_held_prints_are_not_eligible_for_the_tape(prices: LastPrices) -> None:
+    take(prices, NOON, 100)
+    stray: wire.Trade = trade(NOON + 1, 1.1, number=7)
+    prices.on_trade(stray, NOON // US)
+
+    assert not prices.is_eligible(stray)
