@@ -1,38 +1,102 @@
 """Which symbols are wanted: what the gateways watch, and for a while what they no longer do."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import lru_cache
+from typing import NamedTuple
 
-from shared.topics import PRICE, InvalidSymbolError, key_of, kind_of, stock_symbol
+from shared.topics import (
+    NEWS,
+    PRICE,
+    QUOTE,
+    STATUS,
+    TRADE,
+    InvalidSymbolError,
+    key_of,
+    kind_of,
+    stock_symbol,
+)
 
 LINGER_SECONDS = 30.0
-"""How long a symbol stays subscribed after its last watcher: pages are reloaded."""
+"""How long a symbol stays subscribed after its last viewer: pages are reloaded."""
+
+MAX_SYMBOLS = 10_000
+"""What would be wanted beyond it is left out: nothing here may grow without limit."""
+
+TRADES = "trades"
+QUOTES = "quotes"
+_CHANNEL_OF = {PRICE: TRADES, STATUS: TRADES, TRADE: TRADES, QUOTE: QUOTES}
+
+
+class Want(NamedTuple):
+    """A wanted symbol.
+
+    ``viewers`` are those of its most watched topic, over all gateways; ``lingering`` says that
+    nobody watches it any more.
+    """
+
+    symbol: str
+    channels: frozenset[str]
+    position: bool
+    viewers: int
+    lingering: bool
 
 
 class Demand:
-    """The wanted symbols by number of watching gateways. ``monotonic`` gives seconds."""
+    """The wanted symbols and what of them is watched. ``monotonic`` gives seconds."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
+        self.left_out = 0
+        """How many wanted symbols there were beyond ``MAX_SYMBOLS``."""
         self._changed = asyncio.Event()
         self._monotonic = monotonic
-        self._watchers: Counter[str] = Counter()
-        self._left_at: dict[str, float] = {}
+        self._watched: Mapping[str, int] = {}
+        self._viewers: dict[tuple[str, str], int] = {}
+        self._positions: frozenset[str] = frozenset()
+        self._left_at: dict[tuple[str, str], float] = {}
+        self._wanted: list[Want] | None = None
 
-    def update(self, topics: Iterable[str]) -> None:
-        """Take the topics that are watched now, once for each gateway that does."""
-        watchers = Counter(symbol for symbol in map(_symbol_of, topics) if symbol is not None)
-        now = self._monotonic()
-        for symbol in self._watchers:
-            if symbol not in watchers:
-                self._left_at[symbol] = now
-        for symbol in watchers:
-            self._left_at.pop(symbol, None)
-        if watchers != self._watchers:
-            self._watchers = watchers
-            changed, self._changed = self._changed, asyncio.Event()
-            changed.set()
+    def update(self, watched: Mapping[str, int]) -> None:
+        """Take the topics that are watched now, each with its viewers over all gateways."""
+        if watched == self._watched:
+            return
+        viewers: dict[tuple[str, str], int] = {}
+        for topic, count in watched.items():
+            pair = _pair_of(topic)
+            if pair is not None:
+                viewers[pair] = max(count, viewers.get(pair, 0))
+        self._watched = dict(watched)
+        self._change(viewers, self._positions)
+
+    def set_positions(self, symbols: Iterable[str]) -> None:
+        """Take the symbols of the open positions: always wanted, and first."""
+        positions = frozenset(symbols)
+        if positions != self._positions:
+            self._change(self._viewers, positions)
+
+    def watches(self, topic: str) -> bool:
+        """Say whether somebody watches a topic now; one that lingers is not watched."""
+        return topic in self._watched
+
+    def news_symbols(self) -> frozenset[str]:
+        """Return the symbols whose news somebody watches; ``*`` among them is all news."""
+        return frozenset(key_of(topic) for topic in self._watched if kind_of(topic) == NEWS)
+
+    def wanted(self) -> list[Want]:
+        """Return what is wanted: positions, then the most watched first, then what lingers.
+
+        The same list until something changes; it is not to be modified.
+        """
+        limit = self._monotonic() - LINGER_SECONDS
+        while self._left_at and next(iter(self._left_at.values())) <= limit:
+            del self._left_at[next(iter(self._left_at))]
+            self._wanted = None
+        if self._wanted is None:
+            everything = self._wants()
+            self._wanted = everything[:MAX_SYMBOLS]
+            self.left_out = len(everything) - len(self._wanted)
+        return self._wanted
 
     async def wait_for_change(self, seconds: float) -> None:
         """Wait until the demand changes, at most for so long; any number of tasks may."""
@@ -40,18 +104,48 @@ class Demand:
             async with asyncio.timeout(seconds):
                 await self._changed.wait()
 
-    def wanted(self) -> list[str]:
-        """Return the wanted symbols, the most watched first, the lingering ones last."""
-        limit = self._monotonic() - LINGER_SECONDS
-        self._left_at = {s: left for s, left in self._left_at.items() if left > limit}
-        watched = sorted(self._watchers, key=lambda symbol: (-self._watchers[symbol], symbol))
-        return [*watched, *sorted(self._left_at)]
+    def _change(self, viewers: dict[tuple[str, str], int], positions: frozenset[str]) -> None:
+        before = self._viewers.keys() | {(symbol, TRADES) for symbol in self._positions}
+        after = viewers.keys() | {(symbol, TRADES) for symbol in positions}
+        now = self._monotonic()
+        for pair in after:
+            self._left_at.pop(pair, None)
+        for pair in sorted(before - after):
+            self._left_at[pair] = now
+        while len(self._left_at) > MAX_SYMBOLS:
+            del self._left_at[next(iter(self._left_at))]
+        self._viewers, self._positions, self._wanted = viewers, positions, None
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def _wants(self) -> list[Want]:
+        channels: dict[str, set[str]] = {symbol: {TRADES} for symbol in self._positions}
+        viewers: dict[str, int] = {}
+        for (symbol, channel), count in self._viewers.items():
+            channels.setdefault(symbol, set()).add(channel)
+            viewers[symbol] = max(count, viewers.get(symbol, 0))
+        for symbol, channel in self._left_at:
+            channels.setdefault(symbol, set()).add(channel)
+        wants = (
+            Want(
+                symbol,
+                frozenset(each),
+                position := symbol in self._positions,
+                viewers.get(symbol, 0),
+                not position and symbol not in viewers,
+            )
+            for symbol, each in channels.items()
+        )
+        return sorted(wants, key=lambda w: (not w.position, w.lingering, -w.viewers, w.symbol))
 
 
-def _symbol_of(topic: str) -> str | None:
-    if kind_of(topic) != PRICE:
+@lru_cache(maxsize=4 * MAX_SYMBOLS)
+def _pair_of(topic: str) -> tuple[str, str] | None:
+    """Return the symbol and the channel that a topic needs; None if it needs none of stocks."""
+    channel = _CHANNEL_OF.get(kind_of(topic))
+    if channel is None:
         return None
     try:
-        return stock_symbol(key_of(topic))
+        return stock_symbol(key_of(topic)), channel
     except InvalidSymbolError:
         return None

@@ -1,26 +1,48 @@
 """Alpaca's REST API: alpaca-py's clients in threads, with the limits that they lack."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
-from typing import Any
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from alpaca.common.exceptions import APIError
-from alpaca.data.enums import DataFeed
+from alpaca.common.rest import RESTClient
+from alpaca.data.enums import Adjustment, DataFeed
 from alpaca.data.historical import StockHistoricalDataClient
-from alpaca.data.requests import StockSnapshotRequest
+from alpaca.data.requests import StockBarsRequest, StockSnapshotRequest
+from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
 from alpaca.trading.client import TradingClient
 from alpaca.trading.requests import GetCalendarRequest
-from requests import RequestException, Session
+from requests import RequestException, Response
 from requests.adapters import HTTPAdapter
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from ingest.upstream.request_budget import REQUESTS_PER_MINUTE, RequestBudget
 
 CONNECT_READ_SECONDS = (3.0, 5.0)
 DEADLINE_SECONDS = 10.0
 
+THREADS = 6
+
+TOO_MANY_REQUESTS = 429
+FORBIDDEN = 403
+
+RECENT = timedelta(minutes=16)
+"""What a plan without SIP may not ask of it: the last quarter of an hour, and a little more."""
+
 _FINAL = (400, 401, 403, 404, 422)
 """HTTP statuses that the same request gets again."""
+
+_NEW_YORK = ZoneInfo("America/New_York")
+
+_FAILURES = (APIError, RequestException, TimeoutError, ValueError, TypeError, AttributeError)
+"""What alpaca-py raises; the last three when an answer has another form."""
+
+_Json = TypeVar("_Json", dict[str, Any], list[Any])
 
 
 class RestError(Exception):
@@ -41,24 +63,42 @@ class _LimitedAdapter(HTTPAdapter):
         return super().send(*args, **kwargs)
 
 
-def _limit(session: Session) -> None:
-    """Give every request a timeout: alpaca-py sets none and would hang for ever."""
+def _limit(client: RESTClient) -> None:
+    """Give every request a timeout, and leave retries to us.
+
+    alpaca-py sets none and would hang for ever; at 429 and 504 it would sleep in its thread.
+    """
     for scheme in ("http://", "https://"):
-        session.mount(scheme, _LimitedAdapter())
+        client._session.mount(scheme, _LimitedAdapter())  # noqa: SLF001 - it offers no other way
+    client._retry = 0  # noqa: SLF001 - its constructor takes 0 for "as usual"
 
 
 class AlpacaRest:
-    """The calls that the ingest needs, as raw JSON. Close it to end its threads."""
+    """The calls that the ingest needs, as raw JSON. Close it to end its threads.
+
+    Market data and trading have a budget each; a call that would wait for it longer than its
+    deadline fails. ``monotonic`` gives seconds.
+    """
 
     def __init__(
-        self, key: str, secret: str, *, data_url: str, trading_url: str, feed: str
+        self,
+        key: str,
+        secret: str,
+        *,
+        data_url: str,
+        trading_url: str,
+        feed: str,
+        requests_per_minute: int = REQUESTS_PER_MINUTE,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._data = StockHistoricalDataClient(key, secret, raw_data=True, url_override=data_url)
         self._trading = TradingClient(key, secret, raw_data=True, url_override=trading_url)
-        _limit(self._data._session)  # noqa: SLF001 - alpaca-py offers no other way
-        _limit(self._trading._session)  # noqa: SLF001
-        self._feed = feed
-        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="alpaca-rest")
+        _limit(self._data)
+        _limit(self._trading)
+        self.data_budget = RequestBudget(requests_per_minute, monotonic)
+        self.trading_budget = RequestBudget(requests_per_minute, monotonic)
+        self._feed = _data_feed(feed)
+        self._threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="alpaca-rest")
 
     async def clock(self) -> dict[str, Any]:
         """Return ``GET /v2/clock``.
@@ -66,32 +106,77 @@ class AlpacaRest:
         Raises:
             RestError: it failed three times.
         """
-        answer: dict[str, Any] = await self._call(self._trading.get_clock)
-        return answer
+        return _checked(dict, await self._call(self.trading_budget, self._trading.get_clock))
 
-    async def calendar(self, start: date, end: date) -> list[dict[str, Any]]:
+    async def calendar(self, start: date, end: date) -> list[Any]:
         """Return ``GET /v2/calendar`` from one day to another, both included.
 
         Raises:
             RestError: it failed three times.
         """
         request = GetCalendarRequest(start=start, end=end)
-        rows: list[dict[str, Any]] = await self._call(lambda: self._trading.get_calendar(request))
-        return rows
+        rows = await self._call(self.trading_budget, lambda: self._trading.get_calendar(request))
+        return _checked(list, rows)
 
-    async def snapshots(self, symbols: Sequence[str]) -> dict[str, Any]:
-        """Return ``GET /v2/stocks/snapshots``: by symbol, without those that Alpaca lacks.
+    async def positions(self) -> list[Any]:
+        """Return ``GET /v2/positions``; every number in it is text.
 
         Raises:
             RestError: it failed three times.
         """
-        request = StockSnapshotRequest(symbol_or_symbols=list(symbols), feed=_data_feed(self._feed))
-        found: dict[str, Any] = await self._call(lambda: self._data.get_stock_snapshot(request))
-        return found
+        return _checked(
+            list, await self._call(self.trading_budget, self._trading.get_all_positions)
+        )
+
+    async def snapshots(self, symbols: Sequence[str], *, polling: bool = False) -> dict[str, Any]:
+        """Return ``GET /v2/stocks/snapshots``: by symbol, without those that Alpaca lacks.
+
+        ``polling`` takes it from that half of the budget.
+
+        Raises:
+            RestError: it failed three times.
+        """
+        request = StockSnapshotRequest(symbol_or_symbols=list(symbols), feed=self._feed)
+        found = await self._call(
+            self.data_budget, lambda: self._data.get_stock_snapshot(request), polling=polling
+        )
+        return _checked(dict, found)
+
+    async def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> dict[str, Any]:
+        """Return the daily bars, adjusted for splits, from one day to another, both included.
+
+        By symbol the rows of ``GET /v2/stocks/bars``, oldest first. They are of all exchanges,
+        or of the plan's feed where it does not allow that. Days are New York's; the end should be
+        a day that is over, since the last quarter of an hour is left out.
+
+        Raises:
+            RestError: it failed three times.
+        """
+        try:
+            return await self._daily_bars(symbols, start, end, DataFeed.SIP)
+        except RestError as error:
+            if error.status != FORBIDDEN or self._feed is DataFeed.SIP:
+                raise
+        return await self._daily_bars(symbols, start, end, self._feed)
 
     def close(self) -> None:
         """Give the threads up; a call under way ends by its own timeout."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _daily_bars(
+        self, symbols: Sequence[str], start: date, end: date, feed: DataFeed
+    ) -> dict[str, Any]:
+        until = _midnight(end + timedelta(days=1)) - timedelta(seconds=1)
+        request = StockBarsRequest(
+            symbol_or_symbols=list(symbols),
+            timeframe=TimeFrame(1, TimeFrameUnit.Day),
+            start=_midnight(start),
+            end=min(until, datetime.now(UTC) - RECENT),
+            adjustment=Adjustment.SPLIT,
+            feed=feed,
+        )
+        found = await self._call(self.data_budget, lambda: self._data.get_stock_bars(request))
+        return _checked(dict, found)
 
     @retry(
         retry=retry_if_exception(_worth_retrying),
@@ -99,14 +184,45 @@ class AlpacaRest:
         wait=wait_random_exponential(multiplier=0.3, max=3),
         reraise=True,
     )
-    async def _call(self, work: Callable[[], Any]) -> Any:
+    async def _call(
+        self, budget: RequestBudget, work: Callable[[], Any], *, polling: bool = False
+    ) -> Any:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
+                await _admitted(budget, polling=polling)
                 return await loop.run_in_executor(self._threads, work)
-        except (APIError, RequestException, ValueError, TimeoutError) as error:
+        except _FAILURES as error:
             status = error.status_code if isinstance(error, APIError) else None
+            if isinstance(error, APIError) and status == TOO_MANY_REQUESTS:
+                budget.refused(_seconds_to_reset(error.response))
             raise RestError(f"{type(error).__name__}: {error}"[:300], status) from error
+
+
+async def _admitted(budget: RequestBudget, *, polling: bool) -> None:
+    while (wait := budget.take(polling=polling)) > 0:
+        if wait > DEADLINE_SECONDS:
+            raise RestError(f"the budget is used up for {wait:.0f} s", TOO_MANY_REQUESTS)
+        await asyncio.sleep(wait)
+
+
+def _seconds_to_reset(response: Response | None) -> float | None:
+    """Return how long the budget is used up, by the header that Alpaca mostly sends."""
+    reset = None if response is None else response.headers.get("X-Ratelimit-Reset")
+    try:
+        return None if reset is None else float(reset) - time.time()
+    except ValueError:
+        return None
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time_of_day(), _NEW_YORK)
+
+
+def _checked(form: type[_Json], answer: Any) -> _Json:
+    if not isinstance(answer, form):
+        raise RestError(f"an answer of another form: {answer!r}"[:300])
+    return answer
 
 
 def _data_feed(feed: str) -> DataFeed:

@@ -1,0 +1,230 @@
+"""REST look-ups: a price at once for a new symbol, what was missed, and who has no slot.
+
+First what an earlier leader has published, so that no price goes back; then Alpaca's snapshot,
+and beside it the daily bars, for the previous close.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, Protocol, TypeAlias
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from ingest.bus.stored_prices import StoredPrices
+from ingest.demand.lookups import SYMBOLS_AT_ONCE, Batch, Lookups, Reason
+from ingest.demand.wanted import Demand
+from ingest.upstream.alpaca_rest import AlpacaRest, RestError
+from shared import rfc3339
+from shared.price import Price
+from shared.redis_source import REDIS_ERRORS
+
+log = structlog.get_logger()
+
+LOOK_SECONDS = 1.0
+PROBE_SECONDS = 4.0
+
+CLOSES_SECONDS = 1.5
+"""How long a first price waits for its previous close."""
+CLOSES_RETRY_SECONDS = 60.0
+DAYS_BACK = 10
+"""Enough for the longest row of days without trading."""
+
+BAD_REQUEST = 400
+
+MALFORMED = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError)
+
+_NEW_YORK = ZoneInfo("America/New_York")
+
+Snapshot: TypeAlias = Mapping[str, Any]
+
+PreviousCloses: TypeAlias = Callable[[Mapping[str, Any], date], Mapping[str, float]]
+"""Daily bars by symbol, and today in New York → previous closes in dollars."""
+
+
+class Sink(Protocol):
+    """Who hears what REST says."""
+
+    def restore(self, price: Price) -> None:
+        """Take a price that an earlier leader has published."""
+
+    def take(
+        self,
+        symbol: str,
+        snapshot: Snapshot | None,
+        previous_close: float | None,
+        reason: Reason,
+    ) -> None:
+        """Take a symbol's snapshot, None where Alpaca does not know the symbol.
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError, ArithmeticError: it has another form.
+        """
+
+    def missed(self, symbols: Sequence[str], since: float) -> None:
+        """Hear that what these symbols may have missed since then cannot be had."""
+
+
+class Snapshots:
+    """Looks up whatever is due, at most 100 symbols a request, within the budget.
+
+    ``polled`` tells the symbols without a slot in the stream; ``clock`` gives unix nanoseconds,
+    ``monotonic`` seconds.
+    """
+
+    def __init__(
+        self,
+        rest: AlpacaRest,
+        stored: StoredPrices,
+        demand: Demand,
+        sink: Sink,
+        *,
+        polled: Callable[[], Sequence[str]],
+        previous_closes: PreviousCloses,
+        clock: Callable[[], int] = time.time_ns,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._rest = rest
+        self._stored = stored
+        self._demand = demand
+        self._sink = sink
+        self._polled = polled
+        self._previous_closes = previous_closes
+        self._clock = clock
+        self._lookups = Lookups(monotonic, rest.data_budget.polls_per_second)
+        self._wake = asyncio.Event()
+        self._today: date | None = None
+        self._closes: dict[str, float | None] = {}
+        self._failing = False
+
+    async def run(self) -> None:
+        """Look up until cancelled; what failed is asked again."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._hear_demand())
+            while True:
+                self._wake.clear()
+                self._schedule()
+                while (batch := self._lookups.due()) is not None:
+                    tasks.create_task(self._look_up(batch))
+                await self._wake.wait()
+
+    def reconnected(self, symbols: Iterable[str], since: float) -> None:
+        """Look up what a lost connection has not brought; ``since`` is when it was last heard."""
+        self._lookups.reconnected(symbols, since)
+        self._wake.set()
+
+    def look_up(self, symbols: Iterable[str]) -> None:
+        """Look up symbols whose last price is in doubt."""
+        self._lookups.doubt(symbols)
+        self._wake.set()
+
+    async def probe(self, symbols: Sequence[str]) -> dict[str, int] | None:
+        """Return the exchange time (unix ns) of the newest trade of up to 100 symbols.
+
+        Symbols that have none are left out; None if REST does not answer soon.
+        """
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                found = await self._rest.snapshots(symbols[:SYMBOLS_AT_ONCE])
+        except (RestError, TimeoutError):
+            return None
+        times = {}
+        for symbol, snapshot in found.items():
+            try:
+                times[symbol] = rfc3339.to_nanoseconds(snapshot["latestTrade"]["t"])
+            except MALFORMED:
+                continue
+        return times
+
+    async def _hear_demand(self) -> None:
+        while True:
+            await self._demand.wait_for_change(LOOK_SECONDS)
+            self._wake.set()
+
+    def _schedule(self) -> None:
+        wanted = [want.symbol for want in self._demand.wanted()]
+        today = datetime.fromtimestamp(self._clock() / 1e9, _NEW_YORK).date()
+        if today != self._today:
+            self._today = today
+            self._closes.clear()
+        if len(self._closes) > len(wanted):
+            self._closes = {s: close for s, close in self._closes.items() if s in set(wanted)}
+        self._lookups.follow(wanted, self._polled(), today)
+        for since, symbols in self._lookups.missed().items():
+            self._sink.missed(symbols, since)
+
+    async def _look_up(self, batch: Batch) -> None:
+        try:
+            await self._restore([s for s, why in batch.reasons.items() if why is Reason.NEW])
+            await self._ask(batch)
+        except REDIS_ERRORS:  # the lease reports the loss; an older price must not be published
+            self._lookups.failed(batch)
+        except RestError as error:
+            if not self._failing:
+                log.warning("no snapshots", error=str(error))
+            self._failing = True
+            self._lookups.failed(batch)
+        else:
+            self._failing = False
+            self._lookups.done(batch)
+        finally:
+            self._wake.set()
+
+    async def _restore(self, symbols: list[str]) -> None:
+        if symbols:
+            for price in await self._stored.read(symbols):
+                self._sink.restore(price)
+
+    async def _ask(self, batch: Batch) -> None:
+        lacking = [
+            symbol
+            for symbol, reason in batch.reasons.items()
+            if reason in (Reason.NEW, Reason.PREVIOUS_CLOSE) and symbol not in self._closes
+        ]
+        patience = CLOSES_SECONDS if Reason.NEW in batch.reasons.values() else None
+        closes = asyncio.create_task(self._learn_closes(lacking, patience))
+        try:
+            found = await self._found(list(batch.reasons), polling=batch.polling)
+            learnt = await closes
+        finally:
+            closes.cancel()
+            await asyncio.wait([closes])
+        if not learnt:
+            spoilt = any(self._lookups.is_refused(symbol) for symbol in lacking)
+            self._lookups.ask_for_close(lacking, 0.0 if spoilt else CLOSES_RETRY_SECONDS)
+        for symbol, reason in batch.reasons.items():
+            try:
+                self._sink.take(symbol, found.get(symbol), self._closes.get(symbol), reason)
+            except MALFORMED as error:
+                log.warning("malformed snapshot", symbol=symbol, error=repr(error))
+
+    async def _found(self, symbols: list[str], *, polling: bool) -> dict[str, Any]:
+        try:
+            return await self._rest.snapshots(symbols, polling=polling)
+        except RestError as error:
+            if error.status != BAD_REQUEST:
+                raise
+        if len(symbols) == 1:
+            self._lookups.refuse(symbols[0])
+            return {}
+        half = len(symbols) // 2  # one symbol spoils it for all
+        first = await self._found(symbols[:half], polling=polling)
+        return first | await self._found(symbols[half:], polling=polling)
+
+    async def _learn_closes(self, symbols: list[str], seconds: float | None) -> bool:
+        today = self._today
+        if not symbols or today is None:
+            return True
+        first, last = today - timedelta(days=DAYS_BACK), today - timedelta(days=1)
+        try:
+            async with asyncio.timeout(seconds):
+                bars = await self._rest.daily_bars(symbols, first, last)
+            found = self._previous_closes(bars, today)
+        except (RestError, TimeoutError, *MALFORMED) as error:
+            log.warning("no previous closes", error=repr(error)[:300])
+            return False
+        if today == self._today:
+            self._closes |= {symbol: found.get(symbol) for symbol in symbols}
+        return True
