@@ -106,14 +106,17 @@ class Subscription:
     def on_acknowledged(self, answer: Subscribed) -> None:
         """Take Alpaca's answer, which is the whole set: the only truth there is."""
         change, self._in_flight = self._in_flight, None
+        before = self.acknowledged
         self.acknowledged = {each: set(getattr(answer, each) or ()) for each in CHANNELS}
-        now_held = self.acknowledged
-        if self.limit is not None and self._size(now_held) > self.limit:
+        if self.limit is not None and self._size(self.acknowledged) > self.limit:
             self._unlearn_limit()
+        for channel, symbols in self.acknowledged.items():
+            for symbol in symbols - before[channel]:
+                self._retry_at.pop(symbol, None)
         self.stuck = False
         if change is None:
             return
-        held = now_held[change.channel]
+        held = self.acknowledged[change.channel]
         if change.action == "unsubscribe":
             self.stuck = held.issuperset(change.symbols)
         elif held.isdisjoint(change.symbols):
@@ -121,8 +124,6 @@ class Subscription:
             self._refuse(change)
         else:
             self._at_once = min(2 * self._at_once, SYMBOLS_AT_ONCE)
-            for symbol in held.intersection(change.symbols):
-                self._retry_at.pop(symbol, None)
 
     def on_refused(self, code: int) -> tuple[str, ...]:
         """Take a refusal, which leaves everything as it was, and try smaller from now on.

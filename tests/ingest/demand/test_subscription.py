@@ -1,212 +1,251 @@
 """Wanted against acknowledged, against a small model of Alpaca."""
 
-import random
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ingest.demand.subscription import (
+    INVALID_ACTION,
     INVALID_SYNTAX,
+    RETRY_SECONDS,
     SYMBOL_LIMIT,
-    SYMBOLS_AT_ONCE,
+    TEST_CHANNELS,
     Change,
     Subscription,
 )
+from ingest.upstream.wire import Subscribed
+from tests.ingest.demand.wants import Alpaca, Clock, names, want, wants
+
+TWO = ("trades", "quotes")
 
 
-class Alpaca:
-    """Takes or refuses a request as a whole, and answers with the whole set."""
-
-    def __init__(self, limit: int | None = None, bad: frozenset[str] = frozenset()) -> None:
-        self.limit = limit
-        self.bad = bad
-        self.held: dict[str, None] = {}
-        self.requests: list[Change] = []
-
-    def answer(self, change: Change, subscription: Subscription) -> tuple[str, ...]:
-        self.requests.append(change)
-        if change.action == "unsubscribe":
-            for symbol in change.symbols:
-                self.held.pop(symbol, None)
-        elif self.bad.intersection(change.symbols):
-            return subscription.on_refused(INVALID_SYNTAX)
-        else:
-            wanted = self.held | dict.fromkeys(change.symbols)
-            if self.limit is not None and len(wanted) > self.limit:
-                return subscription.on_refused(SYMBOL_LIMIT)
-            self.held = wanted
-        subscription.on_acknowledged(list(self.held))
-        return ()
-
-    def settle(self, subscription: Subscription, wanted: list[str]) -> list[str]:
-        """Play until nothing is left to ask for; return what could not be had."""
-        refused: list[str] = []
-        for _ in range(4 * len(wanted) + 4 * len(self.held) + 20):
-            change = subscription.next_change(wanted)
-            if change is None:
-                return refused
-            assert subscription.next_change(wanted) is None, "one request at a time"
-            assert 0 < len(change.symbols) <= SYMBOLS_AT_ONCE
-            refused += self.answer(change, subscription)
-        raise AssertionError(f"does not settle: {self.requests[-5:]}")
+def without_statuses(limit: int | None = None) -> Subscription:
+    return Subscription(limit, channels=TEST_CHANNELS, monotonic=Clock())
 
 
-def names(count: int, prefix: str = "S") -> list[str]:
-    return [f"{prefix}{number}" for number in range(count)]
-
-
-def test_only_the_difference_is_asked_for() -> None:
-    alpaca, subscription = Alpaca(), Subscription(None)
-    alpaca.settle(subscription, ["A", "B"])
-    alpaca.settle(subscription, ["B", "C"])
+def test_only_the_difference_is_asked_for_and_what_is_new_comes_first() -> None:
+    alpaca, subscription = Alpaca(), without_statuses()
+    alpaca.settle(subscription, wants(["A", "B"]))
+    alpaca.settle(subscription, wants(["B", "C"]))
 
     assert alpaca.requests == [
-        Change("subscribe", ("A", "B")),
-        Change("unsubscribe", ("A",)),
-        Change("subscribe", ("C",)),
+        Change("subscribe", "trades", ("A", "B")),
+        Change("subscribe", "trades", ("C",)),
+        Change("unsubscribe", "trades", ("A",)),
     ]
-    assert subscription.acknowledged == {"B", "C"}
 
 
-def test_large_demands_go_in_pieces() -> None:
+def test_trades_come_before_quotes_before_statuses_one_channel_a_request() -> None:
     alpaca, subscription = Alpaca(), Subscription(None)
-    alpaca.settle(subscription, names(250))
+    alpaca.settle(subscription, [want("A", 2, *TWO), want("B"), want("C", 1, "quotes")])
+
+    assert alpaca.requests == [
+        Change("subscribe", "trades", ("A", "B")),
+        Change("subscribe", "quotes", ("C", "A")),
+        Change("subscribe", "statuses", ("A", "B")),
+    ]
+    alpaca.settle(subscription, [])
+    assert alpaca.held == {"trades": set(), "quotes": set(), "statuses": set()}
+
+
+def test_a_thousand_symbols_at_once_are_ten_requests() -> None:
+    alpaca, subscription = Alpaca(), without_statuses()
+    alpaca.settle(subscription, wants(names(1000)))
     alpaca.settle(subscription, [])
 
-    assert [len(each.symbols) for each in alpaca.requests] == [100, 100, 50] * 2
-    assert subscription.acknowledged == set()
+    assert [len(each.symbols) for each in alpaca.requests] == [100] * 20
 
 
 def test_nothing_is_asked_for_while_an_answer_is_due() -> None:
-    subscription = Subscription(None)
-    assert subscription.next_change(["A"]) is not None
-    assert subscription.next_change(["B"]) is None
-    subscription.on_acknowledged(["A"])
-    assert subscription.next_change(["B"]) == Change("unsubscribe", ("A",))
+    subscription = without_statuses()
+    assert subscription.next_change(wants(["A"])) is not None
+    assert subscription.next_change(wants(["B"])) is None
+    subscription.on_acknowledged(Subscribed(trades=["A"]))
+    assert subscription.next_change(wants(["B"])) == Change("subscribe", "trades", ("B",))
 
 
-def test_beyond_the_plans_limit_the_most_important_are_taken_and_the_rest_is_told() -> None:
-    alpaca, subscription = Alpaca(30), Subscription(30)
-    wanted = names(35)
+def test_slots_are_freed_before_they_are_needed_and_not_otherwise() -> None:
+    alpaca, subscription = Alpaca(2), without_statuses(2)
+    alpaca.settle(subscription, wants(["A", "B"]))
+    alpaca.settle(subscription, wants(["B", "C"]))
+    assert [each.action for each in alpaca.requests[1:]] == ["unsubscribe", "subscribe"]
 
-    assert alpaca.settle(subscription, wanted) == []
-    assert subscription.acknowledged == set(wanted[:30])
-    assert subscription.over_limit == wanted[30:]
-
-
-def test_who_has_a_place_keeps_it_however_the_importance_changes() -> None:
-    alpaca, subscription = Alpaca(3), Subscription(3)
-    alpaca.settle(subscription, ["A", "B", "C", "D"])
-    asked = len(alpaca.requests)
-    alpaca.settle(subscription, ["D", "C", "B", "A"])
-
-    assert len(alpaca.requests) == asked
-    alpaca.settle(subscription, ["D", "C", "B"])
-    assert subscription.acknowledged == {"B", "C", "D"}
-    assert subscription.over_limit == []
+    alpaca.settle(subscription, wants(["B"]))
+    alpaca.settle(subscription, wants(["D"]))
+    assert [each.action for each in alpaca.requests[4:]] == ["subscribe", "unsubscribe"]
 
 
-@pytest.mark.parametrize("real_limit", [0, 1, 7, 30])
-def test_a_lower_limit_than_the_plans_is_learnt_without_losing_what_was_held(
-    real_limit: int,
-) -> None:
+def test_a_symbol_takes_one_slot_in_both_channels() -> None:
+    alpaca, subscription = Alpaca(3), without_statuses(3)
+    alpaca.settle(subscription, wants(names(4), *TWO))
+
+    assert [len(alpaca.held[channel]) for channel in TWO] == [3, 3]
+    assert subscription.over_limit == ["S0003"]
+    assert subscription.unquoted == []
+
+
+@pytest.mark.parametrize("real_limit", [0, 1, 7, 30, 99, 100, 137])
+def test_a_lower_limit_is_learnt_without_losing_what_was_held(real_limit: int) -> None:
     alpaca, subscription = Alpaca(real_limit), Subscription(None)
-    wanted = names(50)
-    alpaca.settle(subscription, wanted)
+    alpaca.settle(subscription, wants(names(250)), most=30)
 
-    assert subscription.acknowledged == set(wanted[:real_limit])
-    assert subscription.over_limit == wanted[real_limit:]
     assert subscription.limit == real_limit
+    assert alpaca.held["trades"] == set(names(real_limit))
+    assert subscription.over_limit == names(250)[real_limit:]
     asked = len(alpaca.requests)
-    alpaca.settle(subscription, wanted)
+    alpaca.settle(subscription, wants(names(250)))
     assert len(alpaca.requests) == asked, "a learnt limit is not tried again and again"
 
 
-def test_a_new_connection_starts_from_nothing_and_from_the_plans_limit() -> None:
-    alpaca, subscription = Alpaca(2), Subscription(5)
-    alpaca.settle(subscription, names(5))
-    assert subscription.limit == 2
+def test_what_was_learnt_lasts_for_the_next_connection() -> None:
+    alpaca, subscription = Alpaca(3), without_statuses(5)
+    alpaca.settle(subscription, wants(names(5)))
+    subscription.begin()
+    assert subscription.acknowledged == {"trades": set(), "quotes": set(), "statuses": set()}
+
+    alpaca = Alpaca(3)
+    alpaca.settle(subscription, wants(names(5)))
+    assert alpaca.requests == [Change("subscribe", "trades", tuple(names(3)))]
+
+
+def test_one_more_than_a_learnt_limit_is_tried_now_and_then() -> None:
+    clock, alpaca = Clock(), Alpaca(30)
+    subscription = Subscription(None, channels=TEST_CHANNELS, monotonic=clock)
+    alpaca.settle(subscription, wants(names(200)))
+    for _ in range(2):
+        clock.now += RETRY_SECONDS
+        asked = len(alpaca.requests)
+        alpaca.settle(subscription, wants(names(200)))
+        assert alpaca.requests[asked:] == [Change("subscribe", "trades", ("S0030",))]
+        assert subscription.limit == 30
+
+    alpaca.limit = None
+    clock.now += RETRY_SECONDS
+    alpaca.settle(subscription, wants(names(200)))
+    assert subscription.limit is None
+    assert alpaca.held["trades"] == set(names(200))
+
+
+def test_slots_that_are_counted_per_channel_are_learnt_and_go_to_trades_first() -> None:
+    alpaca, subscription = Alpaca(30, pairs=True), Subscription(30)
+    alpaca.settle(subscription, wants(names(20), *TWO))
+    assert alpaca.held["trades"] == set(names(20))
+    assert alpaca.held["quotes"] == set(names(10))
+    assert (subscription.over_limit, subscription.unquoted) == ([], names(20)[10:])
+
+    alpaca.settle(subscription, wants(names(35), *TWO))
+    assert alpaca.held["trades"] == set(names(30))
+    assert alpaca.held["quotes"] == set()
+    assert (subscription.over_limit, subscription.unquoted) == (names(35)[30:], names(30))
+
+
+def test_a_symbol_that_alpaca_does_not_understand_is_isolated_and_tried_again_alone() -> None:
+    clock, alpaca = Clock(), Alpaca(bad=frozenset({"S0017"}))
+    subscription = Subscription(None, monotonic=clock)
+    assert alpaca.settle(subscription, wants(names(400)), most=40) == ["S0017"]
+    assert subscription.rejected == {"S0017"}
+    assert alpaca.held["trades"] == set(names(400)) - {"S0017"}
+    assert alpaca.settle(subscription, wants(names(400))) == []
+
+    clock.now += RETRY_SECONDS
+    assert alpaca.settle(subscription, wants(names(500))) == ["S0017"]
+    assert alpaca.requests[-1].symbols != ("S0017",)
+    assert subscription.rejected == {"S0017"}
+
+    alpaca.bad = frozenset()
+    clock.now += RETRY_SECONDS
+    alpaca.settle(subscription, wants(names(500)))
+    assert subscription.rejected == set()
+    assert alpaca.held["trades"] == set(names(500))
+
+
+def test_a_rejected_symbol_that_nobody_wants_is_forgotten() -> None:
+    clock, alpaca = Clock(), Alpaca(bad=frozenset({"A"}))
+    subscription = Subscription(None, monotonic=clock)
+    alpaca.settle(subscription, wants(["A"]))
+    alpaca.settle(subscription, [])
+    assert subscription.rejected == {"A"}
+    clock.now += RETRY_SECONDS
+    alpaca.settle(subscription, [])
+    assert subscription.rejected == set()
+
+
+@pytest.mark.parametrize("code", [INVALID_SYNTAX, SYMBOL_LIMIT, INVALID_ACTION])
+def test_a_feed_without_statuses_is_asked_for_them_once(code: int) -> None:
+    alpaca, subscription = Alpaca(statuses=code), Subscription(None)
+    assert alpaca.settle(subscription, wants(["A"])) == []
+    assert subscription.statuses_refused
+    assert (subscription.limit, subscription.rejected) == (None, set())
 
     subscription.begin()
-    assert subscription.acknowledged == set()
-    assert subscription.limit == 5
-    alpaca = Alpaca(5)
-    alpaca.settle(subscription, names(5))
-    assert subscription.acknowledged == set(names(5))
+    alpaca.lost()
+    alpaca.settle(subscription, wants(["A", "B"]))
+    assert [each.channel for each in alpaca.requests] == ["trades", "statuses", "trades"]
 
 
-def test_a_symbol_that_alpaca_does_not_understand_is_isolated() -> None:
-    alpaca, subscription = Alpaca(bad=frozenset({"S17"})), Subscription(None)
-    refused = alpaca.settle(subscription, names(40))
-
-    assert refused == ["S17"]
-    assert subscription.rejected == {"S17"}
-    assert subscription.acknowledged == set(names(40)) - {"S17"}
+def test_an_error_that_is_not_about_a_change_is_the_connections() -> None:
+    subscription = Subscription(None)
+    assert not subscription.answers(INVALID_ACTION)
+    assert not subscription.answers(406)
+    subscription.next_change(wants(["A"]))
+    assert not subscription.answers(INVALID_ACTION)
+    assert subscription.answers(SYMBOL_LIMIT)
 
 
 def test_a_refusal_that_nobody_waits_for_changes_nothing() -> None:
-    subscription = Subscription(None)
-    subscription.on_acknowledged(["A"])
+    subscription = without_statuses()
+    subscription.on_acknowledged(Subscribed(trades=["A"]))
 
     assert subscription.on_refused(SYMBOL_LIMIT) == ()
     assert subscription.limit is None
-    assert subscription.acknowledged == {"A"}
+    assert subscription.acknowledged["trades"] == {"A"}
 
 
-def test_an_answer_that_changes_nothing_is_noticed() -> None:
-    subscription = Subscription(None)
-    assert subscription.next_change(["A"]) is not None
-    subscription.on_acknowledged([])
+def test_an_answer_that_does_nothing_of_what_was_asked_is_noticed() -> None:
+    subscription = without_statuses()
+    assert subscription.next_change(wants(["A", "B"])) is not None
+    subscription.on_acknowledged(Subscribed(trades=["X"]))
     assert subscription.stuck
-    assert subscription.next_change(["A"]) is not None
-    subscription.on_acknowledged(["A"])
+    assert subscription.next_change(wants(["A", "B"])) == Change("subscribe", "trades", ("A",))
+    subscription.on_acknowledged(Subscribed(trades=["X"]))
+    assert subscription.rejected == {"A"}
+    assert subscription.next_change(wants(["A", "B"])) == Change("subscribe", "trades", ("B",))
+    subscription.on_acknowledged(Subscribed(trades=["A", "B"]))
+    assert subscription.next_change(wants(["A", "B"])) is None
+    assert (subscription.stuck, subscription.rejected) == (False, set())
+
+
+def test_an_answer_that_lacks_or_adds_symbols_is_the_truth() -> None:
+    subscription = without_statuses()
+    subscription.next_change(wants(["A", "B", "C"]))
+    subscription.on_acknowledged(Subscribed(trades=["A", "X"]))
+
     assert not subscription.stuck
+    assert subscription.next_change(wants(["A", "B", "C"])) == Change(
+        "subscribe", "trades", ("B", "C")
+    )
+    subscription.on_acknowledged(Subscribed(trades=["A", "B", "C", "X"]))
+    assert subscription.next_change(wants(["A", "B", "C"])) == Change(
+        "unsubscribe", "trades", ("X",)
+    )
 
 
 def test_a_refused_unsubscribe_is_not_repeated_at_once_and_blames_no_symbol() -> None:
-    subscription = Subscription(None)
-    subscription.on_acknowledged(["A"])
-    assert subscription.next_change([]) == Change("unsubscribe", ("A",))
+    subscription = without_statuses()
+    subscription.on_acknowledged(Subscribed(trades=["A"]))
+    assert subscription.next_change([]) == Change("unsubscribe", "trades", ("A",))
 
     assert subscription.on_refused(INVALID_SYNTAX) == ()
     assert subscription.stuck
     assert subscription.rejected == set()
 
 
-@given(
-    limit=st.none() | st.integers(1, 12),
-    real_limit=st.none() | st.integers(0, 12),
-    bad=st.frozensets(st.sampled_from(names(20)), max_size=4),
-    demands=st.lists(st.lists(st.sampled_from(names(20)), unique=True), min_size=1, max_size=6),
-    lost=st.sets(st.integers(0, 5)),
-    draw=st.randoms(use_true_random=False),
-)
-def test_whatever_is_wanted_it_settles_within_the_limit(
-    limit: int | None,
-    real_limit: int | None,
-    bad: frozenset[str],
-    demands: list[list[str]],
-    lost: set[int],
-    draw: random.Random,
-) -> None:
-    alpaca, subscription = Alpaca(real_limit, bad), Subscription(limit)
-    for number, wanted in enumerate(demands):
-        if number in lost:
-            alpaca.held = {}
-            subscription.begin()
-        # the demand changes while requests are under way
-        for _ in range(draw.randrange(3)):
-            if change := subscription.next_change(draw.sample(wanted, len(wanted))):
-                alpaca.answer(change, subscription)
-        kept = subscription.acknowledged.intersection(wanted)
-        alpaca.settle(subscription, wanted)
+def test_after_a_reconnect_everything_is_subscribed_again_the_most_important_first() -> None:
+    alpaca, subscription = Alpaca(), without_statuses()
+    wanted = [*wants(names(150)), want("POS", position=True), want("TOP", 9)]
+    alpaca.settle(subscription, wanted)
+    subscription.begin()
+    alpaca.lost()
+    asked = len(alpaca.requests)
+    alpaca.settle(subscription, wanted)
 
-        possible = [symbol for symbol in wanted if symbol not in bad]
-        most = min(len(possible), *(each for each in (limit, real_limit) if each is not None), 99)
-        assert subscription.acknowledged == set(alpaca.held) <= set(possible)
-        assert len(alpaca.held) == most
-        assert kept <= subscription.acknowledged, "who had a place lost it"
-        assert subscription.rejected <= bad
-        served = subscription.acknowledged.union(subscription.over_limit, subscription.rejected)
-        assert served >= set(wanted), "a symbol is neither served nor accounted for"
+    assert alpaca.requests[asked].symbols[:2] == ("POS", "TOP")
+    assert [len(each.symbols) for each in alpaca.requests[asked:]] == [100, 52]

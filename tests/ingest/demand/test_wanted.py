@@ -1,67 +1,144 @@
-"""Which symbols are wanted, and how long after their last watcher."""
+"""Which symbols are wanted, and how long after their last viewer."""
 
 import asyncio
 
+import pytest
+
+from ingest.demand import wanted as module
 from ingest.demand.wanted import LINGER_SECONDS, Demand
+from tests.ingest.demand.wants import Clock
+
+TRADES, QUOTES = frozenset({"trades"}), frozenset({"quotes"})
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+def symbols(demand: Demand) -> list[str]:
+    return [want.symbol for want in demand.wanted()]
 
 
-def test_the_most_watched_come_first_and_ties_by_name() -> None:
+def test_positions_come_first_then_the_most_watched_and_ties_by_name() -> None:
     demand = Demand(Clock())
-    demand.update(["price:IBM", "price:SPY", "price:AAPL", "price:SPY"])
+    demand.update({"price:IBM": 1, "price:SPY": 2, "price:AAPL": 1, "price:BAC": 1})
+    demand.set_positions(["BAC", "GE"])
 
-    assert demand.wanted() == ["SPY", "AAPL", "IBM"]
+    assert symbols(demand) == ["BAC", "GE", "SPY", "AAPL", "IBM"]
+    assert [want.position for want in demand.wanted()] == [True, True, False, False, False]
+    assert [want.viewers for want in demand.wanted()] == [1, 0, 2, 1, 1]
 
 
-def test_a_symbol_lingers_after_its_last_watcher_and_comes_last() -> None:
+def test_each_kind_of_topic_needs_its_channel() -> None:
+    demand = Demand(Clock())
+    demand.update({"status:A": 1, "trade:B": 1, "quote:C": 4, "price:D": 2, "quote:D": 3})
+    wants = {want.symbol: want for want in demand.wanted()}
+
+    assert {symbol: want.channels for symbol, want in wants.items()} == {
+        "A": TRADES,
+        "B": TRADES,
+        "C": QUOTES,
+        "D": TRADES | QUOTES,
+    }
+    assert wants["D"].viewers == 3, "who watches both is not two"
+
+
+def test_only_stocks_are_wanted_and_each_symbol_once() -> None:
+    demand = Demand(Clock())
+    demand.update(
+        dict.fromkeys(["price:spy", "price:SPY", "news:*", "price:BTC/USD", "price:", "x", ""], 1)
+    )
+
+    assert symbols(demand) == ["SPY"]
+
+
+def test_a_symbol_lingers_after_its_last_viewer_and_comes_last() -> None:
     clock = Clock()
     demand = Demand(clock)
-    demand.update(["price:AAPL", "price:SPY"])
-    demand.update(["price:SPY"])
-    assert demand.wanted() == ["SPY", "AAPL"]
+    demand.update({"price:AAPL": 5, "price:SPY": 1})
+    demand.update({"price:SPY": 1})
+    assert symbols(demand) == ["SPY", "AAPL"]
+    assert [(want.lingering, want.viewers) for want in demand.wanted()] == [(False, 1), (True, 0)]
 
     clock.now += LINGER_SECONDS - 0.001
-    demand.update(["price:SPY"])
-    assert demand.wanted() == ["SPY", "AAPL"]
-
+    demand.update({"price:SPY": 2})
+    assert symbols(demand) == ["SPY", "AAPL"]
     clock.now += 0.001
-    assert demand.wanted() == ["SPY"]
+    assert symbols(demand) == ["SPY"]
+
+
+def test_a_channel_lingers_by_itself() -> None:
+    clock = Clock()
+    demand = Demand(clock)
+    demand.update({"price:SPY": 1, "quote:SPY": 1})
+    demand.update({"price:SPY": 1})
+    [want] = demand.wanted()
+    assert (want.channels, want.lingering) == (TRADES | QUOTES, False)
+
+    clock.now += LINGER_SECONDS
+    assert demand.wanted()[0].channels == TRADES
 
 
 def test_who_comes_back_in_time_lingers_anew_after_leaving_again() -> None:
     clock = Clock()
     demand = Demand(clock)
-    demand.update(["price:AAPL"])
-    demand.update([])
+    demand.update({"price:AAPL": 1})
+    demand.update({})
     clock.now += LINGER_SECONDS - 1
-    demand.update(["price:AAPL"])
-    assert demand.wanted() == ["AAPL"]
+    demand.update({"price:AAPL": 1})
     clock.now += 100
-    assert demand.wanted() == ["AAPL"]
-    demand.update([])
+    assert not demand.wanted()[0].lingering
+    demand.update({})
     clock.now += LINGER_SECONDS - 1
-    assert demand.wanted() == ["AAPL"]
+    assert symbols(demand) == ["AAPL"]
 
 
-def test_only_stock_prices_are_wanted_and_each_symbol_once() -> None:
+def test_a_closed_position_lingers_like_a_symbol_that_is_left() -> None:
+    clock = Clock()
+    demand = Demand(clock)
+    demand.set_positions(["GE"])
+    demand.set_positions([])
+    assert [want.lingering for want in demand.wanted()] == [True]
+    clock.now += LINGER_SECONDS
+    assert demand.wanted() == []
+
+
+def test_what_lingers_is_not_watched() -> None:
     demand = Demand(Clock())
-    demand.update(["price:spy", "price:SPY", "news:*", "price:BTC/USD", "price:", "rubbish", ""])
+    demand.update({"trade:SPY": 0, "price:IBM": 1})
+    assert demand.watches("trade:SPY"), "a gateway holds it for who comes back"
+    demand.update({"price:IBM": 1})
+    assert not demand.watches("trade:SPY")
+    assert not demand.watches("trade:IBM")
+    assert symbols(demand) == ["IBM", "SPY"]
 
-    assert demand.wanted() == ["SPY"]
+
+def test_news_are_wanted_by_symbol_or_all() -> None:
+    demand = Demand(Clock())
+    demand.update({"news:SPY": 1, "price:IBM": 1})
+    assert demand.news_symbols() == {"SPY"}
+    demand.update({"news:SPY": 1, "news:*": 2})
+    assert demand.news_symbols() == {"SPY", "*"}
+
+
+def test_what_is_wanted_has_a_bound_and_the_least_watched_are_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MAX_SYMBOLS", 3)
+    demand = Demand(Clock())
+    demand.update({f"price:S{viewers}": viewers for viewers in range(1, 6)})
+    demand.set_positions(["GE"])
+    assert symbols(demand) == ["GE", "S5", "S4"]
+    assert demand.left_out == 3
+
+    for number in range(20):
+        demand.update({f"price:T{number}": 1})
+    demand.set_positions([])
+    assert symbols(demand) == ["T19", "GE", "T17"]
+    assert demand.left_out == 1
 
 
 async def test_a_change_wakes_everybody_who_waits() -> None:
     demand = Demand(Clock())
     waiting = [asyncio.create_task(demand.wait_for_change(60)) for _ in range(3)]
     await asyncio.sleep(0)
-    demand.update(["price:SPY"])
+    demand.update({"price:SPY": 1})
 
     async with asyncio.timeout(10):
         await asyncio.gather(*waiting)
@@ -69,19 +146,15 @@ async def test_a_change_wakes_everybody_who_waits() -> None:
 
 async def test_the_same_demand_again_wakes_nobody() -> None:
     demand = Demand(Clock())
-    demand.update(["price:SPY"])
+    demand.update({"price:SPY": 1})
+    demand.set_positions(["GE"])
     waiting = asyncio.create_task(demand.wait_for_change(60))
     await asyncio.sleep(0)
-    demand.update(["price:SPY"])
+    demand.update({"price:SPY": 1})
+    demand.set_positions(["GE"])
     await asyncio.sleep(0)
     await asyncio.sleep(0)
 
     assert not waiting.done()
-    demand.update(["price:SPY", "price:SPY"])
-    async with asyncio.timeout(10):
-        await waiting
-
-
-async def test_waiting_ends_after_its_limit() -> None:
-    async with asyncio.timeout(10):
-        await Demand(Clock()).wait_for_change(0.01)
+    waiting.cancel()
+    await asyncio.wait([waiting])

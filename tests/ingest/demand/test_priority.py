@@ -1,0 +1,115 @@
+"""Who gets a slot: positions, the most watched, and those who have one already."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.demand.priority import Shares, share_out
+from ingest.demand.wanted import Want
+from tests.ingest.demand.wants import names, want
+
+NOBODY: dict[str, set[str]] = {"trades": set(), "quotes": set()}
+TWO = ("trades", "quotes")
+
+some_wants = st.lists(
+    st.builds(
+        want,
+        st.sampled_from(names(15)),
+        st.integers(0, 8),
+        st.sampled_from(TWO),
+        position=st.booleans(),
+        lingering=st.booleans(),
+    ).map(lambda w: w._replace(lingering=w.lingering and not w.position)),
+    unique_by=lambda w: w.symbol,
+)
+holdings = st.fixed_dictionaries(
+    {channel: st.sets(st.sampled_from(names(15)), max_size=8) for channel in TWO}
+)
+limits = st.none() | st.integers(0, 12)
+
+
+def holders(shares: Shares) -> dict[str, set[str]]:
+    return {channel: set(symbols) for channel, symbols in shares.symbols.items()}
+
+
+def size(held: dict[str, set[str]], counts_pairs: bool) -> int:
+    if counts_pairs:
+        return sum(map(len, held.values()))
+    return len(set.union(*held.values()))
+
+
+def test_positions_come_first_then_the_most_watched_then_by_name() -> None:
+    wanted = [want("B", 2), want("A", 2), want("TOP", 9), want("POS", 0, position=True)]
+    shares = share_out(wanted, NOBODY, 3)
+
+    assert shares.symbols["trades"] == ["POS", "TOP", "A"]
+    assert shares.over_limit == ["B"]
+
+
+def test_a_holder_yields_to_more_than_twice_its_viewers() -> None:
+    held = {"trades": {"OLD"}, "quotes": set[str]()}
+    assert share_out([want("OLD", 2), want("NEW", 4)], held, 1).symbols["trades"] == ["OLD"]
+    assert share_out([want("OLD", 2), want("NEW", 5)], held, 1).symbols["trades"] == ["NEW"]
+
+
+def test_what_lingers_keeps_a_slot_that_nobody_needs_and_gets_none() -> None:
+    held = {"trades": {"GONE"}, "quotes": set[str]()}
+    left = want("GONE", lingering=True)
+    assert share_out([left, want("NEW", 0)], held, 2).symbols["trades"] == ["NEW", "GONE"]
+    shares = share_out([left, want("NEW", 0)], held, 1)
+    assert (shares.symbols["trades"], shares.over_limit) == (["NEW"], [])
+    assert share_out([left], NOBODY, None).symbols["trades"] == []
+
+
+def test_a_freed_slot_goes_to_the_best_of_the_overflow() -> None:
+    wanted = [want("A", 5), want("B", 1), want("C", 3)]
+    held = holders(share_out([*wanted, want("D", 9)], NOBODY, 2))
+    assert held["trades"] == {"D", "A"}
+    assert set(share_out(wanted, held, 2).symbols["trades"]) == {"A", "C"}
+
+
+@given(wanted=some_wants, held=holdings, limit=limits, counts_pairs=st.booleans())
+def test_the_limit_holds_and_positions_come_before_all_others(
+    wanted: list[Want], held: dict[str, set[str]], limit: int | None, counts_pairs: bool
+) -> None:
+    shares = share_out(wanted, held, limit, counts_pairs=counts_pairs)
+    served = set.union(*holders(shares).values())
+
+    assert limit is None or size(holders(shares), counts_pairs) <= limit
+    assert shares.symbols == {k: list(dict.fromkeys(v)) for k, v in shares.symbols.items()}
+    positions = {want.symbol for want in wanted if want.position}
+    if served - positions:
+        assert positions <= served
+    watched = {want.symbol for want in wanted if not want.lingering}
+    assert watched <= served.union(shares.over_limit)
+    assert served.isdisjoint(shares.over_limit)
+    assert set(shares.unquoted) <= set(shares.symbols["trades"])
+    if shares.over_limit:
+        assert not served - watched, "a lingering symbol has a slot that somebody needs"
+
+
+@given(wanted=some_wants, held=holdings, limit=limits, counts_pairs=st.booleans())
+def test_constant_numbers_move_nobody_after_one_step(
+    wanted: list[Want], held: dict[str, set[str]], limit: int | None, counts_pairs: bool
+) -> None:
+    once = holders(share_out(wanted, held, limit, counts_pairs=counts_pairs))
+    twice = share_out(wanted, once, limit, counts_pairs=counts_pairs)
+
+    assert holders(twice) == once
+
+
+@given(wanted=some_wants, held=holdings, limit=limits)
+def test_who_loses_a_slot_loses_it_to_somebody_much_more_important(
+    wanted: list[Want], held: dict[str, set[str]], limit: int | None
+) -> None:
+    had = set.union(*held.values())
+    served = set.union(*holders(share_out(wanted, held, limit)).values())
+    losers = [w for w in wanted if w.symbol in had - served]
+    for loser in losers:
+        for winner in (w for w in wanted if w.symbol in served - had):
+            assert (
+                winner.position > loser.position
+                or loser.lingering
+                or winner.viewers > 2 * loser.viewers
+            )
+    if limit is not None and losers and len(had & {w.symbol for w in wanted}) <= limit:
+        assert served - had, "a slot was taken from somebody for nothing"

@@ -1,0 +1,116 @@
+"""Made-up wants, a clock that tests move, and a small model of Alpaca's subscription."""
+
+from ingest.demand.subscription import (
+    INVALID_SYNTAX,
+    SYMBOL_LIMIT,
+    SYMBOLS_AT_ONCE,
+    Change,
+    Subscription,
+)
+from ingest.demand.wanted import TRADES, Want
+from ingest.upstream.wire import Subscribed
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def want(
+    symbol: str, viewers: int = 1, *channels: str, position: bool = False, lingering: bool = False
+) -> Want:
+    """Return a want, of trades unless told."""
+    return Want(
+        symbol, frozenset(channels or [TRADES]), position, 0 if lingering else viewers, lingering
+    )
+
+
+def names(count: int, prefix: str = "S") -> list[str]:
+    """Return symbols."""
+    return [f"{prefix}{number:04}" for number in range(count)]
+
+
+def wants(symbols: list[str], *channels: str) -> list[Want]:
+    """Return wants of equal importance."""
+    return [want(symbol, 1, *channels) for symbol in symbols]
+
+
+class Alpaca:
+    """Takes or refuses a request as a whole, and answers with the whole set.
+
+    ``limit`` counts symbols over trades and quotes, or with ``pairs`` symbols in each of them.
+    """
+
+    def __init__(
+        self,
+        limit: int | None = None,
+        *,
+        bad: frozenset[str] = frozenset(),
+        pairs: bool = False,
+        statuses: int | None = None,
+    ) -> None:
+        self.limit = limit
+        self.bad = bad
+        self.pairs = pairs
+        self.statuses = statuses
+        """The code that a request for statuses gets, None if there is such a channel."""
+        self.held: dict[str, set[str]] = {}
+        self.requests: list[Change] = []
+        self.lost()
+
+    def lost(self) -> None:
+        """Lose the connection."""
+        self.held = {"trades": set(), "quotes": set(), "statuses": set()}
+
+    def answer(self, change: Change, subscription: Subscription) -> tuple[str, ...]:
+        """Take a request; return what the subscription says of a refusal."""
+        assert 0 < len(change.symbols) <= SYMBOLS_AT_ONCE
+        assert len(set(change.symbols)) == len(change.symbols)
+        held = self.held[change.channel]
+        self.requests.append(change)
+        if change.action == "unsubscribe":
+            assert held.issuperset(change.symbols), "a request for nothing"
+            self.held[change.channel] = held.difference(change.symbols)
+        else:
+            assert held.isdisjoint(change.symbols), "a request for nothing"
+            code = self._refusal(change)
+            if code is not None:
+                assert subscription.answers(code)
+                return subscription.on_refused(code)
+            self.held[change.channel] = held.union(change.symbols)
+        subscription.on_acknowledged(self.acknowledgement())
+        return ()
+
+    def acknowledgement(self) -> Subscribed:
+        """Return the whole set."""
+        return Subscribed(**{channel: sorted(held) for channel, held in self.held.items()})
+
+    def _refusal(self, change: Change) -> int | None:
+        if change.channel == "statuses" and self.statuses is not None:
+            return self.statuses
+        if self.bad.intersection(change.symbols):
+            return INVALID_SYNTAX
+        after = self.held | {change.channel: self.held[change.channel].union(change.symbols)}
+        return None if self.limit is None or self.size(after) <= self.limit else SYMBOL_LIMIT
+
+    def size(self, held: dict[str, set[str]]) -> int:
+        """Return how many slots are taken."""
+        both = [held["trades"], held["quotes"]]
+        return sum(map(len, both)) if self.pairs else len(set.union(*both))
+
+    def settle(self, subscription: Subscription, wanted: list[Want], most: int = 200) -> list[str]:
+        """Play until nothing is left to ask for; return what could not be had."""
+        refused: list[str] = []
+        for _ in range(most):
+            change = subscription.next_change(wanted)
+            if change is None:
+                assert subscription.acknowledged == self.held
+                return refused
+            assert subscription.next_change(wanted) is None, "one request at a time"
+            refused += self.answer(change, subscription)
+        raise AssertionError(f"does not settle: {self.requests[-5:]}")
