@@ -76,6 +76,9 @@ class Interest:
                 await _nudge(pubsub)
         finally:
             with suppress(*REDIS_ERRORS, RuntimeError):
+                async with asyncio.timeout(SUBSCRIBE_SECONDS):
+                    await pubsub.unsubscribe()  # fakeredis feeds a subscriber for ever otherwise
+            with suppress(*REDIS_ERRORS, RuntimeError):
                 await pubsub.aclose()  # type: ignore[no-untyped-call]
 
     async def _read(self) -> None:

@@ -13,6 +13,8 @@ PAUSE_SECONDS = 5.0
 
 LONGEST_PAUSE_SECONDS = 60.0
 
+_ROUNDING = 1e-6
+
 
 class _Bucket:
     def __init__(self, burst: float, per_second: float, now: float) -> None:
@@ -30,7 +32,7 @@ class _Bucket:
 
     def seconds_to(self, tokens: float, now: float) -> float:
         missing = tokens - self.tokens
-        return 0.0 if missing <= 0 else max(self._at - now, 0.0) + missing / self.per_second
+        return 0.0 if missing <= _ROUNDING else max(self._at - now, 0.0) + missing / self.per_second
 
 
 class RequestBudget:

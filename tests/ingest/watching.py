@@ -25,17 +25,17 @@ class Watcher:
         self.client = client
         self._name = name
 
-    async def watch(self, *symbols: str) -> None:
+    async def watch(self, *symbols: str, kind: str = "price", viewers: int = 1) -> None:
         """Claim interest for a minute and nudge the ingest."""
-        expiry = (time.time() + 60) * 1000
-        members = {f"{self._name} price:{symbol}": expiry for symbol in symbols}
-        await self.client.zadd(keys.INTEREST, members)
-        await self.client.publish(keys.INTEREST, "new")
+        claim = f"{(time.time() + 60) * 1000:.0f} {viewers}"
+        claims: dict[Any, Any] = {f"{self._name} {kind}:{symbol}": claim for symbol in symbols}
+        await self.client.hset(keys.INTEREST, mapping=claims)
+        await self.client.publish(keys.INTEREST, "changed")
 
-    async def leave(self, *symbols: str) -> None:
+    async def leave(self, *symbols: str, kind: str = "price") -> None:
         """Take the claims back."""
-        await self.client.zrem(keys.INTEREST, *(f"{self._name} price:{each}" for each in symbols))
-        await self.client.publish(keys.INTEREST, "gone")
+        await self.client.hdel(keys.INTEREST, *(f"{self._name} {kind}:{each}" for each in symbols))
+        await self.client.publish(keys.INTEREST, "changed")
 
     async def status(self) -> IngestStatus | None:
         """Return what the ingest has said last, unless it has expired."""

@@ -105,7 +105,7 @@ class Reconciliation(RuleBasedStateMachine):
 
 
 TestReconciliation = Reconciliation.TestCase
-TestReconciliation.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+TestReconciliation.settings = settings(max_examples=100, stateful_step_count=20, deadline=None)
 
 
 def test_a_symbol_that_flaps_costs_one_request() -> None:

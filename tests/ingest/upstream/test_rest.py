@@ -1,31 +1,26 @@
-"""What REST adds: first prices, previous closes, hours; and what happens without it."""
+"""The calls to Alpaca's REST API: deadlines, budgets, and what is no answer."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import date
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from ingest.bus.outbox import Outbox
-from ingest.bus.stored_prices import StoredPrices
-from ingest.demand.subscription import Subscription
-from ingest.demand.wanted import Demand
-from ingest.market.last_price import LastPrices
 from ingest.market.market_hours import MarketHours
-from ingest.upstream import first_prices, hours_refresh
+from ingest.upstream import alpaca_rest, hours_refresh
 from ingest.upstream.alpaca_rest import AlpacaRest, RestError
-from ingest.upstream.first_prices import FirstPrices
-from ingest.upstream.frame import FrameReader
 from ingest.upstream.hours_refresh import HoursRefresh
-from shared import keys
-from shared.redis_source import RedisSource
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.peers import tcp_server
-from tests.ingest.trades import NOON, SECOND, two_days
+from tests.ingest.upstream.rest_stub import RestStub, closed, stubbed, traded
 from tests.services import until
 
-DAY = 24 * 3600 * SECOND
+MONDAY, FRIDAY = date(2026, 11, 9), date(2026, 11, 13)
 
 
 @asynccontextmanager
@@ -46,17 +41,6 @@ async def simulated() -> AsyncIterator[tuple[Simulator, AlpacaRest]]:
         yield simulator, rest
 
 
-@asynccontextmanager
-async def background(work: FirstPrices | HoursRefresh) -> AsyncIterator[None]:
-    task = asyncio.create_task(work.run())
-    try:
-        yield
-        assert not task.done(), "it has ended"
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-
-
 async def test_snapshots_come_by_symbol_without_those_that_alpaca_lacks() -> None:
     async with simulated() as (simulator, rest):
         await simulator.publish({"T": "t", "S": "SPY", "p": 5.5, "s": 1})
@@ -64,6 +48,13 @@ async def test_snapshots_come_by_symbol_without_those_that_alpaca_lacks() -> Non
 
     assert list(found) == ["SPY"]
     assert found["SPY"]["latestTrade"]["p"] == 5.5
+
+
+async def test_positions_come_as_rows() -> None:
+    async with simulated() as (_, rest):
+        rows = await rest.positions()
+
+    assert {row["symbol"] for row in rows} == {"BAC", "IBM"}
 
 
 async def test_a_request_that_alpaca_refuses_is_not_repeated() -> None:
@@ -88,121 +79,115 @@ async def test_what_is_not_alpaca_is_an_error_with_words() -> None:
             await rest.clock()
 
 
-class Stage:
-    """First prices with what they stand on, at a time of our own."""
+@pytest.mark.parametrize("body", ["", "null", "[]", '"text"', "7"])
+async def test_an_answer_of_another_form_is_an_error(body: str) -> None:
+    def answer(_: Request) -> Response:
+        return PlainTextResponse(body, media_type="application/json")
 
-    def __init__(self, rest: AlpacaRest) -> None:
-        self.now = NOON
-        self.demand = Demand(lambda: 0.0)
-        self.prices = LastPrices(two_days())
-        self.outbox = Outbox()
-        reader = FrameReader(self.prices, Subscription(None), self.outbox)
-        self.redis = RedisSource("memory://").client("test")
-        stored = StoredPrices(self.redis)
-        self.work = FirstPrices(rest, stored, self.demand, self.prices, reader, lambda: self.now)
-
-    def published(self, topic: str) -> int:
-        return sum(each.topic == topic for each in self.outbox._queue)
+    async with stubbed(RestStub(snapshots=answer, bars=answer, clock=answer)) as rest:
+        for call in (
+            rest.snapshots(["SPY"]),
+            rest.daily_bars(["SPY"], MONDAY, FRIDAY),
+            rest.clock(),
+        ):
+            with pytest.raises(RestError):
+                await call
 
 
-@pytest.fixture(autouse=True)
-def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(first_prices, "PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(first_prices, "LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(hours_refresh, "RETRY_SECONDS", 0.01)
+async def test_daily_bars_are_of_all_exchanges_adjusted_for_splits_and_of_days_that_are_over() -> (
+    None
+):
+    stub = RestStub(bars=closed)
+    async with stubbed(stub) as rest:
+        bars = await rest.daily_bars(["SPY", "IBM"], MONDAY, FRIDAY)
+        today = date.today()  # noqa: DTZ011 - any day that is not over
+        await rest.daily_bars(["SPY"], today, today)
+
+    assert {symbol: rows[0]["c"] for symbol, rows in bars.items()} == {"SPY": 4.5, "IBM": 4.5}
+    asked = stub.requests[0].query_params
+    assert (asked["feed"], asked["adjustment"], asked["timeframe"]) == ("sip", "split", "1Day")
+    assert (asked["start"], asked["end"]) == (
+        "2026-11-09T05:00:00+00:00",
+        "2026-11-14T04:59:59+00:00",
+    )
+    assert len(stub.requests) == 2
 
 
-async def test_each_symbol_is_looked_up_once_and_again_on_a_new_day() -> None:
-    async with simulated() as (simulator, rest):
-        stage = Stage(rest)
-        for symbol in ("SPY", "IBM"):
-            await simulator.publish({"T": "t", "S": symbol, "p": 5.5, "s": 1})
-        async with background(stage.work):
-            stage.demand.update(["price:SPY"])
-            await until(lambda: stage.published("price:SPY") == 1)
-            stage.demand.update(["price:SPY", "price:IBM"])
-            await until(lambda: stage.published("price:IBM") == 1)
-            assert stage.published("price:SPY") == 1
+async def test_where_the_plan_has_not_all_exchanges_daily_bars_are_of_its_feed() -> None:
+    def answer(request: Request) -> Response:
+        if request.query_params["feed"] == "sip":
+            return JSONResponse({"message": "subscription does not permit"}, 403)
+        return closed(request)
 
-            stage.now += DAY
-            await until(lambda: stage.published("price:SPY") == 2)
-            await until(lambda: stage.published("price:IBM") == 2)
-
-
-async def test_what_failed_is_asked_again_until_it_is_answered() -> None:
-    async with Simulator(SimulatorSettings(tape=None)) as first:
-        port = first.port
-    async with rest_of(f"http://127.0.0.1:{port}") as rest:
-        stage = Stage(rest)
-        stage.demand.update(["price:SPY"])
-        async with background(stage.work):
-            await until(lambda: stage.work._failing)
-            async with Simulator(SimulatorSettings(tape=None, port=port)):
-                await until(lambda: stage.published("price:SPY") == 1)
-
-    assert stage.prices.by_symbol["SPY"].reason == "unknown_symbol"
+    stub = RestStub(bars=answer)
+    async with stubbed(stub) as rest:
+        assert list(await rest.daily_bars(["SPY"], MONDAY, FRIDAY)) == ["SPY"]
+        assert [each.query_params["feed"] for each in stub.requests] == ["sip", "iex"]
+    async with stubbed(stub, feed="sip") as rest:
+        with pytest.raises(RestError) as refused:
+            await rest.daily_bars(["SPY"], MONDAY, FRIDAY)
+    assert refused.value.status == 403
+    assert len(stub.requests) == 3
 
 
-async def test_a_malformed_snapshot_takes_no_other_with_it(
+async def test_too_many_requests_empty_the_budget_and_block_no_thread() -> None:
+    def answer(_: Request) -> Response:
+        return JSONResponse(
+            {"message": "too many requests."},
+            429,
+            headers={"X-Ratelimit-Reset": str(round(time.time()) + 40)},
+        )
+
+    stub = RestStub(snapshots=answer, positions=lambda _: JSONResponse([]))
+    async with stubbed(stub) as rest:
+        async with asyncio.timeout(10):  # alpaca-py alone would sleep for 9 s at each try
+            with pytest.raises(RestError) as refused:
+                await rest.snapshots(["SPY"])
+        assert refused.value.status == 429
+        assert len(stub.requests) == 1, "the others waited for the reset, in vain"
+        assert 20 < rest.data_budget.take() < 60
+        assert await rest.positions() == [], "trading has a budget of its own"
+
+
+async def test_within_the_budget_a_call_waits_its_turn() -> None:
+    stub = RestStub(snapshots=traded)
+    async with stubbed(stub, requests_per_minute=240) as rest:
+        while rest.data_budget.take() == 0:
+            pass
+        assert list(await rest.snapshots(["SPY"])) == ["SPY"]
+
+
+async def test_a_call_that_is_not_answered_ends_at_its_deadline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async with simulated() as (simulator, rest):
-        for symbol in ("IBM", "SPY"):
-            await simulator.publish({"T": "t", "S": symbol, "p": 5.5, "s": 1})
-        real = await rest.snapshots(["IBM", "SPY"])
+    monkeypatch.setattr(alpaca_rest, "DEADLINE_SECONDS", 0.1)
+    release = asyncio.Event()
 
-        async def snapshots(symbols: list[str]) -> dict[str, object]:
-            return real | {"IBM": {"latestTrade": {"t": "yesterday", "p": 1, "s": 1}}}
+    async def hang(_: Request) -> Response:
+        await release.wait()
+        return JSONResponse({})
 
-        monkeypatch.setattr(rest, "snapshots", snapshots)
-        stage = Stage(rest)
-        stage.demand.update(["price:IBM", "price:SPY"])
-        async with background(stage.work):
-            await until(lambda: stage.published("price:SPY") == 1)
-        assert stage.published("price:IBM") == 0
+    async with stubbed(RestStub(snapshots=hang)) as rest:
+        with pytest.raises(RestError, match="TimeoutError"):
+            await rest.snapshots(["SPY"])
+        release.set()
 
 
-async def test_hours_come_from_alpaca_as_soon_as_it_answers() -> None:
+async def test_hours_come_from_alpaca_as_soon_as_it_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hours_refresh, "RETRY_SECONDS", 0.01)
     taken: list[MarketHours] = []
     async with Simulator(SimulatorSettings(tape=None)) as first:
         port = first.port
-    async with (
-        rest_of(f"http://127.0.0.1:{port}") as rest,
-        background(refresh := HoursRefresh(rest, taken.append)),
-    ):
+    async with rest_of(f"http://127.0.0.1:{port}") as rest:
+        refresh = HoursRefresh(rest, taken.append)
+        task = asyncio.create_task(refresh.run())
         await until(lambda: refresh._failing)
         assert taken == []
         async with Simulator(SimulatorSettings(tape=None, port=port)):
             await until(lambda: bool(taken))
+        task.cancel()
+        await asyncio.wait([task])
 
     assert taken[0].next_open() is not None
-
-
-async def test_a_new_leader_does_not_go_back_behind_what_the_old_one_published() -> None:
-    async with simulated() as (simulator, rest):
-        await simulator.publish({"T": "t", "S": "SPY", "p": 5.5, "s": 1})
-        stage = Stage(rest)
-        ahead = (
-            b'7-1\n{"event_id":"7-1","symbol":"SPY","price":6.5,"timestamp":"2099-01-01T00:00:00Z"}'
-        )
-        await stage.redis.set(keys.last_key("price:SPY"), ahead)
-        await stage.redis.set(keys.last_key("price:IBM"), b"not one of ours")
-        async with background(stage.work):
-            stage.demand.update(["price:SPY", "price:IBM"])
-            await until(lambda: stage.published("price:IBM") == 1)
-            assert stage.published("price:SPY") == 0
-            assert stage.prices.by_symbol["SPY"].price == 6.5
-
-
-async def test_without_redis_nothing_is_looked_up_that_might_be_older() -> None:
-    async with simulated() as (simulator, rest):
-        await simulator.publish({"T": "t", "S": "SPY", "p": 5.5, "s": 1})
-        stage = Stage(rest)
-        away = RedisSource("redis://127.0.0.1:1/0").client("test")
-        stage.work._stored = StoredPrices(away)
-        async with background(stage.work):
-            stage.demand.update(["price:SPY"])
-            await asyncio.sleep(0.2)
-            assert stage.published("price:SPY") == 0
-            stage.work._stored = StoredPrices(stage.redis)
-            await until(lambda: stage.published("price:SPY") == 1)

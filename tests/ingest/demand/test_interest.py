@@ -1,0 +1,173 @@
+"""From a gateway's hub through Redis to the demand."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+from structlog.testing import capture_logs
+
+from gateway.hub import Hub
+from gateway.interest import Interest as Claims
+from ingest.demand import interest
+from ingest.demand.interest import Interest
+from ingest.demand.wanted import Demand
+from shared import keys
+from shared.redis_source import RedisSource
+from shared.valkey_server import ValkeyServer
+from tests.services import until
+
+
+@asynccontextmanager
+async def background(*works: Interest | Claims) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(work.run()) for work in works]
+    try:
+        yield
+        assert not any(task.done() for task in tasks), "it has ended"
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+def hub_of(client: Redis, name: str) -> tuple[Hub, Claims]:
+    hub = Hub(asyncio.get_running_loop(), flush_interval=0, clock=time.time)
+    claims = Claims(client, hub, name)
+    hub.on_change.append(claims.topics_changed)
+    return hub, claims
+
+
+@asynccontextmanager
+async def demand_of(source: RedisSource) -> AsyncIterator[tuple[Redis, Demand]]:
+    demand = Demand(time.monotonic)
+    async with (
+        source.client("commands") as client,
+        source.client("subscriber", subscriber=True) as subscriber,
+        background(Interest(client, subscriber, demand)),
+    ):
+        yield client, demand
+
+
+def viewers(demand: Demand) -> dict[str, int]:
+    return {want.symbol: want.viewers for want in demand.wanted() if not want.lingering}
+
+
+async def test_viewers_of_all_gateways_are_added_up(any_source: RedisSource) -> None:
+    async with demand_of(any_source) as (client, demand):
+        (hub_a, claims_a), (hub_b, claims_b) = hub_of(client, "a"), hub_of(client, "b")
+        async with background(claims_a, claims_b):
+            hub_a.watch(["price:SPY", "price:SPY", "quote:IBM"])
+            hub_b.watch(["price:SPY", "news:*"])
+            await until(lambda: viewers(demand) == {"SPY": 3, "IBM": 1})
+            await until(lambda: demand.watches("news:*"))
+
+
+async def test_a_new_topic_and_its_end_are_a_nudge_and_a_number_is_not(
+    any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interest, "POLL_SECONDS", 1000.0)
+    monkeypatch.setattr("gateway.interest.RENEW_SECONDS", 0.5)
+    async with demand_of(any_source) as (client, demand):
+        hub, claims = hub_of(client, "a")
+        async with background(claims):
+            [channel] = hub.watch(["price:SPY"])
+            await until(lambda: viewers(demand) == {"SPY": 1})
+            hub.watch(["price:SPY"])
+
+            async def told() -> bool:
+                claim: Any = await client.hget(keys.INTEREST, "a price:SPY")
+                return claim is not None and claim.endswith(b" 2")
+
+            await until(told)
+            assert viewers(demand) == {"SPY": 1}
+            hub.watch(["price:IBM"])
+            await until(lambda: viewers(demand) == {"SPY": 2, "IBM": 1})
+
+            hub.unwatch([channel, channel])
+            channel.idle_since -= 1000
+            hub.drop_idle()
+            await until(lambda: viewers(demand) == {"IBM": 1})
+        await until(lambda: viewers(demand) == {})
+
+
+async def test_a_topic_that_is_kept_without_viewers_stays_claimed(any_source: RedisSource) -> None:
+    async with demand_of(any_source) as (client, demand):
+        hub, claims = hub_of(client, "a")
+        async with background(claims):
+            hub.unwatch(hub.watch(["trade:SPY"]))
+            await until(lambda: demand.watches("trade:SPY"))
+            assert viewers(demand) == {"SPY": 0}
+
+
+async def test_claims_that_expire_or_have_another_form_go(any_source: RedisSource) -> None:
+    async with any_source.client("test") as client:
+        now = time.time() * 1000
+        await client.hset(
+            keys.INTEREST,
+            mapping={
+                "a price:SPY": f"{now + 60_000:.0f} 1",
+                "b price:SPY": f"{now - 1:.0f} 5",
+                "a price:IBM": f"{now + 200:.0f} 1",
+                "a price:GE": "soon",
+                "price:BAC": f"{now + 60_000:.0f} 1",
+            },
+        )
+        async with demand_of(any_source) as (_, demand):
+            await until(lambda: viewers(demand) == {"SPY": 1})
+            assert await client.hkeys(keys.INTEREST) == [b"a price:SPY"]
+
+
+async def test_many_nudges_are_few_readings(
+    source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interest, "POLL_SECONDS", 1000.0)
+    updates: list[int] = []
+    async with demand_of(source) as (client, demand):
+        real = demand.update
+
+        def update(watched: dict[str, int]) -> None:
+            updates.append(len(watched))
+            real(watched)
+
+        monkeypatch.setattr(demand, "update", update)
+        hub, claims = hub_of(client, "a")
+        async with background(claims):
+            for number in range(1000):
+                hub.watch([f"price:S{number}"])
+                if not number % 10:
+                    await asyncio.sleep(0)
+            await until(lambda: len(viewers(demand)) == 1000)
+    assert len(updates) < 500
+
+
+async def test_while_redis_is_away_the_demand_stays_and_then_follows_again(
+    valkey: ValkeyServer,
+) -> None:
+    source = RedisSource(valkey.url)
+    async with demand_of(source) as (client, demand):
+        hub, claims = hub_of(client, "a")
+        async with background(claims):
+            hub.watch(["price:SPY"])
+            await until(lambda: viewers(demand) == {"SPY": 1})
+            await valkey.stop()
+            hub.watch(["price:IBM"])
+            await asyncio.sleep(0.1)
+            assert viewers(demand) == {"SPY": 1}
+            await valkey.start()
+            claims.redis_connected()
+            await until(lambda: viewers(demand) == {"SPY": 1, "IBM": 1})
+
+
+async def test_a_key_of_another_kind_is_said_and_waited_out(source: RedisSource) -> None:
+    async with source.client("test") as client:
+        await client.zadd(keys.INTEREST, {"a price:SPY": 1})
+        with capture_logs() as lines:
+            async with demand_of(source) as (_, demand):
+                await until(lambda: bool(lines))
+                assert "WRONGTYPE" in lines[0]["error"]
+                await client.delete(keys.INTEREST)
+                await client.hset(keys.INTEREST, "a price:SPY", f"{2**45} 1")
+                await until(lambda: viewers(demand) == {"SPY": 1})

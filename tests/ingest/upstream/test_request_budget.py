@@ -1,0 +1,75 @@
+"""Alpaca's requests per minute, and the half that polling may have."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.upstream.request_budget import PAUSE_SECONDS, RequestBudget
+from tests.ingest.demand.wants import Clock
+
+
+def taken(budget: RequestBudget, *, polling: bool = False) -> int:
+    """Take whatever can be had now."""
+    count = 0
+    while budget.take(polling=polling) == 0:
+        count += 1
+    return count
+
+
+def test_a_burst_is_possible_and_the_wait_is_told() -> None:
+    clock = Clock()
+    budget = RequestBudget(200, clock)
+    assert taken(budget) == 50
+    wait = budget.take()
+    assert 0 < wait < 1
+    clock.now += wait
+    assert budget.take() == 0
+
+
+def test_polling_leaves_half_for_all_else() -> None:
+    clock = Clock()
+    budget = RequestBudget(200, clock)
+    assert taken(budget, polling=True) == 25
+    assert taken(budget) == 25
+
+    polls = 0
+    for _ in range(600):
+        clock.now += 0.1
+        polls += taken(budget, polling=True)
+    assert polls <= 60 * budget.polls_per_second + 1 <= 100
+    assert taken(budget) >= 25
+
+
+def test_a_refusal_empties_it_for_as_long_as_it_says() -> None:
+    clock = Clock()
+    budget = RequestBudget(200, clock)
+    budget.refused(20.0)
+    assert 20 < budget.take() < 21
+    assert 20 < budget.take(polling=True) < 60
+    clock.now += 20.5
+    assert taken(budget) == 1
+
+    budget.refused(None)
+    clock.now += PAUSE_SECONDS
+    assert budget.take() > 0
+    budget.refused(1e9)
+    clock.now += 61
+    assert budget.take() == 0
+
+
+@given(
+    per_minute=st.integers(1, 1000),
+    steps=st.lists(st.tuples(st.floats(0, 20), st.booleans(), st.integers(1, 300)), max_size=40),
+)
+def test_no_minute_has_more_than_the_limit_wherever_it_begins(
+    per_minute: int, steps: list[tuple[float, bool, int]]
+) -> None:
+    clock = Clock()
+    budget = RequestBudget(per_minute, clock)
+    times: list[float] = []
+    for seconds, polling, count in steps:
+        clock.now += seconds
+        answers = [budget.take(polling=polling) for _ in range(count)]
+        times += [clock.now] * answers.count(0)
+    for start in times:
+        within = sum(start <= at < start + 60 for at in times)
+        assert within <= max(per_minute, 3)

@@ -1,0 +1,319 @@
+"""What REST is asked, and who hears the answer."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import date
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from structlog.testing import capture_logs
+
+from ingest.bus.stored_prices import StoredPrices
+from ingest.demand import lookups
+from ingest.demand.lookups import Reason
+from ingest.demand.wanted import Demand
+from ingest.upstream import snapshots
+from ingest.upstream.alpaca_rest import AlpacaRest
+from ingest.upstream.snapshots import Snapshot, Snapshots
+from shared import keys
+from shared.price import Price
+from shared.redis_source import RedisSource
+from simulator import DEFAULT_KEY, DEFAULT_SECRET
+from simulator.service import Simulator, SimulatorSettings
+from tests.ingest.demand.wants import Clock, names
+from tests.ingest.trades import NOON, SECOND, ns
+from tests.ingest.upstream.rest_stub import RestStub, closed, stubbed, symbols_of, traded
+from tests.services import until
+
+DAY = 24 * 3600 * SECOND
+
+
+def previous_closes(bars: Mapping[str, Any], today: date) -> dict[str, float]:
+    before = {s: [row for row in rows if row["t"] < str(today)] for s, rows in bars.items()}
+    return {symbol: rows[-1]["c"] for symbol, rows in before.items() if rows}
+
+
+class Heard:
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.restored: list[str] = []
+        self.taken: list[tuple[str, Reason]] = []
+        self.snapshots: dict[str, Snapshot | None] = {}
+        self.closes: dict[str, float | None] = {}
+        self.gaps: list[tuple[list[str], float]] = []
+
+    def restore(self, price: Price) -> None:
+        self.restored.append(price.symbol)
+
+    def take(
+        self, symbol: str, snapshot: Snapshot | None, previous_close: float | None, reason: Reason
+    ) -> None:
+        if snapshot is not None:
+            float(snapshot["latestTrade"]["p"])
+        self.taken.append((symbol, reason))
+        self.snapshots[symbol] = snapshot
+        self.closes[symbol] = previous_close
+
+    def missed(self, symbols: Sequence[str], since: float) -> None:
+        self.gaps.append((sorted(symbols), since))
+
+    def times(self, symbol: str, reason: Reason | None = None) -> int:
+        return sum(each == symbol and (reason is None or why is reason) for each, why in self.taken)
+
+
+class Stage:
+    """Snapshots with what they stand on, at a time of our own."""
+
+    def __init__(self, rest: AlpacaRest) -> None:
+        self.now = NOON
+        self.demand = Demand(Clock())
+        self.polled: list[str] = []
+        self.heard = Heard()
+        self.redis = RedisSource("memory://").client("test")
+        self.work = Snapshots(
+            rest,
+            StoredPrices(self.redis),
+            self.demand,
+            self.heard,
+            polled=lambda: self.polled,
+            previous_closes=previous_closes,
+            clock=lambda: self.now,
+        )
+
+    def watch(self, *symbols: str) -> None:
+        self.demand.update({f"price:{symbol}": 1 for symbol in symbols})
+
+    async def until_taken(self, *symbols: str) -> None:
+        await until(lambda: all(self.heard.times(symbol) for symbol in symbols))
+
+
+@asynccontextmanager
+async def stage(rest: AlpacaRest) -> AsyncIterator[Stage]:
+    set_up = Stage(rest)
+    task = asyncio.create_task(set_up.work.run())
+    try:
+        yield set_up
+        assert not task.done(), "it has ended"
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        await set_up.redis.aclose()
+
+
+def refusing(*bad: str, then: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    def answer(request: Request) -> Response:
+        if set(bad).intersection(symbols_of(request)):
+            return JSONResponse({"message": "invalid symbol"}, 400)
+        return then(request)
+
+    return answer
+
+
+@pytest.fixture(autouse=True)
+def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshots, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(lookups, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(lookups, "RETRY_SECONDS", (0.02, 0.02))
+
+
+async def test_a_new_symbol_has_its_snapshot_and_its_previous_close_at_once() -> None:
+    async with stubbed(RestStub(snapshots=traded, bars=closed)) as rest, stage(rest) as set_up:
+        set_up.watch("SPY", "IBM")
+        await set_up.until_taken("SPY", "IBM")
+        set_up.watch("SPY", "IBM", "GE")
+        await set_up.until_taken("GE")
+
+        assert set_up.heard.closes == {"SPY": 4.5, "IBM": 4.5, "GE": 4.5}
+        assert sorted(set_up.heard.taken) == [(s, Reason.NEW) for s in ("GE", "IBM", "SPY")]
+
+
+async def test_a_thousand_symbols_at_once_are_ten_batches() -> None:
+    stub = RestStub(snapshots=traded, bars=closed)
+    async with stubbed(stub) as rest, stage(rest) as set_up:
+        set_up.watch(*names(1000))
+        await set_up.until_taken(*names(1000))
+
+    assert [len(symbols_of(each)) for each in stub.of("snapshots")] == [100] * 10
+    assert len(stub.of("bars")) == 10
+
+
+async def test_the_simulator_is_understood() -> None:
+    async with Simulator(SimulatorSettings(tape=None)) as simulator:
+        url = simulator.rest_url
+        rest = AlpacaRest(DEFAULT_KEY, DEFAULT_SECRET, data_url=url, trading_url=url, feed="iex")
+        await simulator.publish({"T": "t", "S": "SPY", "p": 5.5, "s": 1})
+        async with stage(rest) as set_up:
+            set_up.watch("SPY", "NOSUCH")
+            await set_up.until_taken("SPY", "NOSUCH")
+            found = await set_up.work.probe(["SPY", "NOSUCH"])
+        rest.close()
+
+    assert set_up.heard.snapshots["NOSUCH"] is None
+    assert set_up.heard.snapshots["SPY"] is not None
+    assert found is not None
+    assert list(found) == ["SPY"]
+
+
+async def test_on_a_new_day_everything_is_looked_up_again_with_a_new_close() -> None:
+    stub = RestStub(snapshots=traded, bars=closed)
+    async with stubbed(stub) as rest, stage(rest) as set_up:
+        set_up.watch("SPY")
+        await set_up.until_taken("SPY")
+        set_up.now += DAY
+        await until(lambda: set_up.heard.times("SPY", Reason.PREVIOUS_CLOSE) == 1)
+
+    ends = [each.query_params["end"][:10] for each in stub.of("bars")]
+    assert ends == ["2026-11-16", "2026-11-17"], "midnight in New York, told in UTC"
+
+
+async def test_what_has_no_slot_is_polled_again_and_again() -> None:
+    stub = RestStub(snapshots=traded, bars=closed)
+    async with stubbed(stub) as rest, stage(rest) as set_up:
+        set_up.watch("SPY", "IBM")
+        set_up.polled = ["IBM"]
+        await until(lambda: set_up.heard.times("IBM", Reason.POLL) >= 3)
+        assert set_up.heard.times("SPY") == 1
+        assert len(stub.of("bars")) == 1
+
+
+async def test_one_bad_symbol_spoils_the_others_neither_prices_nor_closes() -> None:
+    stub = RestStub(snapshots=refusing("S0042", then=traded), bars=refusing("S0042", then=closed))
+    async with stubbed(stub) as rest, stage(rest) as set_up:
+        set_up.watch(*names(100))
+        await set_up.until_taken(*names(100))
+        good = [symbol for symbol in names(100) if symbol != "S0042"]
+        await until(lambda: all(set_up.heard.closes[symbol] == 4.5 for symbol in good))
+        assert set_up.heard.snapshots["S0042"] is None
+
+        asked = len(stub.requests)
+        set_up.polled = ["S0042"]
+        await asyncio.sleep(0.2)
+        assert len(stub.requests) == asked, "it is not asked for again"
+
+
+async def test_a_first_price_does_not_wait_for_a_slow_close(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(snapshots, "CLOSES_SECONDS", 0.05)
+    monkeypatch.setattr(snapshots, "CLOSES_RETRY_SECONDS", 0.05)
+    release = asyncio.Event()
+
+    async def slow(request: Request) -> Response:
+        await release.wait()
+        return closed(request)
+
+    stub = RestStub(snapshots=traded, bars=slow)
+    async with stubbed(stub) as rest, stage(rest) as set_up:
+        set_up.watch("SPY")
+        await set_up.until_taken("SPY")
+        assert set_up.heard.closes == {"SPY": None}
+        release.set()
+        await until(lambda: set_up.heard.closes["SPY"] == 4.5)
+
+
+async def test_what_failed_is_asked_again_and_one_batch_does_not_hold_up_another() -> None:
+    hung, failing = asyncio.Event(), True
+
+    async def answer(request: Request) -> Response:
+        if "S0000" in symbols_of(request):
+            await hung.wait()
+        if failing and "S0150" in symbols_of(request):
+            return JSONResponse({"message": "no"}, 404)
+        return traded(request)
+
+    stub = RestStub(snapshots=answer, bars=closed)
+    with capture_logs() as lines:
+        async with stubbed(stub) as rest, stage(rest) as set_up:
+            set_up.watch(*names(250))
+            await set_up.until_taken("S0249")
+            assert set_up.heard.times("S0000") == set_up.heard.times("S0150") == 0
+            failing = False
+            await set_up.until_taken("S0150")
+            hung.set()
+            await set_up.until_taken("S0000")
+    assert "no snapshots" in {line["event"] for line in lines}
+
+
+async def test_a_malformed_snapshot_takes_no_other_with_it() -> None:
+    def answer(request: Request) -> Response:
+        return JSONResponse({"IBM": {"latestTrade": {}}, "SPY": {"latestTrade": {"p": 1}}})
+
+    async with (
+        stubbed(RestStub(snapshots=answer, bars=closed)) as rest,
+        stage(rest) as set_up,
+    ):
+        with capture_logs() as lines:
+            set_up.watch("IBM", "SPY")
+            await set_up.until_taken("SPY")
+        assert set_up.heard.times("IBM") == 0
+        assert [line["symbol"] for line in lines] == ["IBM"]
+
+
+async def test_what_was_missed_is_looked_up_or_announced() -> None:
+    status = 200
+
+    def answer(request: Request) -> Response:
+        return traded(request) if status == 200 else JSONResponse({}, status)
+
+    async with (
+        stubbed(RestStub(snapshots=answer, bars=closed)) as rest,
+        stage(rest) as set_up,
+    ):
+        set_up.watch("SPY", "IBM")
+        await set_up.until_taken("SPY", "IBM")
+        set_up.work.reconnected(["SPY", "IBM"], 7.0)
+        await until(lambda: set_up.heard.times("IBM", Reason.RECONNECT) == 1)
+        status = 403
+        set_up.work.reconnected(["SPY", "IBM"], 8.0)
+        await until(lambda: set_up.heard.gaps == [(["IBM", "SPY"], 8.0)])
+        status = 200
+        await until(lambda: set_up.heard.times("IBM", Reason.RECONNECT) == 2)
+        assert set_up.heard.gaps == [(["IBM", "SPY"], 8.0)]
+
+        set_up.work.look_up(["IBM"])
+        await until(lambda: set_up.heard.times("IBM", Reason.DOUBTFUL) == 1)
+
+
+async def test_a_probe_tells_the_newest_trades_or_that_rest_fails() -> None:
+    def answer(request: Request) -> Response:
+        return (
+            JSONResponse({"BAD": {"latestTrade": {"t": 5}}, "NONE": {}})
+            if ("BAD" in symbols_of(request))
+            else traded(request)
+        )
+
+    stub = RestStub(snapshots=answer)
+    async with stubbed(stub) as rest, stage(rest) as set_up:
+        at = ns("2026-11-16T17:00:00.5Z")
+        assert await set_up.work.probe(["SPY", "IBM"]) == {"SPY": at, "IBM": at}
+        assert await set_up.work.probe(["BAD", "NONE"]) == {}
+        stub.answers.clear()
+        assert await set_up.work.probe(["SPY"]) is None
+
+
+async def test_what_an_earlier_leader_published_is_taken_up_first() -> None:
+    async with stubbed(RestStub(snapshots=traded, bars=closed)) as rest, stage(rest) as set_up:
+        ahead = (
+            b'7-1\n{"event_id":"7-1","symbol":"SPY","price":6.5,"timestamp":"2099-01-01T00:00:00Z"}'
+        )
+        await set_up.redis.set(keys.last_key("price:SPY"), ahead)
+        await set_up.redis.set(keys.last_key("price:IBM"), b"not one of ours")
+        set_up.watch("SPY", "IBM")
+        await set_up.until_taken("SPY", "IBM")
+        assert set_up.heard.restored == ["SPY"]
+
+
+async def test_without_redis_nothing_new_is_looked_up_that_might_be_older() -> None:
+    stub = RestStub(snapshots=traded, bars=closed)
+    async with stubbed(stub) as rest, stage(rest) as set_up:
+        present = set_up.work._stored
+        set_up.work._stored = StoredPrices(RedisSource("redis://127.0.0.1:1/0").client("test"))
+        set_up.watch("SPY")
+        await asyncio.sleep(0.2)
+        assert stub.requests == []
+        set_up.work._stored = present
+        await set_up.until_taken("SPY")
