@@ -8,13 +8,16 @@ from contextlib import suppress
 
 import structlog
 
-from ingest.bus.lease import RENEW_SECONDS, Lease, LeaseLostError
+from ingest.bus.lease import Lease, LeaseLostError
 from ingest.leadership import Leadership, RedisClients
 from ingest.settings import IngestSettings
 from ingest.upstream.alpaca_rest import AlpacaRest
 from shared.redis_source import REDIS_ERRORS, RedisSource
 
 log = structlog.get_logger()
+
+CLAIM_SECONDS = 0.1
+"""How often a standby asks for the lease: a clean hand-over has to be live within a second."""
 
 
 class IngestService:
@@ -68,7 +71,7 @@ class IngestService:
                 log.warning(waits_for)
                 told = waits_for
             with suppress(TimeoutError):
-                async with asyncio.timeout(RENEW_SECONDS):
+                async with asyncio.timeout(CLAIM_SECONDS):
                     await stop.wait()
         return False
 
@@ -76,7 +79,8 @@ class IngestService:
         try:
             await leadership.run(stop)
         except BaseExceptionGroup as group:
-            _, other = group.split(LeaseLostError)
+            lost, other = group.split(LeaseLostError)
             if other is not None:
                 raise other.exceptions[0] from None
-            log.warning("lease lost: another ingest leads")
+            assert lost is not None  # noqa: S101 - a group holds at least one
+            log.warning("lease lost", reason=str(lost.exceptions[0]))

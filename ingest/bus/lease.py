@@ -14,40 +14,51 @@ log = structlog.get_logger()
 
 RENEW_SECONDS = 0.5
 
-# The epoch is at least Redis' time in ms: it grows even when Redis has lost its counter, and no
+REDIS_AWAY_SECONDS = 30.0
+"""So long after the lease has run out, with Redis out of reach, leading is given up: another
+ingest may see Redis where this one does not, and needs Alpaca's slot."""
+
+# Whoever held it before takes it back under its old number if nobody else has led meanwhile, and
+# not at all if somebody has: what it knows is out of date then.
+# A new number is at least Redis' time in ms: it grows even when Redis has lost its counter, and no
 # gateway takes the new leader for an old one.
 _CLAIM = """
+local id, life, mine = ARGV[1], ARGV[2], ARGV[3]
 local held = redis.call('GET', KEYS[1])
-if held then
-  local holder, epoch = string.match(held, '^(%S+) (%d+)$')
-  if holder ~= ARGV[1] then return false end
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
-  return epoch
+if held == id .. ' ' .. mine then
+  redis.call('PEXPIRE', KEYS[1], life)
+  return mine
 end
-local now = redis.call('TIME')
-local millis = now[1] * 1000 + math.floor(now[2] / 1000)
-local newest = math.max(tonumber(redis.call('GET', KEYS[2]) or '0'), tonumber(ARGV[3]))
-local epoch = math.max(newest + 1, millis)
-epoch = string.format('%.0f', epoch)
+if held and string.match(held, '^%S+') ~= id then return false end
+local newest = tonumber(redis.call('GET', KEYS[2]) or '0')
+local epoch = mine
+if held or mine == '0' or newest < tonumber(mine) then
+  local now = redis.call('TIME')
+  local millis = now[1] * 1000 + math.floor(now[2] / 1000)
+  epoch = string.format('%.0f', math.max(newest + 1, tonumber(mine) + 1, millis))
+elseif newest > tonumber(mine) then
+  return false
+end
 redis.call('SET', KEYS[2], epoch)
-redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. epoch, 'PX', ARGV[2])
+redis.call('SET', KEYS[1], id .. ' ' .. epoch, 'PX', life)
 return epoch
 """
 
 _RELEASE = """
-if string.match(redis.call('GET', KEYS[1]) or '', '^%S+') == ARGV[1] then
-  return redis.call('DEL', KEYS[1])
-end
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
 """
 
 
 class LeaseLostError(Exception):
-    """Another ingest leads."""
+    """This process does not lead any more, and what it knows must not be published."""
 
 
 class Lease:
-    """One process's claim. ``epoch`` is its fencing number while it holds; ``on_epoch`` hears it.
+    """One process's claim. ``epoch`` is its fencing number while it holds.
+
+    ``on_epoch`` hears the number when it is a new one, and again whenever Redis is back after it
+    was away: what is stored there may then be older than what was published.
 
     Nothing may be published once ``valid`` would wait: Redis was out of reach for so long that
     another process may lead.
@@ -67,10 +78,13 @@ class Lease:
         self._release = client.register_script(_RELEASE)
         self._monotonic = monotonic
         self._valid_until = 0.0
+        self._reachable = True
         self._renewed = asyncio.Event()
 
     async def claim(self) -> bool:
-        """Take or renew the lease; return False where another process holds it.
+        """Take or renew the lease.
+
+        Returns False where another process holds it, or has held it since this one did.
 
         Raises:
             RedisError, OSError: Redis is away.
@@ -84,31 +98,34 @@ class Lease:
             self._valid_until = 0.0
             return False
         self._valid_until = asked + keys.LEASE_MILLISECONDS / 1000
-        if int(answer) != self.epoch:
-            self.epoch = int(answer)
-            log.info("lease taken", epoch=self.epoch)
-            self.on_epoch(self.epoch)
+        epoch = int(answer)
+        if epoch != self.epoch:
+            log.info("lease taken", epoch=epoch)
+        if epoch != self.epoch or not self._reachable:
+            self.epoch, self._reachable = epoch, True
+            self.on_epoch(epoch)
         self._renewed.set()
         return True
 
     async def renew(self) -> None:
-        """Renew until cancelled, through every loss of Redis.
+        """Renew until cancelled, through losses of Redis that are not too long.
 
         Raises:
-            LeaseLostError: another process holds it.
+            LeaseLostError: another process leads or has led, or Redis was away for too long.
         """
-        reachable = True
         while True:
+            reachable = self._reachable
             try:
                 if not await self.claim():
-                    raise LeaseLostError
+                    raise LeaseLostError("another ingest leads")
                 if not reachable:
                     log.info("redis connected")
-                reachable = True
             except REDIS_ERRORS as error:
                 if reachable:
                     log.warning("redis lost", error=str(error) or type(error).__name__)
-                reachable = False
+                self._reachable = False
+                if self._monotonic() - self._valid_until > REDIS_AWAY_SECONDS:
+                    raise LeaseLostError("redis was away for too long") from error
             await asyncio.sleep(RENEW_SECONDS)
 
     async def valid(self) -> int:
@@ -119,10 +136,10 @@ class Lease:
         return self.epoch
 
     async def release(self) -> None:
-        """Give the lease to whoever waits for it.
+        """Give the lease to whoever waits for it, if it is held.
 
         Raises:
             RedisError, OSError: Redis is away; the lease expires by itself.
         """
         self._valid_until = 0.0
-        await self._release(keys=[keys.LEASE], args=[self._ingest_id])
+        await self._release(keys=[keys.LEASE], args=[f"{self._ingest_id} {self.epoch}"])

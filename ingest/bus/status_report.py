@@ -19,7 +19,7 @@ FAILED_MILLISECONDS = 600_000
 
 # A paused leader that wakes must not overwrite its successor's report.
 _REPORT = """
-if string.match(redis.call('GET', KEYS[1]) or '', '^%S+') ~= ARGV[1] then return 0 end
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
 redis.call('PUBLISH', KEYS[2], ARGV[2] .. '\\n' .. ARGV[3])
 return 1
@@ -63,5 +63,5 @@ class StatusReport:
         with suppress(*REDIS_ERRORS):
             await self._script(
                 keys=[keys.LEASE, keys.INGEST_STATUS],
-                args=[self._ingest_id, str(event_id), body, life],
+                args=[f"{self._ingest_id} {self._lease.epoch}", str(event_id), body, life],
             )

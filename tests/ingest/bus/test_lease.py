@@ -160,18 +160,15 @@ async def test_it_is_not_valid_once_its_time_is_over_by_our_own_clock(
             assert await asyncio.gather(*waiting) == [epoch] * 3
 
 
-async def test_it_is_not_valid_after_a_release_or_a_refusal(any_source: RedisSource) -> None:
+async def test_it_is_not_valid_after_a_release(any_source: RedisSource) -> None:
     async with any_source.client("test") as client:
-        first, second = Lease(client, "first"), Lease(client, "second")
+        first = Lease(client, "first")
         await take(first)
         await first.release()
-        await take(second)
-        assert not await first.claim()
 
         waiting = asyncio.create_task(first.valid())
         await asyncio.wait([waiting], timeout=0.05)
         assert not waiting.done()
-        await second.release()
         await take(first)
         async with asyncio.timeout(10):
             assert await waiting == first.epoch
@@ -190,6 +187,127 @@ async def test_it_is_not_valid_once_another_holds_it(any_source: RedisSource) ->
         assert not waiting.done()
         waiting.cancel()
         await asyncio.wait([waiting])
+
+
+async def test_who_was_away_and_followed_by_nobody_goes_on_under_its_number(
+    any_source: RedisSource,
+) -> None:
+    async with any_source.client("test") as client:
+        heard: list[int] = []
+        lease = Lease(client, "first")
+        lease.on_epoch = heard.append
+        before = await take(lease)
+        await client.delete(keys.LEASE)
+
+        assert await take(lease) == before
+        assert heard == [before]
+        assert await client.pttl(keys.LEASE) > 0
+
+
+async def test_who_was_away_while_another_led_does_not_get_it_back_though_it_is_free(
+    any_source: RedisSource,
+) -> None:
+    async with any_source.client("test") as client:
+        first, second = Lease(client, "first"), Lease(client, "second")
+        await take(first)
+        await client.delete(keys.LEASE)
+        await take(second)
+        await second.release()
+
+        with pytest.raises(LeaseLostError):
+            async with asyncio.timeout(10):
+                await first.renew()
+        assert not await client.exists(keys.LEASE)
+        assert await Lease(client, "first").claim()
+
+
+async def test_a_number_older_than_the_holders_is_a_loss_of_data_and_begins_a_new_one(
+    any_source: RedisSource,
+) -> None:
+    async with any_source.client("test") as client:
+        lease = Lease(client, "first")
+        before = await take(lease)
+        await client.delete(keys.LEASE)
+        await client.set(keys.EPOCH, before - 5)  # a replica that lagged, a backup
+
+        assert await take(lease) > before
+
+
+async def test_a_process_that_did_not_get_to_release_takes_it_anew_with_a_new_number(
+    any_source: RedisSource,
+) -> None:
+    async with any_source.client("test") as client:
+        before = await take(Lease(client, "first"))
+
+        assert await take(Lease(client, "first")) > before
+
+
+async def test_a_claim_whose_answer_was_lost_costs_nothing_but_a_number(
+    any_source: RedisSource,
+) -> None:
+    async with any_source.client("test") as client:
+        lease = Lease(client, "first")
+        await take(lease)
+        claimed = lease.epoch + 7
+        await client.set(keys.LEASE, f"first {claimed}")
+        await client.set(keys.EPOCH, claimed)
+
+        assert await take(lease) > claimed
+
+
+async def test_it_releases_nothing_but_what_it_holds(any_source: RedisSource) -> None:
+    async with any_source.client("test") as client:
+        old, new = Lease(client, "first"), Lease(client, "first")
+        await take(old)
+        await take(new)
+        await old.release()
+
+        assert await client.exists(keys.LEASE)
+
+
+async def test_its_holder_hears_its_number_again_when_redis_is_back(
+    any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Redis with a disk comes back with its lease and its counter, and without its newest."""
+    monkeypatch.setattr(lease_module, "RENEW_SECONDS", 0.02)
+    async with any_source.client("test") as client:
+        heard: list[int] = []
+        lease = Lease(client, "first")
+        lease.on_epoch = heard.append
+        epoch = await take(lease)
+
+        async def away(**_: object) -> None:
+            raise ConnectionError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(lease, "_claim", away)
+            renewing = asyncio.create_task(lease.renew())
+            await until(lambda: not lease._reachable)
+        await until(lambda: len(heard) > 1)
+        await take(lease)
+        assert heard == [epoch, epoch]
+        renewing.cancel()
+        await asyncio.wait([renewing])
+
+
+async def test_who_cannot_reach_redis_for_long_gives_up_leading(
+    valkey: ValkeyServer, source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease_module, "RENEW_SECONDS", 0.01)
+    now = 100.0
+    async with source.client("test") as client:
+        lease = Lease(client, "first", monotonic=lambda: now)
+        await take(lease)
+        await valkey.stop()
+        now += keys.LEASE_MILLISECONDS / 1000 + lease_module.REDIS_AWAY_SECONDS
+        renewing = asyncio.create_task(lease.renew())
+        await asyncio.sleep(0.1)
+        assert not renewing.done()
+
+        now += 0.1
+        with pytest.raises(LeaseLostError, match="too long"):
+            async with asyncio.timeout(10):
+                await renewing
 
 
 async def test_renewing_lives_through_a_restart_of_redis(
