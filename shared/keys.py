@@ -4,12 +4,20 @@ A topic is itself the key of its value and the name of its channel; ``last_key``
 braces so that in a cluster the last value lies in the same slot.
 """
 
+from types import MappingProxyType
+
+from shared.topics import DAY_BAR, NEWS, TRADE
+
 LEASE = "ingest:lease"
 """Which ingest process leads; expires unless renewed."""
 LEASE_MILLISECONDS = 2_500
 
 EPOCH = "ingest:epoch"
 """The fencing number of the newest lease; no expiry."""
+
+PUBLISHED = "ingest:published"
+"""The id of the newest event that the publish script has taken; no expiry. A batch whose answer was
+lost is known by it when it comes again."""
 
 INGEST_STATUS = "ingest:status"
 """Key and channel: the leading ingest's health as JSON (``shared.ingest_status``)."""
@@ -23,12 +31,24 @@ INTEREST_MILLISECONDS = 15_000
 
 LAST_SECONDS = 7 * 24 * 3600
 
+HISTORY_SECONDS = 7 * 24 * 3600
+HISTORY_LENGTHS = MappingProxyType({TRADE: 1000, DAY_BAR: 10, NEWS: 200})
+"""How many events the stream of each ordered topic keeps, by kind; Redis may keep some more."""
+
 GATEWAY_SECONDS = 15
 
 
 def last_key(topic: str) -> str:
     """Return the key of a topic's last value with its id, as one message."""
     return f"{{{topic}}}:last"
+
+
+def history_key(topic: str) -> str:
+    """Return the key of an ordered topic's newest events: a stream whose ids are event ids.
+
+    Fields of an entry: ``data`` (the JSON), and ``event`` where the kind does not name the event.
+    """
+    return f"{{{topic}}}:history"
 
 
 def gateway_key(gateway_id: str) -> str:

@@ -1,25 +1,55 @@
--- Publish a batch: per event the value with its TTL, the last value, and the message, in one step.
--- KEYS: topic, last key, …   ARGV: epoch, TTL in ms, life of the last value in s,
--- then per event: seq, JSON, '1' if it traded just now.
--- An event that is not newer than the stored one is refused; so a batch may be sent twice.
-local epoch = tonumber(ARGV[1])
-local refused = 0
-for i = 1, #KEYS / 2 do
-  local topic, last = KEYS[2 * i - 1], KEYS[2 * i]
-  local seq, json, traded = ARGV[3 * i + 1], ARGV[3 * i + 2], ARGV[3 * i + 3]
-  local stored = redis.pcall('GETRANGE', last, 0, 48)  -- a key of another type is overwritten
-  if type(stored) ~= 'string' then stored = '' end
-  local stored_epoch, stored_seq = string.match(stored, '^(%d+)-(%d+)\n')
-  stored_epoch = tonumber(stored_epoch or '-1')
-  if epoch > stored_epoch or (epoch == stored_epoch and tonumber(seq) > tonumber(stored_seq)) then
-    local message = ARGV[1] .. '-' .. seq .. '\n' .. json
-    if traded == '1' then
-      redis.call('SET', topic, json, 'PX', ARGV[2])
-    end
-    redis.call('SET', last, message, 'EX', ARGV[3])
+-- Publish a batch in one step, once.
+-- KEYS: the fencing counter, the id of the newest published event.
+-- ARGV: epoch, seq of the first event and of the last, TTL in ms, life in s of a last value and of a
+-- history, and the events: of each a line that says how and where, and a line of JSON without its id.
+--   t<topic>                      merge topic, traded just now: value with TTL, last value, message
+--   m<topic>                      merge topic: last value, message
+--   o<length> <topic>[ <event>]   ordered topic: history of that length, message
+--   n <topic> <event>             named event of a merge topic: message
+-- One string for the whole batch: arguments cost the ingest more than all the rest.
+-- Returns how many events were refused, or -1 for all: a newer epoch has begun.
+local epoch, first, last = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local ttl, last_life, history_life, events = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local newest, published = unpack(redis.call('MGET', KEYS[1], KEYS[2]))
+if newest and tonumber(newest) > tonumber(epoch) then return -1 end
+local published_epoch, published_seq = string.match(published or '', '^(%d+)-(%d+)$')
+if published_epoch == epoch and tonumber(published_seq) >= first then return 0 end
+
+local find, sub, match, format = string.find, string.sub, string.match, string.format
+redis.call('SET', KEYS[2], epoch .. '-' .. last)
+local refused, seq, at = 0, first, 1
+while at <= #events do
+  local where_ends = find(events, '\n', at, true)
+  local json_ends = find(events, '\n', where_ends + 1, true)
+  local how = sub(events, at, at)
+  local id = epoch .. '-' .. format('%.0f', seq)
+  local json = '{"event_id":"' .. id .. '",' .. sub(events, where_ends + 2, json_ends - 1)
+  if how == 't' or how == 'm' then
+    local topic = sub(events, at + 1, where_ends - 1)
+    local message = id .. '\n' .. json
+    if how == 't' then redis.call('SET', topic, json, 'PX', ttl) end
+    redis.call('SET', '{' .. topic .. '}:last', message, 'EX', last_life)
     redis.call('PUBLISH', topic, message)
   else
-    refused = refused + 1
+    local where = sub(events, at + 1, where_ends - 1)
+    local length, topic, event = match(where, '^(%d*) (%S+) ?(%S*)$')
+    local stored = true
+    if how == 'o' then
+      local history = '{' .. topic .. '}:history'
+      local add = {'XADD', history, 'MAXLEN', '~', length, id, 'data', json}
+      if event ~= '' then
+        add[#add + 1] = 'event'
+        add[#add + 1] = event
+      end
+      stored = type(redis.pcall(unpack(add))) == 'string'  -- Redis refuses an older id
+      if stored then redis.call('EXPIRE', history, history_life) end
+    end
+    if stored then
+      redis.call('PUBLISH', topic, id .. (event ~= '' and ' ' .. event or '') .. '\n' .. json)
+    else
+      refused = refused + 1
+    end
   end
+  seq, at = seq + 1, json_ends + 1
 end
 return refused

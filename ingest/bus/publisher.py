@@ -1,28 +1,36 @@
 """From the outbox to Redis, in batches: one script call each, in the order of the ids."""
 
 import asyncio
+from collections.abc import Iterable
+from functools import lru_cache
 from importlib.resources import files
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from ingest.bus.lease import Lease
+from ingest.bus.lease import Lease, LeaseLostError
 from ingest.bus.outbox import Outbox, Publication
-from shared import keys, message
+from shared import keys
 from shared.event_id import EventId
 from shared.redis_source import REDIS_ERRORS
+from shared.topics import kind_of
 
 log = structlog.get_logger()
 
 BATCH = 500
 RETRY_SECONDS = 0.2
 
+FENCED = -1
+"""What the script answers when a newer epoch has begun."""
+
 
 class Publisher:
     """Gives every event its id and publishes it while the lease is held.
 
-    A batch whose answer was lost is sent again with the same ids: the script refuses what it has.
+    A batch whose answer was lost is sent again with the same ids: the script knows it. Should
+    Redis have lost its data meanwhile, what it had cannot be known: ordered events of the batch
+    become a ``gap`` then, since they could come twice.
     """
 
     def __init__(self, client: Redis, lease: Lease, outbox: Outbox, ttl_seconds: float) -> None:
@@ -33,15 +41,16 @@ class Publisher:
         self._script = client.register_script(
             files("ingest.bus").joinpath("publish.lua").read_text(encoding="utf-8")
         )
-        self._ttl_milliseconds = round(ttl_seconds * 1000)
+        self._lives = [round(ttl_seconds * 1000), keys.LAST_SECONDS, keys.HISTORY_SECONDS]
+        self._epoch = 0
         self._seq = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
     def begin_epoch(self) -> None:
-        """Count from 1 again and forget what waits: its values are published anew."""
-        self._seq = 0
-        self._outbox.clear()
+        """Count from 1 again if the lease has a new number. What waits is published under it."""
+        if self._lease.epoch != self._epoch:
+            self._epoch, self._seq = self._lease.epoch, 0
 
     def next_id(self) -> EventId:
         """Return the id of the next event."""
@@ -49,15 +58,19 @@ class Publisher:
         return EventId(self._lease.epoch, self._seq)
 
     async def run(self) -> None:
-        """Publish until cancelled."""
+        """Publish until cancelled.
+
+        Raises:
+            LeaseLostError: a newer epoch has begun; nothing of the batch was published.
+        """
         while True:
             self._idle.set()
             await self._outbox.waiting.wait()
             self._idle.clear()
-            epoch = await self._lease.valid()
+            await self._lease.valid()
             batch = self._outbox.take(BATCH)
             if batch:
-                await self._send(epoch, batch)
+                await self._send(batch)
 
     async def drain(self) -> None:
         """Wait until everything offered is published."""
@@ -65,25 +78,49 @@ class Publisher:
             await self._idle.wait()
             await asyncio.sleep(0)
 
-    async def _send(self, epoch: int, batch: list[Publication]) -> None:
-        names: list[str] = []
-        args: list[str | bytes | int] = [epoch, self._ttl_milliseconds, keys.LAST_SECONDS]
-        for publication in batch:
-            event_id = self.next_id()
-            names += [publication.topic, keys.last_key(publication.topic)]
-            stamped = message.stamp(event_id, publication.body)
-            args += [event_id.seq, stamped, "1" if publication.traded else "0"]
-        while epoch == self._lease.epoch:
+    async def _send(self, batch: list[Publication]) -> None:
+        sent_under, seqs, events = 0, (0, 0), b""
+        while True:
+            epoch = await self._lease.valid()
+            if epoch != sent_under:
+                if sent_under:
+                    batch = self._outbox.without_ordered(batch)
+                sent_under, events = epoch, _encoded(batch)
+                seqs = self._seq + 1, self._seq + len(batch)
+                self._seq += len(batch)
             try:
-                refused = int(await self._script(keys=names, args=args))
+                refused = int(
+                    await self._script(
+                        keys=[keys.EPOCH, keys.PUBLISHED],
+                        args=[epoch, *seqs, *self._lives, events],
+                    )
+                )
             except REDIS_ERRORS as error:
                 if isinstance(error, ResponseError):  # a lost connection is the lease's to report
                     log.warning("redis refuses to publish", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
-                epoch_now = await self._lease.valid()
-                if epoch_now != epoch:
-                    return
-            else:
-                self.refused += refused
-                self.published += len(batch) - refused
-                return
+                continue
+            if refused == FENCED:
+                raise LeaseLostError("a newer ingest has begun to lead")
+            self.refused += refused
+            self.published += len(batch) - refused
+            return
+
+
+def _encoded(batch: Iterable[Publication]) -> bytes:
+    """Return the events as the script reads them."""
+    lines: list[bytes] = []
+    for topic, body, traded, event in batch:
+        lines += (_where(topic, event, traded=traded), body)
+    lines.append(b"")
+    return b"\n".join(lines)
+
+
+@lru_cache(maxsize=16_384)
+def _where(topic: str, event: str | None, *, traded: bool) -> bytes:
+    """Return how and where the script publishes an event; see ``publish.lua``."""
+    length = keys.HISTORY_LENGTHS.get(kind_of(topic))
+    if length is None and event is None:
+        return f"{'t' if traded else 'm'}{topic}".encode()
+    how = "n" if length is None else f"o{length}"
+    return f"{how} {topic}".encode() + (b"" if event is None else f" {event}".encode())

@@ -13,11 +13,13 @@ import pytest
 from redis.asyncio import Redis
 
 from ingest.bus import lease as lease_module
-from ingest.bus.lease import Lease
+from ingest.bus import publisher
+from ingest.bus.lease import Lease, LeaseLostError
 from ingest.bus.outbox import Outbox, Publication
 from ingest.bus.publisher import BATCH, Publisher
 from shared import keys, message
 from shared.event_id import EventId
+from shared.gap import GAP
 from shared.redis_source import REDIS_ERRORS, RedisSource
 from shared.valkey_server import ValkeyServer
 from tests.services import until
@@ -29,12 +31,23 @@ def value(topic: str, number: int, *, traded: bool = True) -> Publication:
     return Publication(topic, b'{"n":%d}' % number, traded)
 
 
-async def run_script(client: Redis, epoch: int, *events: tuple[str, int, str]) -> int:
-    """Publish (topic, seq, traded) events; return how many were refused."""
-    names = [name for topic, _, _ in events for name in (topic, keys.last_key(topic))]
-    args: list[Any] = [epoch, 5000, 600]
-    for _, seq, traded in events:
-        args += [seq, '{"event_id":"%d-%d"}' % (epoch, seq), traded]  # noqa: UP031
+def printed(number: int, event: str | None = None, topic: str = "trade:SPY") -> Publication:
+    moment = f"2026-11-16T17:00:00.{number + 1:09d}Z"
+    return Publication(topic, b'{"n":%d,"timestamp":"%b"}' % (number, moment.encode()), event=event)
+
+
+async def run_script(client: Redis, epoch: int, first: int, *events: Publication) -> int:
+    """Publish a batch; return what the script answers."""
+    args: list[Any] = [
+        epoch,
+        first,
+        first + len(events) - 1,
+        5000,
+        600,
+        600,
+        publisher._encoded(events),
+    ]
+    names = [keys.EPOCH, keys.PUBLISHED]
     return int(await client.register_script(SCRIPT)(keys=names, args=args))
 
 
@@ -43,12 +56,13 @@ class Listener:
 
     def __init__(self) -> None:
         self.messages: list[tuple[str, EventId, dict[str, Any]]] = []
+        self.events: list[str | None] = []
 
     def ids(self, topic: str) -> list[EventId]:
         return [event_id for name, event_id, _ in self.messages if name == topic]
 
     def numbers(self, topic: str) -> list[int]:
-        return [body["n"] for name, _, body in self.messages if name == topic]
+        return [body["n"] for name, _, body in self.messages if name == topic and "n" in body]
 
 
 @asynccontextmanager
@@ -72,8 +86,9 @@ async def listening(source: RedisSource, *topics: str) -> AsyncIterator[Listener
                 if got["type"] == "subscribe":
                     subscribed.set()
                     continue
-                event_id, body, _ = message.unpack(got["data"])
+                event_id, body, event = message.unpack(got["data"])
                 listener.messages.append((got["channel"].decode(), event_id, json.loads(body)))
+                listener.events.append(event)
 
     task = asyncio.create_task(listen())
     try:
@@ -101,6 +116,14 @@ class Stage:
         async with asyncio.timeout(15):
             await self.publisher.drain()
 
+    async def history(self, topic: str) -> list[tuple[EventId, dict[str, Any], bytes | None]]:
+        """Return an ordered topic's stored events: id, JSON, name."""
+        entries: Any = await self.client.xrange(keys.history_key(topic))
+        return [
+            (EventId.parse(entry), json.loads(fields[b"data"]), fields.get(b"event"))
+            for entry, fields in entries
+        ]
+
     async def last(self, topic: str) -> tuple[EventId, dict[str, Any]] | None:
         stored = await self.client.get(keys.last_key(topic))
         if stored is None:
@@ -112,8 +135,8 @@ class Stage:
 
 @asynccontextmanager
 async def publishing(source: RedisSource, ttl_seconds: float = 5) -> AsyncIterator[Stage]:
-    async with source.client("lease") as client, source.client("publisher") as publisher:
-        stage = Stage(client, publisher, ttl_seconds)
+    async with source.client("lease") as client, source.client("publisher") as other:
+        stage = Stage(client, other, ttl_seconds)
         assert await stage.lease.claim()
         tasks = [
             asyncio.create_task(stage.publisher.run()),
@@ -163,51 +186,112 @@ async def test_ids_count_over_all_topics_and_batches(any_source: RedisSource) ->
         assert [each[2]["n"] for each in heard.messages] == list(range(count))
 
 
-@pytest.mark.parametrize(
-    ("stored", "newer", "accepted"),
-    [
-        ((5, 9), (5, 10), True),  # by number, not by letter
-        ((5, 10), (5, 9), False),
-        ((5, 10), (5, 10), False),
-        ((9, 1), (10, 1), True),
-        ((10, 1), (9, 99), False),
-        ((5, 99), (6, 1), True),
-        ((1_763_300_000_000, 5), (1_763_300_000_001, 1), True),
-        ((1_763_300_000_001, 1), (1_763_300_000_000, 5), False),
-    ],
-)
-async def test_what_is_not_newer_than_the_stored_is_refused(
-    any_source: RedisSource, stored: tuple[int, int], newer: tuple[int, int], accepted: bool
-) -> None:
-    async with any_source.client("test") as client, listening(any_source, "t", "end") as heard:
-        assert await run_script(client, stored[0], ("t", stored[1], "1")) == 0
-        assert await run_script(client, newer[0], ("t", newer[1], "1")) == (0 if accepted else 1)
-        await run_script(client, 99, ("end", 1, "0"))
-        await until(lambda: bool(heard.ids("end")))
-
-        assert heard.ids("t") == [EventId(*stored)] + ([EventId(*newer)] if accepted else [])
-        left_text = b"%d-%d" % (newer if accepted else stored)
-        assert await client.getrange(keys.last_key("t"), 0, len(left_text)) == left_text + b"\n"
-        assert await client.get("t") == b'{"event_id":"%s"}' % left_text
-
-
 async def test_a_batch_that_is_sent_twice_is_published_once(any_source: RedisSource) -> None:
-    batch = [("a", 1, "1"), ("b", 2, "1"), ("a", 3, "1")]
-    async with any_source.client("test") as client, listening(any_source, "a", "b") as heard:
-        assert await run_script(client, 7, *batch) == 0
-        assert await run_script(client, 7, *batch) == len(batch)
-        assert await run_script(client, 7, ("b", 4, "1")) == 0
-        await until(lambda: len(heard.ids("b")) == 2)
+    batch = [value("a", 1), printed(2, topic="trade:B"), Publication("a", b'{"n":3}', event="gap")]
+    async with (
+        any_source.client("test") as client,
+        listening(any_source, "a", "trade:B") as heard,
+    ):
+        for _ in range(2):
+            assert await run_script(client, 7, 1, *batch) == 0
+        assert await run_script(client, 7, 4, printed(4, topic="trade:B")) == 0
+        await until(lambda: len(heard.ids("trade:B")) == 2)
 
         assert heard.ids("a") == [EventId(7, 1), EventId(7, 3)]
+        assert await client.xlen(keys.history_key("trade:B")) == 2
 
 
-async def test_one_refused_event_does_not_hold_up_its_batch(any_source: RedisSource) -> None:
+async def test_a_batch_of_an_older_epoch_is_refused_whole(any_source: RedisSource) -> None:
+    async with any_source.client("test") as client, listening(any_source, "a") as heard:
+        await client.set(keys.EPOCH, 8)
+        await run_script(client, 8, 1, value("a", 1))
+
+        assert await run_script(client, 7, 5, value("a", 2), value("b", 3)) == publisher.FENCED
+        assert await run_script(client, 8, 2, value("a", 4)) == 0
+        await until(lambda: len(heard.messages) == 2)
+        assert heard.numbers("a") == [1, 4]
+        assert not await client.exists("b")
+
+
+async def test_a_lost_fencing_counter_refuses_nobody(any_source: RedisSource) -> None:
     async with any_source.client("test") as client:
-        await run_script(client, 8, ("a", 1, "1"))
+        await run_script(client, 8, 1, value("a", 1))
 
-        assert await run_script(client, 7, ("a", 5, "1"), ("b", 6, "1")) == 1
-        assert await client.get("b") == b'{"event_id":"7-6"}'
+        assert await run_script(client, 9, 1, value("a", 2)) == 0
+        assert await client.get("a") == b'{"event_id":"9-1","n":2}'
+
+
+async def test_a_publisher_that_meets_a_newer_epoch_ends_with_the_lease_lost(
+    any_source: RedisSource,
+) -> None:
+    async with any_source.client("test") as client:
+        stage = Stage(client, client, 5)
+        assert await stage.lease.claim()
+        await client.set(keys.EPOCH, stage.lease.epoch + 1)
+        stage.outbox.offer(value("price:SPY", 1))
+
+        with pytest.raises(LeaseLostError):
+            async with asyncio.timeout(10):
+                await stage.publisher.run()
+        assert await stage.last("price:SPY") is None
+        assert stage.publisher.published == 0
+
+
+async def test_ordered_events_are_kept_in_a_history_whose_ids_are_theirs(
+    any_source: RedisSource,
+) -> None:
+    async with (
+        listening(any_source, "trade:SPY") as heard,
+        publishing(any_source) as stage,
+    ):
+        await stage.publish(printed(1), printed(2, "correction"), printed(3))
+        await until(lambda: len(heard.messages) == 3)
+
+        stored = await stage.history("trade:SPY")
+        epoch = stage.lease.epoch
+        assert [event_id for event_id, _, _ in stored] == [EventId(epoch, n) for n in (1, 2, 3)]
+        assert [event for _, _, event in stored] == [None, b"correction", None]
+        assert [("trade:SPY", event_id, body) for event_id, body, _ in stored] == heard.messages
+        assert heard.events == [None, "correction", None]
+        assert await stage.last("trade:SPY") is None
+        life = await stage.client.ttl(keys.history_key("trade:SPY"))
+        assert 0 < life <= keys.HISTORY_SECONDS
+        assert stage.publisher.published == 3
+
+
+async def test_a_history_is_trimmed(any_source: RedisSource) -> None:
+    async with publishing(any_source) as stage:
+        await stage.publish(*(printed(n, topic="bar.1Day:SPY") for n in range(1000)))
+
+        assert len(await stage.history("bar.1Day:SPY")) < 300  # Redis trims by whole nodes
+        assert stage.publisher.published == 1000
+
+
+async def test_a_named_event_of_a_merge_topic_is_only_published(any_source: RedisSource) -> None:
+    async with (
+        listening(any_source, "price:SPY") as heard,
+        publishing(any_source) as stage,
+    ):
+        await stage.publish(value("price:SPY", 1), Publication("price:SPY", b'{"n":2}', event=GAP))
+        await until(lambda: len(heard.messages) == 2)
+
+        assert heard.events == [None, GAP]
+        stored = await stage.last("price:SPY")
+        assert stored is not None
+        assert stored[1]["n"] == 1
+        assert not await stage.client.exists(keys.history_key("price:SPY"))
+
+
+async def test_an_older_id_than_the_histories_newest_is_refused_alone(
+    any_source: RedisSource,
+) -> None:
+    async with publishing(any_source) as stage:
+        history = keys.history_key("trade:SPY")
+        await stage.client.xadd(history, {"data": "{}"}, id=f"{stage.lease.epoch + 1}-1")
+        await stage.publish(printed(1), value("price:SPY", 2))
+
+        assert (stage.publisher.published, stage.publisher.refused) == (1, 1)
+        assert await stage.last("price:SPY") is not None
 
 
 @pytest.mark.parametrize("foreign", ["list", "text"])
@@ -248,23 +332,46 @@ async def test_without_a_valid_lease_nothing_is_published_until_it_is_renewed(
         await asyncio.wait([running])
 
 
-async def test_a_new_epoch_counts_from_one_and_forgets_what_waited(
+async def test_a_new_epoch_counts_from_one_and_what_waited_is_published_under_it(
     any_source: RedisSource,
 ) -> None:
-    async with publishing(any_source) as stage:
-        await stage.publish(value("t", 1), value("t", 2))
-        first = stage.lease.epoch
-        stage.outbox.offer(value("t", 3))
-        await stage.client.delete(keys.LEASE)
+    async with any_source.client("test") as client:
+        stage = Stage(client, client, 5)
         assert await stage.lease.claim()
-        assert len(stage.outbox) == 0
+        before = stage.publisher.next_id()
+        stage.outbox.offer(value("t", 3))
+        await client.flushall()
+        assert await stage.lease.claim()
+        running = asyncio.create_task(stage.publisher.run())
         await stage.publish(value("t", 4))
 
         stored = await stage.last("t")
         assert stored is not None
-        assert stored[0] == EventId(stage.lease.epoch, 1)
-        assert stage.lease.epoch > first
-        assert stored[1]["n"] == 4
+        assert (stored[0], stored[1]["n"]) == (EventId(stage.lease.epoch, 2), 4)
+        assert stage.lease.epoch > before.epoch
+        running.cancel()
+        await asyncio.wait([running])
+
+
+async def test_a_batch_that_a_redis_without_memory_may_have_had_comes_again_but_for_its_trades(
+    valkey: ValkeyServer, source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease_module, "RENEW_SECONDS", 0.1)
+    async with publishing(source) as stage:
+        await valkey.stop()
+        stage.outbox.offer(printed(1))
+        stage.outbox.offer(value("price:SPY", 2))
+        await until(lambda: not stage.outbox)  # it is on its way
+        stage.outbox.offer(printed(3))
+        await valkey.start()
+        await until(lambda: stage.publisher.published == 3)
+
+        told = [(event, body.get("n")) for _, body, event in await stage.history("trade:SPY")]
+        assert told == [(GAP.encode(), None), (None, 3)]
+        stored = await stage.last("price:SPY")
+        assert stored is not None
+        assert stored[1]["n"] == 2
+        assert stage.outbox.lost == 1
 
 
 async def go(valkey: ValkeyServer, fault: str) -> None:
