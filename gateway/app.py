@@ -22,7 +22,6 @@ from gateway.hub import Hub
 from gateway.settings import GatewaySettings
 from gateway.stream_response import StreamResponse
 from shared import ingest_status, keys, message, rfc3339
-from shared.ingest_status import IngestStatus
 from shared.price import Price
 from shared.redis_source import REDIS_ERRORS
 from shared.topics import price_topic
@@ -100,23 +99,23 @@ class Gateway:
         """``GET /api/stream/status``: read from Redis at this moment, so that it is true."""
         self._access.check(request)
         try:
-            stored = await self._client.get(keys.INGEST_STATUS)
+            stored: Any = await self._client.get(keys.INGEST_STATUS)
             reports = await gateway_report.read_all(self._client)
         except REDIS_ERRORS as error:
             return _json(self._status(None, [], str(error)))
-        report = None
-        with suppress(msgspec.DecodeError):  # none, or of another version
-            report = ingest_status.decode(stored or b"")
-        return _json(self._status(report, reports, None))
+        return _json(self._status(stored, reports, None))
 
     def _status(
         self,
-        report: IngestStatus | None,
+        stored: bytes | None,
         gateways: list[gateway_report.GatewayReport],
         redis_error: str | None,
     ) -> dict[str, Any]:
         mine = gateway_report.report_of(self.gateway_id, self.hub, self.feed, self._started)
         others = [other for other in gateways if other.gateway_id != self.gateway_id]
+        report = None
+        with suppress(msgspec.DecodeError):  # none, or of another version
+            report = ingest_status.decode(stored or b"")
         active = [] if report is None else report.active_symbols
         return {
             "alpaca_connected": report is not None and report.alpaca_connected,
@@ -125,7 +124,7 @@ class Gateway:
             "session": "unknown" if report is None else report.session,
             "clients": sum(each.clients for each in (mine, *others)),
             "feed": self.feed.event,
-            "ingest": report,
+            "ingest": None if report is None else msgspec.Raw(stored or b""),
             "gateways": [mine, *others],
             "redis": {"connected": redis_error is None, "error": redis_error},
         }

@@ -12,7 +12,17 @@ from shared.topics import kind_of
 class Channel:
     """A topic that somebody watches, with the last frame so that a newcomer needs no Redis."""
 
-    __slots__ = ("event_id", "frame", "head", "idle_since", "lanes", "loaded", "topic", "watchers")
+    __slots__ = (
+        "event_id",
+        "frame",
+        "head",
+        "idle_since",
+        "lanes",
+        "loaded",
+        "named",
+        "topic",
+        "watchers",
+    )
 
     def __init__(self, topic: str) -> None:
         self.topic = topic
@@ -20,6 +30,7 @@ class Channel:
         self.event_id: EventId = NEVER
         self.frame: bytes | None = None
         self.lanes: dict[float, Lane] = {}
+        self.named: dict[str, NamedEvent] = {}
         self.watchers = 0
         self.idle_since = 0.0
         self.loaded = asyncio.Event()
@@ -33,6 +44,30 @@ class Channel:
         for lane in self.lanes.values():
             lane.offer()
         return True
+
+    def announce(self, name: str, event_id: EventId, payload: bytes) -> bool:
+        """Send an event that is no value, such as ``gap``: at once, and after what was before it.
+
+        A client that does not read keeps the newest of each name, as it keeps the newest value.
+        """
+        event = self.named.setdefault(name, NamedEvent())
+        if event_id <= event.event_id:
+            return False
+        event.event_id = event_id
+        event.frame = sse.event(name, payload)
+        for lane in self.lanes.values():
+            lane.announce(event)
+        return True
+
+
+class NamedEvent:
+    """The newest event of one name on a channel."""
+
+    __slots__ = ("event_id", "frame")
+
+    def __init__(self) -> None:
+        self.event_id: EventId = NEVER
+        self.frame: bytes | None = None
 
 
 class Lane:
@@ -89,6 +124,14 @@ class Lane:
             self._send()
         else:  # the timer was late: what waits is already of the window that has begun
             self._cadence.remind(self, self._window)
+
+    def announce(self, event: NamedEvent) -> None:
+        """Send the frame that waits for the end of the window, if one does, then the event."""
+        if self._due:
+            self._send()
+        for client in self.clients:
+            if event.frame is not None:
+                client.send(event, event.frame)
 
     def _send(self) -> None:
         self._due = False

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from typing import Protocol
 
 from gateway.sink import Sink
+from shared.event_id import EventId
 
 
 class Moving(Protocol):
-    """What a client watches, as far as a client has to know it: a channel."""
+    """What a client watches, as far as a client has to know it: a channel, or a named event."""
 
+    event_id: EventId
     frame: bytes | None
 
 
@@ -76,7 +78,7 @@ class Client:
         """Queue the newest frame of every channel that moved while the client was stalled."""
         self.stalled_since = None
         held, self.held = self.held, {}
-        for channel, lane in held.items():
+        for channel, lane in sorted(held.items(), key=lambda each: each[0].event_id):
             if channel.frame is not None:
                 self.push(channel.frame)
             if lane is not None:

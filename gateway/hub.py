@@ -10,6 +10,7 @@ from gateway.flusher import Flusher
 from gateway.sink import Sink
 from shared import message
 from shared.event_id import NEVER, EventId
+from shared.topics import PRICE, kind_of
 
 LINGER_SECONDS = 5.0
 """How long a channel outlives its last client, who is often about to come back."""
@@ -84,7 +85,9 @@ class Hub:
         One step without a wait: no value is missed between the two, and none comes twice.
         """
         for channel in channels:
-            client.push(channel.frame or _no_value(channel))
+            frame = channel.frame or _no_value(channel)
+            if frame is not None:
+                client.push(frame)
             lane = channel.lanes.get(interval)
             if lane is None:
                 lane = channel.lanes[interval] = Lane(channel, self._cadence(interval))
@@ -111,14 +114,19 @@ class Hub:
     def publish(self, topic: bytes, packed: bytes) -> None:
         """Take a message, live or stored; an older one than the newest known is refused.
 
+        A named event (``gap``) goes to the topic's clients and leaves its value as it is.
+
         Raises:
             ValueError: the message is not one of ours.
         """
         channel = self.channels.get(topic)
         if channel is None:
             return
-        event_id, payload, _ = message.unpack(packed)
-        if channel.accept(event_id, payload):
+        event_id, payload, name = message.unpack(packed)
+        if name is not None:
+            if channel.announce(name, event_id, payload):
+                self.advance(event_id)
+        elif channel.accept(event_id, payload):
             self.advance(event_id)
         elif event_id < channel.event_id:
             self.refused += 1
@@ -132,10 +140,11 @@ class Hub:
         if channel is None or channel.loaded.is_set():
             return
         channel.loaded.set()
-        if channel.frame is None:
+        nothing = None if channel.frame is not None else _no_value(channel)
+        if nothing is not None:
             for lane in channel.lanes.values():
                 for client in lane.clients:
-                    client.push(_no_value(channel))
+                    client.push(nothing)
 
     def advance(self, event_id: EventId) -> None:
         """Note the highest id seen, which is the cursor of ``ready`` and ``heartbeat``."""
@@ -166,6 +175,9 @@ class Hub:
         return cadence
 
 
-def _no_value(channel: Channel) -> bytes:
+def _no_value(channel: Channel) -> bytes | None:
+    """Return what a stream says of a topic without a value: of a price why, of others nothing."""
+    if kind_of(channel.topic) != PRICE:
+        return None
     known = channel.loaded.is_set()
     return events.no_price(channel.topic, "no_trade_seen" if known else "redis_unavailable")

@@ -21,6 +21,7 @@ from gateway.interest import Interest
 from gateway.settings import GatewaySettings
 from gateway.subscriber import Subscriber
 from shared import rfc3339
+from shared.cancellation import cancel
 from shared.redis_source import REDIS_ERRORS, RedisSource
 
 log = structlog.get_logger()
@@ -81,8 +82,7 @@ class GatewayService:
                 await self._drain(hub)
                 server.should_exit = True
                 await serving
-                for task in background:
-                    task.cancel()
+                await cancel(*background)
 
     def _assemble(self, client: Redis) -> tuple[Gateway, Subscriber, Interest]:
         hub = Hub(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.api_error import ApiError
-from shared.topics import InvalidSymbolError, price_topic, stock_symbol
+from shared.topics import PRICE, STATUS, InvalidSymbolError, stock_symbol, topic
 
 MAX_INTERVAL_SECONDS = 60.0
 
@@ -41,12 +41,13 @@ def symbols_of(query: Mapping[str, str], limit: int) -> list[str]:
 
 
 def prices(query: Mapping[str, str], *, limit: int, interval: float) -> StreamRequest:
-    """Return what ``/api/stream/prices?symbols=&interval=`` asks for.
+    """Return what ``/api/stream/prices?symbols=&interval=`` asks for: prices, and their status.
 
     Raises:
         ApiError: 400 with the value that is wrong.
     """
-    topics = tuple(price_topic(symbol) for symbol in symbols_of(query, limit))
+    symbols = symbols_of(query, limit)
+    topics = tuple(topic(kind, symbol) for kind in (PRICE, STATUS) for symbol in symbols)
     return StreamRequest(topics, _interval_of(query, interval))
 
 

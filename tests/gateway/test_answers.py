@@ -77,7 +77,7 @@ async def test_status_tells_what_the_contract_says(any_source: RedisSource) -> N
     assert status["feed"]["state"] == "live"
     assert status["ingest"]["event_id"] == "1-3"
     [gateway] = status["gateways"]
-    assert (gateway["clients"], gateway["topics"], gateway["stalled"]) == (1, 1, 0)
+    assert (gateway["clients"], gateway["topics"], gateway["stalled"]) == (1, 2, 0)
 
 
 async def test_status_adds_up_all_gateways(any_source: RedisSource) -> None:

@@ -175,7 +175,7 @@ async def test_interest_is_given_back_at_the_end(any_source: RedisSource) -> Non
             await stream.until_kind("ready")
 
             async def claimed() -> bool:
-                return await client.zcard(keys.INTEREST) == 1
+                return await client.zcard(keys.INTEREST) == 2
 
             await until(claimed)
         gateway.stop.set()

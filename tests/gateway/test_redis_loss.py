@@ -169,7 +169,7 @@ async def test_a_topic_dropped_and_watched_again_is_read_again(any_source: Redis
             await stream.until_kind("ready")
         await until(lambda: not hub.clients)
         await ingest.store(3)
-        [channel] = hub.channels.values()
+        channel = hub.channels[b"price:SPY"]
         channel.idle_since -= 1_000  # as if nobody had watched for a while
 
         hub.drop_idle()
@@ -202,7 +202,7 @@ async def test_what_is_watched_is_claimed_with_a_nudge_and_expires_in_fifteen_se
         await nudges.aclose()  # type: ignore[no-untyped-call]
 
     now = seconds * 1000 + micros / 1000
-    assert set(claims) == {"price:IBM", "price:SPY"}
+    assert set(claims) == {"price:IBM", "price:SPY", "status:IBM", "status:SPY"}
     assert all(now < expiry <= now + 15_000 for expiry in claims.values())
 
 

@@ -54,7 +54,7 @@ async def test_hello_then_values_then_the_feed_then_ready_then_live(
         "ready",
     ]
     [hello] = stream.of("hello")
-    assert hello["topics"] == ["price:SPY", "price:IBM"]
+    assert hello["topics"] == ["price:SPY", "price:IBM", "status:SPY", "status:IBM"]
     assert (hello["interval"], hello["denied"], hello["resumed"]) == (0.0, [], False)
     told = [(price["symbol"], price["event_id"], price["price"]) for price in prices]
     assert told == [
@@ -116,7 +116,7 @@ async def test_symbols_are_upper_case_and_come_once(any_source: RedisSource) -> 
     ):
         [hello] = await stream.until_kind("hello")
 
-    assert hello["topics"] == ["price:SPY", "price:IBM"]
+    assert hello["topics"] == ["price:SPY", "price:IBM", "status:SPY", "status:IBM"]
 
 
 async def test_without_redis_a_stream_opens_and_says_what_is_missing(valkey: ValkeyServer) -> None:

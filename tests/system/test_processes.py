@@ -9,6 +9,7 @@ from typing import Any
 from bench.programs import Program, ingest_environment, program, ready
 from shared import keys
 from shared.redis_source import RedisSource
+from shared.topics import key_of
 from shared.valkey_server import ValkeyServer
 from simulator.service import Simulator, SimulatorSettings
 from tests.event_stream import EventStream, open_stream
@@ -86,12 +87,13 @@ async def test_a_killed_gateway_does_not_touch_the_others_clients_and_its_intere
         async def watched() -> set[str]:
             now = await redis.time()
             living: Any = await redis.zrangebyscore(keys.INTEREST, now[0] * 1000, "+inf")
-            return {member.decode().partition(" ")[2] for member in living}
+            topics = {member.decode().partition(" ")[2] for member in living}
+            return {key_of(topic) for topic in topics}
 
         async def only_the_other() -> bool:
-            return await watched() == {"price:SPY"}
+            return await watched() == {"SPY"}
 
-        assert await watched() == {"price:SPY", "price:AIG"}
+        assert await watched() == {"SPY", "AIG"}
         await until(only_the_other, seconds=keys.INTEREST_MILLISECONDS / 1000)
         await b.until(lambda s: len(by_id(s)) > before)
         assert not b.ended
