@@ -72,6 +72,11 @@ class IngestSettings(CommonSettings):
         return f"{self.alpaca_stream_url.rstrip('/')}/{version}/{self.alpaca_feed}"
 
     @property
+    def news_endpoint(self) -> str:
+        """The URL of the news' WebSocket."""
+        return f"{self.alpaca_stream_url.rstrip('/')}/v1beta1/news"
+
+    @property
     def trading_url(self) -> str:
         """The base URL of the REST API with the clock, the calendar and the account."""
         if self.alpaca_trading_url is not None:

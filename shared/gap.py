@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-GapReason = Literal["upstream_lost", "redis_unavailable", "overload"]
+GapReason = Literal["upstream_lost", "redis_unavailable", "not_recorded"]
 
 
 class Gap(msgspec.Struct, kw_only=True, rename={"from_": "from"}):
@@ -12,6 +12,7 @@ class Gap(msgspec.Struct, kw_only=True, rename={"from_": "from"}):
 
     ``upstream_lost``: Alpaca's connection was away and REST did not give what was missed.
     ``redis_unavailable``: more happened than the ingest could keep while Redis was away.
+    ``not_recorded``: no ingest led then, or nobody watched the topic.
     The JSON gets ``event_id`` when it is published; ``from_`` is ``from`` there.
     """
 

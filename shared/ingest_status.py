@@ -4,14 +4,50 @@ from typing import Literal
 
 import msgspec
 
+from shared.alarm import Alarm
+
 FeedState = Literal["connecting", "live", "reconnecting", "failed"]
 Session = Literal["pre", "regular", "post", "overnight", "closed", "unknown"]
+
+
+class StreamStatus(msgspec.Struct, kw_only=True):
+    """One of Alpaca's streams: ``stocks``, and ``news`` once somebody has watched it."""
+
+    name: str
+    state: FeedState
+    reason: str | None
+    since: str
+    reconnects: int
+
+
+class TapeCounts(msgspec.Struct, kw_only=True):
+    """What came over the stock stream since this process leads, and what was made of it.
+
+    ``ineligible``: trades whose sale conditions move no last price. ``late``: older than the last
+    price. ``quarantined``: outside sessions or far off the market. ``unsubscribed``: about symbols
+    that are not asked for. ``unknown_conditions`` by ``tape:code``, ``unknown_messages`` by ``T``.
+    """
+
+    frames: int
+    ticks: int
+    ineligible: int
+    late: int
+    quarantined: int
+    corrected: int
+    cancelled: int
+    malformed: int
+    unsubscribed: int
+    unknown_conditions: dict[str, int]
+    unknown_messages: dict[str, int]
 
 
 class IngestStatus(msgspec.Struct, kw_only=True):
     """The ingest's health. Times are RFC 3339 in UTC; ``lag_ms`` is receive minus exchange time.
 
-    A Render worker has no HTTP port: this is how it is seen.
+    ``alpaca_connected state reason since`` are those of the stock stream. ``over_limit``: symbols
+    that are polled. ``conflated``: values replaced by newer ones while Redis was slow; ``lost``:
+    events of which more came than could be kept then. A Render worker has no HTTP port: this is
+    how it is seen.
     """
 
     event_id: str
@@ -27,9 +63,13 @@ class IngestStatus(msgspec.Struct, kw_only=True):
     lag_ms: float | None
     active_symbols: list[str]
     over_limit: list[str]
-    frames: int
-    ticks: int
+    rejected: list[str]
+    alarms: list[Alarm]
+    streams: list[StreamStatus]
+    tape: TapeCounts
     published: int
+    conflated: int
+    lost: int
     reconnects: int
     started: str
 

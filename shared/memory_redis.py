@@ -26,4 +26,9 @@ class _CancellableConnection(FakeAsyncRedisConnection):
 
 def memory_client(server: FakeServer) -> Redis:
     """Return a client of ``server``; all clients of one server see the same data."""
-    return FakeAsyncRedis(server=server, protocol=2, connection_class=_CancellableConnection)
+    return FakeAsyncRedis(
+        server=server,
+        protocol=2,
+        connection_class=_CancellableConnection,
+        socket_timeout=None,  # redis-py's own makes every write an asyncio.wait_for as well
+    )

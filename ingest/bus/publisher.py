@@ -1,7 +1,8 @@
 """From the outbox to Redis, in batches: one script call each, in the order of the ids."""
 
 import asyncio
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from importlib.resources import files
 
@@ -33,7 +34,15 @@ class Publisher:
     become a ``gap`` then, since they could come twice.
     """
 
-    def __init__(self, client: Redis, lease: Lease, outbox: Outbox, ttl_seconds: float) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        lease: Lease,
+        outbox: Outbox,
+        ttl_seconds: float,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.published = 0
         self.refused = 0
         self._lease = lease
@@ -42,10 +51,18 @@ class Publisher:
             files("ingest.bus").joinpath("publish.lua").read_text(encoding="utf-8")
         )
         self._lives = [round(ttl_seconds * 1000), keys.LAST_SECONDS, keys.HISTORY_SECONDS]
+        self._monotonic = monotonic
+        self._waiting_since: float | None = None
         self._epoch = 0
         self._seq = 0
         self._idle = asyncio.Event()
         self._idle.set()
+
+    @property
+    def waiting_seconds(self) -> float:
+        """How long the batch under way has been waiting for Redis."""
+        since = self._waiting_since
+        return 0.0 if since is None else self._monotonic() - since
 
     def begin_epoch(self) -> None:
         """Count from 1 again if the lease has a new number. What waits is published under it."""
@@ -67,10 +84,12 @@ class Publisher:
             self._idle.set()
             await self._outbox.waiting.wait()
             self._idle.clear()
+            self._waiting_since = self._monotonic()
             await self._lease.valid()
             batch = self._outbox.take(BATCH)
             if batch:
                 await self._send(batch)
+            self._waiting_since = None
 
     async def drain(self) -> None:
         """Wait until everything offered is published."""

@@ -79,6 +79,10 @@ class Demand:
         """Say whether somebody watches a topic now; one that lingers is not watched."""
         return topic in self._watched
 
+    def recorded_topics(self) -> frozenset[str]:
+        """Return the watched topics that keep a history of what comes over a stream."""
+        return frozenset(topic for topic in self._watched if kind_of(topic) in (TRADE, NEWS))
+
     def news_symbols(self) -> frozenset[str]:
         """Return the symbols whose news somebody watches; ``*`` among them is all news."""
         return frozenset(key_of(topic) for topic in self._watched if kind_of(topic) == NEWS)

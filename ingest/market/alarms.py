@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from shared.alarm import Alarm
-from shared.ingest_status import FeedState, Session
+from shared.ingest_status import FeedState
 
 RECENT_SECONDS = 300.0
 AWAY_SECONDS = 30.0
@@ -36,7 +36,8 @@ class Facts(NamedTuple):
     """The ingest at one moment; counters are of this leadership and only grow."""
 
     streams: Sequence[StreamFacts] = ()
-    session: Session = "regular"
+    hours_unknown_seconds: float = 0.0
+    """For how long the session has been unknown."""
     lag_ms: float | None = None
     lag_alarm: bool = False
     over_limit: int = 0
@@ -175,10 +176,11 @@ def _of_rest(facts: Facts) -> Iterator[Alarm]:
             f"({facts.rest_error or 'no reason given'}): first prices and polled symbols are "
             "missing; check the keys, the plan's rate limit and Alpaca's status page",
         )
-    if facts.session == "unknown":
+    if facts.hours_unknown_seconds >= REST_SECONDS:
         yield Alarm(
             "hours_unknown",
-            "Alpaca's clock and calendar have not been read, so a silent stream cannot be told "
+            f"Alpaca's clock and calendar have not been read for "
+            f"{facts.hours_unknown_seconds:.0f} s, so a silent stream cannot be told "
             "from a closed market; check ALPACA_TRADING_URL and the keys",
         )
 

@@ -6,15 +6,16 @@ all subscriptions again at each change, and deadlock when asked to from its own 
 """
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Any
 
 import msgpack
-from alpaca.data.live import StockDataStream
+from alpaca.data.live.websocket import DataStream
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.legacy.exceptions import InvalidStatusCode
 
+from ingest.demand.subscription import Change
+from ingest.upstream import wire
 from ingest.upstream.feed_error import FeedError, from_http
 
 CONNECT_SECONDS = 10.0
@@ -24,8 +25,6 @@ CLOSE_SECONDS = 3.0
 
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 """The default of 1 MiB ends the connection, again and again, when a batch is larger."""
-
-Message = dict[str, Any]
 
 _NOT_ALPACA = (ValueError, TypeError, LookupError)
 """What alpaca-py raises when the welcome has another form than it expects."""
@@ -41,18 +40,18 @@ _WEBSOCKET = {
 }
 
 
-class AlpacaStream(StockDataStream):
+class AlpacaStream(DataStream):
     """One connection to one feed. Use: ``open``, then ``frame`` until it raises, then ``shut``."""
 
     _ws: Any  # alpaca-py declares None and assigns websockets' legacy client
 
     def __init__(self, endpoint: str, key: str, secret: str) -> None:
         super().__init__(
+            endpoint=endpoint,
             api_key=key,
             secret_key=secret,
             raw_data=True,
             websocket_params=dict(_WEBSOCKET),
-            url_override=endpoint,
         )
 
     async def open(self) -> None:
@@ -71,7 +70,7 @@ class AlpacaStream(StockDataStream):
         except InvalidStatusCode as error:
             await self.shut()
             raise from_http(error.status_code) from error
-        except (WebSocketException, OSError, BadFrameError, *_NOT_ALPACA) as error:
+        except (WebSocketException, OSError, wire.BadFrameError, *_NOT_ALPACA) as error:
             await self.shut()
             raise FeedError(f"no connection to Alpaca: {error or repr(error)}") from error
         except BaseException:
@@ -79,31 +78,26 @@ class AlpacaStream(StockDataStream):
             raise
         _stop_if_cancelled_since(before)
 
-    async def frame(self) -> list[Message]:
-        """Wait for a frame and return its messages in order.
-
-        Raises:
-            FeedError: the connection is lost.
-            BadFrameError: the frame is not msgpack; the connection stands.
-        """
-        try:
-            data = await self._ws.recv()
-        except ConnectionClosed as error:
-            raise FeedError(f"the connection to Alpaca was lost: {error}") from error
-        return decode(data)
-
-    async def change(
-        self, action: Literal["subscribe", "unsubscribe"], symbols: Sequence[str]
-    ) -> None:
-        """Ask for a change of the trades subscription; the answer comes as a frame.
+    async def frame(self) -> bytes | str:
+        """Return the next frame; while one waits already, without a pause.
 
         Raises:
             FeedError: the connection is lost.
         """
         try:
-            await self._ws.send(msgpack.packb({"action": action, "trades": list(symbols)}))
+            frame: bytes | str = await self._ws.recv()
         except ConnectionClosed as error:
             raise FeedError(f"the connection to Alpaca was lost: {error}") from error
+        return frame
+
+    async def change(self, change: Change) -> None:
+        """Ask for a change of the subscription; the answer comes as a frame.
+
+        A connection that has ended says so, and why, to who reads its frames.
+        """
+        request = {"action": change.action, change.channel: list(change.symbols)}
+        with suppress(ConnectionClosed):
+            await self._ws.send(msgpack.packb(request))
 
     async def shut(self) -> None:
         """Close with a WebSocket close, which frees Alpaca's only slot at once."""
@@ -121,11 +115,13 @@ class AlpacaStream(StockDataStream):
         keys = {"action": "auth", "key": self._api_key, "secret": self._secret_key}
         with suppress(ConnectionClosed):  # the reason may have come before the end
             await self._ws.send(msgpack.packb(keys))
-        answer, *_ = decode(await self._ws.recv()) or [{}]
-        if answer.get("T") == "error":
-            raise FeedError(str(answer.get("msg", "refused")), answer.get("code"))
-        if answer.get("msg") != "authenticated":
+        for answer in wire.decode(await self._ws.recv()):
+            if isinstance(answer, wire.Error):
+                raise FeedError(answer.msg, answer.code)
+            if isinstance(answer, wire.Success) and answer.msg == "authenticated":
+                return
             raise FeedError(f"an unexpected answer to the keys: {answer}")
+        raise FeedError("an empty answer to the keys")
 
 
 def _cancellations() -> int:
@@ -140,22 +136,3 @@ def _stop_if_cancelled_since(before: int) -> None:
     """
     if _cancellations() > before:
         raise asyncio.CancelledError
-
-
-class BadFrameError(Exception):
-    """A frame that is no array of messages."""
-
-
-def decode(data: bytes | str) -> list[Message]:
-    """Return the messages of a frame.
-
-    Raises:
-        BadFrameError: it holds anything else.
-    """
-    try:
-        messages = msgpack.unpackb(data)
-    except (ValueError, TypeError, msgpack.UnpackException) as error:
-        raise BadFrameError(f"{len(data)} bytes that are not msgpack: {error}") from error
-    if not isinstance(messages, list) or not all(isinstance(m, dict) for m in messages):
-        raise BadFrameError(f"not an array of messages: {str(messages)[:80]}")
-    return messages

@@ -1,9 +1,10 @@
-"""Holding the connection: connect, stay in step with the demand, and come back with patience."""
+"""Holding a connection: connect, stay in step with the demand, and come back with patience."""
 
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import structlog
 from tenacity import (
@@ -14,12 +15,11 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from ingest.demand.subscription import Subscription
-from ingest.demand.wanted import Demand
-from ingest.upstream.alpaca_stream import AlpacaStream, BadFrameError
+from ingest.demand.subscription import Change
+from ingest.upstream import wire
+from ingest.upstream.alpaca_stream import AlpacaStream
 from ingest.upstream.feed_error import HTTP_TOO_MANY_REQUESTS, FeedError, Retry
-from ingest.upstream.frame import FrameReader
-from shared.ingest_status import FeedState
+from ingest.upstream.feed_health import FeedHealth
 
 log = structlog.get_logger()
 
@@ -29,7 +29,10 @@ ANSWER_SECONDS = 5.0
 STABLE_SECONDS = 10.0
 """A connection that lived as long was a good one: the next failure counts as the first."""
 
-DEMAND_SECONDS = 1.0
+STUCK_SECONDS = 1.0
+
+MESSAGES_AT_ONCE = 500
+"""A switch of tasks after every frame would cost more than a small frame itself."""
 
 _soon = wait_random_exponential(multiplier=0.5, min=0.1, max=30)
 _slot_taken = wait_random(3, 10)
@@ -50,42 +53,62 @@ def _worth_retrying(error: BaseException) -> bool:
     return isinstance(error, FeedError) and error.retry is not Retry.NEVER
 
 
-class FeedHealth:
-    """The connection's state as others see it; ``on_change`` hears every change."""
+class Side(Protocol):
+    """What a connection is for: what to ask, what the messages mean, when it has gone mute."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self.state: FeedState = "connecting"
-        self.reason: str | None = None
-        self.since = clock()
-        self.reconnects = 0
-        self.on_change: Callable[[], None] = lambda: None
-        self._clock = clock
+    name: str
 
-    def set(self, state: FeedState, reason: str | None = None) -> None:
-        """Note a new state."""
-        if (state, reason) != (self.state, self.reason):
-            self.state, self.reason, self.since = state, reason, self._clock()
-            self.on_change()
+    async def needed(self) -> None:
+        """Return once somebody wants what the connection brings."""
+
+    def connected(self) -> None:
+        """Begin with a new connection, on which nothing is subscribed."""
+
+    def lost(self) -> None:
+        """Note that the connection has ended."""
+
+    def next_change(self) -> Change | None:
+        """Return what to ask for now, or None."""
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the last answer changed nothing, so that asking at once would repeat it."""
+
+    async def demand_changed(self) -> None:
+        """Return when there may be something new to ask for, or after a while."""
+
+    def apply(self, messages: Sequence[wire.Message], received_us: int) -> bool:
+        """Take a frame; return whether it answers a change.
+
+        Raises:
+            FeedError: Alpaca ends the connection.
+        """
+
+    async def watch(self) -> None:
+        """Run beside the reading.
+
+        Raises:
+            FeedError: the connection is mute.
+        """
 
 
 class Feed:
-    """One feed's connection for as long as this process leads."""
+    """One connection for as long as this process leads."""
 
     def __init__(
         self,
         connect: Callable[[], AlpacaStream],
-        demand: Demand,
-        subscription: Subscription,
-        reader: FrameReader,
+        side: Side,
         health: FeedHealth,
         *,
         monotonic: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
+        self.malformed_frames = 0
+        self.in_use = False
+        """Whether somebody has needed it yet."""
         self._connect = connect
-        self._demand = demand
-        self._subscription = subscription
-        self._reader = reader
+        self._side = side
         self._health = health
         self._monotonic = monotonic
         self._jitter = jitter
@@ -97,6 +120,8 @@ class Feed:
         Raises:
             FeedError: one that waiting does not mend; ``health`` says ``failed``.
         """
+        await self._side.needed()
+        self.in_use = True
         try:
             while True:
                 async for attempt in AsyncRetrying(
@@ -109,7 +134,7 @@ class Feed:
                         await self._connection()
                 await asyncio.sleep(0.5 * self._jitter())
         except FeedError as error:
-            self._health.set("failed", str(error))
+            self._health.set("failed", str(error), error.code)
             raise
         except asyncio.CancelledError:
             self._health.set("connecting", "this ingest has stopped")
@@ -120,50 +145,59 @@ class Feed:
         stream = self._connect()
         await stream.open()
         connected = self._monotonic()
-        log.info("alpaca connected")
-        self._subscription.begin()
+        log.info("alpaca connected", stream=self._side.name)
+        self._side.connected()
         self._health.set("live")
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read(stream))
                 tasks.create_task(self._keep_in_step(stream))
+                tasks.create_task(self._side.watch())
         except* FeedError as group:
             lost = group.exceptions[0]
             assert isinstance(lost, FeedError)  # noqa: S101 - except* has matched it
             if lost.retry is not Retry.NEVER:
-                self._health.set("reconnecting", str(lost))  # now: the closing may take 3 s
+                # Now: the closing may take 3 s.
+                self._health.set("reconnecting", str(lost), lost.code)
             if lost.retry is not Retry.SOON or self._monotonic() - connected < STABLE_SECONDS:
                 raise lost from None
             self._lost(lost)
         finally:
-            self._subscription.begin()
+            self._side.lost()
             await stream.shut()
 
     async def _read(self, stream: AlpacaStream) -> None:
         while True:
-            try:
-                messages = await stream.frame()
-            except BadFrameError as error:
-                self._reader.malformed += 1
-                log.warning("bad frame", error=str(error))
-                continue
-            if self._reader.apply(messages, time.time_ns() // 1000):
-                self._answered.set()
-                self._health.on_change()
-            await asyncio.sleep(0)  # frames that wait already do not suspend: let others run
+            room = MESSAGES_AT_ONCE
+            while room > 0:
+                room -= self._take(await stream.frame())
+            await asyncio.sleep(0)  # frames that wait do not suspend: let others run
+
+    def _take(self, frame: bytes | str) -> int:
+        """Apply a frame; return by how much it counts."""
+        try:
+            messages = wire.decode(frame)
+        except wire.BadFrameError as error:
+            self.malformed_frames += 1
+            log.warning("bad frame", stream=self._side.name, error=str(error))
+            return 1
+        if self._side.apply(messages, time.time_ns() // 1000):
+            self._answered.set()
+            self._health.on_change()
+        return len(messages) or 1
 
     async def _keep_in_step(self, stream: AlpacaStream) -> None:
         while True:
-            change = self._subscription.next_change(self._demand.wanted())
+            change = self._side.next_change()
             if change is None:
-                await self._demand.wait_for_change(DEMAND_SECONDS)
+                await self._side.demand_changed()
                 continue
             self._answered.clear()
-            await stream.change(change.action, change.symbols)
+            await stream.change(change)
             if not await _event_within(self._answered, ANSWER_SECONDS):
                 raise FeedError(f"no answer to {change.action} within {ANSWER_SECONDS:g} s")
-            if self._subscription.stuck:
-                await asyncio.sleep(DEMAND_SECONDS)
+            if self._side.stuck:
+                await asyncio.sleep(STUCK_SECONDS)
 
     def _before_retry(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
@@ -172,8 +206,14 @@ class Feed:
 
     def _lost(self, error: BaseException | None, wait_seconds: float = 0.0) -> None:
         self._health.reconnects += 1
-        self._health.set("reconnecting", str(error))
-        log.warning("alpaca lost", error=str(error), next_attempt_seconds=wait_seconds)
+        code = error.code if isinstance(error, FeedError) else None
+        self._health.set("reconnecting", str(error), code)
+        log.warning(
+            "alpaca lost",
+            stream=self._side.name,
+            error=str(error),
+            next_attempt_seconds=wait_seconds,
+        )
 
 
 async def _event_within(event: asyncio.Event, seconds: float) -> bool:

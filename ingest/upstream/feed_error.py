@@ -16,6 +16,9 @@ class Retry(Enum):
 
 HTTP_TOO_MANY_REQUESTS = 429
 
+HARMLESS = 403
+"""``already authenticated``: nothing to do."""
+
 _MEANING: dict[int, tuple[Retry, str]] = {
     400: (Retry.SOON, "a message that Alpaca does not understand"),
     401: (Retry.SOON, "not authenticated"),
@@ -28,7 +31,7 @@ _MEANING: dict[int, tuple[Retry, str]] = {
     406: (Retry.LATER, "another session holds Alpaca's slot; a dead one frees it after 90 s"),
     407: (Retry.SOON, "the ingest read too slowly"),
     408: (Retry.NEVER, "this account has no access to the v2 data API"),
-    409: (Retry.NEVER, "the plan does not include this feed: set ALPACA_FEED=iex, or upgrade"),
+    409: (Retry.NEVER, "the plan does not include it: for stocks set ALPACA_FEED=iex, or upgrade"),
     410: (Retry.NEVER, "the feed has no such channel: check ALPACA_FEED"),
     411: (Retry.NEVER, "the token lacks the scope for market data"),
     412: (Retry.NEVER, "this feed speaks msgpack only"),
@@ -48,10 +51,6 @@ class FeedError(Exception):
         self.retry, self.hint = _MEANING.get(code or 0, (Retry.SOON, ""))
         where = f" ({code})" if code is not None else ""
         super().__init__(f"{message}{where}" + (f": {self.hint}" if self.hint else ""))
-
-
-class SubscriptionError(FeedError):
-    """A refused change of the subscription (400 or 405); the connection stands."""
 
 
 def from_http(status: int) -> FeedError:

@@ -1,40 +1,57 @@
-"""What a frame of Alpaca's means: prices to publish, answers to the subscription, errors."""
+"""What a frame of the stock stream means: prices to publish, halts, answers, errors."""
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import structlog
 
-from ingest.bus.outbox import Outbox, Publication
-from ingest.demand.subscription import INVALID_SYNTAX, SYMBOL_LIMIT, Subscription
+from ingest.bus.announcer import Announcer
+from ingest.demand.subscription import INVALID_SYNTAX, Subscription
+from ingest.demand.wanted import TRADES, Demand
+from ingest.market.lag import Lag
 from ingest.market.last_price import LastPrices
-from ingest.upstream.feed_error import FeedError
-from shared import price
-from shared.price import Price
-from shared.topics import price_topic
+from ingest.market.quotes import quote_event
+from ingest.market.symbol_states import SymbolStates
+from ingest.upstream import tape, wire
+from ingest.upstream.feed_error import HARMLESS, FeedError
+from shared.topics import QUOTE, TRADE, topic
 
 log = structlog.get_logger()
 
-HARMLESS = 403
-"""``already authenticated``: nothing to do."""
+UNKNOWN_KINDS = 50
 
 MALFORMED = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError)
 
 
 class FrameReader:
-    """Applies frames; one bad message never takes the others of its frame with it."""
+    """Applies frames; one bad message never takes the others of its frame with it.
 
-    def __init__(self, prices: LastPrices, subscription: Subscription, outbox: Outbox) -> None:
+    ``monotonic`` seconds are arguments, as is ``received_us``, the ingest's clock in unix µs.
+    """
+
+    def __init__(
+        self,
+        prices: LastPrices,
+        states: SymbolStates,
+        lag: Lag,
+        demand: Demand,
+        subscription: Subscription,
+        announcer: Announcer,
+    ) -> None:
         self.frames = 0
         self.ticks = 0
         self.malformed = 0
-        self.unknown: dict[str, int] = {}
-        self.lag_ms: float | None = None
+        self.unsubscribed = 0
+        """Messages about symbols that are not, or no longer, subscribed."""
+        self.unknown: Counter[str] = Counter()
         self._prices = prices
+        self._states = states
+        self._lag = lag
+        self._demand = demand
         self._subscription = subscription
-        self._outbox = outbox
+        self._announcer = announcer
 
-    def apply(self, messages: Sequence[dict[str, Any]], received_us: int) -> bool:
+    def apply(self, messages: Sequence[wire.Message], received_us: int, monotonic: float) -> bool:
         """Apply a frame's messages in order; return whether the subscription was answered.
 
         Raises:
@@ -43,61 +60,88 @@ class FrameReader:
         self.frames += 1
         answered = False
         for message in messages:
-            kind = message.get("T")
-            if kind == "t":
-                self._take_trade(message, received_us)
-            elif kind == "subscription":
-                answered = self._take_answer(message) or answered
-            elif kind == "error":
+            if type(message) is wire.Trade:
+                self._take_trade(message, received_us, monotonic)
+            elif isinstance(message, wire.Subscribed):
+                self._subscription.on_acknowledged(message)
+                answered = True
+            elif isinstance(message, wire.Error):
                 answered = self._take_error(message) or answered
-            elif kind not in ("success", "c", "x"):
-                self.unknown[str(kind)] = self.unknown.get(str(kind), 0) + 1
+            else:
+                self._take_other(message, received_us)
         return answered
 
-    def publish(self, last: Price, *, traded: bool) -> None:
-        """Queue a price for publication."""
-        self._outbox.offer(Publication(price_topic(last.symbol), price.encode(last), traded))
-
-    def publish_all(self) -> None:
-        """Queue the present price of every symbol, for a new epoch or an empty Redis."""
-        for last in self._prices.by_symbol.values():
-            self.publish(last, traded=False)
-
-    def _take_trade(self, trade: dict[str, Any], received_us: int) -> None:
+    def _take_trade(self, trade: wire.Trade, received_us: int, monotonic: float) -> None:
+        symbol = trade.symbol
+        if symbol not in self._subscription.acknowledged[TRADES]:
+            self.unsubscribed += 1
+            return
         self.ticks += 1
         try:
             last = self._prices.on_trade(trade, received_us)
-            self.lag_ms = received_us / 1000 - trade["t"].to_unix_nano() / 1e6
+            self._lag.add(received_us, wire.nanoseconds(trade.time))
         except MALFORMED as error:
-            self.malformed += 1
-            log.debug("malformed trade", trade=repr(trade)[:200], error=repr(error))
+            self._note_malformed(trade, error)
             return
+        self._states.on_trade(symbol, monotonic)
         if last is not None:
-            self.publish(last, traded=True)
+            self._announcer.price(last, traded=True)
+        if self._demand.watches(topic(TRADE, symbol)):
+            eligible = self._prices.is_eligible(trade)
+            self._announcer.trade(tape.print_event(trade, received_us, eligible=eligible))
 
-    def _take_answer(self, message: dict[str, Any]) -> bool:
-        symbols = message.get("trades") or []
-        if not isinstance(symbols, list) or not all(isinstance(each, str) for each in symbols):
-            self.malformed += 1
+    def _take_other(self, message: wire.Message, received_us: int) -> None:
+        try:
+            match message:
+                case wire.Quote():
+                    if self._demand.watches(topic(QUOTE, message.symbol)):
+                        self._announcer.quote(quote_event(message, received_us))
+                case wire.TradingStatus():
+                    self._states.on_trading_status(message)
+                case wire.Correction():
+                    self._take_correction(message, received_us)
+                case wire.Cancel():
+                    self._take_cancel(message, received_us)
+                case wire.Unknown(kind):
+                    self._note_unknown(kind)
+                case wire.Malformed("error", problem):
+                    raise FeedError(f"an error of another form: {problem}")
+                case wire.Malformed(kind, problem):
+                    self._note_malformed(kind, problem)
+                case _:
+                    pass
+        except MALFORMED as error:
+            self._note_malformed(message, error)
+
+    def _take_correction(self, correction: wire.Correction, received_us: int) -> None:
+        last = self._prices.on_correction(correction, received_us)
+        if last is not None:
+            self._announcer.price(last, traded=False)
+        if self._demand.watches(topic(TRADE, correction.symbol)):
+            self._announcer.correction(tape.correction_event(correction, received_us))
+
+    def _take_cancel(self, cancel: wire.Cancel, received_us: int) -> None:
+        last = self._prices.on_cancel(cancel, received_us)
+        if last is not None:
+            self._announcer.price(last, traded=False)
+        if self._demand.watches(topic(TRADE, cancel.symbol)):
+            self._announcer.cancel(tape.cancel_event(cancel, received_us))
+
+    def _take_error(self, error: wire.Error) -> bool:
+        if error.code == HARMLESS:
             return False
-        self._subscription.on_acknowledged(symbols)
+        if error.code is None or not self._subscription.answers(error.code):
+            raise FeedError(error.msg, error.code)
+        for symbol in self._subscription.on_refused(error.code):
+            log.warning("symbol refused by Alpaca", symbol=symbol, code=error.code, error=error.msg)
+            if error.code == INVALID_SYNTAX:
+                self._announcer.price(self._prices.reject(symbol), traded=False)
         return True
 
-    def _take_error(self, message: dict[str, Any]) -> bool:
-        code = message.get("code")
-        if not isinstance(code, int):
-            code = None
-        text = str(message.get("msg", "an error without a message"))
-        if code in (INVALID_SYNTAX, SYMBOL_LIMIT):
-            for symbol in self._subscription.on_refused(code):
-                self._refused(symbol, code, text)
-            return True
-        if code != HARMLESS:
-            raise FeedError(text, code)
-        return False
+    def _note_unknown(self, kind: str) -> None:
+        known = kind in self.unknown or len(self.unknown) < UNKNOWN_KINDS
+        self.unknown[kind[:20] if known else "other"] += 1
 
-    def _refused(self, symbol: str, code: int, text: str) -> None:
-        log.warning("symbol refused by Alpaca", symbol=symbol, code=code, error=text)
-        if code == INVALID_SYNTAX:
-            self._prices.by_symbol[symbol] = Price(symbol=symbol, reason="unknown_symbol")
-            self.publish(self._prices.by_symbol[symbol], traded=False)
+    def _note_malformed(self, what: object, problem: object) -> None:
+        self.malformed += 1
+        log.debug("malformed message", message=repr(what)[:200], error=repr(problem))

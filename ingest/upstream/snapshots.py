@@ -93,11 +93,20 @@ class Snapshots:
         self._polled = polled
         self._previous_closes = previous_closes
         self._clock = clock
+        self._monotonic = monotonic
         self._lookups = Lookups(monotonic, rest.data_budget.polls_per_second)
         self._wake = asyncio.Event()
         self._today: date | None = None
         self._closes: dict[str, float | None] = {}
-        self._failing = False
+        self._failing_since: float | None = None
+        self.error: str | None = None
+        """Why REST fails at present; None while it does not."""
+
+    @property
+    def failing_seconds(self) -> float:
+        """For how long REST has been failing."""
+        since = self._failing_since
+        return 0.0 if since is None else self._monotonic() - since
 
     async def run(self) -> None:
         """Look up until cancelled; what failed is asked again."""
@@ -162,12 +171,13 @@ class Snapshots:
         except REDIS_ERRORS:  # the lease reports the loss; an older price must not be published
             self._lookups.failed(batch)
         except RestError as error:
-            if not self._failing:
+            if self._failing_since is None:
                 log.warning("no snapshots", error=str(error))
-            self._failing = True
+                self._failing_since = self._monotonic()
+            self.error = str(error)
             self._lookups.failed(batch)
         else:
-            self._failing = False
+            self._failing_since = self.error = None
             self._lookups.done(batch)
         finally:
             self._wake.set()

@@ -5,7 +5,7 @@ https://docs.alpaca.markets/docs/streaming-real-time-news for news. Fields that 
 left out; more of them is no error.
 """
 
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, cast
 
 import msgspec
 
@@ -154,6 +154,7 @@ _decode_frame = msgspec.msgpack.Decoder(list[_Known]).decode
 _decode_one = msgspec.msgpack.Decoder(_Known).decode
 _split = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _decode_any = msgspec.msgpack.Decoder().decode
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError)
 _TAGS = {str(kind.__struct_config__.tag) for kind in _Known.__args__}
 
 
@@ -171,7 +172,7 @@ def decode(frame: bytes | str) -> list[Any]:
         raise BadFrameError(f"{len(frame)} characters of text where msgpack was asked for")
     try:
         return _decode_frame(frame)
-    except msgspec.DecodeError:  # a message among them is new or bad: the others are not
+    except _UNDECODABLE:  # a message among them is new or bad: the others are not
         pass
     try:
         return [_one(raw) for raw in _split(frame)]
@@ -185,7 +186,7 @@ def nanoseconds(time: msgspec.msgpack.Ext) -> int:
     Raises:
         ValueError: it is none.
     """
-    data = bytes(time.data)
+    data = cast("bytes", time.data)
     if time.code == -1:
         if len(data) == 8:
             packed = int.from_bytes(data, "big")
@@ -201,13 +202,13 @@ def nanoseconds(time: msgspec.msgpack.Ext) -> int:
 def _one(raw: msgspec.Raw) -> Message:
     try:
         known: _Known = _decode_one(raw)
-    except msgspec.DecodeError as error:
+    except _UNDECODABLE as error:
         problem = str(error)
     else:
         return known
     try:
         whole = _decode_any(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNDECODABLE:
         whole = None
-    kind = str(whole.get("T")) if isinstance(whole, dict) else "?"
-    return Malformed(kind, problem) if kind in _TAGS or kind == "?" else Unknown(kind)
+    kind = str(whole.get("T")) if isinstance(whole, dict) else ""
+    return Malformed(kind, problem) if kind in _TAGS or not kind else Unknown(kind)

@@ -10,9 +10,23 @@ from redis.asyncio import Redis
 
 from shared import ingest_status, keys, message, rfc3339
 from shared.event_id import EventId
-from shared.ingest_status import FeedState, IngestStatus
+from shared.ingest_status import FeedState, IngestStatus, TapeCounts
 from shared.redis_source import RedisSource
 from shared.topics import price_topic
+
+NOTHING_YET = TapeCounts(
+    frames=0,
+    ticks=0,
+    ineligible=0,
+    late=0,
+    quarantined=0,
+    corrected=0,
+    cancelled=0,
+    malformed=0,
+    unsubscribed=0,
+    unknown_conditions={},
+    unknown_messages={},
+)
 
 
 class IngestStub:
@@ -66,9 +80,13 @@ class IngestStub:
             "lag_ms": 3.5,
             "active_symbols": ["IBM", "SPY"],
             "over_limit": [],
-            "frames": 1,
-            "ticks": 1,
+            "rejected": [],
+            "alarms": [],
+            "streams": [],
+            "tape": NOTHING_YET,
             "published": seq,
+            "conflated": 0,
+            "lost": 0,
             "reconnects": 0,
             "started": now,
             **fields,

@@ -177,7 +177,7 @@ async def test_the_status_tells_what_an_operator_asks(any_source: RedisSource) -
 
         async def complete() -> bool:
             status = await watching.status()
-            return status is not None and status.ticks == 1 and status.session != "unknown"
+            return status is not None and status.tape.ticks == 1 and status.session != "unknown"
 
         await until(complete)
         status = await watching.status()

@@ -3,9 +3,11 @@ import asyncio
 import pytest
 
 from shared import ingest_status
-from shared.ingest_status import IngestStatus
+from shared.alarm import Alarm
+from shared.ingest_status import IngestStatus, StreamStatus
 from shared.redis_source import REDIS_ERRORS, RedisSource
 from shared.valkey_server import ValkeyServer
+from tests.gateway.ingest_stub import NOTHING_YET
 from tests.services import LIMIT_SECONDS
 
 
@@ -127,9 +129,17 @@ def test_the_ingests_report_survives_its_encoding() -> None:
         lag_ms=12.5,
         active_symbols=["SPY"],
         over_limit=[],
-        frames=1,
-        ticks=2,
+        rejected=["NOSUCH"],
+        alarms=[Alarm("over_limit", "Words.")],
+        streams=[
+            StreamStatus(
+                name="stocks", state="live", reason=None, since="2013-10-09T13:30:00Z", reconnects=0
+            )
+        ],
+        tape=NOTHING_YET,
         published=3,
+        conflated=0,
+        lost=0,
         reconnects=0,
         started="2013-10-09T13:00:00Z",
     )

@@ -35,7 +35,7 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("unknown_conditions", {"unknown_conditions": {"C:?": 3, "A:!": 1}}, ["4 prints", "A:!, C:?"]),
     ("quarantined", {"quarantined": 1}, ["1 print far"]),
     ("rest_failing", {"rest_failing_seconds": 31.0, "rest_error": "HTTP 500"}, ["31 s", "500"]),
-    ("hours_unknown", {"session": "unknown"}, ["calendar", "ALPACA_TRADING_URL"]),
+    ("hours_unknown", {"hours_unknown_seconds": 40.0}, ["calendar", "40 s", "ALPACA_TRADING_URL"]),
     ("eviction_policy", {"eviction_policy": "allkeys-lru"}, ["allkeys-lru", "noeviction"]),
 ]
 

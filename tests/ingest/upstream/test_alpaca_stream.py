@@ -3,18 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import msgpack
 import pytest
-from msgpack import Timestamp
 from websockets.asyncio.server import ServerConnection
 
-from ingest.upstream import alpaca_stream
-from ingest.upstream.alpaca_stream import AlpacaStream, BadFrameError, decode
+from ingest.demand.subscription import Change
+from ingest.upstream import alpaca_stream, wire
+from ingest.upstream.alpaca_stream import AlpacaStream
 from ingest.upstream.feed_error import FeedError, Retry
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.peers import (
+    AUTHENTICATED,
     WELCOME,
     Script,
     http_answer,
@@ -44,6 +46,15 @@ async def opened(stream: AlpacaStream) -> AsyncIterator[AlpacaStream]:
         await stream.shut()
 
 
+async def messages(stream: AlpacaStream) -> list[Any]:
+    """Return the next frame's messages."""
+    return wire.decode(await stream.frame())
+
+
+def subscribe(*symbols: str) -> Change:
+    return Change("subscribe", "trades", symbols)
+
+
 async def refusal(url: str) -> FeedError:
     """Open a connection that must be refused within the limit, and return why."""
     async with asyncio.timeout(10):
@@ -54,25 +65,24 @@ async def refusal(url: str) -> FeedError:
 
 async def test_subscribed_trades_come_in_whole_frames_with_all_their_nanoseconds() -> None:
     async with Simulator(QUIET) as simulator, opened(stream_to(simulator)) as stream:
-        await stream.change("subscribe", ["SPY", "IBM"])
-        assert [each["T"] for each in await stream.frame()] == ["subscription"]
+        await stream.change(subscribe("SPY", "IBM"))
+        assert [type(each) for each in await messages(stream)] == [wire.Subscribed]
         await simulator.publish(
             {"T": "t", "S": "SPY", "p": 1.5, "s": 2, "t": "2026-11-16T17:00:00.123456789Z"}
         )
 
-        (trade,) = await stream.frame()
-        assert (trade["S"], trade["p"]) == ("SPY", 1.5)
-        assert isinstance(trade["t"], Timestamp)
-        assert trade["t"].to_unix_nano() % 1_000_000_000 == 123_456_789
+        (trade,) = await messages(stream)
+        assert (trade.symbol, trade.price) == ("SPY", 1.5)
+        assert wire.nanoseconds(trade.time) % 1_000_000_000 == 123_456_789
 
 
 async def test_a_change_adds_or_takes_only_what_it_names() -> None:
     async with Simulator(QUIET) as simulator, opened(stream_to(simulator)) as stream:
-        await stream.change("subscribe", ["SPY", "IBM"])
-        await stream.change("subscribe", ["BAC"])
-        await stream.change("unsubscribe", ["SPY"])
+        await stream.change(subscribe("SPY", "IBM"))
+        await stream.change(subscribe("BAC"))
+        await stream.change(Change("unsubscribe", "trades", ("SPY",)))
 
-        answers = [(await stream.frame())[0]["trades"] for _ in range(3)]
+        answers = [(await messages(stream))[0].trades for _ in range(3)]
         assert answers == [["SPY", "IBM"], ["SPY", "IBM", "BAC"], ["IBM", "BAC"]]
 
 
@@ -120,8 +130,8 @@ async def test_a_taken_slot_keeps_its_code_and_the_first_connection_stands() -> 
             await stream_to(simulator).open()
 
         assert (caught.value.code, caught.value.retry) == (406, Retry.LATER)
-        await first.change("subscribe", ["SPY"])
-        assert (await first.frame())[0]["trades"] == ["SPY"]
+        await first.change(subscribe("SPY"))
+        assert (await messages(first))[0].trades == ["SPY"]
 
 
 async def test_a_late_authentication_keeps_its_code() -> None:
@@ -245,30 +255,44 @@ async def test_nobody_there_is_a_failure_to_connect(url: str) -> None:
 async def test_after_a_bad_frame_the_connection_stands(garbage: bytes | str) -> None:
     script = saying(garbage, packed({"T": "success", "msg": "still here"}))
     async with websocket_server(script) as url, opened(AlpacaStream(url, "k", "s")) as stream:
-        with pytest.raises(BadFrameError):
-            await stream.frame()
-        assert (await stream.frame())[0]["msg"] == "still here"
+        with pytest.raises(wire.BadFrameError):
+            await messages(stream)
+        assert await messages(stream) == [wire.Success("still here")]
 
 
 async def test_a_frame_of_several_megabytes_is_taken() -> None:
     many = [{"T": "x", "S": f"S{number}", "pad": "." * 1000} for number in range(5000)]
     script = saying(packed(*many))
     async with websocket_server(script) as url, opened(AlpacaStream(url, "k", "s")) as stream:
-        assert len(await stream.frame()) == 5000
+        assert len(await messages(stream)) == 5000
 
 
-async def test_a_lost_connection_is_an_error_of_reading_and_of_asking() -> None:
+async def test_a_connection_that_ends_while_it_is_asked_still_says_why() -> None:
     async def script(connection: ServerConnection) -> None:
         await connection.send(WELCOME)
         await connection.recv()
-        await connection.send(packed({"T": "success", "msg": "authenticated"}))
+        await connection.send(AUTHENTICATED)
+        await connection.send(packed({"T": "error", "code": 407, "msg": "slow client"}))
+        await connection.close()
+
+    async with websocket_server(script) as url, opened(AlpacaStream(url, "k", "s")) as stream:
+        await until(lambda: stream._ws.closed)
+        await stream.change(subscribe("SPY"))
+        assert await messages(stream) == [wire.Error(407, "slow client")]
+        with pytest.raises(FeedError):
+            await stream.frame()
+
+
+async def test_a_lost_connection_is_an_error_of_reading() -> None:
+    async def script(connection: ServerConnection) -> None:
+        await connection.send(WELCOME)
+        await connection.recv()
+        await connection.send(AUTHENTICATED)
         connection.transport.abort()
 
     async with websocket_server(script) as url, opened(AlpacaStream(url, "k", "s")) as stream:
         with pytest.raises(FeedError):
             await stream.frame()
-        with pytest.raises(FeedError):
-            await stream.change("subscribe", ["SPY"])
 
 
 async def test_cancelling_while_it_opens_leaves_no_socket() -> None:
@@ -295,7 +319,3 @@ async def test_cancelling_while_it_waits_for_the_welcome_closes_properly() -> No
         task.cancel()
         await asyncio.wait([task])
         await until(lambda: codes == [1000])
-
-
-def test_decoding_returns_the_messages_in_order() -> None:
-    assert decode(packed({"T": "a"}, {"T": "b"})) == [{"T": "a"}, {"T": "b"}]

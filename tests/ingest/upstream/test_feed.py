@@ -6,20 +6,19 @@ from contextlib import AsyncExitStack
 import pytest
 from websockets.asyncio.server import ServerConnection
 
+from ingest.bus.announcer import Announcer
 from ingest.bus.outbox import Outbox
-from ingest.demand import wanted as demand
-from ingest.demand.subscription import Subscription
+from ingest.demand import wanted
 from ingest.demand.wanted import Demand
-from ingest.market.last_price import LastPrices
 from ingest.upstream import feed
 from ingest.upstream.alpaca_stream import AlpacaStream
-from ingest.upstream.frame import FrameReader
+from ingest.upstream.feed_health import FeedHealth
+from ingest.upstream.news import NewsSide
 from shared import keys
 from shared.redis_source import RedisSource
 from simulator import subscription as simulated
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.peers import AUTHENTICATED, WELCOME, packed, websocket_server
-from tests.ingest.trades import two_days
 from tests.ingest.watching import relay, subscribed, trade, until_subscribed, watcher
 from tests.services import running_ingest, until
 from tests.simulator.client import endpoint_state
@@ -48,7 +47,7 @@ async def test_what_nobody_watches_any_more_lingers_and_goes(
         await watching.watch("BAC")
         await until_subscribed(simulator, "SPY", "IBM", "BAC")
 
-        monkeypatch.setattr(demand, "LINGER_SECONDS", 0.0)
+        monkeypatch.setattr(wanted, "LINGER_SECONDS", 0.0)
         await until_subscribed(simulator, "SPY", "BAC")
 
 
@@ -113,17 +112,17 @@ async def test_a_symbol_that_alpaca_refuses_takes_no_other_with_it(
 
 async def test_claims_that_have_expired_count_no_more(any_source: RedisSource) -> None:
     async with relay(any_source) as (simulator, watching, _):
-        await watching.client.zadd(keys.INTEREST, {"gone price:IBM": 1_000.0})
+        await watching.client.hset(keys.INTEREST, "gone price:IBM", "1000 1")
         await watching.watch("SPY")
         await until_subscribed(simulator, "SPY")
 
-        assert await watching.client.zrange(keys.INTEREST, 0, -1) == [b"gateway-1 price:SPY"]
+        assert await watching.client.hkeys(keys.INTEREST) == [b"gateway-1 price:SPY"]
 
 
 async def test_an_answer_without_what_was_asked_for_is_not_met_with_a_flood(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(feed, "DEMAND_SECONDS", 3600.0)
+    monkeypatch.setattr(feed, "STUCK_SECONDS", 3600.0)
     asked: list[object] = []
 
     async def deaf(connection: ServerConnection) -> None:
@@ -132,17 +131,15 @@ async def test_an_answer_without_what_was_asked_for_is_not_met_with_a_flood(
         await connection.send(AUTHENTICATED)
         async for request in connection:
             asked.append(request)
-            await connection.send(packed({"T": "subscription", "trades": []}))
+            await connection.send(packed({"T": "subscription", "news": []}))
 
-    wanted, subscription, prices = Demand(lambda: 0.0), Subscription(None), LastPrices(two_days())
-    wanted.update(["price:SPY"])
-    reader = FrameReader(prices, subscription, Outbox())
+    demand = Demand(lambda: 0.0)
+    demand.update({"news:SPY": 1})
+    side = NewsSide(demand, Announcer(Outbox()))
     async with websocket_server(deaf) as url:
-        work = feed.Feed(
-            lambda: AlpacaStream(url, "k", "s"), wanted, subscription, reader, feed.FeedHealth()
-        )
+        work = feed.Feed(lambda: AlpacaStream(url, "k", "s"), side, FeedHealth())
         running = asyncio.create_task(work.run())
-        await until(lambda: subscription.stuck)
+        await until(lambda: side.stuck)
         await asyncio.wait([running], timeout=0.2)
         assert not running.done()
         running.cancel()

@@ -2,34 +2,65 @@
 
 from typing import Any
 
+import msgpack
 import msgspec
 import pytest
 
+from ingest.bus.announcer import Announcer
 from ingest.bus.outbox import Outbox
 from ingest.demand.subscription import Subscription
+from ingest.demand.wanted import Demand, Want
+from ingest.market.lag import Lag
 from ingest.market.last_price import LastPrices
+from ingest.market.symbol_states import SymbolStates
+from ingest.upstream import wire
 from ingest.upstream.feed_error import FeedError
 from ingest.upstream.frame import FrameReader
-from tests.ingest.trades import NOON, trade, two_days
+from tests.ingest.trades import NOON, two_days
 
 NOW_US = NOON // 1000 + 25_000
+AT = msgpack.Timestamp.from_unix_nano(NOON)
+
+
+def want(*symbols: str) -> list[Want]:
+    return [Want(each, frozenset({"trades"}), False, 1, False) for each in symbols]
+
+
+def trade(symbol: Any = "SPY", price: Any = 100.5, **fields: Any) -> dict[str, Any]:
+    given = {"T": "t", "S": symbol, "i": 1, "x": "V", "p": price, "s": 100, "c": ["@"]}
+    return {**given, "t": AT, "z": "B", **fields}
 
 
 class Stage:
-    """A reader with what it writes to."""
+    """A reader with what it writes to; everything is subscribed."""
 
     def __init__(self) -> None:
+        self.demand = Demand(lambda: 0.0)
         self.prices = LastPrices(two_days())
+        self.states = SymbolStates()
+        self.lag = Lag()
         self.subscription = Subscription(None)
         self.outbox = Outbox()
-        self.reader = FrameReader(self.prices, self.subscription, self.outbox)
+        self.reader = FrameReader(
+            self.prices,
+            self.states,
+            self.lag,
+            self.demand,
+            self.subscription,
+            Announcer(self.outbox),
+        )
+        self.subscription.on_acknowledged(wire.Subscribed(trades=["SPY", "IBM", "BAD"]))
 
-    def apply(self, *messages: dict[str, Any]) -> bool:
-        return self.reader.apply(messages, NOW_US)
+    def apply(self, *messages: Any) -> bool:
+        frame: bytes = msgpack.packb(list(messages))
+        return self.reader.apply(wire.decode(frame), NOW_US, 0.0)
+
+    def events(self) -> list[tuple[str, str | None, dict[str, Any]]]:
+        taken = self.outbox.take(100)
+        return [(each.topic, each.event, msgspec.json.decode(each.body)) for each in taken]
 
     def published(self) -> list[tuple[str, Any]]:
-        bodies = [msgspec.json.decode(each.body) for each in self.outbox.take(100)]
-        return [(body["symbol"], body["price"]) for body in bodies]
+        return [(body["symbol"], body.get("price")) for _, _, body in self.events()]
 
 
 @pytest.fixture
@@ -39,17 +70,19 @@ def stage() -> Stage:
 
 MALFORMED = [
     {"T": "t"},
-    trade(symbol="BAD") | {"t": "2026-11-16T17:00:00Z"},
-    trade(symbol="BAD") | {"p": None},
-    trade(symbol="BAD") | {"p": "100"},
-    trade(symbol="BAD") | {"p": float("inf")},
-    trade(symbol="BAD") | {"p": float("nan")},
-    trade(symbol="BAD") | {"c": 7},
-    trade(symbol="BAD") | {"c": [[]]},
-    trade(symbol="BAD") | {"z": []},
-    trade(symbol="BAD") | {"S": []},
-    trade(symbol="BAD") | {"S": None},
-    trade(symbol="BAD") | {"s": "many"},
+    trade("BAD", t="2026-11-16T17:00:00Z"),
+    trade("BAD", None),
+    trade("BAD", "100"),
+    trade("BAD", float("inf")),
+    trade("BAD", float("nan")),
+    trade("BAD", -1),
+    trade("BAD", c=7),
+    trade("BAD", c=[[]]),
+    trade("BAD", z=[]),
+    trade([]),
+    trade(None),
+    trade("BAD", s="many"),
+    trade("BAD", t=msgpack.ExtType(5, b"12345678")),
 ]
 
 
@@ -57,22 +90,11 @@ MALFORMED = [
 def test_a_malformed_trade_is_counted_and_takes_no_other_with_it(
     stage: Stage, bad: dict[str, Any]
 ) -> None:
-    assert not stage.apply(trade(symbol="SPY"), bad, trade(symbol="IBM", price=7))
+    assert not stage.apply(trade(), bad, trade("IBM", 7))
 
     assert stage.published() == [("SPY", 100.5), ("IBM", 7)]
     assert stage.reader.malformed == 1
-    assert (stage.reader.frames, stage.reader.ticks) == (1, 3)
-
-
-def test_a_price_beyond_reckoning_does_not_end_the_feed(stage: Stage) -> None:
-    snapshot = {"minuteBar": {"t": "2026-11-16T16:00:00Z", "c": 1e-9}}
-    closes = {"prevDailyBar": {"t": "2026-11-13T05:00:00Z", "c": 1e-9}}
-    stage.prices.on_snapshot("SPY", snapshot | closes, NOW_US)
-
-    stage.apply(trade(price=1e30), trade(symbol="IBM", price=7))
-
-    assert stage.published() == [("IBM", 7)]
-    assert stage.reader.malformed == 1
+    assert stage.reader.frames == 1
 
 
 def test_of_a_traded_price_the_life_key_is_due(stage: Stage) -> None:
@@ -83,21 +105,61 @@ def test_of_a_traded_price_the_life_key_is_due(stage: Stage) -> None:
     assert publication.traded
 
 
-def test_a_new_epoch_publishes_every_known_price_but_not_as_traded(stage: Stage) -> None:
-    stage.apply(trade(symbol="SPY"), trade(symbol="IBM", price=7))
-    stage.outbox.take(1000)
-    stage.reader.publish_all()
-
-    publications = stage.outbox.take(10)
-    assert [each.topic for each in publications] == ["price:SPY", "price:IBM"]
-    assert not any(each.traded for each in publications)
-
-
 def test_lag_is_receive_time_minus_exchange_time(stage: Stage) -> None:
-    assert stage.reader.lag_ms is None
     stage.apply(trade())
 
-    assert stage.reader.lag_ms == pytest.approx(25, abs=0.001)
+    assert stage.lag.look(NOW_US) == pytest.approx(25, abs=0.001)
+
+
+def test_what_nobody_has_subscribed_to_is_counted_and_goes_nowhere(stage: Stage) -> None:
+    stage.apply(trade("BAC"), trade())
+
+    assert stage.published() == [("SPY", 100.5)]
+    assert stage.reader.unsubscribed == 1
+
+
+def test_the_tape_is_published_only_while_somebody_watches_it(stage: Stage) -> None:
+    stage.apply(trade(i=7))
+    stage.demand.update({"trade:SPY": 1})
+    stage.apply(trade(i=52983525029461, c=["I"]), trade("IBM"))
+
+    tape = [body for topic, _, body in stage.events() if topic == "trade:SPY"]
+    assert [(each["id"], each["eligible"]) for each in tape] == [("52983525029461", False)]
+
+
+def test_a_cancelled_trade_gives_the_one_before_it_back(stage: Stage) -> None:
+    stage.demand.update({"trade:SPY": 1})
+    later = msgpack.Timestamp.from_unix_nano(NOON + 1_000)
+    stage.apply(trade(i=1), trade(price=500 / 3, i=2, t=later))
+    stage.events()
+    stage.apply({"T": "x", "S": "SPY", "i": 2, "x": "V", "a": "C", "t": later, "z": "B"})
+
+    (price, cancel) = stage.events()
+    assert (price[0], price[2]["price"]) == ("price:SPY", 100.5)
+    assert (cancel[:2], cancel[2]["original_id"]) == (("trade:SPY", "cancel"), "2")
+
+
+def test_a_corrected_trade_has_its_new_price(stage: Stage) -> None:
+    stage.demand.update({"trade:SPY": 1})
+    stage.apply(trade(i=1))
+    stage.events()
+    corrected = {"oi": 1, "op": 100.5, "os": 100, "ci": 2, "cp": 100.25, "cs": 100, "cc": ["@"]}
+    stage.apply({"T": "c", "S": "SPY", "x": "V", "t": AT, "z": "B", **corrected})
+
+    (price, correction) = stage.events()
+    assert (price[0], price[2]["price"]) == ("price:SPY", 100.25)
+    assert (correction[:2], correction[2]["id"]) == (("trade:SPY", "correction"), "2")
+
+
+def test_a_quote_is_published_while_it_is_watched(stage: Stage) -> None:
+    quote = {"T": "q", "S": "SPY", "bp": 1.5, "bs": 0, "ap": 1.6, "as": 2, "t": AT}
+    stage.apply(quote)
+    assert stage.events() == []
+    stage.demand.update({"quote:SPY": 1})
+    stage.apply(quote)
+
+    ((topic, _, body),) = stage.events()
+    assert (topic, body["bid"], body["ask"]) == ("quote:SPY", None, 1.6)
 
 
 def test_unknown_kinds_are_counted_by_kind(stage: Stage) -> None:
@@ -109,48 +171,46 @@ def test_unknown_kinds_are_counted_by_kind(stage: Stage) -> None:
 
 def test_the_acknowledgement_is_the_truth_and_counts_as_an_answer(stage: Stage) -> None:
     assert stage.apply({"T": "subscription", "trades": ["SPY", "IBM"]})
-    assert stage.subscription.acknowledged == {"SPY", "IBM"}
+    assert stage.subscription.acknowledged["trades"] == {"SPY", "IBM"}
     assert stage.apply({"T": "subscription", "trades": None})
-    assert stage.subscription.acknowledged == set()
+    assert stage.subscription.acknowledged["trades"] == set()
 
 
 @pytest.mark.parametrize("trades", [7, "SPY", [["SPY"]], [7], {"SPY": 1}], ids=repr)
 def test_an_acknowledgement_of_another_form_answers_nothing(stage: Stage, trades: object) -> None:
-    stage.subscription.on_acknowledged(["SPY"])
-
     assert not stage.apply({"T": "subscription", "trades": trades}, trade())
-    assert stage.subscription.acknowledged == {"SPY"}
+    assert stage.subscription.acknowledged["trades"] == {"SPY", "IBM", "BAD"}
     assert stage.published() == [("SPY", 100.5)]
 
 
 @pytest.mark.parametrize("code", [400, 405])
 def test_a_refused_change_is_an_answer_and_the_connection_stands(stage: Stage, code: int) -> None:
-    stage.subscription.next_change(["SPY", "IBM"])
+    stage.subscription.next_change(want("BAC", "AIG"))
 
     assert stage.apply({"T": "error", "code": code, "msg": "no"}, trade())
     assert stage.published() == [("SPY", 100.5)]
-    change = stage.subscription.next_change(["SPY", "IBM"])
+    change = stage.subscription.next_change(want("BAC", "AIG"))
     assert change is not None
-    assert change.symbols == ("SPY",), "the next one is smaller"
+    assert change.symbols == ("BAC",), "the next one is smaller"
 
 
 def test_a_symbol_that_alone_is_refused_gets_its_event_with_the_reason(stage: Stage) -> None:
-    stage.subscription.next_change(["BAD"])
+    stage.subscription.next_change(want("WORSE"))
     stage.apply({"T": "error", "code": 400, "msg": "invalid syntax"})
 
     (publication,) = stage.outbox.take(10)
     body = msgspec.json.decode(publication.body)
-    assert (body["symbol"], body["price"], body["reason"]) == ("BAD", None, "unknown_symbol")
+    assert (body["symbol"], body["price"], body["reason"]) == ("WORSE", None, "unknown_symbol")
     assert not publication.traded
-    assert (stage.subscription.rejected, stage.subscription.limit) == ({"BAD"}, None)
+    assert (stage.subscription.rejected, stage.subscription.limit) == ({"WORSE"}, None)
 
 
 def test_a_symbol_beyond_the_limit_keeps_its_price(stage: Stage) -> None:
-    stage.subscription.next_change(["SPY"])
+    stage.subscription.next_change(want("SPY", "IBM", "BAD", "BAC"))
     stage.apply({"T": "error", "code": 405, "msg": "symbol limit exceeded"})
 
     assert stage.published() == []
-    assert stage.subscription.limit == 0
+    assert stage.subscription.limit == 3
 
 
 def test_already_authenticated_is_nothing_to_worry_about(stage: Stage) -> None:

@@ -1,0 +1,98 @@
+"""What REST says of a symbol, on its way to the clients."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ingest.bus.announcer import Announcer
+from ingest.demand.lookups import Reason
+from ingest.demand.wanted import Demand
+from ingest.market.day_bars import day_bar_of_snapshot
+from ingest.market.last_price import LastPrices
+from ingest.market.quotes import quote_of_snapshot
+from ingest.market.symbol_states import SymbolStates
+from shared import rfc3339
+from shared.price import Price
+from shared.topics import QUOTE, topic
+
+MISSED_NS = 5_000_000_000
+"""A trade that REST knows for so long and the stream has not brought is a missed one."""
+
+
+class RestPrices:
+    """The ``Sink`` of ``Snapshots``. ``on_missed`` hears what cannot be had."""
+
+    def __init__(
+        self,
+        prices: LastPrices,
+        states: SymbolStates,
+        demand: Demand,
+        announcer: Announcer,
+        on_missed: Callable[[Sequence[str], float], None],
+        *,
+        clock: Callable[[], int] = time.time_ns,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._prices = prices
+        self._states = states
+        self._demand = demand
+        self._announcer = announcer
+        self._on_missed = on_missed
+        self._clock = clock
+        self._monotonic = monotonic
+
+    def restore(self, price: Price) -> None:
+        """Take a price that an earlier leader has published."""
+        self._prices.restore(price)
+
+    def missed(self, symbols: Sequence[str], since: float) -> None:
+        """Pass on that what these symbols may have missed cannot be had."""
+        self._on_missed(symbols, since)
+
+    def take(
+        self,
+        symbol: str,
+        snapshot: Mapping[str, Any] | None,
+        previous_close: float | None,
+        reason: Reason,
+    ) -> None:
+        """Publish what a snapshot says that is new.
+
+        Raises:
+            ValueError: it has another form.
+        """
+        now = self._clock()
+        heard = self._prices.timestamp_of(symbol)
+        if snapshot is not None:
+            self._judge(symbol, snapshot, heard, now, reason)
+            self._announce_quote(symbol, snapshot, now, reason)
+            day = day_bar_of_snapshot(symbol, snapshot)
+            if day is not None and reason in (Reason.NEW, Reason.PREVIOUS_CLOSE):
+                self._announcer.day_bar(day)
+        last = self._prices.on_snapshot(symbol, snapshot, now // 1000, previous_close)
+        if last is not None:
+            self._announcer.price(last, traded=False)
+
+    def _announce_quote(
+        self, symbol: str, snapshot: Mapping[str, Any], now: int, reason: Reason
+    ) -> None:
+        if reason is Reason.NEW or self._demand.watches(topic(QUOTE, symbol)):
+            best = quote_of_snapshot(symbol, snapshot, now // 1000)
+            if best is not None:
+                self._announcer.quote(best)
+
+    def _judge(
+        self, symbol: str, snapshot: Mapping[str, Any], heard: int | None, now: int, reason: Reason
+    ) -> None:
+        """See whether the stream keeps something of a symbol from us."""
+        trade = snapshot.get("latestTrade")
+        if not trade:
+            return
+        at = rfc3339.to_nanoseconds(trade["t"])
+        if reason is Reason.NEW:
+            self._states.on_known_trade(symbol, self._monotonic() - (now - at) / 1e9)
+        elif reason is Reason.DOUBTFUL and heard is not None:
+            if heard + MISSED_NS < at < now - MISSED_NS:
+                self._states.mark_stale(symbol)
+            else:
+                self._states.mark_fresh(symbol)

@@ -1,0 +1,163 @@
+"""The stock stream's ``Side``: demand in, frames out, and what has to be made good after a loss."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from ingest.bus.announcer import Announcer
+from ingest.demand.lookups import SYMBOLS_AT_ONCE
+from ingest.demand.subscription import Change, Subscription
+from ingest.demand.wanted import TRADES, Demand
+from ingest.market.lag import Lag
+from ingest.market.stream_silence import Silence, StreamSilence
+from ingest.upstream import wire
+from ingest.upstream.feed_error import FeedError
+from ingest.upstream.frame import FrameReader
+from ingest.upstream.snapshots import Snapshots
+from shared import rfc3339
+from shared.gap import GapReason
+from shared.ingest_status import Session
+from shared.topics import PRICE, TRADE, topic
+
+DEMAND_SECONDS = 1.0
+JUDGE_SECONDS = 0.5
+
+CLOCKS_SECONDS = 2.0
+"""By so much the exchange's clock and ours may differ, and a trade may be on its way."""
+
+
+class StockSide:
+    """Knows nothing of sockets. ``session`` gives the market's present session."""
+
+    name = "stocks"
+
+    def __init__(
+        self,
+        demand: Demand,
+        subscription: Subscription,
+        reader: FrameReader,
+        silence: StreamSilence,
+        lag: Lag,
+        snapshots: Snapshots,
+        announcer: Announcer,
+        session: Callable[[], Session],
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._demand = demand
+        self._subscription = subscription
+        self._reader = reader
+        self._silence = silence
+        self._lag = lag
+        self._snapshots = snapshots
+        self._announcer = announcer
+        self._session = session
+        self._monotonic = monotonic
+        self._clock = clock
+        self._heard_at = clock()
+        self._probes = 0
+        self._acknowledged_at: dict[str, float] = {}
+        self._lost: tuple[float, frozenset[str]] | None = None
+        """When the last frame came, and what was subscribed then."""
+
+    async def needed(self) -> None:
+        """Return at once: a connection that stands saves the first viewer a second."""
+
+    def connected(self) -> None:
+        """Begin without a subscription; fetch the last trades that were missed."""
+        self._subscription.begin()
+        self._acknowledged_at = {}
+        self._silence.begin(self._monotonic())
+        self._lag.begin()
+        if self._lost is not None:
+            since, symbols = self._lost
+            self._snapshots.reconnected(sorted(symbols), since)
+            tapes = [topic(TRADE, each) for each in sorted(symbols)]
+            self.missed([each for each in tapes if self._demand.watches(each)], since)
+        self._lost = None
+        self._heard_at = self._clock()
+
+    def lost(self) -> None:
+        """Remember what was subscribed, for when the connection is back."""
+        if self._lost is None:
+            self._lost = self._heard_at, frozenset(self._subscription.acknowledged[TRADES])
+        self._subscription.begin()
+
+    def missed(self, topics: Sequence[str], since: float) -> None:
+        """Announce that events between ``since``, in unix seconds, and now cannot be had."""
+        start, end = rfc3339.from_unix(since), rfc3339.from_unix(self._clock())
+        reason: GapReason = "upstream_lost"
+        self._announcer.gap(topics, start, end, reason)
+
+    def missed_prices(self, symbols: Sequence[str], since: float) -> None:
+        """Announce that the last trades of symbols since a time cannot be had."""
+        self.missed([topic(PRICE, symbol) for symbol in symbols], since)
+
+    def next_change(self) -> Change | None:
+        """Return the next difference between what is wanted and what is subscribed."""
+        return self._subscription.next_change(self._demand.wanted())
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the last answer changed nothing."""
+        return self._subscription.stuck
+
+    async def demand_changed(self) -> None:
+        """Return when the demand changes, or after a second: lingering symbols run out."""
+        await self._demand.wait_for_change(DEMAND_SECONDS)
+
+    def apply(self, messages: Sequence[wire.Message], received_us: int) -> bool:
+        """Take a frame; return whether it answers a change.
+
+        Raises:
+            FeedError: Alpaca ends the connection.
+        """
+        now = self._monotonic()
+        answered = self._reader.apply(messages, received_us, now)
+        if answered:
+            self._silence.on_subscribed(now)
+            self._note_acknowledged(received_us / 1e6)
+        else:
+            self._silence.on_data(now, len(messages))
+            self._heard_at = received_us / 1e6
+        return answered
+
+    async def watch(self) -> None:
+        """Judge the silence twice a second, and ask REST where it is suspicious.
+
+        Raises:
+            FeedError: trades happen that this connection does not bring.
+        """
+        while True:
+            await asyncio.sleep(JUDGE_SECONDS)
+            subscribed = sorted(self._subscription.acknowledged[TRADES])
+            verdict = self._silence.judge(self._monotonic(), self._session(), len(subscribed))
+            if verdict is Silence.SUSPECT:
+                newest = await self._snapshots.probe(self._some_of(subscribed))
+                newer = None if newest is None else self._is_newer(newest)
+                self._silence.on_probe(self._monotonic(), newer=newer)
+            elif verdict is Silence.MUTE:
+                quiet = self._clock() - self._heard_at
+                raise FeedError(f"mute: nothing came for {quiet:.0f} s while the market trades")
+
+    def _is_newer(self, newest: Mapping[str, int]) -> bool:
+        """Say whether REST knows a trade that this connection should have brought."""
+        last = self._clock() - CLOCKS_SECONDS
+        return any(
+            max(self._heard_at, self._acknowledged_at.get(symbol, last)) + CLOCKS_SECONDS
+            < at / 1e9
+            < last
+            for symbol, at in newest.items()
+        )
+
+    def _some_of(self, subscribed: Sequence[str]) -> list[str]:
+        """Return as many symbols as one request takes, others each time."""
+        start = self._probes % max(len(subscribed), 1)
+        self._probes += SYMBOLS_AT_ONCE
+        return [*subscribed[start:], *subscribed[:start]][:SYMBOLS_AT_ONCE]
+
+    def _note_acknowledged(self, now: float) -> None:
+        before = self._acknowledged_at
+        held = self._subscription.acknowledged[TRADES]
+        self._acknowledged_at = {symbol: before.get(symbol, now) for symbol in held}

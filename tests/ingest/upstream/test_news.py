@@ -1,0 +1,146 @@
+"""News: what is asked for, and what an article becomes."""
+
+import json
+from typing import Any
+
+import msgpack
+import pytest
+
+from ingest.bus.announcer import Announcer
+from ingest.bus.outbox import Outbox
+from ingest.demand.subscription import Change
+from ingest.demand.wanted import Demand
+from ingest.upstream import wire
+from ingest.upstream.feed_error import FeedError
+from ingest.upstream.news import NewsSide
+
+AT = msgpack.Timestamp.from_unix_nano(1_700_000_000_000_000_000)
+
+
+class Stage:
+    """A news side, its demand, and what it has published."""
+
+    def __init__(self, *watched: str) -> None:
+        self.now = 1_000.0
+        self.demand = Demand(lambda: self.now)
+        self.outbox = Outbox()
+        self.side = NewsSide(self.demand, Announcer(self.outbox), lambda: self.now)
+        self.watch(*watched)
+
+    def watch(self, *keys: str) -> None:
+        self.demand.update({f"news:{key}": 1 for key in keys})
+
+    def connect(self) -> None:
+        """Connect, and have everything granted that is asked for."""
+        self.side.connected()
+        held: set[str] = set()
+        while change := self.side.next_change():
+            held = held | set(change.symbols)
+            self.take({"T": "subscription", "news": sorted(held)})
+
+    def take(self, *messages: dict[str, Any]) -> bool:
+        return self.side.apply(wire.decode(msgpack.packb(list(messages))), 0)
+
+    def published(self) -> list[tuple[str, str | None, dict[str, Any]]]:
+        return [(each.topic, each.event, json.loads(each.body)) for each in self.outbox.take(100)]
+
+
+def article(**fields: Any) -> dict[str, Any]:
+    given = {"id": 24918784, "headline": "Corn falls", "created_at": AT, "updated_at": AT}
+    return {"T": "n", **given, "symbols": ["SPY", "IBM"], "content": "<p>long</p>", **fields}
+
+
+def test_what_is_watched_is_asked_for_and_what_is_not_is_given_back() -> None:
+    stage = Stage("SPY", "IBM")
+    stage.side.connected()
+
+    assert stage.side.next_change() == Change("subscribe", "news", ("IBM", "SPY"))
+    assert stage.side.next_change() is None
+    assert stage.take({"T": "subscription", "news": ["IBM", "SPY"]})
+    assert stage.side.next_change() is None
+    stage.watch("SPY")
+    assert stage.side.next_change() == Change("unsubscribe", "news", ("IBM",))
+
+
+def test_everything_takes_the_place_of_single_symbols() -> None:
+    stage = Stage("SPY", "*")
+    stage.side.connected()
+
+    assert stage.side.next_change() == Change("subscribe", "news", ("*",))
+
+
+def test_an_article_goes_once_to_each_topic_that_is_watched() -> None:
+    stage = Stage("SPY", "*")
+    stage.connect()
+    stage.take(article(), article())
+
+    published = stage.published()
+
+    assert [topic for topic, _, _ in published] == ["news:*", "news:SPY"]
+    assert published[0][2]["id"] == "24918784"
+    assert published[0][2]["updated_at"] == "2023-11-14T22:13:20Z"
+    assert "content" not in published[0][2]
+
+
+def test_a_later_version_is_an_event_of_its_own() -> None:
+    stage = Stage("SPY")
+    stage.connect()
+    stage.take(article(), article(updated_at="2023-11-15T00:00:00Z", headline="Corn rises"))
+
+    assert [body["headline"] for _, _, body in stage.published()] == ["Corn falls", "Corn rises"]
+
+
+def test_markup_and_entities_become_plain_text() -> None:
+    stage = Stage("SPY")
+    stage.connect()
+    stage.take(
+        article(headline="<b>Corn&#39;s</b> fall", summary="a < b", url="javascript:alert(1)")
+    )
+
+    ((_, _, body),) = stage.published()
+
+    assert (body["headline"], body["summary"], body["url"]) == ("Corn's fall", "a < b", None)
+
+
+def test_what_came_while_the_connection_was_away_is_announced_as_a_gap() -> None:
+    stage = Stage("SPY")
+    stage.connect()
+    stage.side.lost()
+    stage.now += 5
+    stage.side.connected()
+
+    ((topic, event, body),) = stage.published()
+
+    assert (topic, event) == ("news:SPY", "gap")
+    assert body == {
+        "topics": ["news:SPY"],
+        "from": "1970-01-01T00:16:40.000Z",
+        "to": "1970-01-01T00:16:45.000Z",
+        "reason": "upstream_lost",
+    }
+
+
+def test_a_refused_symbol_is_not_asked_for_again() -> None:
+    stage = Stage("SPY")
+    stage.side.connected()
+    stage.side.next_change()
+
+    assert stage.take({"T": "error", "code": 400, "msg": "invalid syntax"})
+    assert stage.side.next_change() is None
+
+
+def test_a_plan_without_news_ends_the_stream() -> None:
+    stage = Stage("SPY")
+    stage.side.connected()
+
+    with pytest.raises(FeedError, match="insufficient subscription"):
+        stage.take({"T": "error", "code": 409, "msg": "insufficient subscription"})
+
+
+def test_an_article_with_a_time_that_is_none_is_counted_and_passed_over() -> None:
+    stage = Stage("SPY")
+    stage.connect()
+    stage.take(article(created_at="yesterday"), article())
+
+    assert stage.side.malformed == 1
+    assert len(stage.published()) == 1

@@ -1,0 +1,144 @@
+"""Frames become messages one by one, whatever else is in them."""
+
+from typing import Any
+
+import msgpack
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.upstream import wire
+
+NS = 1_384_000_000_123_456_789
+
+
+def frame(*messages: Any) -> bytes:
+    packed: bytes = msgpack.packb(list(messages))
+    return packed
+
+
+def stamp(at: int = NS) -> msgpack.Timestamp:
+    return msgpack.Timestamp.from_unix_nano(at)
+
+
+def trade(**fields: Any) -> dict[str, Any]:
+    return {"T": "t", "S": "SPY", "p": 168.5, "s": 100, "t": stamp(), **fields}
+
+
+def decoded(**fields: Any) -> Any:
+    (message,) = wire.decode(frame(fields))
+    return message
+
+
+def test_a_trade_has_all_that_alpaca_sends() -> None:
+    (taken,) = wire.decode(frame(trade(i=52983525029461, x="V", c=["@", "I"], z="B", r=stamp())))
+
+    assert isinstance(taken, wire.Trade)
+    assert (taken.symbol, taken.price, taken.size) == ("SPY", 168.5, 100)
+    assert (taken.id, taken.exchange, taken.tape) == (52983525029461, "V", "B")
+    assert taken.conditions == ("@", "I")
+    assert wire.nanoseconds(taken.time) == NS
+
+
+def test_numbers_keep_their_kind() -> None:
+    (whole,) = wire.decode(frame(trade(p=136, s=5)))
+
+    assert (type(whole.price), type(whole.size)) == (int, int)
+
+
+def test_every_other_kind_is_told_apart() -> None:
+    assert isinstance(
+        decoded(T="q", S="SPY", bp=1.0, bs=2, bx="V", ap=1.1, ax="Q", t=stamp(), **{"as": 3}),
+        wire.Quote,
+    )
+    assert isinstance(decoded(T="s", S="SPY", sc="H", t=stamp()), wire.TradingStatus)
+    assert isinstance(
+        decoded(T="c", S="SPY", oi=1, ci=2, cp=1.5, cs=10, t=stamp()), wire.Correction
+    )
+    assert isinstance(decoded(T="x", S="SPY", i=1, t=stamp()), wire.Cancel)
+    assert decoded(T="subscription", trades=["SPY"]) == wire.Subscribed(trades=["SPY"])
+    assert decoded(T="error", code=406, msg="connection limit exceeded").code == 406
+    assert decoded(T="success", msg="connected") == wire.Success("connected")
+
+
+@pytest.mark.parametrize("time", ["2026-11-16T12:00:00Z", stamp()])
+def test_an_article_has_its_times_in_either_form(time: Any) -> None:
+    article = decoded(T="n", id=7, headline="x", created_at=time, updated_at=time, content="<p>")
+
+    assert isinstance(article, wire.News)
+
+
+def test_one_bad_or_new_message_takes_no_other_of_its_frame_with_it() -> None:
+    messages = wire.decode(
+        frame(trade(S="A"), {"T": "zz"}, trade(p="dear"), 7, {"S": "B"}, trade(S="C"))
+    )
+
+    assert [type(each) for each in messages] == [
+        wire.Trade,
+        wire.Unknown,
+        wire.Malformed,
+        wire.Malformed,
+        wire.Unknown,
+        wire.Trade,
+    ]
+    assert (messages[0].symbol, messages[5].symbol) == ("A", "C")
+    assert messages[1].kind == "zz"
+
+
+def test_text_that_is_no_text_spoils_its_own_message_only() -> None:
+    bad = b"\x82\xa1T\xa1t\xa1S\xa2\xff\xfe"
+    good = msgpack.packb({"T": "success", "msg": "connected"})
+
+    assert wire.decode(b"\x92" + bad + good)[1] == wire.Success("connected")
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"", b"\xc1", b"\x91", b"\x05", b"\xff" * 100, frame(trade())[:-3], msgpack.packb(trade())],
+)
+def test_a_frame_that_is_no_array_is_told(garbage: bytes) -> None:
+    with pytest.raises(wire.BadFrameError):
+        wire.decode(garbage)
+
+
+def test_text_is_told() -> None:
+    with pytest.raises(wire.BadFrameError, match="text where msgpack was asked for"):
+        wire.decode('[{"T":"success"}]')
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_do_any_harm(garbage: bytes) -> None:
+    try:
+        messages = wire.decode(garbage)
+    except wire.BadFrameError:
+        return
+    assert isinstance(messages, list)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(st.sampled_from("TSptsxci"), inner, max_size=5)
+        ),
+    )
+)
+def test_no_message_does_any_harm_to_the_one_after_it(anything: Any) -> None:
+    messages = wire.decode(frame(anything, trade(S="LAST")))
+
+    assert messages[-1].symbol == "LAST"
+
+
+@given(st.integers(-(2**40) * 10**9, 2**40 * 10**9))
+def test_times_are_exact_to_the_nanosecond(at: int) -> None:
+    ext = msgspec.msgpack.decode(msgpack.packb(stamp(at)), type=msgspec.msgpack.Ext)
+
+    assert wire.nanoseconds(ext) == at
+
+
+@pytest.mark.parametrize(("code", "data"), [(1, b"\0" * 8), (-1, b"\0" * 5)])
+def test_another_extension_is_no_time(code: int, data: bytes) -> None:
+    with pytest.raises(ValueError, match="no msgpack timestamp"):
+        wire.nanoseconds(msgspec.msgpack.Ext(code, data))
