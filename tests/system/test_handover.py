@@ -1,0 +1,217 @@
+"""Two ingests as processes: however the leader goes, the other leads, and no price goes back."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from bench.programs import Program, ingest_environment, program
+from shared import ingest_status, keys, message, rfc3339
+from shared.ingest_status import IngestStatus
+from shared.redis_source import REDIS_ERRORS, RedisSource
+from shared.valkey_server import ValkeyServer
+from simulator.service import Simulator, SimulatorSettings
+from tests.event_stream import EventStream, open_stream
+from tests.services import running_gateway, until
+from tests.simulator.client import endpoint_state
+
+SYMBOLS = "SPY,IBM"
+
+
+class Pair:
+    """An ingest that leads, one that stands by, and a client that watches."""
+
+    def __init__(self, simulator: Simulator, redis: Redis, stream: EventStream) -> None:
+        self.simulator = simulator
+        self.redis = redis
+        self.stream = stream
+        self.leader: Program
+        self.standby: Program
+
+    async def status(self) -> IngestStatus | None:
+        try:
+            stored = await self.redis.get(keys.INGEST_STATUS)
+        except REDIS_ERRORS:
+            return None
+        return None if stored is None else ingest_status.decode(stored)
+
+    async def epoch(self) -> int:
+        return int(await self.redis.get(keys.EPOCH) or 0)
+
+    async def until_led_by(self, running: Program, seconds: float = 15.0) -> IngestStatus:
+        """Wait until a process leads and is live; return what it reports."""
+        found: list[IngestStatus] = []
+
+        async def leads() -> bool:
+            status = await self.status()
+            pid = f"-{running.process.pid}-"
+            if status is not None and status.state == "live" and pid in status.ingest_id:
+                found.append(status)
+            return bool(found)
+
+        await until(leads, seconds)
+        return found[-1]
+
+    async def moves_on(self) -> None:
+        """Wait for prices newer than all so far."""
+        seen = max(order(price) for price in self.stream.of("price"))
+        await self.stream.until(lambda s: any(order(p) > seen for p in s.of("price")), 30)
+
+    def sessions(self) -> tuple[int, dict[str, int]]:
+        """Return the peak of open connections at Alpaca, and what was refused."""
+        state = endpoint_state(self.simulator)
+        return state["connections_peak"], state["refused"]
+
+
+def order(price: dict[str, Any]) -> tuple[int, ...]:
+    return tuple(map(int, price["event_id"].split("-")))
+
+
+def assert_nothing_went_back(stream: EventStream) -> None:
+    assert not stream.ended
+    assert len(stream.of("hello")) == 1
+    for symbol in SYMBOLS.split(","):
+        prices = [p for p in stream.of("price") if p["symbol"] == symbol]
+        ids = [order(price) for price in prices]
+        assert ids == sorted(set(ids))
+        times = [rfc3339.to_nanoseconds(p["timestamp"]) for p in prices if p["timestamp"]]
+        assert times == sorted(times)
+        assert len(times) > 2
+
+
+@asynccontextmanager
+async def pair(source: RedisSource, **simulated: Any) -> AsyncIterator[Pair]:
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        simulator = await enter(Simulator(SimulatorSettings(speed=20, **simulated)))
+        redis = await enter(source.client("test"))
+        url = await enter(running_gateway(source))
+        stream = await enter(open_stream(url, symbols=SYMBOLS, interval="0"))
+        made = Pair(simulator, redis, stream)
+        environment = ingest_environment(simulator, source.url)
+        made.leader = await enter(program("ingest", **environment))
+        await made.until_led_by(made.leader)
+        made.standby = await enter(program("ingest", **environment))
+        await until(lambda: "standing by" in made.standby.output)
+        await stream.until(lambda s: sum(p["price"] is not None for p in s.of("price")) > 5)
+        try:
+            yield made
+        finally:
+            for running in (made.leader, made.standby):
+                assert "Traceback" not in running.output, running.output
+        assert_nothing_went_back(stream)
+
+
+async def test_a_clean_stop_hands_over_without_a_refusal(source: RedisSource) -> None:
+    async with pair(source, ghost_seconds=90) as both:
+        both.leader.send(signal.SIGTERM)
+        await both.until_led_by(both.standby)
+        assert await both.leader.ended() == 0
+        await both.moves_on()
+
+        assert both.sessions() == (1, {})
+
+
+async def test_a_killed_leader_is_followed(source: RedisSource) -> None:
+    async with pair(source) as both:
+        before = await both.epoch()
+        both.leader.send(signal.SIGKILL)
+        await both.until_led_by(both.standby)
+        await both.moves_on()
+
+        assert await both.epoch() > before
+        assert both.sessions() == (1, {})
+
+
+async def test_a_dead_sessions_slot_is_waited_for_and_the_status_says_so(
+    source: RedisSource,
+) -> None:
+    async with pair(source, ghost_seconds=6) as both:
+        both.leader.send(signal.SIGKILL)
+
+        async def waits_for_the_slot() -> bool:
+            status = await both.status()
+            return status is not None and "another session holds Alpaca's slot" in str(
+                status.reason
+            )
+
+        await until(waits_for_the_slot)
+        await both.until_led_by(both.standby, seconds=40)
+        await both.moves_on()
+        peak, refused = both.sessions()
+        assert peak == 1
+        assert set(refused) == {"406"}
+
+
+async def test_a_paused_leader_that_wakes_publishes_nothing_and_stands_by(
+    source: RedisSource,
+) -> None:
+    async with pair(source, ping_seconds=1) as both, listening(both.redis) as heard:
+        old = await both.epoch()
+        await until(lambda: bool(heard))
+        both.leader.send(signal.SIGSTOP)
+        try:
+            await both.until_led_by(both.standby, seconds=40)
+        finally:
+            both.leader.send(signal.SIGCONT)
+        await until(lambda: "lease lost" in both.leader.output)
+        await both.moves_on()
+        new = await both.epoch()
+
+        epochs = [message.unpack(each).event_id.epoch for each in heard]
+        assert epochs == sorted(epochs)
+        assert {old, new} == set(epochs)
+        both.standby.send(signal.SIGTERM)
+        await both.until_led_by(both.leader)
+        await both.moves_on()
+
+
+@pytest.mark.parametrize("how", ["killed", "emptied"])
+async def test_prices_go_on_after_a_redis_that_lost_everything(
+    valkey: ValkeyServer, source: RedisSource, how: str
+) -> None:
+    async with pair(source) as both:
+        before = await both.epoch()
+        if how == "killed":
+            valkey.kill()
+            await valkey.stop()
+            await asyncio.sleep(0.5)
+            await valkey.start()
+            await both.redis.connection_pool.disconnect()
+        else:
+            await both.redis.flushall()
+
+        async def leads_anew() -> bool:
+            return await both.epoch() > before and (await both.status()) is not None
+
+        await until(leads_anew)
+        await both.moves_on()
+        state = endpoint_state(both.simulator)  # whoever came first, the old leader or the standby
+        assert state["sessions"] <= 1
+        assert set(state["refused"]) <= {"406"}
+
+
+@asynccontextmanager
+async def listening(redis: Redis) -> AsyncIterator[list[bytes]]:
+    """Collect everything published on the channel of a price."""
+    heard: list[bytes] = []
+    pubsub = redis.pubsub()
+    await pubsub.subscribe("price:SPY")
+
+    async def listen() -> None:
+        while True:
+            received = await pubsub.get_message(timeout=None)
+            if received is not None and received["type"] == "message":
+                heard.append(received["data"])
+
+    task = asyncio.create_task(listen())
+    try:
+        yield heard
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        await pubsub.aclose()  # type: ignore[no-untyped-call]
