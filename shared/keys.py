@@ -6,7 +6,7 @@ braces so that in a cluster the last value lies in the same slot.
 
 from types import MappingProxyType
 
-from shared.topics import DAY_BAR, NEWS, TRADE
+from shared import topics
 
 LEASE = "ingest:lease"
 """Which ingest process leads; expires unless renewed."""
@@ -32,7 +32,7 @@ INTEREST_MILLISECONDS = 15_000
 LAST_SECONDS = 7 * 24 * 3600
 
 HISTORY_SECONDS = 7 * 24 * 3600
-HISTORY_LENGTHS = MappingProxyType({TRADE: 1000, DAY_BAR: 10, NEWS: 200})
+HISTORY_LENGTHS = MappingProxyType({topics.TRADE: 1000, topics.DAY_BAR: 10, topics.NEWS: 200})
 """How many events the stream of each ordered topic keeps, by kind; Redis may keep some more."""
 
 GATEWAY_SECONDS = 15

@@ -199,6 +199,10 @@ def holes_told(taken: list[Publication]) -> list[tuple[str, str]]:
     return [loss_of(each) for each in taken if each.event == GAP]
 
 
+def test_every_ordered_kind_has_a_history_and_no_other() -> None:
+    assert set(keys.HISTORY_LENGTHS) == ORDERED
+
+
 @pytest.mark.parametrize("topic", ["price:A", "trade:A"])
 def test_what_is_offered_for_ever_does_not_grow(topic: str) -> None:
     outbox = Outbox(bound=50)
