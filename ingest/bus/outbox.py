@@ -66,7 +66,7 @@ class Outbox:
         self.waiting.set()
 
     def take(self, limit: int) -> list[Publication]:
-        """Remove and return the oldest publications."""
+        """Remove and return the oldest publications; a ``gap`` may make them one more."""
         taken = [self._queue.popleft() for _ in range(min(limit, len(self._queue)))]
         while self._crowd and len(taken) < limit:
             topic, pressed = self._crowd.popitem(last=False)
@@ -133,11 +133,12 @@ class _Ordered:
         self._last_lost = publication
 
     def take(self, limit: int) -> list[Publication]:
-        """Remove and return the oldest events, after the announcement of what was lost."""
-        taken = [] if self._first_lost is None else [self.announcement()]
-        while self.events and len(taken) < limit:
-            taken.append(self.events.popleft())
-        return taken
+        """Remove and return the oldest events, after the announcement of what was lost.
+
+        The announcement never leaves alone: what is lost while it waits is part of it.
+        """
+        announced = [] if self._first_lost is None else [self.announcement()]
+        return announced + [self.events.popleft() for _ in range(min(limit, len(self.events)))]
 
     def announcement(self) -> Publication:
         first, last = self._first_lost, self._last_lost
