@@ -1,0 +1,137 @@
+"""Every kind of fault: how often, how long, and how it is done.
+
+HTTP 429 is none of them, since it is answered with a wait of 90 s, nor are the errors that end an
+ingest for good.
+"""
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+from tests.chaos.plan import Fault, Odds, Step
+from tests.chaos.programs import Service
+from tests.chaos.simulated import SIMULATED, Strike
+from tests.chaos.system import System
+from tests.chaos.tape import QUIET
+
+QUIET_AFTER_SECONDS = 0.2
+
+Inflict = Callable[[System, float], Awaitable[float]]
+"""Does it, for so many seconds; returns the monotonic time from which recovery counts."""
+
+
+class Kind(NamedTuple):
+    """How often a fault is drawn, how long it lasts, and how it is done."""
+
+    odds: Odds
+    inflict: Inflict
+
+
+async def inflict(system: System, step: Step) -> float:
+    """Do all faults of a step, and trade what is quiet meanwhile.
+
+    Returns the monotonic time from which the recovery of the last one counts.
+    """
+    async with asyncio.TaskGroup() as tasks:
+        struck = [tasks.create_task(_inflict_one(system, fault)) for fault in step]
+        await asyncio.sleep(min(fault.after for fault in step) + QUIET_AFTER_SECONDS)
+        await system.trading.one_of(QUIET)
+    return max(task.result() for task in struck)
+
+
+async def _inflict_one(system: System, fault: Fault) -> float:
+    await asyncio.sleep(fault.after)
+    return await KINDS[fault.kind].inflict(system, fault.seconds)
+
+
+async def _service(system: System, target: str) -> Service:
+    if target == "leader":
+        return await system.leader()
+    if target == "standby":
+        return await system.standby()
+    return system.gateways[int(target.removeprefix("gateway_")) - 1]
+
+
+def _end(target: str, by: signal.Signals) -> Inflict:
+    async def do(system: System, _: float) -> float:
+        return await (await _service(system, target)).end(by)
+
+    return do
+
+
+def _pause(target: str) -> Inflict:
+    async def do(system: System, seconds: float) -> float:
+        return await (await _service(system, target)).pause(seconds)
+
+    return do
+
+
+def _redis(*command: str) -> Inflict:
+    async def do(system: System, _: float) -> float:
+        sent = time.monotonic()
+        await system.ask(*command)
+        return sent
+
+    return do
+
+
+async def _kill_valkey(system: System, seconds: float) -> float:
+    return await system.valkey.die(seconds)
+
+
+async def _stop_valkey(system: System, seconds: float) -> float:
+    return await system.valkey.pause(seconds)
+
+
+async def _new_symbols(system: System, _: float) -> float:
+    system.join_with_new_symbols()
+    return time.monotonic()
+
+
+async def _fewer_symbols(system: System, _: float) -> float:
+    system.leave()
+    return time.monotonic()
+
+
+def _at_simulator(strike: Strike) -> Inflict:
+    async def do(system: System, seconds: float) -> float:
+        faults: Any = getattr(system.simulator, "faults")  # noqa: B009 - an older one has none
+        struck = time.monotonic()
+        lasts = await strike(faults, system.trading, seconds)
+        return struck + lasts
+
+    return do
+
+
+PROGRAMS: dict[str, Kind] = {
+    f"{verb}_{target}": kind
+    for target, weight in (("leader", 4), ("standby", 2), ("gateway_1", 2), ("gateway_2", 2))
+    for verb, kind in (
+        ("kill", Kind(Odds(weight), _end(target, signal.SIGKILL))),
+        ("term", Kind(Odds(weight), _end(target, signal.SIGTERM))),
+        ("stop", Kind(Odds(weight, (1, 5)), _pause(target))),
+    )
+}
+STORE: dict[str, Kind] = {
+    "kill_valkey": Kind(Odds(4, (0, 2)), _kill_valkey),
+    "stop_valkey": Kind(Odds(4, (1, 4)), _stop_valkey),
+    "drop_subscribers": Kind(Odds(3), _redis("CLIENT", "KILL", "TYPE", "pubsub")),
+    "drop_redis_clients": Kind(Odds(3), _redis("CLIENT", "KILL", "TYPE", "normal")),
+    "flushall": Kind(Odds(4), _redis("FLUSHALL")),
+}
+DEMAND: dict[str, Kind] = {
+    "new_symbols": Kind(Odds(4), _new_symbols),
+    "fewer_symbols": Kind(Odds(3), _fewer_symbols),
+}
+UPSTREAM: dict[str, Kind] = {
+    name: Kind(odds, _at_simulator(strike)) for name, (odds, strike) in SIMULATED.items()
+}
+KINDS: dict[str, Kind] = {
+    **PROGRAMS,
+    **STORE,
+    **DEMAND,
+    **(UPSTREAM if find_spec("simulator.faults") else {}),
+}

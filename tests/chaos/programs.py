@@ -1,0 +1,150 @@
+"""The processes under test: ours, started again whenever a fault has ended them, and Valkey."""
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from contextlib import suppress
+
+import psutil
+
+from bench.programs import Program, program
+from shared.valkey_server import ValkeyServer
+from tests.chaos.invariants import Complain
+
+RESTART_SECONDS = 0.2
+FIRST_SAMPLE = 2
+GROWTH_BYTES = 100 * 2**20
+"""How much memory a process may take beyond what it began with."""
+
+
+class Service:
+    """One of our programs. ``run`` keeps it alive; only a fault may end it."""
+
+    def __init__(self, name: str, complain: Complain, *arguments: str, **environment: str) -> None:
+        self.name = name
+        self.starts = 0
+        self.memory: list[int] = []
+        """Of the present process, in bytes, sampled."""
+        self.peak_memory = 0
+        self._arguments, self._environment = arguments, environment
+        self._complain = complain
+        self._running: Program | None = None
+        self._sent: signal.Signals | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id; None between two processes."""
+        return None if self._running is None else self._running.process.pid
+
+    async def run(self) -> None:
+        """Start it and start it again, until cancelled; then end it."""
+        while True:
+            async with program(*self._arguments, **self._environment) as running:
+                self.starts += 1
+                self._sent, self._running, self.memory = None, running, []
+                try:
+                    status = await running.process.wait()
+                finally:
+                    self._running = None
+                    _signal(running, signal.SIGCONT)
+                self._judge(status, running)
+            await asyncio.sleep(RESTART_SECONDS)
+
+    def _judge(self, status: int, running: Program) -> None:
+        expected = {None: None, signal.SIGTERM: 0, signal.SIGKILL: -signal.SIGKILL}[self._sent]
+        if status != expected:
+            told = "by itself" if self._sent is None else f"after {self._sent.name}"
+            self._complain(
+                f"{self.name} ended {told} with status {status}:\n{running.output[-3000:]}"
+            )
+
+    async def end(self, by: signal.Signals) -> float:
+        """Kill it, or ask it to end and see that it does; return when the signal was sent."""
+        sent, running = time.monotonic(), self._running
+        if running is not None:
+            if self._sent is not signal.SIGKILL:
+                self._sent = by
+            _signal(running, by)
+            try:
+                await running.ended()
+            except AssertionError as hangs:
+                self._complain(f"{self.name} after {by.name}: {hangs}")
+        return sent
+
+    async def pause(self, seconds: float) -> float:
+        """Stop it, and let it go on; return when it did."""
+        if (running := self._running) is not None:
+            _signal(running, signal.SIGSTOP)
+            try:
+                await asyncio.sleep(seconds)
+            finally:
+                _signal(running, signal.SIGCONT)
+        return time.monotonic()
+
+    def sample_memory(self) -> None:
+        """Measure; complain of what grows without limit."""
+        if self.pid is None:
+            return
+        with suppress(psutil.Error):
+            self.memory.append(psutil.Process(self.pid).memory_info().rss)
+            self.peak_memory = max(self.peak_memory, self.memory[-1])
+        if self.memory and self.memory[-1] > self.first_memory + GROWTH_BYTES:
+            self._complain(f"{self.name} grew from {self.first_memory} to {self.memory[-1]} bytes")
+
+    @property
+    def first_memory(self) -> int:
+        """What the present process took once it had loaded everything."""
+        return self.memory[min(FIRST_SAMPLE, len(self.memory) - 1)]
+
+    def output(self) -> str:
+        """Return the last words so far of the present process."""
+        return "" if self._running is None else self._running.output[-3000:]
+
+
+class Valkey:
+    """A Valkey that faults may take away, one at a time; it comes back empty."""
+
+    def __init__(self, server: ValkeyServer) -> None:
+        self._server = server
+        self._hurt = asyncio.Lock()
+
+    async def die(self, seconds: float) -> float:
+        """Kill it with all its data, start it again after a while; return when it was back."""
+        async with self._hurt:
+            self._server.kill()
+            try:
+                await self._server.stop()
+                await asyncio.sleep(seconds)
+            finally:
+                await self._server.start()
+            return time.monotonic()
+
+    async def pause(self, seconds: float) -> float:
+        """Stop it, and let it go on; return when it did."""
+        async with self._hurt:
+            os.kill(self._server.pid, signal.SIGSTOP)
+            try:
+                await asyncio.sleep(seconds)
+            finally:
+                os.kill(self._server.pid, signal.SIGCONT)
+            return time.monotonic()
+
+
+def steady_ports(count: int) -> list[int]:
+    """Return free ports that no outgoing connection takes while their server is away."""
+    found: list[int] = []
+    for port in range(20_000 + os.getpid() % 10_000, 32_000):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+            if len(found) == count:
+                return found
+    raise OSError("too few ports between 20000 and 32000 are free")
+
+
+def _signal(running: Program, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        running.send(number)

@@ -1,0 +1,136 @@
+"""One run: the plan, the steps, the settling, the verdict."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import httpx
+
+from simulator import rfc3339
+from tests.chaos import report
+from tests.chaos.faults import inflict
+from tests.chaos.invariants import Complain, Shown
+from tests.chaos.ledger import Ledger
+from tests.chaos.plan import Step, written
+from tests.chaos.report import Recovery
+from tests.chaos.system import System, running_system, until
+from tests.chaos.tape import QUIET, Tape
+
+START_SECONDS = 30.0
+RECOVERY_SECONDS = 45.0
+SETTLE_SECONDS = 20.0
+
+
+class Terms(NamedTuple):
+    """What a run is made of.
+
+    ``retractions``: the tape has cancels and corrections. ``quiet``: after each step every client
+    has to be right about the symbols that traded while something was wrong and then no more.
+    """
+
+    steps: Sequence[Step]
+    seed: int
+    retractions: bool = False
+    quiet: bool = True
+    keep_going: bool = False
+
+
+class Verdict(NamedTuple):
+    """The broken invariants, if any, and everything that was measured."""
+
+    broken: list[str]
+    recoveries: list[Recovery]
+    prices_compared: int
+
+
+Say = Callable[[str], None]
+
+
+async def run(terms: Terms, say: Say) -> Verdict:
+    """Run it all; leave nothing behind."""
+    broken: list[str] = []
+
+    def complain(what: str) -> None:
+        broken.append(what)
+        say(f"BROKEN: {what}")
+
+    dice = random.Random(terms.seed)  # noqa: S311 - has to be drawn again from its seed
+    tape = Tape(Ledger(), dice, retractions=terms.retractions)
+    recoveries: list[Recovery] = []
+    compared = 0
+    async with running_system(tape, complain) as system:
+        if await system.recovered(0, START_SECONDS) is None:
+            complain("no client has a price after the start")
+        for number, step in enumerate(terms.steps, 1):
+            if broken and not terms.keep_going:
+                break
+            recovery = await _go_through(system, step, terms, complain)
+            recoveries.append(recovery)
+            say(f"{number:4} {recovery}")
+        if not broken or terms.keep_going:
+            compared = await _settle(system, terms, complain)
+        for line in _conclusion(system, recoveries, compared):
+            say(line)
+        if broken:
+            for service in system.services:
+                say(f"--- {service.name}\n{service.output()}")
+    return Verdict(broken, recoveries, compared)
+
+
+async def _go_through(system: System, step: Step, terms: Terms, complain: Complain) -> Recovery:
+    struck = await inflict(system, step)
+    since = time.time_ns()
+    recovered = await system.recovered(since, RECOVERY_SECONDS)
+    if recovered is None:
+        complain(f"no recovery from {written([step])} within {RECOVERY_SECONDS:g} s")
+        recovered = time.monotonic()
+    right = recovered
+    if terms.quiet:
+        found = await until(lambda: not system.differences(QUIET), SETTLE_SECONDS)
+        for difference in system.differences(QUIET) if found is None else ():
+            complain(f"after {written([step])}: {difference}")
+        right = found or time.monotonic()
+    return Recovery(step, max(0.0, recovered - struck), max(0.0, right - struck))
+
+
+async def _settle(system: System, terms: Terms, complain: Complain) -> int:
+    """End the trading, wait until every price is right, and return how many were compared."""
+    await system.trading.close()
+    watched = {symbol for client in system.clients for symbol in client.symbols}
+    if not terms.quiet:
+        watched.difference_update(QUIET)
+    if await until(lambda: not system.differences(watched), SETTLE_SECONDS) is None:
+        for difference in system.differences(watched):
+            complain(f"at the end: {difference}")
+    compared = sum(len(watched.intersection(client.symbols)) for client in system.clients)
+    for url in system.urls:
+        try:
+            stored = await system.stored(url)
+        except httpx.HTTPError as error:
+            complain(f"GET /api/prices of {url}: {error!r}")
+            continue
+        compared += len(watched)
+        for symbol in sorted(watched):
+            if _shown(stored[symbol]) != system.last(symbol):
+                complain(f"GET /api/prices of {url}: {stored[symbol]}, not {system.last(symbol)}")
+    return compared
+
+
+def _shown(price: dict[str, Any]) -> Shown | None:
+    if price["price"] is None:
+        return None
+    return Shown(rfc3339.parse(price["timestamp"]), price["price"])
+
+
+def _conclusion(system: System, recoveries: Sequence[Recovery], compared: int) -> list[str]:
+    state: Any = system.simulator.state()["endpoints"]
+    return [
+        *report.recoveries(recoveries),
+        report.upstream(state["iex"]),
+        *report.memory(system.services),
+        (
+            f"{system.trading.messages} messages published, {system.events} events at "
+            f"{len(system.clients)} clients, {compared} last prices compared"
+        ),
+    ]
