@@ -53,8 +53,9 @@ class Service:
             await asyncio.sleep(RESTART_SECONDS)
 
     def _judge(self, status: int, running: Program) -> None:
-        expected = {None: None, signal.SIGTERM: 0, signal.SIGKILL: -signal.SIGKILL}[self._sent]
-        if status != expected:
+        expected = {None: (), signal.SIGTERM: (0,), signal.SIGKILL: (-signal.SIGKILL,)}[self._sent]
+        is_unborn = not running.output and status == -signal.SIGTERM  # it was still loading
+        if status not in expected and not (self._sent is signal.SIGTERM and is_unborn):
             told = "by itself" if self._sent is None else f"after {self._sent.name}"
             self._complain(
                 f"{self.name} ended {told} with status {status}:\n{running.output[-3000:]}"

@@ -61,9 +61,9 @@ def upstream(state: dict[str, Any]) -> str:
 def memory(services: Sequence[Service]) -> list[str]:
     """Return what each program has taken: the present process, and the most of all of them."""
     return [
-        f"{service.name}: started {service.starts} times, memory "
-        f"{service.first_memory // MIB} MiB at its last start, {service.memory[-1] // MIB} MiB at the "
-        f"end, {service.peak_memory // MIB} MiB at most"
+        f"{service.name}: started {service.starts} times; MiB of memory: "
+        f"{service.first_memory // MIB} after its last start, {service.memory[-1] // MIB} at the "
+        f"end, {service.peak_memory // MIB} at most"
         for service in services
         if service.memory
     ]
