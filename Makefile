@@ -16,7 +16,7 @@ EVERYTHING = --no-build-isolation -e '.[gateway,ingest,embedded]'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check format bench install constraints clean
+.PHONY: help run test check format bench chaos install constraints clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,9 @@ format: $(VENV)/.development ## format the code and repair what the linter can
 
 bench: $(VENV)/.development ## measure; one of them: make bench ARGS="ingest"
 	$(IN_VENV) -m bench $(ARGS)
+
+chaos: $(VENV)/.development ## let 200 things go wrong; fewer: make chaos ARGS="--faults 50 --seed 3"
+	$(IN_VENV) -m tests.chaos $(ARGS)
 
 install: $(VENV)/.development ## install everything that developers need, and run nothing
 

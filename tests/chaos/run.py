@@ -20,6 +20,8 @@ from tests.chaos.tape import QUIET, Tape
 START_SECONDS = 30.0
 RECOVERY_SECONDS = 45.0
 SETTLE_SECONDS = 20.0
+SHOWN_COMPLAINTS = 20
+"""One cause is often seen by every client in every symbol."""
 
 
 class Terms(NamedTuple):
@@ -53,7 +55,8 @@ async def run(terms: Terms, say: Say) -> Verdict:
 
     def complain(what: str) -> None:
         broken.append(what)
-        say(f"BROKEN: {what}")
+        if len(broken) <= SHOWN_COMPLAINTS:
+            say(f"BROKEN: {what}")
 
     dice = random.Random(terms.seed)  # noqa: S311 - has to be drawn again from its seed
     tape = Tape(Ledger(), dice, retractions=terms.retractions)

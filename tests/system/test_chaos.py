@@ -1,0 +1,51 @@
+"""A short chaos run: what ``make chaos`` does for ten minutes, with the faults that matter most."""
+
+import asyncio
+import sys
+
+import psutil
+
+from tests.chaos.faults import PROGRAMS, STORE
+from tests.chaos.plan import read
+from tests.chaos.run import Terms, run
+from tests.services import until
+
+PLAN = (
+    "kill_leader@0.1,stop_valkey:1.5@0.1,kill_gateway_1@0.1+drop_subscribers@0,term_leader@0.1,"
+    "stop_standby:1@0.1,term_gateway_2@0+kill_standby@0,drop_redis_clients@0.1,stop_gateway_1:1@0"
+)
+
+
+async def test_nothing_is_broken_by_ten_faults_and_nothing_is_left_behind() -> None:
+    steps = read(PLAN, {**PROGRAMS, **STORE})
+    said: list[str] = []
+
+    verdict = await run(Terms(steps, seed=1, quiet=False), said.append)
+
+    assert verdict.broken == [], "\n".join(said)
+    assert [recovery.step for recovery in verdict.recoveries] == steps
+    assert verdict.prices_compared > 80
+    assert psutil.Process().children(recursive=True) == []
+
+
+async def test_a_run_that_is_stopped_leaves_nothing_behind() -> None:
+    command = [sys.executable, "-m", "tests.chaos", "--replay", "stop_leader:60@0"]
+    running = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
+    children: list[psutil.Process] = []
+
+    def leader_is_stopped() -> bool:
+        children[:] = psutil.Process(running.pid).children(recursive=True)
+        return any(child.status() == psutil.STATUS_STOPPED for child in children)
+
+    try:
+        await until(leader_is_stopped, seconds=30)
+        running.terminate()
+        async with asyncio.timeout(30):
+            assert await running.wait() == 130
+    finally:
+        if running.returncode is None:
+            running.kill()
+            await running.wait()
+    assert len(children) >= 5
+    _, alive = psutil.wait_procs(children, timeout=5)
+    assert alive == []
