@@ -26,9 +26,10 @@ MEMORY_SECONDS = 1.0
 POLL_SECONDS = 0.01
 ASK_SECONDS = 1.0
 
-FRESH_NANOSECONDS = 1_000_000_000
-HOLD_SECONDS = 0.8
-"""A hand-over may begin half a second after its cause: freshness has to last."""
+FRESH_NANOSECONDS = 700_000_000
+HOLD_SECONDS = 1.3
+"""A hand-over may begin half a second after its cause, and be seen when nothing is fresh any more:
+so long has everything to stay fresh."""
 
 ALL = (PROBE, *BUSY, *QUIET)
 NEWCOMERS = tuple(f"NEW{number}" for number in range(8))
