@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 _FAULT = re.compile(r"(?P<kind>[a-z_0-9]+)(:(?P<seconds>\d+(\.\d+)?))?@(?P<after>\d+(\.\d+)?)")
-_TOGETHER = (0.72, 0.2, 0.08)
+_TOGETHER = (0.6, 0.28, 0.12)
 """How often a step has one, two, three faults."""
 
 
@@ -46,7 +46,7 @@ def draw(seed: int, count: int, odds: Mapping[str, Odds]) -> list[Step]:
 
 
 def _drawn(kind: str, odds: Odds, dice: random.Random) -> Fault:
-    return Fault(kind, round(dice.uniform(*odds.lasts), 1), round(dice.uniform(0, 1), 2))
+    return Fault(kind, round(dice.uniform(*odds.lasts), 1), round(dice.uniform(0, 0.6), 2))
 
 
 def written(steps: Sequence[Step]) -> str:
