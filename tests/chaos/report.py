@@ -53,8 +53,9 @@ def upstream(state: dict[str, Any]) -> str:
     refused: Counter[str] = Counter(state["refused"])
     shown = ", ".join(f"{code} x {count}" for code, count in sorted(refused.items())) or "none"
     return (
-        f"simulator: {state['sessions_total']} sessions, {state['connections_total']} connections, "
-        f"{state['connections_peak']} at most at once; refused: {shown}"
+        f"simulator: {state['sessions_total']} sessions, at most {state.get('sessions_peak', '?')} "
+        f"at once; {state['connections_total']} connections, those refused included, at most "
+        f"{state['connections_peak']} at once; refused: {shown}"
     )
 
 

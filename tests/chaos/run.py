@@ -20,8 +20,8 @@ from tests.chaos.tape import QUIET, Tape
 START_SECONDS = 30.0
 RECOVERY_SECONDS = 45.0
 SETTLE_SECONDS = 20.0
-SHOWN_COMPLAINTS = 20
-"""One cause is often seen by every client in every symbol."""
+SHOWN_COMPLAINTS = 6
+"""Of one step: one cause is often seen by every client in every symbol."""
 
 
 class Terms(NamedTuple):
@@ -49,15 +49,25 @@ class Verdict(NamedTuple):
 Say = Callable[[str], None]
 
 
+class _Complaints:
+    """Keeps all of them, and shows the first of each step."""
+
+    def __init__(self, say: Say) -> None:
+        self.all: list[str] = []
+        self.shown = 0
+        self._say = say
+
+    def __call__(self, what: str) -> None:
+        self.all.append(what)
+        self.shown += 1
+        if self.shown <= SHOWN_COMPLAINTS:
+            self._say(f"BROKEN: {what}")
+
+
 async def run(terms: Terms, say: Say) -> Verdict:
     """Run it all; leave nothing behind."""
-    broken: list[str] = []
-
-    def complain(what: str) -> None:
-        broken.append(what)
-        if len(broken) <= SHOWN_COMPLAINTS:
-            say(f"BROKEN: {what}")
-
+    complain = _Complaints(say)
+    broken = complain.all
     dice = random.Random(terms.seed)  # noqa: S311 - has to be drawn again from its seed
     tape = Tape(Ledger(), dice, retractions=terms.retractions)
     recoveries: list[Recovery] = []
@@ -70,6 +80,7 @@ async def run(terms: Terms, say: Say) -> Verdict:
                 break
             recovery = await _go_through(system, step, terms, complain)
             recoveries.append(recovery)
+            complain.shown = 0
             say(f"{number:4} {recovery}")
         if not broken or terms.keep_going:
             compared = await _settle(system, terms, complain)
