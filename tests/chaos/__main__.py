@@ -61,7 +61,8 @@ def _conclude(verdict: Verdict, terms: Terms, count: int, seconds: float) -> int
         say(f"ok: {count} faults in {seconds:.0f} s, nothing was broken by them")
         return 0
     done = plan.written([recovery.step for recovery in verdict.recoveries])
-    say(f"FAILED: {len(verdict.broken)} broken invariants, the first: {verdict.broken[0]}")
+    say(f"FAILED after {seconds:.0f} s: {len(verdict.broken)} complaints, the first:")
+    say(verdict.broken[0])
     flags = (" --retractions" if terms.retractions else "") + ("" if terms.quiet else " --no-quiet")
     say(f"replay: python -m tests.chaos --seed {terms.seed}{flags} --replay '{done}'")
     return 1
