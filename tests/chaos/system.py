@@ -144,8 +144,10 @@ class System:
         return None
 
     def fresh(self, since_ns: int) -> bool:
-        """Tell whether every client has a print of the probe that is newer."""
-        return all(self._probe(client) > since_ns for client in self.clients)
+        """Tell whether every client has a newer print of the probe, and not by REST alone."""
+        state: Any = self.simulator.state()["endpoints"]
+        has_stream = state["iex"]["sessions"] > 0
+        return has_stream and all(self._probe(client) > since_ns for client in self.clients)
 
     async def recovered(self, since_ns: int, seconds: float) -> float | None:
         """Wait until prints after a moment reach every client, and go on doing so.
