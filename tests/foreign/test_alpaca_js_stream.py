@@ -39,7 +39,7 @@ async def test_the_javascript_sdk_receives_the_trades_of_the_tape(node: str) -> 
 
 
 async def test_the_javascript_sdk_hears_of_wrong_keys(node: str) -> None:
-    async with Simulator(SimulatorSettings(tape=None)) as simulator:
+    async with Simulator(SimulatorSettings(tape=None, positions=())) as simulator:
         [event] = await run_client(node, simulator, "wrong")
 
     assert (event["event"], event["message"]) == ("error", "auth failed")

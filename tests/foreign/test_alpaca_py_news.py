@@ -33,7 +33,7 @@ def client_of(simulator: Simulator) -> NewsDataStream:
 
 async def test_alpaca_py_receives_an_article() -> None:
     received: asyncio.Queue[object] = asyncio.Queue()
-    async with Simulator(SimulatorSettings(tape=None)) as simulator:
+    async with Simulator(SimulatorSettings(tape=None, positions=())) as simulator:
         stream = client_of(simulator)
         stream.subscribe_news(received.put, "IBM")
         task = asyncio.create_task(stream._run_forever())
@@ -55,7 +55,7 @@ async def test_alpaca_py_gives_up_on_news_outside_of_the_plan() -> None:
     async def ignore(_article: object) -> None:
         """Take an article."""
 
-    async with Simulator(SimulatorSettings(tape=None, news=False)) as simulator:
+    async with Simulator(SimulatorSettings(tape=None, positions=(), news=False)) as simulator:
         stream = client_of(simulator)
         stream.subscribe_news(ignore, "*")
         await asyncio.wait_for(stream._run_forever(), 10)  # 409 makes it return

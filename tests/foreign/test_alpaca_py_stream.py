@@ -83,7 +83,7 @@ async def test_alpaca_py_receives_the_trades_of_the_tape() -> None:
 async def test_alpaca_py_reads_every_nanosecond() -> None:
     received: asyncio.Queue[Any] = asyncio.Queue()
     time = "2026-11-22T15:28:52.011856266Z"
-    async with Simulator(SimulatorSettings(tape=None)) as simulator:
+    async with Simulator(SimulatorSettings(tape=None, positions=())) as simulator:
         stream = client_of(simulator, raw_data=True)
         stream.subscribe_trades(received.put, "SPY")
         async with running(stream):
@@ -96,7 +96,7 @@ async def test_alpaca_py_reads_every_nanosecond() -> None:
 
 
 async def test_alpaca_py_subscribes_and_unsubscribes_while_it_runs() -> None:
-    async with Simulator(SimulatorSettings(tape=None)) as simulator:
+    async with Simulator(SimulatorSettings(tape=None, positions=())) as simulator:
         stream = client_of(simulator)
         stream.subscribe_trades(ignore, "SPY")
         async with running(stream):
@@ -109,7 +109,7 @@ async def test_alpaca_py_subscribes_and_unsubscribes_while_it_runs() -> None:
 
 
 async def test_alpaca_py_gives_up_on_a_feed_outside_of_the_plan() -> None:
-    async with Simulator(SimulatorSettings(tape=None)) as simulator:
+    async with Simulator(SimulatorSettings(tape=None, positions=())) as simulator:
         stream = client_of(simulator, "sip")
         stream.subscribe_trades(ignore, "SPY")
         await asyncio.wait_for(stream._run_forever(), 10)  # 409 makes it return
@@ -120,7 +120,7 @@ async def test_alpaca_py_gives_up_on_a_feed_outside_of_the_plan() -> None:
 async def test_alpaca_py_subscribes_to_any_number_of_symbols(count: int) -> None:
     symbols = [f"S{number}" for number in range(count)]
 
-    async with Simulator(SimulatorSettings(tape=None, plan="plus")) as simulator:
+    async with Simulator(SimulatorSettings(tape=None, positions=(), plan="plus")) as simulator:
         stream = client_of(simulator)
         stream.subscribe_trades(ignore, *symbols)
         async with running(stream):

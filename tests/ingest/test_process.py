@@ -101,7 +101,7 @@ async def test_wrong_keys_stop_it_with_the_remedy_and_without_the_secret(
 ) -> None:
     wrong = {"ALPACA_PAPER_SECRET_KEY": "a-secret-of-somebody", "REDIS_URL": source.url}
     async with (
-        Simulator(SimulatorSettings(tape=None)) as simulator,
+        Simulator(SimulatorSettings(tape=None, positions=())) as simulator,
         program("ingest", **against(simulator, **wrong)) as running,
     ):
         assert await running.ended() == process.EXIT_SETTINGS
@@ -115,7 +115,7 @@ async def test_wrong_keys_stop_it_with_the_remedy_and_without_the_secret(
 async def test_without_redis_it_stays_up_and_says_so_once() -> None:
     url = "redis://user:pass-of-redis@127.0.0.1:1/0"
     async with (
-        Simulator(SimulatorSettings(tape=None)) as simulator,
+        Simulator(SimulatorSettings(tape=None, positions=())) as simulator,
         program("ingest", **against(simulator, REDIS_URL=url)) as running,
     ):
         await until(lambda: "127.0.0.1:1" in running.output)
@@ -133,7 +133,7 @@ async def test_without_redis_it_stays_up_and_says_so_once() -> None:
 async def test_a_signal_ends_it_with_a_clean_close_at_alpaca(
     source: RedisSource, number: signal.Signals
 ) -> None:
-    haunted = SimulatorSettings(tape=None, ghost_seconds=90)
+    haunted = SimulatorSettings(tape=None, positions=(), ghost_seconds=90)
     async with (
         Simulator(haunted) as simulator,
         watcher(source) as watching,
@@ -153,7 +153,7 @@ async def test_a_signal_ends_it_with_a_clean_close_at_alpaca(
 
 async def test_a_standby_takes_over_from_one_that_was_killed(source: RedisSource) -> None:
     async with (
-        Simulator(SimulatorSettings(tape=None)) as simulator,
+        Simulator(SimulatorSettings(tape=None, positions=())) as simulator,
         watcher(source) as watching,
         program("ingest", **against(simulator, REDIS_URL=source.url)) as first,
     ):

@@ -17,7 +17,7 @@ from tests.ingest.watching import relay, trade, until_subscribed, watcher
 from tests.services import ingest_settings, running_ingest, until
 from tests.simulator.client import endpoint_state
 
-QUIET = SimulatorSettings(tape=None, ghost_seconds=90)
+QUIET = SimulatorSettings(tape=None, positions=(), ghost_seconds=90)
 
 
 @pytest.mark.parametrize(

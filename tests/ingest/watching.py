@@ -117,7 +117,7 @@ async def relay(
 ) -> AsyncIterator[tuple[Simulator, Watcher, IngestService]]:
     """Run a simulator without a tape and an ingest that leads and is connected."""
     async with (
-        Simulator(simulated or SimulatorSettings(tape=None)) as simulator,
+        Simulator(simulated or SimulatorSettings(tape=None, positions=())) as simulator,
         watcher(source) as watching,
         running_ingest(source, simulator, **settings) as service,
     ):

@@ -181,7 +181,7 @@ async def test_a_client_has_the_last_price_at_once_long_after_the_last_trade(
     valkey: ValkeyServer, source: RedisSource
 ) -> None:
     """The TTL key of a quiet symbol is gone; its last value is not."""
-    settings = SimulatorSettings(tape=None)
+    settings = SimulatorSettings(tape=None, positions=())
     async with AsyncExitStack() as parts:
         simulator = await parts.enter_async_context(Simulator(settings))
         environment = ingest_environment(simulator, valkey.url)

@@ -141,7 +141,7 @@ async def test_a_port_in_use_is_named(port: int) -> None:
 
 
 async def test_keys_that_alpaca_refuses_end_it_with_the_remedy(port: int) -> None:
-    async with Simulator(SimulatorSettings(tape=None)) as upstream:
+    async with Simulator(SimulatorSettings(tape=None, positions=())) as upstream:
         environment = {
             "ALPACA_PAPER_API_KEY": "PKWRONG",
             "ALPACA_PAPER_SECRET_KEY": "never-to-be-printed",

@@ -28,7 +28,7 @@ from tests.ingest.peers import (
 from tests.services import until
 from tests.simulator.client import endpoint_state
 
-QUIET = SimulatorSettings(tape=None, ghost_seconds=90)
+QUIET = SimulatorSettings(tape=None, positions=(), ghost_seconds=90)
 
 
 def stream_to(

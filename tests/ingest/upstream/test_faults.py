@@ -64,7 +64,7 @@ async def test_an_error_that_waiting_does_not_mend_ends_the_ingest_with_its_code
     source: RedisSource, code: int
 ) -> None:
     async with (
-        Simulator(SimulatorSettings(tape=None)) as simulator,
+        Simulator(SimulatorSettings(tape=None, positions=())) as simulator,
         watcher(source) as watching,
     ):
         simulator.faults.refuse_auth("iex", code=code, count=100)
@@ -83,7 +83,10 @@ async def test_an_error_that_waiting_does_not_mend_ends_the_ingest_with_its_code
 
 @pytest.mark.parametrize("code", MENDED)
 async def test_an_error_that_waiting_mends_is_tried_again(source: RedisSource, code: int) -> None:
-    async with Simulator(SimulatorSettings(tape=None)) as simulator, watcher(source) as watching:
+    async with (
+        Simulator(SimulatorSettings(tape=None, positions=())) as simulator,
+        watcher(source) as watching,
+    ):
         simulator.faults.refuse_auth("iex", code=code, count=2)
         async with running_ingest(source, simulator):
             status = await watching.until_state("live")
@@ -95,7 +98,10 @@ async def test_an_error_that_waiting_mends_is_tried_again(source: RedisSource, c
 async def test_a_taken_slot_is_reported_in_words(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with Simulator(SimulatorSettings(tape=None)) as simulator, watcher(source) as watching:
+    async with (
+        Simulator(SimulatorSettings(tape=None, positions=())) as simulator,
+        watcher(source) as watching,
+    ):
         simulator.faults.refuse_auth("iex", code=406, seconds=600)
         async with running_ingest(source, simulator):
             status = await watching.until_state("reconnecting")
@@ -110,7 +116,10 @@ async def test_a_taken_slot_is_reported_in_words(
 async def test_an_http_status_in_place_of_the_upgrade_is_tried_again(
     source: RedisSource, status: int
 ) -> None:
-    async with Simulator(SimulatorSettings(tape=None)) as simulator, watcher(source) as watching:
+    async with (
+        Simulator(SimulatorSettings(tape=None, positions=())) as simulator,
+        watcher(source) as watching,
+    ):
         simulator.faults.refuse_upgrade("iex", status=status, count=2)
         async with running_ingest(source, simulator):
             assert (await watching.until_state("live")).reconnects == 2
@@ -121,7 +130,10 @@ async def test_a_server_that_falls_silent_before_it_lets_us_in_is_left(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch, fault: Callable[..., None]
 ) -> None:
     monkeypatch.setattr(alpaca_stream, "CONNECT_SECONDS", 0.3)
-    async with Simulator(SimulatorSettings(tape=None)) as simulator, watcher(source) as watching:
+    async with (
+        Simulator(SimulatorSettings(tape=None, positions=())) as simulator,
+        watcher(source) as watching,
+    ):
         fault(simulator.faults, "iex", count=1)
         async with running_ingest(source, simulator):
             assert (await watching.until_state("live")).reconnects == 1
@@ -269,7 +281,11 @@ async def test_a_mute_connection_in_an_open_session_is_replaced(
 async def test_a_closed_market_never_causes_a_reconnect(source: RedisSource) -> None:
     hours = SwitchableHours()
     hours.session = "closed"
-    async with relay(source, SimulatorSettings(tape=None, hours=hours)) as (simulator, watching, _):
+    async with relay(source, SimulatorSettings(tape=None, positions=(), hours=hours)) as (
+        simulator,
+        watching,
+        _,
+    ):
         await watching.watch("SPY")
         await until_subscribed(simulator, "SPY")
         await until(lambda: _is(watching, lambda status: status.session == "closed"))
@@ -282,7 +298,10 @@ async def test_a_closed_market_never_causes_a_reconnect(source: RedisSource) -> 
 
 
 async def test_a_plan_without_news_stops_the_news_and_not_the_prices(source: RedisSource) -> None:
-    async with Simulator(SimulatorSettings(tape=None)) as simulator, watcher(source) as watching:
+    async with (
+        Simulator(SimulatorSettings(tape=None, positions=())) as simulator,
+        watcher(source) as watching,
+    ):
         simulator.faults.refuse_auth("news", code=409, count=100)
         async with running_ingest(source, simulator):
             await watching.watch("*", kind="news")
@@ -304,7 +323,10 @@ async def test_a_plan_without_news_stops_the_news_and_not_the_prices(source: Red
 
 
 async def test_a_failed_stock_stream_does_not_stop_the_news(source: RedisSource) -> None:
-    async with Simulator(SimulatorSettings(tape=None)) as simulator, watcher(source) as watching:
+    async with (
+        Simulator(SimulatorSettings(tape=None, positions=())) as simulator,
+        watcher(source) as watching,
+    ):
         async with running_ingest(source, simulator):
             await watching.watch("*", kind="news")
             await until(lambda: endpoint_state(simulator, "news")["sessions"] == 1)

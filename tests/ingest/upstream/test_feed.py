@@ -74,7 +74,7 @@ async def test_of_35_symbols_the_basic_plan_gets_30_and_the_rest_is_told(
 async def test_a_plan_that_is_smaller_than_configured_is_found_out_on_one_connection(
     any_source: RedisSource,
 ) -> None:
-    small = SimulatorSettings(tape=None, symbol_limit=7)
+    small = SimulatorSettings(tape=None, positions=(), symbol_limit=7)
     async with relay(any_source, small) as (simulator, watching, _):
         symbols = [f"S{number:02}" for number in range(20)]
         await watching.watch(*symbols)
@@ -190,7 +190,9 @@ async def test_after_a_restart_of_alpaca_everything_is_subscribed_again(
     any_source: RedisSource,
 ) -> None:
     async with AsyncExitStack() as first_life, watcher(any_source) as watching:
-        first = await first_life.enter_async_context(Simulator(SimulatorSettings(tape=None)))
+        first = await first_life.enter_async_context(
+            Simulator(SimulatorSettings(tape=None, positions=()))
+        )
         async with running_ingest(any_source, first):
             await watching.watch("SPY", "IBM")
             await until_subscribed(first, "SPY", "IBM")
@@ -199,7 +201,9 @@ async def test_after_a_restart_of_alpaca_everything_is_subscribed_again(
             status = await watching.until_state("reconnecting")
             assert (status.alpaca_connected, status.active_symbols) == (False, [])
             assert status.reason
-            async with Simulator(SimulatorSettings(tape=None, port=first.port)) as second:
+            async with Simulator(
+                SimulatorSettings(tape=None, positions=(), port=first.port)
+            ) as second:
                 await until_subscribed(second, "SPY", "IBM")
                 status = await watching.until_state("live")
                 assert (status.alpaca_connected, status.reason) == (True, None)

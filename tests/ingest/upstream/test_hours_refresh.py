@@ -19,7 +19,7 @@ async def test_hours_are_read_again_and_again_for_the_feeds_own_sessions(
 ) -> None:
     monkeypatch.setattr(hours_refresh, "REFRESH_SECONDS", 0.01)
     taken: list[MarketHours] = []
-    async with Simulator(SimulatorSettings(tape=None)) as simulator:
+    async with Simulator(SimulatorSettings(tape=None, positions=())) as simulator:
         url = simulator.rest_url
         rest = AlpacaRest(DEFAULT_KEY, DEFAULT_SECRET, data_url=url, trading_url=url, feed="boats")
         refresh = HoursRefresh(rest, taken.append, TRADES_IN["boats"])

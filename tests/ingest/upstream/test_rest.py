@@ -35,7 +35,7 @@ async def rest_of(url: str, secret: str = DEFAULT_SECRET) -> AsyncIterator[Alpac
 @asynccontextmanager
 async def simulated() -> AsyncIterator[tuple[Simulator, AlpacaRest]]:
     async with (
-        Simulator(SimulatorSettings(tape=None)) as simulator,
+        Simulator(SimulatorSettings(tape=None, positions=())) as simulator,
         rest_of(simulator.rest_url) as rest,
     ):
         yield simulator, rest
@@ -178,14 +178,14 @@ async def test_hours_come_from_alpaca_as_soon_as_it_answers(
 ) -> None:
     monkeypatch.setattr(hours_refresh, "RETRY_SECONDS", 0.01)
     taken: list[MarketHours] = []
-    async with Simulator(SimulatorSettings(tape=None)) as first:
+    async with Simulator(SimulatorSettings(tape=None, positions=())) as first:
         port = first.port
     async with rest_of(f"http://127.0.0.1:{port}") as rest:
         refresh = HoursRefresh(rest, taken.append)
         task = asyncio.create_task(refresh.run())
         await until(lambda: refresh._failing)
         assert taken == []
-        async with Simulator(SimulatorSettings(tape=None, port=port)):
+        async with Simulator(SimulatorSettings(tape=None, positions=(), port=port)):
             await until(lambda: bool(taken))
         task.cancel()
         await asyncio.wait([task])

@@ -142,7 +142,7 @@ async def test_a_thousand_symbols_at_once_are_ten_batches() -> None:
 
 
 async def test_the_simulator_is_understood() -> None:
-    async with Simulator(SimulatorSettings(tape=None)) as simulator:
+    async with Simulator(SimulatorSettings(tape=None, positions=())) as simulator:
         url = simulator.rest_url
         rest = AlpacaRest(DEFAULT_KEY, DEFAULT_SECRET, data_url=url, trading_url=url, feed="iex")
         await simulator.publish({"T": "t", "S": "SPY", "p": 5.5, "s": 1})
