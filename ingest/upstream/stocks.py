@@ -134,22 +134,24 @@ class StockSide:
             subscribed = sorted(self._subscription.acknowledged[TRADES])
             verdict = self._silence.judge(self._monotonic(), self._session(), len(subscribed))
             if verdict is Silence.SUSPECT:
-                newest = await self._snapshots.probe(self._some_of(subscribed))
-                newer = None if newest is None else self._is_newer(newest)
+                newer = await self._ask_rest(subscribed)
                 self._silence.on_probe(self._monotonic(), newer=newer)
             elif verdict is Silence.MUTE:
                 quiet = self._clock() - self._heard_at
                 raise FeedError(f"mute: nothing came for {quiet:.0f} s while the market trades")
 
-    def _is_newer(self, newest: Mapping[str, int]) -> bool:
-        """Say whether REST knows a trade that this connection should have brought."""
-        last = self._clock() - CLOCKS_SECONDS
-        return any(
-            max(self._heard_at, self._acknowledged_at.get(symbol, last)) + CLOCKS_SECONDS
-            < at / 1e9
-            < last
-            for symbol, at in newest.items()
-        )
+    async def _ask_rest(self, subscribed: Sequence[str]) -> bool | None:
+        """Say whether REST knows a trade that this connection has not brought; None if it fails."""
+        heard_at = self._heard_at
+        newest = await self._snapshots.probe(self._some_of(subscribed))
+        if newest is None:
+            return None
+        for symbol, at in newest.items():
+            since = max(heard_at, self._acknowledged_at.get(symbol, heard_at))
+            if at / 1e9 > since + CLOCKS_SECONDS:
+                await asyncio.sleep(CLOCKS_SECONDS)  # it may be on its way
+                return self._heard_at == heard_at
+        return False
 
     def _some_of(self, subscribed: Sequence[str]) -> list[str]:
         """Return as many symbols as one request takes, others each time."""

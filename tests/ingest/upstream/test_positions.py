@@ -57,7 +57,7 @@ def test_only_stocks_that_are_held_or_sold_short_count() -> None:
 
 
 async def test_the_accounts_positions_are_wanted() -> None:
-    async with Simulator(SimulatorSettings(tape=None, positions=())) as simulator:
+    async with Simulator(SimulatorSettings(tape=None)) as simulator:
         url = simulator.rest_url
         rest = AlpacaRest(DEFAULT_KEY, DEFAULT_SECRET, data_url=url, trading_url=url, feed="iex")
         async with followed(rest) as demand:

@@ -35,7 +35,7 @@ async def rest_of(url: str, secret: str = DEFAULT_SECRET) -> AsyncIterator[Alpac
 @asynccontextmanager
 async def simulated() -> AsyncIterator[tuple[Simulator, AlpacaRest]]:
     async with (
-        Simulator(SimulatorSettings(tape=None, positions=())) as simulator,
+        Simulator(SimulatorSettings(tape=None)) as simulator,
         rest_of(simulator.rest_url) as rest,
     ):
         yield simulator, rest
@@ -178,7 +178,7 @@ async def test_hours_come_from_alpaca_as_soon_as_it_answers(
 ) -> None:
     monkeypatch.setattr(hours_refresh, "RETRY_SECONDS", 0.01)
     taken: list[MarketHours] = []
-    async with Simulator(SimulatorSettings(tape=None, positions=())) as first:
+    async with Simulator(SimulatorSettings(tape=None)) as first:
         port = first.port
     async with rest_of(f"http://127.0.0.1:{port}") as rest:
         refresh = HoursRefresh(rest, taken.append)
