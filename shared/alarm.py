@@ -24,5 +24,5 @@ AlarmCode = Literal[
 class Alarm(msgspec.Struct, frozen=True):
     """``code`` is for machines; ``text`` is a sentence that names the values and the remedy."""
 
-    code: AlarmCode
+    code: str  # an AlarmCode; a newer ingest may know more of them than its reader
     text: str

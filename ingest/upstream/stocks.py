@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from ingest.bus.announcer import Announcer
 from ingest.demand.lookups import SYMBOLS_AT_ONCE

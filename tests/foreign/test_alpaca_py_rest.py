@@ -38,7 +38,7 @@ async def snapshots(simulator: Simulator, symbols: list[str], feed: DataFeed) ->
 
 
 async def test_alpaca_py_reads_snapshots() -> None:
-    async with Simulator(SimulatorSettings(tape=None, positions=())) as simulator:
+    async with Simulator(SimulatorSettings(tape=None)) as simulator:
         await simulator.publish({"T": "t", "i": 7, "S": "BAC", "x": "N", "p": 13.91, "s": 100})
         await simulator.publish(QUOTE)
         found = await snapshots(simulator, ["BAC", "ZZZ"], DataFeed.IEX)
@@ -51,7 +51,7 @@ async def test_alpaca_py_reads_snapshots() -> None:
 
 
 async def test_alpaca_py_is_refused_sip_on_the_basic_plan() -> None:
-    async with Simulator(SimulatorSettings(tape=None, positions=())) as simulator:
+    async with Simulator(SimulatorSettings(tape=None)) as simulator:
         with pytest.raises(APIError, match="does not permit"):
             await snapshots(simulator, ["BAC"], DataFeed.SIP)
 
@@ -86,7 +86,7 @@ async def test_alpaca_py_reads_daily_bars_adjusted_for_a_split() -> None:
 
 
 async def test_alpaca_py_is_refused_recent_sip_bars_on_the_basic_plan() -> None:
-    async with Simulator(SimulatorSettings(tape=None, positions=())) as simulator:
+    async with Simulator(SimulatorSettings(tape=None)) as simulator:
         assert (await bars(simulator, DataFeed.SIP)).data == {}
         with pytest.raises(APIError, match="recent SIP"):
             await bars(simulator, DataFeed.SIP, datetime.now(UTC))
@@ -94,7 +94,7 @@ async def test_alpaca_py_is_refused_recent_sip_bars_on_the_basic_plan() -> None:
 
 async def test_alpaca_py_reads_clock_and_calendar() -> None:
     sunday = GetCalendarRequest(start=date(2026, 11, 22), end=date(2026, 11, 22))
-    async with Simulator(SimulatorSettings(tape=None, positions=())) as simulator:
+    async with Simulator(SimulatorSettings(tape=None)) as simulator:
         with trading(simulator) as client:
             clock: Any = await asyncio.to_thread(client.get_clock)
             days: Any = await asyncio.to_thread(client.get_calendar, sunday)
@@ -107,7 +107,7 @@ async def test_alpaca_py_reads_clock_and_calendar() -> None:
 
 
 async def test_alpaca_py_reads_positions_and_account() -> None:
-    async with Simulator(SimulatorSettings(tape=None, positions=())) as simulator:
+    async with Simulator(SimulatorSettings(tape=None)) as simulator:
         await simulator.publish({"T": "t", "S": "BAC", "p": 13.91, "s": 100})
         with trading(simulator) as client:
             positions: Any = await asyncio.to_thread(client.get_all_positions)

@@ -175,10 +175,10 @@ async def test_interest_is_given_back_at_the_end(any_source: RedisSource) -> Non
             await stream.until_kind("ready")
 
             async def claimed() -> bool:
-                return await client.zcard(keys.INTEREST) == 2
+                return await client.hlen(keys.INTEREST) == 2
 
             await until(claimed)
         gateway.stop.set()
         await gateway.ended()
 
-        assert await client.zcard(keys.INTEREST) == 0
+        assert await client.hlen(keys.INTEREST) == 0

@@ -33,7 +33,7 @@ class Stack:
                 await self.valkey.start()
         elif part == "simulator":
             simulator = await stack.enter_async_context(
-                Simulator(SimulatorSettings(port=self._port))
+                Simulator(SimulatorSettings(port=self._port, positions=()))
             )
             self._port = simulator.port
             self._simulator = simulator

@@ -86,8 +86,11 @@ async def test_a_killed_gateway_does_not_touch_the_others_clients_and_its_intere
 
         async def watched() -> set[str]:
             now = await redis.time()
-            living: Any = await redis.zrangebyscore(keys.INTEREST, now[0] * 1000, "+inf")
-            topics = {member.decode().partition(" ")[2] for member in living}
+            claims: Any = await redis.hgetall(keys.INTEREST)
+            living = [
+                each for each, claim in claims.items() if int(claim.split()[0]) > now[0] * 1000
+            ]
+            topics = {claimed.decode().partition(" ")[2] for claimed in living}
             return {key_of(topic) for topic in topics}
 
         async def only_the_other() -> bool:
