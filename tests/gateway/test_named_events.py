@@ -140,7 +140,7 @@ async def test_the_status_passes_on_what_the_ingest_reports_known_here_or_not(
         await ingest.report(1)
         stored = await ingest.client.get(keys.INGEST_STATUS)
         assert isinstance(stored, bytes)
-        newer = stored[:-1] + b',"alarms":[{"code":"lag"}]}'
+        newer = stored[:-1] + b',"weather":[{"code":"fog"}]}'
         assert ingest_status.decode(newer).state == "live"
         await ingest.client.set(keys.INGEST_STATUS, newer)
         async with httpx.AsyncClient() as client:
