@@ -54,9 +54,9 @@ class Watcher:
         assert status is not None
         return status
 
-    async def last(self, symbol: str) -> tuple[EventId, dict[str, Any]] | None:
-        """Return a symbol's last price with its id."""
-        stored = await self.client.get(keys.last_key(f"price:{symbol}"))
+    async def last(self, symbol: str, kind: str = "price") -> tuple[EventId, dict[str, Any]] | None:
+        """Return a symbol's last value of a kind with its id."""
+        stored = await self.client.get(keys.last_key(f"{kind}:{symbol}"))
         if stored is None:
             return None
         assert isinstance(stored, bytes)
@@ -67,6 +67,26 @@ class Watcher:
         """Return a symbol's last price."""
         last = await self.last(symbol)
         return None if last is None else last[1]["price"]
+
+    async def until_symbol(self, symbol: str, state: str) -> dict[str, Any]:
+        """Wait until a symbol's status is in a state; return it."""
+
+        async def is_so() -> bool:
+            last = await self.last(symbol, "status")
+            return last is not None and last[1]["state"] == state
+
+        await until(is_so)
+        last = await self.last(symbol, "status")
+        assert last is not None
+        return last[1]
+
+    async def history(self, topic: str) -> list[tuple[str | None, dict[str, Any]]]:
+        """Return what the history of an ordered topic holds: the event's name, if any, and data."""
+        entries: Any = await self.client.xrange(keys.history_key(topic))
+        return [
+            ((fields.get(b"event") or b"").decode() or None, json.loads(fields[b"data"]))
+            for _, fields in entries
+        ]
 
     async def until_published(self, symbol: str) -> dict[str, Any]:
         """Wait until a symbol has an event, with or without a price; return it."""
