@@ -103,6 +103,7 @@ async def test_a_symbol_is_live_while_it_trades_and_quiet_when_nobody_does(
 ) -> None:
     monkeypatch.setattr(symbol_states, "LEAST_QUIET_SECONDS", 0.3)
     simulator, watching = upstream
+    await trade(simulator, "SPY", 100)
     await watching.watch("SPY")
     await until_subscribed(simulator, "SPY")
     await watching.until_symbol("SPY", "quiet")
@@ -115,6 +116,7 @@ async def test_a_halt_is_told_with_its_reason_until_trading_resumes(
     upstream: tuple[Simulator, Watcher],
 ) -> None:
     simulator, watching = upstream
+    await trade(simulator, "AAPL", 100, z="C")
     await watching.watch("AAPL")
     await until_subscribed(simulator, "AAPL")
     await until(lambda: endpoint_state(simulator)["statuses"] == ["AAPL"])
@@ -130,7 +132,8 @@ async def test_a_halt_is_told_with_its_reason_until_trading_resumes(
 
 async def test_a_closed_market_is_told_and_its_opening(source: RedisSource) -> None:
     hours = SwitchableHours("closed")
-    async with relay(source, simulated(hours=hours)) as (_, watching, _service):
+    async with relay(source, simulated(hours=hours)) as (simulator, watching, _):
+        await trade(simulator, "SPY", 100)
         await watching.watch("SPY")
         status = await watching.until_symbol("SPY", "closed")
 
@@ -151,6 +154,7 @@ async def test_a_lost_connection_makes_its_symbols_stale_after_a_while(
 ) -> None:
     monkeypatch.setattr(symbol_states, "FEED_AWAY_SECONDS", 0.2)
     simulator, watching = upstream
+    await trade(simulator, "SPY", 100)
     await watching.watch("SPY")
     await until_subscribed(simulator, "SPY")
     simulator.faults.refuse_upgrade("iex", status=503, seconds=600)
