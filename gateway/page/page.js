@@ -54,6 +54,7 @@ async function connect() {
       show();
     });
   on("price", showPrice);
+  on("status", showState);
   on("feed", (data) => { feed = data; });
   on("ready", () => { retry.wait = RETRY_MS.first; });
   on("heartbeat", (data) => {
@@ -117,7 +118,7 @@ function showRows() {
   for (const symbol of wanted) {
     if (rows.has(symbol)) continue;
     const row = element("row").content.firstElementChild.cloneNode(true);
-    row.querySelector("th").textContent = symbol;
+    row.querySelector('[data-field="symbol"]').textContent = symbol;
     const remove = row.querySelector(".remove");
     remove.setAttribute("aria-label", `Stop watching ${symbol}`);
     remove.addEventListener("click", () => watch(symbols().filter((each) => each !== symbol)));
@@ -154,6 +155,14 @@ function showPrice(data) {
   cell("exchange").textContent = data.exchange ?? "";
   showChange(cell("change"), data);
   showAge(entry);
+}
+
+// Live needs no word; every other state says what to think of the price beside it.
+function showState({ symbol, state, reason }) {
+  const cell = rows.get(symbol)?.row.querySelector('[data-field="state"]');
+  if (!cell) return;
+  cell.textContent = state === "live" ? "" : state;
+  cell.title = reason ?? "";
 }
 
 function showChange(cell, { change, change_percent }) {

@@ -92,3 +92,19 @@ async def test_a_bad_symbol_is_named_and_an_unknown_one_has_its_reason(
         await browser.do("fill", selector="input[name=symbols]", value="12$")
         await browser.do("press", selector="input[name=symbols]", key="Enter")
         await browser.until("#refused", r"'12\$' is not a stock symbol")
+
+
+async def test_the_page_says_of_a_symbol_that_it_is_halted(
+    browser: Browser, source: RedisSource
+) -> None:
+    halt = {"T": "s", "S": "IBM", "sc": "2", "sm": "Trading Halt", "rc": "D", "z": "A"}
+    async with (
+        Simulator(SimulatorSettings()) as simulator,
+        running_ingest(source, simulator),
+        running_gateway(source) as url,
+    ):
+        await browser.do("open", url=url)
+        await browser.until(cell(2, "price"), PRICE)
+        await simulator.publish({**halt, "rm": "News dissemination"})
+
+        await browser.until("#prices tr:nth-child(2) [data-field='state']", "^halted$")
