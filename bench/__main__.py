@@ -2,9 +2,13 @@
 
 import sys
 
-from bench import ingest, latency
+from bench import first_viewer, ingest, latency
 
-MEASUREMENTS = {"latency": latency.main, "ingest": ingest.main}
+MEASUREMENTS = {
+    "latency": latency.main,
+    "first_viewer": first_viewer.main,
+    "ingest": ingest.main,
+}
 
 if __name__ == "__main__":
     name, arguments = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else (None, [])
