@@ -31,7 +31,8 @@ def read_yaml(name: str) -> Any:
 
 def runs(module: str) -> bool:
     """Whether `python -m module` starts something of ours."""
-    return (ROOT / module / "__main__.py").is_file() or (ROOT / f"{module}.py").is_file()
+    place = module.replace(".", "/")
+    return (ROOT / place / "__main__.py").is_file() or (ROOT / f"{place}.py").is_file()
 
 
 def started_modules(command: str) -> list[str]:

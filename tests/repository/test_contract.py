@@ -1,25 +1,60 @@
 """What the code offers to the outside is what the reference says, and no more."""
 
 import re
+from collections.abc import Mapping
 from typing import get_args
 
 import msgspec
+import pytest
 from starlette.routing import Route
 
 from gateway import app, events
 from gateway.events import ByeReason, NoPriceReason
+from gateway.gateway_report import GatewayReport
 from ingest.upstream.feed_error import _MEANING
-from shared import keys
-from shared.ingest_status import FeedState
+from shared import keys, topics
+from shared.alarm import Alarm, AlarmCode
+from shared.bar import Bar
+from shared.gap import GAP, Gap, GapReason
+from shared.ingest_status import FeedState, IngestStatus, Session, StreamStatus, TapeCounts
+from shared.news import News
 from shared.price import Price
-from tests.repository.tree import ROOT, source_modules
+from shared.quote import Quote
+from shared.symbol_status import SymbolState, SymbolStatus
+from shared.trade import Cancel, Correction, Trade
+from tests.repository.documents import codes, document, rows, section, words
+from tests.repository.tree import ROOT, modules, source_modules, syntax
 
-REFERENCE = (ROOT / "docs" / "reference.md").read_text()
+PAGE = "reference.md"
+
+SERVED: Mapping[str, type[msgspec.Struct]] = {
+    "hello": events.Hello,
+    "price": Price,
+    "status": SymbolStatus,
+    GAP: Gap,
+    "feed": events.Feed,
+    "ready": events.Ready,
+    "heartbeat": events.Heartbeat,
+    "bye": events.Bye,
+}
+PUBLISHED_ONLY: Mapping[str, type[msgspec.Struct]] = {
+    "trade": Trade,
+    "correction": Correction,
+    "cancel": Cancel,
+    "quote": Quote,
+    "bar.1Day": Bar,
+    "news": News,
+}
 
 
-def section(title: str) -> str:
+def told(title: str) -> str:
     """Return a part of the reference."""
-    return REFERENCE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    return section(PAGE, title)
+
+
+def fields(struct: type[msgspec.Struct]) -> set[str]:
+    """Return what the JSON of an event has beside its id."""
+    return {field.encode_name for field in msgspec.structs.fields(struct)} - {"event_id"}
 
 
 def routes() -> list[Route]:
@@ -32,57 +67,149 @@ def test_every_endpoint_is_in_the_reference_and_no_other() -> None:
     offered = {
         f"{method} {route.path}" for route in routes() for method in (route.methods or set())
     }
-    told = set(re.findall(r"`((?:GET|POST|PATCH|PUT|DELETE) /[^?`]*)", section("Endpoints")))
+    named = set(re.findall(r"`((?:GET|POST|PATCH|PUT|DELETE) /[^?`]*)", told("Endpoints")))
 
-    assert told == {each for each in offered if not each.startswith("HEAD ")}
+    assert named == {each for each in offered if not each.startswith("HEAD ")}
 
 
-def test_every_event_is_in_the_reference_with_its_fields() -> None:
-    kinds: dict[str, type[msgspec.Struct]] = {
-        "hello": events.Hello,
-        "price": Price,
-        "feed": events.Feed,
-        "ready": events.Ready,
-        "heartbeat": events.Heartbeat,
-        "bye": events.Bye,
-    }
-    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", section("Events"), re.MULTILINE))
+@pytest.mark.parametrize(
+    ("title", "kinds"), [("Events", SERVED), ("Topics in Redis", PUBLISHED_ONLY)]
+)
+def test_every_event_is_in_the_reference_with_its_fields(
+    title: str, kinds: Mapping[str, type[msgspec.Struct]]
+) -> None:
+    table = rows(told(title), "event")
 
-    assert set(rows) == set(kinds)
+    assert set(table) == {f"`{kind}`" for kind in kinds}
     for kind, struct in kinds.items():
-        fields = {field.name for field in msgspec.structs.fields(struct)} - {"event_id"}
-        assert fields <= set(re.findall(r"\w+", rows[kind])), kind
+        assert fields(struct) - words(table[f"`{kind}`"]) == set(), kind
+
+
+def test_every_event_that_anybody_makes_has_its_place_above() -> None:
+    """A struct that has an encoder of its own, or belongs to the gateway, is an event."""
+    made = {
+        node.name
+        for path in [*modules("shared"), ROOT / "gateway" / "events.py"]
+        if "encode = msgspec.json.Encoder().encode" in path.read_text()
+        for node in syntax(path).body
+        if node.__class__.__name__ == "ClassDef"
+    }
+    reports = {"IngestStatus", "StreamStatus", "TapeCounts"}
+
+    known = {struct.__name__ for struct in (*SERVED.values(), *PUBLISHED_ONLY.values())}
+    assert made == known | reports
 
 
 def test_every_state_and_reason_is_in_the_reference() -> None:
-    told = set(re.findall(r"\w+", section("Events")))
+    text = words(told("Events"))
     served = {"shutdown", "slow"}
 
-    assert set(get_args(NoPriceReason)) | {"unknown_symbol"} <= told
-    assert {*get_args(FeedState), "down", "ingest_lost"} <= told
-    assert served <= set(get_args(ByeReason)) & told
+    assert set(get_args(NoPriceReason)) | {"unknown_symbol"} <= text
+    assert {*get_args(FeedState), "down", "ingest_lost"} <= text
+    assert served <= set(get_args(ByeReason)) & text
+
+
+@pytest.mark.parametrize(
+    ("title", "header", "allowed"),
+    [
+        ("Events", "state", SymbolState),
+        ("Events", "session", Session),
+        ("Events", "reason", GapReason),
+        ("Alarms", "code", AlarmCode),
+    ],
+)
+def test_a_table_of_the_reference_has_all_values_and_no_other(
+    title: str, header: str, allowed: object
+) -> None:
+    named = [value for cell in rows(told(title), header) for value in codes(cell)]
+
+    assert sorted(named) == sorted(get_args(allowed))
+
+
+@pytest.mark.parametrize(
+    ("header", "struct"), [("field", IngestStatus), ("field of `tape`", TapeCounts)]
+)
+def test_the_ingests_report_is_in_the_reference_field_by_field(
+    header: str, struct: type[msgspec.Struct]
+) -> None:
+    table = rows(told("The ingest's report"), header)
+    named = [field for cell in table for field in codes(cell)]
+
+    assert sorted(named) == sorted(field.name for field in msgspec.structs.fields(struct))
+
+
+def test_what_is_in_the_lists_of_the_report_is_in_the_reference() -> None:
+    table = rows(told("The ingest's report"), "field")
+
+    assert fields(StreamStatus) <= words(table["`streams`"])
+    assert fields(Alarm) <= words(table["`alarms`"])
 
 
 def test_every_refusal_is_in_the_reference() -> None:
     source = "\n".join(path.read_text() for path in source_modules())
-    codes = set(re.findall(r"ApiError\(\s*\d{3},\s*\"(\w+)\"", source))
+    refusals = set(re.findall(r"ApiError\(\s*\d{3},\s*\"(\w+)\"", source))
 
-    assert codes
-    assert codes <= set(re.findall(r"\w+", section("Refusals")))
+    assert refusals
+    assert refusals <= words(told("Refusals"))
 
 
 def test_every_error_of_alpacas_is_in_the_reference() -> None:
-    told = {int(code) for code in re.findall(r"\b[45]\d\d\b", section("Refusals"))}
+    named = {int(code) for code in re.findall(r"\b[45]\d\d\b", told("Refusals"))}
 
-    assert set(_MEANING) - told == set()
+    assert set(_MEANING) - named == set()
 
 
 def test_every_redis_key_is_in_the_reference() -> None:
-    told = section("Redis")
+    text = told("Redis")
     names = {
         value for name, value in vars(keys).items() if name.isupper() and isinstance(value, str)
     }
 
-    assert {name for name in names if f"`{name}`" not in told} == set()
-    for made in (keys.last_key("price:SPY"), "gateway:<id>", "ticket:<sha256>"):
-        assert f"`{made}`" in told
+    assert {name for name in names if f"`{name}`" not in text} == set()
+    for made in ("gateway:<id>", "ticket:<sha256>"):
+        assert f"`{made}`" in text
+    for kind in (topics.PRICE, topics.STATUS, topics.QUOTE):
+        assert f"`{keys.last_key(topics.topic(kind, 'SPY'))}`" in text
+
+
+def test_every_history_is_in_the_reference_with_its_length() -> None:
+    table = rows(told("Redis"), "key or channel")
+
+    assert set(keys.HISTORY_LENGTHS) == topics.ORDERED
+    for kind, length in keys.HISTORY_LENGTHS.items():
+        key = keys.history_key(topics.topic(kind, "SPY"))
+        [value] = [rest for first, rest in table.items() if f"`{key}`" in first]
+        assert str(length) in words(value), kind
+
+
+def test_the_lives_of_keys_in_the_reference_are_those_of_the_code() -> None:
+    table = rows(told("Redis"), "key or channel")
+    lives = {
+        "`ingest:lease` `ingest:epoch`": f"{keys.LEASE_MILLISECONDS / 1000:g} s",
+        "`ingest:status`, key and channel": f"{keys.INGEST_STATUS_MILLISECONDS / 1000:g} s",
+        f"`{keys.INTEREST}`": f"{keys.INTEREST_MILLISECONDS // 1000} s",
+        "`gateway:<id>`": f"{keys.GATEWAY_SECONDS} s",
+    }
+
+    for key, life in lives.items():
+        assert life in table[key].rpartition(" | ")[2], key
+    assert keys.LAST_SECONDS == keys.HISTORY_SECONDS == 7 * 24 * 3600  # "a week"
+
+
+def test_what_a_gateway_reports_is_in_the_reference() -> None:
+    known = fields(GatewayReport) - {"gateway_id", "started"}
+
+    assert known <= words(rows(told("Redis"), "key or channel")["`gateway:<id>`"])
+
+
+def test_the_parts_of_the_reference_are_where_others_look_for_them() -> None:
+    assert re.findall(r"^## (.+)$", document(PAGE), re.MULTILINE) == [
+        "Settings",
+        "Endpoints",
+        "Events",
+        "Topics in Redis",
+        "Redis",
+        "The ingest's report",
+        "Alarms",
+        "Refusals",
+    ]
