@@ -23,7 +23,7 @@ def rows(text: str, header: str) -> dict[str, str]:
     for table in re.findall(r"(?:^\|.*\|$\n?)+", text, re.MULTILINE):
         head, _, *lines = table.splitlines()
         if head.startswith(f"| {header} |"):
-            found |= {first: rest for first, rest in map(_split, lines)}
+            found |= dict(map(_split, lines))
     return found
 
 

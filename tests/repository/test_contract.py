@@ -1,5 +1,6 @@
 """What the code offers to the outside is what the reference says, and no more."""
 
+import ast
 import re
 from collections.abc import Mapping
 from typing import get_args
@@ -92,7 +93,7 @@ def test_every_event_that_anybody_makes_has_its_place_above() -> None:
         for path in [*modules("shared"), ROOT / "gateway" / "events.py"]
         if "encode = msgspec.json.Encoder().encode" in path.read_text()
         for node in syntax(path).body
-        if node.__class__.__name__ == "ClassDef"
+        if isinstance(node, ast.ClassDef)
     }
     reports = {"IngestStatus", "StreamStatus", "TapeCounts"}
 

@@ -30,7 +30,7 @@ def test_a_fault_is_told_with_its_arguments_and_when_it_strikes(name: str) -> No
     parameters = list(inspect.signature(getattr(Faults, name)).parameters)[1:]
 
     assert arguments.strip("`").split() == parameters
-    assert strikes == ("next" if name in NEXT else "–" if name == "clear" else "now")
+    assert strikes == ("next" if name in NEXT else "none" if name == "clear" else "now")
 
 
 def test_every_option_is_there_and_no_other(capsys: pytest.CaptureFixture[str]) -> None:
