@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -96,7 +97,51 @@ def test_every_link_to_a_file_of_the_repository_leads_somewhere() -> None:
     assert broken == []
 
 
+def test_every_link_to_a_section_leads_to_one() -> None:
+    broken = [
+        f"{name_of(path)}: {target}"
+        for path in files()
+        if path.suffix == ".md"
+        for target in _targets(path.read_text())
+        if "#" in target
+        and target.split("#")[1] not in _anchors(path.parent / (target.split("#")[0] or path.name))
+    ]
+
+    assert broken == []
+
+
+def test_every_row_of_a_table_has_as_many_cells_as_its_head() -> None:
+    uneven = [
+        f"{name_of(path)}: {row[:60]}"
+        for path in files()
+        if path.suffix == ".md"
+        for table in re.findall(r"(?:^\|.*\n)+", _outside_code(path.read_text()), re.MULTILINE)
+        for row in table.splitlines()
+        if _cells(row) != _cells(table.splitlines()[0])
+    ]
+
+    assert uneven == []
+
+
 def _links(text: str) -> list[str]:
-    outside_code = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
-    found = [link or image for link, image in LINK.findall(outside_code)]
-    return [target.split("#")[0] for target in found if not re.match(r"[a-z]+:|#", target)]
+    return [target.split("#")[0] for target in _targets(text) if not target.startswith("#")]
+
+
+def _targets(text: str) -> list[str]:
+    """What a page links to in this repository."""
+    found = [link or image for link, image in LINK.findall(_outside_code(text))]
+    return [target for target in found if not re.match(r"[a-z]+:", target)]
+
+
+def _outside_code(text: str) -> str:
+    return re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+
+
+def _anchors(page: Path) -> set[str]:
+    """The sections of a page as links name them: small letters, hyphens for spaces."""
+    titles = re.findall(r"^#+ (.+)$", _outside_code(page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def _cells(row: str) -> int:
+    return len(re.findall(r"(?<!\\)\|", row))
