@@ -37,7 +37,7 @@ async def view(port: int, symbols: Sequence[str], simulator: Simulator) -> tuple
         async with asyncio.timeout(10):
             await reader.readuntil(b"event: hello")
             greeted = time.perf_counter()
-            while not subscribed(simulator).issuperset(symbols):
+            while not subscribed(simulator).issuperset(symbols):  # noqa: ASYNC110 - it has no event
                 await asyncio.sleep(LOOK_SECONDS)
     finally:
         writer.close()
@@ -74,7 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"ms from a request to ... {'p50':>24}{'p99':>8}")
     for at_once, rounds in ((1, given.rounds), (1000, max(1, given.rounds // 10))):
         measured = asyncio.run(measure(rounds, at_once))
-        for name, values in zip(("hello", "Alpaca's subscription"), zip(*measured, strict=True)):
+        greeted, subscribed_to = zip(*measured, strict=True)
+        for name, values in (("hello", greeted), ("Alpaca's subscription", subscribed_to)):
             p50, p99 = percentile(values, 0.5), percentile(values, 0.99)
             print(f"  {at_once:>4} new symbols: {name:<26}{p50:>8.1f}{p99:>8.1f}")
     return 0

@@ -58,7 +58,7 @@ class Report:
             lag_ms=None if lag_ms is None else round(lag_ms, 1),
             active_symbols=sorted(stocks.subscription.acknowledged[TRADES]),
             over_limit=stocks.subscription.over_limit,
-            rejected=sorted(stocks.subscription.rejected),
+            rejected=stocks.rejected(),
             alarms=self._current_alarms(),
             streams=[
                 StreamStatus(
@@ -95,7 +95,8 @@ class Report:
                 lag_alarm=stocks.lag.alarm,
                 over_limit=len(stocks.subscription.over_limit),
                 limit=stocks.subscription.limit,
-                rejected=sorted(stocks.subscription.rejected),
+                left_out=stocks.demand.left_out,
+                rejected=stocks.rejected(),
                 redis_waiting_seconds=self._publisher.waiting_seconds,
                 redis_conflated=self._outbox.conflated,
                 events_lost=self._outbox.lost,

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from ingest.bus.announcer import Announcer
 from ingest.bus.stored_prices import StoredPrices
@@ -56,7 +56,7 @@ class StockDesk:
         self.lag = Lag(EXPECTED_MS.get(feed, 0.0))
         self.states = SymbolStates()
         self._settings = settings
-        self._demand = demand
+        self.demand = demand
         self._announcer = announcer
         self._reader = FrameReader(
             self.prices, self.states, self.lag, demand, self.subscription, announcer
@@ -136,10 +136,17 @@ class StockDesk:
         self.prices.hours = hours
         self.health.on_change()
 
-    def _view(self) -> View:
-        wanted = {want.symbol for want in self._demand.wanted()}
+    def rejected(self) -> list[str]:
+        """Return the wanted symbols that Alpaca does not know, by its stream or by REST."""
+        return sorted(self._rejected({want.symbol for want in self.demand.wanted()}))
+
+    def _rejected(self, wanted: Set[str]) -> set[str]:
         known = self.prices.by_symbol
         unknown = {s for s in wanted if s in known and known[s].reason == "unknown_symbol"}
+        return self.subscription.rejected | unknown
+
+    def _view(self) -> View:
+        wanted = {want.symbol for want in self.demand.wanted()}
         return View(
             feed_live=self.health.live,
             feed_reason=self.health.reason,
@@ -147,7 +154,7 @@ class StockDesk:
             wanted=wanted,
             acknowledged=self.subscription.acknowledged[TRADES],
             over_limit=set(self.subscription.over_limit),
-            rejected=self.subscription.rejected | unknown,
+            rejected=self._rejected(wanted),
         )
 
     def _some_quiet_ones(self, turn: int) -> list[str]:

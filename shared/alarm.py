@@ -10,6 +10,7 @@ AlarmCode = Literal[
     "slot_taken",
     "lagging",
     "over_limit",
+    "left_out",
     "rejected_symbols",
     "redis_slow",
     "events_lost",

@@ -25,8 +25,8 @@ INGEST_STATUS_MILLISECONDS = 2_500
 """Renewed every second; less than the 3 s within which the loss of an ingest has to be known."""
 
 INTEREST = "interest"
-"""Sorted set of ``<gateway id> <topic>`` by expiry (Redis' clock, unix ms); also the channel on
-which a gateway says that it watches something new."""
+"""Hash of ``<gateway id> <topic>`` → ``<expiry> <viewers>`` (Redis' clock, unix ms); also the
+channel on which a gateway says that it watches something new."""
 INTEREST_MILLISECONDS = 15_000
 
 LAST_SECONDS = 7 * 24 * 3600

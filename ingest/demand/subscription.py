@@ -22,6 +22,7 @@ RETRY_SECONDS = 600.0
 
 INVALID_SYNTAX = 400
 SYMBOL_LIMIT = 405
+INSUFFICIENT = 409
 INVALID_ACTION = 410
 
 _COUNTED = (TRADES, QUOTES)
@@ -84,7 +85,7 @@ class Subscription:
     def answers(self, code: int) -> bool:
         """Say whether an error's code is about the change in flight, not about the connection."""
         change = self._in_flight
-        if code == INVALID_ACTION:
+        if code in (INSUFFICIENT, INVALID_ACTION):
             return change is not None and change.channel == STATUSES
         return code in (INVALID_SYNTAX, SYMBOL_LIMIT)
 

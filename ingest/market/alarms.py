@@ -42,6 +42,8 @@ class Facts(NamedTuple):
     lag_alarm: bool = False
     over_limit: int = 0
     limit: int | None = None
+    left_out: int = 0
+    """Symbols beyond what one ingest serves at all."""
     rejected: Collection[str] = ()
     redis_waiting_seconds: float = 0.0
     """How long the oldest publication has waited."""
@@ -193,6 +195,12 @@ def _of_symbols(facts: Facts) -> Iterator[Alarm]:
             f"beyond {limit} of live symbols, {_counted(facts.over_limit, 'symbol')} can only be "
             "looked up every few seconds; watch fewer, or take a plan with more and set "
             "ALPACA_SYMBOL_LIMIT",
+        )
+    if facts.left_out:
+        yield Alarm(
+            "left_out",
+            f"{facts.left_out} watched symbols are more than one ingest serves and have no "
+            "prices; watch fewer",
         )
     if facts.rejected:
         yield Alarm(

@@ -15,10 +15,10 @@ import msgspec
 import structlog
 
 from ingest.bus.announcer import Announcer
-from ingest.demand.subscription import SYMBOLS_AT_ONCE, Change
+from ingest.demand.subscription import INVALID_SYNTAX, SYMBOL_LIMIT, SYMBOLS_AT_ONCE, Change
 from ingest.demand.wanted import Demand
 from ingest.upstream import wire
-from ingest.upstream.feed_error import HARMLESS, FeedError, Retry
+from ingest.upstream.feed_error import HARMLESS, FeedError
 from shared import rfc3339
 from shared.news import News
 from shared.topics import EVERYTHING, NEWS, topic
@@ -136,7 +136,7 @@ class NewsSide:
         if error.code == HARMLESS:
             return False
         refused = self._in_flight
-        if refused is None or FeedError(error.msg, error.code).retry is Retry.NEVER:
+        if refused is None or error.code not in (INVALID_SYNTAX, SYMBOL_LIMIT):
             raise FeedError(error.msg, error.code)
         log.warning("news refused by Alpaca", symbols=refused.symbols, error=error.msg)
         self._refused.update(refused.symbols)

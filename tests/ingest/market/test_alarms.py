@@ -29,6 +29,7 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
     ),
     ("lagging", {"lag_alarm": True, "lag_ms": 7300.0}, ["7.3 s", "CPU"]),
     ("over_limit", {"over_limit": 12, "limit": 30}, ["12", "30", "ALPACA_SYMBOL_LIMIT"]),
+    ("left_out", {"left_out": 12}, ["12 watched symbols"]),
     ("rejected_symbols", {"rejected": {"NOSUCH", "ALSO"}}, ["ALSO, NOSUCH"]),
     ("redis_slow", {"redis_waiting_seconds": 2.5, "redis_conflated": 7}, ["2.5 s", "7"]),
     ("events_lost", {"events_lost": 5}, ["5 events", "gaps"]),

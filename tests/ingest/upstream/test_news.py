@@ -129,6 +129,18 @@ def test_a_refused_symbol_is_not_asked_for_again() -> None:
     assert stage.side.next_change() is None
 
 
+def test_an_error_of_the_connection_is_no_refusal_of_the_symbols_in_flight() -> None:
+    stage = Stage("SPY")
+    stage.side.connected()
+    stage.side.next_change()
+
+    with pytest.raises(FeedError, match="internal error"):
+        stage.take({"T": "error", "code": 500, "msg": "internal error"})
+    stage.side.lost()
+    stage.side.connected()
+    assert stage.side.next_change() == Change("subscribe", "news", ("SPY",))
+
+
 def test_a_plan_without_news_ends_the_stream() -> None:
     stage = Stage("SPY")
     stage.side.connected()
