@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from gateway import sse
 from gateway.client import Client
+from shared import message
 from shared.event_id import NEVER, EventId
 from shared.topics import kind_of
 
@@ -44,6 +45,12 @@ class Channel:
         for lane in self.lanes.values():
             lane.offer()
         return True
+
+    def packed(self) -> bytes | None:
+        """Return the newest value as it was published; None before the first."""
+        if self.frame is None:
+            return None
+        return message.pack(self.event_id, self.frame[len(self.head) : -len(b"\n\n")])
 
     def announce(self, name: str, event_id: EventId, payload: bytes) -> bool:
         """Send an event that is no value, such as ``gap``: at once, and after what was before it.

@@ -17,7 +17,7 @@ class FeedView:
     """Turns the ingest's reports, or their absence, into ``feed`` events when something changes.
 
     ``clock`` gives unix seconds, ``newest`` the highest id that the hub has seen, ``announce``
-    takes the frame of a ``feed`` event.
+    takes the frame of a ``feed`` event, ``on_epoch`` hears that another epoch has begun.
     """
 
     def __init__(
@@ -26,10 +26,12 @@ class FeedView:
         clock: Callable[[], float],
         newest: Callable[[], EventId],
         announce: Callable[[bytes], None],
+        on_epoch: Callable[[], None] = lambda: None,
     ) -> None:
         self._clock = clock
         self._newest = newest
         self._announce = announce
+        self._on_epoch = on_epoch
         self._report: IngestStatus | None = None
         self._report_id = NEVER
         self._heard = 0.0
@@ -52,6 +54,8 @@ class FeedView:
         event_id = EventId.parse(report.event_id)
         if event_id < self._report_id:
             return
+        if event_id.epoch != self._report_id.epoch:
+            self._on_epoch()
         self._report_id = event_id
         self._report = report
         self._heard = self._clock()

@@ -90,17 +90,23 @@ class GatewayService:
             flush_interval=self._settings.flush_interval_ms / 1000,
             clock=time.time,
         )
-        feed = FeedView(clock=time.time, newest=lambda: hub.newest, announce=hub.announce_feed)
+        gateway_id = f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(3)}"
+        interest = Interest(client, hub, gateway_id)
+        feed = FeedView(
+            clock=time.time,
+            newest=lambda: hub.newest,
+            announce=hub.announce_feed,
+            on_epoch=interest.epoch_began,
+        )
         hub.feed.frame = events.feed(feed.event)
         gateway = Gateway(
             self._settings,
-            gateway_id=f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(3)}",
+            gateway_id=gateway_id,
             hub=hub,
             feed=feed,
             client=client,
             clock=time.time,
         )
-        interest = Interest(client, hub, gateway.gateway_id)
         subscriber = Subscriber(self._source, hub, feed, on_connect=interest.redis_connected)
         hub.on_change += [subscriber.topics_changed, interest.topics_changed]
         return gateway, subscriber, interest

@@ -62,9 +62,11 @@ class IngestStub:
         body = json.dumps({"symbol": symbol, "price": seq / 100, "filler": "x" * 80}).encode()
         return message.pack(event_id, message.stamp(event_id, body))
 
-    async def report(self, seq: int, state: FeedState = "live", **fields: Any) -> None:
+    async def report(
+        self, seq: int, state: FeedState = "live", *, epoch: int = 1, **fields: Any
+    ) -> None:
         """Report as a leading ingest does."""
-        event_id = EventId(1, seq)
+        event_id = EventId(epoch, seq)
         now = rfc3339.from_unix(time.time())
         given: dict[str, Any] = {
             "event_id": str(event_id),

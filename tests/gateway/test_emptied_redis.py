@@ -1,0 +1,135 @@
+"""Redis loses its data: what the gateways show is there again before anything is claimed."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+from structlog.testing import capture_logs
+
+from gateway import last_values
+from gateway.hub import Hub
+from shared import keys
+from shared.redis_source import RedisSource
+from shared.valkey_server import ValkeyServer
+from tests.gateway.fakes import packed
+from tests.gateway.hubs import gateway_with_hub
+from tests.gateway.ingest_stub import ingest_stub
+from tests.services import LIMIT_SECONDS, until
+
+RENEWAL = "gateway.interest.RENEW_SECONDS"
+PRICE = keys.last_key("price:SPY")
+
+
+def value(epoch: int, seq: int) -> bytes:
+    return packed(seq, epoch=epoch)
+
+
+async def watch(client: Redis, hub: Hub, *topics: str) -> None:
+    """Watch topics, and wait until they are claimed and read."""
+    channels = hub.watch(topics)
+    await until_claimed(client, len(hub.channels))
+    await until(lambda: all(channel.loaded.is_set() for channel in channels))
+
+
+async def until_claimed(client: Redis, count: int, keys_read: Sequence[str] = (PRICE,)) -> Any:
+    """Wait for so many claims; return what is stored at the moment at which they are first seen."""
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while True:
+            async with client.pipeline() as together:
+                together.hlen(keys.INTEREST)
+                together.mget(keys_read)
+                claims, stored = await together.execute()
+            if claims >= count:
+                return stored
+
+
+async def test_what_is_shown_is_stored_again_before_it_is_claimed(
+    any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RENEWAL, 0.05)
+    topics = ["price:SPY", "status:SPY", "price:IBM", "trade:SPY"]
+    async with any_source.client("test") as client, gateway_with_hub(any_source) as (_, hub):
+        await watch(client, hub, *topics)
+        for seq, topic in enumerate(topics, start=1):
+            if topic != "price:IBM":
+                hub.publish(topic.encode(), packed(seq))
+        with capture_logs() as lines:
+            await client.flushall()
+            stored = await until_claimed(client, 4, [keys.last_key(topic) for topic in topics])
+
+        assert stored == [packed(1), packed(2), None, None], "a tape has no last value"
+        assert 0 < await client.ttl(PRICE) <= keys.LAST_SECONDS
+    assert [line["topics"] for line in lines if "lost its data" in line["event"]] == [4]
+
+
+@pytest.mark.parametrize(
+    ("stored", "stays"),
+    [((2, 1), (2, 1)), ((1, 11), (1, 11)), ((1, 9), (1, 10)), ((0, 99), (1, 10))],
+)
+async def test_the_newer_of_what_is_stored_and_what_is_shown_stays(
+    any_source: RedisSource,
+    monkeypatch: pytest.MonkeyPatch,
+    stored: tuple[int, int],
+    stays: tuple[int, int],
+) -> None:
+    monkeypatch.setattr(RENEWAL, 0.05)
+    async with any_source.client("test") as client, gateway_with_hub(any_source) as (_, hub):
+        await watch(client, hub, "price:SPY")
+        hub.publish(b"price:SPY", value(1, 10))
+        async with client.pipeline() as together:
+            together.flushall()
+            together.set(PRICE, value(*stored))
+            await together.execute()
+
+        assert await until_claimed(client, 1) == [value(*stays)]
+
+
+async def test_of_several_gateways_the_newest_value_is_stored(
+    any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RENEWAL, 0.05)
+    async with any_source.client("test") as client, AsyncExitStack() as stack:
+        for seq in (8, 9, 7):
+            _, hub = await stack.enter_async_context(gateway_with_hub(any_source))
+            hub.watch(["price:SPY"])
+            hub.publish(b"price:SPY", packed(seq))
+        await until_claimed(client, 3)
+        await client.flushall()
+
+        assert await until_claimed(client, 3) == [packed(9)]
+
+
+async def test_a_redis_that_was_started_anew_gets_everything_in_batches(
+    valkey: ValkeyServer, source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(last_values, "AT_ONCE", 2)
+    topics = [f"price:S{number}" for number in range(5)]
+    async with gateway_with_hub(source) as (_, hub):
+        async with source.client("test") as client:
+            await watch(client, hub, *topics)
+        for seq, topic in enumerate(topics, start=1):
+            hub.publish(topic.encode(), packed(seq))
+        await valkey.stop()
+        await valkey.start()
+        async with source.client("test") as client:
+            stored = await until_claimed(client, 5, [keys.last_key(topic) for topic in topics])
+
+    assert stored == [packed(seq) for seq in range(1, 6)]
+
+
+async def test_a_new_leader_is_told_at_once_what_is_watched(
+    any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RENEWAL, 1_000)
+    async with ingest_stub(any_source) as ingest, gateway_with_hub(any_source) as (_, hub):
+        await ingest.report(1)
+        await until(lambda: b'"live"' in (hub.feed.frame or b""))
+        await watch(ingest.client, hub, "price:SPY")
+        hub.publish(b"price:SPY", packed(2))
+        await ingest.client.flushall()
+        await ingest.report(1, epoch=2)
+
+        assert await until_claimed(ingest.client, 1) == [packed(2)]
