@@ -18,21 +18,35 @@ REDIS_AWAY_SECONDS = 30.0
 """So long after the lease has run out, with Redis out of reach, leading is given up: another
 ingest may see Redis where this one does not, and needs Alpaca's slot."""
 
+PATIENCE_MILLISECONDS = 1_200
+"""So long a standby leaves a Redis without lease and counter to whoever led: more than the time
+between two renewals, since a leader deposed in good health keeps Alpaca's slot for a moment."""
+
 # Whoever held it before takes it back under its old number if nobody else has led meanwhile, and
 # not at all if somebody has: what it knows is out of date then.
+# A standby that finds neither lease nor counter knows that Redis has lost them. It puts a lease of
+# nobody in their place, which only who has led may take before it ends, and a counter, so that
+# nobody waits twice.
 # A new number is at least Redis' time in ms: it grows even when Redis has lost its counter, and no
 # gateway takes the new leader for an old one.
 _CLAIM = """
-local id, life, mine = ARGV[1], ARGV[2], ARGV[3]
-local held = redis.call('GET', KEYS[1])
+local id, life, mine, patience = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local held, counter = unpack(redis.call('MGET', KEYS[1], KEYS[2]))
+local has_led = mine ~= '0'
 if held == id .. ' ' .. mine then
   redis.call('PEXPIRE', KEYS[1], life)
   return mine
 end
-if held and string.match(held, '^%S+') ~= id then return false end
-local newest = tonumber(redis.call('GET', KEYS[2]) or '0')
+if not (held or counter or has_led) and patience ~= '0' then
+  redis.call('SET', KEYS[1], 'nobody 0', 'PX', patience)
+  redis.call('SET', KEYS[2], '0')
+  return false
+end
+local is_others = held and string.match(held, '^%S+') ~= id
+if is_others and not (held == 'nobody 0' and has_led) then return false end
+local newest = tonumber(counter or '0')
 local epoch = mine
-if held or mine == '0' or newest < tonumber(mine) then
+if held or not has_led or newest < tonumber(mine) then
   local now = redis.call('TIME')
   local millis = now[1] * 1000 + math.floor(now[2] / 1000)
   epoch = string.format('%.0f', math.max(newest + 1, tonumber(mine) + 1, millis))
@@ -79,12 +93,14 @@ class Lease:
         self._monotonic = monotonic
         self._valid_until = 0.0
         self._reachable = True
+        self._has_followed = False
         self._renewed = asyncio.Event()
 
     async def claim(self) -> bool:
         """Take or renew the lease.
 
-        Returns False where another process holds it, or has held it since this one did.
+        Returns False where another process holds it, or has held it since this one did, or may
+        still want it back: it was followed from here, and Redis has lost its lease.
 
         Raises:
             RedisError, OSError: Redis is away.
@@ -92,9 +108,15 @@ class Lease:
         asked = self._monotonic()
         answer = await self._claim(
             keys=[keys.LEASE, keys.EPOCH],
-            args=[self._ingest_id, keys.LEASE_MILLISECONDS, self.epoch],
+            args=[
+                self._ingest_id,
+                keys.LEASE_MILLISECONDS,
+                self.epoch,
+                PATIENCE_MILLISECONDS if self._has_followed else 0,
+            ],
         )
         if answer is None:
+            self._has_followed = True
             self._valid_until = 0.0
             return False
         self._valid_until = asked + keys.LEASE_MILLISECONDS / 1000

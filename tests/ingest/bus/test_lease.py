@@ -326,3 +326,58 @@ async def test_renewing_lives_through_a_restart_of_redis(
         renewing.cancel()
         await asyncio.wait([renewing])
         assert renewing.cancelled()
+
+
+async def test_a_standby_leaves_an_emptied_redis_to_whoever_led(any_source: RedisSource) -> None:
+    async with any_source.client("test") as client:
+        leader, standby = Lease(client, "leader"), Lease(client, "standby")
+        before = await take(leader)
+        assert not await standby.claim()
+        await client.flushall()
+
+        assert not await standby.claim()
+        assert not await Lease(client, "newcomer").claim()
+        assert await take(leader) > before
+        assert not await standby.claim()
+
+
+async def test_a_standby_leads_once_nobody_has_wanted_an_emptied_redis(
+    any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease_module, "PATIENCE_MILLISECONDS", 20)
+    async with any_source.client("test") as client:
+        leader, standby = Lease(client, "leader"), Lease(client, "standby")
+        before = await take(leader)
+        assert not await standby.claim()
+        await client.flushall()
+        assert not await standby.claim()
+        await until(standby.claim)
+
+        assert standby.epoch > before
+        with pytest.raises(LeaseLostError):
+            async with asyncio.timeout(10):
+                await leader.renew()
+
+
+async def test_of_two_standbys_one_leads_after_one_wait(any_source: RedisSource) -> None:
+    async with any_source.client("test") as client:
+        await take(Lease(client, "leader"))
+        standbys = [Lease(client, "first"), Lease(client, "second")]
+        assert not any([await standby.claim() for standby in standbys])
+        await client.flushall()
+        assert not any([await standby.claim() for standby in standbys])
+        await client.delete(keys.LEASE)  # as if its time were over
+
+        assert [await standby.claim() for standby in standbys] == [True, False]
+
+
+async def test_a_standby_waits_for_nobody_where_only_the_lease_has_ended(
+    any_source: RedisSource,
+) -> None:
+    async with any_source.client("test") as client:
+        leader, standby = Lease(client, "leader"), Lease(client, "standby")
+        await take(leader)
+        assert not await standby.claim()
+        await leader.release()
+
+        assert await standby.claim()
