@@ -120,7 +120,10 @@ class Publisher:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             if refused == FENCED:
-                raise LeaseLostError("a newer ingest has begun to lead")
+                await asyncio.sleep(RETRY_SECONDS)  # our own claim's answer may be on its way
+                if self._lease.epoch == epoch:
+                    raise LeaseLostError("a newer ingest has begun to lead")
+                continue
             self.refused += refused
             self.published += len(batch) - refused
             return

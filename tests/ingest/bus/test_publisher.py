@@ -237,6 +237,25 @@ async def test_a_publisher_that_meets_a_newer_epoch_ends_with_the_lease_lost(
         assert stage.publisher.published == 0
 
 
+async def test_a_batch_overtaken_by_a_new_number_of_the_same_lease_goes_out_under_it(
+    any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with any_source.client("test") as client, publishing(any_source) as stage:
+        before, script = stage.lease.epoch, stage.publisher._script
+
+        async def overtaken(**arguments: Any) -> Any:
+            if stage.lease.epoch == before:
+                await client.flushall()
+                assert await stage.lease.claim()
+            return await script(**arguments)
+
+        monkeypatch.setattr(stage.publisher, "_script", overtaken)
+        await stage.publish(value("price:SPY", 1))
+        stored = await stage.last("price:SPY")
+        assert stored is not None
+        assert stored[0] == EventId(stage.lease.epoch, 1) > EventId(before, 1)
+
+
 async def test_ordered_events_are_kept_in_a_history_whose_ids_are_theirs(
     any_source: RedisSource,
 ) -> None:
