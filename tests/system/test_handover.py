@@ -2,17 +2,18 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import pytest
 from redis.asyncio import Redis
 
 from bench.programs import Program, ingest_environment, program
 from shared import ingest_status, keys, message, rfc3339
 from shared.ingest_status import IngestStatus
 from shared.redis_source import REDIS_ERRORS, RedisSource
+from shared.topics import DAY_BAR, topic
 from shared.valkey_server import ValkeyServer
 from simulator.service import Simulator, SimulatorSettings
 from tests.event_stream import EventStream, open_stream
@@ -20,6 +21,8 @@ from tests.services import running_gateway, until
 from tests.simulator.client import endpoint_state
 
 SYMBOLS = "SPY,IBM"
+BY_HAND = "CALM"
+"""Trades only when a test says so."""
 
 
 class Pair:
@@ -56,10 +59,40 @@ class Pair:
         await until(leads, seconds)
         return found[-1]
 
+    async def until_led_anew(self, epoch: int) -> None:
+        """Wait until somebody leads under another epoch."""
+
+        async def leads() -> bool:
+            return await self.epoch() > epoch and await self.status() is not None
+
+        await until(leads)
+
+    async def until_looked_up(self) -> None:
+        """Wait until REST was asked about what is traded by hand, of which Redis knew no day."""
+        bars = keys.history_key(topic(DAY_BAR, BY_HAND))
+
+        async def is_known() -> bool:
+            return bool(await self.redis.exists(bars))
+
+        await until(is_known)
+
+    async def until_shown(self, price: float) -> None:
+        """Wait until the client has a price of what is traded by hand."""
+        await self.stream.until(
+            lambda s: any((p["symbol"], p["price"]) == (BY_HAND, price) for p in s.of("price"))
+        )
+
     async def moves_on(self) -> None:
         """Wait for prices newer than all so far."""
         seen = max(order(price) for price in self.stream.of("price"))
         await self.stream.until(lambda s: any(order(p) > seen for p in s.of("price")), 30)
+
+    async def trade(self, price: float, *, seconds_ago: float = 0, odd_lot: bool = False) -> None:
+        """Trade what is traded by hand."""
+        at = time.time_ns() - int(seconds_ago * 1e9)
+        conditions = ["@", "I"] if odd_lot else ["@"]
+        symbol = {"T": "t", "S": BY_HAND, "i": at // 1000, "x": "V", "z": "C"}
+        await self.simulator.publish({**symbol, "p": price, "s": 10, "c": conditions, "t": at})
 
     def sessions(self) -> tuple[int, dict[str, int]]:
         """Return the peak of open connections at Alpaca, and what was refused."""
@@ -74,13 +107,13 @@ def order(price: dict[str, Any]) -> tuple[int, ...]:
 def assert_nothing_went_back(stream: EventStream) -> None:
     assert not stream.ended
     assert len(stream.of("hello")) == 1
-    for symbol in SYMBOLS.split(","):
+    for symbol in (*SYMBOLS.split(","), BY_HAND):
         prices = [p for p in stream.of("price") if p["symbol"] == symbol]
         ids = [order(price) for price in prices]
         assert ids == sorted(set(ids))
         times = [rfc3339.to_nanoseconds(p["timestamp"]) for p in prices if p["timestamp"]]
         assert times == sorted(times)
-        assert len(times) > 2
+        assert len(times) > 2 or symbol == BY_HAND
 
 
 @asynccontextmanager
@@ -90,7 +123,7 @@ async def pair(source: RedisSource, **simulated: Any) -> AsyncIterator[Pair]:
         simulator = await enter(Simulator(SimulatorSettings(speed=20, **simulated)))
         redis = await enter(source.client("test"))
         url = await enter(running_gateway(source))
-        stream = await enter(open_stream(url, symbols=SYMBOLS, interval="0"))
+        stream = await enter(open_stream(url, symbols=f"{SYMBOLS},{BY_HAND}", interval="0"))
         made = Pair(simulator, redis, stream)
         environment = ingest_environment(simulator, source.url)
         made.leader = await enter(program("ingest", **environment))
@@ -170,29 +203,57 @@ async def test_a_paused_leader_that_wakes_publishes_nothing_and_stands_by(
         await both.moves_on()
 
 
-@pytest.mark.parametrize("how", ["killed", "emptied"])
 async def test_prices_go_on_after_a_redis_that_lost_everything(
-    valkey: ValkeyServer, source: RedisSource, how: str
+    valkey: ValkeyServer, source: RedisSource
 ) -> None:
     async with pair(source) as both:
         before = await both.epoch()
-        if how == "killed":
-            valkey.kill()
-            await valkey.stop()
-            await asyncio.sleep(0.5)
-            await valkey.start()
-            await both.redis.connection_pool.disconnect()
-        else:
-            await both.redis.flushall()
-
-        async def leads_anew() -> bool:
-            return await both.epoch() > before and (await both.status()) is not None
-
-        await until(leads_anew)
+        valkey.kill()
+        await valkey.stop()
+        await asyncio.sleep(0.5)
+        await valkey.start()
+        await both.redis.connection_pool.disconnect()
+        await both.until_led_anew(before)
         await both.moves_on()
         state = endpoint_state(both.simulator)  # whoever came first, the old leader or the standby
         assert state["sessions"] <= 1
         assert set(state["refused"]) <= {"406"}
+
+
+async def test_an_emptied_redis_deposes_nobody(source: RedisSource) -> None:
+    async with pair(source) as both:
+        for _ in range(3):
+            before = await both.epoch()
+            await both.redis.flushall()
+            await both.until_led_anew(before)
+            await both.until_led_by(both.leader)
+            await both.moves_on()
+
+        assert both.sessions() == (1, {})
+        assert endpoint_state(both.simulator)["connections_total"] == 1
+        assert "lease lost" not in both.leader.output
+
+
+async def test_nothing_goes_back_though_leader_and_redis_are_lost_and_rest_knows_less(
+    source: RedisSource,
+) -> None:
+    """REST's latest trade does not count; all that it has beside it is a bar minutes old."""
+    async with pair(source) as both:
+        await until(lambda: BY_HAND in endpoint_state(both.simulator)["trades"])
+        await both.trade(9.0, seconds_ago=180)
+        await both.until_shown(9.0)
+        await both.trade(10.0)
+        await both.until_shown(10.0)
+        await both.trade(11.0, odd_lot=True)
+        both.leader.send(signal.SIGKILL)
+        await both.redis.flushall()
+        await both.until_led_by(both.standby)
+        await both.until_looked_up()
+        await both.moves_on()
+
+        shown = [p["price"] for p in both.stream.of("price") if p["symbol"] == BY_HAND]
+        assert shown[-1] == 10.0
+        assert both.sessions() == (1, {})
 
 
 @asynccontextmanager
