@@ -18,27 +18,23 @@ REDIS_AWAY_SECONDS = 30.0
 """So long after the lease has run out, with Redis out of reach, leading is given up: another
 ingest may see Redis where this one does not, and needs Alpaca's slot."""
 
-PATIENCE_MILLISECONDS = 1_200
-"""So long a standby leaves a Redis without lease and counter to whoever led: more than the time
-between two renewals, since a leader deposed in good health keeps Alpaca's slot for a moment."""
-
 # Whoever held it before takes it back under its old number if nobody else has led meanwhile, and
 # not at all if somebody has: what it knows is out of date then.
-# A standby that finds neither lease nor counter knows that Redis has lost them. It puts a lease of
-# nobody in their place, which only who has led may take before it ends, and a counter, so that
-# nobody waits twice.
+# A standby that finds neither lease nor counter knows that Redis has lost them, and not that the
+# leader is gone, which would keep Alpaca's slot for a moment. It puts a lease of nobody in their
+# place, which only who has led may take before it ends, and a counter, so that nobody waits twice.
 # A new number is at least Redis' time in ms: it grows even when Redis has lost its counter, and no
 # gateway takes the new leader for an old one.
 _CLAIM = """
-local id, life, mine, patience = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local id, life, mine, follows = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1'
 local held, counter = unpack(redis.call('MGET', KEYS[1], KEYS[2]))
 local has_led = mine ~= '0'
 if held == id .. ' ' .. mine then
   redis.call('PEXPIRE', KEYS[1], life)
   return mine
 end
-if not (held or counter or has_led) and patience ~= '0' then
-  redis.call('SET', KEYS[1], 'nobody 0', 'PX', patience)
+if follows and not (held or counter or has_led) then
+  redis.call('SET', KEYS[1], 'nobody 0', 'PX', life)
   redis.call('SET', KEYS[2], '0')
   return false
 end
@@ -93,7 +89,7 @@ class Lease:
         self._monotonic = monotonic
         self._valid_until = 0.0
         self._reachable = True
-        self._has_followed = False
+        self._follows = False
         self._renewed = asyncio.Event()
 
     async def claim(self) -> bool:
@@ -108,15 +104,10 @@ class Lease:
         asked = self._monotonic()
         answer = await self._claim(
             keys=[keys.LEASE, keys.EPOCH],
-            args=[
-                self._ingest_id,
-                keys.LEASE_MILLISECONDS,
-                self.epoch,
-                PATIENCE_MILLISECONDS if self._has_followed else 0,
-            ],
+            args=[self._ingest_id, keys.LEASE_MILLISECONDS, self.epoch, int(self._follows)],
         )
         if answer is None:
-            self._has_followed = True
+            self._follows = True
             self._valid_until = 0.0
             return False
         self._valid_until = asked + keys.LEASE_MILLISECONDS / 1000

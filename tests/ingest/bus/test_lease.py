@@ -344,12 +344,12 @@ async def test_a_standby_leaves_an_emptied_redis_to_whoever_led(any_source: Redi
 async def test_a_standby_leads_once_nobody_has_wanted_an_emptied_redis(
     any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lease_module, "PATIENCE_MILLISECONDS", 20)
     async with any_source.client("test") as client:
         leader, standby = Lease(client, "leader"), Lease(client, "standby")
         before = await take(leader)
         assert not await standby.claim()
         await client.flushall()
+        monkeypatch.setattr(keys, "LEASE_MILLISECONDS", 20)
         assert not await standby.claim()
         await until(standby.claim)
 
