@@ -1,6 +1,7 @@
-"""`GET /v2/stocks/bars`: which bars are asked for, adjusted for splits, page by page. Pure.
+"""`GET /v2/stocks/bars` and `/v2/stocks/trades`: what is asked for, page by page. Pure.
 
-Source: docs.alpaca.markets/reference/stockbars. Of the time frames there are `1Min` and `1Day`.
+Source: docs.alpaca.markets/reference/stockbars and …/stocktrades. Of the time frames there are
+`1Min` and `1Day`; bars can be adjusted for splits.
 """
 
 import base64
@@ -26,28 +27,53 @@ _LONGEST_PAGE: Final = 10_000
 _PRICES: Final = ("o", "h", "l", "c", "vw")
 
 
+class ParameterError(ValueError):
+    """A wrong parameter; the text names it as Alpaca does."""
+
+
 class RecentSipError(Exception):
     """The plan has no consolidated data of the last 15 minutes."""
 
 
 @dataclass(frozen=True)
-class BarsRequest:
-    """The bars from `start` to `end`, both included, in Unix nanoseconds."""
+class Window:
+    """A page of what happened from `start` to `end`, both included, in Unix nanoseconds."""
 
-    timeframe: str
     start: int
     end: int
     limit: int
-    is_adjusted: bool
     is_descending: bool
     skipped: int
 
 
-def read_request(query: Mapping[str, str], now: int, *, has_recent_sip: bool) -> BarsRequest:
-    """Read the query beside its `symbols`.
+@dataclass(frozen=True)
+class BarsRequest:
+    """Which bars of a window."""
+
+    window: Window
+    timeframe: str
+    is_adjusted: bool
+
+
+def read_bars_request(query: Mapping[str, str], now: int, *, has_recent_sip: bool) -> BarsRequest:
+    """Read the query for bars beside its `symbols`.
 
     Raises:
-        ValueError: a parameter is wrong; the text names it as Alpaca does.
+        ParameterError: one is wrong.
+        RecentSipError: the plan forbids it.
+    """
+    return BarsRequest(
+        window=read_window(query, now, has_recent_sip=has_recent_sip),
+        timeframe=_choice(query, "timeframe", _TIMEFRAMES, ""),
+        is_adjusted=_choice(query, "adjustment", _ADJUSTMENTS, "raw") in ("split", "all"),
+    )
+
+
+def read_window(query: Mapping[str, str], now: int, *, has_recent_sip: bool) -> Window:
+    """Read what the queries for bars and for trades have in common.
+
+    Raises:
+        ParameterError: one is wrong.
         RecentSipError: the plan forbids it.
     """
     is_delayed = _choice(query, "feed", _FEEDS, "sip") == "sip" and not has_recent_sip
@@ -57,13 +83,11 @@ def read_request(query: Mapping[str, str], now: int, *, has_recent_sip: bool) ->
         raise RecentSipError
     limit = query.get("limit") or "1000"
     if not limit.isdecimal() or not 1 <= int(limit) <= _LONGEST_PAGE:
-        raise ValueError(f"invalid limit: {limit}")
-    return BarsRequest(
-        timeframe=_choice(query, "timeframe", _TIMEFRAMES, ""),
+        raise ParameterError(f"invalid limit: {limit}")
+    return Window(
         start=_moment(query, "start", midnight(now)),
         end=end,
         limit=int(limit),
-        is_adjusted=_choice(query, "adjustment", _ADJUSTMENTS, "raw") in ("split", "all"),
         is_descending=_choice(query, "sort", _SORTS, "asc") == "desc",
         skipped=_skipped(query.get("page_token")),
     )
@@ -83,25 +107,25 @@ def adjusted(bar: Message, ratio: float, today: int) -> Message:
     return {**bar, **changed}
 
 
-def page(request: BarsRequest, bars: Mapping[str, Sequence[Message]]) -> dict[str, object]:
-    """Return the answer's body out of each symbol's bars, oldest first."""
+def page(name: str, window: Window, known: Mapping[str, Sequence[Message]]) -> dict[str, object]:
+    """Return the answer's body out of each symbol's bars or trades, oldest first."""
     rows = [
-        (symbol, bar)
-        for symbol in sorted(bars)
-        for bar in (reversed(bars[symbol]) if request.is_descending else bars[symbol])
-        if request.start <= _time(bar) <= request.end
+        (symbol, row)
+        for symbol in sorted(known)
+        for row in (reversed(known[symbol]) if window.is_descending else known[symbol])
+        if window.start <= _time(row) <= window.end
     ]
-    end = request.skipped + request.limit
+    end = window.skipped + window.limit
     found: dict[str, list[dict[str, object]]] = {}
-    for symbol, bar in rows[request.skipped : end]:
-        found.setdefault(symbol, []).append(json_fields(bar))
-    return {"bars": found, "next_page_token": _token(end) if end < len(rows) else None}
+    for symbol, row in rows[window.skipped : end]:
+        found.setdefault(symbol, []).append(json_fields(row))
+    return {name: found, "next_page_token": _token(end) if end < len(rows) else None}
 
 
 def _choice(query: Mapping[str, str], name: str, allowed: Sequence[str], default: str) -> str:
     value = query.get(name) or default
     if value not in allowed:
-        raise ValueError(f"invalid {name}: {value}")
+        raise ParameterError(f"invalid {name}: {value}")
     return value
 
 
@@ -114,7 +138,7 @@ def _moment(query: Mapping[str, str], name: str, default: int) -> int:
             return int(datetime.fromisoformat(text).replace(tzinfo=EASTERN).timestamp()) * SECOND
         return rfc3339.parse(text)
     except ValueError as error:
-        raise ValueError(f"invalid {name}: {text}") from error
+        raise ParameterError(f"invalid {name}: {text}") from error
 
 
 def _token(skipped: int) -> str:
@@ -127,9 +151,9 @@ def _skipped(token: str | None) -> int:
     try:
         return int(base64.urlsafe_b64decode(token))
     except (binascii.Error, ValueError) as error:
-        raise ValueError(f"invalid page_token: {token}") from error
+        raise ParameterError(f"invalid page_token: {token}") from error
 
 
-def _time(bar: Message) -> int:
-    time = bar["t"]
+def _time(row: Message) -> int:
+    time = row["t"]
     return time if isinstance(time, int) else 0

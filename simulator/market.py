@@ -1,6 +1,6 @@
-"""What has been replayed so far, per symbol: latest trade, latest quote, bars.
+"""What has been replayed so far, per symbol: the newest trades, latest quote, bars.
 
-Pure; answers `GET /v2/stocks/snapshots` and `/v2/stocks/bars`, and values the positions. Every
+Pure; answers `GET /v2/stocks/` `snapshots`, `bars` and `trades`, and values the positions. Every
 trade counts towards the bars, whatever its conditions; Alpaca leaves some conditions out. Daily
 bars have only what was traded while the market was open.
 """
@@ -105,6 +105,12 @@ class Market:
             "prevDailyBar": _shown(days[-2]),
         }
 
+    def trades(self, symbol: str) -> list[Message]:
+        """Return the newest trades as they now stand, oldest first; a cancelled one is none."""
+        known = self._known.get(symbol)
+        trades = () if known is None else known.trades
+        return [_nameless(trade) for trade in sorted(trades, key=_time)]
+
     def daily_bars(self, symbol: str, now: int) -> list[Message]:
         """Return the bars of the days that are known, today's included, oldest first."""
         known = self._known.get(symbol)
@@ -207,9 +213,11 @@ def _fields(bar: DailyBar) -> dict[str, object]:
 
 
 def _without_names(message: Message | None) -> dict[str, object] | None:
-    if message is None:
-        return None
-    return json_fields({key: value for key, value in message.items() if key not in "TS"})
+    return None if message is None else json_fields(_nameless(message))
+
+
+def _nameless(message: Message) -> Message:
+    return {key: value for key, value in message.items() if key not in "TS"}
 
 
 def _shown(bar: Message | None) -> dict[str, object] | None:

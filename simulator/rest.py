@@ -58,6 +58,7 @@ class Rest:
         market_data, trading = self._budget(), self._budget()
         return [
             _route("/v2/stocks/bars", self._guarded(self._bars, market_data)),
+            _route("/v2/stocks/trades", self._guarded(self._trades, market_data)),
             _route("/v2/stocks/snapshots", self._guarded(self._snapshots, market_data)),
             _route("/v2/clock", self._guarded(self._clock, trading)),
             _route("/v2/calendar", self._guarded(self._calendar, trading)),
@@ -92,7 +93,7 @@ class Rest:
             return answer(request)
         except historical.RecentSipError:
             return refused(403, _SIP_REFUSED)
-        except BadRequestError as error:
+        except (BadRequestError, historical.ParameterError) as error:
             return refused(400, str(error))
 
     def _authorized(self, request: Request) -> bool:
@@ -116,13 +117,20 @@ class Rest:
     def _bars(self, request: Request) -> Response:
         query, now = request.query_params, self.clock()
         symbols = _symbols(query.get("symbols", ""))
-        try:
-            has_recent_sip = self.terms.plan != "basic"
-            wanted = historical.read_request(query, now, has_recent_sip=has_recent_sip)
-        except ValueError as error:
-            raise BadRequestError(str(error)) from error
+        wanted = historical.read_bars_request(query, now, has_recent_sip=self._has_recent_sip)
         bars = {symbol: self._bars_of(symbol, wanted, now) for symbol in symbols}
-        return JSONResponse(historical.page(wanted, bars))
+        return JSONResponse(historical.page("bars", wanted.window, bars))
+
+    def _trades(self, request: Request) -> Response:
+        query, now = request.query_params, self.clock()
+        symbols = _symbols(query.get("symbols", ""))
+        window = historical.read_window(query, now, has_recent_sip=self._has_recent_sip)
+        trades = {symbol: self.market.trades(symbol) for symbol in symbols}
+        return JSONResponse(historical.page("trades", window, trades))
+
+    @property
+    def _has_recent_sip(self) -> bool:
+        return self.terms.plan != "basic"
 
     def _bars_of(self, symbol: str, wanted: historical.BarsRequest, now: int) -> Sequence[Message]:
         daily = wanted.timeframe == "1Day"

@@ -10,7 +10,7 @@ import pytest
 from alpaca.common.exceptions import APIError
 from alpaca.data.enums import Adjustment, DataFeed
 from alpaca.data.historical import StockHistoricalDataClient
-from alpaca.data.requests import StockBarsRequest, StockSnapshotRequest
+from alpaca.data.requests import StockBarsRequest, StockSnapshotRequest, StockTradesRequest
 from alpaca.data.timeframe import TimeFrame
 from alpaca.trading.client import TradingClient
 from alpaca.trading.enums import PositionSide
@@ -90,6 +90,32 @@ async def test_alpaca_py_is_refused_recent_sip_bars_on_the_basic_plan() -> None:
         assert (await bars(simulator, DataFeed.SIP)).data == {}
         with pytest.raises(APIError, match="recent SIP"):
             await bars(simulator, DataFeed.SIP, datetime.now(UTC))
+
+
+async def trades(simulator: Simulator, feed: DataFeed, **given: Any) -> Any:
+    client = StockHistoricalDataClient(DEFAULT_KEY, DEFAULT_SECRET, url_override=simulator.rest_url)
+    request = StockTradesRequest(symbol_or_symbols=["SPY", "IBM", "ZZZ"], feed=feed, **given)
+    with client._session:
+        return await asyncio.to_thread(client.get_stock_trades, request)
+
+
+async def test_alpaca_py_reads_trades() -> None:
+    async with Simulator(SimulatorSettings(tape=None, positions=())) as simulator:
+        for number, symbol in enumerate(["SPY", "IBM", "SPY", "SPY"]):
+            trade = {"T": "t", "S": symbol, "p": 100 + number, "s": 10, "i": number, "x": "V"}
+            await simulator.publish(trade | {"c": ["@", "I"], "z": "B"})
+        await simulator.publish({"T": "x", "S": "SPY", "i": 2})
+        start = datetime.now(UTC) - timedelta(minutes=1)
+        found = await trades(simulator, DataFeed.IEX, start=start)
+        first = await trades(simulator, DataFeed.IEX, start=start, limit=2)
+
+    assert {symbol: [each.id for each in rows] for symbol, rows in found.data.items()} == {
+        "IBM": [1],
+        "SPY": [0, 3],
+    }
+    last = found["SPY"][-1]
+    assert (last.price, last.size, last.conditions, last.tape) == (103, 10, ["@", "I"], "B")
+    assert [each.id for rows in first.data.values() for each in rows] == [1, 0]
 
 
 async def test_alpaca_py_reads_clock_and_calendar() -> None:

@@ -1,4 +1,4 @@
-"""`GET /v2/stocks/bars`: what is asked for, without a server; and over HTTP."""
+"""`GET /v2/stocks/bars` and `/trades`: what is asked for, without a server; and over HTTP."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from simulator import historical, rfc3339
-from simulator.historical import RecentSipError, adjusted, page, read_request
+from simulator.historical import RecentSipError, adjusted, page, read_bars_request, read_window
 from simulator.hours import NyseHours
 from simulator.service import Simulator, SimulatorSettings
 from simulator.tape import DailyBar
@@ -18,8 +18,8 @@ FRIDAY = rfc3339.parse("2026-11-20T05:00:00Z")
 BAR: dict[str, object] = {"t": FRIDAY, "o": 10.0, "c": 12.0, "v": 100, "n": 3}
 
 
-def read(*, has_recent_sip: bool = False, **query: str) -> historical.BarsRequest:
-    return read_request(DAY | query, NOW, has_recent_sip=has_recent_sip)
+def read(*, has_recent_sip: bool = False, **query: str) -> historical.Window:
+    return read_window(query, NOW, has_recent_sip=has_recent_sip)
 
 
 def test_without_times_it_is_today_as_far_as_the_plan_goes() -> None:
@@ -61,7 +61,7 @@ def test_recent_consolidated_data_needs_a_plan() -> None:
 )
 def test_a_wrong_parameter_is_named(name: str, value: str) -> None:
     with pytest.raises(ValueError, match=f"invalid {name}: {value}"):
-        read_request({**DAY, name: value}, NOW, has_recent_sip=True)
+        read_bars_request({**DAY, name: value}, NOW, has_recent_sip=True)
 
 
 def test_a_split_divides_prices_and_multiplies_volumes_of_the_days_before() -> None:
@@ -74,7 +74,8 @@ def test_pages_together_are_everything(sort: str) -> None:
     bars = {name: [BAR | {"c": float(at)} for at in range(3)] for name in ("IBM", "BAC")}
     token, got = "", []
     for _ in range(3):
-        answer: Any = page(read(start="2026-11-20", limit="2", sort=sort, page_token=token), bars)
+        window = read(start="2026-11-20", limit="2", sort=sort, page_token=token)
+        answer: Any = page("bars", window, bars)
         got += [(name, bar["c"]) for name, rows in answer["bars"].items() for bar in rows]
         token = answer["next_page_token"]
 
@@ -115,12 +116,43 @@ async def test_bars_over_http(query: str, closes: list[float]) -> None:
     assert (refused.status_code, refused.json()) == (400, {"message": "invalid timeframe: 1Week"})
 
 
-async def test_recent_consolidated_bars_are_403(quiet: Simulator) -> None:
+@pytest.mark.parametrize("what", ["bars", "trades"])
+async def test_recent_consolidated_data_over_http_is_403(quiet: Simulator, what: str) -> None:
     query = "symbols=SPY&timeframe=1Day&feed=sip&end=2999-01-01"
     async with httpx.AsyncClient(base_url=quiet.rest_url, headers=KEYS) as client:
-        answer = await client.get(f"/v2/stocks/bars?{query}")
+        answer = await client.get(f"/v2/stocks/{what}?{query}")
 
     assert (answer.status_code, answer.json()) == (
         403,
         {"message": "subscription does not permit querying recent SIP data"},
     )
+
+
+async def test_trades_over_http_are_those_that_stand_by_symbol_then_by_time() -> None:
+    async with Simulator(SimulatorSettings(tape=None), clock=lambda: NOW) as simulator:
+        for number, (symbol, second, price) in enumerate(
+            [("SPY", 3, 103.0), ("IBM", 2, 50.0), ("SPY", 1, 101.0), ("SPY", 2, 102.0)]
+        ):
+            at = f"2026-11-23T15:29:0{second}Z"
+            trade = {"T": "t", "S": symbol, "p": price, "s": 10, "t": at, "i": number, "x": "V"}
+            await simulator.publish(trade | {"c": ["@"], "z": "B"})
+        await simulator.publish({"T": "x", "S": "SPY", "i": 2})
+        await simulator.publish({"T": "c", "S": "SPY", "oi": 3, "ci": 9, "cp": 102.5, "cs": 1})
+        pages = []
+        query = {"symbols": "SPY,IBM,ZZZ", "feed": "iex", "limit": "2", "page_token": ""}
+        async with httpx.AsyncClient(base_url=simulator.rest_url, headers=KEYS) as client:
+            while query["page_token"] is not None:
+                answer = await client.get("/v2/stocks/trades", params=query)
+                pages.append(answer.json()["trades"])
+                query["page_token"] = answer.json()["next_page_token"]
+            late = await client.get(
+                "/v2/stocks/trades?symbols=SPY&feed=iex&start=2026-11-23T15:29:03Z"
+            )
+
+    assert [{s: [row["p"] for row in rows] for s, rows in page.items()} for page in pages] == [
+        {"IBM": [50], "SPY": [102.5]},
+        {"SPY": [103]},
+    ]
+    assert late.json()["trades"]["SPY"] == [
+        {"p": 103, "s": 10, "t": "2026-11-23T15:29:03Z", "i": 0, "x": "V", "c": ["@"], "z": "B"}
+    ]
