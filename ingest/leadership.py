@@ -59,10 +59,12 @@ class Leadership:
         demand = Demand(time.monotonic)
         self._publisher = Publisher(redis.publisher, self.lease, outbox, settings.price_ttl_seconds)
         self._interest = Interest(redis.commands, redis.subscriber, demand)
-        self._history_gaps = HistoryGaps(redis.commands, demand, announcer)
         self._positions = Positions(rest, demand)
         stored = StoredPrices(redis.commands)
         self._stocks = StockDesk(settings, rest, stored, demand, announcer)
+        self._history_gaps = HistoryGaps(
+            redis.commands, demand, announcer, self._stocks.snapshots.miss
+        )
         self._news_health = FeedHealth()
         self._news = Feed(self._connect_news, NewsSide(demand, announcer), self._news_health)
         self._report = Report(

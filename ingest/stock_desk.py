@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence, Set
+from collections.abc import Set
 
 from ingest.bus.announcer import Announcer
 from ingest.bus.stored_prices import StoredPrices
@@ -61,7 +61,7 @@ class StockDesk:
         self._reader = FrameReader(
             self.prices, self.states, self.lag, demand, self.subscription, announcer
         )
-        sink = RestPrices(self.prices, self.states, demand, announcer, self._missed)
+        sink = RestPrices(self.prices, self.states, demand, announcer)
         self.snapshots = Snapshots(
             rest,
             stored,
@@ -77,7 +77,6 @@ class StockDesk:
             StreamSilence(),
             self.lag,
             self.snapshots,
-            announcer,
             self.session,
         )
         self.feed = Feed(self._connect, self._side, self.health)
@@ -128,9 +127,6 @@ class StockDesk:
         credentials = self._settings.credentials
         assert credentials is not None  # noqa: S101 - whoever made the settings has checked them
         return AlpacaStream(self._settings.stream_endpoint, *credentials)
-
-    def _missed(self, symbols: Sequence[str], since: float) -> None:
-        self._side.missed_prices(symbols, since)
 
     def _take_hours(self, hours: MarketHours) -> None:
         self.prices.hours = hours

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from ingest.bus.outbox import Outbox, Publication
+from ingest.market.recent_prints import RecentPrints
 from shared import bar, gap, news, price, quote, symbol_status, trade
 from shared.bar import Bar
 from shared.gap import GAP, Gap, GapReason
@@ -18,6 +19,7 @@ class Announcer:
     """Knows the topic of each event; what becomes of it is the outbox' business."""
 
     def __init__(self, outbox: Outbox) -> None:
+        self.recent = RecentPrints()
         self._outbox = outbox
 
     def price(self, last: Price, *, traded: bool) -> None:
@@ -34,8 +36,9 @@ class Announcer:
         self._outbox.offer(Publication(topic(STATUS, status.symbol), body))
 
     def trade(self, print_: Trade) -> None:
-        """Announce a print on the tape."""
-        self._outbox.offer(Publication(topic(TRADE, print_.symbol), trade.encode(print_)))
+        """Announce a print on the tape, unless it has been: REST and the stream both know some."""
+        if self.recent.add(print_):
+            self._outbox.offer(Publication(topic(TRADE, print_.symbol), trade.encode(print_)))
 
     def correction(self, correction: Correction) -> None:
         """Announce what a print should have been."""

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import date
 from enum import IntEnum
 from typing import NamedTuple
@@ -19,6 +19,7 @@ RETRY_SECONDS = (1.0, 10.0)
 
 MISSED_SECONDS = 30.0
 MISSED_TRIES = 3
+"""After so many failures, or so long, what was missed cannot be had."""
 
 
 class Reason(IntEnum):
@@ -27,7 +28,7 @@ class Reason(IntEnum):
     NEW = 1
     """It has just become wanted, or this process has just become the leader."""
     RECONNECT = 2
-    """The connection was lost: its last trades may have been missed."""
+    """It is on the stream, again or at last: trades before that may have been missed."""
     DOUBTFUL = 3
     """Somebody has asked for it."""
     PREVIOUS_CLOSE = 4
@@ -41,22 +42,31 @@ class _Asked(NamedTuple):
     tries: int
 
 
+class Missed(NamedTuple):
+    """What a symbol may have missed: all ``since`` a time (unix s), to be had ``until`` another.
+
+    ``until`` is monotonic; infinite as long as the stream does not bring the symbol.
+    """
+
+    since: float
+    until: float = math.inf
+    tries: int = 0
+
+
 class Batch(NamedTuple):
-    """What goes into one request: symbol → reason, and how often it has failed before."""
+    """What goes into one request: symbol → reason, and how often it has failed before.
+
+    ``missed`` is what of it has to be caught up with; who has done so clears it.
+    """
 
     reasons: dict[str, Reason]
     tries: dict[str, int]
+    missed: dict[str, Missed]
 
     @property
     def polling(self) -> bool:
         """Whether nothing in it is urgent."""
         return all(reason is Reason.POLL for reason in self.reasons.values())
-
-
-class _Missing(NamedTuple):
-    since: float
-    until: float
-    tries: int = 0
 
 
 class Lookups:
@@ -73,7 +83,8 @@ class Lookups:
         self._known: set[str] = set()
         self._refused: set[str] = set()
         self._asked: dict[tuple[Reason, str], _Asked] = {}
-        self._missing: dict[str, _Missing] = {}
+        self._subscribed: frozenset[str] = frozenset()
+        self._missing: dict[str, Missed] = {}
         self._under_way: set[str] = set()
         self._batches = 0
         self._polling = False
@@ -98,15 +109,31 @@ class Lookups:
             self._poll_at = now + max(POLL_SECONDS, batches / self._polls_per_second)
             self._ask(polled, Reason.POLL, now)
 
-    def reconnected(self, symbols: Iterable[str], since: float) -> None:
-        """Look up what may have been missed; ``since`` comes back from ``missed`` if in vain."""
-        now = self._monotonic()
-        symbols = (self._wanted - self._refused).intersection(symbols)
-        for symbol in symbols:
-            earlier = self._missing.get(symbol)
-            first = since if earlier is None else min(since, earlier.since)
-            self._missing[symbol] = _Missing(first, now + MISSED_SECONDS)
-        self._ask(symbols, Reason.RECONNECT, now)
+    def lost(self, since: Mapping[str, float]) -> None:
+        """The stream is gone: each symbol may miss what happens since a time (unix s)."""
+        self._subscribed = frozenset()
+        self._missing = {symbol: Missed(missed.since) for symbol, missed in self._missing.items()}
+        for symbol, at in since.items():
+            self.miss(symbol, at)
+
+    def miss(self, symbol: str, since: float) -> None:
+        """Catch up with all since a time (unix s), once the stream brings the symbol.
+
+        What was fetched before would leave another hole.
+        """
+        if symbol in self._refused:
+            return
+        earlier = self._missing.get(symbol)
+        self._missing[symbol] = Missed(since if earlier is None else min(since, earlier.since))
+        if symbol in self._subscribed:
+            self._catch_up(symbol)
+
+    def subscribed(self, symbols: Set[str]) -> None:
+        """Take all the symbols that the stream brings now."""
+        new = symbols - self._subscribed
+        self._subscribed = frozenset(symbols)
+        for symbol in sorted(new & self._missing.keys()):
+            self._catch_up(symbol)
 
     def doubt(self, symbols: Iterable[str]) -> None:
         """Look symbols up, together with others that are doubted within the same second."""
@@ -140,7 +167,8 @@ class Lookups:
         for reason, symbol in ready:
             if len(reasons) < SYMBOLS_AT_ONCE:
                 reasons.setdefault(symbol, reason)
-        batch = Batch(reasons, {s: self._asked[reason, s].tries for s, reason in reasons.items()})
+        tries = {symbol: self._asked[reason, symbol].tries for symbol, reason in reasons.items()}
+        batch = Batch(reasons, tries, {})
         if not batch.reasons or (batch.polling and self._polling):
             return None
         if Reason.DOUBTFUL in batch.reasons.values():
@@ -151,35 +179,34 @@ class Lookups:
         for reason, symbol in ready:
             if symbol in reasons:
                 del self._asked[reason, symbol]
+                missing = symbol in self._missing and symbol in self._subscribed
+                if reason is Reason.RECONNECT and missing:
+                    batch.missed[symbol] = self._missing.pop(symbol)
         return batch
 
     def done(self, batch: Batch) -> None:
         """Note that a batch was answered."""
-        self._finish(batch)
         self._known.update(batch.reasons)
         for symbol in batch.reasons:
             for reason in Reason:
+                if reason is Reason.RECONNECT and symbol in self._missing:
+                    continue
                 # asked for since the batch went out: it may have been too early for that
                 if (asked := self._asked.get((reason, symbol))) and asked.tries:
                     del self._asked[reason, symbol]
-            if (Reason.RECONNECT, symbol) not in self._asked:
-                self._missing.pop(symbol, None)
+        self._finish(batch)
 
     def failed(self, batch: Batch) -> None:
         """Note that a batch was not answered; what is polled just waits for its next turn."""
-        self._finish(batch)
         now = self._monotonic()
         for symbol, reason in batch.reasons.items():
-            tries = batch.tries[symbol] + 1
-            if missing := self._missing.get(symbol):
-                self._missing[symbol] = missing._replace(tries=tries)
             if reason is not Reason.POLL:
-                shortest, longest = RETRY_SECONDS
-                due = now + min(shortest * 2 ** (tries - 1), longest)
-                self._ask([symbol], reason, due, tries)
+                tries = batch.tries[symbol] + 1
+                self._ask([symbol], reason, now + _wait(tries), tries)
+        self._finish(batch)
 
     def missed(self) -> dict[float, list[str]]:
-        """Return the symbols that could not be looked up after a reconnect, by ``since``; once."""
+        """Return the symbols that could not be caught up with, by ``since``; once."""
         now = self._monotonic()
         missed: dict[float, list[str]] = defaultdict(list)
         for symbol, missing in list(self._missing.items()):
@@ -193,8 +220,27 @@ class Lookups:
             if symbol in self._wanted and symbol not in self._refused:
                 self._asked.setdefault((reason, symbol), _Asked(due, tries))
 
+    def _catch_up(self, symbol: str) -> None:
+        now = self._monotonic()
+        self._missing[symbol] = Missed(self._missing[symbol].since, now + MISSED_SECONDS)
+        self._asked.pop((Reason.RECONNECT, symbol), None)
+        self._ask([symbol], Reason.RECONNECT, now)
+
+    def _miss_still(self, symbol: str, missed: Missed) -> None:
+        tries = missed.tries + 1
+        later = self._missing.get(symbol, missed._replace(tries=tries))
+        self._missing[symbol] = later._replace(since=min(missed.since, later.since))
+        self._ask([symbol], Reason.RECONNECT, self._monotonic() + _wait(tries), tries)
+
     def _finish(self, batch: Batch) -> None:
         self._batches -= 1
         self._under_way.difference_update(batch.reasons)
         if batch.polling:
             self._polling = False
+        for symbol, missed in batch.missed.items():
+            self._miss_still(symbol, missed)
+
+
+def _wait(tries: int) -> float:
+    shortest, longest = RETRY_SECONDS
+    return min(shortest * 2.0 ** (tries - 1), longest)

@@ -69,6 +69,11 @@ class LastPrices:
         self.by_symbol[trade.symbol] = last
         return last
 
+    def on_missed(self, trade: wire.Trade, received_us: int) -> Price | None:
+        """Take a print that REST brings, perhaps again; return the new last price, if it is one."""
+        tape = self._tapes.get(trade.symbol) or self._tape(trade.symbol)
+        return self._take_rest_trade(tape, trade, wire.nanoseconds(trade.time), received_us)
+
     def is_eligible(self, trade: wire.Trade) -> bool:
         """Return whether a trade, already taken by ``on_trade``, could move the last price.
 
@@ -171,7 +176,7 @@ class LastPrices:
         tape.closes.learn(bars, day_of(received_us * 1000), previous_close)
         compared = before is not None and tape.compare(before)
         if trade is not None:
-            self._take_rest_trade(tape, trade, received_us)
+            self._take_rest_trade(tape, trade, trade.at, received_us)
         if bars.minute is not None:
             self._take_bar(tape, *bars.minute, received_us)
         if tape.judge_held(bars, received_us):
@@ -189,8 +194,7 @@ class LastPrices:
 
     def take_doubtful(self) -> list[str]:
         """Return, once, the symbols to look up by REST: their last price is not sure."""
-        doubtful = list(self._doubtful)
-        self._doubtful.clear()
+        doubtful, self._doubtful = list(self._doubtful), {}
         return doubtful
 
     def timestamp_of(self, symbol: str) -> int | None:
@@ -226,19 +230,19 @@ class LastPrices:
         entry = (at, trade.id, tape.event(trade, at, session, received_us))
         return None if tape.history.knows(entry) else self._admit(tape, entry, rule, received_us)
 
-    def _take_rest_trade(self, tape: SymbolTape, trade: LastTrade, received_us: int) -> None:
-        at = trade.at
-        if self._is_outside(at) or tape.has_retracted(trade):
-            return
+    def _take_rest_trade(
+        self, tape: SymbolTape, trade: wire.Trade | LastTrade, at: int, received_us: int
+    ) -> Price | None:
+        if self._is_outside(at) or tape.has_retracted(trade, at):
+            return None
         tape.see(at, received_us)
         session = self.hours.session_at(at)
         rule = eligibility(trade.tape, trade.conditions, session)
-        if rule is Eligibility.NEVER or at < tape.at:
-            return
         entry = (at, trade.id, tape.event(trade, at, session, received_us))
-        if not tape.history.knows(entry):
-            tape.history.drop_nameless(at, trade.price)
-            self._admit(tape, entry, rule, received_us)
+        if rule is Eligibility.NEVER or tape.history.knows(entry):
+            return None
+        tape.history.drop_nameless(at, trade.price)
+        return self._admit(tape, entry, rule, received_us)
 
     def _take_bar(self, tape: SymbolTape, at: int, close: float, received_us: int) -> None:
         """Take the close of a bar that is newer than any trade that we know."""

@@ -86,9 +86,9 @@ class SymbolTape:
         if self.seen < at <= received_us * 1000 + quarantine.AHEAD_NS:
             self.seen = at
 
-    def has_retracted(self, trade: LastTrade) -> bool:
+    def has_retracted(self, trade: wire.Trade | LastTrade, at: int) -> bool:
         """Return whether REST shows a trade that has been cancelled or corrected."""
-        return (trade.id, trade.exchange, trade.tape, day_of(trade.at)) in self.retracted
+        return (trade.id, trade.exchange, trade.tape, day_of(at)) in self.retracted
 
     def is_incredible(self, at: int, price: float, received_us: int) -> bool:
         """Return whether a print is to be held back until something confirms it."""

@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from alpaca.common.exceptions import APIError
 from alpaca.common.rest import RESTClient
 from alpaca.data.enums import Adjustment, DataFeed
 from alpaca.data.historical import StockHistoricalDataClient
-from alpaca.data.requests import StockBarsRequest, StockSnapshotRequest
+from alpaca.data.requests import StockBarsRequest, StockSnapshotRequest, StockTradesRequest
 from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
 from alpaca.trading.client import TradingClient
 from alpaca.trading.requests import GetCalendarRequest
@@ -34,6 +35,13 @@ FORBIDDEN = 403
 RECENT = timedelta(minutes=16)
 """What a plan without SIP may not ask of it: the last quarter of an hour, and a little more."""
 
+DELAY = timedelta(minutes=15)
+"""How much later the delayed feed brings what the consolidated one has."""
+
+ROWS_AT_ONCE = 10_000
+PAGES_AT_MOST = 3
+"""So that a busy minute of a hundred symbols takes no more of the budget."""
+
 _FINAL = (400, 401, 403, 404, 422)
 """HTTP statuses that the same request gets again."""
 
@@ -43,6 +51,13 @@ _FAILURES = (APIError, RequestException, TimeoutError, ValueError, TypeError, At
 """What alpaca-py raises; the last three when an answer has another form."""
 
 _Json = TypeVar("_Json", dict[str, Any], list[Any])
+
+
+class Trades(NamedTuple):
+    """Rows of trades by symbol, oldest first; there are more of the ``incomplete`` symbols."""
+
+    rows: dict[str, list[Any]]
+    incomplete: frozenset[str]
 
 
 class RestError(Exception):
@@ -159,6 +174,27 @@ class AlpacaRest:
                 raise
         return await self._daily_bars(symbols, start, end, self._feed)
 
+    async def trades(self, symbols: Sequence[str], since: float) -> Trades:
+        """Return ``GET /v2/stocks/trades``: what the feed has brought since a time (unix s).
+
+        Alpaca sorts by symbol first: what is beyond 3 pages are the last symbols, all of them.
+
+        Raises:
+            RestError: a page of it failed three times.
+        """
+        query, rows = self._trades_query(symbols, since), dict[str, list[Any]]()
+        for _ in range(PAGES_AT_MOST):
+            # alpaca-py's own call would fetch all pages there are
+            work = partial(self._data.get, "/stocks/trades", dict(query))
+            page = _checked(dict, await self._call(self.data_budget, work))
+            for symbol, trades in _checked(dict, page.get("trades") or {}).items():
+                rows.setdefault(symbol, []).extend(_checked(list, trades))
+            query["page_token"] = page.get("next_page_token")
+            if not query["page_token"]:
+                return Trades(rows, frozenset())
+        last = max(rows, default="")
+        return Trades(rows, frozenset(symbol for symbol in symbols if symbol >= last))
+
     def close(self) -> None:
         """Give the threads up; a call under way ends by its own timeout."""
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -177,6 +213,15 @@ class AlpacaRest:
         )
         found = await self._call(self.data_budget, lambda: self._data.get_stock_bars(request))
         return _checked(dict, found)
+
+    def _trades_query(self, symbols: Sequence[str], since: float) -> dict[str, Any]:
+        start, end, feed = datetime.fromtimestamp(since, UTC), None, self._feed
+        if feed is DataFeed.DELAYED_SIP:  # there is no history of that name
+            start, end, feed = start - DELAY, datetime.now(UTC) - DELAY, DataFeed.SIP
+        request = StockTradesRequest(
+            symbol_or_symbols=list(symbols), start=start, end=end, limit=ROWS_AT_ONCE, feed=feed
+        )
+        return request.to_request_fields()
 
     @retry(
         retry=retry_if_exception(_worth_retrying),

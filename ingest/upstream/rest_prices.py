@@ -11,16 +11,18 @@ from ingest.market.day_bars import day_bar_of_snapshot
 from ingest.market.last_price import LastPrices
 from ingest.market.quotes import quote_of_snapshot
 from ingest.market.symbol_states import SymbolStates
+from ingest.upstream import wire
+from ingest.upstream.tape import print_event
 from shared import rfc3339
 from shared.price import Price
-from shared.topics import QUOTE, topic
+from shared.topics import PRICE, QUOTE, TRADE, topic
 
 MISSED_NS = 5_000_000_000
 """A trade that REST knows for so long and the stream has not brought is a missed one."""
 
 
 class RestPrices:
-    """The ``Sink`` of ``Snapshots``. ``on_missed`` hears what cannot be had."""
+    """The ``Sink`` of ``Snapshots``."""
 
     def __init__(
         self,
@@ -28,7 +30,6 @@ class RestPrices:
         states: SymbolStates,
         demand: Demand,
         announcer: Announcer,
-        on_missed: Callable[[Sequence[str], float], None],
         *,
         clock: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
@@ -37,7 +38,6 @@ class RestPrices:
         self._states = states
         self._demand = demand
         self._announcer = announcer
-        self._on_missed = on_missed
         self._clock = clock
         self._monotonic = monotonic
 
@@ -45,9 +45,31 @@ class RestPrices:
         """Take a price that an earlier leader has published."""
         self._prices.restore(price)
 
+    def catch_up(self, symbol: str, prints: Sequence[wire.Trade]) -> None:
+        """Publish the last price that the prints make, and those that the tape has not shown.
+
+        Live prints are not held back for it: a missed one comes after them, and its ``timestamp``
+        tells.
+        """
+        now_us = self._clock() // 1000
+        watched = self._demand.watches(topic(TRADE, symbol))
+        completed = watched and self._announcer.recent.recalls(symbol)
+        last = None
+        for each in prints:
+            last = self._prices.on_missed(each, now_us) or last
+            if completed:
+                eligible = self._prices.is_eligible(each)
+                self._announcer.trade(print_event(each, now_us, eligible=eligible))
+        if last is not None:
+            self._announcer.price(last, traded=False)
+
     def missed(self, symbols: Sequence[str], since: float) -> None:
-        """Pass on that what these symbols may have missed cannot be had."""
-        self._on_missed(symbols, since)
+        """Announce that what these symbols may have missed since then (unix s) cannot be had."""
+        topics = [topic(PRICE, symbol) for symbol in symbols]
+        tapes = [topic(TRADE, symbol) for symbol in symbols]
+        topics += [each for each in tapes if self._demand.watches(each)]
+        start, end = rfc3339.from_unix(since), rfc3339.from_unix(self._clock() / 1e9)
+        self._announcer.gap(topics, start, end, "upstream_lost")
 
     def take(
         self,

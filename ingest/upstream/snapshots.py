@@ -1,12 +1,12 @@
 """REST look-ups: a price at once for a new symbol, what was missed, and who has no slot.
 
-First what an earlier leader has published, so that no price goes back; then Alpaca's snapshot,
-and beside it the daily bars, for the previous close.
+First what an earlier leader has published, so that no price goes back; then the prints that the
+stream has not brought; then Alpaca's snapshot, with the daily bars for the previous close.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol, TypeAlias
 from zoneinfo import ZoneInfo
@@ -16,7 +16,9 @@ import structlog
 from ingest.bus.stored_prices import StoredPrices
 from ingest.demand.lookups import SYMBOLS_AT_ONCE, Batch, Lookups, Reason
 from ingest.demand.wanted import Demand
+from ingest.upstream import catch_up
 from ingest.upstream.alpaca_rest import AlpacaRest, RestError
+from ingest.upstream.catch_up import CatchUp
 from shared import rfc3339
 from shared.price import Price
 from shared.redis_source import REDIS_ERRORS
@@ -32,6 +34,9 @@ CLOSES_RETRY_SECONDS = 60.0
 DAYS_BACK = 10
 """Enough for the longest row of days without trading."""
 
+HANDOVER_SECONDS = 300.0
+"""A price that an earlier leader published not longer ago: it had the symbol until then."""
+
 BAD_REQUEST = 400
 
 MALFORMED = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError)
@@ -44,7 +49,7 @@ PreviousCloses: TypeAlias = Callable[[Mapping[str, Any], date], Mapping[str, flo
 """Daily bars by symbol, and today in New York → previous closes in dollars."""
 
 
-class Sink(Protocol):
+class Sink(catch_up.Sink, Protocol):
     """Who hears what REST says."""
 
     def restore(self, price: Price) -> None:
@@ -62,9 +67,6 @@ class Sink(Protocol):
         Raises:
             KeyError, TypeError, ValueError, AttributeError, ArithmeticError: it has another form.
         """
-
-    def missed(self, symbols: Sequence[str], since: float) -> None:
-        """Hear that what these symbols may have missed since then cannot be had."""
 
 
 class Snapshots:
@@ -94,6 +96,7 @@ class Snapshots:
         self._previous_closes = previous_closes
         self._clock = clock
         self._monotonic = monotonic
+        self._catch_up = CatchUp(rest, sink, clock=lambda: clock() / 1e9)
         self._lookups = Lookups(monotonic, rest.data_budget.polls_per_second)
         self._wake = asyncio.Event()
         self._today: date | None = None
@@ -119,9 +122,18 @@ class Snapshots:
                     tasks.create_task(self._look_up(batch))
                 await self._wake.wait()
 
-    def reconnected(self, symbols: Iterable[str], since: float) -> None:
-        """Look up what a lost connection has not brought; ``since`` is when it was last heard."""
-        self._lookups.reconnected(symbols, since)
+    def lost(self, since: Mapping[str, float]) -> None:
+        """Note that the stream brings nothing more, of each symbol since a time (unix s)."""
+        self._lookups.lost(since)
+
+    def miss(self, symbol: str, since: float) -> None:
+        """Look up all prints since a time (unix s), as soon as the stream brings the symbol."""
+        self._lookups.miss(symbol, since)
+        self._wake.set()
+
+    def subscribed(self, symbols: Set[str]) -> None:
+        """Look up what those of these symbols have missed that were not on the stream before."""
+        self._lookups.subscribed(symbols)
         self._wake.set()
 
     def look_up(self, symbols: Iterable[str]) -> None:
@@ -167,6 +179,7 @@ class Snapshots:
     async def _look_up(self, batch: Batch) -> None:
         try:
             await self._restore([s for s, why in batch.reasons.items() if why is Reason.NEW])
+            await self._catch_up_with(batch)
             await self._ask(batch)
         except REDIS_ERRORS:  # the lease reports the loss; an older price must not be published
             self._lookups.failed(batch)
@@ -184,8 +197,18 @@ class Snapshots:
 
     async def _restore(self, symbols: list[str]) -> None:
         if symbols:
+            recent = self._clock() / 1e9 - HANDOVER_SECONDS
             for price in await self._stored.read(symbols):
                 self._sink.restore(price)
+                traded_at = _unix(price.timestamp)
+                if traded_at is not None and traded_at > recent:
+                    self.miss(price.symbol, traded_at)
+
+    async def _catch_up_with(self, batch: Batch) -> None:
+        try:
+            await self._catch_up.run(batch.missed)
+        except RestError as error:  # what is left will be asked for again
+            log.warning("no missed trades", symbols=sorted(batch.missed), error=str(error))
 
     async def _ask(self, batch: Batch) -> None:
         lacking = [
@@ -238,3 +261,7 @@ class Snapshots:
         if today == self._today:
             self._closes |= {symbol: found.get(symbol) for symbol in symbols}
         return True
+
+
+def _unix(timestamp: str | None) -> float | None:
+    return None if timestamp is None else rfc3339.to_nanoseconds(timestamp) / 1e9

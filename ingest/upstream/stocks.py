@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
-from ingest.bus.announcer import Announcer
 from ingest.demand.lookups import SYMBOLS_AT_ONCE
 from ingest.demand.subscription import Change, Subscription
 from ingest.demand.wanted import TRADES, Demand
@@ -14,10 +13,7 @@ from ingest.upstream import wire
 from ingest.upstream.feed_error import FeedError
 from ingest.upstream.frame import FrameReader
 from ingest.upstream.snapshots import Snapshots
-from shared import rfc3339
-from shared.gap import GapReason
 from shared.ingest_status import Session
-from shared.topics import PRICE, TRADE, topic
 
 DEMAND_SECONDS = 1.0
 JUDGE_SECONDS = 0.5
@@ -39,7 +35,6 @@ class StockSide:
         silence: StreamSilence,
         lag: Lag,
         snapshots: Snapshots,
-        announcer: Announcer,
         session: Callable[[], Session],
         *,
         monotonic: Callable[[], float] = time.monotonic,
@@ -51,48 +46,30 @@ class StockSide:
         self._silence = silence
         self._lag = lag
         self._snapshots = snapshots
-        self._announcer = announcer
         self._session = session
         self._monotonic = monotonic
         self._clock = clock
         self._heard_at = clock()
         self._probes = 0
         self._acknowledged_at: dict[str, float] = {}
-        self._lost: tuple[float, frozenset[str]] | None = None
-        """When the last frame came, and what was subscribed then."""
 
     async def needed(self) -> None:
         """Return at once: a connection that stands saves the first viewer a second."""
 
     def connected(self) -> None:
-        """Begin without a subscription; fetch the last trades that were missed."""
+        """Begin without a subscription."""
         self._subscription.begin()
         self._acknowledged_at = {}
         self._silence.begin(self._monotonic())
         self._lag.begin()
-        if self._lost is not None:
-            since, symbols = self._lost
-            self._snapshots.reconnected(sorted(symbols), since)
-            tapes = [topic(TRADE, each) for each in sorted(symbols)]
-            self.missed([each for each in tapes if self._demand.watches(each)], since)
-        self._lost = None
         self._heard_at = self._clock()
 
     def lost(self) -> None:
-        """Remember what was subscribed, for when the connection is back."""
-        if self._lost is None:
-            self._lost = self._heard_at, frozenset(self._subscription.acknowledged[TRADES])
+        """Have fetched what happens from now on, once the symbol is on the stream again."""
+        heard = self._heard_at
+        self._snapshots.lost({s: max(heard, at) for s, at in self._acknowledged_at.items()})
+        self._acknowledged_at = {}
         self._subscription.begin()
-
-    def missed(self, topics: Sequence[str], since: float) -> None:
-        """Announce that events between ``since``, in unix seconds, and now cannot be had."""
-        start, end = rfc3339.from_unix(since), rfc3339.from_unix(self._clock())
-        reason: GapReason = "upstream_lost"
-        self._announcer.gap(topics, start, end, reason)
-
-    def missed_prices(self, symbols: Sequence[str], since: float) -> None:
-        """Announce that the last trades of symbols since a time cannot be had."""
-        self.missed([topic(PRICE, symbol) for symbol in symbols], since)
 
     def next_change(self) -> Change | None:
         """Return the next difference between what is wanted and what is subscribed."""
@@ -163,3 +140,4 @@ class StockSide:
         before = self._acknowledged_at
         held = self._subscription.acknowledged[TRADES]
         self._acknowledged_at = {symbol: before.get(symbol, now) for symbol in held}
+        self._snapshots.subscribed(held)

@@ -87,7 +87,8 @@ def test_batches_are_bounded_and_so_are_those_under_way() -> None:
 def test_the_urgent_come_first_and_take_the_rest_along() -> None:
     schedule = Schedule().known(*names(50, "OLD"))
     schedule.polled = names(150, "OLD")[:50]
-    schedule.lookups.reconnected(names(20, "OLD"), 7.0)
+    schedule.lookups.lost(dict.fromkeys(names(20, "OLD"), 7.0))
+    schedule.lookups.subscribed(set(names(20, "OLD")))
     schedule.lookups.doubt(["OLD0020"])
     schedule.wanted += names(60, "NEW")
     batch = schedule.due()
@@ -138,7 +139,8 @@ def test_a_new_day_asks_for_everything_again_also_for_the_refused() -> None:
     schedule.lookups.done(batch)
     schedule.polled = ["B"]
     schedule.lookups.doubt(["B"])
-    schedule.lookups.reconnected(["B"], 7.0)
+    schedule.lookups.subscribed({"B"})
+    schedule.lookups.miss("B", 7.0)
     schedule.clock.now += 60
     assert schedule.do() == {}
     assert schedule.lookups.missed() == {}
@@ -201,9 +203,26 @@ def test_a_failed_poll_waits_for_its_turn() -> None:
     assert schedule.do() == {"A": Reason.POLL}
 
 
+def reconnected(schedule: Schedule, **since: float) -> Schedule:
+    """Lose the stream at times of each symbol, and have it bring them again."""
+    schedule.lookups.lost(since)
+    schedule.lookups.subscribed(since.keys())
+    return schedule
+
+
+def caught_up(schedule: Schedule) -> dict[str, float]:
+    """Do what is due; return what was caught up with, and since when."""
+    batch = schedule.due()
+    if batch is None:
+        return {}
+    since = {symbol: missed.since for symbol, missed in batch.missed.items()}
+    batch.missed.clear()
+    schedule.lookups.done(batch)
+    return since
+
+
 def test_what_cannot_be_had_in_three_tries_or_in_time_is_missed_once() -> None:
-    schedule = Schedule().known("A", "B")
-    schedule.lookups.reconnected(["A", "UNWANTED"], 7.0)
+    schedule = reconnected(Schedule().known("A", "B"), A=7.0, UNWANTED=7.0)
     for seconds in (1, 2, 0):
         assert schedule.lookups.missed() == {}
         assert schedule.fail() == {"A": Reason.RECONNECT}
@@ -211,21 +230,57 @@ def test_what_cannot_be_had_in_three_tries_or_in_time_is_missed_once() -> None:
     assert schedule.lookups.missed() == {7.0: ["A"]}
     assert schedule.lookups.missed() == {}
 
-    schedule.lookups.reconnected(["B"], 8.0)
-    schedule.lookups.reconnected(["B"], 9.0)
+    schedule.lookups.miss("B", 9.0)
+    reconnected(schedule, B=8.0)
     schedule.clock.now += MISSED_SECONDS
     assert schedule.lookups.missed() == {8.0: ["B"]}, "since the first of the two"
     assert schedule.do() == dict.fromkeys("AB", Reason.RECONNECT), "its price is wanted still"
 
 
 def test_what_was_had_after_a_reconnect_is_not_missed() -> None:
-    schedule = Schedule().known("A", "B")
-    schedule.lookups.reconnected(["A", "B"], 7.0)
+    schedule = reconnected(Schedule().known("A", "B"), A=7.0, B=8.0)
     assert schedule.fail() == dict.fromkeys("AB", Reason.RECONNECT)
     schedule.clock.now += 1
-    assert schedule.do() == dict.fromkeys("AB", Reason.RECONNECT)
+    assert caught_up(schedule) == {"A": 7.0, "B": 8.0}
     schedule.clock.now += MISSED_SECONDS
     assert schedule.lookups.missed() == {}
+    assert schedule.do() == {}
+
+
+def test_a_snapshot_alone_does_not_make_up_for_what_was_missed() -> None:
+    schedule = reconnected(Schedule().known("A"), A=7.0)
+    for seconds in (1, 2, 0):
+        assert schedule.do() == {"A": Reason.RECONNECT}
+        schedule.clock.now += seconds / 2
+        schedule.lookups.doubt(["A"])
+        schedule.do()
+        schedule.clock.now += seconds / 2
+    assert schedule.lookups.missed() == {7.0: ["A"]}
+
+
+def test_nothing_is_caught_up_with_before_the_stream_brings_it_again() -> None:
+    schedule = Schedule().known("A", "B")
+    schedule.lookups.lost({"A": 7.0, "B": 7.0})
+    schedule.clock.now += 2 * MISSED_SECONDS
+    assert (schedule.do(), schedule.lookups.missed()) == ({}, {})
+    schedule.lookups.subscribed({"A"})
+    assert caught_up(schedule) == {"A": 7.0}
+    schedule.lookups.subscribed({"A", "B"})
+    assert caught_up(schedule) == {"B": 7.0}
+    schedule.lookups.miss("A", 9.0)
+    assert caught_up(schedule) == {"A": 9.0}
+
+
+def test_a_loss_during_a_lookup_needs_another_one_since_the_first() -> None:
+    schedule = reconnected(Schedule().known("A"), A=7.0)
+    batch = schedule.due()
+    assert batch is not None
+    schedule.lookups.lost({"A": 8.0})
+    schedule.lookups.failed(batch)
+    schedule.clock.now += 10
+    assert schedule.do() == {"A": Reason.RECONNECT}, "for its price"
+    schedule.lookups.subscribed({"A"})
+    assert caught_up(schedule) == {"A": 7.0}
 
 
 def test_a_lookup_from_before_the_reconnect_is_not_enough() -> None:
@@ -233,9 +288,9 @@ def test_a_lookup_from_before_the_reconnect_is_not_enough() -> None:
     schedule.wanted = ["A"]
     batch = schedule.due()
     assert batch is not None
-    schedule.lookups.reconnected(["A"], 7.0)
+    reconnected(schedule, A=7.0)
     schedule.lookups.done(batch)
-    assert schedule.do() == {"A": Reason.RECONNECT}
+    assert caught_up(schedule) == {"A": 7.0}
 
 
 @given(

@@ -1,0 +1,39 @@
+"""Which prints the tapes have shown lately, so that none is shown twice. Pure."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from shared.trade import Trade
+
+BOUND = 50_000
+"""For all tapes together: some seconds of the busiest market, and minutes of any other."""
+
+
+class RecentPrints:
+    """The newest prints. Ids are unique within symbol, exchange and day; without one, times are."""
+
+    def __init__(self, bound: int = BOUND) -> None:
+        self._bound = bound
+        self._recalled: set[str] = set()
+        self._shown: OrderedDict[tuple[str, str | None, bool, str], None] = OrderedDict()
+
+    def recall(self, symbol: str, prints: Iterable[Trade]) -> None:
+        """Take what an earlier leader has shown of a symbol: now its tape may be completed."""
+        for each in prints:
+            self.add(each)
+        self._recalled.add(symbol)
+
+    def recalls(self, symbol: str) -> bool:
+        """Return whether it is known what has been shown of a symbol."""
+        return symbol in self._recalled
+
+    def add(self, print_: Trade) -> bool:
+        """Remember a print; return whether it is a new one."""
+        named = print_.id is not None
+        key = (print_.symbol, print_.exchange, named, print_.id or print_.timestamp)
+        if key in self._shown:
+            return False
+        self._shown[key] = None
+        if len(self._shown) > self._bound:
+            self._shown.popitem(last=False)
+        return True
