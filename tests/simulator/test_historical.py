@@ -139,7 +139,12 @@ async def test_trades_over_http_are_those_that_stand_by_symbol_then_by_time() ->
         await simulator.publish({"T": "x", "S": "SPY", "i": 2})
         await simulator.publish({"T": "c", "S": "SPY", "oi": 3, "ci": 9, "cp": 102.5, "cs": 1})
         pages = []
-        query: dict[str, Any] = {"symbols": "SPY,IBM,ZZZ", "feed": "iex", "limit": "2", "page_token": ""}
+        query: dict[str, Any] = {
+            "symbols": "SPY,IBM,ZZZ",
+            "feed": "iex",
+            "limit": "2",
+            "page_token": "",
+        }
         async with httpx.AsyncClient(base_url=simulator.rest_url, headers=KEYS) as client:
             while query["page_token"] is not None:
                 answer = await client.get("/v2/stocks/trades", params=query)

@@ -21,7 +21,7 @@ class RestStub:
 
     def __init__(self, **answers: Answer) -> None:
         self.answers = answers
-        """By the last part of the path: ``snapshots``, ``bars``, ``positions``."""
+        """By the last part of the path: ``snapshots``, ``bars``, ``trades``, ``positions``."""
         self.requests: list[Request] = []
 
     def of(self, name: str) -> list[Request]:
@@ -82,6 +82,13 @@ def traded(request: Request) -> Response:
     """Answer with a snapshot of every symbol."""
     trade = {"t": "2026-11-16T17:00:00.5Z", "p": 5.5, "s": 1, "x": "V", "z": "B", "c": ["@"]}
     return JSONResponse({symbol: {"latestTrade": trade} for symbol in symbols_of(request)})
+
+
+def printed(request: Request) -> Response:
+    """Answer with a print of every symbol."""
+    trade = {"t": "2026-11-16T17:00:00.5Z", "p": 5.5, "s": 1, "i": 1, "x": "V", "c": ["@"]}
+    trades = {symbol: [trade] for symbol in symbols_of(request)}
+    return JSONResponse({"trades": trades, "next_page_token": None})
 
 
 def closed(request: Request) -> Response:

@@ -15,7 +15,7 @@ from ingest.bus.stored_prices import StoredPrices
 from ingest.demand import lookups
 from ingest.demand.lookups import Reason
 from ingest.demand.wanted import Demand
-from ingest.upstream import snapshots
+from ingest.upstream import snapshots, wire
 from ingest.upstream.alpaca_rest import AlpacaRest
 from ingest.upstream.snapshots import Snapshot, Snapshots
 from shared import keys
@@ -25,7 +25,14 @@ from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.demand.wants import Clock, names
 from tests.ingest.trades import NOON, SECOND, ns
-from tests.ingest.upstream.rest_stub import RestStub, closed, stubbed, symbols_of, traded
+from tests.ingest.upstream.rest_stub import (
+    RestStub,
+    closed,
+    printed,
+    stubbed,
+    symbols_of,
+    traded,
+)
 from tests.services import until
 
 DAY = 24 * 3600 * SECOND
@@ -44,6 +51,7 @@ class Heard:
         self.taken: list[tuple[str, Reason]] = []
         self.snapshots: dict[str, Snapshot | None] = {}
         self.closes: dict[str, float | None] = {}
+        self.caught_up: list[tuple[str, int | None]] = []
         self.gaps: list[tuple[list[str], float]] = []
 
     def restore(self, price: Price) -> None:
@@ -57,6 +65,9 @@ class Heard:
         self.taken.append((symbol, reason))
         self.snapshots[symbol] = snapshot
         self.closes[symbol] = previous_close
+
+    def catch_up(self, symbol: str, prints: Sequence[wire.Trade]) -> None:
+        self.caught_up += [(symbol, each.id) for each in prints]
 
     def missed(self, symbols: Sequence[str], since: float) -> None:
         self.gaps.append((sorted(symbols), since))
@@ -253,29 +264,49 @@ async def test_a_malformed_snapshot_takes_no_other_with_it() -> None:
         assert [line["symbol"] for line in lines] == ["IBM"]
 
 
-async def test_what_was_missed_is_looked_up_or_announced() -> None:
+async def test_what_was_missed_is_caught_up_with_or_announced() -> None:
     status = 200
 
     def answer(request: Request) -> Response:
-        return traded(request) if status == 200 else JSONResponse({}, status)
+        return printed(request) if status == 200 else JSONResponse({}, status)
 
-    async with (
-        stubbed(RestStub(snapshots=answer, bars=closed)) as rest,
-        stage(rest) as set_up,
-    ):
+    stub = RestStub(snapshots=traded, bars=closed, trades=answer)
+    async with stubbed(stub) as rest, stage(rest) as set_up:
+        work, heard, since = set_up.work, set_up.heard, NOON / SECOND
         set_up.watch("SPY", "IBM")
         await set_up.until_taken("SPY", "IBM")
-        set_up.work.reconnected(["SPY", "IBM"], 7.0)
-        await until(lambda: set_up.heard.times("IBM", Reason.RECONNECT) == 1)
-        status = 403
-        set_up.work.reconnected(["SPY", "IBM"], 8.0)
-        await until(lambda: set_up.heard.gaps == [(["IBM", "SPY"], 8.0)])
-        status = 200
-        await until(lambda: set_up.heard.times("IBM", Reason.RECONNECT) == 2)
-        assert set_up.heard.gaps == [(["IBM", "SPY"], 8.0)]
+        work.subscribed({"SPY", "IBM"})
+        work.lost({"SPY": since, "IBM": since})
+        work.subscribed({"SPY", "IBM"})
+        await until(lambda: heard.times("SPY", Reason.RECONNECT) == 1)
+        assert heard.caught_up == [("IBM", 1), ("SPY", 1)]
 
-        set_up.work.look_up(["IBM"])
-        await until(lambda: set_up.heard.times("IBM", Reason.DOUBTFUL) == 1)
+        status = 403
+        with capture_logs() as lines:
+            work.miss("IBM", since)
+            await until(lambda: heard.gaps == [(["IBM"], since)])
+        assert {line["event"] for line in lines} == {"no missed trades"}
+        assert heard.times("IBM", Reason.RECONNECT) >= 3, "its price is known all the same"
+        assert work.error is None
+
+        work.look_up(["IBM"])
+        await until(lambda: heard.times("IBM", Reason.DOUBTFUL) == 1)
+        assert heard.gaps == [(["IBM"], since)]
+
+
+async def test_what_was_published_just_now_by_an_earlier_leader_is_continued() -> None:
+    stub = RestStub(snapshots=traded, bars=closed, trades=printed)
+    async with stubbed(stub) as rest, stage(rest) as set_up:
+        for symbol, time in (("SPY", "2026-11-16T16:56:00Z"), ("IBM", "2026-11-16T16:54:00Z")):
+            price = f'7-1\n{{"symbol":"{symbol}","price":6.5,"timestamp":"{time}"}}'
+            await set_up.redis.set(keys.last_key(f"price:{symbol}"), price)
+        set_up.watch("SPY", "IBM", "GE")
+        await set_up.until_taken("SPY", "IBM", "GE")
+        set_up.work.subscribed({"SPY", "IBM", "GE"})
+        await until(lambda: set_up.heard.caught_up == [("SPY", 1)])
+
+    [asked] = [each.query_params for each in stub.of("trades")]
+    assert (asked["symbols"], asked["start"]) == ("SPY", "2026-11-16T16:55:58+00:00")
 
 
 async def test_a_probe_tells_the_newest_trades_or_that_rest_fails() -> None:

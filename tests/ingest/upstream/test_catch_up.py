@@ -1,0 +1,168 @@
+"""Which prints are fetched and handed on, and what cannot be had."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from structlog.testing import capture_logs
+
+from ingest.demand.lookups import Missed
+from ingest.upstream import alpaca_rest, catch_up, wire
+from ingest.upstream.alpaca_rest import RestError
+from ingest.upstream.catch_up import CatchUp
+from shared import rfc3339
+from tests.ingest.trades import NOON, SECOND
+from tests.ingest.upstream.rest_stub import RestStub, printed, stubbed, symbols_of
+
+NOW = NOON / SECOND
+
+
+class Heard:
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.prints: dict[str, list[list[wire.Trade]]] = {}
+        self.gaps: list[tuple[list[str], float]] = []
+
+    def catch_up(self, symbol: str, prints: Sequence[wire.Trade]) -> None:
+        self.prints.setdefault(symbol, []).append(list(prints))
+
+    def missed(self, symbols: Sequence[str], since: float) -> None:
+        self.gaps.append((list(symbols), since))
+
+    def ids(self) -> dict[str, list[int | None]]:
+        return {
+            symbol: [each.id for part in parts for each in part]
+            for symbol, parts in self.prints.items()
+        }
+
+
+def row(number: int, seconds: float, **fields: Any) -> dict[str, Any]:
+    at = rfc3339.from_nanoseconds(NOON + int(seconds * SECOND))
+    return {"t": at, "p": 5.5, "s": 1, "i": number, "x": "V", "z": "B", "c": ["@", "I"], **fields}
+
+
+def answering(
+    trades: dict[str, list[Any]] | None, token: str | None = None
+) -> Callable[[Request], Response]:
+    return lambda _: JSONResponse({"trades": trades, "next_page_token": token})
+
+
+async def caught_up(
+    answer: Callable[[Request], Response], missed: dict[str, Missed], feed: str = "iex"
+) -> tuple[Heard, RestStub]:
+    heard, stub = Heard(), RestStub(trades=answer)
+    async with stubbed(stub, feed) as rest:
+        await CatchUp(rest, heard, clock=lambda: NOW).run(missed)
+    return heard, stub
+
+
+async def test_the_rows_that_stand_come_as_the_stream_would_have_brought_them() -> None:
+    rows = [
+        row(1, -3),
+        row(2, -1),
+        row(3, 1, u="canceled"),
+        row(4, 1, u="incorrect"),
+        row(5, 1.000000001, u="corrected"),
+        row(6, 2, p=0),
+    ]
+    missed = {"SPY": Missed(NOW), "IBM": Missed(NOW)}
+    heard, _ = await caught_up(answering({"SPY": rows}), missed)
+
+    assert (heard.ids(), heard.gaps, missed) == ({"SPY": [2, 5]}, [], {})
+    last = heard.prints["SPY"][0][-1]
+    assert wire.nanoseconds(last.time) == NOON + SECOND + 1
+    assert (last.symbol, last.price, last.size, last.exchange, last.tape, last.conditions) == (
+        "SPY",
+        5.5,
+        1,
+        "V",
+        "B",
+        ("@", "I"),
+    )
+
+
+async def test_no_trades_at_all_are_an_answer() -> None:
+    heard, _ = await caught_up(answering(None), {"SPY": Missed(NOW)})
+    assert (heard.prints, heard.gaps) == ({}, [])
+
+
+async def test_many_prints_come_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catch_up, "PRINTS_AT_ONCE", 2)
+    rows = [row(number, number) for number in range(5)]
+    heard, _ = await caught_up(answering({"SPY": rows}), {"SPY": Missed(NOW)})
+
+    assert [len(part) for part in heard.prints["SPY"]] == [2, 2, 1]
+    assert heard.ids() == {"SPY": [0, 1, 2, 3, 4]}
+
+
+async def test_pages_are_joined() -> None:
+    def answer(request: Request) -> Response:
+        page = int(request.query_params.get("page_token", "1"))
+        token = str(page + 1) if page < 3 else None
+        trades = {"IBM": [row(page, page)]} if page < 3 else {"SPY": [row(page, page)]}
+        return JSONResponse({"trades": trades, "next_page_token": token})
+
+    heard, stub = await caught_up(answer, {"SPY": Missed(NOW), "IBM": Missed(NOW)})
+
+    assert (heard.ids(), heard.gaps) == ({"IBM": [1, 2], "SPY": [3]}, [])
+    assert {each.query_params["limit"] for each in stub.requests} == {"10000"}
+
+
+async def test_of_a_truncated_answer_the_last_symbols_are_missed() -> None:
+    missed = {symbol: Missed(NOW) for symbol in ("A", "B", "C", "D")}
+    heard, stub = await caught_up(answering({"A": [row(1, 1)], "B": [row(2, 1)]}, "more"), missed)
+
+    assert len(stub.requests) == alpaca_rest.PAGES_AT_MOST
+    assert heard.gaps == [(["B"], NOW), (["C"], NOW), (["D"], NOW)]
+    assert heard.ids() == {"A": [1, 1, 1], "B": [2, 2, 2]}
+    assert missed == {}
+
+
+async def test_symbols_that_missed_much_more_are_asked_for_apart() -> None:
+    missed = {"A": Missed(NOW - 3), "B": Missed(NOW - 100), "C": Missed(NOW - 1)}
+    _, stub = await caught_up(printed, missed)
+
+    assert [each.query_params["symbols"] for each in stub.requests] == ["A,C", "B"]
+    assert [each.query_params["start"][11:19] for each in stub.requests] == ["16:59:55", "16:58:18"]
+
+
+async def test_what_could_not_be_had_is_left() -> None:
+    def answer(request: Request) -> Response:
+        if "B" in symbols_of(request):
+            return JSONResponse({"message": "no"}, 403)
+        return printed(request)
+
+    missed = {"A": Missed(NOW), "B": Missed(NOW - 100)}
+    with pytest.raises(RestError):
+        await caught_up(answer, missed)
+    assert list(missed) == ["B"]
+
+
+async def test_a_malformed_row_is_a_gap_of_its_symbol_alone() -> None:
+    rows: dict[str, list[Any]] = {
+        "A": [{"t": "yesterday", "p": 1, "s": 1}],
+        "B": [row(1, 1)],
+        "C": ["?"],
+    }
+    with capture_logs() as lines:
+        heard, _ = await caught_up(answering(rows), {s: Missed(NOW) for s in rows})
+
+    assert (heard.ids(), heard.gaps) == ({"B": [1]}, [(["A"], NOW), (["C"], NOW)])
+    assert [line["symbol"] for line in lines] == ["A", "C"]
+
+
+@pytest.mark.parametrize("body", [[], {"trades": [1]}, {"trades": {"SPY": {}}}])
+async def test_an_answer_of_another_form_is_an_error(body: Any) -> None:
+    with pytest.raises(RestError):
+        await caught_up(lambda _: JSONResponse(body), {"SPY": Missed(NOW)})
+
+
+async def test_the_delayed_feed_is_the_history_of_all_exchanges_a_quarter_of_an_hour_ago() -> None:
+    _, stub = await caught_up(printed, {"SPY": Missed(NOW)}, feed="delayed_sip")
+
+    [asked] = [each.query_params for each in stub.requests]
+    assert (asked["feed"], asked["start"]) == ("sip", "2026-11-16T16:44:58+00:00")
+    assert "end" in asked
