@@ -45,19 +45,26 @@ class RedisClients:
 
 
 class Leadership:
-    """Everything that runs while this process holds the lease."""
+    """Everything that runs while this process holds the lease, made once it is held."""
 
     def __init__(
-        self, settings: IngestSettings, rest: AlpacaRest, redis: RedisClients, ingest_id: str
+        self,
+        settings: IngestSettings,
+        rest: AlpacaRest,
+        redis: RedisClients,
+        lease: Lease,
+        ingest_id: str,
     ) -> None:
-        self.lease = Lease(redis.commands, ingest_id)
-        self.lease.on_epoch = self._begin_epoch
+        self._lease = lease
+        self._lease.on_epoch = self._begin_epoch
         self._settings = settings
         self._commands = redis.commands
         outbox = Outbox()
         announcer = Announcer(outbox)
         demand = Demand(time.monotonic)
-        self._publisher = Publisher(redis.publisher, self.lease, outbox, settings.price_ttl_seconds)
+        self._publisher = Publisher(
+            redis.publisher, self._lease, outbox, settings.price_ttl_seconds
+        )
         self._interest = Interest(redis.commands, redis.subscriber, demand)
         self._positions = Positions(rest, demand)
         stored = StoredPrices(redis.commands)
@@ -71,7 +78,7 @@ class Leadership:
             ingest_id, settings.alpaca_feed, self._stocks, self._publisher, outbox
         )
         self._status = StatusReport(
-            redis.commands, self.lease, ingest_id, self._publisher.next_id, self._report.compose
+            redis.commands, self._lease, ingest_id, self._publisher.next_id, self._report.compose
         )
         self._stocks.health.on_change = self._news_health.on_change = self._status.changed.set
         self._report.add_stream("news", self._news, self._news_health)
@@ -83,11 +90,12 @@ class Leadership:
             LeaseLostError: this process leads no more; in an exception group.
             FeedError: no stream is left that waiting could mend; in an exception group.
         """
+        self._publisher.begin_epoch()
         try:
             await self._lead(stop)
         finally:
             with suppress(*REDIS_ERRORS):
-                await self.lease.release()
+                await self._lease.release()
 
     async def _lead(self, stop: asyncio.Event) -> None:
         await self._warn_of_eviction()
@@ -96,7 +104,7 @@ class Leadership:
             others = [
                 tasks.create_task(work)
                 for work in (
-                    self.lease.renew(),
+                    self._lease.renew(),
                     self._publisher.run(),
                     self._interest.run(),
                     self._history_gaps.run(),

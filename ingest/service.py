@@ -42,9 +42,11 @@ class IngestService:
             ):
                 redis = RedisClients(commands, publisher, subscriber)
                 while not stop.is_set():
-                    leadership = Leadership(self._settings, rest, redis, self._ingest_id)
-                    if await self._stand_by(leadership.lease, stop):
-                        await self._lead(leadership, stop)
+                    lease = Lease(commands, self._ingest_id)
+                    if await self._stand_by(lease, stop):
+                        await self._lead(
+                            Leadership(self._settings, rest, redis, lease, self._ingest_id), stop
+                        )
         finally:
             rest.close()
 

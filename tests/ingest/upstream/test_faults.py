@@ -304,6 +304,7 @@ async def test_a_plan_without_news_stops_the_news_and_not_the_prices(source: Red
     ):
         simulator.faults.refuse_auth("news", code=409, count=100)
         async with running_ingest(source, simulator):
+            await trade(simulator, "SPY", 105)
             await watching.watch("*", kind="news")
             await watching.watch("SPY")
             await until(

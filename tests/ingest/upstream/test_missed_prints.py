@@ -85,7 +85,8 @@ async def gaps_of(watching: Watcher, topic: str) -> AsyncIterator[list[dict[str,
         async def listen() -> None:
             async for each in channel.listen():
                 if each["type"] == "message" and b" gap\n" in each["data"]:
-                    gaps.append(json.loads(message.unpack(each["data"]).body))
+                    gap = message.unpack(each["data"]).body
+                    gaps.append(json.loads(gap))
 
         task = asyncio.create_task(listen())
         try:
