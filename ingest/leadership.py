@@ -62,9 +62,7 @@ class Leadership:
         outbox = Outbox()
         announcer = Announcer(outbox)
         demand = Demand(time.monotonic)
-        self._publisher = Publisher(
-            redis.publisher, self._lease, outbox, settings.price_ttl_seconds
-        )
+        self._publisher = Publisher(redis.publisher, lease, outbox, settings.price_ttl_seconds)
         self._interest = Interest(redis.commands, redis.subscriber, demand)
         self._positions = Positions(rest, demand)
         stored = StoredPrices(redis.commands)

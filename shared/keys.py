@@ -9,7 +9,8 @@ from types import MappingProxyType
 from shared import topics
 
 LEASE = "ingest:lease"
-"""Which ingest process leads; expires unless renewed."""
+"""Which ingest process leads, as ``<ingest> <epoch>``; expires unless renewed. ``nobody 0``: a
+standby has found Redis emptied and leaves it to whoever led."""
 LEASE_MILLISECONDS = 2_500
 
 EPOCH = "ingest:epoch"

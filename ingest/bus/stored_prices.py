@@ -1,7 +1,7 @@
 """What was published last: a new leader begins where the old one ended."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
@@ -9,11 +9,15 @@ from redis.asyncio import Redis
 
 from shared import keys, message
 from shared.price import Price
-from shared.topics import price_topic
+from shared.symbol_status import SymbolStatus
+from shared.topics import PRICE, STATUS, topic
 
 log = structlog.get_logger()
 
-_decode = msgspec.json.Decoder(Price).decode
+T = TypeVar("T")
+
+_decode_price = msgspec.json.Decoder(Price).decode
+_decode_status = msgspec.json.Decoder(SymbolStatus).decode
 
 
 class StoredPrices:
@@ -28,15 +32,30 @@ class StoredPrices:
         Raises:
             RedisError, OSError: Redis is away.
         """
+        prices = await self._values(PRICE, symbols, _decode_price)
+        return [price for price in prices if price.price is not None]
+
+    async def halts(self, symbols: Sequence[str]) -> list[SymbolStatus]:
+        """Return the stored statuses of those symbols that were halted: Alpaca says it but once.
+
+        Raises:
+            RedisError, OSError: Redis is away.
+        """
+        statuses = await self._values(STATUS, symbols, _decode_status)
+        return [status for status in statuses if status.state == "halted"]
+
+    async def _values(
+        self, kind: str, symbols: Sequence[str], decode: Callable[[bytes], T]
+    ) -> list[T]:
         stored: list[Any] = await self._client.mget(
-            [keys.last_key(price_topic(symbol)) for symbol in symbols]
+            [keys.last_key(topic(kind, symbol)) for symbol in symbols]
         )
-        prices = []
+        values = []
         for value in stored:
             if value is None:
                 continue
             try:
-                prices.append(_decode(message.unpack(value).body))
+                values.append(decode(message.unpack(value).body))
             except (ValueError, msgspec.DecodeError) as error:  # of another version
-                log.warning("stored price passed over", error=str(error))
-        return [price for price in prices if price.price is not None]
+                log.warning("stored value passed over", kind=kind, error=str(error))
+        return values

@@ -120,6 +120,10 @@ class SymbolStates:
         else:
             self._halts.pop(status.symbol, None)
 
+    def restore_halt(self, symbol: str, reason: str | None) -> None:
+        """Take a halt that is known from before this stream, unless the stream has spoken."""
+        self._halts.setdefault(symbol, _Halt(_Verdict("halted", reason)))
+
     def mark_stale(self, symbol: str) -> None:
         """Take that REST knows a trade that the stream has not brought; its next trade ends it."""
         self._missed[symbol] = self._traded.get(symbol)

@@ -15,7 +15,11 @@ from ingest.upstream import wire
 from ingest.upstream.tape import print_event
 from shared import rfc3339
 from shared.price import Price
+from shared.symbol_status import SymbolStatus
 from shared.topics import PRICE, QUOTE, TRADE, topic
+
+HANDOVER_SECONDS = 10.0
+"""Symbols that are new to this leader by then were watched under the one before."""
 
 MISSED_NS = 5_000_000_000
 """A trade that REST knows for so long and the stream has not brought is a missed one."""
@@ -40,10 +44,16 @@ class RestPrices:
         self._announcer = announcer
         self._clock = clock
         self._monotonic = monotonic
+        self._began = monotonic()
 
     def restore(self, price: Price) -> None:
         """Take a price that an earlier leader has published."""
         self._prices.restore(price)
+
+    def restore_halt(self, status: SymbolStatus) -> None:
+        """Take a halt that an earlier leader has published, but no old one of a new symbol."""
+        if self._monotonic() - self._began < HANDOVER_SECONDS:
+            self._states.restore_halt(status.symbol, status.reason)
 
     def catch_up(self, symbol: str, prints: Sequence[wire.Trade]) -> None:
         """Publish the last price that the prints make, and those that the tape has not shown.

@@ -22,6 +22,7 @@ from ingest.upstream.catch_up import CatchUp
 from shared import rfc3339
 from shared.price import Price
 from shared.redis_source import REDIS_ERRORS
+from shared.symbol_status import SymbolStatus
 
 log = structlog.get_logger()
 
@@ -54,6 +55,9 @@ class Sink(catch_up.Sink, Protocol):
 
     def restore(self, price: Price) -> None:
         """Take a price that an earlier leader has published."""
+
+    def restore_halt(self, status: SymbolStatus) -> None:
+        """Take a halt that an earlier leader has published."""
 
     def take(
         self,
@@ -197,6 +201,8 @@ class Snapshots:
 
     async def _restore(self, symbols: list[str]) -> None:
         if symbols:
+            for status in await self._stored.halts(symbols):
+                self._sink.restore_halt(status)
             recent = self._clock() / 1e9 - HANDOVER_SECONDS
             for price in await self._stored.read(symbols):
                 self._sink.restore(price)

@@ -14,8 +14,15 @@ from simulator.account import Holding
 from simulator.hours import SwitchableHours
 from simulator.service import Simulator, SimulatorSettings
 from simulator.tape import DailyBar
-from tests.ingest.watching import Watcher, relay, subscribed, trade, until_subscribed
-from tests.services import until
+from tests.ingest.watching import (
+    Watcher,
+    relay,
+    subscribed,
+    trade,
+    until_subscribed,
+    watcher,
+)
+from tests.services import running_ingest, until
 from tests.simulator.client import endpoint_state
 
 YESTERDAY = DailyBar(o=90, h=110, l=85, c=100, v=1_000_000)
@@ -128,6 +135,26 @@ async def test_a_halt_is_told_with_its_reason_until_trading_resumes(
     await trade(simulator, "AAPL", 101, z="C")
 
     await watching.until_symbol("AAPL", "live")
+
+
+async def test_a_halt_outlives_the_ingest_that_heard_of_it(source: RedisSource) -> None:
+    halt = {"T": "s", "S": "AAPL", "sc": "H", "sm": "Trading Halt", "rc": "T12", "z": "C"}
+    async with Simulator(simulated()) as simulator, watcher(source) as watching:
+        await trade(simulator, "AAPL", 100, z="C")
+        await watching.watch("AAPL")
+        async with running_ingest(source, simulator):
+            await until(lambda: endpoint_state(simulator)["statuses"] == ["AAPL"])
+            await simulator.publish({**halt, "rm": "News pending"})
+            told = await watching.until_symbol("AAPL", "halted")
+        async with running_ingest(source, simulator):
+            await until_subscribed(simulator, "AAPL")
+
+            async def told_anew() -> bool:
+                last = await watching.last("AAPL", "status")
+                return last is not None and last[1]["event_id"] != told["event_id"]
+
+            await until(told_anew)
+            assert (await watching.until_symbol("AAPL", "halted"))["reason"] == told["reason"]
 
 
 async def test_a_closed_market_is_told_and_its_opening(source: RedisSource) -> None:

@@ -21,6 +21,7 @@ from ingest.upstream.snapshots import Snapshot, Snapshots
 from shared import keys
 from shared.price import Price
 from shared.redis_source import RedisSource
+from shared.symbol_status import SymbolStatus
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.demand.wants import Clock, names
@@ -53,6 +54,9 @@ class Heard:
         self.closes: dict[str, float | None] = {}
         self.caught_up: list[tuple[str, int | None]] = []
         self.gaps: list[tuple[list[str], float]] = []
+
+    def restore_halt(self, status: SymbolStatus) -> None:
+        raise AssertionError(f"{status} was never published")
 
     def restore(self, price: Price) -> None:
         self.restored.append(price.symbol)
