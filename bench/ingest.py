@@ -28,7 +28,8 @@ from redis.asyncio import Redis
 from bench.feeder import Feeder
 from bench.programs import Program, program
 from bench.tape_frames import BLOCK_TRADES, Block, TapeFrames, tape_trades
-from shared import keys, message
+from shared import ingest_status, keys, message
+from shared.ingest_status import IngestStatus
 from shared.topics import price_topic
 from shared.valkey_server import ValkeyServer
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
@@ -133,13 +134,14 @@ class Bench:
         """
         sent = ours.feeder.sent
         async with asyncio.timeout(10):
-            while (status := await self._status())["ticks"] < sent:  # noqa: ASYNC110 - likewise
+            while (status := await self._status()).tape.ticks < sent:  # noqa: ASYNC110 - likewise
                 await asyncio.sleep(0.1)
-        assert status["ticks"] == sent, f"{status['ticks']} ticks were read, {sent} were sent"
+        ticks = status.tape.ticks
+        assert ticks == sent, f"{ticks} ticks were read, {sent} were sent"
         for symbol in self.symbols:
             stored, sent_price = await self._stored(symbol), self.last[symbol]["p"]
             assert stored == sent_price, f"{symbol}: {stored} is stored, {sent_price} was sent"
-        share = status["published"] / sent
+        share = status.published / sent
         return (
             f"{sent:,} ticks sent, all read; {share:.1%} of them published; "
             f"the last price of each of {len(self.symbols)} symbols is right"
@@ -153,16 +155,17 @@ class Bench:
         stored: Any = await self.redis.get(keys.last_key(price_topic(symbol)))
         return None if stored is None else json.loads(message.unpack(stored).body)["price"]
 
-    async def _status(self) -> dict[str, Any]:
-        stored = await self.redis.get(keys.INGEST_STATUS)
-        return {"ticks": -1} if stored is None else json.loads(stored)
+    async def _status(self) -> IngestStatus:
+        """Return the status, which is there while an ingest leads."""
+        stored: Any = await self.redis.get(keys.INGEST_STATUS)
+        return ingest_status.decode(stored)
 
 
 async def claim(redis: Redis, symbols: Sequence[str]) -> None:
     """Claim interest in the symbols' prices for a day, as a gateway does for 15 s."""
-    expiry = int(time.time() * 1000) + 86_400_000
-    await redis.zadd(keys.INTEREST, {f"bench {price_topic(symbol)}": expiry for symbol in symbols})
-    await redis.publish(keys.INTEREST, "new")
+    until = f"{int(time.time() * 1000) + 86_400_000} 1"
+    await redis.hset(keys.INTEREST, mapping={f"bench {price_topic(s)}": until for s in symbols})
+    await redis.publish(keys.INTEREST, "changed")
 
 
 @asynccontextmanager
