@@ -17,7 +17,7 @@ if published_epoch == epoch and tonumber(published_seq) >= first then return 0 e
 
 local find, sub, match, format = string.find, string.sub, string.match, string.format
 redis.call('SET', KEYS[2], epoch .. '-' .. last)
-local refused, seq, at = 0, first, 1
+local values, lasts, refused, seq, at = {}, {}, 0, first, 1
 while at <= #events do
   local where_ends = find(events, '\n', at, true)
   local json_ends = find(events, '\n', where_ends + 1, true)
@@ -27,8 +27,8 @@ while at <= #events do
   if how == 't' or how == 'm' then
     local topic = sub(events, at + 1, where_ends - 1)
     local message = id .. '\n' .. json
-    if how == 't' then redis.call('SET', topic, json, 'PX', ttl) end
-    redis.call('SET', '{' .. topic .. '}:last', message, 'EX', last_life)
+    if how == 't' then values[topic] = json end
+    lasts[topic] = message
     redis.call('PUBLISH', topic, message)
   else
     local where = sub(events, at + 1, where_ends - 1)
@@ -51,5 +51,10 @@ while at <= #events do
     end
   end
   seq, at = seq + 1, json_ends + 1
+end
+-- Nobody reads between two events of a batch: of each topic only the newest value is written.
+for topic, json in pairs(values) do redis.call('SET', topic, json, 'PX', ttl) end
+for topic, message in pairs(lasts) do
+  redis.call('SET', '{' .. topic .. '}:last', message, 'EX', last_life)
 end
 return refused
