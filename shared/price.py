@@ -3,7 +3,7 @@
 import msgspec
 
 
-class Price(msgspec.Struct, kw_only=True, omit_defaults=False):
+class Price(msgspec.Struct, kw_only=True, gc=False):
     """The last eligible trade of a symbol, or the reason why there is none.
 
     Prices and sizes are as received; ``timestamp`` is the exchange's, RFC 3339 with all its
@@ -15,7 +15,7 @@ class Price(msgspec.Struct, kw_only=True, omit_defaults=False):
     price: float | None = None
     size: float | None = None
     exchange: str | None = None
-    conditions: list[str] = []
+    conditions: tuple[str, ...] = ()
     tape: str | None = None
     session: str | None = None
     timestamp: str | None = None

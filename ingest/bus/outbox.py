@@ -7,7 +7,6 @@ Of merge topics newer values replace older ones; of ordered topics the oldest ev
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import msgspec
 
@@ -18,7 +17,7 @@ from shared.topics import kind_of
 BOUND = 20_000
 
 
-class Publication(NamedTuple):
+class Publication(msgspec.Struct, frozen=True, gc=False):
     """An event without its id yet. ``body`` is a JSON object on one line.
 
     ``traded``: it happened just now, so the TTL key is due. ``event``: its name, where that is not
@@ -99,7 +98,7 @@ class Outbox:
         """Take a publication in while it is crowded."""
         limit = _history_length(publication)
         if limit is None:
-            topic, _, _, event = publication
+            topic, event = publication.topic, publication.event
             key = topic if event is None else f"{topic} {event}"
             if key in self._crowd:
                 self.conflated += 1

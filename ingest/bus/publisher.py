@@ -132,17 +132,17 @@ class Publisher:
 def _encoded(batch: Iterable[Publication]) -> bytes:
     """Return the events as the script reads them."""
     lines: list[bytes] = []
-    for topic, body, traded, event in batch:
-        lines += (_where(topic, event, traded=traded), body)
+    for each in batch:
+        lines += (_where(each.topic, each.event, "t" if each.traded else "m"), each.body)
     lines.append(b"")
     return b"\n".join(lines)
 
 
 @lru_cache(maxsize=16_384)
-def _where(topic: str, event: str | None, *, traded: bool) -> bytes:
-    """Return how and where the script publishes an event; see ``publish.lua``."""
+def _where(topic: str, event: str | None, merge: str) -> bytes:
+    """Return how and where the script publishes; ``merge`` is how a value. See ``publish.lua``."""
     length = keys.HISTORY_LENGTHS.get(kind_of(topic))
     if length is None and event is None:
-        return f"{'t' if traded else 'm'}{topic}".encode()
+        return f"{merge}{topic}".encode()
     how = "n" if length is None else f"o{length}"
     return f"{how} {topic}".encode() + (b"" if event is None else f" {event}".encode())

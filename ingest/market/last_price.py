@@ -37,8 +37,10 @@ class LastPrices:
         self._tapes: dict[str, SymbolTape] = {}
         self._doubtful: dict[str, None] = {}
 
-    def on_trade(self, trade: wire.Trade, received_us: int) -> Price | None:
-        """Take a print; return the new last price, if it is one. ``received_us`` in unix µs.
+    def on_trade(self, trade: wire.Trade, at: int, received_us: int) -> Price | None:
+        """Take a print; return the new last price, if it is one.
+
+        ``at`` is the trade's time in unix ns, ``received_us`` in unix µs.
 
         Raises:
             ValueError: its price is no price, or its time no time.
@@ -46,7 +48,6 @@ class LastPrices:
         price = trade.price
         if not 0 < price < _INFINITE:
             raise ValueError(f"{price!r} is no price")
-        at = wire.nanoseconds(trade.time)
         tape = self._tapes.get(trade.symbol) or self._tape(trade.symbol)
         session = self.hours.session_at(at)
         rule = eligibility(trade.tape, trade.conditions, session)
@@ -74,12 +75,11 @@ class LastPrices:
         tape = self._tapes.get(trade.symbol) or self._tape(trade.symbol)
         return self._take_rest_trade(tape, trade, wire.nanoseconds(trade.time), received_us)
 
-    def is_eligible(self, trade: wire.Trade) -> bool:
+    def is_eligible(self, trade: wire.Trade, at: int) -> bool:
         """Return whether a trade, already taken by ``on_trade``, could move the last price.
 
         Its conditions allow it, and it is not in quarantine; whether it came late does not matter.
         """
-        at = wire.nanoseconds(trade.time)
         rule = eligibility(trade.tape, trade.conditions, self.hours.session_at(at))
         tape = self._tapes.get(trade.symbol)
         if rule is Eligibility.NEVER or tape is None or self._is_outside(at):

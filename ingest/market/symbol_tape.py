@@ -51,7 +51,7 @@ class SymbolTape:
             price=price,
             size=trade.size,
             exchange=trade.exchange,
-            conditions=list(trade.conditions or ()),
+            conditions=trade.conditions or (),
             tape=trade.tape,
             session=session,
             timestamp=rfc3339.from_nanoseconds(at),

@@ -78,16 +78,17 @@ class FrameReader:
             return
         self.ticks += 1
         try:
-            last = self._prices.on_trade(trade, received_us)
-            self._lag.add(received_us, wire.nanoseconds(trade.time))
+            at = wire.nanoseconds(trade.time)
+            last = self._prices.on_trade(trade, at, received_us)
         except MALFORMED as error:
             self._note_malformed(trade, error)
             return
+        self._lag.add(received_us, at)
         self._states.on_trade(symbol, monotonic)
         if last is not None:
             self._announcer.price(last, traded=True)
         if self._demand.watches(topic(TRADE, symbol)):
-            eligible = self._prices.is_eligible(trade)
+            eligible = self._prices.is_eligible(trade, at)
             self._announcer.trade(tape.print_event(trade, received_us, eligible=eligible))
 
     def _take_other(self, message: wire.Message, received_us: int) -> None:

@@ -5,10 +5,12 @@ https://docs.alpaca.markets/docs/streaming-real-time-news for news. Fields that 
 left out; more of them is no error.
 """
 
-from typing import Any, ClassVar, TypeAlias, cast
+import struct
+from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 
+_unpack_uint64 = struct.Struct(">Q").unpack
 _SECONDS_BITS = (1 << 34) - 1
 _SECOND_NS = 1_000_000_000
 
@@ -186,10 +188,10 @@ def nanoseconds(time: msgspec.msgpack.Ext) -> int:
     Raises:
         ValueError: it is none.
     """
-    data = cast("bytes", time.data)
+    data: bytes = time.data  # type: ignore[assignment]  # of all buffers
     if time.code == -1:
         if len(data) == 8:
-            packed = int.from_bytes(data, "big")
+            packed: int = _unpack_uint64(data)[0]
             return (packed & _SECONDS_BITS) * _SECOND_NS + (packed >> 34)
         if len(data) == 4:
             return int.from_bytes(data, "big") * _SECOND_NS

@@ -63,10 +63,3 @@ def test_a_price_tells_every_field_even_when_it_is_null() -> None:
     assert list(told) == list(Price.__struct_fields__)
     assert told["price"] is None
     assert told["conditions"] == []
-
-
-def test_two_prices_do_not_share_their_conditions() -> None:
-    one, other = Price(symbol="SPY"), Price(symbol="IBM")
-    one.conditions.append("@")
-
-    assert other.conditions == []

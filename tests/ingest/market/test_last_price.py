@@ -38,7 +38,8 @@ def prices() -> LastPrices:
 
 def take(prices: LastPrices, *args: Any, **named: Any) -> Price | None:
     print_ = trade(*args, **named)
-    return prices.on_trade(print_, wire.nanoseconds(print_.time) // 1000)
+    at = wire.nanoseconds(print_.time)
+    return prices.on_trade(print_, at, at // 1000)
 
 
 def snapshot(prices: LastPrices, now_us: int = NOW_US, **changed: Any) -> Price | None:
@@ -53,7 +54,7 @@ def test_a_trade_becomes_the_last_price_with_all_that_the_wire_said(prices: Last
         price=100.5,
         size=3,
         exchange="V",
-        conditions=["@", "F"],
+        conditions=("@", "F"),
         tape="B",
         session="regular",
         timestamp="2026-11-16T17:00:00.123456789Z",
@@ -144,7 +145,7 @@ def test_a_snapshot_gives_price_previous_close_and_change(prices: LastPrices) ->
         price=101.25,
         size=7,
         exchange="V",
-        conditions=["@"],
+        conditions=("@",),
         tape="B",
         session="regular",
         timestamp="2026-11-16T16:59:59.123456789Z",
@@ -163,7 +164,7 @@ def test_an_ineligible_last_trade_gives_way_to_the_minute_bar(
 
     assert first is not None
     assert (first.price, first.timestamp) == (101, "2026-11-16T16:58:00Z")
-    assert (first.size, first.exchange, first.conditions) == (None, None, [])
+    assert (first.size, first.exchange, first.conditions) == (None, None, ())
     assert first.change == 1
 
 
@@ -334,8 +335,9 @@ def test_a_refused_symbol_is_unknown_until_it_trades(prices: LastPrices) -> None
 def test_the_tape_marks_what_could_move_the_last_price(prices: LastPrices) -> None:
     def eligible(*args: Any, **named: Any) -> bool:
         print_ = trade(*args, **named)
-        prices.on_trade(print_, wire.nanoseconds(print_.time) // 1000)
-        return prices.is_eligible(print_)
+        at = wire.nanoseconds(print_.time)
+        prices.on_trade(print_, at, at // 1000)
+        return prices.is_eligible(print_, at)
 
     assert eligible(NOON, 100, ["4"], number=1)
     assert not eligible(NOON + 1, 100, ["4"], number=2)
@@ -359,10 +361,10 @@ def test_a_time_that_is_none_is_refused(prices: LastPrices) -> None:
     print_.time = msgspec.msgpack.Ext(-1, (0).to_bytes(4, "big") + (1 << 62).to_bytes(8, "big"))
 
     with pytest.raises(ValueError, match="no time"):
-        prices.on_trade(print_, NOW_US)
+        prices.on_trade(print_, wire.nanoseconds(print_.time), NOW_US)
     print_.time = msgspec.msgpack.Ext(5, b"")
     with pytest.raises(ValueError, match="no msgpack timestamp"):
-        prices.on_trade(print_, NOW_US)
+        prices.on_trade(print_, wire.nanoseconds(print_.time), NOW_US)
     assert prices.by_symbol == {}
 
 
@@ -420,7 +422,7 @@ def test_no_price_however_odd_breaks_the_comparison(
     for number in range(3):  # three are believed, however far off
         print_ = trade(NOON, price, number=number)
         print_.size = size
-        prices.on_trade(print_, NOW_US)
+        prices.on_trade(print_, wire.nanoseconds(print_.time), NOW_US)
 
     assert prices.by_symbol["SPY"].price == price
     msgspec.json.encode(prices.by_symbol["SPY"])

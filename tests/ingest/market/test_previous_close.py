@@ -71,10 +71,10 @@ def test_a_day_that_changes_while_running_does_not_keep_the_old_previous_close()
     morning = ns("2026-11-17T04:00:01-05:00")
     prices.on_snapshot("SPY", {}, evening // US, previous_close=100)
 
-    monday = prices.on_trade(trade(evening, 110, ["T"]), evening // US)
+    monday = prices.on_trade(trade(evening, 110, ["T"]), evening, evening // US)
     assert monday is not None
     assert monday.change == 10
-    tuesday = prices.on_trade(trade(morning, 111, ["T"]), morning // US)
+    tuesday = prices.on_trade(trade(morning, 111, ["T"]), morning, morning // US)
     assert tuesday is not None
     assert (tuesday.previous_close, tuesday.change, tuesday.change_percent) == (None, None, None)
 

@@ -25,7 +25,7 @@ def prices() -> LastPrices:
 
 def take(prices: LastPrices, at: int, price: Any, **named: Any) -> Price | None:
     print_ = trade(at, price, number=at, **named)
-    return prices.on_trade(print_, at // US)
+    return prices.on_trade(print_, at, at // US)
 
 
 def last_of(prices: LastPrices) -> float | None:
@@ -45,7 +45,7 @@ def test_a_print_outside_every_session_is_no_last_price(prices: LastPrices, mome
     assert prices.counts.quarantined == 1
     assert prices.by_symbol == {}
     assert prices.timestamp_of("SPY") is None
-    assert not prices.is_eligible(trade(ns(moment)))
+    assert not prices.is_eligible(trade(ns(moment)), ns(moment))
 
 
 @pytest.mark.parametrize("moment", ["2026-11-16T03:58:30-05:00", "2026-11-16T20:01:59-05:00"])
@@ -224,7 +224,7 @@ def test_a_time_far_in_the_future_does_not_make_all_others_late(prices: LastPric
     take(prices, NOON, 100)
     stray = trade(NOON + 3 * HOUR, 100, number=1)
 
-    assert prices.on_trade(stray, NOON // US) is None
+    assert prices.on_trade(stray, NOON + 3 * HOUR, NOON // US) is None
     assert take(prices, NOON + 1, 101) is not None
     future = {"latestTrade": rest_trade("2026-11-16T20:00:00Z", 102)}
     assert prices.on_snapshot("SPY", future, NOON // US) is None
@@ -234,8 +234,8 @@ def test_a_time_far_in_the_future_does_not_make_all_others_late(prices: LastPric
 
 def test_a_machine_whose_clock_is_behind_shows_prices_all_the_same(prices: LastPrices) -> None:
     shown = [
-        prices.on_trade(trade(NOON + number, 100 + number, number=number), (NOON - HOUR) // US)
-        for number in range(5)
+        prices.on_trade(trade(at, 100 + at - NOON, number=at), at, (NOON - HOUR) // US)
+        for at in range(NOON, NOON + 5)
     ]
 
     assert shown[:2] == [None, None]
@@ -285,6 +285,6 @@ def test_what_agrees_is_not_far_off_and_both_are_symmetric(one: float, other: fl
 def test_held_prints_are_not_eligible_for_the_tape(prices: LastPrices) -> None:
     take(prices, NOON, 100)
     stray: wire.Trade = trade(NOON + 1, 1.1, number=7)
-    prices.on_trade(stray, NOON // US)
+    prices.on_trade(stray, NOON + 1, NOON // US)
 
-    assert not prices.is_eligible(stray)
+    assert not prices.is_eligible(stray, NOON + 1)

@@ -27,7 +27,7 @@ def prices() -> LastPrices:
 
 def take(prices: LastPrices, *args: Any, **named: Any) -> wire.Trade:
     print_ = trade(*args, **named)
-    prices.on_trade(print_, NOW_US)
+    prices.on_trade(print_, wire.nanoseconds(print_.time), NOW_US)
     return print_
 
 
@@ -102,7 +102,7 @@ def test_a_correction_takes_the_trades_place(prices: LastPrices) -> None:
         price=90,
         size=100,
         exchange="V",
-        conditions=["@", "F"],
+        conditions=("@", "F"),
         tape="B",
         session="regular",
         timestamp="2026-11-16T17:00:00.000000123Z",
@@ -283,7 +283,7 @@ def test_after_any_history_the_last_price_is_that_of_a_naive_recomputation(
             at = NOON + offset
             rule = eligibility("B", (code,), "regular")
             known[number] = Known(number, at, price, rule)
-            prices.on_trade(trade(at, price, [code], number=number), now_us)
+            prices.on_trade(trade(at, price, [code], number=number), at, now_us)
         elif (meant := known.get(which)) is not None and kind == "cancel":
             del known[which]
             prices.on_cancel(cancel_of(trade(meant.at, meant.price, number=which)), now_us)
