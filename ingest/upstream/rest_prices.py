@@ -68,7 +68,7 @@ class RestPrices:
         for each in prints:
             last = self._prices.on_missed(each, now_us) or last
             if completed:
-                eligible = self._prices.is_eligible(each)
+                eligible = self._prices.is_eligible(each, wire.nanoseconds(each.time))
                 self._announcer.trade(print_event(each, now_us, eligible=eligible))
         if last is not None:
             self._announcer.price(last, traded=False)
