@@ -45,10 +45,12 @@ class RestPrices:
         self._clock = clock
         self._monotonic = monotonic
         self._began = monotonic()
+        self._began_us = clock() // 1000
 
-    def restore(self, price: Price) -> None:
-        """Take a price that an earlier leader has published."""
+    def restore(self, price: Price) -> bool:
+        """Take a stored price; return whether it is an earlier leader's."""
         self._prices.restore(price)
+        return price.received is None or price.received < self._began_us
 
     def restore_halt(self, status: SymbolStatus) -> None:
         """Take a halt that an earlier leader has published, but no old one of a new symbol."""

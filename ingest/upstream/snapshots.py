@@ -53,8 +53,8 @@ PreviousCloses: TypeAlias = Callable[[Mapping[str, Any], date], Mapping[str, flo
 class Sink(catch_up.Sink, Protocol):
     """Who hears what REST says."""
 
-    def restore(self, price: Price) -> None:
-        """Take a price that an earlier leader has published."""
+    def restore(self, price: Price) -> bool:
+        """Take a stored price; return whether it is an earlier leader's."""
 
     def restore_halt(self, status: SymbolStatus) -> None:
         """Take a halt that an earlier leader has published."""
@@ -205,9 +205,8 @@ class Snapshots:
                 self._sink.restore_halt(status)
             recent = self._clock() / 1e9 - HANDOVER_SECONDS
             for price in await self._stored.read(symbols):
-                self._sink.restore(price)
                 traded_at = _unix(price.timestamp)
-                if traded_at is not None and traded_at > recent:
+                if self._sink.restore(price) and traded_at is not None and traded_at > recent:
                     self.miss(price.symbol, traded_at)
 
     async def _catch_up_with(self, batch: Batch) -> None:

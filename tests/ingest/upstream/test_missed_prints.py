@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 from tenacity import wait_none
 
+from ingest.bus import history_gaps
 from ingest.demand import lookups
 from ingest.market import stream_silence
 from ingest.upstream import alpaca_rest, feed, stocks
-from shared import keys, message
+from shared import message
+from shared.gap import GAP
 from shared.redis_source import RedisSource
+from shared.topics import TRADE
 from simulator.faults import Faults
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.watching import Watcher, relay, trade, until_subscribed, watcher
@@ -53,15 +56,12 @@ class Prints:
 
 async def tape(watching: Watcher, symbol: str = "SPY") -> Tape:
     """Return what a symbol's tape has shown, in order: prices, and the names of other events."""
-    entries: Any = await watching.client.xrange(keys.history_key(f"trade:{symbol}"))
-    return [
-        (str(fields.get(b"event", b"trade"), "ascii"), json.loads(fields[b"data"]).get("price"))
-        for _, fields in entries
-    ]
+    history = await watching.history(f"trade:{symbol}")
+    return [(event or TRADE, data.get("price")) for event, data in history]
 
 
 def shown(*prices: float) -> Tape:
-    return [("trade", price) for price in prices]
+    return [(TRADE, price) for price in prices]
 
 
 async def until_tape(watching: Watcher, *events: tuple[str, Any]) -> None:
@@ -84,9 +84,9 @@ async def gaps_of(watching: Watcher, topic: str) -> AsyncIterator[list[dict[str,
 
         async def listen() -> None:
             async for each in channel.listen():
-                if each["type"] == "message" and b" gap\n" in each["data"]:
-                    gap = message.unpack(each["data"]).body
-                    gaps.append(json.loads(gap))
+                got = message.unpack(each["data"]) if each["type"] == "message" else None
+                if got is not None and got.event == GAP:
+                    gaps.append(json.loads(got.body))
 
         task = asyncio.create_task(listen())
         try:
@@ -171,7 +171,12 @@ async def test_what_a_mute_connection_has_not_brought_is_fetched(
             return bool(endpoint_state(simulator)["sessions_total"] >= 2)
 
         await until(trades_until_replaced)
-        await until_tape(watching, *shown(99, 100, *published))
+
+        async def complete() -> bool:
+            # what comes live before the answer of REST stands before it
+            return sorted(await tape(watching)) == shown(99, 100, *published)
+
+        await until(complete)
         await watching.until_price("SPY", published[-1])
 
 
@@ -242,6 +247,23 @@ async def test_a_tape_that_is_watched_again_soon_is_completed(source: RedisSourc
             return await tape(watching) == shown(*range(99, 99 + prints.ids))
 
         await until(complete)
+
+
+async def test_a_tape_that_was_watched_long_ago_has_a_gap(
+    source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_gaps, "RECENT_SECONDS", 0.0)
+    async with relay(source) as (simulator, watching, _):
+        prints = await begin(simulator, watching)
+        await watching.leave("SPY", kind="trade")
+        await until(lambda: _unrecorded(prints, watching))
+        await watching.watch("SPY", kind="trade")
+
+        async def told() -> bool:
+            history = await watching.history("trade:SPY")
+            return history[-1][0] == GAP and history[-1][1]["reason"] == "not_recorded"
+
+        await until(told)
 
 
 async def _unrecorded(prints: Prints, watching: Watcher) -> bool:

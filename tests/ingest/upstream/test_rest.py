@@ -17,7 +17,7 @@ from ingest.upstream.hours_refresh import HoursRefresh
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.peers import tcp_server
-from tests.ingest.upstream.rest_stub import RestStub, closed, stubbed, traded
+from tests.ingest.upstream.rest_stub import RestStub, closed, printed, stubbed, traded
 from tests.services import until
 
 MONDAY, FRIDAY = date(2026, 11, 9), date(2026, 11, 13)
@@ -155,6 +155,14 @@ async def test_within_the_budget_a_call_waits_its_turn() -> None:
         while rest.data_budget.take() == 0:
             pass
         assert list(await rest.snapshots(["SPY"])) == ["SPY"]
+
+
+async def test_what_was_missed_does_not_wait_for_the_half_that_polling_has() -> None:
+    async with stubbed(RestStub(trades=printed)) as rest:
+        while rest.data_budget.take(polling=True) == 0:
+            pass
+        found = await rest.trades(["SPY"], time.time())
+        assert (list(found.rows), found.incomplete) == (["SPY"], frozenset())
 
 
 async def test_a_call_that_is_not_answered_ends_at_its_deadline(

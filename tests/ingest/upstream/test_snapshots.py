@@ -48,6 +48,7 @@ class Heard:
     """Remembers what it is told."""
 
     def __init__(self) -> None:
+        self.ours: set[str] = set()
         self.restored: list[str] = []
         self.taken: list[tuple[str, Reason]] = []
         self.snapshots: dict[str, Snapshot | None] = {}
@@ -58,8 +59,9 @@ class Heard:
     def restore_halt(self, status: SymbolStatus) -> None:
         raise AssertionError(f"{status} was never published")
 
-    def restore(self, price: Price) -> None:
+    def restore(self, price: Price) -> bool:
         self.restored.append(price.symbol)
+        return price.symbol not in self.ours
 
     def take(
         self, symbol: str, snapshot: Snapshot | None, previous_close: float | None, reason: Reason
@@ -301,12 +303,17 @@ async def test_what_was_missed_is_caught_up_with_or_announced() -> None:
 async def test_what_was_published_just_now_by_an_earlier_leader_is_continued() -> None:
     stub = RestStub(snapshots=traded, bars=closed, trades=printed)
     async with stubbed(stub) as rest, stage(rest) as set_up:
-        for symbol, time in (("SPY", "2026-11-16T16:56:00Z"), ("IBM", "2026-11-16T16:54:00Z")):
+        set_up.heard.ours = {"BAC"}
+        for symbol, time in {
+            "SPY": "2026-11-16T16:56:00Z",
+            "BAC": "2026-11-16T16:56:00Z",
+            "IBM": "2026-11-16T16:54:00Z",
+        }.items():
             price = f'7-1\n{{"symbol":"{symbol}","price":6.5,"timestamp":"{time}"}}'
             await set_up.redis.set(keys.last_key(f"price:{symbol}"), price)
-        set_up.watch("SPY", "IBM", "GE")
-        await set_up.until_taken("SPY", "IBM", "GE")
-        set_up.work.subscribed({"SPY", "IBM", "GE"})
+        set_up.watch("SPY", "IBM", "BAC", "GE")
+        await set_up.until_taken("SPY", "IBM", "BAC", "GE")
+        set_up.work.subscribed({"SPY", "IBM", "BAC", "GE"})
         await until(lambda: set_up.heard.caught_up == [("SPY", 1)])
 
     [asked] = [each.query_params for each in stub.of("trades")]
