@@ -35,7 +35,7 @@ def main() -> int:
     terms = Terms(
         steps,
         arguments.seed,
-        retractions=arguments.retractions,
+        retractions=not arguments.no_retractions,
         quiet=not arguments.no_quiet,
         keep_going=arguments.keep_going,
     )
@@ -63,7 +63,9 @@ def _conclude(verdict: Verdict, terms: Terms, count: int, seconds: float) -> int
     done = plan.written([recovery.step for recovery in verdict.recoveries])
     say(f"FAILED after {seconds:.0f} s: {len(verdict.broken)} complaints, the first:")
     say(verdict.broken[0])
-    flags = (" --retractions" if terms.retractions else "") + ("" if terms.quiet else " --no-quiet")
+    flags = ("" if terms.retractions else " --no-retractions") + (
+        "" if terms.quiet else " --no-quiet"
+    )
     say(f"replay: python -m tests.chaos --seed {terms.seed}{flags} --replay '{done}'")
     return 1
 
@@ -73,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--faults", type=int, default=200, help="how many (%(default)s)")
     parser.add_argument("--seed", type=int, default=7, help="of the plan and the tape")
     parser.add_argument("--replay", metavar="PLAN", help="a written plan instead of a drawn one")
-    parser.add_argument("--retractions", action="store_true", help="cancels and corrections too")
+    parser.add_argument("--no-retractions", action="store_true", help="no cancels or corrections")
     parser.add_argument("--no-quiet", action="store_true", help="ask nothing of quiet symbols")
     parser.add_argument("--keep-going", action="store_true", help="do not stop at a failure")
     return parser

@@ -8,8 +8,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Awaitable, Callable
-from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tests.chaos.plan import Fault, Odds, Step
 from tests.chaos.programs import Service
@@ -98,9 +97,8 @@ async def _fewer_symbols(system: System, _: float) -> float:
 
 def _at_simulator(strike: Strike) -> Inflict:
     async def do(system: System, seconds: float) -> float:
-        faults: Any = getattr(system.simulator, "faults")  # noqa: B009 - an older one has none
         struck = time.monotonic()
-        lasts = await strike(faults, system.trading, seconds)
+        lasts = await strike(system.simulator.faults, system.trading, seconds)
         return struck + lasts
 
     return do
@@ -129,9 +127,4 @@ DEMAND: dict[str, Kind] = {
 UPSTREAM: dict[str, Kind] = {
     name: Kind(odds, _at_simulator(strike)) for name, (odds, strike) in SIMULATED.items()
 }
-KINDS: dict[str, Kind] = {
-    **PROGRAMS,
-    **STORE,
-    **DEMAND,
-    **(UPSTREAM if find_spec("simulator.faults") else {}),
-}
+KINDS: dict[str, Kind] = {**PROGRAMS, **STORE, **DEMAND, **UPSTREAM}

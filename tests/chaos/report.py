@@ -53,7 +53,7 @@ def upstream(state: dict[str, Any]) -> str:
     refused: Counter[str] = Counter(state["refused"])
     shown = ", ".join(f"{code} x {count}" for code, count in sorted(refused.items())) or "none"
     return (
-        f"simulator: {state['sessions_total']} sessions, at most {state.get('sessions_peak', '?')} "
+        f"simulator: {state['sessions_total']} sessions, at most {state['sessions_peak']} "
         f"at once; {state['connections_total']} connections, those refused included, at most "
         f"{state['connections_peak']} at once; refused: {shown}"
     )

@@ -33,7 +33,7 @@ class Terms(NamedTuple):
 
     steps: Sequence[Step]
     seed: int
-    retractions: bool = False
+    retractions: bool = True
     quiet: bool = True
     keep_going: bool = False
 

@@ -3,22 +3,23 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from simulator.faults import Faults
 from tests.chaos.plan import Odds
 from tests.chaos.trading import Trading
 
 FEED = "iex"
 
-Strike = Callable[[Any, Trading, float], Awaitable[float]]
-"""Takes ``Simulator.faults``, the trading, and for how long; returns how long recovery cannot
+Strike = Callable[[Faults, Trading, float], Awaitable[float]]
+"""Takes the simulator's faults, the trading, and for how long; returns how long recovery cannot
 begin, in seconds."""
 
-Call = Callable[[Any], object]
+Call = Callable[[Faults], object]
 
 
 def _now(call: Call) -> Strike:
     """Strike the present connection."""
 
-    async def strike(faults: Any, _: Trading, __: float) -> float:
+    async def strike(faults: Faults, _: Trading, __: float) -> float:
         call(faults)
         return 0.0
 
@@ -28,7 +29,7 @@ def _now(call: Call) -> Strike:
 def _next(arm: Call) -> Strike:
     """Arm something for the next connection, and end the present one."""
 
-    async def strike(faults: Any, _: Trading, __: float) -> float:
+    async def strike(faults: Faults, _: Trading, __: float) -> float:
         arm(faults)
         faults.close(FEED, code=1001)
         return 0.0
@@ -36,20 +37,20 @@ def _next(arm: Call) -> Strike:
     return strike
 
 
-def _for(call: Callable[[Any, float], object], *, holds_up: bool = True) -> Strike:
+def _for(call: Callable[[Faults, float], object], *, holds_up: bool = True) -> Strike:
     """Do something that lasts."""
 
-    async def strike(faults: Any, _: Trading, seconds: float) -> float:
+    async def strike(faults: Faults, _: Trading, seconds: float) -> float:
         call(faults, seconds)
         return seconds if holds_up else 0.0
 
     return strike
 
 
-def _around(call: Callable[[Any, list[dict[str, Any]]], object]) -> Strike:
+def _around(call: Callable[[Faults, list[dict[str, Any]]], object]) -> Strike:
     """Send something odd in one frame with good trades, which have to arrive."""
 
-    async def strike(faults: Any, trading: Trading, _: float) -> float:
+    async def strike(faults: Faults, trading: Trading, _: float) -> float:
         call(faults, trading.some_trades())
         return 0.0
 
