@@ -28,7 +28,7 @@ from shared.ingest_status import Session, TapeCounts
 
 LOOK_SECONDS = 1.0
 
-QUIET_LOOKS = 30
+QUIET_LOOKS = 10
 """Every so many looks some of the quiet symbols are looked up: one may be mute, not quiet."""
 QUIET_AT_ONCE = 100
 

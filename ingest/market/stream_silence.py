@@ -17,6 +17,10 @@ SUSPECT_GAPS = 5
 FIRST_DATA_SECONDS = 10.0
 """The same where nothing is known of what is usual."""
 
+ODD_SECONDS = 1.0
+ODD_GAPS = 20
+"""After a silence as long as both something may be missing, although the stream goes on."""
+
 IMPOSSIBLE_SECONDS = 10.0
 IMPOSSIBLE_GAPS = 20
 """A silence as long as both is no chance: of random gaps, one in e^40."""
@@ -69,6 +73,16 @@ class StreamSilence:
         if messages:
             self._usual.learn(now - self._silent_since if self._usual.count else 0.0)
             self._end_silence(now)
+
+    def is_odd(self, now: float) -> bool:
+        """Say whether the silence is one after which something may be missing; ask before data."""
+        silence = now - self._silent_since
+        return (
+            silence >= ODD_SECONDS
+            and self._session not in _SHUT
+            and self._knows_what_is_usual()
+            and silence >= ODD_GAPS * self._usual.seconds
+        )
 
     def on_subscribed(self, now: float) -> None:
         """Take that something new was acknowledged: the wait for the first data starts now.

@@ -89,16 +89,20 @@ class RestPrices:
         snapshot: Mapping[str, Any] | None,
         previous_close: float | None,
         reason: Reason,
-    ) -> None:
+    ) -> float | None:
         """Publish what a snapshot says that is new.
+
+        Returns since when, in unix seconds, the stream has kept something of the symbol from us,
+        or None if it has not.
 
         Raises:
             ValueError: it has another form.
         """
         now = self._clock()
         heard = self._prices.timestamp_of(symbol)
+        is_behind = False
         if snapshot is not None:
-            self._judge(symbol, snapshot, heard, now, reason)
+            is_behind = self._judge(symbol, snapshot, heard, now, reason)
             self._announce_quote(symbol, snapshot, now, reason)
             day = day_bar_of_snapshot(symbol, snapshot)
             if day is not None and reason in (Reason.NEW, Reason.PREVIOUS_CLOSE):
@@ -106,6 +110,7 @@ class RestPrices:
         last = self._prices.on_snapshot(symbol, snapshot, now // 1000, previous_close)
         if last is not None:
             self._announcer.price(last, traded=False)
+        return heard / 1e9 if is_behind and heard is not None else None
 
     def _announce_quote(
         self, symbol: str, snapshot: Mapping[str, Any], now: int, reason: Reason
@@ -117,16 +122,18 @@ class RestPrices:
 
     def _judge(
         self, symbol: str, snapshot: Mapping[str, Any], heard: int | None, now: int, reason: Reason
-    ) -> None:
-        """See whether the stream keeps something of a symbol from us."""
+    ) -> bool:
+        """Say whether the stream keeps something of a symbol from us."""
         trade = snapshot.get("latestTrade")
         if not trade:
-            return
+            return False
         at = rfc3339.to_nanoseconds(trade["t"])
         if reason is Reason.NEW:
             self._states.on_known_trade(symbol, self._monotonic() - (now - at) / 1e9)
-        elif reason is Reason.DOUBTFUL and heard is not None:
-            if heard + MISSED_NS < at < now - MISSED_NS:
-                self._states.mark_stale(symbol)
-            else:
-                self._states.mark_fresh(symbol)
+        if reason is not Reason.DOUBTFUL or heard is None:
+            return False
+        if heard + MISSED_NS < at < now - MISSED_NS:
+            self._states.mark_stale(symbol)
+            return True
+        self._states.mark_fresh(symbol)
+        return False

@@ -65,8 +65,10 @@ class Sink(catch_up.Sink, Protocol):
         snapshot: Snapshot | None,
         previous_close: float | None,
         reason: Reason,
-    ) -> None:
+    ) -> float | None:
         """Take a symbol's snapshot, None where Alpaca does not know the symbol.
+
+        Returns since when, in unix seconds, the stream has not brought all, or None if it has.
 
         Raises:
             KeyError, TypeError, ValueError, AttributeError, ArithmeticError: it has another form.
@@ -234,9 +236,13 @@ class Snapshots:
             self._lookups.ask_for_close(lacking, 0.0 if spoilt else CLOSES_RETRY_SECONDS)
         for symbol, reason in batch.reasons.items():
             try:
-                self._sink.take(symbol, found.get(symbol), self._closes.get(symbol), reason)
+                close = self._closes.get(symbol)
+                behind_since = self._sink.take(symbol, found.get(symbol), close, reason)
             except MALFORMED as error:
                 log.warning("malformed snapshot", symbol=symbol, error=repr(error))
+                continue
+            if behind_since is not None:
+                self.miss(symbol, behind_since)
 
     async def _found(self, symbols: list[str], *, polling: bool) -> dict[str, Any]:
         try:

@@ -18,6 +18,9 @@ from shared.ingest_status import Session
 DEMAND_SECONDS = 1.0
 JUDGE_SECONDS = 0.5
 
+CATCH_UP_SECONDS = 10.0
+"""Silences that only look odd must not use up REST's budget."""
+
 CLOCKS_SECONDS = 2.0
 """By so much the exchange's clock and ours may differ, and a trade may be on its way."""
 
@@ -51,6 +54,7 @@ class StockSide:
         self._clock = clock
         self._heard_at = clock()
         self._probes = 0
+        self._caught_up_at = monotonic() - CATCH_UP_SECONDS
         self._acknowledged_at: dict[str, float] = {}
 
     async def needed(self) -> None:
@@ -96,9 +100,18 @@ class StockSide:
             self._silence.on_subscribed(now)
             self._note_acknowledged(received_us / 1e6)
         else:
+            if self._silence.is_odd(now):
+                self._catch_up(now)
             self._silence.on_data(now, len(messages))
             self._heard_at = received_us / 1e6
         return answered
+
+    def _catch_up(self, now: float) -> None:
+        """Fetch what may have been missed in a silence that was odd, but not too often."""
+        if now - self._caught_up_at >= CATCH_UP_SECONDS:
+            self._caught_up_at = now
+            for symbol, at in self._acknowledged_at.items():
+                self._snapshots.miss(symbol, max(self._heard_at, at))
 
     async def watch(self) -> None:
         """Judge the silence twice a second, and ask REST where it is suspicious.

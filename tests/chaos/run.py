@@ -19,7 +19,8 @@ from tests.chaos.tape import QUIET, Tape
 
 START_SECONDS = 30.0
 RECOVERY_SECONDS = 45.0
-SETTLE_SECONDS = 20.0
+SETTLE_SECONDS = 45.0
+"""A silence that was short enough to be the market's is seen through by REST within that."""
 SHOWN_COMPLAINTS = 6
 """Of one step: one cause is often seen by every client in every symbol."""
 

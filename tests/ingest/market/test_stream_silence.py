@@ -247,3 +247,21 @@ def test_a_steady_stream_outlives_a_rest_that_always_fails(seed: int, mean: floa
     stream.play(chance.expovariate(1 / mean) for _ in range(300))
 
     assert MUTE not in stream.verdicts
+
+
+def test_a_silence_that_is_long_for_the_stream_is_odd() -> None:
+    stream = Stream()
+    stream.play([0.1] * 120)
+
+    assert not stream.silence.is_odd(stream.now + 1.9)
+    assert stream.silence.is_odd(stream.now + 2.1)
+
+
+@pytest.mark.parametrize(("gap", "session"), [(0.1, "closed"), (5.0, "regular")])
+def test_a_silence_is_not_odd_where_it_is_usual(gap: float, session: Session) -> None:
+    stream = Stream()
+    stream.session = session
+    stream.play([gap] * 120)
+    stream.judge()
+
+    assert not stream.silence.is_odd(stream.now + 60)

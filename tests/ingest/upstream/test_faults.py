@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from tenacity import wait_none
 
-from ingest.market import stream_silence
+from ingest import stock_desk
+from ingest.market import stream_silence, symbol_states
 from ingest.service import IngestService
-from ingest.upstream import alpaca_stream, feed, stocks
+from ingest.upstream import alpaca_stream, feed, rest_prices, stocks
 from ingest.upstream.feed_error import FeedError
 from shared.redis_source import RedisSource
 from simulator.faults import Faults
@@ -275,6 +276,43 @@ async def test_a_mute_connection_in_an_open_session_is_replaced(
         )
 
     await until(trades_until_replaced)
+
+
+async def test_what_a_short_silence_has_swallowed_is_fetched(
+    upstream: tuple[Simulator, Watcher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ENOUGH_SECONDS", "ODD_SECONDS"):
+        monkeypatch.setattr(stream_silence, name, 0.2)
+    monkeypatch.setattr(stocks, "JUDGE_SECONDS", 0.02)
+    simulator, watching = upstream
+    await watching.watch("SPY", "IBM")
+    await until_subscribed(simulator, "IBM", "SPY")
+    for _ in range(60):
+        await trade(simulator, "SPY", 100)
+        await asyncio.sleep(0.01)
+    simulator.faults.mute("iex", seconds=0.5)
+    await trade(simulator, "IBM", 200)
+
+    async def brought_by_rest() -> bool:
+        await trade(simulator, "SPY", 100)
+        return await watching.price("IBM") == 200
+
+    await until(brought_by_rest)
+    assert await sessions(simulator) == 1
+
+
+async def test_a_symbol_that_alone_is_mute_is_found_out_and_fetched(
+    upstream: tuple[Simulator, Watcher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stock_desk, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(symbol_states, "LEAST_QUIET_SECONDS", 0.1)
+    monkeypatch.setattr(rest_prices, "MISSED_NS", 100_000_000)
+    simulator, watching = upstream
+    monkeypatch.setattr(simulator._endpoints["iex"], "publish", lambda _: None)  # REST alone knows
+    await trade(simulator, "SPY", 200)
+    await watching.until_price("SPY", 200)
+
+    assert await sessions(simulator) == 1
 
 
 @pytest.mark.usefixtures("_impatient_judge")
