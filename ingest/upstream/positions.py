@@ -14,6 +14,10 @@ log = structlog.get_logger()
 
 POSITIONS_SECONDS = 30.0
 
+CLAIMS_SECONDS = 2.0
+"""Where Redis was emptied, gateways write back what they show before they claim anything. A symbol
+that is looked up before that, without a claim, could show an older price."""
+
 US_EQUITY = "us_equity"
 
 
@@ -27,6 +31,7 @@ class Positions:
 
     async def run(self) -> None:
         """Ask until cancelled; while Alpaca does not answer, the last known stay."""
+        await self._demand.wait_for_change(CLAIMS_SECONDS)
         while True:
             try:
                 rows = await self._rest.positions()
