@@ -52,7 +52,7 @@ class StockDesk:
         self.subscription = Subscription(
             settings.symbol_limit, channels=TEST_CHANNELS if feed == TEST_FEED else CHANNELS
         )
-        self.prices = LastPrices(MarketHours((), None, sessions), always_open=feed == TEST_FEED)
+        self.prices = LastPrices(MarketHours((), None, sessions))
         self.lag = Lag(EXPECTED_MS.get(feed, 0.0))
         self.states = SymbolStates()
         self._settings = settings
@@ -97,8 +97,10 @@ class StockDesk:
         """Look once a second, until cancelled, at what only time tells."""
         looks = 0
         while True:
-            for status in self.states.evaluate(time.monotonic(), time.time(), self._view()):
+            view = self._view()
+            for status in self.states.evaluate(time.monotonic(), time.time(), view):
                 self._announcer.status(status)
+            self.prices.forget_others(view.wanted)
             self.lag.look(time.time_ns() // 1000)
             self.snapshots.look_up(self.prices.take_doubtful())
             looks += 1

@@ -1,7 +1,7 @@
 """The last price of each symbol, as the tape's rules make it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from ingest.market.conditions import Eligibility, eligibility
@@ -23,17 +23,12 @@ _END_OF_TIME = 1 << 63
 
 
 class LastPrices:
-    """Turns trades into ``Price`` events; keeps the newest of each symbol.
+    """Turns trades into ``Price`` events, the newest of each symbol; ``hours`` may be replaced."""
 
-    ``hours`` may be replaced at any time. ``always_open``: nothing is outside the sessions, as on
-    a feed that trades by night.
-    """
-
-    def __init__(self, hours: MarketHours, *, always_open: bool = False) -> None:
+    def __init__(self, hours: MarketHours) -> None:
         self.hours = hours
         self.by_symbol: dict[str, Price] = {}
         self.counts = TradeCounts()
-        self._always_open = always_open
         self._tapes: dict[str, SymbolTape] = {}
         self._doubtful: dict[str, None] = {}
 
@@ -82,7 +77,7 @@ class LastPrices:
         """
         rule = eligibility(trade.tape, trade.conditions, self.hours.session_at(at))
         tape = self._tapes.get(trade.symbol)
-        if rule is Eligibility.NEVER or tape is None or self._is_outside(at):
+        if rule is Eligibility.NEVER or tape is None or is_outside(self.hours, at):
             return False
         if rule is Eligibility.FIRST_ONLY:
             newest = tape.history.newest()
@@ -192,6 +187,13 @@ class LastPrices:
         unknown = self.by_symbol[symbol] = Price(symbol=symbol, reason="unknown_symbol")
         return unknown
 
+    def forget_others(self, wanted: Set[str]) -> None:
+        """Forget the symbols that nobody wants; Redis keeps their last prices."""
+        for symbol in self.by_symbol.keys() - wanted:
+            del self.by_symbol[symbol]
+        for symbol in self._tapes.keys() - wanted:
+            del self._tapes[symbol]
+
     def take_doubtful(self) -> list[str]:
         """Return, once, the symbols to look up by REST: their last price is not sure."""
         doubtful, self._doubtful = list(self._doubtful), {}
@@ -206,9 +208,6 @@ class LastPrices:
         tape = self._tapes[symbol] = SymbolTape(symbol)
         return tape
 
-    def _is_outside(self, at: int) -> bool:
-        return not self._always_open and is_outside(self.hours, at)
-
     def _take_unusual(
         self,
         tape: SymbolTape,
@@ -220,7 +219,7 @@ class LastPrices:
     ) -> Price | None:
         if not 0 <= at < _END_OF_TIME:
             raise ValueError(f"{at} ns is no time of a trade")
-        if session == "closed" and self._is_outside(at):
+        if session == "closed" and is_outside(self.hours, at):
             self.counts.quarantined += 1
             return None
         tape.see(at, received_us)
@@ -233,7 +232,7 @@ class LastPrices:
     def _take_rest_trade(
         self, tape: SymbolTape, trade: wire.Trade | LastTrade, at: int, received_us: int
     ) -> Price | None:
-        if self._is_outside(at) or tape.has_retracted(trade, at):
+        if is_outside(self.hours, at) or tape.has_retracted(trade, at):
             return None
         tape.see(at, received_us)
         session = self.hours.session_at(at)
@@ -248,7 +247,7 @@ class LastPrices:
         """Take the close of a bar that is newer than any trade that we know."""
         regular = tape.history.regular
         known = bool(regular) and at <= regular[-1][0]
-        if known or self._is_outside(at) or at > received_us * 1000 + AHEAD_NS:
+        if known or is_outside(self.hours, at) or at > received_us * 1000 + AHEAD_NS:
             return
         bar = LastTrade(at, close, None, None, None, None, None)
         event = tape.event(bar, at, self.hours.session_at(at), received_us)

@@ -132,7 +132,7 @@ class RestPrices:
             self._states.on_known_trade(symbol, self._monotonic() - (now - at) / 1e9)
         if reason is not Reason.DOUBTFUL or heard is None:
             return False
-        if heard + MISSED_NS < at < now - MISSED_NS:
+        if heard < at < now - MISSED_NS:
             self._states.mark_stale(symbol)
             return True
         self._states.mark_fresh(symbol)

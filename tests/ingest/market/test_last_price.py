@@ -426,3 +426,14 @@ def test_no_price_however_odd_breaks_the_comparison(
 
     assert prices.by_symbol["SPY"].price == price
     msgspec.json.encode(prices.by_symbol["SPY"])
+
+
+def test_what_nobody_wants_is_forgotten() -> None:
+    prices = LastPrices(two_days())
+    for symbol in ("SPY", "IBM"):
+        prices.on_trade(trade(symbol=symbol), NOON, NOON // 1000)
+    prices.forget_others({"SPY"})
+
+    assert prices.by_symbol.keys() == {"SPY"}
+    assert prices.timestamp_of("IBM") is None
+    assert prices.timestamp_of("SPY") == NOON

@@ -61,7 +61,7 @@ def test_where_the_calendar_is_not_known_nothing_is_outside() -> None:
 
 
 def test_on_a_feed_that_is_always_open_nothing_is_outside() -> None:
-    prices = LastPrices(two_days(), always_open=True)
+    prices = LastPrices(MarketHours((), None, None))
 
     assert take(prices, ns("2026-11-17T00:00:00-05:00"), 100) is not None
 

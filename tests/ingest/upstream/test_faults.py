@@ -310,6 +310,7 @@ async def test_a_symbol_that_alone_is_mute_is_found_out_and_fetched(
     simulator, watching = upstream
     monkeypatch.setattr(simulator._endpoints["iex"], "publish", lambda _: None)  # REST alone knows
     await trade(simulator, "SPY", 200)
+    await trade(simulator, "SPY", 300, c=["I"])  # REST's last trade is not always the last price
     await watching.until_price("SPY", 200)
 
     assert await sessions(simulator) == 1
