@@ -225,6 +225,7 @@ async def test_open_positions_come_first_whoever_watches(source: RedisSource) ->
         symbol_limit=2, positions=[Holding("BAC", Decimal(5)), Holding("AIG", Decimal(-1))]
     )
     async with relay(source, held, alpaca_symbol_limit=2) as (simulator, watching, _):
+        await trade(simulator, "SPY", 100)
         await watching.watch("SPY", "IBM", viewers=1000)
 
         await until_subscribed(simulator, "AIG", "BAC")
