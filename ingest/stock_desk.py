@@ -31,6 +31,7 @@ LOOK_SECONDS = 1.0
 QUIET_LOOKS = 10
 """Every so many looks some of the quiet symbols are looked up: one may be mute, not quiet."""
 QUIET_AT_ONCE = 100
+QUIET_NS = 15_000_000_000
 
 TEST_FEED = "test"
 
@@ -156,7 +157,12 @@ class StockDesk:
         )
 
     def _some_quiet_ones(self, turn: int) -> list[str]:
-        """Return some of the quiet symbols, others each turn."""
-        quiet = [each.symbol for each in self.states.publish_all() if each.state == "quiet"]
+        """Return some of the subscribed symbols of which nothing came lately, others each turn."""
+        lately = time.time_ns() - QUIET_NS
+        quiet = [
+            symbol
+            for symbol in sorted(self.subscription.acknowledged[TRADES])
+            if (self.prices.timestamp_of(symbol) or lately) < lately
+        ]
         start = turn * QUIET_AT_ONCE % max(len(quiet), 1)
         return (quiet + quiet)[start : start + min(QUIET_AT_ONCE, len(quiet))]

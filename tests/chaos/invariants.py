@@ -71,7 +71,7 @@ class Follower:
         self._ids[symbol] = max(order, newest)
         if data["price"] is not None:
             self._value(symbol, Shown(rfc3339.parse(data["timestamp"]), data["price"]), data)
-        elif symbol in self.shown:
+        elif (last := self.shown.get(symbol)) and not self._ledger.retracted(symbol, last.at):
             self._wrong(f"{symbol} has lost its price: {data['reason']}")
 
     def _value(self, symbol: str, value: Shown, data: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tenacity import wait_none
 
 from ingest import stock_desk
-from ingest.market import stream_silence, symbol_states
+from ingest.market import stream_silence
 from ingest.service import IngestService
 from ingest.upstream import alpaca_stream, feed, rest_prices, stocks
 from ingest.upstream.feed_error import FeedError
@@ -305,7 +305,7 @@ async def test_a_symbol_that_alone_is_mute_is_found_out_and_fetched(
     upstream: tuple[Simulator, Watcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stock_desk, "LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(symbol_states, "LEAST_QUIET_SECONDS", 0.1)
+    monkeypatch.setattr(stock_desk, "QUIET_NS", 100_000_000)
     monkeypatch.setattr(rest_prices, "MISSED_NS", 100_000_000)
     simulator, watching = upstream
     monkeypatch.setattr(simulator._endpoints["iex"], "publish", lambda _: None)  # REST alone knows
