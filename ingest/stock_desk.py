@@ -79,6 +79,7 @@ class StockDesk:
             self.lag,
             self.snapshots,
             self.session,
+            self.prices.timestamp_of,
         )
         self.feed = Feed(self._connect, self._side, self.health)
         self.hours = HoursRefresh(rest, self._take_hours, sessions)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from ingest.demand.lookups import SYMBOLS_AT_ONCE
 from ingest.demand.subscription import Change, Subscription
@@ -18,15 +19,27 @@ from shared.ingest_status import Session
 DEMAND_SECONDS = 1.0
 JUDGE_SECONDS = 0.5
 
-CATCH_UP_SECONDS = 10.0
-"""Silences that only look odd must not use up REST's budget."""
+CATCH_UP_SECONDS = 5.0
+"""So long after a silence what was only late has come."""
 
 CLOCKS_SECONDS = 2.0
 """By so much the exchange's clock and ours may differ, and a trade may be on its way."""
 
 
+class _Odd(NamedTuple):
+    """A silence that has ended: when, in monotonic seconds; since when and until, in unix s."""
+
+    ended: float
+    since: float
+    until: float
+
+
 class StockSide:
-    """Knows nothing of sockets. ``session`` gives the market's present session."""
+    """Knows nothing of sockets.
+
+    ``session`` gives the market's present session, ``traded_at`` the exchange's time (unix ns) of
+    the newest trade that is known of a symbol.
+    """
 
     name = "stocks"
 
@@ -39,6 +52,7 @@ class StockSide:
         lag: Lag,
         snapshots: Snapshots,
         session: Callable[[], Session],
+        traded_at: Callable[[str], int | None],
         *,
         monotonic: Callable[[], float] = time.monotonic,
         clock: Callable[[], float] = time.time,
@@ -50,11 +64,12 @@ class StockSide:
         self._lag = lag
         self._snapshots = snapshots
         self._session = session
+        self._traded_at = traded_at
         self._monotonic = monotonic
         self._clock = clock
         self._heard_at = clock()
         self._probes = 0
-        self._caught_up_at = monotonic() - CATCH_UP_SECONDS
+        self._odd: _Odd | None = None
         self._acknowledged_at: dict[str, float] = {}
 
     async def needed(self) -> None:
@@ -100,18 +115,23 @@ class StockSide:
             self._silence.on_subscribed(now)
             self._note_acknowledged(received_us / 1e6)
         else:
-            if self._silence.is_odd(now):
-                self._catch_up(now)
+            if self._odd is None and self._silence.is_odd(now):
+                self._odd = _Odd(now, self._heard_at, received_us / 1e6)
             self._silence.on_data(now, len(messages))
             self._heard_at = received_us / 1e6
         return answered
 
     def _catch_up(self, now: float) -> None:
-        """Fetch what may have been missed in a silence that was odd, but not too often."""
-        if now - self._caught_up_at >= CATCH_UP_SECONDS:
-            self._caught_up_at = now
-            for symbol, at in self._acknowledged_at.items():
-                self._snapshots.miss(symbol, max(self._heard_at, at))
+        """Fetch what an odd silence may have swallowed, of symbols that have not traded since.
+
+        The others are right again; REST, ahead of the stream, would take live prices' place.
+        """
+        if self._odd is None or now - self._odd.ended < CATCH_UP_SECONDS:
+            return
+        odd, self._odd = self._odd, None
+        for symbol, at in self._acknowledged_at.items():
+            if (self._traded_at(symbol) or 0) / 1e9 < odd.until:
+                self._snapshots.miss(symbol, max(odd.since, at))
 
     async def watch(self) -> None:
         """Judge the silence twice a second, and ask REST where it is suspicious.
@@ -121,6 +141,7 @@ class StockSide:
         """
         while True:
             await asyncio.sleep(JUDGE_SECONDS)
+            self._catch_up(self._monotonic())
             subscribed = sorted(self._subscription.acknowledged[TRADES])
             verdict = self._silence.judge(self._monotonic(), self._session(), len(subscribed))
             if verdict is Silence.SUSPECT:

@@ -284,6 +284,7 @@ async def test_what_a_short_silence_has_swallowed_is_fetched(
     for name in ("ENOUGH_SECONDS", "ODD_SECONDS"):
         monkeypatch.setattr(stream_silence, name, 0.2)
     monkeypatch.setattr(stocks, "JUDGE_SECONDS", 0.02)
+    monkeypatch.setattr(stocks, "CATCH_UP_SECONDS", 0.3)
     simulator, watching = upstream
     await watching.watch("SPY", "IBM")
     await until_subscribed(simulator, "IBM", "SPY")
