@@ -13,13 +13,13 @@ import structlog
 from redis.asyncio import Redis
 
 from gateway import events
-from gateway.app import Gateway, create_app
+from gateway.bus.interest import Interest
+from gateway.bus.subscriber import Subscriber
+from gateway.fanout.hub import Hub
 from gateway.feed_view import FeedView
-from gateway.http_protocol import Server, listen, make_server
-from gateway.hub import Hub
-from gateway.interest import Interest
+from gateway.http.app import Gateway, create_app
+from gateway.http.server import Server, listen, make_server
 from gateway.settings import GatewaySettings
-from gateway.subscriber import Subscriber
 from shared import rfc3339
 from shared.cancellation import cancel
 from shared.redis_source import REDIS_ERRORS, RedisSource

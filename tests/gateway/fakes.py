@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable
 from typing import Any, cast
 
-from gateway.channel import Channel
-from gateway.client import Client
-from gateway.hub import Hub
-from gateway.stream_request import StreamRequest
+from gateway.fanout.channel import Channel
+from gateway.fanout.client import Client
+from gateway.fanout.hub import Hub
+from gateway.http.stream_request import StreamRequest
 from shared import message
 from shared.event_id import EventId
 from shared.topics import price_topic

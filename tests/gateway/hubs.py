@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway import service as gateway_service
-from gateway.hub import Hub
+from gateway.fanout.hub import Hub
 from shared.redis_source import RedisSource
 from tests.services import running_gateway, until
 

@@ -8,7 +8,7 @@ import pytest
 import uvicorn
 
 from gateway import service as gateway_service
-from gateway.http_protocol import Server
+from gateway.http.server import Server
 from shared.redis_source import RedisSource
 from tests.services import running_gateway
 

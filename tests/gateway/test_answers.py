@@ -6,9 +6,9 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from gateway.app import PAGE_FILES, Gateway, create_app
+from gateway.fanout.hub import Hub
 from gateway.feed_view import FeedView
-from gateway.hub import Hub
+from gateway.http.app import PAGE_FILES, Gateway, create_app
 from gateway.settings import GatewaySettings
 from shared.redis_source import RedisSource
 from shared.valkey_server import ValkeyServer

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from gateway import service as gateway_service
-from gateway import stream_response
+from gateway.http import stream_response
 from gateway.service import RETRY_MS, GatewayService
 from gateway.settings import GatewaySettings
 from shared import keys

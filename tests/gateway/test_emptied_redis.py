@@ -9,8 +9,8 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from gateway import last_values
-from gateway.hub import Hub
+from gateway.bus import last_values
+from gateway.fanout.hub import Hub
 from shared import keys
 from shared.redis_source import RedisSource
 from shared.valkey_server import ValkeyServer
@@ -19,7 +19,7 @@ from tests.gateway.hubs import gateway_with_hub
 from tests.gateway.ingest_stub import ingest_stub
 from tests.services import LIMIT_SECONDS, until
 
-RENEWAL = "gateway.interest.RENEW_SECONDS"
+RENEWAL = "gateway.bus.interest.RENEW_SECONDS"
 PRICE = keys.last_key("price:SPY")
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.flusher import STALL_BYTES
+from gateway.fanout.flusher import STALL_BYTES
 from tests.gateway.fakes import Bench, FakeSink
 
 

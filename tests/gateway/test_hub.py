@@ -4,7 +4,7 @@ import weakref
 import pytest
 
 from gateway import events, sse
-from gateway.hub import LINGER_SECONDS
+from gateway.fanout.hub import LINGER_SECONDS
 from shared.event_id import EventId
 from tests.gateway.fakes import Bench, FakeSink, packed
 

@@ -7,8 +7,8 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.client import Client
-from gateway.flusher import STALL_BYTES
+from gateway.fanout.client import Client
+from gateway.fanout.flusher import STALL_BYTES
 from shared.event_id import NEVER, EventId
 from tests.gateway.fakes import Bench, FakeSink
 

@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 
-from gateway.flusher import STALL_BYTES
+from gateway.fanout.flusher import STALL_BYTES
 from shared import ingest_status, keys, message
 from shared.event_id import EventId
 from shared.gap import GAP

@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from gateway import subscriber
+from gateway.bus import subscriber
 from gateway.service import GatewayService
 from gateway.settings import GatewaySettings
 from shared import keys
@@ -210,7 +210,7 @@ async def test_what_is_watched_is_claimed_with_a_nudge_and_expires_in_fifteen_se
 
 
 async def test_a_claim_is_renewed(any_source: RedisSource, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.interest.RENEW_SECONDS", 0.05)
+    monkeypatch.setattr("gateway.bus.interest.RENEW_SECONDS", 0.05)
     async with any_source.client("test") as client, gateway_with_hub(any_source) as (_, hub):
         hub.watch(["price:SPY"])
 

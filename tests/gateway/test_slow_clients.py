@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway import stream_response
-from gateway.flusher import STALL_BYTES
-from gateway.hub import Hub
+from gateway.fanout.flusher import STALL_BYTES
+from gateway.fanout.hub import Hub
+from gateway.http import stream_response
 from shared.redis_source import RedisSource
 from tests.event_stream import open_stream
 from tests.gateway.hubs import gateway_with_hub

@@ -9,9 +9,10 @@ import msgspec
 import pytest
 from starlette.routing import Route
 
-from gateway import app, events
+from gateway import events
+from gateway.bus.gateway_report import GatewayReport
 from gateway.events import ByeReason, NoPriceReason
-from gateway.gateway_report import GatewayReport
+from gateway.http import app
 from ingest.upstream.feed_error import _MEANING
 from shared import keys, topics
 from shared.alarm import Alarm, AlarmCode

@@ -10,8 +10,8 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from gateway.hub import Hub
-from gateway.interest import Interest as Claims
+from gateway.bus.interest import Interest as Claims
+from gateway.fanout.hub import Hub
 from ingest.demand import interest
 from ingest.demand.interest import Interest
 from ingest.demand.wanted import Demand
@@ -69,7 +69,7 @@ async def test_a_new_topic_and_its_end_are_a_nudge_and_a_number_is_not(
     any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(interest, "POLL_SECONDS", 1000.0)
-    monkeypatch.setattr("gateway.interest.RENEW_SECONDS", 0.5)
+    monkeypatch.setattr("gateway.bus.interest.RENEW_SECONDS", 0.5)
     async with demand_of(any_source) as (client, demand):
         hub, claims = hub_of(client, "a")
         async with background(claims):

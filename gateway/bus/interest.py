@@ -8,8 +8,8 @@ from itertools import chain
 import structlog
 from redis.asyncio import Redis
 
-from gateway.hub import Hub
-from gateway.last_values import LastValues
+from gateway.bus.last_values import LastValues
+from gateway.fanout.hub import Hub
 from shared import keys
 from shared.redis_source import REDIS_ERRORS
 

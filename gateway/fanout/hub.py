@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from gateway import events
-from gateway.channel import Cadence, Channel, Lane
-from gateway.client import Client
-from gateway.flusher import Flusher
-from gateway.sink import Sink
+from gateway.fanout.channel import Cadence, Channel, Lane
+from gateway.fanout.client import Client
+from gateway.fanout.flusher import Flusher
+from gateway.fanout.sink import Sink
 from shared import message
 from shared.event_id import NEVER, EventId
 from shared.topics import PRICE, kind_of

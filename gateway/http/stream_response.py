@@ -11,11 +11,11 @@ from sse_starlette import EventSourceResponse
 from starlette.types import Receive, Scope, Send
 
 from gateway import events
-from gateway.client import Client
-from gateway.http_protocol import Connection, connection_of
-from gateway.hub import Hub
-from gateway.sink import AsgiSink, TransportSink
-from gateway.stream_request import StreamRequest
+from gateway.fanout.client import Client
+from gateway.fanout.hub import Hub
+from gateway.fanout.sink import AsgiSink, TransportSink
+from gateway.http.server import Connection, connection_of
+from gateway.http.stream_request import StreamRequest
 
 SNAPSHOT_SECONDS = 2.0
 """How long the stored values of new topics are waited for; then ``price: null`` says why."""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from gateway import sse
-from gateway.client import Client
+from gateway.fanout.client import Client
 from shared import message
 from shared.event_id import NEVER, EventId
 from shared.topics import kind_of

@@ -15,9 +15,9 @@ import structlog
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
-from gateway.channel import Channel
+from gateway.fanout.channel import Channel
+from gateway.fanout.hub import Hub
 from gateway.feed_view import FeedView
-from gateway.hub import Hub
 from shared import keys, message
 from shared.redis_source import REDIS_ERRORS, RedisSource
 

@@ -8,7 +8,7 @@ from itertools import islice
 
 from redis.asyncio import Redis
 
-from gateway.hub import Hub
+from gateway.fanout.hub import Hub
 from shared import keys
 from shared.topics import ORDERED, kind_of
 

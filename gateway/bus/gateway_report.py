@@ -5,8 +5,8 @@ from contextlib import suppress
 import msgspec
 from redis.asyncio import Redis
 
+from gateway.fanout.hub import Hub
 from gateway.feed_view import FeedView
-from gateway.hub import Hub
 from shared import keys
 
 

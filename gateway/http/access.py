@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 from starlette.requests import Request
 
-from gateway.api_error import ApiError
+from gateway.http.api_error import ApiError
 from shared import keys
 from shared.redis_source import REDIS_ERRORS
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from gateway.sink import Sink
+from gateway.fanout.sink import Sink
 from shared.event_id import EventId
 
 

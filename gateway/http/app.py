@@ -14,13 +14,15 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from gateway import events, gateway_report, stream_request
-from gateway.access import TICKET_SECONDS, Access
-from gateway.api_error import ApiError, answer_api_error, answer_http_exception
+from gateway import events
+from gateway.bus import gateway_report
+from gateway.fanout.hub import Hub
 from gateway.feed_view import FeedView
-from gateway.hub import Hub
+from gateway.http import stream_request
+from gateway.http.access import TICKET_SECONDS, Access
+from gateway.http.api_error import ApiError, answer_api_error, answer_http_exception
+from gateway.http.stream_response import StreamResponse
 from gateway.settings import GatewaySettings
-from gateway.stream_response import StreamResponse
 from shared import ingest_status, keys, message, rfc3339
 from shared.price import Price
 from shared.redis_source import REDIS_ERRORS
@@ -62,7 +64,7 @@ class Gateway:
         self._started = self._now()
         self._access = Access(settings.api_token, client)
         self._page = {
-            name: files("gateway").joinpath("page", name).read_bytes()
+            name: files("gateway.http").joinpath("page", name).read_bytes()
             for name in ("index.html", *PAGE_FILES)
         }
 

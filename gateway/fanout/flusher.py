@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gateway.client import Client
+from gateway.fanout.client import Client
 
 STALL_BYTES = 64 * 1024
 """A client with more than this waiting in the process does not read; see ``Client``."""

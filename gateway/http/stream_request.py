@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.api_error import ApiError
+from gateway.http.api_error import ApiError
 from shared.topics import PRICE, STATUS, InvalidSymbolError, stock_symbol, topic
 
 MAX_INTERVAL_SECONDS = 60.0

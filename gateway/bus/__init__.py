@@ -1,0 +1,1 @@
+"""Redis' side: what is subscribed and read, what is claimed, what a gateway says of itself."""
