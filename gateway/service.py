@@ -8,16 +8,18 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 import structlog
 from redis.asyncio import Redis
 
 from gateway import events
+from gateway.bus import gateway_report
 from gateway.bus.interest import Interest
 from gateway.bus.subscriber import Subscriber
 from gateway.fanout.hub import Hub
 from gateway.feed_view import FeedView
-from gateway.http.app import Gateway, create_app
+from gateway.http.app import create_app
 from gateway.http.server import Server, listen, make_server
 from gateway.settings import GatewaySettings
 from shared import rfc3339
@@ -59,9 +61,11 @@ class GatewayService:
         if self.listener is None:
             self.bind()
         async with self._source.client("gateway") as client:
-            gateway, subscriber, interest = self._assemble(client)
-            hub, feed = gateway.hub, gateway.feed
-            server = make_server(create_app(gateway))
+            gateway_id = f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(3)}"
+            hub, feed, subscriber, interest = self._assemble(client, gateway_id)
+            report = partial(gateway_report.report_of, gateway_id, hub, feed, _now())
+            app = create_app(self._settings, client, hub=hub, feed=feed, report=report, now=_now)
+            server = make_server(app)
             async with asyncio.TaskGroup() as tasks:
                 background = [
                     tasks.create_task(work)
@@ -70,27 +74,25 @@ class GatewayService:
                         interest.run(),
                         self._housekeep(hub, feed),
                         self._heartbeat(hub, feed),
-                        self._report(gateway),
+                        _every(REPORT_SECONDS, lambda: gateway_report.store(client, report())),
                     )
                 ]
                 serving = tasks.create_task(self._serve(server, stop))
-                log.info(
-                    "gateway listening", host=self._settings.host, gateway_id=gateway.gateway_id
-                )
+                log.info("gateway listening", host=self._settings.host, gateway_id=gateway_id)
                 await stop.wait()
-                gateway.draining = True
                 await self._drain(hub)
                 server.should_exit = True
                 await serving
                 await cancel(*background)
 
-    def _assemble(self, client: Redis) -> tuple[Gateway, Subscriber, Interest]:
+    def _assemble(
+        self, client: Redis, gateway_id: str
+    ) -> tuple[Hub, FeedView, Subscriber, Interest]:
         hub = Hub(
             asyncio.get_running_loop(),
             flush_interval=self._settings.flush_interval_ms / 1000,
             clock=time.time,
         )
-        gateway_id = f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(3)}"
         interest = Interest(client, hub, gateway_id)
         feed = FeedView(
             clock=time.time,
@@ -99,17 +101,9 @@ class GatewayService:
             on_epoch=interest.epoch_began,
         )
         hub.feed.frame = events.feed(feed.event)
-        gateway = Gateway(
-            self._settings,
-            gateway_id=gateway_id,
-            hub=hub,
-            feed=feed,
-            client=client,
-            clock=time.time,
-        )
         subscriber = Subscriber(self._source, hub, feed, on_connect=interest.redis_connected)
         hub.on_change += [subscriber.topics_changed, interest.topics_changed]
-        return gateway, subscriber, interest
+        return hub, feed, subscriber, interest
 
     async def _serve(self, server: Server, stop: asyncio.Event) -> None:
         assert self.listener is not None  # noqa: S101 - run() has bound it
@@ -133,15 +127,12 @@ class GatewayService:
             await asyncio.sleep(self._settings.heartbeat_seconds)
             heartbeat = events.Heartbeat(
                 event_id=str(hub.newest),
-                server_time=rfc3339.from_unix(time.time()),
+                server_time=_now(),
                 feed_state=feed.event.state,
                 session=feed.event.session,
                 lag_ms=feed.event.lag_ms,
             )
             hub.broadcast(events.heartbeat(hub.newest, heartbeat))
-
-    async def _report(self, gateway: Gateway) -> None:
-        await _every(REPORT_SECONDS, gateway.report)
 
     async def _drain(self, hub: Hub) -> None:
         """Say goodbye to every stream, one after the other over the drain time."""
@@ -157,6 +148,10 @@ class GatewayService:
 
     def _bye(self, hub: Hub, reason: events.ByeReason) -> bytes:
         return events.bye(hub.newest, reason, self._random.randint(*RETRY_MS))
+
+
+def _now() -> str:
+    return rfc3339.from_unix(time.time())
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:

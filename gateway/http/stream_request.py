@@ -1,6 +1,6 @@
 """What a stream's query asks for, checked."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gateway.http.api_error import ApiError
@@ -15,6 +15,15 @@ class StreamRequest:
 
     topics: tuple[str, ...]
     interval: float
+
+
+def query_of(items: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the items of a query as a mapping; ``symbols`` given several times are one list."""
+    query: dict[str, str] = {}
+    for name, value in items:
+        listed = name == "symbols" and name in query
+        query[name] = f"{query[name]},{value}" if listed else value
+    return query
 
 
 def symbols_of(query: Mapping[str, str], limit: int) -> list[str]:

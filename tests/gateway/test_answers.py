@@ -6,9 +6,11 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
+from gateway.bus import gateway_report
 from gateway.fanout.hub import Hub
 from gateway.feed_view import FeedView
-from gateway.http.app import PAGE_FILES, Gateway, create_app
+from gateway.http.app import create_app
+from gateway.http.page import MEDIA_TYPES
 from gateway.settings import GatewaySettings
 from shared.redis_source import RedisSource
 from shared.valkey_server import ValkeyServer
@@ -137,11 +139,11 @@ async def test_the_page_and_its_files_are_served_under_a_strict_policy() -> None
         httpx.AsyncClient(base_url=url) as client,
     ):
         page = await client.get("/")
-        parts = [await client.get(f"/page/{name}") for name in PAGE_FILES]
+        parts = [await client.get(f"/page/{name}") for name in MEDIA_TYPES]
 
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "default-src 'none'" in page.headers["content-security-policy"]
-    for part, kind in zip(parts, PAGE_FILES.values(), strict=True):
+    for part, kind in zip(parts, MEDIA_TYPES.values(), strict=True):
         assert part.status_code == 200
         assert part.headers["content-type"].startswith(kind)
 
@@ -177,10 +179,15 @@ def test_starlettes_test_client_reads_a_stream(symbols: str) -> None:
         for channel in hub.watch([f"price:{symbol}" for symbol in symbols.split(",")]):
             channel.loaded.set()
         async with RedisSource("memory://").client("test") as client:
-            gateway = Gateway(
-                settings, gateway_id="g", hub=hub, feed=feed, client=client, clock=lambda: 0.0
+            app = create_app(
+                settings,
+                client,
+                hub=hub,
+                feed=feed,
+                report=lambda: gateway_report.report_of("g", hub, feed, ""),
+                now=lambda: "",
             )
-            await create_app(gateway)(scope, receive, send)  # type: ignore[arg-type]
+            await app(scope, receive, send)  # type: ignore[arg-type]
 
     with TestClient(application).stream("GET", f"/api/stream/prices?symbols={symbols}") as answer:
         received = b""

@@ -1,0 +1,86 @@
+"""How it is: the gateway itself, and the whole as seen through Redis at this moment."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.bus import gateway_report
+from gateway.bus.gateway_report import GatewayReport
+from gateway.fanout.hub import Hub
+from gateway.feed_view import FeedView
+from gateway.http.access import Access
+from gateway.http.json_response import json_response
+from shared import ingest_status, keys
+from shared.redis_source import REDIS_ERRORS
+
+
+class Health:
+    """The endpoints for operators and load balancers. ``report`` gives this gateway's own."""
+
+    def __init__(
+        self,
+        access: Access,
+        client: Redis,
+        *,
+        hub: Hub,
+        feed: FeedView,
+        report: Callable[[], GatewayReport],
+    ) -> None:
+        self._access = access
+        self._client = client
+        self._hub = hub
+        self._feed = feed
+        self._report = report
+
+    async def alive(self, _: Request) -> Response:
+        """``GET /healthz``: the process is alive."""
+        return json_response({"alive": True})
+
+    async def ready(self, _: Request) -> Response:
+        """``GET /readyz``: 200 while streams can be served, else 503 with the reason."""
+        reason = None
+        if self._hub.farewell is not None:
+            reason = "shutting down"
+        elif not self._feed.redis_connected:
+            reason = self._feed.event.reason
+        body = {"ready": reason is None, "reason": reason, "feed_state": self._feed.event.state}
+        return json_response(body, 200 if reason is None else 503)
+
+    async def status(self, request: Request) -> Response:
+        """``GET /api/stream/status``: read from Redis at this moment, so that it is true."""
+        self._access.check(request)
+        try:
+            stored: Any = await self._client.get(keys.INGEST_STATUS)
+            reports = await gateway_report.read_all(self._client)
+        except REDIS_ERRORS as error:
+            return json_response(self._status(None, [], str(error)))
+        return json_response(self._status(stored, reports, None))
+
+    def _status(
+        self,
+        stored: bytes | None,
+        gateways: list[GatewayReport],
+        redis_error: str | None,
+    ) -> dict[str, Any]:
+        mine = self._report()
+        others = [other for other in gateways if other.gateway_id != mine.gateway_id]
+        report = None
+        with suppress(msgspec.DecodeError):  # none, or of another version
+            report = ingest_status.decode(stored or b"")
+        active = [] if report is None else report.active_symbols
+        return {
+            "alpaca_connected": report is not None and report.alpaca_connected,
+            "active_symbols": active,
+            "stream_count": len(active),
+            "session": "unknown" if report is None else report.session,
+            "clients": sum(each.clients for each in (mine, *others)),
+            "feed": self._feed.event,
+            "ingest": None if report is None else msgspec.Raw(stored or b""),
+            "gateways": [mine, *others],
+            "redis": {"connected": redis_error is None, "error": redis_error},
+        }
