@@ -1,18 +1,32 @@
 """The events that a gateway makes itself. What the ingest published is forwarded untouched."""
 
+from contextlib import suppress
 from typing import Literal
 
 import msgspec
 
 from gateway import sse
-from shared.event_id import EventId
+from shared import message
+from shared.event_id import NEVER, EventId
+from shared.gap import GAP, Gap
 from shared.price import Price
 from shared.topics import PRICE, key_of
 
-ByeReason = Literal["shutdown", "slow", "expired", "max_age", "busy"]
+ByeReason = Literal["shutdown", "slow", "expired", "max_age", "busy", "unavailable"]
 NoPriceReason = Literal["no_trade_seen", "redis_unavailable"]
 
 _encode = msgspec.json.Encoder().encode
+
+
+class _Times(msgspec.Struct):
+    """The times that ordered events carry; a ``gap`` carries ``to``."""
+
+    timestamp: str | None = None
+    updated_at: str | None = None
+    to: str | None = None
+
+
+_decode_times = msgspec.json.Decoder(_Times).decode
 
 
 class Hello(msgspec.Struct, kw_only=True):
@@ -92,7 +106,21 @@ def bye(cursor: EventId, reason: ByeReason, retry_ms: int) -> bytes:
     return sse.event("bye", _encode(Bye(str(cursor), reason, retry_ms)), retry_ms=retry_ms)
 
 
+def lost(topic: str, position: EventId, first: bytes | None) -> bytes:
+    """Return a ``gap``: of a topic something is missing after a position.
+
+    ``first`` is the JSON of the first event that is there again, None where there is none yet.
+    """
+    until = None
+    if first is not None:
+        with suppress(msgspec.DecodeError):  # of another version
+            found = _decode_times(first)
+            until = found.timestamp or found.updated_at or found.to
+    body = _encode(Gap(topics=[topic], from_=None, to=until, reason="not_kept"))
+    return sse.event(GAP, message.stamp(position, body))
+
+
 def no_price(topic: str, reason: NoPriceReason) -> bytes:
     """Return a ``price`` event that says why there is no price; every published one is newer."""
     body = _encode(Price(symbol=key_of(topic), reason=reason))
-    return sse.event(PRICE, b'{"event_id":"0-0",' + body[1:])
+    return sse.event(PRICE, message.stamp(NEVER, body))

@@ -92,6 +92,7 @@ class GatewayService:
             asyncio.get_running_loop(),
             flush_interval=self._settings.flush_interval_ms / 1000,
             clock=time.time,
+            retry_ms=lambda: self._random.randint(*RETRY_MS),
         )
         interest = Interest(client, hub, gateway_id)
         feed = FeedView(
@@ -119,35 +120,32 @@ class GatewayService:
             hub.flusher.wake_readers()
             for client in hub.flusher.stalled_longer_than(self._settings.slow_client_seconds):
                 log.info("slow client cut", stream_id=client.stream_id)
-                hub.end(client, self._bye(hub, "slow"))
+                hub.end(client, "slow")
                 client.sink.abort()
 
     async def _heartbeat(self, hub: Hub, feed: FeedView) -> None:
         while True:
             await asyncio.sleep(self._settings.heartbeat_seconds)
             heartbeat = events.Heartbeat(
-                event_id=str(hub.newest),
+                event_id=str(hub.cursor),
                 server_time=_now(),
                 feed_state=feed.event.state,
                 session=feed.event.session,
                 lag_ms=feed.event.lag_ms,
             )
-            hub.broadcast(events.heartbeat(hub.newest, heartbeat))
+            hub.broadcast(events.heartbeat(hub.cursor, heartbeat))
 
     async def _drain(self, hub: Hub) -> None:
         """Say goodbye to every stream, one after the other over the drain time."""
-        hub.farewell = lambda: self._bye(hub, "shutdown")
-        clients = list(hub.clients)
+        hub.draining = True
+        clients = list(hub.clients.values())
         self._random.shuffle(clients)
         seconds = min(self._settings.drain_seconds, len(clients) / STREAMS_ENDED_PER_SECOND)
         log.info("gateway draining", streams=len(clients), seconds=round(seconds, 2))
         for client in clients:
-            if client in hub.clients:
-                hub.end(client, self._bye(hub, "shutdown"))
+            if not client.left:
+                hub.end(client, "shutdown")
             await asyncio.sleep(seconds / len(clients))
-
-    def _bye(self, hub: Hub, reason: events.ByeReason) -> bytes:
-        return events.bye(hub.newest, reason, self._random.randint(*RETRY_MS))
 
 
 def _now() -> str:

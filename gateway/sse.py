@@ -22,3 +22,8 @@ def event(
         lines.append(b"retry: %d\n" % retry_ms)
     lines.append(b"data: %b\n\n" % data)
     return b"".join(lines)
+
+
+def data_of(frame: bytes) -> bytes:
+    """Return the JSON in an event that was made here."""
+    return frame.partition(b"data: ")[2].removesuffix(b"\n\n")

@@ -15,11 +15,14 @@ import structlog
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
+from gateway.bus.history import History
 from gateway.fanout.channel import Channel
 from gateway.fanout.hub import Hub
+from gateway.fanout.ordered_channel import OrderedChannel
 from gateway.feed_view import FeedView
 from shared import keys, message
-from shared.redis_source import REDIS_ERRORS, RedisSource
+from shared.event_id import NEVER, EventId
+from shared.redis_source import COMMAND_TIMEOUT_SECONDS, REDIS_ERRORS, RedisSource
 
 log = structlog.get_logger()
 
@@ -54,7 +57,10 @@ class Subscriber:
         self._jitter = jitter
         self._changed = asyncio.Event()
         self._confirmed = asyncio.Event()
+        self._answered = asyncio.Event()
+        self._question = 0
         self._to_load: dict[bytes, None] = {}
+        self._awaited: set[bytes] = set()
         self._heard = 0.0
         self._told: str | None = None
 
@@ -81,14 +87,17 @@ class Subscriber:
 
     async def _connection(self, subscriber: Redis, loader: Redis) -> None:
         pubsub = subscriber.pubsub()
+        self._hub.hold()
         self._to_load.clear()
+        wanted = dict(self._hub.channels)
+        self._awaited = {keys.INGEST_STATUS.encode(), *wanted}
         self._heard = asyncio.get_running_loop().time()
         try:
             async with asyncio.TaskGroup() as tasks:
-                await pubsub.subscribe(keys.INGEST_STATUS)
+                await pubsub.subscribe(*self._awaited)
                 tasks.create_task(self._read(pubsub))
-                tasks.create_task(self._subscribe(pubsub))
-                tasks.create_task(self._load(loader))
+                tasks.create_task(self._subscribe(pubsub, wanted))
+                tasks.create_task(self._load(pubsub, loader))
         finally:
             with suppress(*LOST):
                 await pubsub.unsubscribe()  # fakeredis feeds a subscriber for ever otherwise
@@ -105,7 +114,11 @@ class Subscriber:
                 self._take(received["channel"], received["data"])
             elif received["type"] == "subscribe":
                 self._to_load[received["channel"]] = None
-                self._confirmed.set()
+                self._awaited.discard(received["channel"])
+                if not self._awaited:
+                    self._confirmed.set()
+            elif received["type"] == "pong" and received["data"] == b"%d" % self._question:
+                self._answered.set()
 
     def _take(self, channel: bytes, data: bytes) -> None:
         with _refusing(channel):
@@ -114,8 +127,7 @@ class Subscriber:
             else:
                 self._hub.publish(channel, data)
 
-    async def _subscribe(self, pubsub: PubSub) -> None:
-        subscribed: dict[bytes, Channel] = {}
+    async def _subscribe(self, pubsub: PubSub, subscribed: dict[bytes, Channel]) -> None:
         while True:
             self._changed.clear()
             wanted = dict(self._hub.channels)
@@ -139,17 +151,43 @@ class Subscriber:
         if silence > SILENCE_SECONDS:
             raise TimeoutError(f"nothing heard for {silence:.0f} s")
 
-    async def _load(self, loader: Redis) -> None:
-        """Read the stored value of every topic whose subscription was confirmed."""
+    async def _load(self, pubsub: PubSub, loader: Redis) -> None:
+        """Read the stored value of every topic whose subscription was confirmed.
+
+        After a loss it waits for all of them, since ordered events are sent in one order again.
+        """
+        history = History(loader)
         while True:
             await self._confirmed.wait()
             self._confirmed.clear()
-            while self._to_load:
-                topics = list(self._to_load)[:LOAD_AT_ONCE]
-                stored: list[Any] = await loader.mget([_stored_key(topic) for topic in topics])
-                for topic, value in zip(topics, stored, strict=True):
-                    self._to_load.pop(topic, None)
-                    self._take_stored(topic, value)
+            topics, self._to_load = list(self._to_load), {}
+            newest = await self._load_values(loader, topics)
+            channels = [channel for t in topics if (channel := self._hub.channels.get(t))]
+            ordered = [channel for channel in channels if isinstance(channel, OrderedChannel)]
+            fillings = await history.fillings(ordered, self._hub.cursor)
+            await self._hear_everything(pubsub)
+            self._hub.fill(fillings)
+            self._hub.loaded(topics, newest)
+
+    async def _load_values(self, loader: Redis, topics: list[bytes]) -> EventId:
+        """Read and take values; return the highest id that Redis has given by now."""
+        newest = NEVER
+        with suppress(ValueError):  # not of ours
+            newest = EventId.parse(await loader.get(keys.PUBLISHED) or str(NEVER))
+        for begin in range(0, len(topics), LOAD_AT_ONCE):
+            some = topics[begin : begin + LOAD_AT_ONCE]
+            stored: list[Any] = await loader.mget([_stored_key(topic) for topic in some])
+            for topic, value in zip(some, stored, strict=True):
+                self._take_stored(topic, value)
+        return newest
+
+    async def _hear_everything(self, pubsub: PubSub) -> None:
+        """Wait until what was published before now has been read from the subscription."""
+        self._question += 1
+        self._answered.clear()
+        async with asyncio.timeout(COMMAND_TIMEOUT_SECONDS):
+            await pubsub.ping(str(self._question))
+            await self._answered.wait()
 
     def _take_stored(self, topic: bytes, value: bytes | None) -> None:
         if topic == keys.INGEST_STATUS.encode():
@@ -162,8 +200,8 @@ class Subscriber:
                     self._feed.on_report(value)
             return
         if value is not None:
-            self._take(topic, value)
-        self._hub.loaded(topic)
+            with _refusing(topic):
+                self._hub.publish(topic, value, stored=True)
 
 
 @contextmanager

@@ -1,90 +1,44 @@
-"""One stream's place in the hub: what it watches and what waits to be written to it."""
+"""One stream: where its bytes go, and where it stands."""
 
-import asyncio
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
-from gateway.fanout.sink import Sink
+from gateway.fanout.sink import Sink, chunk_of
 from shared.event_id import EventId
 
-
-class Moving(Protocol):
-    """What a client watches, as far as a client has to know it: a channel, or a named event."""
-
-    event_id: EventId
-    frame: bytes | None
+if TYPE_CHECKING:
+    from gateway.fanout.channel import Channel
+    from gateway.fanout.cohort import Cohort
 
 
-class Place(Protocol):
-    """Where a client stands in line for a channel's frames: a lane."""
+class Stall(NamedTuple):
+    """Where a client stopped to read: how far it has each channel, and ``seen`` frames beyond."""
 
-    def remove(self, client: "Client") -> None:
-        """Leave the line."""
-
-    def given(self, client: "Client") -> None:
-        """Note that a client has the channel's newest frame before its window has closed."""
+    since: float
+    positions: "Mapping[Channel, EventId]"
+    seen: frozenset[bytes]
 
 
 class Client:
-    """A stream. It has no task and no queue of its own: frames are shared bytes.
+    """A stream. It has no task and no queue: what it is sent is its cohort's.
 
-    A client that does not read is *stalled*: from then on only the names of the channels that
-    moved are kept, and on waking it gets the newest frame of each.
+    A client that does not read is *stalled*: from then on nothing is kept for it but how far it
+    has got, and on waking it is given what is newer.
     """
 
-    __slots__ = (
-        "_queue_for_flush",
-        "ended",
-        "held",
-        "lanes",
-        "pending",
-        "sink",
-        "stalled_since",
-        "stream_id",
-    )
+    __slots__ = ("channels", "cohort", "left", "on_leave", "sink", "stall", "stream_id")
 
-    def __init__(
-        self, stream_id: str, sink: Sink, queue_for_flush: Callable[["Client"], None]
-    ) -> None:
+    def __init__(self, stream_id: str, sink: Sink) -> None:
         self.stream_id = stream_id
         self.sink = sink
-        self.lanes: list[Place] = []
-        self.pending: list[bytes] = []
-        self.held: dict[Moving, Place | None] = {}
-        self.stalled_since: float | None = None
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue_for_flush = queue_for_flush
+        self.channels: Sequence[Channel] = ()
+        """What it holds until it joins a cohort, which holds them then."""
+        self.cohort: Cohort | None = None
+        self.stall: Stall | None = None
+        self.left = False
+        self.on_leave: Callable[[], None] | None = None
+        """Who waits for it to leave."""
 
-    def send(self, channel: Moving, frame: bytes, lane: Place | None = None) -> None:
-        """Queue a channel's newest frame for the coming flush."""
-        if self.stalled_since is None:
-            self.push(frame)
-        else:
-            self.held[channel] = lane
-
-    def push(self, frame: bytes) -> None:
-        """Queue bytes that belong to this stream alone."""
-        if not self.pending:
-            self._queue_for_flush(self)
-        self.pending.append(frame)
-
-    def write_pending(self) -> None:
-        """Write everything queued in one piece."""
-        if self.pending:
-            self.sink.write(self.pending[0] if len(self.pending) == 1 else b"".join(self.pending))
-            self.pending.clear()
-
-    def wake(self) -> None:
-        """Queue the newest frame of every channel that moved while the client was stalled."""
-        self.stalled_since = None
-        held, self.held = self.held, {}
-        for channel, lane in sorted(held.items(), key=lambda each: each[0].event_id):
-            if channel.frame is not None:
-                self.push(channel.frame)
-            if lane is not None:
-                lane.given(self)
-
-    def finish(self) -> None:
-        """Let the stream's request finish: it was ended, or the peer is gone."""
-        if not self.ended.done():
-            self.ended.set_result(None)
+    def write(self, data: bytes) -> None:
+        """Send bytes that belong to this stream alone."""
+        self.sink.write(data, chunk_of(data))

@@ -1,25 +1,40 @@
 """The table of topics and clients. Nothing in it waits, so nothing can come between two steps."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from gateway import events
-from gateway.fanout.channel import Cadence, Channel, Lane
+from gateway.events import ByeReason
+from gateway.fanout.cadence import Cadence
+from gateway.fanout.channel import Channel
 from gateway.fanout.client import Client
+from gateway.fanout.cohort import Cohort, Joining
 from gateway.fanout.flusher import Flusher
+from gateway.fanout.lane import Lane
+from gateway.fanout.ordered_channel import Event, OrderedChannel
 from gateway.fanout.sink import Sink
-from shared import message
+from shared import message, rfc3339
 from shared.event_id import NEVER, EventId
-from shared.topics import PRICE, kind_of
+from shared.topics import ORDERED, kind_of
 
 LINGER_SECONDS = 5.0
 """How long a channel outlives its last client, who is often about to come back."""
 
 
+class Filling(NamedTuple):
+    """What Redis has of an ordered topic after ``position``; ``lost``: it does not reach back."""
+
+    position: EventId
+    events: list[Event]
+    lost: bool
+
+
 class Hub:
     """Frames each published value once and hands the same bytes to every client that watches.
 
-    ``clock`` gives unix seconds: intervals are aligned to it so that gateways agree.
+    ``clock`` gives unix seconds: intervals are aligned to it so that gateways agree. ``retry_ms``
+    gives the time after which a client that is sent away may come back.
     """
 
     def __init__(
@@ -28,20 +43,32 @@ class Hub:
         *,
         flush_interval: float,
         clock: Callable[[], float],
+        retry_ms: Callable[[], int],
     ) -> None:
         self.flusher = Flusher(loop, flush_interval)
         self.channels: dict[bytes, Channel] = {}
-        self.clients: dict[Client, None] = {}
+        self.clients: dict[str, Client] = {}
         self.newest: EventId = NEVER
+        """The highest id seen."""
+        self.cursor: EventId = NEVER
+        """Up to where every client has every event of its ordered topics, or is about to."""
         self.feed = Channel("feed")
         self.refused = 0
         self.on_change: list[Callable[[], None]] = []
         """Called when topics begin or cease to be watched."""
-        self.farewell: Callable[[], bytes] | None = None
-        """Once the gateway drains: what a stream that opens now is told at once."""
+        self.draining = False
+        """Whether streams are ended, also those that only open now."""
         self._loop = loop
         self._clock = clock
+        self._retry_ms = retry_ms
         self._cadences: dict[float, Cadence] = {}
+        self._cohorts: dict[tuple[Lane, ...], Cohort] = {}
+        self._holding = False
+
+    def open(self, stream_id: str, sink: Sink) -> Client:
+        """Add a stream that watches nothing yet."""
+        client = self.clients[stream_id] = Client(stream_id, sink)
+        return client
 
     def watch(self, topics: Iterable[str]) -> list[Channel]:
         """Hold the channels of topics; each call is undone by one ``unwatch``."""
@@ -50,7 +77,8 @@ class Hub:
             key = topic.encode()
             channel = self.channels.get(key)
             if channel is None:
-                channel = self.channels[key] = Channel(topic)
+                kind = OrderedChannel if kind_of(topic) in ORDERED else Channel
+                channel = self.channels[key] = kind(topic)
                 opened = True
             channel.watchers += 1
             channels.append(channel)
@@ -64,6 +92,58 @@ class Hub:
             channel.watchers -= 1
             channel.idle_since = self._loop.time()
 
+    def join(
+        self,
+        client: Client,
+        intervals: Sequence[float],
+        *,
+        greeting: bytes = b"",
+        cursor: EventId | None = None,
+    ) -> None:
+        """Give a client the stored value of each channel that it holds and all from then on.
+
+        ``intervals``, in seconds, go with its channels; of ordered ones it is given what is later
+        than ``cursor``.
+        """
+        lanes = [self._lane(*each) for each in zip(client.channels, intervals, strict=True)]
+        key = (*lanes, self._lane(self.feed, 0.0))
+        cohort = self._cohorts.get(key)
+        if cohort is None:
+            cohort = self._cohorts[key] = Cohort(key, self.flusher.add, self._ready)
+            for lane in key:
+                lane.attach(cohort)
+        cohort.size += 1
+        client.channels, client.cohort = (), cohort
+        cohort.join(client, Joining(greeting, cursor=cursor))
+
+    def leave(self, client: Client) -> None:
+        """Remove a client and all that it holds, and complete its response."""
+        if client.left:
+            return
+        client.left = True
+        del self.clients[client.stream_id]
+        self.flusher.forget(client)
+        cohort, client.cohort = client.cohort, None
+        if cohort is not None:
+            cohort.remove(client)
+            cohort.size -= 1
+            client.channels = [lane.channel for lane in cohort.lanes[:-1]]
+            if not cohort.size:
+                del self._cohorts[cohort.lanes]
+                for lane in cohort.lanes:
+                    lane.detach(cohort)
+        self.unwatch(client.channels)
+        client.channels = ()
+        client.sink.close()
+        if client.on_leave is not None:
+            client.on_leave()
+
+    def end(self, client: Client, reason: ByeReason) -> None:
+        """Say goodbye to a client, after what was waiting for it."""
+        unsent = client.cohort.unsent(client) if client.cohort else []
+        client.write(b"".join([*unsent, events.bye(self.cursor, reason, self._retry_ms())]))
+        self.leave(client)
+
     def drop_idle(self) -> None:
         """Drop the channels that nobody has watched for a while."""
         limit = self._loop.time() - LINGER_SECONDS
@@ -73,48 +153,8 @@ class Hub:
         if idle:
             self._tell_change()
 
-    def open(self, stream_id: str, sink: Sink) -> Client:
-        """Add a stream that watches nothing yet."""
-        client = Client(stream_id, sink, self.flusher.add)
-        self.clients[client] = None
-        return client
-
-    def join(self, client: Client, channels: Iterable[Channel], interval: float) -> None:
-        """Give a client the stored value of each channel and everything from then on.
-
-        One step without a wait: no value is missed between the two, and none comes twice.
-        """
-        for channel in channels:
-            frame = channel.frame or _no_value(channel)
-            if frame is not None:
-                client.push(frame)
-            lane = channel.lanes.get(interval)
-            if lane is None:
-                lane = channel.lanes[interval] = Lane(channel, self._cadence(interval))
-            lane.add(client)
-            client.lanes.append(lane)
-
-    def leave(self, client: Client) -> None:
-        """Remove a client and all that is kept for it; nothing more is written to it."""
-        for lane in client.lanes:
-            lane.remove(client)
-        client.lanes.clear()
-        client.pending.clear()
-        client.held.clear()
-        self.clients.pop(client, None)
-        self.flusher.forget(client)
-
-    def end(self, client: Client, farewell: bytes) -> None:
-        """Say the last words to a client and let its request finish."""
-        client.push(farewell)
-        client.write_pending()
-        self.leave(client)
-        client.finish()
-
-    def publish(self, topic: bytes, packed: bytes) -> None:
+    def publish(self, topic: bytes, packed: bytes, *, stored: bool = False) -> None:
         """Take a message, live or stored; an older one than the newest known is refused.
-
-        A named event (``gap``) goes to the topic's clients and leaves its value as it is.
 
         Raises:
             ValueError: the message is not one of ours.
@@ -123,61 +163,73 @@ class Hub:
         if channel is None:
             return
         event_id, payload, name = message.unpack(packed)
-        if name is not None:
-            if channel.announce(name, event_id, payload):
-                self.advance(event_id)
-        elif channel.accept(event_id, payload):
-            self.advance(event_id)
+        if channel.take(event_id, payload, name):
+            self.newest = max(self.newest, event_id)
+            if not (stored or self._holding):
+                self.cursor = max(self.cursor, event_id)
         elif event_id < channel.event_id:
             self.refused += 1
 
-    def loaded(self, topic: bytes) -> None:
-        """Note that a topic's stored value has been read, whether there is one or not.
+    def hold(self) -> None:
+        """Hold ordered events back, and the cursor: what came before them may be missing."""
+        self._holding = True
+        for channel in self.channels.values():
+            if isinstance(channel, OrderedChannel):
+                channel.hold()
 
-        Clients that were told that it could not be read are told that there is none.
+    def fill(self, fillings: Mapping[OrderedChannel, Filling]) -> None:
+        """Send what Redis has and what was held back, in the order of ids over all topics."""
+        found: list[tuple[EventId, OrderedChannel, Event]] = []
+        for channel, (position, stored, lost) in fillings.items():
+            if not channel.loaded.is_set():
+                channel.begin(position)
+            elif lost:
+                channel.lose(stored[0] if stored else None)
+            found += [(each.event_id, channel, each) for each in stored + channel.release()]
+        for _, channel, event in sorted(found, key=lambda each: each[0]):
+            channel.add(event)
+
+    def loaded(self, topics: Iterable[bytes], newest: EventId) -> None:
+        """Note that topics have been read, whether there is something or not.
+
+        ``newest`` is the highest id in Redis by then; what was published before it was read has
+        been heard here.
+        Clients that were told that a value could not be read are told that there is none.
         """
-        channel = self.channels.get(topic)
-        if channel is None or channel.loaded.is_set():
-            return
-        channel.loaded.set()
-        nothing = None if channel.frame is not None else _no_value(channel)
-        if nothing is not None:
-            for lane in channel.lanes.values():
-                for client in lane.clients:
-                    client.push(nothing)
-
-    def advance(self, event_id: EventId) -> None:
-        """Note the highest id seen, which is the cursor of ``ready`` and ``heartbeat``."""
-        self.newest = max(self.newest, event_id)
+        self._holding = False
+        self.newest = self.cursor = max(self.newest, newest)
+        for topic in topics:
+            channel = self.channels.get(topic)
+            if channel is None or channel.loaded.is_set():
+                continue
+            channel.loaded.set()
+            nothing = None if channel.frame is not None else channel.no_value()
+            if nothing is not None:
+                for lane in channel.lanes.values():
+                    lane.tell(nothing)
 
     def announce_feed(self, frame: bytes) -> None:
         """Tell every client about the upstream, and those to come."""
-        self.feed.frame = frame
-        for client in self.clients:
-            if client.lanes:
-                client.send(self.feed, frame)
+        self.feed.replace(EventId(0, self.feed.event_id.seq + 1), frame)
 
     def broadcast(self, frame: bytes) -> None:
         """Send bytes to every client that reads."""
-        for client in self.clients:
-            if client.lanes and client.stalled_since is None:
-                client.push(frame)
+        for lane in self.feed.lanes.values():
+            lane.tell(frame)
+
+    def _ready(self) -> bytes:
+        return events.ready(self.cursor, rfc3339.from_unix(self._clock()))
 
     def _tell_change(self) -> None:
         for listener in self.on_change:
             listener()
 
-    def _cadence(self, interval: float) -> Cadence:
-        cadence = self._cadences.get(interval)
-        if cadence is None:
-            cadence = Cadence(interval, self._clock, self._loop.call_later)
-            self._cadences[interval] = cadence
-        return cadence
-
-
-def _no_value(channel: Channel) -> bytes | None:
-    """Return what a stream says of a topic without a value: of a price why, of others nothing."""
-    if kind_of(channel.topic) != PRICE:
-        return None
-    known = channel.loaded.is_set()
-    return events.no_price(channel.topic, "no_trade_seen" if known else "redis_unavailable")
+    def _lane(self, channel: Channel, interval: float) -> Lane:
+        lane = channel.lanes.get(interval)
+        if lane is None:
+            cadence = self._cadences.get(interval)
+            if cadence is None:
+                cadence = Cadence(interval, self._clock, self._loop.call_later)
+                self._cadences[interval] = cadence
+            lane = channel.lanes[interval] = Lane(channel, cadence)
+        return lane

@@ -1,43 +1,59 @@
 """Where a client's bytes go: straight to the transport, or through plain ASGI."""
 
 import asyncio
-from contextlib import suppress
 from typing import Protocol
+
+STALL_BYTES = 64 * 1024
+"""A client with more than this waiting in the process does not read; see ``Client``."""
 
 
 class Sink(Protocol):
     """The writing end of one stream. Nothing here waits."""
 
-    def write(self, data: bytes) -> None:
-        """Send whole events, or queue them where the peer does not read."""
+    def write(self, data: bytes, chunk: bytes) -> None:
+        """Send whole events, or queue them where the peer does not read.
+
+        ``chunk`` is ``data`` as an HTTP chunk, made once for all who are sent the same.
+        """
 
     def buffered(self) -> int:
         """Return how many bytes wait in this process for a peer that does not read."""
 
+    def close(self) -> None:
+        """Complete the response, after what is buffered."""
+
     def abort(self) -> None:
         """Cut the connection and forget what is buffered."""
+
+
+def chunk_of(data: bytes) -> bytes:
+    """Return data as one chunk of HTTP/1.1's chunked coding."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 class TransportSink:
     """One HTTP chunk per write, handed to the transport: the cheapest way that there is.
 
     8.7 µs of CPU per write where an ASGI ``send`` takes 10.4 (measured on loopback with 500
-    clients); a peer that is gone is told by the protocol, so no task waits in ``receive``.
+    clients), and no task that waits for the peer.
     """
 
-    __slots__ = ("_transport",)
+    __slots__ = ("_transport", "buffered")
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
+        self.buffered = transport.get_write_buffer_size
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, chunk: bytes) -> None:  # noqa: ARG002 - the interface
         """Write one HTTP chunk, unless the peer is gone."""
         if not self._transport.is_closing():
-            self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+            self._transport.write(chunk)
 
-    def buffered(self) -> int:
-        """Return what the transport could not give to the kernel."""
-        return self._transport.get_write_buffer_size()
+    def close(self) -> None:
+        """Write the last chunk and close the connection."""
+        if not self._transport.is_closing():
+            self._transport.write(b"0\r\n\r\n")
+            self._transport.close()
 
     def abort(self) -> None:
         """Reset the connection."""
@@ -47,16 +63,17 @@ class TransportSink:
 class AsgiSink:
     """For servers that do not offer their transport: the response's own task sends the bytes."""
 
-    __slots__ = ("_aborted", "_changed", "_empty", "_queued", "_waiting")
+    __slots__ = ("_changed", "_closed", "_queued", "_waiting", "aborted")
 
     def __init__(self) -> None:
+        self.aborted = False
+        """Whether the response must not be completed."""
         self._waiting: list[bytes] = []
         self._queued = 0
+        self._closed = False
         self._changed = asyncio.Event()
-        self._empty = asyncio.Event()
-        self._aborted = False
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, chunk: bytes) -> None:  # noqa: ARG002 - the interface
         """Queue bytes for the response's task."""
         self._waiting.append(data)
         self._queued += len(data)
@@ -66,21 +83,22 @@ class AsgiSink:
         """Return what the server has not accepted yet."""
         return self._queued
 
-    @property
-    def aborted(self) -> bool:
-        """Whether the response must not be completed."""
-        return self._aborted
+    def close(self) -> None:
+        """Have ``take`` return nothing once everything was taken."""
+        self._closed = True
+        self._changed.set()
 
     def abort(self) -> None:
         """Have ``take`` return nothing, which ends the response."""
-        self._aborted = True
+        self.aborted = True
         self._changed.set()
 
     async def take(self) -> bytes:
-        """Wait for bytes and return all there are; nothing once the sink is aborted."""
-        await self._changed.wait()
-        self._changed.clear()
-        if self._aborted:
+        """Wait for bytes and return all there are; nothing at the end."""
+        while not (self._waiting or self._closed or self.aborted):
+            self._changed.clear()
+            await self._changed.wait()
+        if self.aborted:
             return b""
         data = b"".join(self._waiting)
         self._waiting.clear()
@@ -89,13 +107,3 @@ class AsgiSink:
     def sent(self, data: bytes) -> None:
         """Note that taken bytes have left this process."""
         self._queued -= len(data)
-        if not self._queued:
-            self._empty.set()
-
-    async def drained(self) -> None:
-        """Wait until everything written has left, or a second has passed."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(1):
-                while self._queued and not self._aborted:
-                    self._empty.clear()
-                    await self._empty.wait()

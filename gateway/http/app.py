@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from gateway.bus.gateway_report import GatewayReport
+from gateway.bus.history import History
 from gateway.fanout.hub import Hub
 from gateway.feed_view import FeedView
 from gateway.http.access import Access
@@ -35,7 +36,14 @@ def create_app(
     access = Access(settings.api_token, client)
     return Starlette(
         routes=routes(
-            Streams(settings, access, gateway_id=report().gateway_id, hub=hub, now=now),
+            Streams(
+                settings,
+                access,
+                gateway_id=report().gateway_id,
+                hub=hub,
+                history=History(client),
+                now=now,
+            ),
             StoredValues(access, client, limit=settings.max_topics_per_client),
             Health(access, client, hub=hub, feed=feed, report=report),
             Page(),

@@ -44,7 +44,7 @@ class Health:
     async def ready(self, _: Request) -> Response:
         """``GET /readyz``: 200 while streams can be served, else 503 with the reason."""
         reason = None
-        if self._hub.farewell is not None:
+        if self._hub.draining:
             reason = "shutting down"
         elif not self._feed.redis_connected:
             reason = self._feed.event.reason

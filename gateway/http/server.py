@@ -17,13 +17,22 @@ of stale prices that no conflation can reach."""
 
 
 class Connection:
-    """A request's connection: its transport, and who to tell when the peer is gone."""
+    """A request's connection, which a stream may take for itself."""
 
-    __slots__ = ("on_lost", "transport")
+    __slots__ = ("_protocol", "on_lost")
 
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self.transport = transport
+    def __init__(self, protocol: "StreamingProtocol") -> None:
+        self._protocol = protocol
         self.on_lost: Callable[[], None] | None = None
+        """Who to tell when the peer is gone."""
+
+    def take(self) -> asyncio.Transport:
+        """Return the transport, once the response has begun; the request may end then.
+
+        The server forgets the request and what else the peer sends; who takes the connection ends
+        the response and closes it.
+        """
+        return self._protocol.give_away()
 
 
 def connection_of(scope: Mapping[str, Any]) -> Connection | None:
@@ -36,13 +45,26 @@ class StreamingProtocol(HttpToolsProtocol):
     """Puts a ``Connection`` into each request's ``scope["extensions"]``."""
 
     _connection: Connection | None = None
+    _taken = False
 
     def on_message_begin(self) -> None:
         """Offer the connection to the request that begins."""
         super().on_message_begin()
-        if self._connection is None:
-            self._connection = Connection(self.transport)
+        self._connection = Connection(self)
         self.scope["extensions"] = {EXTENSION: {"connection": self._connection}}
+
+    def give_away(self) -> asyncio.Transport:
+        """Let go of the request that is being answered, and of all that is kept for one."""
+        self.cycle.response_complete = True  # the request may return; the stream goes on
+        self._taken = True
+        self.cycle = self.scope = self.headers = self.parser = None  # type: ignore[assignment]
+        self.pipeline.clear()
+        return self.transport
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what is sent, unless a stream has the connection: no request follows one."""
+        if not self._taken:
+            super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the stream, which waits for nothing else."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gateway.http.api_error import ApiError
+from shared.event_id import EventId
 from shared.topics import PRICE, STATUS, InvalidSymbolError, stock_symbol, topic
 
 MAX_INTERVAL_SECONDS = 60.0
@@ -15,6 +16,7 @@ class StreamRequest:
 
     topics: tuple[str, ...]
     interval: float
+    cursor: EventId | None = None
 
 
 def query_of(items: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -1,21 +1,26 @@
 """The response that is a stream: sse-starlette's headers, the hub's bytes.
 
-Its request's own task does nothing but wait for the end; all writing is the hub's.
+The request lasts until the stream is under way. From then on the connection is the hub's, and
+nothing of the request is kept: ten thousand streams are ten thousand sockets and no tasks.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 
 from sse_starlette import EventSourceResponse
 from starlette.types import Receive, Scope, Send
 
-from gateway import events
+from gateway.bus.history import History
+from gateway.fanout.channel import Channel
 from gateway.fanout.client import Client
 from gateway.fanout.hub import Hub
+from gateway.fanout.ordered_channel import OrderedChannel
 from gateway.fanout.sink import AsgiSink, TransportSink
-from gateway.http.server import Connection, connection_of
+from gateway.http.server import connection_of
 from gateway.http.stream_request import StreamRequest
+from shared.redis_source import REDIS_ERRORS
 
 SNAPSHOT_SECONDS = 2.0
 """How long the stored values of new topics are waited for; then ``price: null`` says why."""
@@ -27,111 +32,100 @@ HEADERS = {
 
 
 class StreamResponse(EventSourceResponse):
-    """Serves one request from the hub until the peer goes or the hub says goodbye.
-
-    ``greeting`` gives the bytes of ``hello``; ``now`` the time for ``ready``.
-    """
+    """Opens a stream in the hub. ``greeting`` is the bytes of its ``hello``."""
 
     def __init__(
-        self,
-        hub: Hub,
-        request: StreamRequest,
-        *,
-        stream_id: str,
-        greeting: bytes,
-        now: Callable[[], str],
+        self, hub: Hub, history: History, request: StreamRequest, *, stream_id: str, greeting: bytes
     ) -> None:
         super().__init__(iter(()), headers=HEADERS, ping=0, sep="\n")
         self._hub = hub
+        self._history = history
         self._request = request
         self._stream_id = stream_id
         self._greeting = greeting
-        self._now = now
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer HEAD with headers alone, GET with the stream."""
+        """Answer HEAD with headers alone, GET and POST with the stream."""
         if scope["method"] == "HEAD":
             await super().__call__(scope, receive, send)
             return
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         connection = connection_of(scope)
         if connection is None:
-            complete = await self._serve_portably(receive, send)
+            await self._serve_portably(receive, send)
         else:
-            complete = await self._serve(connection)
-        if complete:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            client = self._hub.open(self._stream_id, TransportSink(connection.take()))
+            connection.on_lost = partial(self._hub.leave, client)
+            await self._begin(client)
 
-    async def _serve(self, connection: Connection) -> bool:
-        client = self._hub.open(self._stream_id, TransportSink(connection.transport))
-        connection.on_lost = client.finish
-        try:
-            if not connection.transport.is_closing():
-                await self._follow(client)
-        finally:
-            connection.on_lost = None
-            self._hub.leave(client)
-        return not connection.transport.is_closing()
-
-    async def _serve_portably(self, receive: Receive, send: Send) -> bool:
-        """Do the same through ASGI alone, at the price of two tasks more."""
+    async def _serve_portably(self, receive: Receive, send: Send) -> None:
+        """Do the same through ASGI alone, at the price of three tasks."""
         sink = AsgiSink()
         client = self._hub.open(self._stream_id, sink)
 
         async def watch_peer() -> None:
             while (await receive())["type"] != "http.disconnect":
                 pass
-            client.finish()
+            self._hub.leave(client)
 
         async def deliver() -> None:
             with suppress(OSError):  # how some servers say that the peer is gone
                 while data := await sink.take():
                     await send({"type": "http.response.body", "body": data, "more_body": True})
                     sink.sent(data)
-            client.finish()
-
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                helpers = [tasks.create_task(watch_peer()), tasks.create_task(deliver())]
-                await self._follow(client)
-                await sink.drained()
-                for helper in helpers:
-                    helper.cancel()
-        finally:
             self._hub.leave(client)
-        # A peer that was cut for not reading would make the last ``send`` wait for ever.
-        return not sink.aborted
 
-    async def _follow(self, client: Client) -> None:
-        client.push(self._greeting)
-        if self._hub.farewell is not None:
-            self._hub.end(client, self._hub.farewell())
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(watch_peer())
+            delivering = tasks.create_task(deliver())
+            await self._begin(client)
+            await asyncio.wait([delivering])
+            watching.cancel()
+        if not sink.aborted:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _begin(self, client: Client) -> None:
+        if self._hub.draining:
+            client.write(self._greeting)
+            self._hub.end(client, "shutdown")
             return
-        channels = self._hub.watch(self._request.topics)
-        try:
-            await self._loaded(client, [channel.loaded for channel in channels])
-            if not client.ended.done():
-                self._hub.join(client, channels, self._request.interval)
-                if self._hub.feed.frame is not None:
-                    client.push(self._hub.feed.frame)
-                client.push(events.ready(self._hub.newest, self._now()))
-            await client.ended
-        finally:
-            self._hub.unwatch(channels)
+        channels = client.channels = self._hub.watch(self._request.topics)
+        greeting = self._greeting
+        if not all(channel.loaded.is_set() for channel in channels):
+            client.write(greeting)
+            greeting = b""
+            await self._loaded(client, channels)
+        resumed = await self._resumed(channels)
+        if client.left:
+            return
+        intervals = [0.0 if c.ordered else self._request.interval for c in channels]
+        if resumed:
+            self._hub.join(client, intervals, greeting=greeting, cursor=self._request.cursor)
+        else:
+            client.write(greeting)
+            self._hub.end(client, "unavailable")
 
-    @staticmethod
-    async def _loaded(client: Client, loaded: list[asyncio.Event]) -> None:
+    async def _loaded(self, client: Client, channels: Sequence[Channel]) -> None:
         loop = asyncio.get_running_loop()
         with suppress(TimeoutError):
             async with asyncio.timeout(SNAPSHOT_SECONDS) as limit:
-
-                def stop_waiting(_: object) -> None:
-                    with suppress(RuntimeError):  # the waiting is over already
-                        limit.reschedule(loop.time())
-
-                client.ended.add_done_callback(stop_waiting)
+                client.on_leave = lambda: limit.reschedule(loop.time())
                 try:
-                    for event in loaded:
-                        await event.wait()
+                    for channel in channels:
+                        await channel.loaded.wait()
                 finally:
-                    client.ended.remove_done_callback(stop_waiting)
+                    client.on_leave = None
+
+    async def _resumed(self, channels: Sequence[Channel]) -> bool:
+        """Have what is later than the cursor in memory, as far as Redis has it."""
+        cursor = self._request.cursor
+        if cursor is None:
+            return True
+        ordered = [channel for channel in channels if isinstance(channel, OrderedChannel)]
+        if not all(channel.loaded.is_set() for channel in ordered):
+            return False
+        try:
+            await self._history.extend(ordered, cursor)
+        except REDIS_ERRORS:
+            return False
+        return True

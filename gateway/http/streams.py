@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import events
+from gateway.bus.history import History
 from gateway.fanout.hub import Hub
 from gateway.http import stream_request
 from gateway.http.access import TICKET_SECONDS, Access
@@ -26,12 +27,14 @@ class Streams:
         *,
         gateway_id: str,
         hub: Hub,
+        history: History,
         now: Callable[[], str],
     ) -> None:
         self._settings = settings
         self._access = access
         self._gateway_id = gateway_id
         self._hub = hub
+        self._history = history
         self._now = now
 
     async def prices(self, request: Request) -> Response:
@@ -63,5 +66,5 @@ class Streams:
             event_id=str(self._hub.newest),
         )
         return StreamResponse(
-            self._hub, asked, stream_id=stream_id, greeting=events.hello(hello), now=self._now
+            self._hub, self._history, asked, stream_id=stream_id, greeting=events.hello(hello)
         )

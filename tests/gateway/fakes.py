@@ -6,10 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Any, cast
 
-from gateway.fanout.channel import Channel
 from gateway.fanout.client import Client
 from gateway.fanout.hub import Hub
-from gateway.http.stream_request import StreamRequest
 from shared import message
 from shared.event_id import EventId
 from shared.topics import price_topic
@@ -61,15 +59,20 @@ class FakeSink:
         self.writes: list[bytes] = []
         self.reads = True
         self.aborted = False
+        self.closed = False
         self._buffered = 0
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, chunk: bytes) -> None:
+        assert chunk == b"%x\r\n%b\r\n" % (len(data), data)
         self.writes.append(data)
         if not self.reads:
             self._buffered += len(data)
 
     def buffered(self) -> int:
         return self._buffered
+
+    def close(self) -> None:
+        self.closed = True
 
     def abort(self) -> None:
         self.aborted = True
@@ -98,10 +101,12 @@ class Bench:
     def __init__(self, flush_interval: float = 0.0) -> None:
         self.loop = FakeLoop()
         self.changes = 0
+        self._opened = 0
         self.hub = Hub(
             cast("asyncio.AbstractEventLoop", self.loop),
             flush_interval=flush_interval,
             clock=lambda: self.loop.now + self.loop.set_by,
+            retry_ms=lambda: 700,
         )
         self.hub.on_change.append(self._changed)
 
@@ -109,13 +114,25 @@ class Bench:
         self.changes += 1
 
     def client(self, *symbols: str, interval: float = 0.0) -> tuple[Client, FakeSink]:
+        """Open a stream of prices that has joined."""
+        return self.stream(*map(price_topic, symbols), interval=interval)
+
+    def stream(
+        self, *topics: str, interval: float = 0.0, cursor: EventId | None = None
+    ) -> tuple[Client, FakeSink]:
         """Open a stream that has joined."""
-        sink = FakeSink()
-        client = self.hub.open(f"stream-{len(self.hub.clients)}", sink)
-        asked = StreamRequest(tuple(price_topic(symbol) for symbol in symbols), interval)
-        self.hub.join(client, self.hub.watch(asked.topics), interval)
+        client, sink = self.open()
+        client.channels = self.hub.watch(topics)
+        intervals = [0.0 if channel.ordered else interval for channel in client.channels]
+        self.hub.join(client, intervals, cursor=cursor)
         self.loop.advance()
         return client, sink
+
+    def open(self) -> tuple[Client, FakeSink]:
+        """Open a stream that watches nothing yet."""
+        sink = FakeSink()
+        self._opened += 1
+        return self.hub.open(f"stream-{self._opened}", sink), sink
 
     def publish(self, seq: int, symbol: str = "SPY", epoch: int = 1) -> None:
         """Publish a value and let what is due happen."""
@@ -125,16 +142,6 @@ class Bench:
     def publish_silently(self, seq: int, symbol: str = "SPY", epoch: int = 1) -> None:
         """Publish a value; no flush comes between this and the next."""
         self.hub.publish(price_topic(symbol).encode(), packed(seq, symbol, epoch))
-
-    def leave(self, client: Client) -> None:
-        """Do what the end of a request does."""
-        channels = [each for each in self.hub.channels.values() if _watches(client, each)]
-        self.hub.leave(client)
-        self.hub.unwatch(channels)
-
-
-def _watches(client: Client, channel: Channel) -> bool:
-    return any(lane in client.lanes for lane in channel.lanes.values())
 
 
 def packed(seq: int, symbol: str = "SPY", epoch: int = 1) -> bytes:

@@ -173,7 +173,7 @@ def test_starlettes_test_client_reads_a_stream(symbols: str) -> None:
 
     async def application(scope: object, receive: object, send: object) -> None:
         loop_made.append(asyncio.get_running_loop())
-        hub = Hub(loop_made[0], flush_interval=0, clock=lambda: 0.0)
+        hub = Hub(loop_made[0], flush_interval=0, clock=lambda: 0.0, retry_ms=lambda: 0)
         feed = FeedView(clock=lambda: 0.0, newest=lambda: hub.newest, announce=hub.announce_feed)
         settings = GatewaySettings(_env_file=None)  # type: ignore[call-arg]
         for channel in hub.watch([f"price:{symbol}" for symbol in symbols.split(",")]):

@@ -207,9 +207,9 @@ async def test_the_last_client_takes_the_lane_with_it(bench: Bench) -> None:
     other, _ = bench.client("SPY", interval=1)
     [channel] = bench.hub.channels.values()
 
-    bench.leave(one)
+    bench.hub.leave(one)
     assert list(channel.lanes) == [1]
-    bench.leave(other)
+    bench.hub.leave(other)
 
     assert channel.lanes == {}
 
@@ -218,7 +218,7 @@ async def test_a_lane_that_is_left_with_a_value_due_harms_nobody(bench: Bench) -
     client, sink = bench.client("SPY", interval=1)
     bench.publish(1)
     bench.publish(2)
-    bench.leave(client)
+    bench.hub.leave(client)
     _, newcomer = bench.client("SPY", interval=1)
 
     bench.loop.advance(2)

@@ -3,10 +3,9 @@ import weakref
 
 import pytest
 
-from gateway import events, sse
+from gateway import sse
 from gateway.fanout.hub import LINGER_SECONDS
-from shared.event_id import EventId
-from tests.gateway.fakes import Bench, FakeSink, packed
+from tests.gateway.fakes import Bench, packed
 
 
 @pytest.fixture
@@ -38,7 +37,7 @@ async def test_a_channel_that_nobody_watches_lingers_and_is_then_dropped(bench: 
 async def test_whoever_comes_back_in_time_keeps_the_channel_and_its_frame(bench: Bench) -> None:
     client, _ = bench.client("SPY")
     bench.publish(1)
-    bench.leave(client)
+    bench.hub.leave(client)
     bench.loop.advance(LINGER_SECONDS - 1)
     _, again = bench.client("SPY")
     bench.loop.advance(LINGER_SECONDS * 2)
@@ -109,7 +108,7 @@ async def test_nothing_of_a_client_stays_when_it_leaves(bench: Bench) -> None:
     assert client in bench.hub.flusher.stalled
     gone = weakref.ref(sink)  # whoever held the client would hold its sink
 
-    bench.leave(client)
+    bench.hub.leave(client)
     del client, sink
     gc.collect()
 
@@ -121,7 +120,7 @@ async def test_nothing_of_a_client_stays_when_it_leaves(bench: Bench) -> None:
 async def test_nothing_is_written_to_a_client_that_has_left(bench: Bench) -> None:
     client, sink = bench.client("SPY")
     bench.publish_silently(1)
-    bench.leave(client)
+    bench.hub.leave(client)
     before = list(sink.writes)
 
     bench.publish(2)
@@ -139,7 +138,7 @@ async def test_a_client_that_left_while_not_reading_is_not_counted_as_stalled(
     sink._buffered = 1_000_000
     bench.publish_silently(1)
 
-    bench.leave(client)
+    bench.hub.leave(client)
     bench.loop.advance(1)
 
     assert bench.hub.flusher.stalled == {}
@@ -149,11 +148,11 @@ async def test_the_end_comes_after_what_was_waiting_and_in_one_write(bench: Benc
     client, sink = bench.client("SPY")
     bench.publish_silently(1)
 
-    bench.hub.end(client, events.bye(EventId(1, 1), "shutdown", 700))
+    bench.hub.end(client, "shutdown")
 
     assert [b"price" in sink.writes[-1], sink.writes[-1].count(b"event:")] == [True, 2]
     assert sink.writes[-1].endswith(b'"retry_ms":700}\n\n')
-    assert client.ended.done()
+    assert sink.closed
 
 
 async def test_nothing_comes_after_the_end(bench: Bench) -> None:
@@ -162,7 +161,7 @@ async def test_nothing_comes_after_the_end(bench: Bench) -> None:
     sink._buffered = 1_000_000
     bench.publish(1)
     bench.publish(2)
-    bench.hub.end(client, events.bye(EventId(1, 2), "slow", 700))
+    bench.hub.end(client, "slow")
     sink.read_on()
 
     bench.publish(3)
@@ -178,13 +177,12 @@ async def test_the_highest_id_seen_is_the_cursor(bench: Bench) -> None:
     bench.publish(7, "SPY")
     bench.publish(5, "IBM")
 
-    assert bench.hub.newest == (1, 7)
+    assert bench.hub.cursor == (1, 7)
 
 
 async def test_the_feed_is_told_to_those_who_have_joined_and_kept_for_others(bench: Bench) -> None:
     _, sink = bench.client("SPY")
-    waiting = FakeSink()
-    bench.hub.open("not joined", waiting)
+    _, waiting = bench.open()
     frame = sse.event("feed", b'{"state":"live"}')
 
     bench.hub.announce_feed(frame)

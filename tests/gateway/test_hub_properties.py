@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.fanout.client import Client
-from gateway.fanout.flusher import STALL_BYTES
+from gateway.fanout.sink import STALL_BYTES
 from shared.event_id import NEVER, EventId
 from tests.gateway.fakes import Bench, FakeSink
 
@@ -66,7 +66,7 @@ class World:
     def leave(self, which: int) -> None:
         if self.here:
             client, _, _ = self.here.pop(which % len(self.here))
-            self.bench.leave(client)
+            self.bench.hub.leave(client)
 
     def stall(self, which: int) -> None:
         if self.here:
@@ -105,12 +105,12 @@ def test_ids_only_grow_the_last_value_arrives_and_nothing_is_invented(
             assert all(one < other for one, other in pairwise(ids))
             assert set(ids) <= {NEVER, *world.published[symbol]}
     for client, sink, symbols in world.here:
-        assert client.stalled_since is None
+        assert client.stall is None
         for symbol in symbols:
             channel = world.bench.hub.channels[f"price:{symbol}".encode()]
             assert EventId.parse(sink.ids(symbol)[-1]) == channel.event_id
     for client, _, _ in list(world.here):
-        world.bench.leave(client)
+        world.bench.hub.leave(client)
     world.advance(10)
     world.advance(10)
     hub = world.bench.hub

@@ -34,7 +34,7 @@ async def background(*works: Interest | Claims) -> AsyncIterator[None]:
 
 
 def hub_of(client: Redis, name: str) -> tuple[Hub, Claims]:
-    hub = Hub(asyncio.get_running_loop(), flush_interval=0, clock=time.time)
+    hub = Hub(asyncio.get_running_loop(), flush_interval=0, clock=time.time, retry_ms=lambda: 0)
     claims = Claims(client, hub, name)
     hub.on_change.append(claims.topics_changed)
     return hub, claims
