@@ -86,6 +86,19 @@ class Cohort:
             return _without(self.pending, self.fresh[client])
         return [self.joining[client].greeting] if client in self.joining else []
 
+    @property
+    def channels(self) -> "list[Channel]":
+        """The channels of its topics; the last lane is the feed's."""
+        return [lane.channel for lane in self.lanes[:-1]]
+
+    def hand_over(self, client: Client) -> Joining:
+        """Return how a client that reads joins another cohort, after what waits for it here."""
+        if client in self.joining:
+            return self.joining[client]
+        if unsent := self.unsent(client):
+            client.write(b"".join(unsent))
+        return Joining(positions=self.positions(), seen=self.fresh.get(client, NOTHING))
+
     def positions(self) -> "dict[Channel, EventId]":
         """Return up to where a client has each channel that has been written everything."""
         return {lane.channel: lane.sent for lane in self.lanes}

@@ -105,16 +105,24 @@ class Hub:
         ``intervals``, in seconds, go with its channels; of ordered ones it is given what is later
         than ``cursor``.
         """
-        lanes = [self._lane(*each) for each in zip(client.channels, intervals, strict=True)]
-        key = (*lanes, self._lane(self.feed, 0.0))
-        cohort = self._cohorts.get(key)
-        if cohort is None:
-            cohort = self._cohorts[key] = Cohort(key, self.flusher.add, self._ready)
-            for lane in key:
-                lane.attach(cohort)
-        cohort.size += 1
-        client.channels, client.cohort = (), cohort
+        cohort = self._enter(client, client.channels, intervals)
+        client.channels = ()
         cohort.join(client, Joining(greeting, cursor=cursor))
+
+    def change(
+        self, client: Client, channels: Sequence[Channel], intervals: Sequence[float]
+    ) -> None:
+        """Give a client that has joined other channels, which are held for it already.
+
+        What stays is not repeated, what is new begins with its value and ends with ``ready``.
+        """
+        before = client.cohort
+        if before is None:
+            raise ValueError(f"{client.stream_id} has not joined")
+        after = self._enter(client, channels, intervals)
+        if client.stall is None:
+            after.join(client, before.hand_over(client))
+        self._exit(client, before)
 
     def leave(self, client: Client) -> None:
         """Remove a client and all that it holds, and complete its response."""
@@ -125,13 +133,7 @@ class Hub:
         self.flusher.forget(client)
         cohort, client.cohort = client.cohort, None
         if cohort is not None:
-            cohort.remove(client)
-            cohort.size -= 1
-            client.channels = [lane.channel for lane in cohort.lanes[:-1]]
-            if not cohort.size:
-                del self._cohorts[cohort.lanes]
-                for lane in cohort.lanes:
-                    lane.detach(cohort)
+            self._exit(client, cohort)
         self.unwatch(client.channels)
         client.channels = ()
         client.sink.close()
@@ -216,6 +218,29 @@ class Hub:
         """Send bytes to every client that reads."""
         for lane in self.feed.lanes.values():
             lane.tell(frame)
+
+    def _enter(
+        self, client: Client, channels: Sequence[Channel], intervals: Sequence[float]
+    ) -> Cohort:
+        wanted = [self._lane(*each) for each in zip(channels, intervals, strict=True)]
+        lanes = (*wanted, self._lane(self.feed, 0.0))
+        cohort = self._cohorts.get(lanes)
+        if cohort is None:
+            cohort = self._cohorts[lanes] = Cohort(lanes, self.flusher.add, self._ready)
+            for lane in lanes:
+                lane.attach(cohort)
+        cohort.size += 1
+        client.cohort = cohort
+        return cohort
+
+    def _exit(self, client: Client, cohort: Cohort) -> None:
+        cohort.remove(client)
+        cohort.size -= 1
+        self.unwatch(cohort.channels)
+        if not cohort.size:
+            del self._cohorts[cohort.lanes]
+            for lane in cohort.lanes:
+                lane.detach(cohort)
 
     def _ready(self) -> bytes:
         return events.ready(self.cursor, rfc3339.from_unix(self._clock()))

@@ -26,6 +26,12 @@ step = st.one_of(
         st.sampled_from(INTERVALS),
     ),
     st.tuples(st.just("leave"), st.integers(0, 9)),
+    st.tuples(
+        st.just("change"),
+        st.integers(0, 9),
+        st.sets(st.sampled_from(SYMBOLS), min_size=1),
+        st.sampled_from(INTERVALS),
+    ),
     st.tuples(st.just("stall"), st.integers(0, 9)),
     st.tuples(st.just("read"), st.integers(0, 9)),
 )
@@ -40,7 +46,7 @@ class World:
         self.seq = 0
         self.published: dict[str, list[EventId]] = {symbol: [] for symbol in SYMBOLS}
         self.here: list[tuple[Client, FakeSink, tuple[str, ...]]] = []
-        self.all: list[tuple[FakeSink, tuple[str, ...]]] = []
+        self.all: dict[FakeSink, tuple[str, ...]] = {}
 
     def publish(self, symbol: str, ahead: int) -> None:
         seq = max(self.seq + ahead, 1)
@@ -61,12 +67,23 @@ class World:
         wanted = tuple(sorted(symbols))
         client, sink = self.bench.client(*wanted, interval=interval)
         self.here.append((client, sink, wanted))
-        self.all.append((sink, wanted))
+        self.all[sink] = wanted
 
     def leave(self, which: int) -> None:
         if self.here:
             client, _, _ = self.here.pop(which % len(self.here))
             self.bench.hub.leave(client)
+
+    def change(self, which: int, symbols: set[str], interval: float) -> None:
+        if self.here:
+            which %= len(self.here)
+            client, sink, _ = self.here[which]
+            wanted = tuple(sorted(symbols))
+            channels = self.bench.hub.watch([f"price:{symbol}" for symbol in wanted])
+            self.bench.hub.change(client, channels, [interval] * len(channels))
+            self.here[which] = (client, sink, wanted)
+            # What was taken away may come again when it is given again.
+            self.all[sink] = tuple(symbol for symbol in self.all[sink] if symbol in wanted)
 
     def stall(self, which: int) -> None:
         if self.here:
@@ -99,7 +116,7 @@ def test_ids_only_grow_the_last_value_arrives_and_nothing_is_invented(
 
     world = asyncio.run(play())
 
-    for sink, symbols in world.all:
+    for sink, symbols in world.all.items():
         for symbol in symbols:
             ids = [EventId.parse(text) for text in sink.ids(symbol)]
             assert all(one < other for one, other in pairwise(ids))
