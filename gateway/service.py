@@ -16,13 +16,15 @@ from redis.asyncio import Redis
 from gateway import events
 from gateway.bus import gateway_report
 from gateway.bus.interest import Interest
+from gateway.bus.stream_changes import StreamChanges
+from gateway.bus.stream_topics import StreamTopics
 from gateway.bus.subscriber import Subscriber
 from gateway.fanout.hub import Hub
 from gateway.feed_view import FeedView
 from gateway.http.app import create_app
 from gateway.http.server import Server, listen, make_server
 from gateway.settings import GatewaySettings
-from shared import rfc3339
+from shared import keys, rfc3339
 from shared.cancellation import cancel
 from shared.redis_source import REDIS_ERRORS, RedisSource
 
@@ -62,7 +64,18 @@ class GatewayService:
             self.bind()
         async with self._source.client("gateway") as client:
             gateway_id = f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(3)}"
-            hub, feed, subscriber, interest = self._assemble(client, gateway_id)
+            hub, feed, interest = self._assemble(client, gateway_id)
+            topics = StreamTopics(hub, limit=self._settings.max_topics_per_client)
+            changes = StreamChanges(client, gateway_id, topics.change)
+            subscriber = Subscriber(
+                self._source,
+                hub,
+                feed,
+                inbox=keys.gateway_key(gateway_id),
+                on_message=changes.hear,
+                on_connect=interest.redis_connected,
+            )
+            hub.on_change += [subscriber.topics_changed, interest.topics_changed]
             report = partial(gateway_report.report_of, gateway_id, hub, feed, _now())
             app = create_app(self._settings, client, hub=hub, feed=feed, report=report, now=_now)
             server = make_server(app)
@@ -72,6 +85,7 @@ class GatewayService:
                     for work in (
                         subscriber.run(),
                         interest.run(),
+                        changes.run(),
                         self._housekeep(hub, feed),
                         self._heartbeat(hub, feed),
                         _every(REPORT_SECONDS, lambda: gateway_report.store(client, report())),
@@ -85,9 +99,7 @@ class GatewayService:
                 await serving
                 await cancel(*background)
 
-    def _assemble(
-        self, client: Redis, gateway_id: str
-    ) -> tuple[Hub, FeedView, Subscriber, Interest]:
+    def _assemble(self, client: Redis, gateway_id: str) -> tuple[Hub, FeedView, Interest]:
         hub = Hub(
             asyncio.get_running_loop(),
             flush_interval=self._settings.flush_interval_ms / 1000,
@@ -102,9 +114,7 @@ class GatewayService:
             on_epoch=interest.epoch_began,
         )
         hub.feed.frame = events.feed(feed.event)
-        subscriber = Subscriber(self._source, hub, feed, on_connect=interest.redis_connected)
-        hub.on_change += [subscriber.topics_changed, interest.topics_changed]
-        return hub, feed, subscriber, interest
+        return hub, feed, interest
 
     async def _serve(self, server: Server, stop: asyncio.Event) -> None:
         assert self.listener is not None  # noqa: S101 - run() has bound it

@@ -39,7 +39,10 @@ LOST = (*REDIS_ERRORS, RuntimeError)
 
 
 class Subscriber:
-    """Keeps the hub supplied. Within a connection one task reads, one subscribes, one loads."""
+    """Keeps the hub supplied. Within a connection one task reads, one subscribes, one loads.
+
+    ``inbox`` is a channel of this gateway's own; what comes there goes to ``on_message``.
+    """
 
     def __init__(
         self,
@@ -47,12 +50,16 @@ class Subscriber:
         hub: Hub,
         feed: FeedView,
         *,
+        inbox: str,
+        on_message: Callable[[bytes], None],
         on_connect: Callable[[], None] = lambda: None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._source = source
         self._hub = hub
         self._feed = feed
+        self._inbox = inbox.encode()
+        self._on_message = on_message
         self._on_connect = on_connect
         self._jitter = jitter
         self._changed = asyncio.Event()
@@ -90,7 +97,7 @@ class Subscriber:
         self._hub.hold()
         self._to_load.clear()
         wanted = dict(self._hub.channels)
-        self._awaited = {keys.INGEST_STATUS.encode(), *wanted}
+        self._awaited = {keys.INGEST_STATUS.encode(), self._inbox, *wanted}
         self._heard = asyncio.get_running_loop().time()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -113,8 +120,9 @@ class Subscriber:
             if received["type"] == "message":
                 self._take(received["channel"], received["data"])
             elif received["type"] == "subscribe":
-                self._to_load[received["channel"]] = None
                 self._awaited.discard(received["channel"])
+                if received["channel"] != self._inbox:
+                    self._to_load[received["channel"]] = None
                 if not self._awaited:
                     self._confirmed.set()
             elif received["type"] == "pong" and received["data"] == b"%d" % self._question:
@@ -124,6 +132,8 @@ class Subscriber:
         with _refusing(channel):
             if channel == keys.INGEST_STATUS.encode():
                 self._feed.on_report(message.unpack(data).body)
+            elif channel == self._inbox:
+                self._on_message(data)
             else:
                 self._hub.publish(channel, data)
 

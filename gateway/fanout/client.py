@@ -26,10 +26,20 @@ class Client:
     has got, and on waking it is given what is newer.
     """
 
-    __slots__ = ("channels", "cohort", "left", "on_leave", "sink", "stall", "stream_id")
+    __slots__ = (
+        "channels",
+        "cohort",
+        "left",
+        "on_leave",
+        "principal",
+        "sink",
+        "stall",
+        "stream_id",
+    )
 
-    def __init__(self, stream_id: str, sink: Sink) -> None:
+    def __init__(self, stream_id: str, sink: Sink, principal: str) -> None:
         self.stream_id = stream_id
+        self.principal = principal
         self.sink = sink
         self.channels: Sequence[Channel] = ()
         """What it holds until it joins a cohort, which holds them then."""

@@ -65,9 +65,9 @@ class Hub:
         self._cohorts: dict[tuple[Lane, ...], Cohort] = {}
         self._holding = False
 
-    def open(self, stream_id: str, sink: Sink) -> Client:
-        """Add a stream that watches nothing yet."""
-        client = self.clients[stream_id] = Client(stream_id, sink)
+    def open(self, stream_id: str, sink: Sink, principal: str = "") -> Client:
+        """Add a stream that watches nothing yet. ``principal``: who may change it."""
+        client = self.clients[stream_id] = Client(stream_id, sink, principal)
         return client
 
     def watch(self, topics: Iterable[str]) -> list[Channel]:
@@ -120,9 +120,10 @@ class Hub:
         if before is None:
             raise ValueError(f"{client.stream_id} has not joined")
         after = self._enter(client, channels, intervals)
-        if client.stall is None:
-            after.join(client, before.hand_over(client))
+        joining = None if client.stall else before.hand_over(client)
         self._exit(client, before)
+        if joining is not None:
+            after.join(client, joining)
 
     def leave(self, client: Client) -> None:
         """Remove a client and all that it holds, and complete its response."""

@@ -27,6 +27,11 @@ class Lane:
         self._cadence = cadence
         self._window = -1
 
+    @property
+    def interval(self) -> float:
+        """Seconds between two values; 0 for every event."""
+        return self._cadence.interval
+
     def attach(self, cohort: "Cohort") -> None:
         """Send to a cohort from now on."""
         self.cohorts[cohort] = None

@@ -13,6 +13,7 @@ from sse_starlette import EventSourceResponse
 from starlette.types import Receive, Scope, Send
 
 from gateway.bus.history import History
+from gateway.bus.loading import loaded
 from gateway.fanout.channel import Channel
 from gateway.fanout.client import Client
 from gateway.fanout.hub import Hub
@@ -21,9 +22,6 @@ from gateway.fanout.sink import AsgiSink, TransportSink
 from gateway.http.server import connection_of
 from gateway.http.stream_request import StreamRequest
 from shared.redis_source import REDIS_ERRORS
-
-SNAPSHOT_SECONDS = 2.0
-"""How long the stored values of new topics are waited for; then ``price: null`` says why."""
 
 HEADERS = {
     "Cache-Control": "no-cache, no-store, no-transform",
@@ -94,7 +92,7 @@ class StreamResponse(EventSourceResponse):
         if not all(channel.loaded.is_set() for channel in channels):
             client.write(greeting)
             greeting = b""
-            await self._loaded(client, channels)
+            await loaded(client, channels)
         resumed = await self._resumed(channels)
         if client.left:
             return
@@ -104,17 +102,6 @@ class StreamResponse(EventSourceResponse):
         else:
             client.write(greeting)
             self._hub.end(client, "unavailable")
-
-    async def _loaded(self, client: Client, channels: Sequence[Channel]) -> None:
-        loop = asyncio.get_running_loop()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SNAPSHOT_SECONDS) as limit:
-                client.on_leave = lambda: limit.reschedule(loop.time())
-                try:
-                    for channel in channels:
-                        await channel.loaded.wait()
-                finally:
-                    client.on_leave = None
 
     async def _resumed(self, channels: Sequence[Channel]) -> bool:
         """Have what is later than the cursor in memory, as far as Redis has it."""

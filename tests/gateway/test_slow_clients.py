@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.bus import loading
 from gateway.fanout.hub import Hub
 from gateway.fanout.sink import STALL_BYTES
-from gateway.http import stream_response
 from shared.redis_source import RedisSource
 from tests.event_stream import open_stream
 from tests.gateway.hubs import gateway_with_hub
@@ -173,7 +173,7 @@ async def test_a_client_that_vanishes_is_forgotten(source: RedisSource, when: st
 async def test_a_client_that_vanishes_while_redis_is_away_is_forgotten(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(stream_response, "SNAPSHOT_SECONDS", 600.0)
+    monkeypatch.setattr(loading, "SNAPSHOT_SECONDS", 600.0)
     source = RedisSource("redis://127.0.0.1:1")
     async with gateway_with_hub(source) as (url, hub):
         async with raw_client(url, symbols="SPY") as client:
