@@ -33,7 +33,15 @@ INTEREST_MILLISECONDS = 15_000
 LAST_SECONDS = 7 * 24 * 3600
 
 HISTORY_SECONDS = 7 * 24 * 3600
-HISTORY_LENGTHS = MappingProxyType({topics.TRADE: 1000, topics.DAY_BAR: 10, topics.NEWS: 200})
+HISTORY_LENGTHS = MappingProxyType(
+    {
+        topics.TRADE: 1000,
+        topics.MINUTE_BAR: 500,
+        topics.FIVE_MINUTE_BAR: 500,
+        topics.DAY_BAR: 10,
+        topics.NEWS: 200,
+    }
+)
 """How many events the stream of each ordered topic keeps, by kind; Redis may keep some more."""
 
 GATEWAY_SECONDS = 15

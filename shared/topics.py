@@ -1,26 +1,53 @@
 """Topics and symbols: what may be watched, and how it is spelled."""
 
 import re
+from types import MappingProxyType
 
 # Alpaca's stock symbols: letters first, digits in some, one dotted suffix (BRK.B, BAC.PRB).
 _STOCK = re.compile(r"[A-Z][A-Z0-9]{0,11}(\.[A-Z0-9]{1,4})?")
 
 PRICE = "price"
 QUOTE = "quote"
-STATUS = "status"
 TRADE = "trade"
-DAY_BAR = "bar.1Day"
+STATUS = "status"
+BOOK = "book"
+POSITION = "position"
 NEWS = "news"
+MINUTE_BAR = "bar.1Min"
+FIVE_MINUTE_BAR = "bar.5Min"
+DAY_BAR = "bar.1Day"
 
-ORDERED = frozenset({TRADE, DAY_BAR, NEWS})
+KINDS = MappingProxyType(
+    {
+        PRICE: False,
+        QUOTE: False,
+        TRADE: True,
+        STATUS: False,
+        MINUTE_BAR: True,
+        FIVE_MINUTE_BAR: True,
+        DAY_BAR: True,
+        NEWS: True,
+        BOOK: False,
+        POSITION: False,
+    }
+)
+"""Every kind of topic, and whether it is ordered."""
+
+ORDERED = frozenset(kind for kind, ordered in KINDS.items() if ordered)
 """Kinds of which every event matters: they have a history, are never conflated, and a loss is
 announced as a ``gap``. Of the others only the newest value matters."""
 
 EVERYTHING = "*"
+WITH_EVERYTHING = frozenset({NEWS, POSITION})
+"""Kinds that can be asked for as a whole: ``news:*`` is all news, ``position:*`` all positions."""
 
 
 class InvalidSymbolError(ValueError):
     """A symbol that no Alpaca stock can have. The message names it and the remedy."""
+
+
+class InvalidTopicError(ValueError):
+    """A topic that nobody can ask for. The message names it and the remedy."""
 
 
 def stock_symbol(text: str) -> str:
@@ -51,6 +78,35 @@ def price_topic(symbol: str) -> str:
 def topic(kind: str, key: str) -> str:
     """Return a topic: ``quote``, ``SPY`` → ``quote:SPY``."""
     return f"{kind}:{key}"
+
+
+def symbol_topic(kind: str, text: str) -> str:
+    """Return the topic of a kind that a symbol names, or ``*`` where a kind has it.
+
+    Raises:
+        InvalidSymbolError: the text is neither.
+    """
+    everything = text.strip() == EVERYTHING and kind in WITH_EVERYTHING
+    return topic(kind, EVERYTHING if everything else stock_symbol(text))
+
+
+def parse_topic(text: str) -> str:
+    """Return a topic as it is published: ``price:spy`` → ``price:SPY``, ``news:*``.
+
+    Raises:
+        InvalidTopicError: there is no such kind, or it has no such symbol.
+    """
+    kind, colon, key = text.strip().partition(":")
+    if not colon:
+        raise InvalidTopicError(f"{text!r} is not a topic: write a kind and a symbol as price:SPY")
+    if kind not in KINDS:
+        raise InvalidTopicError(
+            f"{text!r} is not a topic: there is no kind {kind!r}, only {' '.join(KINDS)}"
+        )
+    try:
+        return symbol_topic(kind, key)
+    except InvalidSymbolError as error:
+        raise InvalidTopicError(f"{text!r} is not a topic: {error}") from error
 
 
 def kind_of(topic: str) -> str:

@@ -3,7 +3,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared import keys
-from shared.topics import InvalidSymbolError, key_of, kind_of, price_topic, stock_symbol
+from shared.topics import (
+    KINDS,
+    ORDERED,
+    InvalidSymbolError,
+    InvalidTopicError,
+    key_of,
+    kind_of,
+    parse_topic,
+    price_topic,
+    stock_symbol,
+)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +83,61 @@ def test_a_topic_is_a_kind_and_what_it_is_about() -> None:
     assert kind_of(topic) == "price"
     assert key_of(topic) == "BRK.B"
     assert kind_of("bar.5Min:SPY") == "bar.5Min"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_asked_for_by_symbol(kind: str) -> None:
+    assert parse_topic(f" {kind}:brk.b ") == f"{kind}:BRK.B"
+
+
+@pytest.mark.parametrize("topic", ["news:*", "position:*"])
+def test_news_and_positions_are_asked_for_as_a_whole_too(topic: str) -> None:
+    assert parse_topic(topic) == topic
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS.keys() - {"news", "position"}))
+def test_nothing_else_is_asked_for_as_a_whole(kind: str) -> None:
+    with pytest.raises(InvalidTopicError, match=rf"'{kind}:\*' is not a topic: '\*' is not"):
+        parse_topic(f"{kind}:*")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "'' is not a topic: write a kind and a symbol as price:SPY"),
+        ("SPY", "'SPY' is not a topic: write a kind and a symbol as price:SPY"),
+        ("prices:SPY", "'prices:SPY' is not a topic: there is no kind 'prices', only price quote"),
+        ("Price:SPY", "there is no kind 'Price', only price"),
+        ("bar.1min:SPY", "there is no kind 'bar.1min', only .* bar.1Min"),
+        ("feed:SPY", "there is no kind 'feed'"),
+        (":SPY", "there is no kind ''"),
+        ("price :SPY", "there is no kind 'price '"),
+        ("price:", "'price:' is not a topic: an empty symbol"),
+        ("trade:1A", "'trade:1A' is not a topic: '1A' is not a stock symbol: expected letters"),
+        ("quote:BTC/USD", "only stocks are served, no pairs"),
+        ("news:**", r"'\*\*' is not a stock symbol"),
+        ("price:price:SPY", "'price:SPY' is not a stock symbol"),
+        ("price:SPY\nid: 9", "is not a stock symbol"),
+    ],
+)
+def test_what_is_no_topic_is_refused_by_name_and_with_the_remedy(text: str, says: str) -> None:
+    with pytest.raises(InvalidTopicError, match=says):
+        parse_topic(text)
+
+
+@given(st.one_of(st.text(), st.builds("{}:{}".format, st.sampled_from([*KINDS]), st.text())))
+def test_an_accepted_topic_stays_what_it_is(text: str) -> None:
+    try:
+        topic = parse_topic(text)
+    except InvalidTopicError:
+        return
+    assert parse_topic(topic) == topic
+    assert kind_of(topic) in KINDS
+
+
+def test_every_ordered_kind_has_a_history_and_no_other() -> None:
+    assert {"trade", "bar.1Min", "bar.5Min", "bar.1Day", "news"} == ORDERED
+    assert set(keys.HISTORY_LENGTHS) == ORDERED
 
 
 def test_a_topics_last_value_lies_in_the_same_cluster_slot() -> None:

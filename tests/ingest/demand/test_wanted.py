@@ -6,6 +6,7 @@ import pytest
 
 from ingest.demand import wanted as module
 from ingest.demand.wanted import LINGER_SECONDS, Demand
+from shared.topics import KINDS
 from tests.ingest.demand.wants import Clock
 
 TRADES, QUOTES = frozenset({"trades"}), frozenset({"quotes"})
@@ -37,6 +38,22 @@ def test_each_kind_of_topic_needs_its_channel() -> None:
         "D": TRADES | QUOTES,
     }
     assert wants["D"].viewers == 3, "who watches both is not two"
+
+
+@pytest.mark.parametrize(
+    "topic", [*(f"{kind}:SPY" for kind in KINDS), "news:*", "position:*", "odd.new kind:SPY", "*"]
+)
+def test_whatever_is_claimed_harms_nothing(topic: str) -> None:
+    """Gateways pass on topics that nobody publishes yet, and newer ones know more of them."""
+    demand = Demand(Clock())
+    demand.update({topic: 1})
+
+    assert symbols(demand) in ([], ["SPY"])
+    assert demand.watches(topic)
+    assert demand.recorded_topics() <= {topic}
+    assert demand.news_symbols() <= {"SPY", "*"}
+    demand.update({})
+    assert not demand.watches(topic)
 
 
 def test_only_stocks_are_wanted_and_each_symbol_once() -> None:
