@@ -4,6 +4,7 @@ from contextlib import suppress
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from gateway import sse
 from shared import message
@@ -30,7 +31,10 @@ _decode_times = msgspec.json.Decoder(_Times).decode
 
 
 class Hello(msgspec.Struct, kw_only=True):
-    """The first event of a stream: what was asked for, as understood."""
+    """The first event of a stream: what was asked for, as understood.
+
+    ``interval`` is in seconds; ``intervals`` are those of topics that have another one.
+    """
 
     stream_id: str
     server_time: str
@@ -38,6 +42,7 @@ class Hello(msgspec.Struct, kw_only=True):
     topics: list[str]
     denied: list[str]
     interval: float
+    intervals: dict[str, float] | UnsetType = UNSET
     resumed: bool
     event_id: str
 

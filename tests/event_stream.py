@@ -60,10 +60,11 @@ class EventStream:
 
 @asynccontextmanager
 async def open_stream(
-    url: str, path: str = "/api/stream/prices", **query: Any
+    url: str, path: str = "/api/stream/prices", *, body: object = None, **query: Any
 ) -> AsyncIterator[EventStream]:
-    """Open a stream and read it in the background until the block is left."""
+    """Open a stream and read it in the background until the block is left; a body is posted."""
     headers = query.pop("headers", {})
+    method = "GET" if body is None else "POST"
     stream = EventStream()
 
     async def read(source: Any) -> None:
@@ -76,7 +77,9 @@ async def open_stream(
 
     async with (
         httpx.AsyncClient(timeout=httpx.Timeout(5, read=None)) as client,
-        aconnect_sse(client, "GET", url + path, params=query, headers=headers) as source,
+        aconnect_sse(
+            client, method, url + path, params=query, headers=headers, json=body
+        ) as source,
     ):
         source.response.raise_for_status()
         stream.headers = source.response.headers

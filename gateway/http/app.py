@@ -16,6 +16,7 @@ from gateway.http.api_error import ApiError, answer_api_error, answer_http_excep
 from gateway.http.health import Health
 from gateway.http.page import Page
 from gateway.http.stored_values import StoredValues
+from gateway.http.stream_fields import SYMBOL_STREAMS
 from gateway.http.streams import Streams
 from gateway.settings import GatewaySettings
 
@@ -60,10 +61,15 @@ def routes(streams: Streams, stored: StoredValues, health: Health, page: Page) -
     return [
         Route("/", page.index),
         Route("/page/{name}", page.file),
-        Route("/api/stream/prices", streams.prices),
+        Route("/api/stream", streams.topics, methods=["GET", "POST"]),
+        *(
+            Route(f"/api/stream/{name}", streams.symbols(stream), methods=["GET", "POST"])
+            for name, stream in SYMBOL_STREAMS.items()
+        ),
         Route("/api/stream/status", health.status),
         Route("/api/stream/ticket", streams.issue_ticket, methods=["POST"]),
         Route("/api/prices", stored.prices),
+        Route("/api/bars", stored.bars),
         Route("/healthz", health.alive),
         Route("/readyz", health.ready),
     ]

@@ -1,21 +1,48 @@
 """What is stored in Redis, once, as JSON."""
 
 from contextlib import suppress
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http import stream_request
+from gateway.bus.bar_history import newest_bars
+from gateway.http import fields
 from gateway.http.access import Access
 from gateway.http.api_error import ApiError
 from gateway.http.json_response import json_response
-from shared import keys, message
+from gateway.http.stream_fields import BAR_KINDS, Symbol, Timeframe
+from gateway.http.stream_request import topics_of
+from shared import keys, message, price
+from shared.event_id import NEVER
 from shared.price import Price
 from shared.redis_source import REDIS_ERRORS
-from shared.topics import price_topic
+from shared.topics import PRICE, key_of
+
+MAX_BARS = 10_000
+"""The most bars of one answer: what is read and encoded at once keeps the streams waiting."""
+
+
+class PriceFields(msgspec.Struct, kw_only=True):
+    """What ``/api/prices`` may be asked for."""
+
+    symbols: Annotated[
+        list[Symbol], msgspec.Meta(description="stock symbols as SPY,IBM,BRK.B")
+    ] = []
+
+
+class StoredBarFields(PriceFields):
+    """What ``/api/bars`` may be asked for."""
+
+    timeframe: Annotated[Timeframe, msgspec.Meta(description="1Min, 5Min or 1Day")] = "1Min"
+    limit: Annotated[
+        int,
+        msgspec.Meta(
+            ge=1, le=500, description="how many bars of each symbol, the newest; 1 to 500"
+        ),
+    ] = 100
 
 
 class StoredValues:
@@ -29,27 +56,51 @@ class StoredValues:
     async def prices(self, request: Request) -> Response:
         """``GET /api/prices?symbols=``: the last prices."""
         self._access.check(request)
-        symbols = stream_request.symbols_of(
-            stream_request.query_of(request.query_params.multi_items()), self._limit
-        )
+        asked = fields.from_query(request.query_params.multi_items(), PriceFields)
+        topics = topics_of([PRICE], asked.symbols, limit=self._limit)
         try:
-            stored: list[Any] = await self._client.mget(
-                [keys.last_key(price_topic(symbol)) for symbol in symbols]
-            )
+            stored: list[Any] = await self._client.mget([keys.last_key(topic) for topic in topics])
         except REDIS_ERRORS as error:
-            raise ApiError(
-                503,
-                "redis_unavailable",
-                f"the stored prices cannot be read: {error}",
-                "try again in a moment; /readyz says when",
-                {"Retry-After": "2"},
-            ) from error
-        found = {s: _price(s, value) for s, value in zip(symbols, stored, strict=True)}
+            raise _no_redis(error) from error
+        found = {
+            key_of(t): _price(key_of(t), value) for t, value in zip(topics, stored, strict=True)
+        }
         return json_response({"prices": found})
 
+    async def bars(self, request: Request) -> Response:
+        """``GET /api/bars?symbols=&timeframe=&limit=``: the newest bars, oldest first."""
+        self._access.check(request)
+        asked = fields.from_query(request.query_params.multi_items(), StoredBarFields)
+        topics = topics_of([BAR_KINDS[asked.timeframe]], asked.symbols, limit=self._limit)
+        if len(topics) * asked.limit > MAX_BARS:
+            raise ApiError(
+                400,
+                "too_many_bars",
+                f"{len(topics)} symbols with {asked.limit} bars each were asked for; one request "
+                f"takes {MAX_BARS}",
+                f"ask for fewer symbols, or for limit={max(1, MAX_BARS // len(topics))}",
+            )
+        try:
+            found = await newest_bars(self._client, topics, asked.limit)
+        except REDIS_ERRORS as error:
+            raise _no_redis(error) from error
+        bars = {key_of(topic): bars for topic, bars in found.items()}
+        return json_response({"timeframe": asked.timeframe, "bars": bars})
 
-def _price(symbol: str, stored: bytes | None) -> object:
+
+def _price(symbol: str, stored: bytes | None) -> msgspec.Raw:
     if stored is not None:
         with suppress(ValueError):  # not of ours
             return msgspec.Raw(message.unpack(stored).body)
-    return Price(symbol=symbol, reason="no_trade_seen")
+    nothing = price.encode(Price(symbol=symbol, reason="no_trade_seen"))
+    return msgspec.Raw(message.stamp(NEVER, nothing))
+
+
+def _no_redis(error: Exception) -> ApiError:
+    return ApiError(
+        503,
+        "redis_unavailable",
+        f"what is stored cannot be read: {error}",
+        "try again in a moment; /readyz says when",
+        {"Retry-After": "2"},
+    )

@@ -1,81 +1,201 @@
-"""What a stream's query asks for, checked."""
+"""What a stream is asked for, checked: topics, how often each, and where to go on."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from gateway.http.api_error import ApiError
-from shared.event_id import EventId
-from shared.topics import PRICE, STATUS, InvalidSymbolError, stock_symbol, topic
+from msgspec import UNSET, UnsetType
 
-MAX_INTERVAL_SECONDS = 60.0
+from gateway.http.api_error import ApiError
+from gateway.http.stream_fields import (
+    BAR_KINDS,
+    MAX_INTERVAL_SECONDS,
+    AnySymbolFields,
+    BarFields,
+    StreamFields,
+    SymbolFields,
+    SymbolStream,
+    TopicFields,
+)
+from shared.event_id import EventId
+from shared.topics import (
+    EVERYTHING,
+    ORDERED,
+    STATUS,
+    WITH_EVERYTHING,
+    InvalidSymbolError,
+    InvalidTopicError,
+    kind_of,
+    parse_topic,
+    symbol_topic,
+)
+
+MAX_CURSOR_DIGITS = 19
+"""Of each number: what Redis takes in the ids of its streams, which ordered events have."""
 
 
 @dataclass(frozen=True)
 class StreamRequest:
-    """Topics without doubles in the order asked for; ``interval`` in seconds, 0 = every update."""
+    """What a stream is to bring.
 
-    topics: tuple[str, ...]
+    ``intervals``: its topics in the order asked for, each with its interval in seconds; 0 = every
+    update, as ordered topics always have it. ``interval`` is that of a topic that names none.
+    ``cursor``: the newest event that the client has, where it tells.
+    """
+
+    intervals: Mapping[str, float]
     interval: float
     cursor: EventId | None = None
 
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics in the order asked for."""
+        return tuple(self.intervals)
 
-def query_of(items: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return the items of a query as a mapping; ``symbols`` given several times are one list."""
-    query: dict[str, str] = {}
-    for name, value in items:
-        listed = name == "symbols" and name in query
-        query[name] = f"{query[name]},{value}" if listed else value
-    return query
+    @property
+    def own_intervals(self) -> dict[str, float]:
+        """The intervals of those merge topics that have another one than ``interval``."""
+        return {
+            topic: seconds
+            for topic, seconds in self.intervals.items()
+            if seconds != self.interval and kind_of(topic) not in ORDERED
+        }
 
 
-def symbols_of(query: Mapping[str, str], limit: int) -> list[str]:
-    """Return the symbols of ``?symbols=SPY,IBM``, in upper case and without doubles.
+class StreamRequests:
+    """Reads what streams are asked for.
+
+    ``limit`` is the most topics of one; ``interval`` holds for who names none, in seconds.
+    """
+
+    def __init__(self, *, limit: int, interval: float) -> None:
+        self._limit = limit
+        self._interval = interval
+
+    def of_topics(self, asked: TopicFields, header: str | None) -> StreamRequest:
+        """Return the stream of ``topics``; ``header`` is ``Last-Event-ID``.
+
+        Raises:
+            ApiError: 400 with the value that is wrong.
+        """
+        if not asked.topics or asked.topics == [""]:
+            raise ApiError(
+                400, "no_topics", "no topics were asked for", "add topics=price:SPY,news:*"
+            )
+        _check_count(len(asked.topics), self._limit)
+        intervals: dict[str, float | None] = {}
+        for text in asked.topics:
+            topic, seconds = _topic_of(text)
+            intervals[topic] = intervals.get(topic) if seconds is None else seconds
+        return self._request(intervals, asked, header)
+
+    def of_symbols(
+        self, stream: SymbolStream, asked: SymbolFields | AnySymbolFields, header: str | None
+    ) -> StreamRequest:
+        """Return the stream of all kinds of ``stream`` for ``symbols``.
+
+        Raises:
+            ApiError: 400 with the value that is wrong.
+        """
+        kinds: Sequence[str] = stream.kinds
+        if isinstance(asked, BarFields):
+            kinds = [kind for span, kind in BAR_KINDS.items() if span in asked.timeframe]
+        topics = topics_of(kinds, asked.symbols, limit=self._limit)
+        return self._request(dict.fromkeys(topics), asked, header)
+
+    def _request(
+        self, intervals: Mapping[str, float | None], asked: StreamFields, header: str | None
+    ) -> StreamRequest:
+        default = self._interval if asked.interval is UNSET else _evened(asked.interval)
+        effective = {
+            topic: 0.0 if kind_of(topic) in ORDERED else default if seconds is None else seconds
+            for topic, seconds in intervals.items()
+        }
+        return StreamRequest(effective, default, cursor_of(header, asked.last_event_id))
+
+
+def topics_of(kinds: Iterable[str], symbols: Sequence[str] | UnsetType, *, limit: int) -> list[str]:
+    """Return the topics of all kinds for all symbols, without doubles.
 
     Raises:
-        ApiError: 400, the list is missing, empty, too long, or a symbol is malformed.
+        ApiError: 400, there are no symbols, too many, or one is malformed.
     """
-    text = query.get("symbols", "")
-    if not text.strip():
-        raise ApiError(400, "no_symbols", "no symbols were asked for", "add ?symbols=SPY,IBM")
-    parts = text.split(",")
-    if len(parts) > limit:
+    kinds = tuple(kinds)
+    if symbols is UNSET and WITH_EVERYTHING.issuperset(kinds):
+        symbols = [EVERYTHING]
+    if not symbols or list(symbols) == [""]:
+        raise ApiError(400, "no_symbols", "no symbols were asked for", "add symbols=SPY,IBM")
+    if len(symbols) > limit:
         raise ApiError(
             400,
             "too_many_symbols",
-            f"{len(parts)} symbols were asked for; one stream takes {limit}",
-            "open a second stream, or raise MAX_TOPICS_PER_CLIENT",
+            f"{len(symbols)} symbols were asked for; one request takes {limit}",
+            "make it two, or raise MAX_TOPICS_PER_CLIENT",
         )
+    _check_count(len(symbols) * len({*kinds} - {STATUS}), limit)  # which comes with a price
     try:
-        return list(dict.fromkeys(stock_symbol(part) for part in parts))
+        return list(dict.fromkeys(symbol_topic(kind, text) for kind in kinds for text in symbols))
     except InvalidSymbolError as error:
         raise ApiError(400, "bad_symbol", str(error), "symbols=SPY,IBM,BRK.B") from error
 
 
-def prices(query: Mapping[str, str], *, limit: int, interval: float) -> StreamRequest:
-    """Return what ``/api/stream/prices?symbols=&interval=`` asks for: prices, and their status.
+def cursor_of(header: str | None, given: str) -> EventId | None:
+    """Return how far a client has got, by its ``Last-Event-ID`` or else by ``last_event_id``.
+
+    A malformed header counts as none: a native EventSource sends it again and again, and would
+    never get past a refusal.
 
     Raises:
-        ApiError: 400 with the value that is wrong.
+        ApiError: 400, ``last_event_id`` is malformed.
     """
-    symbols = symbols_of(query, limit)
-    topics = tuple(topic(kind, symbol) for kind in (PRICE, STATUS) for symbol in symbols)
-    return StreamRequest(topics, _interval_of(query, interval))
-
-
-def _interval_of(query: Mapping[str, str], default: float) -> float:
-    text = query.get("interval")
-    if text is None:
-        return default
+    with suppress(ValueError):
+        return _event_id(header or "")
+    if not given:
+        return None
     try:
-        interval = float(text)
-    except ValueError:
-        interval = -1.0
+        return _event_id(given)
+    except ValueError as error:
+        hint = "send the id: of the newest event as it came, or leave it out"
+        raise ApiError(400, "bad_value", f"last_event_id: {error}", hint) from error
+
+
+def _event_id(text: str) -> EventId:
+    if any(len(number) > MAX_CURSOR_DIGITS for number in text.split("-")):
+        raise ValueError(f"{text[:48]!r} is not an event id: its numbers are too long")
+    return EventId.parse(text)
+
+
+def _topic_of(text: str) -> tuple[str, float | None]:
+    """Return a topic, and its own interval where it has one: ``price:SPY@1``."""
+    name, at, seconds = text.partition("@")
+    try:
+        topic = parse_topic(name)
+    except InvalidTopicError as error:
+        raise ApiError(400, "bad_topic", str(error), "topics=price:SPY,quote:SPY@1") from error
+    if not at:
+        return topic, None
+    interval = -1.0
+    with suppress(ValueError):
+        interval = float(seconds)
     if not 0 <= interval <= MAX_INTERVAL_SECONDS:
+        hint = f"write seconds from 0 to {MAX_INTERVAL_SECONDS:g} after the @: price:SPY@1"
+        raise ApiError(400, "bad_value", f"{text!r} has no interval after the @", hint)
+    if interval and kind_of(topic) in ORDERED:
+        message = f"{text!r} cannot have an interval: every event of it is sent"
+        raise ApiError(400, "bad_value", message, f"write {topic}")
+    return topic, _evened(interval)
+
+
+def _evened(interval: float) -> float:
+    """Make nearly equal intervals equal: streams of equal interval share their frames."""
+    return round(interval, 2) + 0.0  # no -0.0
+
+
+def _check_count(count: int, limit: int) -> None:
+    if count > limit:
         raise ApiError(
             400,
-            "bad_interval",
-            f"interval={text!r} is not a number of seconds from 0 to {MAX_INTERVAL_SECONDS:g}",
-            "interval=0 sends every update, interval=0.25 at most four a second and symbol",
+            "too_many_topics",
+            f"{count} topics were asked for; one stream takes {limit}",
+            "open a second stream, or raise MAX_TOPICS_PER_CLIENT",
         )
-    # Streams of equal interval share their frames, so nearly equal ones are made equal.
-    return round(interval, 2)

@@ -96,8 +96,8 @@ class StreamResponse(EventSourceResponse):
         resumed = await self._resumed(channels)
         if client.left:
             return
-        intervals = [0.0 if c.ordered else self._request.interval for c in channels]
         if resumed:
+            intervals = list(self._request.intervals.values())
             self._hub.join(client, intervals, greeting=greeting, cursor=self._request.cursor)
         else:
             client.write(greeting)

@@ -1,20 +1,26 @@
 """The endpoints that are streams, and the tickets that let browsers in."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import events
 from gateway.bus.history import History
 from gateway.fanout.hub import Hub
-from gateway.http import stream_request
+from gateway.http import fields, json_body
 from gateway.http.access import TICKET_SECONDS, Access
 from gateway.http.json_response import json_response
-from gateway.http.stream_request import StreamRequest
+from gateway.http.stream_fields import SymbolStream, TopicFields
+from gateway.http.stream_request import StreamRequest, StreamRequests
 from gateway.http.stream_response import StreamResponse
 from gateway.settings import GatewaySettings
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+Fields = TypeVar("Fields", bound=msgspec.Struct)
 
 
 class Streams:
@@ -36,16 +42,25 @@ class Streams:
         self._hub = hub
         self._history = history
         self._now = now
-
-    async def prices(self, request: Request) -> Response:
-        """``GET /api/stream/prices?symbols=&interval=``."""
-        asked = stream_request.prices(  # first, so that a mistake in it costs no ticket
-            stream_request.query_of(request.query_params.multi_items()),
-            limit=self._settings.max_topics_per_client,
-            interval=self._settings.update_interval_seconds,
+        self._requests = StreamRequests(
+            limit=settings.max_topics_per_client, interval=settings.update_interval_seconds
         )
-        await self._access.check_stream(request)
-        return self._open(asked)
+
+    async def topics(self, request: Request) -> Response:
+        """``GET /api/stream?topics=``: many kinds on one stream."""
+        asked = await _fields_of(request, TopicFields)
+        return await self._open(request, self._requests.of_topics(asked, _cursor(request)))
+
+    def symbols(self, stream: SymbolStream) -> Endpoint:
+        """Return the endpoint of a stream by symbol: ``GET /api/stream/trades?symbols=``."""
+
+        async def endpoint(request: Request) -> Response:
+            asked = await _fields_of(request, stream.fields)
+            return await self._open(
+                request, self._requests.of_symbols(stream, asked, _cursor(request))
+            )
+
+        return endpoint
 
     async def issue_ticket(self, request: Request) -> Response:
         """``POST /api/stream/ticket``: what lets a browser's EventSource in."""
@@ -53,7 +68,8 @@ class Streams:
         ticket = await self._access.issue_ticket()
         return json_response({"ticket": ticket, "expires_in": TICKET_SECONDS}, 201)
 
-    def _open(self, asked: StreamRequest) -> StreamResponse:
+    async def _open(self, request: Request, asked: StreamRequest) -> Response:
+        await self._access.check_stream(request)  # last, so that a mistake costs no ticket
         stream_id = f"{self._gateway_id}-{secrets.token_hex(6)}"
         hello = events.Hello(
             stream_id=stream_id,
@@ -62,9 +78,21 @@ class Streams:
             topics=list(asked.topics),
             denied=[],
             interval=asked.interval,
-            resumed=False,
+            intervals=asked.own_intervals or msgspec.UNSET,
+            resumed=asked.cursor is not None,
             event_id=str(self._hub.newest),
         )
         return StreamResponse(
             self._hub, self._history, asked, stream_id=stream_id, greeting=events.hello(hello)
         )
+
+
+async def _fields_of(request: Request, known: type[Fields]) -> Fields:
+    """Read what is asked for: the body of a POST, the query of any other method."""
+    if request.method == "POST":
+        return fields.from_json(await json_body.read(request), known)
+    return fields.from_query(request.query_params.multi_items(), known)
+
+
+def _cursor(request: Request) -> str | None:
+    return request.headers.get("last-event-id")

@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 from redis.asyncio import Redis
 
 from shared import ingest_status, keys, message, rfc3339
 from shared.event_id import EventId
 from shared.ingest_status import FeedState, IngestStatus, TapeCounts
 from shared.redis_source import RedisSource
-from shared.topics import price_topic
+from shared.topics import ORDERED, kind_of, price_topic
 
 NOTHING_YET = TapeCounts(
     frames=0,
@@ -61,6 +62,22 @@ class IngestStub:
         event_id = EventId(epoch, seq)
         body = json.dumps({"symbol": symbol, "price": seq / 100, "filler": "x" * 80}).encode()
         return message.pack(event_id, message.stamp(event_id, body))
+
+    async def tell(
+        self, seq: int, topic: str, event: msgspec.Struct, name: str | None = None
+    ) -> None:
+        """Publish any event, as the ingest's script does; the ordered ones with their history."""
+        event_id = EventId(1, seq)
+        stamped = message.stamp(event_id, msgspec.json.encode(event))
+        packed = message.pack(event_id, stamped, name)
+        if kind_of(topic) in ORDERED:
+            named: dict[Any, Any] = {} if name is None else {"event": name}
+            await self.client.xadd(
+                keys.history_key(topic), {"data": stamped, **named}, id=str(event_id)
+            )
+        elif name is None:
+            await self.client.set(keys.last_key(topic), packed)
+        await self.client.publish(topic, packed)
 
     async def report(
         self, seq: int, state: FeedState = "live", *, epoch: int = 1, **fields: Any

@@ -22,15 +22,24 @@ BAD_QUERIES = [
     ("/api/stream/prices?symbols=SPY%0Aid:9", "bad_symbol", r"'SPY\nid:9'"),
     ("/api/stream/prices?symbols=stra%C3%9Fe", "bad_symbol", "'straße'"),
     ("/api/stream/prices?symbols=A,B,C,D", "too_many_symbols", "4 symbols were asked for"),
-    ("/api/stream/prices?symbols=SPY&interval=", "bad_interval", "interval=''"),
-    ("/api/stream/prices?symbols=SPY&interval=fast", "bad_interval", "interval='fast'"),
-    ("/api/stream/prices?symbols=SPY&interval=-1", "bad_interval", "interval='-1'"),
-    ("/api/stream/prices?symbols=SPY&interval=61", "bad_interval", "interval='61'"),
-    ("/api/stream/prices?symbols=SPY&interval=nan", "bad_interval", "interval='nan'"),
-    ("/api/stream/prices?symbols=SPY&interval=inf", "bad_interval", "interval='inf'"),
+    ("/api/stream/prices?symbols=SPY&interval=", "bad_value", "interval='': "),
+    ("/api/stream/prices?symbols=SPY&interval=fast", "bad_value", "interval='fast': "),
+    ("/api/stream/prices?symbols=SPY&interval=-1", "bad_value", "interval=-1: "),
+    ("/api/stream/prices?symbols=SPY&interval=61", "bad_value", "interval=61: "),
+    ("/api/stream/prices?symbols=SPY&interval=nan", "bad_value", "interval=nan: "),
+    ("/api/stream/prices?symbols=SPY&interval=inf", "bad_value", "interval=inf: "),
     ("/api/prices", "no_symbols", "no symbols were asked for"),
     ("/api/prices?symbols=A,B,C,D", "too_many_symbols", "4 symbols were asked for"),
     ("/api/prices?symbols=BTC/USD", "bad_symbol", "'BTC/USD'"),
+    ("/api/prices?symbol=SPY", "misspelt", "there is no 'symbol'"),
+    ("/api/stream", "no_topics", "no topics were asked for"),
+    ("/api/stream?topics=feed:SPY", "bad_topic", "'feed:SPY'"),
+    ("/api/stream/trades?symbols=*", "bad_symbol", "'*'"),
+    ("/api/stream/bars?symbols=SPY&timeframe=1Hour", "bad_value", "'1Hour'"),
+    ("/api/stream/news?last_event_id=x", "bad_value", "last_event_id: 'x'"),
+    ("/api/bars", "no_symbols", "no symbols were asked for"),
+    ("/api/bars?symbols=SPY&limit=0", "bad_value", "limit=0"),
+    ("/api/bars?symbols=SPY&timeframe=1Min,1Day", "bad_value", "timeframe='1Min,1Day'"),
 ]
 
 WRONG_TOKENS: list[bytes | None] = [
@@ -55,7 +64,9 @@ RIGHT_TOKENS = [
 ]
 
 WRONG_METHODS = [
-    ("POST", "/api/stream/prices?symbols=SPY", {"GET", "HEAD"}),
+    ("PUT", "/api/stream/prices?symbols=SPY", {"GET", "HEAD", "POST"}),
+    ("DELETE", "/api/stream", {"GET", "HEAD", "POST"}),
+    ("POST", "/api/bars", {"GET", "HEAD"}),
     ("DELETE", "/api/prices", {"GET", "HEAD"}),
     ("GET", "/api/stream/ticket", {"POST"}),
     ("PUT", "/healthz", {"GET", "HEAD"}),
@@ -88,7 +99,7 @@ async def test_an_unknown_path_is_named() -> None:
         running_gateway(RedisSource(MEMORY)) as url,
         httpx.AsyncClient(base_url=url) as client,
     ):
-        for path in ("/nowhere", "/api", "/api/stream", "/page/x.js", "/page/..%2Fapp.py"):
+        for path in ("/nowhere", "/api", "/api/stream/x", "/page/x.js", "/page/..%2Fapp.py"):
             error = _error(await client.get(path), 404, "unknown_path")
             assert error["message"].startswith("GET /")
 
@@ -110,6 +121,7 @@ async def test_a_wrong_method_is_told_the_right_one() -> None:
         ("GET", "/api/stream/prices?symbols=SPY"),
         ("GET", "/api/stream/status"),
         ("GET", "/api/prices?symbols=SPY"),
+        ("GET", "/api/bars?symbols=SPY"),
         ("POST", "/api/stream/ticket"),
     ],
 )

@@ -13,9 +13,11 @@ from gateway import events
 from gateway.bus.gateway_report import GatewayReport
 from gateway.events import ByeReason, NoPriceReason
 from gateway.http import app
+from gateway.http.fields import properties_of
 from gateway.http.health import Health
 from gateway.http.page import Page
-from gateway.http.stored_values import StoredValues
+from gateway.http.stored_values import StoredBarFields, StoredValues
+from gateway.http.stream_fields import AnySymbolFields, BarFields, TopicFields
 from gateway.http.streams import Streams
 from ingest.upstream.feed_error import _MEANING
 from shared import keys, topics
@@ -37,19 +39,19 @@ SERVED: Mapping[str, type[msgspec.Struct]] = {
     "hello": events.Hello,
     "price": Price,
     "status": SymbolStatus,
+    "trade": Trade,
+    "correction": Correction,
+    "cancel": Cancel,
+    "quote": Quote,
+    "bar.1Min": Bar,
+    "bar.5Min": Bar,
+    "bar.1Day": Bar,
+    "news": News,
     GAP: Gap,
     "feed": events.Feed,
     "ready": events.Ready,
     "heartbeat": events.Heartbeat,
     "bye": events.Bye,
-}
-PUBLISHED_ONLY: Mapping[str, type[msgspec.Struct]] = {
-    "trade": Trade,
-    "correction": Correction,
-    "cancel": Cancel,
-    "quote": Quote,
-    "bar.1Day": Bar,
-    "news": News,
 }
 
 
@@ -82,17 +84,33 @@ def test_every_endpoint_is_in_the_reference_and_no_other() -> None:
     assert named == {each for each in offered if not each.startswith("HEAD ")}
 
 
-@pytest.mark.parametrize(
-    ("title", "kinds"), [("Events", SERVED), ("Topics in Redis", PUBLISHED_ONLY)]
-)
-def test_every_event_is_in_the_reference_with_its_fields(
-    title: str, kinds: Mapping[str, type[msgspec.Struct]]
-) -> None:
-    table = rows(told(title), "event")
+def test_what_may_be_asked_for_is_in_the_reference() -> None:
+    known = (TopicFields, BarFields, AnySymbolFields, StoredBarFields)
+    table = rows(told("Endpoints"), "in the query or the body")
 
-    assert set(table) == {f"`{kind}`" for kind in kinds}
-    for kind, struct in kinds.items():
-        assert fields(struct) - words(table[f"`{kind}`"]) == set(), kind
+    assert {name for cell in table for name in codes(cell)} == {
+        name for struct in known for name in properties_of(struct)
+    }
+
+
+def test_every_event_is_in_the_reference_with_its_fields() -> None:
+    table = {
+        name: text for cell, text in rows(told("Events"), "event").items() for name in codes(cell)
+    }
+
+    assert table.keys() == SERVED.keys()
+    for name, struct in SERVED.items():
+        assert fields(struct) - words(table[name]) == set(), name
+
+
+def test_every_kind_of_topic_is_in_the_reference_and_no_other() -> None:
+    table = {
+        topics.kind_of(topic): text
+        for cell, text in rows(told("Topics"), "topic").items()
+        for topic in codes(cell)
+    }
+
+    assert {kind: text.startswith("yes |") for kind, text in table.items()} == topics.KINDS
 
 
 def test_every_event_that_anybody_makes_has_its_place_above() -> None:
@@ -106,7 +124,7 @@ def test_every_event_that_anybody_makes_has_its_place_above() -> None:
     }
     reports = {"IngestStatus", "StreamStatus", "TapeCounts"}
 
-    known = {struct.__name__ for struct in (*SERVED.values(), *PUBLISHED_ONLY.values())}
+    known = {struct.__name__ for struct in SERVED.values()}
     assert made == known | reports
 
 
@@ -217,7 +235,7 @@ def test_the_parts_of_the_reference_are_where_others_look_for_them() -> None:
         "Settings",
         "Endpoints",
         "Events",
-        "Topics in Redis",
+        "Topics",
         "Redis",
         "The ingest's report",
         "Alarms",

@@ -1,0 +1,99 @@
+"""What a request says, in its query or in a JSON body, as the fields of a struct.
+
+The struct tells the names, the forms and the bounds; ``openapi`` reads the same. What is in no
+field is ignored, since proxies and caches add parameters of their own, unless it looks like one of
+ours misspelt.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from functools import cache
+from typing import Any, TypeVar
+
+import msgspec
+
+from gateway.http.api_error import ApiError
+
+Fields = TypeVar("Fields", bound=msgspec.Struct)
+
+NUMBERS = ("number", "integer")
+_SHOWN = 100
+"""How many characters of a refused value its refusal repeats."""
+
+
+@cache
+def properties_of(fields: type[msgspec.Struct]) -> Mapping[str, Any]:
+    """Return the JSON schema of each field by its name."""
+    _, components = msgspec.json.schema_components([fields], ref_template="{name}")
+    properties: Mapping[str, Any] = components[fields.__name__]["properties"]
+    return properties
+
+
+def from_query(items: Iterable[tuple[str, str]], fields: type[Fields]) -> Fields:
+    """Read the items of a query. Lists are separated by commas; given several times they are one.
+
+    Raises:
+        ApiError: 400 with the value that has another form, or a name that is misspelt.
+    """
+    properties = properties_of(fields)
+    given: dict[str, Any] = {}
+    for name, text in items:
+        form = properties.get(name, {}).get("type")
+        if form == "array":
+            given.setdefault(name, []).extend(part.strip() for part in text.split(","))
+        else:
+            given[name] = _number(text) if form in NUMBERS else text
+    return _checked(given, fields)
+
+
+def from_json(body: bytes, fields: type[Fields]) -> Fields:
+    """Read a body; an empty one is an object without members.
+
+    Raises:
+        ApiError: 400 as above, or the body is not a JSON object.
+    """
+    try:
+        given = msgspec.json.decode(body or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise _no_object(str(error), fields) from error
+    if not isinstance(given, dict):
+        raise _no_object("another kind of value", fields)
+    return _checked(given, fields)
+
+
+def _number(text: str) -> float | str:
+    """Return the number that a text means; what means none is refused as text later."""
+    for read in (int, float):
+        with suppress(ValueError):
+            return read(text)
+    return text
+
+
+def _checked(given: Mapping[str, Any], fields: type[Fields]) -> Fields:
+    properties = properties_of(fields)
+    for name in given.keys() - properties.keys():
+        for right in properties:
+            if _singular(name) == _singular(right):
+                hint = f"write {right}: {properties[right]['description']}"
+                raise ApiError(400, "misspelt", f"there is no {name!r}", hint)
+    try:
+        return msgspec.convert(given, fields)
+    except msgspec.ValidationError as error:
+        what, name = re.findall(r"^(.*) - at `\$\.(\w+)", str(error))[0]
+        value = repr(given[name])[:_SHOWN]
+        hint = f"{name}: {properties[name]['description']}"
+        raise ApiError(400, "bad_value", f"{name}={value}: {what}", hint) from error
+
+
+def _singular(name: str) -> str:
+    return name.lower().removesuffix("s")
+
+
+def _no_object(why: str, fields: type[msgspec.Struct]) -> ApiError:
+    return ApiError(
+        400,
+        "bad_body",
+        f"the body is not a JSON object: {why}",
+        f"its members may be {' '.join(properties_of(fields))}",
+    )

@@ -1,0 +1,138 @@
+"""What the streams may be asked for, in a query or a body: names, forms, bounds, and meaning."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Literal, NamedTuple
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from shared.topics import (
+    BOOK,
+    DAY_BAR,
+    FIVE_MINUTE_BAR,
+    KINDS,
+    MINUTE_BAR,
+    NEWS,
+    ORDERED,
+    POSITION,
+    PRICE,
+    QUOTE,
+    STATUS,
+    TRADE,
+    WITH_EVERYTHING,
+)
+
+MAX_INTERVAL_SECONDS = 60.0
+
+# The patterns are for readers of the OpenAPI document; here shared.topics decides.
+_SYMBOL = r"[A-Za-z][A-Za-z0-9]{0,11}(\.[A-Za-z0-9]{1,4})?"
+_SECONDS = r"(60|[1-5]?[0-9](\.[0-9]+)?)"
+
+
+def _topics_of(kinds: Iterable[str]) -> str:
+    """Return the pattern of the topics of some kinds."""
+    return "|".join(
+        re.escape(kind) + (rf":({_SYMBOL}|\*)" if kind in WITH_EVERYTHING else f":{_SYMBOL}")
+        for kind in kinds
+    )
+
+
+_MERGE_TOPIC = _topics_of(kind for kind in KINDS if kind not in ORDERED)
+_ORDERED_TOPIC = _topics_of(kind for kind in KINDS if kind in ORDERED)
+
+Symbol = Annotated[str, Meta(extra_json_schema={"pattern": f"^{_SYMBOL}$"})]
+SymbolOrAll = Annotated[str, Meta(extra_json_schema={"pattern": rf"^({_SYMBOL}|\*)$"})]
+Topic = Annotated[
+    str,
+    Meta(extra_json_schema={"pattern": rf"^(({_MERGE_TOPIC})(@{_SECONDS})?|{_ORDERED_TOPIC})$"}),
+]
+Timeframe = Literal["1Min", "5Min", "1Day"]
+
+BAR_KINDS: Mapping[Timeframe, str] = {
+    "1Min": MINUTE_BAR,
+    "5Min": FIVE_MINUTE_BAR,
+    "1Day": DAY_BAR,
+}
+
+
+class StreamFields(msgspec.Struct, kw_only=True):
+    """What every stream may be asked for."""
+
+    interval: (
+        Annotated[
+            float,
+            Meta(
+                ge=0,
+                le=MAX_INTERVAL_SECONDS,
+                description="seconds between two updates of one topic, from 0 to 60; 0 sends every "
+                "one, as ordered topics always do",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    last_event_id: Annotated[
+        str,
+        Meta(
+            description="the id of the newest event received, as 1795361721001-37, where the "
+            "header Last-Event-ID cannot be sent",
+            extra_json_schema={"pattern": "^([0-9]{1,19}-[0-9]{1,19})?$"},
+        ),
+    ] = ""
+
+
+class TopicFields(StreamFields):
+    """What a stream of many kinds may be asked for."""
+
+    topics: Annotated[
+        list[Topic],
+        Meta(
+            description="topics as price:SPY,bar.1Min:SPY,news:*; with an interval of its own, in "
+            "seconds, as quote:SPY@1"
+        ),
+    ] = []
+
+
+class SymbolFields(StreamFields):
+    """What a stream of one kind may be asked for."""
+
+    symbols: Annotated[list[Symbol], Meta(description="stock symbols as SPY,IBM,BRK.B")] = []
+
+
+class BarFields(SymbolFields):
+    """What a stream of bars may be asked for."""
+
+    timeframe: Annotated[
+        list[Timeframe],
+        Meta(min_length=1, description="one or more of 1Min,5Min,1Day; 1Min where none is given"),
+    ] = msgspec.field(default_factory=lambda: ["1Min"])
+
+
+class AnySymbolFields(StreamFields):
+    """What a stream may be asked for that can bring everything of its kind."""
+
+    symbols: (
+        Annotated[
+            list[SymbolOrAll],
+            Meta(description="stock symbols as SPY,IBM; everything where none are given"),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class SymbolStream(NamedTuple):
+    """A stream by symbol: the kinds of topics that it brings, and what it may be asked for."""
+
+    kinds: tuple[str, ...]
+    fields: type[SymbolFields | AnySymbolFields] = SymbolFields
+
+
+SYMBOL_STREAMS: Mapping[str, SymbolStream] = {
+    "prices": SymbolStream((PRICE, STATUS)),
+    "trades": SymbolStream((TRADE,)),
+    "quotes": SymbolStream((QUOTE,)),
+    "bars": SymbolStream(tuple(BAR_KINDS.values()), BarFields),
+    "book": SymbolStream((BOOK,)),
+    "news": SymbolStream((NEWS,), AnySymbolFields),
+    "positions": SymbolStream((POSITION,), AnySymbolFields),
+}

@@ -1,0 +1,117 @@
+"""One event of each name that an ingest publishes."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from shared.bar import Bar
+from shared.gap import GAP, Gap
+from shared.news import News
+from shared.price import Price
+from shared.quote import Quote
+from shared.symbol_status import SymbolStatus
+from shared.trade import Cancel, Correction, Trade
+from tests.gateway.ingest_stub import IngestStub
+
+AT = "2013-10-07T09:30:00.123456789-04:00"
+
+TRADE = Trade(
+    symbol="SPY",
+    id="1",
+    price=167.43,
+    size=100,
+    exchange="D",
+    conditions=("@",),
+    tape="B",
+    eligible=True,
+    timestamp=AT,
+    received=1,
+)
+BAR = Bar(
+    symbol="SPY",
+    open=1,
+    high=2,
+    low=1,
+    close=2,
+    volume=3,
+    trade_count=1,
+    vwap=1.5,
+    revision=0,
+    final=True,
+    timestamp=AT,
+)
+EVENTS: Mapping[str, tuple[str, msgspec.Struct]] = {
+    "price": ("price:SPY", Price(symbol="SPY", price=167.43)),
+    "status": ("status:SPY", SymbolStatus(symbol="SPY", state="live", reason=None, since=AT)),
+    "trade": ("trade:SPY", TRADE),
+    "correction": (
+        "trade:SPY",
+        Correction(
+            symbol="SPY",
+            original_id="1",
+            id="2",
+            price=167,
+            size=1,
+            exchange="D",
+            conditions=(),
+            tape="B",
+            timestamp=AT,
+            received=1,
+        ),
+    ),
+    "cancel": (
+        "trade:SPY",
+        Cancel(
+            symbol="SPY",
+            original_id="2",
+            action="C",
+            exchange="D",
+            tape="B",
+            timestamp=AT,
+            received=1,
+        ),
+    ),
+    "quote": (
+        "quote:SPY",
+        Quote(
+            symbol="SPY",
+            bid=1,
+            bid_size=1,
+            bid_exchange="D",
+            ask=2,
+            ask_size=1,
+            ask_exchange="D",
+            crossed=False,
+            conditions=[],
+            tape="B",
+            timestamp=AT,
+            received=1,
+        ),
+    ),
+    "bar.1Min": ("bar.1Min:SPY", BAR),
+    "bar.5Min": ("bar.5Min:SPY", BAR),
+    "bar.1Day": ("bar.1Day:SPY", BAR),
+    "news": (
+        "news:*",
+        News(
+            id="1",
+            headline="h",
+            summary="",
+            author="",
+            source="",
+            url=None,
+            symbols=["SPY"],
+            created_at=AT,
+            updated_at=AT,
+        ),
+    ),
+    GAP: ("trade:SPY", Gap(topics=["trade:SPY"], from_=AT, to=AT, reason="upstream_lost")),
+}
+"""One event of each name that an ingest publishes, and its topic."""
+
+
+async def publish_all(ingest: IngestStub) -> None:
+    """Publish one event of each name."""
+    for seq, (name, (topic, event)) in enumerate(EVENTS.items(), 1):
+        kind, _, _ = topic.partition(":")
+        await ingest.tell(seq, topic, event, None if name == kind else name)
