@@ -14,6 +14,7 @@ from gateway.feed_view import FeedView
 from gateway.http.access import Access
 from gateway.http.api_error import ApiError, answer_api_error, answer_http_exception
 from gateway.http.health import Health
+from gateway.http.openapi import OpenApi
 from gateway.http.page import Page
 from gateway.http.stored_values import StoredValues
 from gateway.http.stream_fields import SYMBOL_STREAMS
@@ -48,6 +49,7 @@ def create_app(
             StoredValues(access, client, limit=settings.max_topics_per_client),
             Health(access, client, hub=hub, feed=feed, report=report),
             Page(),
+            OpenApi(limit=settings.max_topics_per_client),
         ),
         exception_handlers={
             ApiError: answer_api_error,
@@ -56,7 +58,9 @@ def create_app(
     )
 
 
-def routes(streams: Streams, stored: StoredValues, health: Health, page: Page) -> list[Route]:
+def routes(
+    streams: Streams, stored: StoredValues, health: Health, page: Page, openapi: OpenApi
+) -> list[Route]:
     """Return the table of everything that is served."""
     return [
         Route("/", page.index),
@@ -72,4 +76,5 @@ def routes(streams: Streams, stored: StoredValues, health: Health, page: Page) -
         Route("/api/bars", stored.bars),
         Route("/healthz", health.alive),
         Route("/readyz", health.ready),
+        Route("/openapi.json", openapi.document),
     ]

@@ -12,9 +12,10 @@ from starlette.routing import Route
 from gateway import events
 from gateway.bus.gateway_report import GatewayReport
 from gateway.events import ByeReason, NoPriceReason
-from gateway.http import app
+from gateway.http import answers, app
 from gateway.http.fields import properties_of
 from gateway.http.health import Health
+from gateway.http.openapi import OpenApi
 from gateway.http.page import Page
 from gateway.http.stored_values import StoredBarFields, StoredValues
 from gateway.http.stream_fields import AnySymbolFields, BarFields, TopicFields
@@ -72,6 +73,7 @@ def routes() -> list[Route]:
         StoredValues.__new__(StoredValues),
         Health.__new__(Health),
         Page.__new__(Page),
+        OpenApi.__new__(OpenApi),
     )
 
 
@@ -101,6 +103,10 @@ def test_every_event_is_in_the_reference_with_its_fields() -> None:
     assert table.keys() == SERVED.keys()
     for name, struct in SERVED.items():
         assert fields(struct) - words(table[name]) == set(), name
+
+
+def test_every_event_is_in_the_openapi_document() -> None:
+    assert answers.events_of(topics.KINDS) == SERVED
 
 
 def test_every_kind_of_topic_is_in_the_reference_and_no_other() -> None:

@@ -1,0 +1,134 @@
+"""The JSON answers and the events of streams, by the structs that tell their form.
+
+They are for the OpenAPI document; tests compare them with what is answered.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from gateway import events
+from gateway.bus.gateway_report import GatewayReport
+from gateway.http.stream_fields import Timeframe
+from shared.bar import Bar
+from shared.gap import GAP, Gap
+from shared.ingest_status import IngestStatus, Session
+from shared.news import News
+from shared.price import Price
+from shared.quote import Quote
+from shared.symbol_status import SymbolStatus
+from shared.topics import (
+    BOOK,
+    DAY_BAR,
+    FIVE_MINUTE_BAR,
+    MINUTE_BAR,
+    NEWS,
+    POSITION,
+    PRICE,
+    QUOTE,
+    STATUS,
+    TRADE,
+)
+from shared.trade import Cancel, Correction, Trade
+
+Events = Mapping[str, type[msgspec.Struct]]
+
+PUBLISHED: Mapping[str, Events] = {
+    PRICE: {PRICE: Price},
+    STATUS: {STATUS: SymbolStatus},
+    TRADE: {TRADE: Trade, "correction": Correction, "cancel": Cancel},
+    QUOTE: {QUOTE: Quote},
+    MINUTE_BAR: {MINUTE_BAR: Bar},
+    FIVE_MINUTE_BAR: {FIVE_MINUTE_BAR: Bar},
+    DAY_BAR: {DAY_BAR: Bar},
+    NEWS: {NEWS: News},
+    BOOK: {},
+    POSITION: {},
+}
+"""The events of each kind of topic; of books and positions nobody publishes any yet."""
+
+ON_EVERY_STREAM: Events = {
+    "hello": events.Hello,
+    "feed": events.Feed,
+    "ready": events.Ready,
+    "heartbeat": events.Heartbeat,
+    GAP: Gap,
+    "bye": events.Bye,
+}
+
+
+def events_of(kinds: Iterable[str]) -> dict[str, type[msgspec.Struct]]:
+    """Return the events that a stream of such kinds may bring, by their names."""
+    found = dict(ON_EVERY_STREAM)
+    for kind in kinds:
+        found |= PUBLISHED[kind]
+    return found
+
+
+class Refusal(msgspec.Struct):
+    """``code`` is for machines; ``message`` names the value, ``hint`` the remedy."""
+
+    code: str
+    message: str
+    hint: str
+
+
+class Refused(msgspec.Struct):
+    """Why a request is not served."""
+
+    error: Refusal
+
+
+class Prices(msgspec.Struct):
+    """The last price of each symbol that was asked for."""
+
+    prices: dict[str, Price]
+
+
+class Bars(msgspec.Struct):
+    """The newest bars of each symbol that was asked for, oldest first."""
+
+    timeframe: Timeframe
+    bars: dict[str, list[Bar]]
+
+
+class Ticket(msgspec.Struct):
+    """``ticket`` lets one stream in; ``expires_in`` is in seconds."""
+
+    ticket: str
+    expires_in: int
+
+
+class RedisState(msgspec.Struct):
+    """Whether Redis answers this gateway, or else why not."""
+
+    connected: bool
+    error: str | None
+
+
+class Status(msgspec.Struct):
+    """How everything is. ``stream_count`` is the number of active symbols."""
+
+    alpaca_connected: bool
+    active_symbols: list[str]
+    stream_count: int
+    session: Session
+    clients: int
+    feed: events.Feed
+    ingest: IngestStatus | None
+    gateways: list[GatewayReport]
+    redis: RedisState
+
+
+class Alive(msgspec.Struct):
+    """The process is alive."""
+
+    alive: bool
+
+
+class Readiness(msgspec.Struct):
+    """Whether streams can be served, or else why not."""
+
+    ready: bool
+    reason: str | None
+    feed_state: str

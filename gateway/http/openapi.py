@@ -1,0 +1,210 @@
+"""The OpenAPI document, made once from the table of operations and the structs in it."""
+
+from inspect import cleandoc
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.http import answers
+from gateway.http.fields import properties_of
+from gateway.http.json_response import json_response
+from gateway.http.operations import JSON, OPERATIONS, Operation
+
+VERSION = "0.1.0"
+"""That of the package; a test compares them."""
+
+REFUSALS = {
+    400: "The query or the body is wrong: `bad_body` `bad_symbol` `bad_topic` `bad_value` "
+    "`misspelt` `no_symbols` `no_topics` `too_many_bars` `too_many_symbols` `too_many_topics`",
+    401: "`unauthorized`: no token, a wrong one, a used ticket",
+    404: "`unknown_path`",
+    408: "`request_timeout`: the body has not come to its end",
+    413: "`body_too_large`",
+    415: "`unsupported_media_type`: the body is no JSON",
+    503: "`redis_unavailable`",
+}
+
+DESCRIPTION = """\
+Alpaca's market data as Server-Sent Events.
+
+A stream begins with `hello`, then comes what is stored of each topic, then `ready`, then what
+happens. The schema of a `text/event-stream` is that of each of its events. Unknown parameters are
+ignored. HEAD is served where GET is. Without `API_TOKEN` (on loopback only) no token is needed.
+"""
+
+SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "one of `API_TOKEN`"},
+    "ticket": {
+        "type": "apiKey",
+        "in": "query",
+        "name": "ticket",
+        "description": "from `POST /api/stream/ticket`; for one stream, within 30 s",
+    },
+}
+
+LAST_EVENT_ID = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "description": "the id of the newest event received; EventSource sends it by itself",
+    "schema": {"type": "string"},
+}
+
+LIMITED = ("symbols", "topics")
+
+_SCHEMA = "#/components/schemas/{name}"
+_RESPONSE = "#/components/responses/{}"
+
+Json = dict[str, Any]
+
+
+class OpenApi:
+    """Tells the contract. ``limit`` is the most symbols or topics of one request."""
+
+    def __init__(self, *, limit: int) -> None:
+        self._document = msgspec.Raw(msgspec.json.encode(document(limit)))
+
+    async def document(self, _: Request) -> Response:
+        """``GET /openapi.json``."""
+        return json_response(self._document)
+
+
+def document(limit: int) -> Json:
+    """Return the document for a gateway whose requests name at most so many symbols or topics."""
+    paths: dict[str, Json] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(
+            operation, limit
+        )
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Tapecast",
+            "version": VERSION,
+            "description": DESCRIPTION,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "paths": paths,
+        "components": {
+            "schemas": _schemas(),
+            "responses": {
+                str(status): {"description": text, "content": _content(answers.Refused)}
+                for status, text in REFUSALS.items()
+            },
+            "securitySchemes": SECURITY_SCHEMES,
+        },
+    }
+
+
+def _operation(operation: Operation, limit: int) -> Json:
+    found: Json = {
+        "operationId": "_".join((operation.method + operation.path).lower().split("/")),
+        "summary": operation.summary,
+        "parameters": _parameters(operation, limit),
+        "responses": _responses(operation),
+        "security": [{scheme: []} for scheme in operation.security],
+    }
+    if operation.fields is not None and operation.method == "POST":
+        schema = _asked(operation.fields, limit)
+        found["requestBody"] = {
+            "content": {JSON: {"schema": schema}},
+            "required": "required" in schema,
+        }
+    return found
+
+
+def _parameters(operation: Operation, limit: int) -> list[Json]:
+    parameters: list[Json] = []
+    for part in operation.path.split("/"):
+        if part.startswith("{"):
+            name = {"name": part.strip("{}"), "in": "path", "required": True}
+            parameters.append({**name, "schema": {"type": "string"}})
+    if operation.fields is not None and operation.method == "GET":
+        asked = _asked(operation.fields, limit)
+        for name, schema in asked["properties"].items():
+            parameter = {"name": name, "in": "query", "required": name in asked.get("required", ())}
+            if schema.get("type") == "array":
+                parameter |= {"style": "form", "explode": False}
+            text = schema.pop("description")
+            parameters.append({**parameter, "description": text, "schema": schema})
+    if operation.kinds:
+        parameters.append(LAST_EVENT_ID)
+    return parameters
+
+
+def _asked(fields: type[msgspec.Struct], limit: int) -> Json:
+    """Return the schema of what may be asked for: an empty list is none, and so is no list."""
+    properties = {name: dict(schema) for name, schema in properties_of(fields).items()}
+    required = [name for name, schema in properties.items() if schema.get("default") == []]
+    for name in required:
+        del properties[name]["default"]
+    for name in properties.keys() & set(LIMITED):
+        properties[name] |= {"minItems": 1, "maxItems": limit}
+    schema = {"type": "object", "properties": properties}
+    return {**schema, "required": required} if required else schema
+
+
+def _responses(operation: Operation) -> Json:
+    refusals = {status: {"$ref": _RESPONSE.format(status)} for status in operation.refusals}
+    told = {
+        status: {"description": operation.summary, "content": _content(struct)}
+        for status, struct in operation.answers.items()
+    }
+    if not told:
+        content: Json = {}
+        if operation.kinds:
+            events = answers.events_of(operation.kinds)
+            content["schema"] = {"oneOf": [_reference(_event_name(name)) for name in events]}
+        told[200] = {
+            "description": operation.summary,
+            "content": {operation.media_type: content},
+        }
+    return {str(status): response for status, response in (told | refusals).items()}
+
+
+def _content(struct: type[msgspec.Struct]) -> Json:
+    return {JSON: {"schema": _reference(struct.__name__)}}
+
+
+def _reference(name: str) -> Json:
+    return {"$ref": _SCHEMA.format(name=name)}
+
+
+def _event_name(event: str) -> str:
+    return f"event.{event}"
+
+
+def _event(event: str, struct: type[msgspec.Struct]) -> Json:
+    """Return the schema of an event on the wire."""
+    data = {"contentMediaType": JSON, "contentSchema": _reference(struct.__name__)}
+    return {
+        "type": "object",
+        "properties": {
+            "event": {"const": event},
+            "data": {"type": "string", **data},
+            "id": {"type": "string"},
+            "retry": {"type": "integer"},
+        },
+        "required": ["event", "data"],
+    }
+
+
+def _schemas() -> dict[str, Json]:
+    """Return the schemas of everything that is answered. All members are always there."""
+    events = answers.events_of(answers.PUBLISHED)
+    answered = [struct for operation in OPERATIONS for struct in operation.answers.values()]
+    structs = dict.fromkeys([*events.values(), *answered, answers.Refused])
+    _, schemas = msgspec.json.schema_components(structs, ref_template=_SCHEMA)
+    for schema in schemas.values():
+        schema["description"] = cleandoc(schema["description"]).replace("``", "`")
+        for name, form in schema["properties"].items():
+            if "default" in form:  # its struct has one for those who make it, not for readers
+                del form["default"]
+                schema["required"].append(name)
+    for struct in events.values():
+        schema = schemas[struct.__name__]
+        if "event_id" not in schema["properties"]:  # it is put in at the publication
+            schema["properties"]["event_id"] = {"type": "string"}
+            schema["required"].append("event_id")
+    return schemas | {_event_name(name): _event(name, struct) for name, struct in events.items()}

@@ -1,0 +1,115 @@
+"""The table of everything that is served: what each endpoint takes, and how it may answer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from gateway.http import answers
+from gateway.http.stored_values import PriceFields, StoredBarFields
+from gateway.http.stream_fields import SYMBOL_STREAMS, TopicFields
+from shared.topics import KINDS
+
+BEARER = ("bearer",)
+BEARER_OR_TICKET = ("bearer", "ticket")
+
+JSON = "application/json"
+STREAM = "text/event-stream"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path.
+
+    ``answers`` are the structs of its JSON by status; without one, ``media_type`` tells what comes
+    with 200. ``refusals`` are the other statuses. A stream brings ``kinds``. ``fields`` are in the
+    query, or in the body of a POST. ``security`` names the schemes of which one is needed.
+    """
+
+    method: str
+    path: str
+    summary: str
+    answers: Mapping[int, type[msgspec.Struct]] = field(default_factory=dict)
+    media_type: str = JSON
+    refusals: Sequence[int] = ()
+    fields: type[msgspec.Struct] | None = None
+    kinds: Sequence[str] = ()
+    security: Sequence[str] = ()
+
+
+def _streams(
+    path: str, summary: str, fields: type[msgspec.Struct], kinds: Sequence[str]
+) -> list[Operation]:
+    """Return the two ways to open a stream."""
+    return [
+        Operation(
+            method,
+            path,
+            summary + more,
+            media_type=STREAM,
+            refusals=refusals,
+            fields=fields,
+            kinds=kinds,
+            security=BEARER_OR_TICKET,
+        )
+        for method, more, refusals in (
+            ("GET", "", (400, 401, 503)),
+            ("POST", ", for long lists", (400, 401, 408, 413, 415, 503)),
+        )
+    ]
+
+
+OPERATIONS: Sequence[Operation] = (
+    Operation("GET", "/", "A watchlist, for people", media_type="text/html"),
+    Operation("GET", "/page/{name}", "Its files", media_type="text/*", refusals=(404,)),
+    *_streams("/api/stream", "A stream of many kinds", TopicFields, list(KINDS)),
+    *(
+        operation
+        for name, stream in SYMBOL_STREAMS.items()
+        for operation in _streams(
+            f"/api/stream/{name}", f"A stream of {name}", stream.fields, stream.kinds
+        )
+    ),
+    Operation(
+        "POST",
+        "/api/stream/ticket",
+        "Let one stream in where no header can be sent",
+        {201: answers.Ticket},
+        refusals=(401, 503),
+        security=BEARER,
+    ),
+    Operation(
+        "GET",
+        "/api/stream/status",
+        "How everything is",
+        {200: answers.Status},
+        refusals=(401,),
+        security=BEARER,
+    ),
+    Operation(
+        "GET",
+        "/api/prices",
+        "The stored prices, once",
+        {200: answers.Prices},
+        refusals=(400, 401, 503),
+        fields=PriceFields,
+        security=BEARER,
+    ),
+    Operation(
+        "GET",
+        "/api/bars",
+        "The stored bars, once",
+        {200: answers.Bars},
+        refusals=(400, 401, 503),
+        fields=StoredBarFields,
+        security=BEARER,
+    ),
+    Operation("GET", "/healthz", "The process is alive", {200: answers.Alive}),
+    Operation(
+        "GET",
+        "/readyz",
+        "Whether streams can be served",
+        dict.fromkeys((200, 503), answers.Readiness),
+    ),
+    Operation("GET", "/openapi.json", "This document"),
+)
