@@ -43,6 +43,11 @@ async def answer_api_error(_: Request, error: Exception) -> Response:
     return error.response()
 
 
+async def answer_nobody(_: Request, __: Exception) -> Response:
+    """End a request whose body never became whole: the peer has gone, or was refused."""
+    return Response(status_code=400)  # which nobody gets
+
+
 async def answer_http_exception(request: Request, error: Exception) -> Response:
     """Answer what the router refuses: an unknown path, a method that a path does not have."""
     assert isinstance(error, HTTPException)  # noqa: S101 - Starlette looks handlers up by type

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
 from gateway.bus.gateway_report import GatewayReport
@@ -12,7 +13,12 @@ from gateway.bus.history import History
 from gateway.fanout.hub import Hub
 from gateway.feed_view import FeedView
 from gateway.http.access import Access
-from gateway.http.api_error import ApiError, answer_api_error, answer_http_exception
+from gateway.http.api_error import (
+    ApiError,
+    answer_api_error,
+    answer_http_exception,
+    answer_nobody,
+)
 from gateway.http.health import Health
 from gateway.http.openapi import OpenApi
 from gateway.http.page import Page
@@ -53,6 +59,7 @@ def create_app(
         ),
         exception_handlers={
             ApiError: answer_api_error,
+            ClientDisconnect: answer_nobody,
             HTTPException: answer_http_exception,
         },
     )

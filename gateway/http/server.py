@@ -7,7 +7,8 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from gateway.http.limits import LimitedProtocol
 
 EXTENSION = "tapecast.connection"
 
@@ -41,7 +42,7 @@ def connection_of(scope: Mapping[str, Any]) -> Connection | None:
     return offered
 
 
-class StreamingProtocol(HttpToolsProtocol):
+class StreamingProtocol(LimitedProtocol):
     """Puts a ``Connection`` into each request's ``scope["extensions"]``."""
 
     _connection: Connection | None = None
@@ -57,6 +58,8 @@ class StreamingProtocol(HttpToolsProtocol):
         """Let go of the request that is being answered, and of all that is kept for one."""
         self.cycle.response_complete = True  # the request may return; the stream goes on
         self._taken = True
+        self._stop_clock()
+        self.flow.resume_reading()  # or the peer's end would not be heard
         self.cycle = self.scope = self.headers = self.parser = None  # type: ignore[assignment]
         self.pipeline.clear()
         return self.transport
