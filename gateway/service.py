@@ -22,7 +22,8 @@ from gateway.bus.subscriber import Subscriber
 from gateway.fanout.hub import Hub
 from gateway.feed_view import FeedView
 from gateway.http.app import create_app
-from gateway.http.server import Server, listen, make_server
+from gateway.http.listener import listen
+from gateway.http.server import Server, make_server
 from gateway.settings import GatewaySettings
 from shared import keys, rfc3339
 from shared.cancellation import cancel
@@ -34,6 +35,10 @@ HOUSEKEEPING_SECONDS = 0.1
 REPORT_SECONDS = 5.0
 STREAMS_ENDED_PER_SECOND = 200
 """How fast a draining gateway says goodbye at most, so that a few streams do not take long."""
+
+KERNEL_PATIENCE_SECONDS = 10.0
+"""How much longer than ``SLOW_CLIENT_SECONDS`` the kernel bears a peer that takes nothing: to it,
+one that does not read and one that is not there any more are the same."""
 
 RETRY_MS = (500, 3_000)
 """Clients come back after a random time in this range, so that they do not come all at once."""
@@ -54,7 +59,11 @@ class GatewayService:
         Raises:
             OSError: the address cannot be used.
         """
-        self.listener = listen(self._settings.host, self._settings.port)
+        self.listener = listen(
+            self._settings.host,
+            self._settings.port,
+            patience_seconds=self._settings.slow_client_seconds + KERNEL_PATIENCE_SECONDS,
+        )
         port: int = self.listener.getsockname()[1]
         return port
 

@@ -1,9 +1,8 @@
 """The HTTP server: uvicorn, made to offer a stream its own connection."""
 
 import asyncio
-import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
@@ -11,10 +10,6 @@ import uvicorn
 from gateway.http.limits import LimitedProtocol
 
 EXTENSION = "tapecast.connection"
-
-NOTSENT_LOWAT_BYTES = 16 * 1024
-"""How much the kernel keeps for a client that does not read. By default it grows to 4 MB: minutes
-of stale prices that no conflation can reach."""
 
 
 class Connection:
@@ -99,24 +94,3 @@ def make_server(app: Any) -> Server:
             timeout_graceful_shutdown=2,
         )
     )
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens; connections inherit its options.
-
-    Raises:
-        OSError: the address cannot be used.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        with suppress(AttributeError):  # Linux and macOS have it
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT_LOWAT_BYTES)
-        listener.bind((host, port))
-        listener.listen(2048)
-        listener.setblocking(False)
-    except OSError:
-        listener.close()
-        raise
-    return listener

@@ -15,7 +15,8 @@ from starlette.routing import Route
 from gateway.http import limits
 from gateway.http.api_error import answer_nobody
 from gateway.http.limits import BODY_BYTES, HEAD_BYTES
-from gateway.http.server import Server, listen, make_server
+from gateway.http.listener import listen
+from gateway.http.server import Server, make_server
 from shared.redis_source import RedisSource
 from tests.event_stream import open_stream
 from tests.gateway.hubs import gateway_with_hub
@@ -101,7 +102,7 @@ async def _peer(url: str) -> AsyncIterator[Peer]:
 
 @asynccontextmanager
 async def _running() -> AsyncIterator[tuple[str, Running]]:
-    running, listener = Running(), listen("127.0.0.1", 0)
+    running, listener = Running(), listen("127.0.0.1", 0, patience_seconds=20)
     serving = asyncio.create_task(running.server.serve(sockets=[listener]))
     await until(lambda: running.server.started)
     try:

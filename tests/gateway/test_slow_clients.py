@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway import service as gateway_service
 from gateway.bus import loading
 from gateway.fanout.hub import Hub
 from gateway.fanout.sink import STALL_BYTES
@@ -135,6 +136,22 @@ async def test_a_client_that_never_reads_is_cut_with_a_reset(source: RedisSource
         assert not hub.flusher.stalled
         await ingest.publish(10_001)
         await other.until(lambda s: s.of("price")[-1]["event_id"] == "1-10001")
+
+
+async def test_a_client_that_takes_nothing_is_dropped_by_the_kernel_at_last(
+    source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that has vanished acknowledges nothing, and ends the same way."""
+    monkeypatch.setattr(gateway_service, "KERNEL_PATIENCE_SECONDS", 1.0 - 600)
+    async with (
+        ingest_stub(source) as ingest,
+        gateway_with_hub(source, slow_client_seconds=600) as (url, hub),
+        raw_client(url, symbols="SPY", interval="0") as stuck,
+    ):
+        await stuck.read_until(b"event: ready")
+        await _flood(ingest, 10_000)
+        await until(lambda: bool(hub.flusher.stalled))
+        await until(lambda: not hub.clients)
 
 
 async def test_on_another_server_a_client_that_never_reads_is_let_go_too(
