@@ -4,6 +4,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 _encode = msgspec.json.Encoder().encode
 
@@ -49,13 +50,19 @@ async def answer_nobody(_: Request, __: Exception) -> Response:
 
 
 async def answer_http_exception(request: Request, error: Exception) -> Response:
-    """Answer what the router refuses: an unknown path, a method that a path does not have."""
+    """Answer what the router refuses: an unknown path, a method that a path does not have.
+
+    OPTIONS is one of these: it is told the others.
+    """
     assert isinstance(error, HTTPException)  # noqa: S101 - Starlette looks handlers up by type
     asked = f"{request.method} {request.url.path}"
     headers = dict(error.headers or {})
     if error.status_code == 405:
-        allowed = headers.get("Allow", "GET")
-        refusal = ApiError(405, "wrong_method", f"{asked} is not served", f"use {allowed}", headers)
+        served = ", ".join(_methods_of(request))
+        headers["Allow"] = f"{served}, OPTIONS"
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=headers)
+        refusal = ApiError(405, "wrong_method", f"{asked} is not served", f"use {served}", headers)
     elif error.status_code == 404:
         refusal = ApiError(
             404, "unknown_path", f"{asked} is not served", "see docs/reference.md", headers
@@ -63,3 +70,10 @@ async def answer_http_exception(request: Request, error: Exception) -> Response:
     else:
         refusal = ApiError(error.status_code, "refused", error.detail, "", headers)
     return refusal.response()
+
+
+def _methods_of(request: Request) -> list[str]:
+    """Return the methods of all routes that a request's path leads to."""
+    routes: list[Route] = request.app.routes
+    found = (r.methods or set() for r in routes if r.matches(request.scope)[0] is not Match.NONE)
+    return sorted(set().union(*found))
