@@ -1,12 +1,17 @@
 """The gateway's settings."""
 
 import ipaddress
+import re
 from typing import Annotated
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
 from shared.settings import MEMORY_URL, CommonSettings
+
+ORIGIN = re.compile(
+    r"(?!http:.*:80$|https:.*:443$)[a-z][a-z0-9+.-]*://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?"
+)
 
 
 def is_loopback(host: str) -> bool:
@@ -17,6 +22,18 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _origin(given: str) -> str:
+    if given != "*" and not ORIGIN.fullmatch(given):
+        raise ValueError(
+            f"{given!r} is no origin: expected https://HOST or https://HOST:PORT as a browser "
+            "sends it: lower case, without path, slash at the end or usual port"
+        )
+    return given
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
 
 
 class GatewaySettings(CommonSettings):
@@ -30,14 +47,15 @@ class GatewaySettings(CommonSettings):
     heartbeat_seconds: float = Field(10, gt=0, le=300)
     drain_seconds: float = Field(10, ge=0, le=300)
     slow_client_seconds: float = Field(30, gt=0, le=600)
+    cors_origins: Annotated[tuple[Origin, ...], NoDecode] = ()
     max_topics_per_client: int = Field(500, ge=1)
 
-    @field_validator("api_token", mode="before")
+    @field_validator("api_token", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        """Several tokens, separated by commas, so that one can be replaced while both work."""
+        """Several, separated by commas: one token can be replaced while both work."""
         if isinstance(value, str):
-            return tuple(token.strip() for token in value.split(",") if token.strip())
+            return tuple(each.strip() for each in value.split(",") if each.strip())
         return value
 
     @field_validator("api_token")

@@ -19,6 +19,7 @@ from gateway.http.api_error import (
     answer_http_exception,
     answer_nobody,
 )
+from gateway.http.cors import cors
 from gateway.http.health import Health
 from gateway.http.openapi import OpenApi
 from gateway.http.page import Page
@@ -57,6 +58,7 @@ def create_app(
             Page(),
             OpenApi(limit=settings.max_topics_per_client),
         ),
+        middleware=cors(settings.cors_origins),
         exception_handlers={
             ApiError: answer_api_error,
             ClientDisconnect: answer_nobody,

@@ -110,6 +110,41 @@ def test_loopback_needs_none(monkeypatch: pytest.MonkeyPatch, host: str) -> None
     assert GatewaySettings.load().api_token == ()
 
 
+def test_origins_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    origins = ("https://app.example", "http://localhost:3000", "http://[::1]:8080", "http://a:443")
+    monkeypatch.setenv("CORS_ORIGINS", ", ".join(origins))
+    assert GatewaySettings.load().cors_origins == origins
+
+    monkeypatch.setenv("CORS_ORIGINS", "*")
+    assert GatewaySettings.load().cors_origins == ("*",)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "app.example",
+        "//app.example",
+        "https://",
+        "https://app.example/",
+        "https://app.example/page?x",
+        "https://user@app.example",
+        "https://app.example:443",
+        "http://app.example:80",
+        "https://App.example",
+        "https://*.example",
+        "https://straße.example",
+        "null",
+    ],
+)
+def test_what_no_browser_sends_as_an_origin_is_refused(
+    monkeypatch: pytest.MonkeyPatch, origin: str
+) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", f"https://app.example,{origin}")
+
+    [problem] = _refusal(GatewaySettings)
+    assert problem.startswith(f"CORS_ORIGINS: {origin!r} is no origin: expected https://HOST")
+
+
 def test_a_list_of_commas_is_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOST", "0.0.0.0")
     monkeypatch.setenv("API_TOKEN", " , ,")

@@ -1,0 +1,53 @@
+"""Pages of other origins: which may read, and what they may send (``CORS_ORIGINS``)."""
+
+from collections.abc import Sequence
+
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+
+from gateway.http.api_error import ApiError
+
+METHODS = ("GET", "HEAD", "POST", "PATCH", "OPTIONS")
+HEADERS = ("authorization", "content-type", "last-event-id", "cache-control")
+MAX_AGE_SECONDS = 7200
+"""How long a browser may remember a permission; Chromium caps it here."""
+
+
+class Cors(CORSMiddleware):
+    """Starlette's, with refusals in our form. Streams leave by the transport and pass by it."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """Answer what a browser asks before it sends a request."""
+        response = super().preflight_response(request_headers)
+        if response.status_code == 200:
+            return response
+        headers = response.headers.items()
+        kept = {name: value for name, value in headers if not name.startswith("content-")}
+        return ApiError(
+            400,
+            "cors_refused",
+            f"{bytes(response.body).decode()}: {request_headers['origin']!r} asks for "
+            f"{request_headers['access-control-request-method']!r}",
+            f"CORS_ORIGINS names the origins; they may use {', '.join(METHODS)} and the headers "
+            f"{', '.join(HEADERS)}",
+            kept,
+        ).response()
+
+
+def cors(origins: Sequence[str]) -> list[Middleware]:
+    """Return the middleware for these origins, ``*`` for all: none where there are none."""
+    if not origins:
+        return []
+    return [
+        Middleware(
+            Cors,
+            allow_origins=origins,
+            allow_methods=METHODS,
+            allow_headers=HEADERS,
+            allow_credentials="*" not in origins,
+            expose_headers=("retry-after",),
+            max_age=MAX_AGE_SECONDS,
+        )
+    ]
