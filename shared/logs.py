@@ -1,12 +1,22 @@
 """One log stream for everything in a process: structlog's lines, uvicorn's and alpaca-py's."""
 
 import logging
+import re
 import sys
 from typing import Literal
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
 Processor = structlog.types.Processor
+
+SECRET = re.compile(r"((?:ticket|token)=)[^&\s\"'\\]+", re.IGNORECASE)
+"""A ticket or a token in the query of a URL, wherever a line has it."""
+
+
+def redact(line: str) -> str:
+    """Return a log line without the secrets that a URL in it may hold."""
+    return SECRET.sub(r"\1[redacted]", line)
 
 
 def configure(level: str, output: Literal["auto", "json", "console"], service: str) -> None:
@@ -39,9 +49,18 @@ def configure(level: str, output: Literal["auto", "json", "console"], service: s
 
 
 def _renderer(as_json: bool) -> list[Processor]:
+    """Return what makes a line of an event.
+
+    Tracebacks come without the values of local variables: a request has its token among them.
+    """
     if as_json:
-        return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
-    return [structlog.dev.ConsoleRenderer(pad_event_to=32)]
+        tracebacks = ExceptionDictTransformer(show_locals=False)
+        return [
+            structlog.processors.ExceptionRenderer(tracebacks),
+            structlog.processors.JSONRenderer(),
+        ]
+    plain = structlog.dev.plain_traceback
+    return [structlog.dev.ConsoleRenderer(pad_event_to=32, exception_formatter=plain)]
 
 
 def _collect_stdlib(level: str, common: list[Processor], renderer: list[Processor]) -> None:
@@ -49,7 +68,11 @@ def _collect_stdlib(level: str, common: list[Processor], renderer: list[Processo
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=common,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *renderer,
+                lambda _, __, line: redact(str(line)),
+            ],
         )
     )
     root = logging.getLogger()

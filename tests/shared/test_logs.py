@@ -23,9 +23,10 @@ logging.getLogger("uvicorn.error").error("Exception in ASGI application")
 logging.getLogger("alpaca.data.live").warning("subscribed to trades")
 logging.getLogger("alpaca.data.live").error("connection failed")
 try:
-    raise ValueError("broken")
+    authorization = "a-" + "secret"
+    raise ValueError("broken at /x?ticket=a-secret&y")
 except ValueError:
-    structlog.get_logger().exception("failed")
+    structlog.get_logger().exception("failed", url="/x?y=1&access_token=a-secret")
 thread = threading.Thread(target=lambda: logging.getLogger("worker").warning("from a thread"))
 thread.start()
 thread.join()
@@ -81,7 +82,17 @@ def test_values_are_fields_of_their_own(lines: list[dict[str, Any]]) -> None:
 
 def test_an_exception_is_told_within_its_line(lines: list[dict[str, Any]]) -> None:
     [told] = _line(lines, "failed")["exception"]
-    assert (told["exc_type"], told["exc_value"]) == ("ValueError", "broken")
+    assert told["exc_type"] == "ValueError"
+    assert told["exc_value"].startswith("broken at /x")
+
+
+@pytest.mark.parametrize("output", ["json", "console"])
+def test_no_secret_of_a_url_is_told_and_no_local_variable(output: str) -> None:
+    told = "\n".join(_spoken(output=output))
+
+    assert "broken at /x?ticket=[redacted]&y" in told
+    assert "/x?y=1&access_token=[redacted]" in told
+    assert "a-secret" not in told
 
 
 def test_a_higher_level_silences_what_is_below() -> None:
