@@ -87,7 +87,11 @@ class GatewayService:
             hub.on_change += [subscriber.topics_changed, interest.topics_changed]
             report = partial(gateway_report.report_of, gateway_id, hub, feed, _now())
             app = create_app(self._settings, client, hub=hub, feed=feed, report=report, now=_now)
-            server = make_server(app)
+            server = make_server(
+                app,
+                access_log=self._settings.access_log,
+                forwarded_allow_ips=self._settings.forwarded_allow_ips,
+            )
             async with asyncio.TaskGroup() as tasks:
                 background = [
                     tasks.create_task(work)

@@ -33,7 +33,19 @@ def _origin(given: str) -> str:
     return given
 
 
+def _proxy(given: str) -> str:
+    try:
+        if given != "*":
+            ipaddress.ip_network(given)
+    except ValueError as error:
+        raise ValueError(
+            f"{error}: expected addresses or networks of proxies, 10.0.0.0/8, or * for all"
+        ) from None
+    return given
+
+
 Origin = Annotated[str, AfterValidator(_origin)]
+Proxy = Annotated[str, AfterValidator(_proxy)]
 
 
 class GatewaySettings(CommonSettings):
@@ -47,10 +59,13 @@ class GatewaySettings(CommonSettings):
     heartbeat_seconds: float = Field(10, gt=0, le=300)
     drain_seconds: float = Field(10, ge=0, le=300)
     slow_client_seconds: float = Field(30, gt=0, le=600)
+    forwarded_allow_ips: Annotated[tuple[Proxy, ...], NoDecode] = ("127.0.0.1",)
     cors_origins: Annotated[tuple[Origin, ...], NoDecode] = ()
     max_topics_per_client: int = Field(500, ge=1)
 
-    @field_validator("api_token", "cors_origins", mode="before")
+    access_log: bool = False
+
+    @field_validator("api_token", "cors_origins", "forwarded_allow_ips", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         """Several, separated by commas: one token can be replaced while both work."""

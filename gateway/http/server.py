@@ -1,7 +1,8 @@
 """The HTTP server: uvicorn, made to offer a stream its own connection."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -80,8 +81,15 @@ class Server(uvicorn.Server):
         yield
 
 
-def make_server(app: Any) -> Server:
-    """Return a server for a listening socket; logs go where the process sends its own."""
+def make_server(
+    app: Any, *, access_log: bool = False, forwarded_allow_ips: Sequence[str] = ()
+) -> Server:
+    """Return a server for a listening socket; logs go where the process sends its own.
+
+    ``forwarded_allow_ips`` are the proxies that are believed who a client is.
+    """
+    if access_log:
+        logging.getLogger("uvicorn.access").setLevel(logging.INFO)
     return Server(
         uvicorn.Config(
             app,
@@ -89,7 +97,8 @@ def make_server(app: Any) -> Server:
             ws="none",
             lifespan="off",
             log_config=None,
-            access_log=False,
+            access_log=access_log,
+            forwarded_allow_ips="*" if "*" in forwarded_allow_ips else list(forwarded_allow_ips),
             server_header=False,
             timeout_graceful_shutdown=2,
         )

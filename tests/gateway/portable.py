@@ -13,7 +13,7 @@ from shared.redis_source import RedisSource
 from tests.services import running_gateway
 
 
-def plain_server(app: Any) -> Server:
+def plain_server(app: Any, **_: Any) -> Server:
     """Return uvicorn as it comes."""
     return Server(
         uvicorn.Config(

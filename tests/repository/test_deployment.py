@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
+from uvicorn.middleware.proxy_headers import _TrustedHosts
 
+from gateway.settings import GatewaySettings
 from tests.repository.deployment import (
     default_of,
     dockerfile,
@@ -37,6 +39,12 @@ def render() -> dict[str, Any]:
 
 def render_variables(kind: str) -> dict[str, dict[str, Any]]:
     return {variable["key"]: variable for variable in render()[kind]["envVars"]}
+
+
+def proxies(value: str) -> _TrustedHosts:
+    """What uvicorn makes of a value of FORWARDED_ALLOW_IPS that the settings accept."""
+    given = GatewaySettings(_env_file=None, forwarded_allow_ips=value)  # type: ignore[call-arg, arg-type]
+    return _TrustedHosts(list(given.forwarded_allow_ips))
 
 
 def seconds(duration: str) -> int:
@@ -126,6 +134,12 @@ class TestCompose:
 
         assert seconds(gateway["stop_grace_period"]) > int(gateway["environment"]["DRAIN_SECONDS"])
 
+    def test_a_gateway_tells_clients_apart_behind_the_balancer(self) -> None:
+        trusted = proxies(compose()["gateway"]["environment"]["FORWARDED_ALLOW_IPS"])
+
+        assert "172.18.0.5" in trusted
+        assert trusted.get_trusted_client_address("203.0.113.7")[0] == "203.0.113.7"
+
     def test_the_store_evicts_nothing(self) -> None:
         command = compose()["valkey"]["command"]
 
@@ -183,6 +197,12 @@ class TestRender:
         assert web["maxShutdownDelaySeconds"] > int(
             render_variables("web")["DRAIN_SECONDS"]["value"]
         )
+
+    def test_a_gateway_tells_clients_apart_behind_both_proxies(self) -> None:
+        chain = "192.0.2.66,203.0.113.7, 172.71.95.118, 10.19.64.237"  # the first is invented
+
+        trusted = proxies(render_variables("web")["FORWARDED_ALLOW_IPS"]["value"])
+        assert trusted.get_trusted_client_address(chain)[0] == "203.0.113.7"
 
     def test_a_gateway_is_reachable_on_the_port_that_render_gives(self) -> None:
         assert render_variables("web")["HOST"]["value"] == "0.0.0.0"

@@ -145,6 +145,25 @@ def test_what_no_browser_sends_as_an_origin_is_refused(
     assert problem.startswith(f"CORS_ORIGINS: {origin!r} is no origin: expected https://HOST")
 
 
+def test_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert GatewaySettings.load().forwarded_allow_ips == ("127.0.0.1",)
+
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "10.0.0.0/8, ::1,*")
+    assert GatewaySettings.load().forwarded_allow_ips == ("10.0.0.0/8", "::1", "*")
+
+
+@pytest.mark.parametrize("proxy", ["balancer", "10.0.0.1/8", "10.0.0", "10.0.0.0/40", "::1/64"])
+def test_a_proxy_that_would_never_match_is_refused(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", f"127.0.0.1,{proxy}")
+
+    [problem] = _refusal(GatewaySettings)
+    assert problem.startswith("FORWARDED_ALLOW_IPS: ")
+    assert proxy in problem
+    assert "expected addresses or networks of proxies" in problem
+
+
 def test_a_list_of_commas_is_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOST", "0.0.0.0")
     monkeypatch.setenv("API_TOKEN", " , ,")

@@ -1,0 +1,87 @@
+"""The access log of a real gateway: off unless asked for, and without a secret at any level."""
+
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from bench.programs import Program, program, ready
+from shared.valkey_server import ValkeyServer
+from tests.event_stream import open_stream
+from tests.services import until
+
+TOKEN = "the-token-of-the-gateway"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@asynccontextmanager
+async def _gateway(valkey: ValkeyServer, **environment: str) -> AsyncIterator[tuple[str, Program]]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    given = {"PORT": str(port), "REDIS_URL": valkey.url, "API_TOKEN": TOKEN, **environment}
+    async with program("gateway", **given) as gateway:
+        await ready(f"http://127.0.0.1:{port}")
+        yield f"http://127.0.0.1:{port}", gateway
+
+
+async def _let_in(url: str) -> str:
+    """Open a stream by a ticket, try it once more, and make other mistakes; return the ticket."""
+    async with httpx.AsyncClient(
+        base_url=url, headers={"X-Forwarded-For": "203.0.113.7"}
+    ) as client:
+        issued = await client.post("/api/stream/ticket", headers=BEARER)
+        ticket: str = issued.json()["ticket"]
+        async with open_stream(url, symbols="SPY", ticket=ticket) as stream:
+            await stream.until_kind("ready")
+        for path in (
+            f"/api/stream/prices?ticket={ticket}&symbols=SPY",
+            f"/api/prices?access_token={TOKEN}",
+            f"/nowhere?token={TOKEN}",
+            "/last",
+        ):
+            assert (await client.get(path)).status_code in (401, 404)
+    return ticket
+
+
+@pytest.mark.parametrize("output", ["json", "console"])
+async def test_neither_ticket_nor_token_is_in_any_line(valkey: ValkeyServer, output: str) -> None:
+    settings = {"ACCESS_LOG": "true", "LOG_LEVEL": "debug", "LOG_FORMAT": output}
+    async with _gateway(valkey, **settings) as (url, gateway):
+        ticket = await _let_in(url)
+        await until(lambda: "/last" in gateway.output)
+
+    for shown in (
+        "GET /api/stream/prices?symbols=SPY&ticket=[redacted] HTTP/1.1",
+        "GET /api/stream/prices?ticket=[redacted]&symbols=SPY HTTP/1.1",
+        "GET /api/prices?access_token=[redacted] HTTP/1.1",
+        "GET /nowhere?token=[redacted] HTTP/1.1",
+    ):
+        assert shown in gateway.output
+    assert ticket not in gateway.output
+    assert TOKEN not in gateway.output
+
+
+async def test_it_is_one_stream_with_all_other_lines_and_names_the_client(
+    valkey: ValkeyServer,
+) -> None:
+    async with _gateway(valkey, ACCESS_LOG="true", LOG_LEVEL="warning") as (url, gateway):
+        await _let_in(url)
+        await until(lambda: "/last" in gateway.output)
+
+    lines = [json.loads(line) for line in gateway.output.splitlines()]
+    [last] = [line for line in lines if "/last" in line["event"]]
+    assert last["event"] == '203.0.113.7:0 - "GET /last HTTP/1.1" 404'
+    assert (last["level"], last["logger"]) == ("info", "uvicorn.access")
+
+
+async def test_it_is_off_unless_asked_for(valkey: ValkeyServer) -> None:
+    async with _gateway(valkey, LOG_LEVEL="debug") as (url, gateway):
+        ticket = await _let_in(url)
+
+    assert "gateway draining" in gateway.output
+    assert "GET /" not in gateway.output
+    assert ticket not in gateway.output
