@@ -21,6 +21,7 @@ from gateway.bus.stream_topics import StreamTopics
 from gateway.bus.subscriber import Subscriber
 from gateway.fanout.hub import Hub
 from gateway.feed_view import FeedView
+from gateway.http import open_files
 from gateway.http.app import create_app
 from gateway.http.listener import listen
 from gateway.http.server import Server, make_server
@@ -64,6 +65,8 @@ class GatewayService:
             self._settings.port,
             patience_seconds=self._settings.slow_client_seconds + KERNEL_PATIENCE_SECONDS,
         )
+        if remedy := open_files.shortage(open_files.raise_limit(), self._settings.max_clients):
+            log.warning("too few open files", remedy=remedy)
         port: int = self.listener.getsockname()[1]
         return port
 

@@ -61,6 +61,7 @@ class GatewaySettings(CommonSettings):
     slow_client_seconds: float = Field(30, gt=0, le=600)
     forwarded_allow_ips: Annotated[tuple[Proxy, ...], NoDecode] = ("127.0.0.1",)
     cors_origins: Annotated[tuple[Origin, ...], NoDecode] = ()
+    max_clients: int = Field(10000, ge=1)
     max_topics_per_client: int = Field(500, ge=1)
 
     access_log: bool = False

@@ -1,0 +1,28 @@
+"""How many files this process may open: each stream is one."""
+
+import resource
+import sys
+from contextlib import suppress
+
+OTHER_FILES = 100
+"""What else is open: Redis, the log, libraries, and connections that are no streams."""
+
+
+def raise_limit() -> int:
+    """Raise the limit of open files as far as it may be raised without asking, and return it."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS grants less than it promises
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if limit == resource.RLIM_INFINITY else limit
+
+
+def shortage(limit: int, max_clients: int) -> str | None:
+    """Return the remedy where so many open files do not suffice for so many clients."""
+    needed = max_clients + OTHER_FILES
+    if limit >= needed:
+        return None
+    return (
+        f"raise the hard limit of open files from {limit} to {needed} (ulimit -Hn, LimitNOFILE, "
+        f"ulimits of the container), or set MAX_CLIENTS={max(limit - OTHER_FILES, 1)}"
+    )
