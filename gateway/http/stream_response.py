@@ -52,9 +52,13 @@ class StreamResponse(EventSourceResponse):
         if connection is None:
             await self._serve_portably(receive, send)
         else:
-            client = self._hub.open(self._stream_id, TransportSink(connection.take()))
+            transport = connection.take()
+            client = self._hub.open(self._stream_id, TransportSink(transport))
             connection.on_lost = partial(self._hub.leave, client)
-            await self._begin(client)
+            if transport.is_closing():  # it was lost before there was somebody to tell
+                self._hub.leave(client)
+            else:
+                await self._begin(client)
 
     async def _serve_portably(self, receive: Receive, send: Send) -> None:
         """Do the same through ASGI alone, at the price of three tasks."""

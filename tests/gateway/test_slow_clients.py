@@ -1,11 +1,13 @@
 """Clients that do not read, vanish, come in crowds: nobody else notices, nothing is left behind."""
 
 import asyncio
+import os
 import random
+import signal
 import socket
 import struct
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import httpx
@@ -16,11 +18,12 @@ from gateway.bus import loading
 from gateway.fanout.hub import Hub
 from gateway.fanout.sink import STALL_BYTES
 from shared.redis_source import RedisSource
+from shared.valkey_server import ValkeyServer
 from tests.event_stream import open_stream
 from tests.gateway.hubs import gateway_with_hub
 from tests.gateway.ingest_stub import IngestStub, ingest_stub
 from tests.gateway.portable import running_portably
-from tests.services import until
+from tests.services import running_gateway, until
 
 RESET = struct.pack("ii", 1, 0)
 
@@ -212,6 +215,35 @@ async def _come_and_go(url: str, dice: random.Random, symbols: list[str]) -> Non
             await asyncio.sleep(dice.random() / 2)
             if dice.random() < 0.5:
                 client.reset()
+
+
+@pytest.mark.parametrize("run", [running_gateway, running_portably], ids=["transport", "portable"])
+async def test_a_client_that_vanishes_while_its_ticket_is_looked_up_is_forgotten(
+    valkey: ValkeyServer, run: Callable[..., AbstractAsyncContextManager[str]]
+) -> None:
+    source, token = RedisSource(valkey.url), {"Authorization": "Bearer right-one"}
+    async with (
+        gateway_with_hub(source, run, api_token="right-one") as (url, hub),
+        httpx.AsyncClient(base_url=url, headers=token) as client,
+        source.client("test") as redis,
+    ):
+        ticket = (await client.post("/api/stream/ticket")).json()["ticket"]
+        os.kill(valkey.pid, signal.SIGSTOP)
+        try:
+            async with raw_client(url, symbols="SPY", ticket=ticket) as leaving:
+                await client.get("/healthz")  # which is read after the other
+                leaving.reset()
+            await client.get("/healthz")
+        finally:
+            os.kill(valkey.pid, signal.SIGCONT)
+
+        async def used() -> bool:
+            return not [key async for key in redis.scan_iter(match="ticket:*")]
+
+        await until(used)
+        async with open_stream(url, symbols="SPY", headers=token) as stream:
+            await stream.until_kind("ready")
+            assert len(hub.clients) == 1
 
 
 @pytest.mark.parametrize("kind", ["transport", "portable"])
