@@ -46,6 +46,8 @@ HISTORY_LENGTHS = MappingProxyType(
 
 GATEWAY_SECONDS = 15
 
+TICKET_SECONDS = 30
+
 
 def last_key(topic: str) -> str:
     """Return the key of a topic's last value with its id, as one message."""

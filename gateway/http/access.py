@@ -2,79 +2,89 @@
 
 import hashlib
 import hmac
-import secrets
 from collections.abc import Sequence
 
 from pydantic import SecretStr
-from redis.asyncio import Redis
 from starlette.requests import Request
 
+from gateway.bus.tickets import TicketStore
 from gateway.http.api_error import ApiError
+from gateway.principal import Principal
 from shared import keys
 from shared.redis_source import REDIS_ERRORS
 
-TICKET_SECONDS = 30
+ANYBODY = Principal("anonymous")
 
 
 class Access:
     """Checks requests against ``API_TOKEN``; without a token (loopback only) all are let in."""
 
-    def __init__(self, tokens: Sequence[SecretStr], client: Redis) -> None:
-        self._tokens = [token.get_secret_value().encode() for token in tokens]
-        self._client = client
+    def __init__(self, tokens: Sequence[SecretStr], tickets: TicketStore) -> None:
+        given = [token.get_secret_value().encode() for token in tokens]
+        self._principals = {token: Principal(_name_of(token)) for token in given}
+        self._tickets = tickets
 
-    def check(self, request: Request) -> None:
-        """Let a request with the right bearer token in.
+    def check(self, request: Request) -> Principal:
+        """Let a request with the right bearer token in, and return whose it is.
 
         Raises:
             ApiError: 401, saying what was missing or wrong, never what would be right.
         """
-        if not self._tokens:
-            return
+        if not self._principals:
+            return ANYBODY
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not given:
             raise _refusal("no token was sent")
         sent = given.strip().encode("latin-1")  # the header's bytes, which Starlette decoded so
         # Every comparison runs, so that time tells neither which token nor how far it agreed.
-        matches = [hmac.compare_digest(sent, token) for token in self._tokens]
-        if not any(matches):
+        matches = [
+            principal
+            for token, principal in self._principals.items()
+            if hmac.compare_digest(sent, token)
+        ]
+        if not matches:
             raise _refusal("the token is wrong")
+        return matches[0]
 
-    async def check_stream(self, request: Request) -> None:
+    async def check_stream(self, request: Request) -> Principal:
         """Let a stream in by token or, where a browser cannot send one, by ``?ticket=``.
 
         Raises:
             ApiError: 401 as in ``check``; 503 when the ticket cannot be looked up.
         """
-        ticket = request.query_params.get("ticket")
-        if not self._tokens or "authorization" in request.headers or ticket is None:
-            self.check(request)
-            return
+        ticket = self._ticket_of(request)
+        if ticket is None:
+            return self.check(request)
         # HEAD opens no stream, so it must not use the ticket up.
-        look_up = self._client.get if request.method == "HEAD" else self._client.getdel
+        find = self._tickets.look_up if request.method == "HEAD" else self._tickets.take
         try:
-            known = await look_up(_key_of(ticket))
+            principal = await find(ticket)
         except REDIS_ERRORS as error:
             raise _no_redis() from error
-        if known is None:
-            raise _refusal("the ticket is unknown, used or older than 30 s")
+        if principal is None:
+            raise _refusal(f"the ticket is unknown, used or older than {keys.TICKET_SECONDS} s")
+        return principal
 
-    async def issue_ticket(self) -> str:
-        """Return a new ticket; only its hash is stored.
+    async def issue_ticket(self, principal: Principal) -> str:
+        """Return a new ticket for a principal.
 
         Raises:
             ApiError: 503 when it cannot be stored.
         """
-        ticket = secrets.token_urlsafe(24)
         try:
-            await self._client.set(_key_of(ticket), b"{}", ex=TICKET_SECONDS)
+            return await self._tickets.issue(principal)
         except REDIS_ERRORS as error:
             raise _no_redis() from error
-        return ticket
+
+    def _ticket_of(self, request: Request) -> str | None:
+        """Return the ticket, or None where it does not matter."""
+        if not self._principals or "authorization" in request.headers:
+            return None
+        return request.query_params.get("ticket")
 
 
-def _key_of(ticket: str) -> str:
-    return keys.ticket_key(hashlib.sha256(ticket.encode()).hexdigest())
+def _name_of(token: bytes) -> str:
+    return hashlib.sha256(token).hexdigest()[:12]
 
 
 def _refusal(message: str) -> ApiError:

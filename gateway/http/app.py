@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from gateway.bus.gateway_report import GatewayReport
 from gateway.bus.history import History
+from gateway.bus.tickets import TicketStore
 from gateway.fanout.hub import Hub
 from gateway.feed_view import FeedView
 from gateway.http.access import Access
@@ -26,6 +27,7 @@ from gateway.http.page import Page
 from gateway.http.stored_values import StoredValues
 from gateway.http.stream_fields import SYMBOL_STREAMS
 from gateway.http.streams import Streams
+from gateway.http.tickets import Tickets
 from gateway.settings import GatewaySettings
 
 
@@ -42,7 +44,8 @@ def create_app(
 
     ``report`` gives what the gateway says of itself, ``now`` the time, RFC 3339.
     """
-    access = Access(settings.api_token, client)
+    access = Access(settings.api_token, TicketStore(client))
+    limit = settings.max_topics_per_client
     return Starlette(
         routes=routes(
             Streams(
@@ -53,10 +56,11 @@ def create_app(
                 history=History(client),
                 now=now,
             ),
-            StoredValues(access, client, limit=settings.max_topics_per_client),
+            Tickets(access, limit=limit),
+            StoredValues(access, client, limit=limit),
             Health(access, client, hub=hub, feed=feed, report=report),
             Page(),
-            OpenApi(limit=settings.max_topics_per_client),
+            OpenApi(limit=limit),
         ),
         middleware=cors(settings.cors_origins),
         exception_handlers={
@@ -68,7 +72,12 @@ def create_app(
 
 
 def routes(
-    streams: Streams, stored: StoredValues, health: Health, page: Page, openapi: OpenApi
+    streams: Streams,
+    tickets: Tickets,
+    stored: StoredValues,
+    health: Health,
+    page: Page,
+    openapi: OpenApi,
 ) -> list[Route]:
     """Return the table of everything that is served."""
     return [
@@ -80,7 +89,7 @@ def routes(
             for name, stream in SYMBOL_STREAMS.items()
         ),
         Route("/api/stream/status", health.status),
-        Route("/api/stream/ticket", streams.issue_ticket, methods=["POST"]),
+        Route("/api/stream/ticket", tickets.issue, methods=["POST"]),
         Route("/api/prices", stored.prices),
         Route("/api/bars", stored.bars),
         Route("/healthz", health.alive),

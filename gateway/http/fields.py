@@ -2,7 +2,7 @@
 
 The struct tells the names, the forms and the bounds; ``openapi`` reads the same. What is in no
 field is ignored, since proxies and caches add parameters of their own, unless it looks like one of
-ours misspelt.
+ours misspelt, or the struct forbids it.
 """
 
 import re
@@ -72,9 +72,10 @@ def _number(text: str) -> float | str:
 
 def _checked(given: Mapping[str, Any], fields: type[Fields]) -> Fields:
     properties = properties_of(fields)
+    strict = fields.__struct_config__.forbid_unknown_fields
     for name in given.keys() - properties.keys():
         for right in properties:
-            if _singular(name) == _singular(right):
+            if strict or _singular(name) == _singular(right):
                 hint = f"write {right}: {properties[right]['description']}"
                 raise ApiError(400, "misspelt", f"there is no {name!r}", hint)
     try:

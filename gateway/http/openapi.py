@@ -19,6 +19,7 @@ REFUSALS = {
     400: "The query or the body is wrong: `bad_body` `bad_symbol` `bad_topic` `bad_value` "
     "`misspelt` `no_symbols` `no_topics` `too_many_bars` `too_many_symbols` `too_many_topics`",
     401: "`unauthorized`: no token, a wrong one, a used ticket",
+    403: "`topic_denied`: the ticket is for other topics",
     404: "`unknown_path`",
     408: "`request_timeout`: the body has not come to its end",
     413: "`body_too_large`",
@@ -141,7 +142,9 @@ def _asked(fields: type[msgspec.Struct], limit: int) -> Json:
         del properties[name]["default"]
     for name in properties.keys() & set(LIMITED):
         properties[name] |= {"minItems": 1, "maxItems": limit}
-    schema = {"type": "object", "properties": properties}
+    schema: Json = {"type": "object", "properties": properties}
+    if fields.__struct_config__.forbid_unknown_fields:
+        schema["additionalProperties"] = False
     return {**schema, "required": required} if required else schema
 
 

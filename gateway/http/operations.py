@@ -8,6 +8,7 @@ import msgspec
 from gateway.http import answers
 from gateway.http.stored_values import PriceFields, StoredBarFields
 from gateway.http.stream_fields import SYMBOL_STREAMS, TopicFields
+from gateway.http.tickets import TicketFields
 from shared.topics import KINDS
 
 BEARER = ("bearer",)
@@ -53,8 +54,8 @@ def _streams(
             security=BEARER_OR_TICKET,
         )
         for method, more, refusals in (
-            ("GET", "", (400, 401, 503)),
-            ("POST", ", for long lists", (400, 401, 408, 413, 415, 503)),
+            ("GET", "", (400, 401, 403, 503)),
+            ("POST", ", for long lists", (400, 401, 403, 408, 413, 415, 503)),
         )
     ]
 
@@ -75,7 +76,8 @@ OPERATIONS: Sequence[Operation] = (
         "/api/stream/ticket",
         "Let one stream in where no header can be sent",
         {201: answers.Ticket},
-        refusals=(401, 503),
+        refusals=(400, 401, 408, 413, 415, 503),
+        fields=TicketFields,
         security=BEARER,
     ),
     Operation(

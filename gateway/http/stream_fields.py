@@ -43,6 +43,7 @@ _ORDERED_TOPIC = _topics_of(kind for kind in KINDS if kind in ORDERED)
 
 Symbol = Annotated[str, Meta(extra_json_schema={"pattern": f"^{_SYMBOL}$"})]
 SymbolOrAll = Annotated[str, Meta(extra_json_schema={"pattern": rf"^({_SYMBOL}|\*)$"})]
+PlainTopic = Annotated[str, Meta(extra_json_schema={"pattern": f"^({_topics_of(KINDS)})$"})]
 Topic = Annotated[
     str,
     Meta(extra_json_schema={"pattern": rf"^(({_MERGE_TOPIC})(@{_SECONDS})?|{_ORDERED_TOPIC})$"}),

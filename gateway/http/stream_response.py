@@ -18,7 +18,7 @@ from gateway.fanout.channel import Channel
 from gateway.fanout.client import Client
 from gateway.fanout.hub import Hub
 from gateway.fanout.ordered_channel import OrderedChannel
-from gateway.fanout.sink import AsgiSink, TransportSink
+from gateway.fanout.sink import AsgiSink, Sink, TransportSink
 from gateway.http.server import connection_of
 from gateway.http.stream_request import StreamRequest
 from shared.redis_source import REDIS_ERRORS
@@ -30,10 +30,20 @@ HEADERS = {
 
 
 class StreamResponse(EventSourceResponse):
-    """Opens a stream in the hub. ``greeting`` is the bytes of its ``hello``."""
+    """Opens a stream in the hub. ``greeting`` is the bytes of its ``hello``.
+
+    ``principal`` is who may change it.
+    """
 
     def __init__(
-        self, hub: Hub, history: History, request: StreamRequest, *, stream_id: str, greeting: bytes
+        self,
+        hub: Hub,
+        history: History,
+        request: StreamRequest,
+        *,
+        stream_id: str,
+        greeting: bytes,
+        principal: str,
     ) -> None:
         super().__init__(iter(()), headers=HEADERS, ping=0, sep="\n")
         self._hub = hub
@@ -41,6 +51,7 @@ class StreamResponse(EventSourceResponse):
         self._request = request
         self._stream_id = stream_id
         self._greeting = greeting
+        self._principal = principal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer HEAD with headers alone, GET and POST with the stream."""
@@ -53,17 +64,20 @@ class StreamResponse(EventSourceResponse):
             await self._serve_portably(receive, send)
         else:
             transport = connection.take()
-            client = self._hub.open(self._stream_id, TransportSink(transport))
+            client = self._open(TransportSink(transport))
             connection.on_lost = partial(self._hub.leave, client)
             if transport.is_closing():  # it was lost before there was somebody to tell
                 self._hub.leave(client)
             else:
                 await self._begin(client)
 
+    def _open(self, sink: Sink) -> Client:
+        return self._hub.open(self._stream_id, sink, self._principal)
+
     async def _serve_portably(self, receive: Receive, send: Send) -> None:
         """Do the same through ASGI alone, at the price of three tasks."""
         sink = AsgiSink()
-        client = self._hub.open(self._stream_id, sink)
+        client = self._open(sink)
 
         async def watch_peer() -> None:
             while (await receive())["type"] != "http.disconnect":

@@ -1,7 +1,8 @@
-"""The endpoints that are streams, and the tickets that let browsers in."""
+"""The endpoints that are streams."""
 
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import msgspec
@@ -12,8 +13,8 @@ from gateway import events
 from gateway.bus.history import History
 from gateway.fanout.hub import Hub
 from gateway.http import fields, json_body
-from gateway.http.access import TICKET_SECONDS, Access
-from gateway.http.json_response import json_response
+from gateway.http.access import Access
+from gateway.http.api_error import ApiError
 from gateway.http.stream_fields import SymbolStream, TopicFields
 from gateway.http.stream_request import StreamRequest, StreamRequests
 from gateway.http.stream_response import StreamResponse
@@ -62,28 +63,32 @@ class Streams:
 
         return endpoint
 
-    async def issue_ticket(self, request: Request) -> Response:
-        """``POST /api/stream/ticket``: what lets a browser's EventSource in."""
-        self._access.check(request)
-        ticket = await self._access.issue_ticket()
-        return json_response({"ticket": ticket, "expires_in": TICKET_SECONDS}, 201)
-
     async def _open(self, request: Request, asked: StreamRequest) -> Response:
-        await self._access.check_stream(request)  # last, so that a mistake costs no ticket
+        principal = await self._access.check_stream(request)  # last: a mistake costs no ticket
+        allowed, denied = principal.divide(asked.topics)
+        if not allowed:
+            raise _nothing_allowed(denied)
+        if denied:
+            asked = replace(asked, intervals={each: asked.intervals[each] for each in allowed})
         stream_id = f"{self._gateway_id}-{secrets.token_hex(6)}"
         hello = events.Hello(
             stream_id=stream_id,
             server_time=self._now(),
             heartbeat_seconds=self._settings.heartbeat_seconds,
             topics=list(asked.topics),
-            denied=[],
+            denied=denied,
             interval=asked.interval,
             intervals=asked.own_intervals or msgspec.UNSET,
             resumed=asked.cursor is not None,
             event_id=str(self._hub.newest),
         )
         return StreamResponse(
-            self._hub, self._history, asked, stream_id=stream_id, greeting=events.hello(hello)
+            self._hub,
+            self._history,
+            asked,
+            stream_id=stream_id,
+            greeting=events.hello(hello),
+            principal=principal.name,
         )
 
 
@@ -92,6 +97,15 @@ async def _fields_of(request: Request, known: type[Fields]) -> Fields:
     if request.method == "POST":
         return fields.from_json(await json_body.read(request), known)
     return fields.from_query(request.query_params.multi_items(), known)
+
+
+def _nothing_allowed(denied: list[str]) -> ApiError:
+    return ApiError(
+        403,
+        "topic_denied",
+        f"the ticket is for other topics, not for {' '.join(denied)}",
+        "name them when the ticket is issued: POST /api/stream/ticket",
+    )
 
 
 def _cursor(request: Request) -> str | None:

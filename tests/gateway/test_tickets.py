@@ -1,10 +1,17 @@
 """Tickets: how a browser's EventSource, which sends no header, is let in."""
 
+import asyncio
 import hashlib
+import json
+from contextlib import suppress
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from gateway.http.api_error import ApiError
+from gateway.http.tickets import topics_of
 from shared.redis_source import RedisSource
 from shared.valkey_server import ValkeyServer
 from tests.event_stream import open_stream
@@ -13,9 +20,10 @@ from tests.services import running_gateway
 TOKEN = {"Authorization": "Bearer right-one"}
 
 
-async def _issue(url: str) -> str:
+async def _issue(url: str, *topics: str) -> str:
+    body = {"topics": topics} if topics else None
     async with httpx.AsyncClient() as client:
-        answer = await client.post(f"{url}/api/stream/ticket", headers=TOKEN)
+        answer = await client.post(f"{url}/api/stream/ticket", headers=TOKEN, json=body)
     assert answer.status_code == 201
     assert answer.json()["expires_in"] == 30
     ticket: str = answer.json()["ticket"]
@@ -45,6 +53,133 @@ async def test_any_gateway_accepts_it(any_source: RedisSource) -> None:
         running_gateway(any_source, api_token="right-one") as other,
     ):
         assert await _status(other, ticket=await _issue(url)) == 200
+
+
+async def test_of_many_who_come_with_it_at_once_to_two_gateways_exactly_one_gets_in(
+    any_source: RedisSource,
+) -> None:
+    async with (
+        running_gateway(any_source, api_token="right-one") as url,
+        running_gateway(any_source, api_token="right-one") as other,
+    ):
+        for _ in range(5):
+            ticket = await _issue(url)
+            statuses = await asyncio.gather(
+                *(_status(gateway, ticket=ticket) for gateway in (url, other) for _ in range(4))
+            )
+            assert sorted(statuses) == [200, *[401] * 7]
+
+
+async def test_a_ticket_opens_the_topics_that_it_is_for_and_names_the_others(
+    any_source: RedisSource,
+) -> None:
+    async with running_gateway(any_source, api_token="right-one") as url:
+        ticket = await _issue(url, "price:spy", "status:IBM", "news:*")
+        async with open_stream(url, symbols="SPY,IBM,BAC", ticket=ticket) as stream:
+            await stream.until_kind("ready")
+
+    [hello] = stream.of("hello")
+    assert hello["topics"] == ["price:SPY", "status:SPY", "status:IBM"]
+    assert hello["denied"] == ["price:IBM", "price:BAC", "status:BAC"]
+    assert {price["symbol"] for price in stream.of("price")} == {"SPY"}
+
+
+async def test_a_ticket_of_which_nothing_is_asked_for_opens_nothing(
+    any_source: RedisSource,
+) -> None:
+    async with (
+        running_gateway(any_source, api_token="right-one") as url,
+        httpx.AsyncClient() as client,
+    ):
+        ticket = await _issue(url, "quote:SPY", "price:IBM")
+        answer = await client.get(f"{url}/api/stream/prices?symbols=SPY&ticket={ticket}")
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "topic_denied")
+    assert "price:SPY status:SPY" in answer.json()["error"]["message"]
+
+
+BAD_BODIES = [
+    ("{", "bad_body", "truncated"),
+    ("SPY", "bad_body", "malformed"),
+    ("[]", "bad_body", "not a JSON object"),
+    ('{"topics": "price:SPY"}', "bad_value", "topics='price:SPY'"),
+    ('{"topics": null}', "bad_value", "topics=None"),
+    ('{"topics": ["price:SPY", 7]}', "bad_value", "topics=['price:SPY', 7]"),
+    ('{"topic": ["price:SPY"]}', "misspelt", "'topic'"),
+    ('{"symbols": ["SPY"]}', "misspelt", "'symbols'"),
+    ('{"topics": []}', "no_topics", "topics is empty"),
+    ('{"topics": ["spot:SPY"]}', "bad_topic", "'spot:SPY'"),
+    ('{"topics": ["SPY"]}', "bad_topic", "'SPY'"),
+    ('{"topics": ["price:SPY", "price:1BM"]}', "bad_topic", "'price:1BM'"),
+    ('{"topics": ["price:SPY@1"]}', "bad_topic", "'price:SPY@1'"),
+    ('{"topics": ["price:*"]}', "bad_topic", "'price:*'"),
+    ('{"topics": ["price:A", "price:B", "price:C", "price:D"]}', "too_many_topics", "4 topics"),
+]
+
+
+@pytest.mark.parametrize(("body", "code", "says"), BAD_BODIES)
+async def test_a_ticket_is_refused_by_the_value_that_is_wrong(
+    body: str, code: str, says: str
+) -> None:
+    async with (
+        running_gateway(
+            RedisSource("memory://"), api_token="right-one", max_topics_per_client=3
+        ) as url,
+        httpx.AsyncClient() as client,
+    ):
+        answer = await client.post(f"{url}/api/stream/ticket", headers=TOKEN, content=body)
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (400, code)
+    assert says in error["message"]
+    assert error["hint"]
+
+
+@pytest.mark.parametrize("body", ["", "{}"])
+async def test_a_ticket_that_names_no_topics_opens_whatever_the_token_may_watch(
+    any_source: RedisSource, body: str
+) -> None:
+    async with (
+        running_gateway(any_source, api_token="right-one") as url,
+        httpx.AsyncClient() as client,
+    ):
+        answer = await client.post(f"{url}/api/stream/ticket", headers=TOKEN, content=body)
+        ticket = answer.json()["ticket"]
+        async with open_stream(url, symbols="SPY", ticket=ticket) as stream:
+            [hello] = await stream.until_kind("hello")
+
+    assert (hello["topics"], hello["denied"]) == (["price:SPY", "status:SPY"], [])
+
+
+@given(
+    st.binary()
+    | st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.just("topics") | st.text(), inner),
+    ).map(lambda value: json.dumps(value).encode())
+)
+def test_whatever_the_body_is_it_is_understood_or_refused(body: bytes) -> None:
+    with suppress(ApiError):
+        topics = topics_of(body, 10)
+        assert topics is None or len(topics) > 0
+
+
+@pytest.mark.parametrize("body", [b'{"topics":' + b"[" * 100_000, b'{"topics":["\xff"]}'])
+def test_a_body_that_is_made_to_break_the_decoder_is_refused(body: bytes) -> None:
+    with pytest.raises(ApiError, match="the body is not a JSON object"):
+        topics_of(body, 10)
+
+
+async def test_a_ticket_that_another_version_stored_is_unknown(any_source: RedisSource) -> None:
+    async with (
+        running_gateway(any_source, api_token="right-one") as url,
+        any_source.client("test") as client,
+    ):
+        ticket = await _issue(url)
+        [key] = [key async for key in client.scan_iter(match="ticket:*")]
+        await client.set(key, b"{}")
+
+        assert await _status(url, ticket=ticket) == 401
 
 
 async def test_neither_a_mistake_in_the_query_nor_a_head_costs_the_ticket(
@@ -96,6 +231,10 @@ async def test_only_its_hash_is_stored_and_not_for_long(any_source: RedisSource)
 
     assert key == b"ticket:" + hashlib.sha256(ticket.encode()).hexdigest().encode()
     assert ticket.encode() not in (value or b"")
+    assert json.loads(value or b"") == {
+        "principal": hashlib.sha256(b"right-one").hexdigest()[:12],
+        "topics": None,
+    }
     assert 0 < life <= 30
 
 

@@ -20,6 +20,7 @@ from gateway.http.page import Page
 from gateway.http.stored_values import StoredBarFields, StoredValues
 from gateway.http.stream_fields import AnySymbolFields, BarFields, TopicFields
 from gateway.http.streams import Streams
+from gateway.http.tickets import Tickets
 from ingest.upstream.feed_error import _MEANING
 from shared import keys, topics
 from shared.alarm import Alarm, AlarmCode
@@ -70,6 +71,7 @@ def routes() -> list[Route]:
     """Return what the gateway serves; the table needs no part of a running gateway."""
     return app.routes(
         Streams.__new__(Streams),
+        Tickets.__new__(Tickets),
         StoredValues.__new__(StoredValues),
         Health.__new__(Health),
         Page.__new__(Page),
@@ -223,6 +225,7 @@ def test_the_lives_of_keys_in_the_reference_are_those_of_the_code() -> None:
         "`ingest:status`, key and channel": f"{keys.INGEST_STATUS_MILLISECONDS / 1000:g} s",
         f"`{keys.INTEREST}`": f"{keys.INTEREST_MILLISECONDS // 1000} s",
         "`gateway:<id>`": f"{keys.GATEWAY_SECONDS} s",
+        "`ticket:<sha256>`": f"{keys.TICKET_SECONDS} s",
     }
 
     for key, life in lives.items():
