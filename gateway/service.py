@@ -8,20 +8,22 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import partial
 
 import structlog
 from redis.asyncio import Redis
 
 from gateway import events
 from gateway.bus import gateway_report
+from gateway.bus.gateway_report import GatewayReport
 from gateway.bus.interest import Interest
 from gateway.bus.stream_changes import StreamChanges
+from gateway.bus.stream_claims import StreamClaims
 from gateway.bus.stream_topics import StreamTopics
 from gateway.bus.subscriber import Subscriber
 from gateway.fanout.hub import Hub
 from gateway.feed_view import FeedView
 from gateway.http import open_files
+from gateway.http.admission import Admission
 from gateway.http.app import create_app
 from gateway.http.listener import listen
 from gateway.http.server import Server, make_server
@@ -43,6 +45,9 @@ one that does not read and one that is not there any more are the same."""
 
 RETRY_MS = (500, 3_000)
 """Clients come back after a random time in this range, so that they do not come all at once."""
+
+BUSY_RETRY_MS = (5_000, 15_000)
+"""The same for those for whom there was no room."""
 
 
 class GatewayService:
@@ -88,13 +93,8 @@ class GatewayService:
                 on_connect=interest.redis_connected,
             )
             hub.on_change += [subscriber.topics_changed, interest.topics_changed]
-            report = partial(gateway_report.report_of, gateway_id, hub, feed, _now())
-            app = create_app(self._settings, client, hub=hub, feed=feed, report=report, now=_now)
-            server = make_server(
-                app,
-                access_log=self._settings.access_log,
-                forwarded_allow_ips=self._settings.forwarded_allow_ips,
-            )
+            claims = StreamClaims(client, gateway_id, _limits(self._settings))
+            server, report = self._server(client, gateway_id, hub, feed, claims)
             async with asyncio.TaskGroup() as tasks:
                 background = [
                     tasks.create_task(work)
@@ -102,6 +102,7 @@ class GatewayService:
                         subscriber.run(),
                         interest.run(),
                         changes.run(),
+                        claims.run(),
                         self._housekeep(hub, feed),
                         self._heartbeat(hub, feed),
                         _every(REPORT_SECONDS, lambda: gateway_report.store(client, report())),
@@ -131,6 +132,38 @@ class GatewayService:
         )
         hub.feed.frame = events.feed(feed.event)
         return hub, feed, interest
+
+    def _server(
+        self, client: Redis, gateway_id: str, hub: Hub, feed: FeedView, claims: StreamClaims
+    ) -> tuple[Server, Callable[[], GatewayReport]]:
+        started = _now()
+        admission = Admission(
+            self._settings.max_clients,
+            claims,
+            newest=lambda: hub.newest,
+            retry_ms=lambda: self._random.randint(*BUSY_RETRY_MS),
+        )
+
+        def report() -> GatewayReport:
+            return gateway_report.report_of(
+                gateway_id, hub, feed, busy=admission.busy, started=started
+            )
+
+        app = create_app(
+            self._settings,
+            client,
+            hub=hub,
+            feed=feed,
+            admission=admission,
+            report=report,
+            now=_now,
+        )
+        server = make_server(
+            app,
+            access_log=self._settings.access_log,
+            forwarded_allow_ips=self._settings.forwarded_allow_ips,
+        )
+        return server, report
 
     async def _serve(self, server: Server, stop: asyncio.Event) -> None:
         assert self.listener is not None  # noqa: S101 - run() has bound it
@@ -172,6 +205,15 @@ class GatewayService:
             if not client.left:
                 hub.end(client, "shutdown")
             await asyncio.sleep(seconds / len(clients))
+
+
+def _limits(settings: GatewaySettings) -> dict[str, int]:
+    """Return the limits that hold over all gateways, by what each is counted by."""
+    given = {
+        "principal": settings.max_streams_per_principal,
+        "address": settings.max_streams_per_address,
+    }
+    return {counted: limit for counted, limit in given.items() if limit is not None}
 
 
 def _now() -> str:

@@ -63,6 +63,8 @@ class GatewaySettings(CommonSettings):
     cors_origins: Annotated[tuple[Origin, ...], NoDecode] = ()
     max_clients: int = Field(10000, ge=1)
     max_topics_per_client: int = Field(500, ge=1)
+    max_streams_per_principal: int | None = Field(None, ge=1)
+    max_streams_per_address: int | None = Field(None, ge=1)
 
     access_log: bool = False
 

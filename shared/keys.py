@@ -46,6 +46,10 @@ HISTORY_LENGTHS = MappingProxyType(
 
 GATEWAY_SECONDS = 15
 
+STREAMS = "{streams}"
+"""Set of the keys in which gateways count their open streams (``streams_key``)."""
+STREAMS_MILLISECONDS = 15_000
+
 TICKET_SECONDS = 30
 
 
@@ -65,6 +69,11 @@ def history_key(topic: str) -> str:
 def gateway_key(gateway_id: str) -> str:
     """Return the key under which a gateway reports itself."""
     return f"gateway:{gateway_id}"
+
+
+def streams_key(gateway_id: str) -> str:
+    """Return the key of a gateway's open streams: a hash of ``<limit> <who>`` → how many."""
+    return f"{STREAMS}:{gateway_id}"
 
 
 def ticket_key(digest: str) -> str:

@@ -18,6 +18,7 @@ class GatewayReport(msgspec.Struct, kw_only=True):
     topics: int
     stalled: int
     refused: int
+    busy: int
     lag_ms: float | None
     started: str
 
@@ -26,14 +27,17 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(GatewayReport).decode
 
 
-def report_of(gateway_id: str, hub: Hub, feed: FeedView, started: str) -> GatewayReport:
-    """Return the present state of a gateway."""
+def report_of(
+    gateway_id: str, hub: Hub, feed: FeedView, *, busy: int, started: str
+) -> GatewayReport:
+    """Return the present state of a gateway; ``busy`` counts those for whom was no room."""
     return GatewayReport(
         gateway_id=gateway_id,
         clients=len(hub.clients),
         topics=len(hub.channels),
         stalled=len(hub.flusher.stalled),
         refused=hub.refused,
+        busy=busy,
         lag_ms=feed.event.lag_ms,
         started=started,
     )

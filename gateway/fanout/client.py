@@ -30,6 +30,7 @@ class Client:
         "channels",
         "cohort",
         "left",
+        "on_end",
         "on_leave",
         "principal",
         "sink",
@@ -37,9 +38,13 @@ class Client:
         "stream_id",
     )
 
-    def __init__(self, stream_id: str, sink: Sink, principal: str) -> None:
+    def __init__(
+        self, stream_id: str, sink: Sink, principal: str, on_end: Callable[[], None]
+    ) -> None:
         self.stream_id = stream_id
         self.principal = principal
+        self.on_end = on_end
+        """What gives its place back."""
         self.sink = sink
         self.channels: Sequence[Channel] = ()
         """What it holds until it joins a cohort, which holds them then."""

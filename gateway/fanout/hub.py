@@ -65,9 +65,18 @@ class Hub:
         self._cohorts: dict[tuple[Lane, ...], Cohort] = {}
         self._holding = False
 
-    def open(self, stream_id: str, sink: Sink, principal: str = "") -> Client:
-        """Add a stream that watches nothing yet. ``principal``: who may change it."""
-        client = self.clients[stream_id] = Client(stream_id, sink, principal)
+    def open(
+        self,
+        stream_id: str,
+        sink: Sink,
+        principal: str = "",
+        on_end: Callable[[], None] = lambda: None,
+    ) -> Client:
+        """Add a stream that watches nothing yet. ``principal``: who may change it.
+
+        ``on_end`` is called when it leaves.
+        """
+        client = self.clients[stream_id] = Client(stream_id, sink, principal, on_end)
         return client
 
     def watch(self, topics: Iterable[str]) -> list[Channel]:
@@ -140,6 +149,7 @@ class Hub:
         client.sink.close()
         if client.on_leave is not None:
             client.on_leave()
+        client.on_end()
 
     def end(self, client: Client, reason: ByeReason) -> None:
         """Say goodbye to a client, after what was waiting for it."""

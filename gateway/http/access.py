@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Sequence
+from contextlib import suppress
 
 from pydantic import SecretStr
 from starlette.requests import Request
@@ -75,6 +76,16 @@ class Access:
             return await self._tickets.issue(principal)
         except REDIS_ERRORS as error:
             raise _no_redis() from error
+
+    async def give_back(self, request: Request, principal: Principal) -> None:
+        """Make the ticket good again of a stream that found no room.
+
+        An EventSource comes back by itself with the request that it has, ticket and all.
+        """
+        ticket = self._ticket_of(request)
+        if ticket is not None:
+            with suppress(*REDIS_ERRORS):
+                await self._tickets.keep(ticket, principal)
 
     def _ticket_of(self, request: Request) -> str | None:
         """Return the ticket, or None where it does not matter."""

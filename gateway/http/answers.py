@@ -114,6 +114,7 @@ class Status(msgspec.Struct):
     stream_count: int
     session: Session
     clients: int
+    busy: int
     feed: events.Feed
     ingest: IngestStatus | None
     gateways: list[GatewayReport]

@@ -14,6 +14,7 @@ from gateway.bus.tickets import TicketStore
 from gateway.fanout.hub import Hub
 from gateway.feed_view import FeedView
 from gateway.http.access import Access
+from gateway.http.admission import Admission, BusyError
 from gateway.http.api_error import (
     ApiError,
     answer_api_error,
@@ -37,6 +38,7 @@ def create_app(
     *,
     hub: Hub,
     feed: FeedView,
+    admission: Admission,
     report: Callable[[], GatewayReport],
     now: Callable[[], str],
 ) -> Starlette:
@@ -51,6 +53,7 @@ def create_app(
             Streams(
                 settings,
                 access,
+                admission,
                 gateway_id=report().gateway_id,
                 hub=hub,
                 history=History(client),
@@ -65,6 +68,7 @@ def create_app(
         middleware=cors(settings.cors_origins),
         exception_handlers={
             ApiError: answer_api_error,
+            BusyError: admission.answer,
             ClientDisconnect: answer_nobody,
             HTTPException: answer_http_exception,
         },

@@ -79,6 +79,7 @@ class Health:
             "stream_count": len(active),
             "session": "unknown" if report is None else report.session,
             "clients": sum(each.clients for each in (mine, *others)),
+            "busy": sum(each.busy for each in (mine, *others)),
             "feed": self._feed.event,
             "ingest": None if report is None else msgspec.Raw(stored or b""),
             "gateways": [mine, *others],

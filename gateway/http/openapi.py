@@ -24,6 +24,7 @@ REFUSALS = {
     408: "`request_timeout`: the body has not come to its end",
     413: "`body_too_large`",
     415: "`unsupported_media_type`: the body is no JSON",
+    429: "`busy`: there is no room; who accepts `text/event-stream` gets 200 and a `bye` instead",
     503: "`redis_unavailable`",
 }
 

@@ -54,8 +54,8 @@ def _streams(
             security=BEARER_OR_TICKET,
         )
         for method, more, refusals in (
-            ("GET", "", (400, 401, 403, 503)),
-            ("POST", ", for long lists", (400, 401, 403, 408, 413, 415, 503)),
+            ("GET", "", (400, 401, 403, 429, 503)),
+            ("POST", ", for long lists", (400, 401, 403, 408, 413, 415, 429, 503)),
         )
     ]
 

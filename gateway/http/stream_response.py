@@ -5,7 +5,7 @@ nothing of the request is kept: ten thousand streams are ten thousand sockets an
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -32,7 +32,7 @@ HEADERS = {
 class StreamResponse(EventSourceResponse):
     """Opens a stream in the hub. ``greeting`` is the bytes of its ``hello``.
 
-    ``principal`` is who may change it.
+    ``principal`` is who may change it; ``on_end`` is called when it is over.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class StreamResponse(EventSourceResponse):
         stream_id: str,
         greeting: bytes,
         principal: str,
+        on_end: Callable[[], None],
     ) -> None:
         super().__init__(iter(()), headers=HEADERS, ping=0, sep="\n")
         self._hub = hub
@@ -52,13 +53,18 @@ class StreamResponse(EventSourceResponse):
         self._stream_id = stream_id
         self._greeting = greeting
         self._principal = principal
+        self._on_end = on_end
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer HEAD with headers alone, GET and POST with the stream."""
         if scope["method"] == "HEAD":
             await super().__call__(scope, receive, send)
             return
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        except BaseException:
+            self._on_end()
+            raise
         connection = connection_of(scope)
         if connection is None:
             await self._serve_portably(receive, send)
@@ -72,7 +78,7 @@ class StreamResponse(EventSourceResponse):
                 await self._begin(client)
 
     def _open(self, sink: Sink) -> Client:
-        return self._hub.open(self._stream_id, sink, self._principal)
+        return self._hub.open(self._stream_id, sink, self._principal, self._on_end)
 
     async def _serve_portably(self, receive: Receive, send: Send) -> None:
         """Do the same through ASGI alone, at the price of three tasks."""

@@ -14,10 +14,12 @@ from gateway.bus.history import History
 from gateway.fanout.hub import Hub
 from gateway.http import fields, json_body
 from gateway.http.access import Access
+from gateway.http.admission import Admission, BusyError
 from gateway.http.api_error import ApiError
 from gateway.http.stream_fields import SymbolStream, TopicFields
 from gateway.http.stream_request import StreamRequest, StreamRequests
 from gateway.http.stream_response import StreamResponse
+from gateway.principal import Principal
 from gateway.settings import GatewaySettings
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -31,6 +33,7 @@ class Streams:
         self,
         settings: GatewaySettings,
         access: Access,
+        admission: Admission,
         *,
         gateway_id: str,
         hub: Hub,
@@ -39,6 +42,7 @@ class Streams:
     ) -> None:
         self._settings = settings
         self._access = access
+        self._admission = admission
         self._gateway_id = gateway_id
         self._hub = hub
         self._history = history
@@ -49,6 +53,7 @@ class Streams:
 
     async def topics(self, request: Request) -> Response:
         """``GET /api/stream?topics=``: many kinds on one stream."""
+        self._admission.check_room()
         asked = await _fields_of(request, TopicFields)
         return await self._open(request, self._requests.of_topics(asked, _cursor(request)))
 
@@ -56,6 +61,7 @@ class Streams:
         """Return the endpoint of a stream by symbol: ``GET /api/stream/trades?symbols=``."""
 
         async def endpoint(request: Request) -> Response:
+            self._admission.check_room()
             asked = await _fields_of(request, stream.fields)
             return await self._open(
                 request, self._requests.of_symbols(stream, asked, _cursor(request))
@@ -70,6 +76,7 @@ class Streams:
             raise _nothing_allowed(denied)
         if denied:
             asked = replace(asked, intervals={each: asked.intervals[each] for each in allowed})
+        on_end = await self._admit(request, principal)
         stream_id = f"{self._gateway_id}-{secrets.token_hex(6)}"
         hello = events.Hello(
             stream_id=stream_id,
@@ -89,7 +96,19 @@ class Streams:
             stream_id=stream_id,
             greeting=events.hello(hello),
             principal=principal.name,
+            on_end=on_end,
         )
+
+    async def _admit(self, request: Request, principal: Principal) -> Callable[[], None]:
+        """Take a place for a stream, which a HEAD does not open; return what gives it back."""
+        if request.method == "HEAD":
+            return lambda: None
+        try:
+            address = request.client.host if request.client is not None else ""
+            return await self._admission.admit(principal, address)
+        except BusyError:
+            await self._access.give_back(request, principal)
+            raise
 
 
 async def _fields_of(request: Request, known: type[Fields]) -> Fields:

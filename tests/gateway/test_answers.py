@@ -7,8 +7,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from gateway.bus import gateway_report
+from gateway.bus.stream_claims import StreamClaims
 from gateway.fanout.hub import Hub
 from gateway.feed_view import FeedView
+from gateway.http.admission import Admission
 from gateway.http.app import create_app
 from gateway.http.page import MEDIA_TYPES
 from gateway.settings import GatewaySettings
@@ -66,6 +68,7 @@ async def test_status_tells_what_the_contract_says(any_source: RedisSource) -> N
         "stream_count",
         "session",
         "clients",
+        "busy",
         "feed",
         "ingest",
         "gateways",
@@ -179,12 +182,15 @@ def test_starlettes_test_client_reads_a_stream(symbols: str) -> None:
         for channel in hub.watch([f"price:{symbol}" for symbol in symbols.split(",")]):
             channel.loaded.set()
         async with RedisSource("memory://").client("test") as client:
+            claims = StreamClaims(client, "g", {})
+            admission = Admission(1, claims, newest=lambda: hub.newest, retry_ms=lambda: 5_000)
             app = create_app(
                 settings,
                 client,
                 hub=hub,
                 feed=feed,
-                report=lambda: gateway_report.report_of("g", hub, feed, ""),
+                admission=admission,
+                report=lambda: gateway_report.report_of("g", hub, feed, busy=0, started=""),
                 now=lambda: "",
             )
             await app(scope, receive, send)  # type: ignore[arg-type]

@@ -133,7 +133,7 @@ def test_the_pattern_of_a_topic_is_what_is_accepted(topic: str, right: bool) -> 
 
 def test_every_refusal_that_an_endpoint_gives_is_told_under_its_status() -> None:
     source = "\n".join(path.read_text() for path in modules("gateway"))
-    refusals = re.findall(r"ApiError\(\s*(\d{3}),\s*\"(\w+)\"", source)
+    refusals = re.findall(r"(?:ApiError|__init__)\(\s*(\d{3}),\s*\"(\w+)\"", source)
     by_router = {"405"}
 
     assert len(refusals) > 10

@@ -138,7 +138,7 @@ def test_every_event_that_anybody_makes_has_its_place_above() -> None:
 
 def test_every_state_and_reason_is_in_the_reference() -> None:
     text = words(told("Events"))
-    served = {"shutdown", "slow", "unavailable"}
+    served = {"shutdown", "slow", "unavailable", "busy"}
 
     assert set(get_args(NoPriceReason)) | {"unknown_symbol"} <= text
     assert {*get_args(FeedState), "down", "ingest_lost"} <= text
@@ -183,7 +183,7 @@ def test_what_is_in_the_lists_of_the_report_is_in_the_reference() -> None:
 
 def test_every_refusal_is_in_the_reference() -> None:
     source = "\n".join(path.read_text() for path in source_modules())
-    refusals = set(re.findall(r"ApiError\(\s*\d{3},\s*\"(\w+)\"", source))
+    refusals = set(re.findall(r"(?:ApiError|__init__)\(\s*\d{3},\s*\"(\w+)\"", source))
 
     assert refusals
     assert refusals <= words(told("Refusals"))
@@ -202,7 +202,7 @@ def test_every_redis_key_is_in_the_reference() -> None:
     }
 
     assert {name for name in names if f"`{name}`" not in text} == set()
-    for made in ("gateway:<id>", "ticket:<sha256>"):
+    for made in ("gateway:<id>", "{streams}:<id>", "ticket:<sha256>"):
         assert f"`{made}`" in text
     for kind in (topics.PRICE, topics.STATUS, topics.QUOTE):
         assert f"`{keys.last_key(topics.topic(kind, 'SPY'))}`" in text
@@ -225,6 +225,7 @@ def test_the_lives_of_keys_in_the_reference_are_those_of_the_code() -> None:
         "`ingest:status`, key and channel": f"{keys.INGEST_STATUS_MILLISECONDS / 1000:g} s",
         f"`{keys.INTEREST}`": f"{keys.INTEREST_MILLISECONDS // 1000} s",
         "`gateway:<id>`": f"{keys.GATEWAY_SECONDS} s",
+        "`{streams}:<id>`": f"{keys.STREAMS_MILLISECONDS // 1000} s",
         "`ticket:<sha256>`": f"{keys.TICKET_SECONDS} s",
     }
 

@@ -28,6 +28,7 @@ const commands = {
     page.setViewportSize({ width, height })
       .then(() => page.emulateMedia({ colorScheme: dark ? "dark" : "light" })),
   screenshot: ({ path }) => page.screenshot({ path }).then(() => path),
+  evaluate: ({ script }) => page.evaluate(script),
   seen: () => ({ problems, urls }),
 };
 

@@ -1,0 +1,109 @@
+"""Room for one stream more: what a full gateway says, in a form that an EventSource survives."""
+
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway import events
+from gateway.bus.stream_claims import StreamClaims
+from gateway.http.api_error import ApiError
+from gateway.http.stream_response import HEADERS
+from gateway.principal import Principal
+from shared.event_id import EventId
+
+
+class BusyError(ApiError):
+    """There is no room. Who is refused may come back after ``retry_ms``."""
+
+    def __init__(self, message: str, hint: str, retry_ms: int) -> None:
+        seconds = str(math.ceil(retry_ms / 1000))
+        # A connection that waits to be used again would take the place of somebody else's.
+        super().__init__(
+            429, "busy", message, hint, {"Retry-After": seconds, "Connection": "close"}
+        )
+        self.retry_ms = retry_ms
+
+
+class Admission:
+    """Counts the streams of this gateway, and has them counted with those of the others.
+
+    ``limit`` is the most streams here. ``retry_ms`` draws a time of its own for everybody who is
+    refused, so that they do not come back together. ``newest`` gives the cursor.
+    """
+
+    def __init__(
+        self,
+        limit: int,
+        claims: StreamClaims,
+        *,
+        newest: Callable[[], EventId],
+        retry_ms: Callable[[], int],
+    ) -> None:
+        self.busy = 0
+        self._limit = limit
+        self._streams = 0
+        self._claims = claims
+        self._newest = newest
+        self._retry_ms = retry_ms
+
+    def check_room(self) -> None:
+        """Turn away who comes to a full gateway, before anything is done that costs the others.
+
+        Raises:
+            BusyError: ``MAX_CLIENTS`` streams are open here.
+        """
+        if self._streams >= self._limit:
+            raise self._refusal(
+                f"this gateway has {self._limit} streams open and takes no more",
+                "try again after Retry-After seconds; more gateways, or a larger MAX_CLIENTS, "
+                "make room",
+            )
+
+    async def admit(self, principal: Principal, address: str) -> Callable[[], None]:
+        """Take a place for a stream; return what gives it back.
+
+        Raises:
+            BusyError: there is none.
+        """
+        self.check_room()
+        who = {"principal": principal.name, "address": address}
+        self._streams += 1
+        try:
+            await self._claim(who)
+        except BaseException:
+            self._streams -= 1
+            raise
+        return partial(self._leave, who)
+
+    async def answer(self, request: Request, error: Exception) -> Response:
+        """Answer a ``BusyError``: 429, or a stream that ends where an EventSource has asked.
+
+        An EventSource gives up for good on anything but 200; this one comes back by itself.
+        """
+        assert isinstance(error, BusyError)  # noqa: S101 - Starlette looks handlers up by type
+        if "text/event-stream" not in request.headers.get("accept", ""):
+            return error.response()
+        return Response(
+            events.bye(self._newest(), "busy", error.retry_ms),
+            headers={**HEADERS, "X-Accel-Buffering": "no", "Connection": "close"},
+            media_type="text/event-stream",
+        )
+
+    async def _claim(self, who: Mapping[str, str]) -> None:
+        full = await self._claims.claim(who)
+        if full is not None:
+            raise self._refusal(
+                f"this {full} has all the streams open that MAX_STREAMS_PER_{full.upper()} allows",
+                "end one, or try again after Retry-After seconds",
+            )
+
+    def _leave(self, who: Mapping[str, str]) -> None:
+        self._streams -= 1
+        self._claims.release(who)
+
+    def _refusal(self, message: str, hint: str) -> BusyError:
+        self.busy += 1
+        return BusyError(message, hint, self._retry_ms())

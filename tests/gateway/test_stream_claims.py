@@ -1,0 +1,322 @@
+"""Limits that hold over all gateways, kept in Redis."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from gateway.bus import stream_claims
+from gateway.bus.stream_claims import StreamClaims
+from shared import keys
+from shared.redis_source import RedisSource
+from shared.valkey_server import ValkeyServer
+from tests.services import LIMIT_SECONDS, until
+
+ANN = {"principal": "ann", "address": "10.0.0.1"}
+BOB = {"principal": "bob", "address": "10.0.0.2"}
+
+
+@asynccontextmanager
+async def claiming(client: Redis, gateway_id: str, **limits: int) -> AsyncIterator[StreamClaims]:
+    """Run a gateway's claims."""
+    claims = StreamClaims(client, gateway_id, limits)
+    task = asyncio.create_task(claims.run())
+    try:
+        yield claims
+        assert not task.done() or not limits, "it has ended"
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+@asynccontextmanager
+async def two_gateways(
+    source: RedisSource, **limits: int
+) -> AsyncIterator[tuple[StreamClaims, StreamClaims]]:
+    async with (
+        source.client("a") as a,
+        source.client("b") as b,
+        claiming(a, "a", **limits) as one,
+        claiming(b, "b", **limits) as other,
+    ):
+        yield one, other
+
+
+async def _counts(client: Redis, gateway_id: str = "a") -> Any:
+    found: Any = await client.hgetall(keys.streams_key(gateway_id))
+    found.pop(b"alive", None)
+    return found
+
+
+async def _calls(client: Redis, which: str = "calls") -> int:
+    found: dict[str, Any] = await client.info("commandstats")
+    return int(found.get("cmdstat_evalsha", {}).get(which, 0))
+
+
+async def test_a_limit_holds_over_gateways_and_names_itself(any_source: RedisSource) -> None:
+    async with two_gateways(any_source, principal=2, address=3) as (one, other):
+        assert await one.claim(ANN) is None
+        assert await other.claim(ANN) is None
+        assert await one.claim(ANN) == await other.claim(ANN) == "principal"
+
+        assert await one.claim(BOB) is None
+        assert await one.claim({**ANN, "principal": "cat"}) is None
+        assert await other.claim({**ANN, "principal": "dan"}) == "address"
+
+
+async def test_only_what_has_a_limit_is_counted(any_source: RedisSource) -> None:
+    async with any_source.client("test") as client, claiming(client, "a", address=1) as claims:
+        assert await claims.claim(ANN) is None
+        assert await claims.claim({**ANN, "address": "10.0.0.9"}) is None
+        assert await claims.claim({**BOB, "address": "10.0.0.9"}) == "address"
+
+        assert set(await _counts(client)) == {b"address 10.0.0.1", b"address 10.0.0.9"}
+
+
+async def test_who_is_refused_by_one_limit_is_not_counted_by_another(
+    any_source: RedisSource,
+) -> None:
+    async with two_gateways(any_source, principal=2, address=1) as (one, other):
+        assert await one.claim(ANN) is None
+        assert await other.claim(ANN) == "address"
+
+        assert await other.claim({**ANN, "address": "10.0.0.9"}) is None
+
+
+async def test_a_place_given_back_is_free_at_the_other_gateway(any_source: RedisSource) -> None:
+    async with two_gateways(any_source, principal=1) as (one, other):
+        assert await one.claim(ANN) is None
+        assert await other.claim(ANN) == "principal"
+        one.release(ANN)
+
+        async def let_in() -> bool:
+            return await other.claim(ANN) is None
+
+        await until(let_in)
+        assert await one.claim(ANN) == "principal"
+
+
+async def test_without_limits_redis_is_not_asked(source: RedisSource) -> None:
+    async with source.client("test") as client, claiming(client, "a") as claims:
+        assert await claims.claim(ANN) is None
+        claims.release(ANN)
+
+        assert await _calls(client) == 0
+
+
+async def test_claims_of_the_same_moment_share_one_call(source: RedisSource) -> None:
+    async with source.client("test") as client, claiming(client, "a", principal=70) as claims:
+        await claims.claim(BOB)
+        before = await _calls(client)
+        answers = await asyncio.gather(*(claims.claim(ANN) for _ in range(100)))
+
+        assert await _calls(client) == before + 1
+        assert Counter(answers) == {None: 70, "principal": 30}
+        assert await _counts(client) == {b"principal ann": b"70", b"principal bob": b"1"}
+
+
+async def test_a_crowd_is_asked_for_in_parts(
+    source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_claims, "AT_ONCE", 10)
+    monkeypatch.setattr(stream_claims, "RENEW_SECONDS", 1_000)
+    async with source.client("test") as client, claiming(client, "a", principal=50) as claims:
+        await claims.claim(BOB)
+        before = await _calls(client)
+        async with asyncio.timeout(LIMIT_SECONDS):
+            answers = await asyncio.gather(*(claims.claim(ANN) for _ in range(95)))
+
+        assert await _calls(client) == before + 10
+        assert Counter(answers) == {None: 50, "principal": 45}
+
+
+async def test_claims_live_as_long_as_their_gateway_and_no_longer(
+    any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "STREAMS_MILLISECONDS", 400)
+    monkeypatch.setattr(stream_claims, "RENEW_SECONDS", 0.05)
+    async with any_source.client("test") as client:
+        dead = StreamClaims(client, "dead", {"principal": 2})
+        async with claiming(client, "a", principal=2) as one:
+            assert await one.claim(ANN) is None
+            lost = asyncio.create_task(dead.claim(ANN))
+            await asyncio.sleep(0)
+            await dead._tell()  # and nothing ever again, as if it had been killed
+            assert await lost is None
+            assert await one.claim(ANN) == "principal"
+
+            async def let_in() -> bool:
+                return await one.claim(ANN) is None
+
+            await until(let_in)
+            await asyncio.sleep(1)  # more than twice the life of a claim
+            assert await one.claim(ANN) == "principal"
+            assert await client.smembers(keys.STREAMS) == {keys.streams_key("a").encode()}
+
+
+async def test_the_contract_lets_claims_expire_in_fifteen_seconds(any_source: RedisSource) -> None:
+    async with any_source.client("test") as client, claiming(client, "a", principal=2) as claims:
+        await claims.claim(ANN)
+        lives = [await client.pttl(key) for key in (keys.STREAMS, keys.streams_key("a"))]
+
+    assert all(5_000 < life <= 15_000 for life in lives)
+
+
+async def test_the_end_of_a_gateway_gives_everything_back(any_source: RedisSource) -> None:
+    async with any_source.client("test") as client:
+        async with claiming(client, "a", principal=1) as claims:
+            await claims.claim(ANN)
+        async with claiming(client, "b", principal=1) as claims:
+            assert await claims.claim(ANN) is None
+
+
+async def test_a_redis_that_has_lost_its_data_is_told_anew(
+    any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_claims, "RENEW_SECONDS", 0.05)
+    monkeypatch.setattr(stream_claims, "AT_ONCE", 2)
+    who = [{"principal": f"p{number}"} for number in range(5)]
+    async with any_source.client("test") as client, claiming(client, "a", principal=9) as claims:
+        assert [await claims.claim(each) for each in [*who, *who]] == [None] * 10
+        counts = await _counts(client)
+        await client.flushall()
+
+        async def told() -> bool:
+            return bool(await _counts(client) == counts)
+
+        await until(told)
+    assert counts == {f"principal p{number}".encode(): b"2" for number in range(5)}
+
+
+async def test_a_claim_after_the_loss_is_measured_against_what_was_held_before(
+    any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_claims, "AT_ONCE", 1)
+    async with any_source.client("test") as client, claiming(client, "a", principal=2) as claims:
+        assert await claims.claim(BOB) is None
+        assert await claims.claim(ANN) is None
+        assert await claims.claim(ANN) is None
+        await client.flushall()
+
+        assert await claims.claim(ANN) == "principal"
+
+
+async def test_while_redis_is_away_everybody_is_let_in_and_counted_later(
+    valkey: ValkeyServer,
+) -> None:
+    async with (
+        RedisSource(valkey.url).client("test") as client,
+        claiming(client, "a", principal=2) as claims,
+    ):
+        assert await claims.claim(ANN) is None
+        await valkey.stop()
+        assert [await claims.claim(ANN) for _ in range(3)] == [None] * 3
+        await valkey.start()
+
+        async def full() -> bool:
+            return await claims.claim(ANN) == "principal"
+
+        await until(full)
+        assert int((await _counts(client))[b"principal ann"]) >= 4
+
+
+async def test_what_left_while_redis_refused_to_write_is_not_counted_any_more(
+    source: RedisSource,
+) -> None:
+    async with source.client("test") as client, claiming(client, "a", principal=1) as claims:
+        assert await claims.claim(ANN) is None
+        failed_before = await _calls(client, "failed_calls")  # the script was not known at first
+        await client.config_set("maxmemory", 1)
+        claims.release(ANN)
+
+        async def failed() -> bool:
+            return await _calls(client, "failed_calls") > failed_before
+
+        async def let_in() -> bool:
+            return await claims.claim(ANN) is None
+
+        await until(failed)
+        await client.config_set("maxmemory", 0)
+        await until(let_in)
+        assert await claims.claim(ANN) == "principal"
+
+
+async def test_a_claim_given_up_at_the_moment_of_its_answer_is_not_held(
+    any_source: RedisSource,
+) -> None:
+    async with any_source.client("test") as client, claiming(client, "a", principal=1) as claims:
+        waiting = asyncio.create_task(claims.claim(ANN))
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while not claims._held:  # noqa: ASYNC110 - it has to be this very step
+                await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+
+        assert waiting.cancelled()
+        assert await claims.claim(ANN) is None
+
+
+async def test_a_claim_that_nobody_waits_for_is_not_held(any_source: RedisSource) -> None:
+    async with any_source.client("test") as client, claiming(client, "a", principal=1) as claims:
+        for steps in range(12):  # given up before, while and after Redis is asked
+            waiting = asyncio.create_task(claims.claim(ANN))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.wait([waiting])
+            if not waiting.cancelled():
+                claims.release(ANN)
+
+        async def let_in() -> bool:
+            return await claims.claim(ANN) is None
+
+        await until(let_in)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_at_no_time_more_is_held_than_the_limits_allow(
+    any_source: RedisSource, seed: int
+) -> None:
+    draw = random.Random(seed)  # noqa: S311 - no secret
+    people = [{"principal": p, "address": a} for p in "abc" for a in "xyz"]
+    limits = {"principal": 4, "address": 5}
+    held: list[tuple[StreamClaims, dict[str, str]]] = []
+    refused = 0
+
+    async def come(claims: StreamClaims, who: dict[str, str]) -> None:
+        nonlocal refused
+        if await claims.claim(who) is None:
+            held.append((claims, who))
+        else:
+            refused += 1
+        for counted, limit in limits.items():
+            assert max(Counter(w[counted] for _, w in held).values(), default=0) <= limit
+
+    async with (
+        any_source.client("test") as client,
+        claiming(client, "a", **limits) as a,
+        claiming(client, "b", **limits) as b,
+        claiming(client, "c", **limits) as c,
+    ):
+        for _ in range(60):
+            crowd = [
+                (draw.choice((a, b, c)), draw.choice(people)) for _ in range(draw.randint(0, 6))
+            ]
+            await asyncio.gather(*(come(claims, who) for claims, who in crowd))
+            for _ in range(min(len(held), draw.randint(0, 5))):
+                claims, who = held.pop(draw.randrange(len(held)))
+                claims.release(who)
+        while held:
+            claims, who = held.pop()
+            claims.release(who)
+
+        async def nothing_counted() -> bool:
+            return not any([await _counts(client, gateway) for gateway in "abc"])
+
+        await until(nothing_counted)
+    assert refused
