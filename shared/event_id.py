@@ -2,6 +2,10 @@
 
 from typing import NamedTuple, Self
 
+MAX_DIGITS = 19
+"""Of each number: they fit the 64 bits that a Redis stream has for them, and what browsers send in
+``Last-Event-ID`` to another origin without asking first, 128 bytes."""
+
 
 class EventId(NamedTuple):
     """``<epoch>-<seq>``; compares in the order of publication.
@@ -23,9 +27,14 @@ class EventId(NamedTuple):
         Raises:
             ValueError: the text has another form.
         """
-        epoch, _, seq = (text.decode() if isinstance(text, bytes) else text).partition("-")
-        if not (epoch.isdecimal() and seq.isdecimal() and epoch.isascii() and seq.isascii()):
-            raise ValueError(f"{text!r} is not an event id: expected <epoch>-<seq>")
+        decoded = text.decode() if isinstance(text, bytes) else text
+        epoch, _, seq = decoded.partition("-")
+        digits = epoch.isdecimal() and seq.isdecimal() and decoded.isascii()
+        if not digits or len(epoch) > MAX_DIGITS or len(seq) > MAX_DIGITS:
+            raise ValueError(
+                f"{decoded[:48]!r} is not an event id: expected <epoch>-<seq>, "
+                f"two numbers of at most {MAX_DIGITS} digits"
+            )
         return cls(int(epoch), int(seq))
 
 

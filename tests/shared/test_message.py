@@ -57,6 +57,30 @@ def test_what_is_no_message_is_refused(wrong: bytes) -> None:
         message.unpack(wrong)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "1-2\n{}|",
+        "1-2\n{}|data: {}",
+        "1-2\n{}||event: bye|data: {}",
+        "1-2\n|{}",
+        "1-2 gap|\n{}",
+        "1-2 gap|data: {}||event: bye\n{}",
+        "1-2|data: {}||event: bye\n{}",
+    ],
+)
+def test_lines_that_would_end_up_in_a_stream_are_refused(wrong: str, end: str) -> None:
+    with pytest.raises(ValueError, match="is not"):
+        message.unpack(wrong.replace("|", end).encode())
+
+
+@pytest.mark.parametrize("name", ["", " ", "gap ", "a b", "a:b", "\0", "gap\u2028", "1gap", "\xe9"])
+def test_a_name_that_is_no_word_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=r"is not the name of an event|decode"):
+        message.unpack(f"1-2 {name}\n{{}}".encode())
+
+
 def test_a_price_tells_every_field_even_when_it_is_null() -> None:
     told = json.loads(encode(Price(symbol="SPY", reason="no_trade_seen")))
 

@@ -1,0 +1,48 @@
+"""Whoever may publish in Redis, or write there, cannot write lines of their own into a stream."""
+
+import json
+
+import pytest
+
+from shared import keys
+from shared.redis_source import RedisSource
+from tests.gateway.ingest_stub import ingest_stub
+from tests.gateway.raw_stream import raw_stream
+from tests.services import running_gateway
+
+FORGERIES = {
+    "an event after the JSON": '1-5\n{"a":1}||event: bye|retry: 999999999|data: {}||',
+    "a field after the JSON": '1-5\n{"a":1}|id: 999-999',
+    "a field before the JSON": "1-5\n|retry: 999999999|data: {}",
+    "an event before the name": '1-5 gap|event: bye|data: {}||\n{"a":1}',
+    "an event after the name": '1-5 gap||event: bye|data: {}\n{"a":1}',
+    "an event after the id": '1-5|event: bye|data: {}||\n{"a":1}',
+    "no name": '1-5 \n{"a":1}',
+}
+"""Messages with ``|`` where a line ends."""
+
+ENDS = {"SPY": "\n", "IBM": "\r", "BAC": "\r\n"}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES)
+async def test_a_message_that_holds_lines_is_refused_and_the_next_one_is_not(
+    source: RedisSource, forgery: str
+) -> None:
+    async with ingest_stub(source) as ingest, running_gateway(source) as url:
+        for symbol, end in ENDS.items():
+            stored = forgery.replace("|", end)
+            await ingest.client.set(keys.last_key(f"price:{symbol}"), stored)
+        async with raw_stream(url, symbols=",".join(ENDS), interval="0") as stream:
+            await stream.until(b"event: ready")
+            for end in ENDS.values():
+                for channel in ("price:SPY", "status:SPY", keys.INGEST_STATUS):
+                    await ingest.client.publish(channel, forgery.replace("|", end))
+            await ingest.publish(9)
+            await stream.until(b'"1-9"')
+
+    kinds = [block["event"] for block in map(dict, stream.blocks)]
+    assert kinds == ["hello", *["price"] * len(ENDS), "feed", "ready", "price"]
+    assert stream.values("retry") == []
+    assert stream.values("id") == ["0-0"]
+    prices = [json.loads(b["data"]) for b in map(dict, stream.blocks) if b["event"] == "price"]
+    assert [price["event_id"] for price in prices] == ["0-0"] * len(ENDS) + ["1-9"]
