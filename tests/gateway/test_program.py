@@ -11,6 +11,7 @@ from bench.programs import Program, program, ready
 from shared.process import EXIT_SETTINGS
 from shared.valkey_server import ValkeyServer
 from tests.event_stream import open_stream
+from tests.processes import free_port
 from tests.services import until
 
 
@@ -20,13 +21,6 @@ async def _refused(**environment: str) -> list[str]:
     [head, *problems] = gateway.output.splitlines()
     assert head == "gateway cannot start:"
     return [problem.strip() for problem in problems]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def test_without_redis_url_it_says_what_to_set() -> None:
@@ -75,7 +69,7 @@ def _lines(gateway: Program) -> list[dict[str, object]]:
 
 
 async def test_it_starts_without_redis_says_so_and_heals_when_redis_appears() -> None:
-    redis_port, port = _free_port(), _free_port()
+    redis_port, port = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"
     redis_url = f"redis://127.0.0.1:{redis_port}/0"
     async with program("gateway", PORT=str(port), REDIS_URL=redis_url) as gateway:
@@ -107,7 +101,7 @@ async def test_it_starts_without_redis_says_so_and_heals_when_redis_appears() ->
 
 
 async def test_it_ends_well_while_redis_is_away() -> None:
-    port = _free_port()
+    port = free_port()
     async with program("gateway", PORT=str(port), REDIS_URL="redis://127.0.0.1:1") as gateway:
         await until(lambda: "gateway listening" in gateway.output)
         gateway.send(signal.SIGTERM)
@@ -117,7 +111,7 @@ async def test_it_ends_well_while_redis_is_away() -> None:
 
 
 async def test_its_output_never_shows_the_password_of_redis() -> None:
-    port = _free_port()
+    port = free_port()
     async with program(
         "gateway", PORT=str(port), REDIS_URL="redis://:hush@127.0.0.1:1", LOG_LEVEL="debug"
     ) as gateway:

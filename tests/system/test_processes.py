@@ -1,35 +1,18 @@
 """Processes as they are deployed: one ingest, two gateways, one Valkey."""
 
 import signal
-import socket
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from typing import Any
 
-from bench.programs import Program, ingest_environment, program, ready
+from bench.programs import ingest_environment, program
 from shared import keys
 from shared.redis_source import RedisSource
 from shared.topics import key_of
 from shared.valkey_server import ValkeyServer
 from simulator.service import Simulator, SimulatorSettings
 from tests.event_stream import EventStream, open_stream
+from tests.processes import gateway_process
 from tests.services import until
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@asynccontextmanager
-async def gateway(redis_url: str) -> AsyncIterator[tuple[str, Program]]:
-    port = free_port()
-    async with program("gateway", REDIS_URL=redis_url, PORT=str(port)) as running:
-        url = f"http://127.0.0.1:{port}"
-        await ready(url)
-        yield url, running
 
 
 def by_id(stream: EventStream) -> dict[str, dict[str, Any]]:
@@ -43,8 +26,8 @@ async def test_two_gateways_share_one_connection_and_give_the_same_ids_and_value
         enter = stack.enter_async_context
         simulator = await enter(Simulator(SimulatorSettings()))
         await enter(program("ingest", **ingest_environment(simulator, valkey.url)))
-        url_a, _ = await enter(gateway(valkey.url))
-        url_b, _ = await enter(gateway(valkey.url))
+        url_a, _ = await enter(gateway_process(valkey.url))
+        url_b, _ = await enter(gateway_process(valkey.url))
         a = await enter(open_stream(url_a, symbols="SPY,IBM,BAC", interval="0"))
         b = await enter(open_stream(url_b, symbols="SPY,IBM,BAC", interval="0"))
         await a.until(lambda s: len(by_id(s)) >= 60)
@@ -71,8 +54,8 @@ async def test_a_killed_gateway_does_not_touch_the_others_clients_and_its_intere
         enter = stack.enter_async_context
         simulator = await enter(Simulator(SimulatorSettings()))
         await enter(program("ingest", **ingest_environment(simulator, valkey.url)))
-        url_a, doomed = await enter(gateway(valkey.url))
-        url_b, _ = await enter(gateway(valkey.url))
+        url_a, doomed = await enter(gateway_process(valkey.url))
+        url_b, _ = await enter(gateway_process(valkey.url))
         a = await enter(open_stream(url_a, symbols="AIG"))
         b = await enter(open_stream(url_b, symbols="SPY"))
         await a.until(lambda s: by_id(s))
