@@ -1,26 +1,20 @@
 import json
+from collections.abc import Iterable
 
-import msgspec
-from httpx_sse import ServerSentEvent
-from httpx_sse._decoders import SSEDecoder
-from hypothesis import given
-from hypothesis import strategies as st
+import httpx
+from httpx_sse import EventSource, ServerSentEvent
+from hypothesis import given, settings
 from sseclient import SSEClient
 
 from gateway import events, sse
 from shared.event_id import NEVER, EventId
-
-kinds = st.sampled_from(["price", "bar.1Min", "hello", "heartbeat", "bye"])
-texts = st.text(st.characters(exclude_categories=["Cs"]))
-values = st.dictionaries(texts, st.none() | texts | st.integers(-(2**53), 2**53))
-cursors = st.none() | st.builds(EventId, st.integers(0, 2**53), st.integers(0, 2**53))
-retries = st.none() | st.integers(0, 60_000)
+from tests.gateway.encoded import Sent, pieces_of, sizes, streams
+from tests.gateway.encoded import events as events_sent
 
 
-def _read(stream: bytes) -> list[ServerSentEvent]:
-    decoder = SSEDecoder()
-    lines = stream.decode().split("\n")[:-1]
-    return [event for line in lines if (event := decoder.decode(line)) is not None]
+def _read(pieces: Iterable[bytes]) -> list[ServerSentEvent]:
+    type_ = {"Content-Type": "text/event-stream"}
+    return list(EventSource(httpx.Response(200, headers=type_, content=pieces)).iter_sse())
 
 
 def test_the_exact_bytes_of_an_event() -> None:
@@ -35,36 +29,33 @@ def test_a_head_and_json_make_the_same_bytes_as_an_event() -> None:
     assert sse.head_of("price") + b"{}\n\n" == sse.event("price", b"{}")
 
 
-@given(kinds, values, cursors, retries)
-def test_httpx_sse_reads_what_was_meant(
-    kind: str, value: dict[str, object], cursor: EventId | None, retry_ms: int | None
-) -> None:
-    [read] = _read(sse.event(kind, msgspec.json.encode(value), cursor=cursor, retry_ms=retry_ms))
+@settings(deadline=None)
+@given(streams, sizes)
+def test_httpx_sse_reads_what_was_meant_however_it_is_cut(sent: list[Sent], size: int) -> None:
+    read = _read(iter(pieces_of(sent, size)))
 
-    assert (read.event, json.loads(read.data)) == (kind, value)
-    assert read.id == ("" if cursor is None else str(cursor))
-    assert read.retry == retry_ms
+    assert [(event.event, json.loads(event.data), event.retry) for event in read] == [
+        (each.kind, each.value, each.retry_ms) for each in sent
+    ]
+    cursor = ""
+    for event, each in zip(read, sent, strict=True):
+        cursor = each.id or cursor
+        assert event.id == cursor
 
 
-@given(st.lists(st.tuples(kinds, values, cursors), min_size=1, max_size=5), st.integers(1, 40))
-def test_sseclient_reads_what_was_meant_however_it_is_cut(
-    sent: list[tuple[str, dict[str, object], EventId | None]], size: int
-) -> None:
-    stream = b"".join(sse.event(k, msgspec.json.encode(v), cursor=c) for k, v, c in sent)
-    pieces = (stream[at : at + size] for at in range(0, len(stream), size))
+@settings(deadline=None)
+@given(streams, sizes)
+def test_sseclient_reads_what_was_meant_however_it_is_cut(sent: list[Sent], size: int) -> None:
+    read = list(SSEClient(iter(pieces_of(sent, size))).events())
 
-    read = list(SSEClient(pieces).events())
-
-    assert [(event.event, json.loads(event.data)) for event in read] == [
-        (kind, value) for kind, value, _ in sent
+    assert [(event.event, json.loads(event.data), event.id or "") for event in read] == [
+        (each.kind, each.value, each.id) for each in sent
     ]
 
 
-@given(kinds, values, cursors, retries)
-def test_an_event_has_no_byte_that_breaks_a_client(
-    kind: str, value: dict[str, object], cursor: EventId | None, retry_ms: int | None
-) -> None:
-    data = sse.event(kind, msgspec.json.encode(value), cursor=cursor, retry_ms=retry_ms)
+@given(events_sent)
+def test_an_event_has_no_byte_that_breaks_a_client(sent: Sent) -> None:
+    data = sent.encoded()
 
     assert not data.startswith(b"\xef\xbb\xbf")
     assert b"\r" not in data
@@ -93,7 +84,7 @@ def test_every_event_of_ours_is_read_with_its_kind() -> None:
         events.bye(cursor, "slow", 900),
     )
 
-    read = _read(b"".join(made))
+    read = _read(made)
 
     assert [event.event for event in read] == ["hello", "price", "ready", "bye"]
     assert [event.retry for event in read] == [None, None, None, 900]
@@ -113,7 +104,7 @@ def test_the_cursor_stands_on_ready_and_heartbeat_only() -> None:
 
 
 def test_an_absent_price_is_older_than_any_published_one() -> None:
-    [read] = _read(events.no_price("price:SPY", "redis_unavailable"))
+    [read] = _read([events.no_price("price:SPY", "redis_unavailable")])
     data = json.loads(read.data)
 
     assert EventId.parse(data["event_id"]) == NEVER
