@@ -6,6 +6,7 @@ Whoever may publish must not be able to write lines of their own into a stream: 
 or name would break a line is refused.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from shared.event_id import EventId
@@ -47,6 +48,18 @@ def unpack(message: bytes) -> Message:
         raise ValueError(f"{message[:40]!r} is not a Tapecast message: its JSON is not on one line")
     number, space, event = head.partition(b" ")
     return Message(EventId.parse(number), stamped, _name(event) if space else None)
+
+
+def of_entry(event_id: bytes, fields: Mapping[bytes, bytes]) -> Message:
+    """Take an entry of a history apart; it holds what a message does.
+
+    Raises:
+        ValueError: it would not be a message.
+    """
+    data, name = fields.get(b"data"), fields.get(b"event")
+    if data is None:
+        raise ValueError(f"{event_id!r} is not an entry of Tapecast: it has no data")
+    return unpack(b"%b\n%b" % (event_id if name is None else event_id + b" " + name, data))
 
 
 def _name(event: bytes) -> str:

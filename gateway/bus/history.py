@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import structlog
 from redis.asyncio import Redis
 
 from gateway.fanout.hub import Filling
 from gateway.fanout.ordered_channel import Event, OrderedChannel
-from shared import keys
+from shared import keys, message
 from shared.event_id import NEVER, EventId
 from shared.redis_source import COMMAND_TIMEOUT_SECONDS
+
+log = structlog.get_logger()
 
 
 class History:
@@ -97,8 +100,10 @@ def _filling(
 
 
 def _events(entries: list[Any]) -> list[Event]:
-    return [
-        Event(EventId.parse(event_id), fields[b"data"], name.decode() if name else None)
-        for event_id, fields in entries
-        for name in [fields.get(b"event")]
-    ]
+    events = []
+    for event_id, fields in entries:
+        try:
+            events.append(Event(*message.of_entry(event_id, fields)))
+        except ValueError as error:  # not of ours: it must not end the reader
+            log.warning("entry refused", error=str(error))
+    return events

@@ -1,10 +1,14 @@
 """Whoever may publish in Redis, or write there, cannot write lines of their own into a stream."""
 
 import json
+from typing import Any
 
 import pytest
 
+from gateway.bus.history import History
+from gateway.fanout.ordered_channel import OrderedChannel
 from shared import keys
+from shared.event_id import EventId
 from shared.redis_source import RedisSource
 from tests.gateway.ingest_stub import ingest_stub
 from tests.gateway.raw_stream import raw_stream
@@ -46,3 +50,23 @@ async def test_a_message_that_holds_lines_is_refused_and_the_next_one_is_not(
     assert stream.values("id") == ["0-0"]
     prices = [json.loads(b["data"]) for b in map(dict, stream.blocks) if b["event"] == "price"]
     assert [price["event_id"] for price in prices] == ["0-0"] * len(ENDS) + ["1-9"]
+
+
+async def test_entries_of_a_history_that_are_not_ours_are_passed_over(source: RedisSource) -> None:
+    entries: list[dict[Any, Any]] = [
+        {"data": '{"event_id":"1-1"}'},
+        {"data": '{"a":1}\n\nevent: bye\ndata: {}'},
+        {"data": "{}", "event": "gap\rid: 9-9"},
+        {"something": "else"},
+        {"data": '{"event_id":"1-5"}', "event": "cancel"},
+    ]
+    async with source.client("test") as client:
+        for number, fields in enumerate(entries, 1):
+            await client.xadd(keys.history_key("trade:SPY"), fields, f"1-{number}")
+        channel = OrderedChannel("trade:SPY")
+        [filling] = (await History(client).fillings([channel], EventId(1, 0))).values()
+        channel.begin(EventId(9, 9))
+        await History(client).extend([channel], EventId(1, 0))
+
+    assert [each.event_id for each in filling.events] == [(1, 1), (1, 5)]
+    assert [event_id for event_id, _ in channel.history] == [(1, 1), (1, 5)]

@@ -81,6 +81,38 @@ def test_a_name_that_is_no_word_is_refused(name: str) -> None:
         message.unpack(f"1-2 {name}\n{{}}".encode())
 
 
+@given(ids, bodies, st.none() | st.just("gap"))
+def test_an_entry_of_a_history_is_a_message(
+    event_id: EventId, body: dict[str, object], name: str | None
+) -> None:
+    stamped = message.stamp(event_id, msgspec.json.encode(body))
+    fields = {b"data": stamped} | ({} if name is None else {b"event": name.encode()})
+
+    assert message.of_entry(str(event_id).encode(), fields) == (event_id, stamped, name)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {b"event": b"gap"},
+        {b"data": b"{}\n\nevent: bye\ndata: {}"},
+        {b"data": b"{}\rid: 9-9"},
+        {b"data": b"{}", b"event": b"gap\rdata: {}"},
+        {b"data": b"{}", b"event": b"gap\n{}"},
+        {b"data": b"{}", b"event": b""},
+    ],
+)
+def test_an_entry_that_would_be_no_message_is_refused(fields: dict[bytes, bytes]) -> None:
+    with pytest.raises(ValueError, match="is not"):
+        message.of_entry(b"1-2", fields)
+
+
+def test_an_entry_whose_id_no_ingest_gives_is_refused() -> None:
+    with pytest.raises(ValueError, match="is not an event id"):
+        message.of_entry(b"18446744073709551615-1", {b"data": b"{}"})
+
+
 def test_a_price_tells_every_field_even_when_it_is_null() -> None:
     told = json.loads(encode(Price(symbol="SPY", reason="no_trade_seen")))
 
