@@ -3,13 +3,10 @@
 import asyncio
 import json
 import os
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 JS = Path(__file__).parent / "js"
 ANSWER_SECONDS = 40.0
@@ -39,11 +36,8 @@ class Browser:
 
 
 @asynccontextmanager
-async def open_browser(node: str) -> AsyncIterator[Browser]:
-    """Start a Chromium; skip the test where there is none."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("chromium is not installed")
+async def open_browser(node: str, chromium: str) -> AsyncIterator[Browser]:
+    """Start a Chromium; both are paths."""
     process = await asyncio.create_subprocess_exec(
         node,
         "browser.mjs",

@@ -15,8 +15,8 @@ PRICE = r"^\d+\.\d\d$"
 
 
 @pytest.fixture
-async def browser(node: str) -> AsyncIterator[Browser]:
-    async with open_browser(node) as opened:
+async def browser(node: str, chromium: str) -> AsyncIterator[Browser]:
+    async with open_browser(node, chromium) as opened:
         yield opened
 
 

@@ -1,11 +1,8 @@
 // A real Chromium, driven line by line: a JSON command on stdin, its JSON answer on stdout.
 import { createInterface } from "node:readline";
-import { chromium } from "playwright-core";
+import { launch } from "./chromium.mjs";
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"],
-});
+const browser = await launch();
 const page = await browser.newPage();
 const problems = [];
 const urls = [];

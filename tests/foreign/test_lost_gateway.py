@@ -1,0 +1,109 @@
+"""Clients that nobody here wrote lose their gateway and go on at another one."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from bench.programs import Program
+from shared.event_id import EventId
+from shared.redis_source import RedisSource
+from shared.topics import PRICE, TRADE
+from shared.valkey_server import ValkeyServer
+from tests.event_stream import EventStream
+from tests.foreign.clients import ForeignClient, ForeignStream, following
+from tests.foreign.forwarder import Forwarder, forwarder
+from tests.foreign.tape import Tape, running_tape
+from tests.processes import gateway_process
+
+LOSSES = {"drained": signal.SIGTERM, "killed": signal.SIGKILL}
+PRICES = "/api/stream/prices?symbols=SPY,IBM&interval=0"
+
+EARLY_MS = 5.0
+"""By how much a client's timer may fire before its time."""
+
+
+@dataclass
+class Stage:
+    """Two gateways, of which clients know the forwarder before them, and what they relay."""
+
+    tape: Tape
+    forwarder: Forwarder
+    first: Program
+    second_url: str
+
+    async def lose(self, number: signal.Signals) -> None:
+        """End the first gateway in the midst of prints; only then let clients to the second."""
+        self.forwarder.hold()
+        self.tape.offer(50)
+        self.first.send(number)
+        await self.tape.publish(50)
+        await self.first.ended()
+        await self.tape.publish(50)
+        self.forwarder.release(self.second_url)
+
+
+@pytest.fixture
+async def stage(valkey: ValkeyServer, source: RedisSource) -> AsyncIterator[Stage]:
+    async with AsyncExitStack() as stack:
+        # Cursors come from heartbeats too: often, so that one would show that runs ahead.
+        starting = [gateway_process(valkey.url, HEARTBEAT_SECONDS="0.05") for _ in range(2)]
+        (url, first), (second_url, _) = await asyncio.gather(
+            *(stack.enter_async_context(each) for each in starting)
+        )
+        tape = await stack.enter_async_context(running_tape(source, "SPY", "IBM"))
+        yield Stage(tape, await stack.enter_async_context(forwarder(url)), first, second_url)
+
+
+async def live_through(
+    client: ForeignClient, stage: Stage, path: str, number: signal.Signals
+) -> ForeignStream:
+    """Have a client follow a stream through the loss of its gateway; return what it received."""
+    async with following(client, stage.forwarder.url + path) as stream:
+        await stream.until_kind("ready")
+        await stage.tape.publish(50)
+        await stream.until(lambda s: is_caught_up(s, stage.tape))
+        await stage.lose(number)
+        await stream.until_kind("ready", 2)
+        await stage.tape.publish(50)
+        await stream.until(lambda s: is_caught_up(s, stage.tape))
+    return stream
+
+
+def is_caught_up(stream: EventStream, tape: Tape) -> bool:
+    """Return whether the newest print has come on all topics of prints that were asked for."""
+    newest = {
+        f"{event.kind}:{event.data['symbol']}": event.data["price"]
+        for event in stream.events
+        if event.kind in (PRICE, TRADE)
+    }
+    asked = [each for each in stream.of("hello")[0]["topics"] if each.startswith((PRICE, TRADE))]
+    return all(newest.get(topic) == tape.last for topic in asked)
+
+
+def ids(stream: ForeignStream, kind: str, symbol: str) -> list[EventId]:
+    found = [data for data in stream.of(kind) if data["symbol"] == symbol]
+    return [EventId.parse(data["event_id"]) for data in found]
+
+
+def assert_only_grow(found: list[EventId]) -> None:
+    assert found == sorted(set(found))
+
+
+@pytest.mark.parametrize("number", LOSSES.values(), ids=LOSSES)
+async def test_prices_never_go_back_end_with_the_newest_and_retry_is_obeyed(
+    client: ForeignClient, stage: Stage, number: signal.Signals
+) -> None:
+    stream = await live_through(client, stage, PRICES, number)
+
+    for symbol in stage.tape.symbols:
+        assert_only_grow(ids(stream, PRICE, symbol))
+    byes = [index for index, event in enumerate(stream.events) if event.kind == "bye"]
+    assert len(byes) == (number is signal.SIGTERM)
+    for bye in byes:
+        assert stream.events[bye + 1].kind == "hello"
+        waited = stream.times[bye + 1] - stream.times[bye]
+        assert waited >= stream.events[bye].data["retry_ms"] - EARLY_MS
