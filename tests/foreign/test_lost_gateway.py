@@ -21,6 +21,8 @@ from tests.processes import gateway_process
 
 LOSSES = {"drained": signal.SIGTERM, "killed": signal.SIGKILL}
 PRICES = "/api/stream/prices?symbols=SPY,IBM&interval=0"
+TRADES = "/api/stream/trades?symbols=SPY"
+MANY = "/api/stream?topics=trade:SPY,price:SPY,trade:IBM,price:IBM&interval=0"
 
 EARLY_MS = 5.0
 """By how much a client's timer may fire before its time."""
@@ -35,14 +37,14 @@ class Stage:
     first: Program
     second_url: str
 
-    async def lose(self, number: signal.Signals) -> None:
+    async def lose(self, number: signal.Signals, meanwhile: int = 50) -> None:
         """End the first gateway in the midst of prints; only then let clients to the second."""
         self.forwarder.hold()
         self.tape.offer(50)
         self.first.send(number)
         await self.tape.publish(50)
         await self.first.ended()
-        await self.tape.publish(50)
+        await self.tape.publish(meanwhile)
         self.forwarder.release(self.second_url)
 
 
@@ -59,14 +61,14 @@ async def stage(valkey: ValkeyServer, source: RedisSource) -> AsyncIterator[Stag
 
 
 async def live_through(
-    client: ForeignClient, stage: Stage, path: str, number: signal.Signals
+    client: ForeignClient, stage: Stage, path: str, number: signal.Signals, meanwhile: int = 50
 ) -> ForeignStream:
     """Have a client follow a stream through the loss of its gateway; return what it received."""
     async with following(client, stage.forwarder.url + path) as stream:
         await stream.until_kind("ready")
         await stage.tape.publish(50)
         await stream.until(lambda s: is_caught_up(s, stage.tape))
-        await stage.lose(number)
+        await stage.lose(number, meanwhile)
         await stream.until_kind("ready", 2)
         await stage.tape.publish(50)
         await stream.until(lambda s: is_caught_up(s, stage.tape))
@@ -84,8 +86,13 @@ def is_caught_up(stream: EventStream, tape: Tape) -> bool:
     return all(newest.get(topic) == tape.last for topic in asked)
 
 
-def ids(stream: ForeignStream, kind: str, symbol: str) -> list[EventId]:
-    found = [data for data in stream.of(kind) if data["symbol"] == symbol]
+def prints(stream: ForeignStream, symbol: str) -> list[int]:
+    """Return the numbers of a symbol's trades as they came."""
+    return [int(trade["id"]) for trade in stream.of(TRADE) if trade["symbol"] == symbol]
+
+
+def ids(stream: ForeignStream, kind: str, symbol: str | None = None) -> list[EventId]:
+    found = [data for data in stream.of(kind) if symbol in (None, data["symbol"])]
     return [EventId.parse(data["event_id"]) for data in found]
 
 
@@ -107,3 +114,40 @@ async def test_prices_never_go_back_end_with_the_newest_and_retry_is_obeyed(
         assert stream.events[bye + 1].kind == "hello"
         waited = stream.times[bye + 1] - stream.times[bye]
         assert waited >= stream.events[bye].data["retry_ms"] - EARLY_MS
+
+
+@pytest.mark.parametrize(
+    ("path", "number"),
+    [(TRADES, signal.SIGKILL), (MANY, signal.SIGTERM), (MANY, signal.SIGKILL)],
+    ids=["trades-killed", "many-topics-drained", "many-topics-killed"],
+)
+async def test_every_trade_comes_once_and_in_order(
+    client: ForeignClient, stage: Stage, path: str, number: signal.Signals
+) -> None:
+    stream = await live_through(client, stage, path, number)
+
+    assert stream.of("gap") == []
+    asked = [
+        each for each in stage.tape.symbols if f"trade:{each}" in stream.of("hello")[0]["topics"]
+    ]
+    for symbol in asked:
+        assert prints(stream, symbol) == list(range(1, stage.tape.last + 1))
+        assert_only_grow(ids(stream, PRICE, symbol))
+    assert_only_grow(ids(stream, TRADE))
+    assert all(event.id == event.data["event_id"] for event in stream.events if event.kind == TRADE)
+
+
+@pytest.mark.parametrize("client", ["eventsource"], indirect=True)
+async def test_what_the_history_does_not_hold_any_more_is_a_gap_and_the_rest_comes_once(
+    client: ForeignClient, stage: Stage
+) -> None:
+    stream = await live_through(client, stage, TRADES, signal.SIGKILL, meanwhile=3_000)
+
+    kinds = [event.kind for event in stream.events if event.kind in (TRADE, "gap")]
+    [gap] = stream.of("gap")
+    assert gap["topics"] == ["trade:SPY"]
+    before = prints(stream, "SPY")[: kinds.index("gap")]
+    after = prints(stream, "SPY")[len(before) :]
+    assert before == list(range(1, len(before) + 1))
+    assert after[0] > len(before) + 1
+    assert after == list(range(after[0], stage.tape.last + 1))

@@ -70,3 +70,18 @@ async def test_entries_of_a_history_that_are_not_ours_are_passed_over(source: Re
 
     assert [each.event_id for each in filling.events] == [(1, 1), (1, 5)]
     assert [event_id for event_id, _ in channel.history] == [(1, 1), (1, 5)]
+
+
+async def test_a_resumed_stream_has_no_lines_of_a_forged_history(source: RedisSource) -> None:
+    async with ingest_stub(source) as ingest, running_gateway(source) as url:
+        history = keys.history_key("trade:SPY")
+        await ingest.client.xadd(history, {"data": '{"event_id":"1-1"}'}, "1-1")
+        await ingest.client.xadd(history, {"data": "{}\n\nevent: bye\ndata: {}"}, "1-2")
+        await ingest.client.xadd(history, {"data": '{"event_id":"1-3"}'}, "1-3")
+        async with raw_stream(
+            url, "/api/stream/trades", symbols="SPY", last_event_id="1-0"
+        ) as stream:
+            await stream.until(b"event: ready")
+
+    kinds = [block["event"] for block in map(dict, stream.blocks)]
+    assert [kind for kind in kinds if kind in ("trade", "bye")] == ["trade", "trade"]

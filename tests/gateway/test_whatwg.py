@@ -106,6 +106,28 @@ async def test_rule_4_an_id_is_digits_and_stands_on_events_with_data_only(
     assert all(re.fullmatch(r"\d+-\d+", block["id"]) and block["data"] for block in ids)
 
 
+async def test_rule_4_every_ordered_event_has_its_id(source: RedisSource, run: Run) -> None:
+    async with (
+        ingest_stub(source) as ingest,
+        run(source) as url,
+        raw_stream(url, "/api/stream", topics="trade:SPY,price:SPY", interval="0") as stream,
+    ):
+        await stream.until(b"event: ready")
+        await ingest.publish(1)
+        await ingest.client.publish("trade:SPY", b'1-2\n{"event_id":"1-2"}')
+        await ingest.client.publish("trade:SPY", b'1-3 cancel\n{"event_id":"1-3"}')
+        await ingest.publish(4)
+        await stream.until(b'"1-4"')
+
+    live = list(map(dict, stream.blocks))[-4:]
+    assert [(block["event"], block.get("id")) for block in live] == [
+        ("price", None),
+        ("trade", "1-2"),
+        ("cancel", "1-3"),
+        ("price", None),
+    ]
+
+
 async def test_rule_5_a_retry_is_digits_only(source: RedisSource, run: Run) -> None:
     async with AsyncExitStack() as streams:
         async with run(source) as url:
