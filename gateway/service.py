@@ -94,7 +94,7 @@ class GatewayService:
             )
             hub.on_change += [subscriber.topics_changed, interest.topics_changed]
             claims = StreamClaims(client, gateway_id, _limits(self._settings))
-            server, report = self._server(client, gateway_id, hub, feed, claims)
+            server, report = self._server(client, gateway_id, hub, feed, claims, changes)
             async with asyncio.TaskGroup() as tasks:
                 background = [
                     tasks.create_task(work)
@@ -134,7 +134,13 @@ class GatewayService:
         return hub, feed, interest
 
     def _server(
-        self, client: Redis, gateway_id: str, hub: Hub, feed: FeedView, claims: StreamClaims
+        self,
+        client: Redis,
+        gateway_id: str,
+        hub: Hub,
+        feed: FeedView,
+        claims: StreamClaims,
+        changes: StreamChanges,
     ) -> tuple[Server, Callable[[], GatewayReport]]:
         started = _now()
         admission = Admission(
@@ -155,6 +161,7 @@ class GatewayService:
             hub=hub,
             feed=feed,
             admission=admission,
+            changes=changes,
             report=report,
             now=_now,
         )

@@ -4,10 +4,11 @@ from gateway.bus.loading import loaded
 from gateway.bus.stream_changes import Change, Changed, Problem
 from gateway.fanout.client import Client
 from gateway.fanout.hub import Hub
+from shared.topics import STATUS, kind_of
 
 
 class StreamTopics:
-    """Makes changes. ``limit`` is the most topics of one stream."""
+    """Makes changes. ``limit`` is the most topics of one stream; a status comes with its price."""
 
     def __init__(self, hub: Hub, *, limit: int) -> None:
         self._hub = hub
@@ -32,7 +33,7 @@ class StreamTopics:
             intervals |= change.add
             if not intervals:
                 return _refused(change, "no_topics")
-            if len(intervals) > self._limit:
+            if sum(kind_of(topic) != STATUS for topic in intervals) > self._limit:
                 return _refused(change, "too_many_topics")
             hub.change(client, hub.watch(intervals), list(intervals.values()))
         finally:

@@ -92,6 +92,14 @@ class Bars(msgspec.Struct):
     bars: dict[str, list[Bar]]
 
 
+class StreamChanged(msgspec.Struct, kw_only=True):
+    """The topics of a stream after a change; the merge ones with their intervals in seconds."""
+
+    stream_id: str
+    topics: list[str]
+    intervals: dict[str, float]
+
+
 class Ticket(msgspec.Struct):
     """``ticket`` lets one stream in; ``expires_in`` is in seconds."""
 

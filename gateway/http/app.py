@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from gateway.bus.gateway_report import GatewayReport
 from gateway.bus.history import History
+from gateway.bus.stream_changes import StreamChanges
 from gateway.bus.tickets import TicketStore
 from gateway.fanout.hub import Hub
 from gateway.feed_view import FeedView
@@ -26,7 +27,9 @@ from gateway.http.health import Health
 from gateway.http.openapi import OpenApi
 from gateway.http.page import Page
 from gateway.http.stored_values import StoredValues
+from gateway.http.stream_change import ChangeRoute, StreamChange
 from gateway.http.stream_fields import SYMBOL_STREAMS
+from gateway.http.stream_request import StreamRequests
 from gateway.http.streams import Streams
 from gateway.http.tickets import Tickets
 from gateway.settings import GatewaySettings
@@ -39,6 +42,7 @@ def create_app(
     hub: Hub,
     feed: FeedView,
     admission: Admission,
+    changes: StreamChanges,
     report: Callable[[], GatewayReport],
     now: Callable[[], str],
 ) -> Starlette:
@@ -48,17 +52,20 @@ def create_app(
     """
     access = Access(settings.api_token, TicketStore(client))
     limit = settings.max_topics_per_client
+    requests = StreamRequests(limit=limit, interval=settings.update_interval_seconds)
     return Starlette(
         routes=routes(
             Streams(
                 settings,
                 access,
                 admission,
+                requests,
                 gateway_id=report().gateway_id,
                 hub=hub,
                 history=History(client),
                 now=now,
             ),
+            StreamChange(access, changes, requests),
             Tickets(access, limit=limit),
             StoredValues(access, client, limit=limit),
             Health(access, client, hub=hub, feed=feed, report=report),
@@ -77,6 +84,7 @@ def create_app(
 
 def routes(
     streams: Streams,
+    stream_change: StreamChange,
     tickets: Tickets,
     stored: StoredValues,
     health: Health,
@@ -94,6 +102,7 @@ def routes(
         ),
         Route("/api/stream/status", health.status),
         Route("/api/stream/ticket", tickets.issue, methods=["POST"]),
+        ChangeRoute("/api/stream/{stream_id}", stream_change.change, methods=["PATCH"]),
         Route("/api/prices", stored.prices),
         Route("/api/bars", stored.bars),
         Route("/healthz", health.alive),

@@ -16,11 +16,12 @@ VERSION = "0.1.0"
 """That of the package; a test compares them."""
 
 REFUSALS = {
-    400: "The query or the body is wrong: `bad_body` `bad_symbol` `bad_topic` `bad_value` "
+    400: "The request is wrong: `bad_body` `bad_symbol` `bad_topic` `bad_value` `cors_refused` "
     "`misspelt` `no_symbols` `no_topics` `too_many_bars` `too_many_symbols` `too_many_topics`",
     401: "`unauthorized`: no token, a wrong one, a used ticket",
     403: "`topic_denied`: the ticket is for other topics",
-    404: "`unknown_path`",
+    404: "`unknown_path`; `unknown_stream`: no stream of this id and of this principal",
+    409: "`not_ready`: the stream has not begun",
     408: "`request_timeout`: the body has not come to its end",
     413: "`body_too_large`",
     415: "`unsupported_media_type`: the body is no JSON",
@@ -107,7 +108,7 @@ def _operation(operation: Operation, limit: int) -> Json:
         "responses": _responses(operation),
         "security": [{scheme: []} for scheme in operation.security],
     }
-    if operation.fields is not None and operation.method == "POST":
+    if operation.fields is not None and operation.method in ("POST", "PATCH"):
         schema = _asked(operation.fields, limit)
         found["requestBody"] = {
             "content": {JSON: {"schema": schema}},

@@ -7,6 +7,7 @@ import msgspec
 
 from gateway.http import answers
 from gateway.http.stored_values import PriceFields, StoredBarFields
+from gateway.http.stream_change import ChangeFields
 from gateway.http.stream_fields import SYMBOL_STREAMS, TopicFields
 from gateway.http.tickets import TicketFields
 from shared.topics import KINDS
@@ -79,6 +80,15 @@ OPERATIONS: Sequence[Operation] = (
         refusals=(400, 401, 408, 413, 415, 503),
         fields=TicketFields,
         security=BEARER,
+    ),
+    Operation(
+        "PATCH",
+        "/api/stream/{stream_id}",
+        "Other topics for a stream that runs; any gateway takes it",
+        {200: answers.StreamChanged},
+        refusals=(400, 401, 403, 404, 408, 409, 413, 415, 503),
+        fields=ChangeFields,
+        security=BEARER_OR_TICKET,
     ),
     Operation(
         "GET",

@@ -48,6 +48,15 @@ Topic = Annotated[
     str,
     Meta(extra_json_schema={"pattern": rf"^(({_MERGE_TOPIC})(@{_SECONDS})?|{_ORDERED_TOPIC})$"}),
 ]
+Interval = Annotated[
+    float,
+    Meta(
+        ge=0,
+        le=MAX_INTERVAL_SECONDS,
+        description="seconds between two updates of one topic, from 0 to 60; 0 sends every one, as "
+        "ordered topics always do",
+    ),
+]
 Timeframe = Literal["1Min", "5Min", "1Day"]
 
 BAR_KINDS: Mapping[Timeframe, str] = {
@@ -60,18 +69,7 @@ BAR_KINDS: Mapping[Timeframe, str] = {
 class StreamFields(msgspec.Struct, kw_only=True):
     """What every stream may be asked for."""
 
-    interval: (
-        Annotated[
-            float,
-            Meta(
-                ge=0,
-                le=MAX_INTERVAL_SECONDS,
-                description="seconds between two updates of one topic, from 0 to 60; 0 sends every "
-                "one, as ordered topics always do",
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
+    interval: Interval | UnsetType = UNSET
     last_event_id: Annotated[
         str,
         Meta(

@@ -82,12 +82,15 @@ class StreamRequests:
             raise ApiError(
                 400, "no_topics", "no topics were asked for", "add topics=price:SPY,news:*"
             )
-        _check_count(len(asked.topics), self._limit)
-        intervals: dict[str, float | None] = {}
-        for text in asked.topics:
-            topic, seconds = _topic_of(text)
-            intervals[topic] = intervals.get(topic) if seconds is None else seconds
-        return self._request(intervals, asked, header)
+        return self._request(self._own_intervals(asked.topics), asked, header)
+
+    def intervals_of(self, texts: Sequence[str], interval: float | UnsetType) -> dict[str, float]:
+        """Return topics, such as ``quote:SPY@1``, each with its interval in seconds.
+
+        Raises:
+            ApiError: 400 with the value that is wrong.
+        """
+        return _effective(self._own_intervals(texts), self._default(interval))
 
     def of_symbols(
         self, stream: SymbolStream, asked: SymbolFields | AnySymbolFields, header: str | None
@@ -106,12 +109,49 @@ class StreamRequests:
     def _request(
         self, intervals: Mapping[str, float | None], asked: StreamFields, header: str | None
     ) -> StreamRequest:
-        default = self._interval if asked.interval is UNSET else _evened(asked.interval)
-        effective = {
-            topic: 0.0 if kind_of(topic) in ORDERED else default if seconds is None else seconds
-            for topic, seconds in intervals.items()
-        }
-        return StreamRequest(effective, default, cursor_of(header, asked.last_event_id))
+        default = self._default(asked.interval)
+        cursor = cursor_of(header, asked.last_event_id)
+        return StreamRequest(_effective(intervals, default), default, cursor)
+
+    def _own_intervals(self, texts: Sequence[str]) -> dict[str, float | None]:
+        _check_count(len(texts), self._limit)
+        intervals: dict[str, float | None] = {}
+        for text in texts:
+            topic, seconds = _topic_of(text)
+            intervals[topic] = intervals.get(topic) if seconds is None else seconds
+        return intervals
+
+    def _default(self, interval: float | UnsetType) -> float:
+        return self._interval if interval is UNSET else _evened(interval)
+
+
+def denied_topics(denied: Sequence[str]) -> ApiError:
+    """Return the refusal of topics that a ticket does not allow."""
+    return ApiError(
+        403,
+        "topic_denied",
+        f"the ticket is for other topics, not for {' '.join(denied)}",
+        "name them when the ticket is issued: POST /api/stream/ticket",
+    )
+
+
+def plain_topics(texts: Iterable[str]) -> list[str]:
+    """Return topics as they are spelled.
+
+    Raises:
+        ApiError: 400 with the one that is wrong.
+    """
+    try:
+        return [parse_topic(text) for text in texts]
+    except InvalidTopicError as error:
+        raise ApiError(400, "bad_topic", str(error), "price:SPY, news:*") from error
+
+
+def _effective(intervals: Mapping[str, float | None], default: float) -> dict[str, float]:
+    return {
+        topic: 0.0 if kind_of(topic) in ORDERED else default if seconds is None else seconds
+        for topic, seconds in intervals.items()
+    }
 
 
 def topics_of(kinds: Iterable[str], symbols: Sequence[str] | UnsetType, *, limit: int) -> list[str]:

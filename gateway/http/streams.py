@@ -15,9 +15,8 @@ from gateway.fanout.hub import Hub
 from gateway.http import fields, json_body
 from gateway.http.access import Access
 from gateway.http.admission import Admission, BusyError
-from gateway.http.api_error import ApiError
 from gateway.http.stream_fields import SymbolStream, TopicFields
-from gateway.http.stream_request import StreamRequest, StreamRequests
+from gateway.http.stream_request import StreamRequest, StreamRequests, denied_topics
 from gateway.http.stream_response import StreamResponse
 from gateway.principal import Principal
 from gateway.settings import GatewaySettings
@@ -34,6 +33,7 @@ class Streams:
         settings: GatewaySettings,
         access: Access,
         admission: Admission,
+        requests: StreamRequests,
         *,
         gateway_id: str,
         hub: Hub,
@@ -47,9 +47,7 @@ class Streams:
         self._hub = hub
         self._history = history
         self._now = now
-        self._requests = StreamRequests(
-            limit=settings.max_topics_per_client, interval=settings.update_interval_seconds
-        )
+        self._requests = requests
 
     async def topics(self, request: Request) -> Response:
         """``GET /api/stream?topics=``: many kinds on one stream."""
@@ -73,7 +71,7 @@ class Streams:
         principal = await self._access.check_stream(request)  # last: a mistake costs no ticket
         allowed, denied = principal.divide(asked.topics)
         if not allowed:
-            raise _nothing_allowed(denied)
+            raise denied_topics(denied)
         if denied:
             asked = replace(asked, intervals={each: asked.intervals[each] for each in allowed})
         on_end = await self._admit(request, principal)
@@ -116,15 +114,6 @@ async def _fields_of(request: Request, known: type[Fields]) -> Fields:
     if request.method == "POST":
         return fields.from_json(await json_body.read(request), known)
     return fields.from_query(request.query_params.multi_items(), known)
-
-
-def _nothing_allowed(denied: list[str]) -> ApiError:
-    return ApiError(
-        403,
-        "topic_denied",
-        f"the ticket is for other topics, not for {' '.join(denied)}",
-        "name them when the ticket is issued: POST /api/stream/ticket",
-    )
 
 
 def _cursor(request: Request) -> str | None:

@@ -17,11 +17,11 @@ EVENT_SOURCE = """{
 
 
 async def test_it_comes_back_by_itself_until_there_is_room(
-    node: str, source: RedisSource, monkeypatch: pytest.MonkeyPatch
+    node: str, chromium: str, source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "BUSY_RETRY_MS", (100, 300))
     async with (
-        open_browser(node) as browser,
+        open_browser(node, chromium) as browser,
         running_gateway(source, max_clients=1) as url,
     ):
         await browser.do("open", url=f"{url}/healthz")

@@ -37,8 +37,8 @@ fetch(`${gateway}/api/stream/ticket`, { method: "POST", headers: sent })
 
 
 @pytest.fixture
-async def browser(node: str) -> AsyncIterator[Browser]:
-    async with open_browser(node) as opened:
+async def browser(node: str, chromium: str) -> AsyncIterator[Browser]:
+    async with open_browser(node, chromium) as opened:
         yield opened
 
 

@@ -7,7 +7,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from gateway.bus import gateway_report
+from gateway.bus.stream_changes import StreamChanges
 from gateway.bus.stream_claims import StreamClaims
+from gateway.bus.stream_topics import StreamTopics
 from gateway.fanout.hub import Hub
 from gateway.feed_view import FeedView
 from gateway.http.admission import Admission
@@ -190,6 +192,7 @@ def test_starlettes_test_client_reads_a_stream(symbols: str) -> None:
                 hub=hub,
                 feed=feed,
                 admission=admission,
+                changes=StreamChanges(client, "g", StreamTopics(hub, limit=1).change),
                 report=lambda: gateway_report.report_of("g", hub, feed, busy=0, started=""),
                 now=lambda: "",
             )

@@ -18,6 +18,7 @@ from gateway.http.health import Health
 from gateway.http.openapi import OpenApi
 from gateway.http.page import Page
 from gateway.http.stored_values import StoredBarFields, StoredValues
+from gateway.http.stream_change import ChangeFields, StreamChange
 from gateway.http.stream_fields import AnySymbolFields, BarFields, TopicFields
 from gateway.http.streams import Streams
 from gateway.http.tickets import Tickets
@@ -71,6 +72,7 @@ def routes() -> list[Route]:
     """Return what the gateway serves; the table needs no part of a running gateway."""
     return app.routes(
         Streams.__new__(Streams),
+        StreamChange.__new__(StreamChange),
         Tickets.__new__(Tickets),
         StoredValues.__new__(StoredValues),
         Health.__new__(Health),
@@ -89,7 +91,7 @@ def test_every_endpoint_is_in_the_reference_and_no_other() -> None:
 
 
 def test_what_may_be_asked_for_is_in_the_reference() -> None:
-    known = (TopicFields, BarFields, AnySymbolFields, StoredBarFields)
+    known = (TopicFields, BarFields, AnySymbolFields, StoredBarFields, ChangeFields)
     table = rows(told("Endpoints"), "in the query or the body")
 
     assert {name for cell in table for name in codes(cell)} == {

@@ -1,0 +1,103 @@
+"""``PATCH /api/stream/{stream_id}``: other topics for a stream that runs, at any gateway."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match, Route
+from starlette.types import Scope
+
+from gateway.bus.stream_changes import Problem, StreamChanges
+from gateway.http import fields, json_body
+from gateway.http.access import Access
+from gateway.http.answers import StreamChanged
+from gateway.http.api_error import ApiError
+from gateway.http.json_response import json_response
+from gateway.http.stream_fields import Interval, PlainTopic, Topic
+from gateway.http.stream_request import StreamRequests, denied_topics, plain_topics
+from shared.redis_source import REDIS_ERRORS
+from shared.topics import ORDERED, kind_of
+
+EXAMPLE = '{"add": ["price:IBM", "status:IBM"], "remove": ["price:SPY"]}'
+
+
+class ChangeFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a stream may be told. A misspelt field must not look like a change that was made."""
+
+    add: Annotated[list[Topic], Meta(description="topics as price:IBM,quote:SPY@1")] | UnsetType = (
+        UNSET
+    )
+    remove: Annotated[list[PlainTopic], Meta(description="topics as price:SPY")] | UnsetType = UNSET
+    interval: Interval | UnsetType = UNSET
+
+
+class StreamChange:
+    """Has streams changed where they are."""
+
+    def __init__(self, access: Access, changes: StreamChanges, requests: StreamRequests) -> None:
+        self._access = access
+        self._changes = changes
+        self._requests = requests
+
+    async def change(self, request: Request) -> Response:
+        """Read what is to be added and removed, and answer with what the stream has then."""
+        asked = fields.from_json(await json_body.read(request), ChangeFields)
+        add = self._requests.intervals_of(asked.add or [], asked.interval)
+        remove = plain_topics(asked.remove or [])
+        if not add and not remove:
+            raise ApiError(400, "no_topics", "nothing is to be added or removed", EXAMPLE)
+        principal = await self._access.check_stream(request)  # last: a mistake costs no ticket
+        _, denied = principal.divide(list(add))
+        if denied:
+            raise denied_topics(denied)
+        stream_id = request.path_params["stream_id"]
+        try:
+            changed = await self._changes.change(stream_id, principal.name, add, remove)
+        except REDIS_ERRORS as error:
+            raise ApiError(
+                503,
+                "redis_unavailable",
+                f"the gateway that has {stream_id} cannot be asked: {error}",
+                "try again in a moment; a change that was made may be asked for again",
+                {"Retry-After": "2"},
+            ) from error
+        if changed.problem is not None:
+            raise _refusal(changed.problem, stream_id)
+        merge = {t: s for t, s in changed.intervals.items() if kind_of(t) not in ORDERED}
+        answer = StreamChanged(stream_id=stream_id, topics=list(changed.intervals), intervals=merge)
+        return json_response(answer)
+
+
+class ChangeRoute(Route):
+    """A path that is any one name: for other methods than its own it is as if it were not there."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Any]:
+        """Match wholly or not at all, so that a misspelt stream is an unknown path."""
+        match, child_scope = super().matches(scope)
+        return (match, child_scope) if match is Match.FULL else (Match.NONE, {})
+
+
+def _refusal(problem: Problem, stream_id: str) -> ApiError:
+    if problem == "unknown_stream":
+        return ApiError(
+            404,
+            "unknown_stream",
+            f"there is no stream {stream_id} of yours",
+            "use the stream_id of the newest hello: it changes when a stream reconnects",
+        )
+    if problem == "not_ready":
+        return ApiError(
+            409, "not_ready", f"{stream_id} has not begun yet", "wait for its ready event"
+        )
+    if problem == "no_topics":
+        return ApiError(
+            400, "no_topics", f"nothing would be left on {stream_id}", "close it instead"
+        )
+    return ApiError(
+        400,
+        "too_many_topics",
+        f"{stream_id} would have more topics than one stream takes",
+        "remove some, open a second stream, or raise MAX_TOPICS_PER_CLIENT",
+    )
