@@ -86,9 +86,9 @@ class Bye(msgspec.Struct):
     retry_ms: int
 
 
-def hello(data: Hello) -> bytes:
-    """Return the bytes of a ``hello``."""
-    return sse.event("hello", _encode(data))
+def hello(data: Hello, retry_ms: int) -> bytes:
+    """Return the bytes of a ``hello``; whose gateway crashes comes back after ``retry_ms``."""
+    return sse.event("hello", _encode(data), retry_ms=retry_ms)
 
 
 def ready(cursor: EventId, server_time: str) -> bytes:

@@ -60,7 +60,7 @@ class Hub:
         """Whether streams are ended, also those that only open now."""
         self._loop = loop
         self._clock = clock
-        self._retry_ms = retry_ms
+        self.retry_ms = retry_ms
         self._cadences: dict[float, Cadence] = {}
         self._cohorts: dict[tuple[Lane, ...], Cohort] = {}
         self._holding = False
@@ -154,7 +154,7 @@ class Hub:
     def end(self, client: Client, reason: ByeReason) -> None:
         """Say goodbye to a client, after what was waiting for it."""
         unsent = client.cohort.unsent(client) if client.cohort else []
-        client.write(b"".join([*unsent, events.bye(self.cursor, reason, self._retry_ms())]))
+        client.write(b"".join([*unsent, events.bye(self.cursor, reason, self.retry_ms())]))
         self.leave(client)
 
     def drop_idle(self) -> None:

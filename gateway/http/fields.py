@@ -74,10 +74,10 @@ def _checked(given: Mapping[str, Any], fields: type[Fields]) -> Fields:
     properties = properties_of(fields)
     strict = fields.__struct_config__.forbid_unknown_fields
     for name in given.keys() - properties.keys():
-        for right in properties:
-            if strict or _singular(name) == _singular(right):
-                hint = f"write {right}: {properties[right]['description']}"
-                raise ApiError(400, "misspelt", f"there is no {name!r}", hint)
+        meant = [right for right in properties if _singular(name) == _singular(right)]
+        for right in meant or (list(properties) if strict else []):
+            hint = f"write {right}: {properties[right]['description']}"
+            raise ApiError(400, "misspelt", f"there is no {name!r}", hint)
     try:
         return msgspec.convert(given, fields)
     except msgspec.ValidationError as error:

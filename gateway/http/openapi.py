@@ -16,7 +16,7 @@ VERSION = "0.1.0"
 """That of the package; a test compares them."""
 
 REFUSALS = {
-    400: "The request is wrong: `bad_body` `bad_symbol` `bad_topic` `bad_value` `cors_refused` "
+    400: "The query or the body is wrong: `bad_body` `bad_symbol` `bad_topic` `bad_value` "
     "`misspelt` `no_symbols` `no_topics` `too_many_bars` `too_many_symbols` `too_many_topics`",
     401: "`unauthorized`: no token, a wrong one, a used ticket",
     403: "`topic_denied`: the ticket is for other topics",

@@ -20,8 +20,6 @@ from gateway.http.stream_request import StreamRequests, denied_topics, plain_top
 from shared.redis_source import REDIS_ERRORS
 from shared.topics import ORDERED, kind_of
 
-EXAMPLE = '{"add": ["price:IBM", "status:IBM"], "remove": ["price:SPY"]}'
-
 
 class ChangeFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What a stream may be told. A misspelt field must not look like a change that was made."""
@@ -42,12 +40,10 @@ class StreamChange:
         self._requests = requests
 
     async def change(self, request: Request) -> Response:
-        """Read what is to be added and removed, and answer with what the stream has then."""
+        """Have topics added and removed, which may be none, and answer with what there is."""
         asked = fields.from_json(await json_body.read(request), ChangeFields)
         add = self._requests.intervals_of(asked.add or [], asked.interval)
         remove = plain_topics(asked.remove or [])
-        if not add and not remove:
-            raise ApiError(400, "no_topics", "nothing is to be added or removed", EXAMPLE)
         principal = await self._access.check_stream(request)  # last: a mistake costs no ticket
         _, denied = principal.divide(list(add))
         if denied:
@@ -76,7 +72,8 @@ class ChangeRoute(Route):
     def matches(self, scope: Scope) -> tuple[Match, Any]:
         """Match wholly or not at all, so that a misspelt stream is an unknown path."""
         match, child_scope = super().matches(scope)
-        return (match, child_scope) if match is Match.FULL else (Match.NONE, {})
+        told = match is Match.FULL or scope["method"] == "OPTIONS"
+        return (match, child_scope) if told else (Match.NONE, {})
 
 
 def _refusal(problem: Problem, stream_id: str) -> ApiError:

@@ -92,7 +92,7 @@ class Streams:
             self._history,
             asked,
             stream_id=stream_id,
-            greeting=events.hello(hello),
+            greeting=events.hello(hello, self._hub.retry_ms()),
             principal=principal.name,
             on_end=on_end,
         )

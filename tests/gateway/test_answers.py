@@ -206,5 +206,5 @@ def test_starlettes_test_client_reads_a_stream(symbols: str) -> None:
                 break
 
     assert answer.status_code == 200
-    assert received.startswith(b"event: hello\ndata: {")
+    assert received.startswith(b"event: hello\nretry: 0\ndata: {")
     assert received.count(b"event: price") == len(symbols.split(","))

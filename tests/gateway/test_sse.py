@@ -78,7 +78,7 @@ def test_every_event_of_ours_is_read_with_its_kind() -> None:
     )
     cursor = EventId(1, 5)
     made = (
-        events.hello(hello),
+        events.hello(hello, 700),
         events.no_price("price:SPY", "no_trade_seen"),
         events.ready(cursor, "2013-10-09T13:30:00.000Z"),
         events.bye(cursor, "slow", 900),
@@ -87,7 +87,7 @@ def test_every_event_of_ours_is_read_with_its_kind() -> None:
     read = _read(made)
 
     assert [event.event for event in read] == ["hello", "price", "ready", "bye"]
-    assert [event.retry for event in read] == [None, None, None, 900]
+    assert [event.retry for event in read] == [700, None, None, 900]
     assert all("event_id" in json.loads(event.data) for event in read)
 
 

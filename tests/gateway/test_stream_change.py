@@ -70,8 +70,6 @@ async def test_what_is_added_comes_with_its_value_and_what_is_removed_no_more(
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        ({}, "no_topics"),
-        ({"add": []}, "no_topics"),
         ({"add": ["price:$"]}, "bad_topic"),
         ({"remove": ["prise:SPY"]}, "bad_topic"),
         ({"added": ["price:IBM"]}, "misspelt"),
@@ -113,6 +111,14 @@ async def test_a_misspelt_stream_is_an_unknown_path(source: RedisSource) -> None
         answer = await client.get(f"{url}/api/stream/pricess?symbols=SPY")
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_path")
+
+
+async def test_a_change_of_nothing_tells_what_there_is(source: RedisSource) -> None:
+    async with running_gateway(source) as url, open_stream(url, symbols="SPY") as stream:
+        await stream.until_kind("ready")
+        answer = await patch(url, stream_id(stream))
+
+    assert answer.json()["topics"] == ["price:SPY", "status:SPY"]
 
 
 async def test_only_who_opened_a_stream_may_change_it(source: RedisSource) -> None:
