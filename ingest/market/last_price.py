@@ -1,7 +1,7 @@
 """The last price of each symbol, as the tape's rules make it."""
 
 import math
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from ingest.market.conditions import Eligibility, eligibility
@@ -30,7 +30,13 @@ class LastPrices:
         self.by_symbol: dict[str, Price] = {}
         self.counts = TradeCounts()
         self._tapes: dict[str, SymbolTape] = {}
-        self._doubtful: dict[str, None] = {}
+        self._heard = -1
+
+    def begin(self, symbols: Iterable[str]) -> None:
+        """Believe REST until the stream brings a trade of these, which it has just got or lost."""
+        for symbol in symbols:
+            if (tape := self._tapes.get(symbol)) is not None:
+                tape.told = tape.at
 
     def on_trade(self, trade: wire.Trade, at: int, received_us: int) -> Price | None:
         """Take a print; return the new last price, if it is one.
@@ -47,10 +53,11 @@ class LastPrices:
         session = self.hours.session_at(at)
         rule = eligibility(trade.tape, trade.conditions, session)
         before = tape.price
+        self._heard = at
         if (
             rule is not _ALWAYS
             or not tape.at <= at <= received_us * 1000 + AHEAD_NS
-            or (at == tape.at and tape.history.newest_id() == trade.id)
+            or at == tape.told
             or price > FAR_OFF * before
             or before > FAR_OFF * price
             or session == "closed"
@@ -90,12 +97,9 @@ class LastPrices:
         Raises:
             ValueError: its time is no time.
         """
-        day = day_of(wire.nanoseconds(cancel.time))
+        gone = Print.cancelled(cancel)
         self.counts.cancelled += 1
-        tape, found = self._find(
-            cancel.symbol,
-            Print(cancel.id, cancel.exchange, cancel.tape, day, cancel.price, cancel.size),
-        )
+        tape, found = self._find(cancel.symbol, gone)
         if found is None:
             return None
         entries, index = found
@@ -113,19 +117,9 @@ class LastPrices:
         """
         if not is_price(correction.price):
             raise ValueError(f"{correction.price!r} is no price")
-        day = day_of(wire.nanoseconds(correction.time))
+        wrong = Print.corrected(correction)
         self.counts.corrected += 1
-        tape, found = self._find(
-            correction.symbol,
-            Print(
-                correction.original_id,
-                correction.exchange,
-                correction.tape,
-                day,
-                correction.original_price,
-                correction.original_size,
-            ),
-        )
+        tape, found = self._find(correction.symbol, wrong)
         if found is None:
             return None
         entries, index = found
@@ -146,6 +140,7 @@ class LastPrices:
         tape.accept((at, None, price), _ALWAYS)
         tape.seen = max(tape.seen, at)
         self._settle(tape, price.received)
+        tape.told = tape.at
 
     def on_snapshot(
         self,
@@ -164,6 +159,7 @@ class LastPrices:
             ValueError: the snapshot has another form.
         """
         tape = self._tapes.get(symbol) or self._tape(symbol)
+        tape.history.asked = True
         if snapshot is None:
             return self.reject(symbol) if tape.at < 0 else None
         trade, bars = read(snapshot)
@@ -175,7 +171,7 @@ class LastPrices:
         if bars.minute is not None:
             self._take_bar(tape, *bars.minute, received_us)
         if tape.judge_held(bars, received_us):
-            self._doubtful[symbol] = None
+            tape.doubtful = True
         self._settle(tape, received_us)
         last = self.by_symbol.get(symbol)
         if last is not None and last.price is not None and tape.at < 0:
@@ -195,9 +191,11 @@ class LastPrices:
             del self._tapes[symbol]
 
     def take_doubtful(self) -> list[str]:
-        """Return, once, the symbols to look up by REST: their last price is not sure."""
-        doubtful, self._doubtful = list(self._doubtful), {}
-        return doubtful
+        """Return, once, the symbols to look up by REST: their last price is not sure.
+
+        To be called once a second.
+        """
+        return [symbol for symbol, tape in self._tapes.items() if tape.look()]
 
     def timestamp_of(self, symbol: str) -> int | None:
         """Return the time (unix ns) of the newest trade known of a symbol, eligible or not."""
@@ -227,31 +225,31 @@ class LastPrices:
             self.counts.count_ineligible(trade)
             return None
         entry = (at, trade.id, tape.event(trade, at, session, received_us))
-        return None if tape.history.knows(entry) else self._admit(tape, entry, rule, received_us)
+        return None if tape.is_told(entry) else self._admit(tape, entry, rule, received_us)
 
     def _take_rest_trade(
         self, tape: SymbolTape, trade: wire.Trade | LastTrade, at: int, received_us: int
     ) -> Price | None:
         if is_outside(self.hours, at) or tape.has_retracted(trade, at):
             return None
-        tape.see(at, received_us)
         session = self.hours.session_at(at)
         rule = eligibility(trade.tape, trade.conditions, session)
         entry = (at, trade.id, tape.event(trade, at, session, received_us))
-        if rule is Eligibility.NEVER or tape.history.knows(entry):
+        if tape.history.knows(entry) or tape.awaits(at, self._heard):
+            return None
+        tape.see(at, received_us)
+        if rule is Eligibility.NEVER:
             return None
         tape.history.drop_nameless(at, trade.price)
-        return self._admit(tape, entry, rule, received_us)
+        last = self._admit(tape, entry, rule, received_us)
+        if tape.at == at:
+            tape.told = at
+        return last
 
     def _take_bar(self, tape: SymbolTape, at: int, close: float, received_us: int) -> None:
-        """Take the close of a bar that is newer than any trade that we know."""
-        regular = tape.history.regular
-        known = bool(regular) and at <= regular[-1][0]
-        if known or is_outside(self.hours, at) or at > received_us * 1000 + AHEAD_NS:
-            return
-        bar = LastTrade(at, close, None, None, None, None, None)
-        event = tape.event(bar, at, self.hours.session_at(at), received_us)
-        tape.history.insert((at, None, event), Eligibility.ALWAYS)
+        if not is_outside(self.hours, at) and at <= received_us * 1000 + AHEAD_NS:
+            session = self.hours.session_at(at)
+            tape.take_bar(at, close, session, self._heard, received_us)
 
     def _admit(
         self, tape: SymbolTape, entry: Entry, rule: Eligibility, received_us: int
@@ -260,7 +258,7 @@ class LastPrices:
         if tape.is_incredible(at, event.price or 0.0, received_us):
             self.counts.quarantined += 1
             if rule is Eligibility.ALWAYS:
-                self._doubtful[tape.symbol] = None
+                tape.doubtful = True
                 tape.hold(entry)
             return self._settle(tape, received_us)
         late = at < tape.at
@@ -279,7 +277,7 @@ class LastPrices:
         tape.retracted.append(wanted[:4])
         found = tape.history.find(wanted)
         if found is not None and found[0][found[1]][1] is None:
-            self._doubtful[symbol] = None
+            tape.doubtful = True
         return tape, found
 
     def _settle(self, tape: SymbolTape, received_us: int | None) -> Price | None:
@@ -295,5 +293,5 @@ class LastPrices:
         """Settle after a retraction; where no trade remains, the old price stands until REST's."""
         last = self._settle(tape, received_us)
         if tape.at < 0:
-            self._doubtful[tape.symbol] = None
+            tape.doubtful = True
         return last

@@ -11,12 +11,12 @@ from ingest.market.snapshot import Bars
 from ingest.market.tape_history import Entry
 from ingest.market.trading_day import day_of
 
-_MINUTE_NS = 60 * 1_000_000_000
+MINUTE_NS = 60 * 1_000_000_000
 
-TOLERANCE_NS = 2 * _MINUTE_NS
+TOLERANCE_NS = 2 * MINUTE_NS
 """Closing prints are reported late."""
 
-AHEAD_NS = _MINUTE_NS
+AHEAD_NS = MINUTE_NS
 """A print that is newer than now by more would make all that follow it late."""
 
 FAR_OFF = 2
@@ -72,7 +72,7 @@ def believed(held: Sequence[Entry]) -> list[Entry]:
 def confirmed(entry: Entry, bars: Bars) -> bool | None:
     """Judge a held print by REST's newest bars; None where none of them reaches up to it yet."""
     at, price = entry[0], entry[2].price or 0.0
-    if bars.minute is not None and bars.minute[0] > at - _MINUTE_NS:
+    if bars.minute is not None and bars.minute[0] > at - MINUTE_NS:
         return agree(price, bars.minute[1])
     if bars.day is not None and bars.day[0] == day_of(at) and agree(price, bars.day[1]):
         return True

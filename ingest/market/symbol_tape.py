@@ -13,6 +13,15 @@ from shared import rfc3339
 from shared.ingest_status import Session
 from shared.price import Price
 
+PASSED_NS = 3_000_000_000
+"""A trade that the stream has not brought when it has come so much further is a missed one."""
+
+LOOKS = 5
+"""One that has not come after so many looks, a second apart, is missed as well. They are counted,
+not timed: while this process is stopped the stream waits with it."""
+
+_ALWAYS = Eligibility.ALWAYS
+
 BAR_DELAY_US = 120 * 1_000_000
 """A minute's bar is there soon after it: a held print is asked for no longer than this."""
 
@@ -20,10 +29,23 @@ BAR_DELAY_US = 120 * 1_000_000
 class SymbolTape:
     """A symbol's state, with the last price's own values at hand for every tick.
 
-    ``at`` is its time in unix ns, -1 for none; ``seen`` that of the newest trade of any kind.
+    ``at`` is its time in unix ns, -1 for none; ``seen`` that of the newest trade of any kind;
+    ``told`` that of the newest last price which the stream, as it is now, has not brought itself.
     """
 
-    __slots__ = ("at", "closes", "history", "price", "retracted", "seen", "symbol")
+    __slots__ = (
+        "at",
+        "awaited",
+        "closes",
+        "doubtful",
+        "history",
+        "looks",
+        "price",
+        "retracted",
+        "seen",
+        "symbol",
+        "told",
+    )
 
     def __init__(self, symbol: str) -> None:
         self.symbol = symbol
@@ -32,8 +54,18 @@ class SymbolTape:
         self.at = -1
         self.price = 0.0
         self.seen = -1
+        self.told = -1
+        self.awaited = -1
+        self.looks = 0
+        self.doubtful = False
+        """Whether REST is to be asked: the last price is not sure."""
         self.retracted: deque[tuple[int, str | None, str | None, int]] = deque(maxlen=DEPTH)
         """Id, exchange, tape and day of trades that REST may still believe in."""
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the stream has brought the last price."""
+        return self.at > self.told
 
     def event(
         self,
@@ -85,6 +117,57 @@ class SymbolTape:
         """Remember the time of a trade, unless it lies in the future."""
         if self.seen < at <= received_us * 1000 + quarantine.AHEAD_NS:
             self.seen = at
+
+    def awaits(self, at: int, heard: int) -> bool:
+        """Return whether a trade that REST shows is left to the stream, which will bring it.
+
+        REST is mostly ahead: taken at once, its trade would make late all those on their way, and
+        no client would see them. ``heard`` is the time (unix ns) of the trade, of any symbol, that
+        the stream has brought last.
+        """
+        if not self.is_streamed or at < self.at or heard - at >= PASSED_NS:
+            return False
+        if self.awaited <= self.seen:
+            self.awaited, self.looks = at, 0
+        return True
+
+    def look(self) -> bool:
+        """Return, once, whether REST is to be asked; called every second.
+
+        Where the stream has not brought what REST has shown, REST is believed again.
+        """
+        if self.awaited > self.seen:
+            self.looks += 1
+            if self.looks > LOOKS:
+                self.awaited, self.told, self.doubtful = -1, self.at, True
+        doubtful, self.doubtful = self.doubtful, False
+        return doubtful
+
+    def is_told(self, entry: Entry) -> bool:
+        """Return whether the stream brings a trade that has had its turn, by REST or before.
+
+        Of the trades of one moment REST shows the last: those that the stream brings before it are
+        older. Should it never bring that one, REST is asked again.
+        """
+        at, number, _ = entry
+        if self.history.knows(entry):
+            if at == self.told and number == self.history.newest_id():
+                self.told -= 1  # the stream has come as far as REST
+            return True
+        self.doubtful = self.doubtful or at == self.at == self.told
+        return at == self.at == self.told
+
+    def take_bar(
+        self, at: int, close: float, session: Session, heard: int, received_us: int
+    ) -> None:
+        """Take the close of REST's minute bar where it is newer than any trade that we know."""
+        regular = self.history.regular
+        known = bool(regular) and at <= regular[-1][0]
+        if known or self.awaits(at + quarantine.MINUTE_NS, heard):
+            return
+        bar = LastTrade(at, close, None, None, None, None, None)
+        self.history.insert((at, None, self.event(bar, at, session, received_us)), _ALWAYS)
+        self.told = max(self.told, at)
 
     def has_retracted(self, trade: wire.Trade | LastTrade, at: int) -> bool:
         """Return whether REST shows a trade that has been cancelled or corrected."""

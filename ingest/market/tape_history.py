@@ -2,10 +2,11 @@
 
 from bisect import bisect_left, insort
 from operator import itemgetter
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Self, TypeAlias
 
 from ingest.market.conditions import Eligibility
 from ingest.market.trading_day import day_of
+from ingest.upstream import wire
 from shared.price import Price
 
 DEPTH = 16
@@ -25,6 +26,32 @@ class Print(NamedTuple):
     price: float | None
     size: float | None
 
+    @classmethod
+    def cancelled(cls, cancel: wire.Cancel) -> Self:
+        """Return which trade a cancel means.
+
+        Raises:
+            ValueError: its time is no time.
+        """
+        day = day_of(wire.nanoseconds(cancel.time))
+        return cls(cancel.id, cancel.exchange, cancel.tape, day, cancel.price, cancel.size)
+
+    @classmethod
+    def corrected(cls, correction: wire.Correction) -> Self:
+        """Return which trade a correction means.
+
+        Raises:
+            ValueError: its time is no time.
+        """
+        return cls(
+            correction.original_id,
+            correction.exchange,
+            correction.tape,
+            day_of(wire.nanoseconds(correction.time)),
+            correction.original_price,
+            correction.original_size,
+        )
+
 
 class TapeHistory:
     """Trades in order of exchange time, of equal times in order of arrival.
@@ -33,18 +60,20 @@ class TapeHistory:
     of these the first to arrive stands.
     """
 
-    __slots__ = ("firsts", "held", "regular")
+    __slots__ = ("asked", "firsts", "held", "regular")
 
     def __init__(self) -> None:
         self.regular: list[Entry] = []
         self.firsts: list[Entry] = []
         self.held: list[Entry] = []
         """Prints far off the last price, in order of arrival: see ``quarantine``."""
+        self.asked = False
+        """Whether REST was asked what there was before; until then no trade is its day's first."""
 
     def newest(self) -> Entry | None:
         """Return the trade that is the last price."""
         last = self.regular[-1] if self.regular else None
-        if self.firsts:
+        if self.firsts and self.asked:
             day = day_of(self.firsts[-1][0])
             if last is None or day_of(last[0]) < day:
                 return self.firsts[bisect_left(self.firsts, day, key=_day)]
@@ -92,11 +121,11 @@ class TapeHistory:
         return None
 
     def knows(self, entry: Entry) -> bool:
-        """Return whether this very trade is here, by the stream or by REST."""
+        """Return whether this very trade is here, by the stream, by REST or out of Redis."""
         at, number, last = entry
         return any(
             each[0] == at
-            and each[1] == number
+            and each[1] in (number, None)
             and (each[2].exchange, each[2].price) == (last.exchange, last.price)
             for entries in (self.regular, self.firsts, self.held)
             for each in entries

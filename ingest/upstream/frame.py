@@ -63,7 +63,9 @@ class FrameReader:
             if type(message) is wire.Trade:
                 self._take_trade(message, received_us, monotonic)
             elif isinstance(message, wire.Subscribed):
+                before = self._subscription.acknowledged[TRADES]
                 self._subscription.on_acknowledged(message)
+                self._prices.begin(before ^ self._subscription.acknowledged[TRADES])
                 answered = True
             elif isinstance(message, wire.Error):
                 answered = self._take_error(message) or answered

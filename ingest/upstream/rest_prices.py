@@ -100,9 +100,7 @@ class RestPrices:
         """
         now = self._clock()
         heard = self._prices.timestamp_of(symbol)
-        is_behind = False
         if snapshot is not None:
-            is_behind = self._judge(symbol, snapshot, heard, now, reason)
             self._announce_quote(symbol, snapshot, now, reason)
             day = day_bar_of_snapshot(symbol, snapshot)
             if day is not None and reason in (Reason.NEW, Reason.PREVIOUS_CLOSE):
@@ -110,7 +108,8 @@ class RestPrices:
         last = self._prices.on_snapshot(symbol, snapshot, now // 1000, previous_close)
         if last is not None:
             self._announcer.price(last, traded=False)
-        return heard / 1e9 if is_behind and heard is not None else None
+        trade = None if snapshot is None else snapshot.get("latestTrade")
+        return self._judge(symbol, trade, heard, now, reason) if trade else None
 
     def _announce_quote(
         self, symbol: str, snapshot: Mapping[str, Any], now: int, reason: Reason
@@ -121,19 +120,16 @@ class RestPrices:
                 self._announcer.quote(best)
 
     def _judge(
-        self, symbol: str, snapshot: Mapping[str, Any], heard: int | None, now: int, reason: Reason
-    ) -> bool:
-        """Say whether the stream keeps something of a symbol from us."""
-        trade = snapshot.get("latestTrade")
-        if not trade:
-            return False
-        at = rfc3339.to_nanoseconds(trade["t"])
+        self, symbol: str, trade: Mapping[str, Any], heard: int | None, now: int, reason: Reason
+    ) -> float | None:
+        """Say since when the stream keeps something of a symbol from us."""
         if reason is Reason.NEW:
+            at = rfc3339.to_nanoseconds(trade["t"])
             self._states.on_known_trade(symbol, self._monotonic() - (now - at) / 1e9)
         if reason is not Reason.DOUBTFUL or heard is None:
-            return False
-        if heard < at < now - MISSED_NS:
+            return None
+        if heard < (self._prices.timestamp_of(symbol) or heard) < now - MISSED_NS:
             self._states.mark_stale(symbol)
-            return True
+            return heard / 1e9
         self._states.mark_fresh(symbol)
-        return False
+        return None

@@ -104,12 +104,24 @@ def test_an_ineligible_trade_is_counted_with_its_unknown_codes(prices: LastPrice
 
 
 def test_a_derived_price_counts_only_as_the_first_of_the_day(prices: LastPrices) -> None:
+    snapshot(prices, latestTrade=None, minuteBar=None)
     assert take(prices, NOON, 100, ["4"]) is not None
     assert take(prices, NOON + 1, 101, ["4"]) is None
     assert take(prices, NOON + 2, 102, ["@"]) is not None
     assert take(prices, NOON + 3, 103, ["Z"]) is None
     assert take(prices, NOON + 24 * HOUR, 104, ["Z"]) is not None
     assert take(prices, NOON + 4, 105, ["4"]) is None  # the day before, late
+
+
+@pytest.mark.parametrize(("before", "shown"), [(SNAPSHOT["latestTrade"], 101.25), (None, 100)])
+def test_until_rest_has_told_what_was_before_no_print_is_the_first_of_the_day(
+    prices: LastPrices, before: Any, shown: float
+) -> None:
+    assert take(prices, NOON, 100, ["4"]) is None
+    last = snapshot(prices, latestTrade=before, minuteBar=None)
+
+    assert last is not None
+    assert last.price == shown
 
 
 def test_form_t_counts_before_and_after_regular_hours_only(prices: LastPrices) -> None:
@@ -339,6 +351,7 @@ def test_the_tape_marks_what_could_move_the_last_price(prices: LastPrices) -> No
         prices.on_trade(print_, at, at // 1000)
         return prices.is_eligible(print_, at)
 
+    snapshot(prices, latestTrade=None, minuteBar=None)
     assert eligible(NOON, 100, ["4"], number=1)
     assert not eligible(NOON + 1, 100, ["4"], number=2)
     assert eligible(NOON + 2, 100, number=3)

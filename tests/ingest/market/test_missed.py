@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.market.last_price import LastPrices
+from ingest.market.symbol_tape import LOOKS
 from ingest.upstream import wire
 from shared.price import Price
 from tests.ingest.trades import NOON, SECOND, cancel_of, trade, two_days
@@ -33,6 +34,7 @@ def price_of(prices: LastPrices) -> float | None:
 
 def test_only_the_eligible_and_newer_ones_are_last_prices(prices: LastPrices) -> None:
     live(prices, trade(NOON, 100, number=1))
+    prices.begin(["SPY"])
     found = missed(
         prices,
         trade(NOON - SECOND, 99, number=9),
@@ -84,18 +86,24 @@ def test_a_restored_price_gets_its_id_so_that_it_can_be_cancelled(prices: LastPr
 @given(
     brought=st.lists(st.booleans(), min_size=1, max_size=30),
     steps=st.lists(st.integers(0, 1), min_size=30, max_size=30),
+    lost_at=st.integers(0, 30),
 )
 def test_whatever_the_stream_has_brought_the_newest_print_is_the_last_price(
-    brought: list[bool], steps: list[int]
+    brought: list[bool], steps: list[int], lost_at: int
 ) -> None:
     prices, at, everything = LastPrices(two_days()), NOON, []
     for number, step in enumerate(steps[: len(brought)]):
         at += step * SECOND
         everything.append(trade(at, 100 + number, number=number))
     for each, is_live in zip(everything, brought, strict=True):
+        if each.id == lost_at:
+            prices.begin(["SPY"])
         if is_live:
             live(prices, each)
     missed(prices, *everything)
+    for _ in range(LOOKS + 1):
+        if prices.take_doubtful():
+            missed(prices, *everything)
 
     newest = {each.price for each in everything if each.time == everything[-1].time}
     assert price_of(prices) in newest

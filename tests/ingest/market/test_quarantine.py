@@ -198,6 +198,7 @@ def test_rests_bars_judge_a_print_that_is_held(
     take(prices, NOON + MINUTE + 5 * SECOND, 40)
     assert prices.take_doubtful() == ["SPY"]
 
+    take(prices, NOON + 3 * MINUTE, 200, symbol="IBM")
     prices.on_snapshot("SPY", bars, (NOON + 2 * MINUTE) // US)
     assert last_of(prices) == shown
     assert prices.take_doubtful() == (["SPY"] if asked_again else [])

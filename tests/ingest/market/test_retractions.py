@@ -147,6 +147,7 @@ def test_a_correction_to_what_is_no_price_is_refused(prices: LastPrices, price: 
 def test_after_a_cancel_of_the_days_only_trade_a_derived_price_counts_again(
     prices: LastPrices,
 ) -> None:
+    prices.on_snapshot("SPY", {}, NOW_US)
     only = take(prices, NOON, 100, number=1)
     take(prices, NOON + 1, 101, ["4"], number=2)
     assert last_of(prices) == 100
@@ -276,6 +277,7 @@ def test_after_any_history_the_last_price_is_that_of_a_naive_recomputation(
     history: list[tuple[str, int, int, str, int]],
 ) -> None:
     prices = LastPrices(two_days())
+    prices.on_snapshot("SPY", {}, NOW_US)
     known: dict[int, Known] = {}
     for number, (kind, offset, price, code, which) in enumerate(history):
         now_us = (NOON + TOMORROW) // 1000

@@ -231,3 +231,15 @@ def test_an_error_without_a_code_ends_the_connection_too(
 ) -> None:
     with pytest.raises(FeedError):
         stage.apply({"T": "error", **error})
+
+
+@pytest.mark.parametrize("symbols", [["IBM"], ["SPY", "IBM", "BAC"]])
+def test_what_rest_shows_is_left_to_the_stream_while_that_has_the_symbol(
+    stage: Stage, symbols: list[str]
+) -> None:
+    stage.apply(trade(price=100))
+    newer = {"t": "2026-11-16T17:00:01Z", "p": 101, "s": 100, "i": 2, "x": "V", "z": "B"}
+    stage.apply({"T": "subscription", "trades": symbols})
+    found = stage.prices.on_snapshot("SPY", {"latestTrade": newer}, NOW_US)
+
+    assert (found is None) == ("SPY" in symbols)
