@@ -207,6 +207,7 @@ async def test_the_overflow_is_polled_and_moves_up_when_a_slot_is_free(
     ):
         await watching.watch("SPY", "IBM", viewers=3)
         await until_subscribed(simulator, "IBM", "SPY")
+        await trade(simulator, "BAC", 10)  # or REST would not know it
         await watching.watch("BAC")
         await watching.until_symbol("BAC", "polled")
         for price in (11.0, 12.0):  # the stream does not bring them
