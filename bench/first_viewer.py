@@ -11,9 +11,8 @@ import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
-from bench.latency import free_port
 from bench.percentiles import percentile
-from bench.programs import ingest_environment, program, ready
+from bench.programs import free_port, ingest_environment, program, ready
 from shared.valkey_server import ValkeyServer
 from simulator.service import Simulator, SimulatorSettings
 

@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import json
 import platform
-import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from alpaca.data.enums import DataFeed
 from alpaca.data.live import StockDataStream
 
 from bench.percentiles import percentile
-from bench.programs import program, ready
+from bench.programs import free_port, program, ready
 from shared import rfc3339
 from shared.valkey_server import ValkeyServer
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
@@ -38,14 +37,6 @@ class Measured:
     peer: list[float] = field(default_factory=list)
     to_ingest: list[float] = field(default_factory=list)
     to_client: list[float] = field(default_factory=list)
-
-
-def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def peer(url: str, measured: Measured) -> StockDataStream:

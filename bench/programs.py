@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -88,6 +89,14 @@ def ingest_environment(simulator: Simulator, redis_url: str) -> dict[str, str]:
         "ALPACA_DATA_URL": simulator.rest_url,
         "ALPACA_TRADING_URL": simulator.rest_url,
     }
+
+
+def free_port() -> int:
+    """Return a port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 async def ready(url: str, path: str = "/readyz") -> None:
