@@ -3,11 +3,13 @@
 import sys
 
 from bench import first_viewer, ingest, latency
+from bench.fanout import command as fanout
 
 MEASUREMENTS = {
     "latency": latency.main,
     "first_viewer": first_viewer.main,
     "ingest": ingest.main,
+    "fanout": fanout.main,
 }
 
 if __name__ == "__main__":
