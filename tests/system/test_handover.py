@@ -24,6 +24,9 @@ SYMBOLS = "SPY,IBM"
 BY_HAND = "CALM"
 """Trades only when a test says so."""
 
+ONLY_FIRST = set("Z4PG")
+"""A print that counts only as the first of its day gives way to an earlier one of another kind."""
+
 
 class Pair:
     """An ingest that leads, one that stands by, and a client that watches."""
@@ -111,7 +114,10 @@ def assert_nothing_went_back(stream: EventStream) -> None:
         prices = [p for p in stream.of("price") if p["symbol"] == symbol]
         ids = [order(price) for price in prices]
         assert ids == sorted(set(ids))
-        times = [rfc3339.to_nanoseconds(p["timestamp"]) for p in prices if p["timestamp"]]
+        traded = [
+            p for p in prices if p["timestamp"] and not ONLY_FIRST.intersection(p["conditions"])
+        ]
+        times = [rfc3339.to_nanoseconds(p["timestamp"]) for p in traded]
         assert times == sorted(times)
         assert len(times) > 2 or symbol == BY_HAND
 
