@@ -4,7 +4,6 @@ import asyncio
 import os
 import secrets
 import socket
-from contextlib import suppress
 
 import structlog
 
@@ -13,6 +12,7 @@ from ingest.leadership import Leadership, RedisClients
 from ingest.settings import IngestSettings
 from ingest.upstream.alpaca_rest import AlpacaRest
 from shared.redis_source import REDIS_ERRORS, RedisSource
+from shared.waiting import wait_at_most
 
 log = structlog.get_logger()
 
@@ -72,9 +72,7 @@ class IngestService:
             if waits_for != told:
                 log.warning(waits_for)
                 told = waits_for
-            with suppress(TimeoutError):
-                async with asyncio.timeout(CLAIM_SECONDS):
-                    await stop.wait()
+            await wait_at_most(stop, CLAIM_SECONDS)
         return False
 
     async def _lead(self, leadership: Leadership, stop: asyncio.Event) -> None:

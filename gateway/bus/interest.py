@@ -12,6 +12,7 @@ from gateway.bus.last_values import LastValues
 from gateway.fanout.hub import Hub
 from shared import keys
 from shared.redis_source import REDIS_ERRORS
+from shared.waiting import wait_at_most
 
 log = structlog.get_logger()
 
@@ -88,9 +89,7 @@ class Interest:
                 except REDIS_ERRORS:  # the subscriber reports the loss
                     self._forgotten = True
                     pause = RETRY_SECONDS
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(pause):
-                        await self._changed.wait()
+                await wait_at_most(self._changed, pause)
         finally:
             with suppress(*REDIS_ERRORS, TimeoutError):
                 async with asyncio.timeout(1):

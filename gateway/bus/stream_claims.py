@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from shared import keys
 from shared.redis_source import REDIS_ERRORS
+from shared.waiting import wait_at_most
 
 log = structlog.get_logger()
 
@@ -137,9 +138,7 @@ class StreamClaims:
                     await self._tell()
                 except REDIS_ERRORS:  # the subscriber reports the loss
                     pause = RETRY_SECONDS
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(pause):
-                        await self._changed.wait()
+                await wait_at_most(self._changed, pause)
         finally:
             with suppress(*REDIS_ERRORS, TimeoutError):
                 async with asyncio.timeout(1):

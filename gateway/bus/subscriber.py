@@ -23,6 +23,7 @@ from gateway.feed_view import FeedView
 from shared import keys, message
 from shared.event_id import NEVER, EventId
 from shared.redis_source import COMMAND_TIMEOUT_SECONDS, REDIS_ERRORS, RedisSource
+from shared.waiting import wait_at_most
 
 log = structlog.get_logger()
 
@@ -152,9 +153,7 @@ class Subscriber:
                 self._check_silence()
                 await pubsub.ping()
             subscribed = wanted
-            with suppress(TimeoutError):
-                async with asyncio.timeout(PING_SECONDS):
-                    await self._changed.wait()
+            await wait_at_most(self._changed, PING_SECONDS)
 
     def _check_silence(self) -> None:
         silence = asyncio.get_running_loop().time() - self._heard

@@ -38,7 +38,8 @@ class Flusher:
         began = self._loop.time()
         dirty, self._dirty = self._dirty, {}
         for cohort in dirty:
-            self.stalled.update(dict.fromkeys(cohort.flush(began)))
+            for client in cohort.flush(began):
+                self.stalled[client] = None
         ended = self._loop.time()
         self._not_before = ended + min(self._interval, (ended - began) * REST_PER_WORK)
 

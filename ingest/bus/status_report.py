@@ -11,6 +11,7 @@ from shared import ingest_status, keys
 from shared.event_id import EventId
 from shared.ingest_status import IngestStatus
 from shared.redis_source import REDIS_ERRORS
+from shared.waiting import wait_at_most
 
 REPORT_SECONDS = 1.0
 
@@ -50,9 +51,7 @@ class StatusReport:
             self.changed.clear()
             await self._lease.valid()
             await self.now()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(REPORT_SECONDS):
-                    await self.changed.wait()
+            await wait_at_most(self.changed, REPORT_SECONDS)
 
     async def now(self) -> None:
         """Report at once; without Redis there is nobody to hear it."""

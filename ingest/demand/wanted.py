@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from shared.topics import (
     kind_of,
     stock_symbol,
 )
+from shared.waiting import wait_at_most
 
 LINGER_SECONDS = 30.0
 """How long a symbol stays subscribed after its last viewer: pages are reloaded."""
@@ -104,9 +104,7 @@ class Demand:
 
     async def wait_for_change(self, seconds: float) -> None:
         """Wait until the demand changes, at most for so long; any number of tasks may."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._changed.wait()
+        await wait_at_most(self._changed, seconds)
 
     def _change(self, viewers: dict[tuple[str, str], int], positions: frozenset[str]) -> None:
         before = self._viewers.keys() | {(symbol, TRADES) for symbol in self._positions}
