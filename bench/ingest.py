@@ -12,20 +12,19 @@ Each is a process; its CPU time is user plus system between the first tick and t
 import argparse
 import asyncio
 import json
-import platform
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import islice
-from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 import psutil
 from redis.asyncio import Redis
 
 from bench.feeder import Feeder
+from bench.ingest_figures import SPANS, Span, table
 from bench.programs import Program, program
 from bench.tape_frames import BLOCK_TRADES, Block, TapeFrames, tape_trades
 from shared import ingest_status, keys, message
@@ -33,10 +32,6 @@ from shared.ingest_status import IngestStatus
 from shared.topics import price_topic
 from shared.valkey_server import ValkeyServer
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
-
-SPANS = {1: 1, 10: 3, 100: 5}
-"""Trades to a frame, and how many times longer than the shortest its spans are: CPU time is told
-in hundredths of a second."""
 
 VOLLEY_BLOCKS = 10
 """What is sent before the reader has to catch up: less than the outbox may hold, or prices would
@@ -52,15 +47,6 @@ LAST = "AA"
 """The symbol of the last tick of every span; the tape has no trades of it."""
 
 FLAT_TICKS, FLAT_FROM, FLAT_GROWTH = 10_000_000, 1_000_000, 0.1
-
-
-class Span(NamedTuple):
-    """What some ticks took: seconds of the wall, of the reader's CPU, of Valkey's CPU."""
-
-    ticks: int
-    wall: float
-    cpu: float
-    valkey: float
 
 
 @dataclass
@@ -223,39 +209,8 @@ async def compare(ticks: int, rounds: int) -> str:
                 for reader in readers:
                     spans = reader.spans.setdefault(size, [])
                     spans.append(await bench.span(reader, size, times * ticks))
-        return report(readers, await bench.check(readers[-1]))
-
-
-def report(readers: Sequence[Reader], checked: str) -> str:
-    """Return medians over the rounds as a table; ratios are of CPU within a round."""
-    raw, parsed, ours = readers
-    machine = f"Python {platform.python_version()}, {platform.machine()}"
-    titles = ("ticks/s", "CPU µs/tick", "per core/s", "/ raw", "/ parsed", "Valkey µs")
-    heading = (
-        f"medians of {len(ours.spans[1])} spans of {ours.spans[1][0].ticks:,} ticks or more"
-        f" ({machine})"
-    )
-    lines = [
-        heading,
-        f"{'':<32}" + "".join(f"{title:>13}" for title in titles),
-    ]
-    for size in SPANS:
-        for reader in readers:
-            spans = reader.spans[size]
-            cpu = median(span.cpu / span.ticks for span in spans) * 1e6
-            wall = median(span.ticks / span.wall for span in spans)
-            figures = f"{wall:>13,.0f}{cpu:>13.2f}{1e6 / cpu:>13,.0f}"
-            if reader is ours:
-                valkey = median(span.valkey / span.ticks for span in spans) * 1e6
-                figures += f"{_ratio(ours, raw, size):>13.2f}{_ratio(ours, parsed, size):>13.2f}"
-                figures += f"{valkey:>13.2f}"
-            lines.append(f"  {size:>3} a frame, {reader.name:<18}{figures}")
-    return "\n".join([*lines, f"  {checked}"])
-
-
-def _ratio(ours: Reader, other: Reader, size: int) -> float:
-    pairs = zip(ours.spans[size], other.spans[size], strict=True)
-    return median(our.cpu / their.cpu for our, their in pairs)
+        checked = await bench.check(readers[-1])
+        return table({reader.name: reader.spans for reader in readers}, checked)
 
 
 async def flat(ticks: int, start: int) -> int:
