@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 from redis.asyncio import Redis
 
+from gateway.stream_id import StreamId
 from shared import keys
 from shared.redis_source import REDIS_ERRORS
 
@@ -64,6 +65,7 @@ class StreamChanges:
         """Have a stream's topics changed, wherever it is.
 
         Raises:
+            ValueError: no stream has such an id.
             RedisError, OSError: Redis is away, or the other gateway does not answer.
         """
         change = Change(
@@ -74,7 +76,7 @@ class StreamChanges:
             add=add,
             remove=remove,
         )
-        owner = stream_id.rpartition("-")[0]
+        owner = StreamId.parse(stream_id).gateway_id
         if owner == self._gateway_id:
             return await self._make(change)
         answer: asyncio.Future[Changed] = asyncio.get_running_loop().create_future()

@@ -7,6 +7,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway import stream_id
 from gateway.http import answers
 from gateway.http.fields import properties_of
 from gateway.http.json_response import json_response
@@ -53,6 +54,8 @@ LAST_EVENT_ID = {
     "description": "the id of the newest event received; EventSource sends it by itself",
     "schema": {"type": "string"},
 }
+
+PATH_FORMS = {"stream_id": {"pattern": f"^{stream_id.PATTERN}$"}}
 
 LIMITED = ("symbols", "topics")
 
@@ -121,8 +124,9 @@ def _parameters(operation: Operation, limit: int) -> list[Json]:
     parameters: list[Json] = []
     for part in operation.path.split("/"):
         if part.startswith("{"):
-            name = {"name": part.strip("{}"), "in": "path", "required": True}
-            parameters.append({**name, "schema": {"type": "string"}})
+            name = part.strip("{}")
+            schema = {"type": "string", **PATH_FORMS.get(name, {})}
+            parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
     if operation.fields is not None and operation.method == "GET":
         asked = _asked(operation.fields, limit)
         for name, schema in asked["properties"].items():

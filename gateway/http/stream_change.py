@@ -17,6 +17,7 @@ from gateway.http.api_error import ApiError
 from gateway.http.json_response import json_response
 from gateway.http.stream_fields import Interval, PlainTopic, Topic
 from gateway.http.stream_request import StreamRequests, denied_topics, plain_topics
+from gateway.stream_id import StreamId
 from shared.redis_source import REDIS_ERRORS
 from shared.topics import ORDERED, kind_of
 
@@ -67,13 +68,17 @@ class StreamChange:
 
 
 class ChangeRoute(Route):
-    """A path that is any one name: for other methods than its own it is as if it were not there."""
+    """The paths of streams that run: others, such as those of kinds, are none of them."""
 
     def matches(self, scope: Scope) -> tuple[Match, Any]:
-        """Match wholly or not at all, so that a misspelt stream is an unknown path."""
+        """Match a path that ends in the id of a stream."""
         match, child_scope = super().matches(scope)
-        told = match is Match.FULL or scope["method"] == "OPTIONS"
-        return (match, child_scope) if told else (Match.NONE, {})
+        if match is not Match.NONE:
+            try:
+                StreamId.parse(child_scope["path_params"]["stream_id"])
+            except ValueError:
+                return Match.NONE, {}
+        return match, child_scope
 
 
 def _refusal(problem: Problem, stream_id: str) -> ApiError:

@@ -20,6 +20,7 @@ from gateway.http.stream_request import StreamRequest, StreamRequests, denied_to
 from gateway.http.stream_response import StreamResponse
 from gateway.principal import Principal
 from gateway.settings import GatewaySettings
+from gateway.stream_id import StreamId
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Fields = TypeVar("Fields", bound=msgspec.Struct)
@@ -75,7 +76,7 @@ class Streams:
         if denied:
             asked = replace(asked, intervals={each: asked.intervals[each] for each in allowed})
         on_end = await self._admit(request, principal)
-        stream_id = f"{self._gateway_id}-{secrets.token_hex(6)}"
+        stream_id = str(StreamId(self._gateway_id, secrets.token_hex(6)))
         hello = events.Hello(
             stream_id=stream_id,
             server_time=self._now(),

@@ -15,8 +15,14 @@ from shared.redis_source import RedisSource
 from tests.gateway.hubs import gateway_with_hub
 from tests.services import until
 
+STREAM = "a-1-b-0123456789ab"
 TOKEN = {"Authorization": "Bearer x"}
 QUERY = {"symbols": "SPY", "topics": "price:SPY", "timeframe": "1Min"}
+
+
+def example(route: Route) -> str:
+    """Return a path of a route."""
+    return route.path.replace("{name}", "page.js").replace("{stream_id}", STREAM)
 
 
 class Served:
@@ -29,11 +35,7 @@ class Served:
 
     def paths(self, method: str) -> list[str]:
         """Return an example of every path that has a method."""
-        return [
-            route.path.replace("{name}", "page.js")
-            for route in self.routes
-            if method in (route.methods or ())
-        ]
+        return [example(route) for route in self.routes if method in (route.methods or ())]
 
     async def headers(self, method: str, path: str, **query: str) -> dict[str, str]:
         """Return status and headers of an answer, without what differs from one to the next."""
@@ -94,7 +96,7 @@ async def test_head_opens_no_stream_and_uses_up_no_ticket(served: Served) -> Non
 
 async def test_options_tells_the_methods_of_a_path_without_a_token(served: Served) -> None:
     for route in served.routes:
-        answer = await served.client.options(route.path.replace("{name}", "page.js"))
+        answer = await served.client.options(example(route))
         allowed = set(answer.headers["allow"].split(", "))
 
         assert (answer.status_code, answer.content) == (204, b""), route.path

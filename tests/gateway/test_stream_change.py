@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from gateway.bus import stream_changes
+from gateway.stream_id import StreamId
 from shared.redis_source import RedisSource
 from shared.valkey_server import ValkeyServer
 from tests.event_stream import EventStream, open_stream
@@ -97,20 +98,37 @@ async def test_a_change_that_cannot_be_made_is_refused_and_changes_nothing(
     assert len(stream.of("ready")) == 1
 
 
-@pytest.mark.parametrize("stream", ["nobody-1-abc-0123456789ab", "x", "pricess"])
-async def test_an_unknown_stream_is_told(source: RedisSource, stream: str) -> None:
-    async with running_gateway(source) as url:
-        answer = await patch(url, stream, add=["price:SPY"])
+@pytest.mark.parametrize("gateway", ["nobody-1-abc", "its own"])
+async def test_an_unknown_stream_is_told(source: RedisSource, gateway: str) -> None:
+    async with running_gateway(source) as url, open_stream(url, symbols="SPY") as stream:
+        await stream.until_kind("ready")
+        own = StreamId.parse(stream_id(stream)).gateway_id
+        asked = str(StreamId(own if gateway == "its own" else gateway, "0123456789ab"))
+        answer = await patch(url, asked, add=["price:SPY"])
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_stream")
-    assert stream in answer.json()["error"]["message"]
+    assert asked in answer.json()["error"]["message"]
 
 
-async def test_a_misspelt_stream_is_an_unknown_path(source: RedisSource) -> None:
+@pytest.mark.parametrize(
+    ("method", "name", "status", "allowed"),
+    [
+        ("GET", "pricess", 404, ""),
+        ("PATCH", "pricess", 404, ""),
+        ("PATCH", "prices", 405, "GET, HEAD, POST, OPTIONS"),
+        ("OPTIONS", "prices", 204, "GET, HEAD, POST, OPTIONS"),
+        ("OPTIONS", "a-1-b-0123456789ab", 204, "PATCH, OPTIONS"),
+        ("GET", "a-1-b-0123456789ab", 405, "PATCH, OPTIONS"),
+    ],
+)
+async def test_the_path_of_a_stream_that_runs_is_no_other(
+    source: RedisSource, method: str, name: str, status: int, allowed: str
+) -> None:
     async with running_gateway(source) as url, httpx.AsyncClient() as client:
-        answer = await client.get(f"{url}/api/stream/pricess?symbols=SPY")
+        answer = await client.request(method, f"{url}/api/stream/{name}")
 
-    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_path")
+    assert answer.status_code == status
+    assert {*answer.headers.get("allow", "").split(", ")} == {*allowed.split(", ")}
 
 
 async def test_a_change_of_nothing_tells_what_there_is(source: RedisSource) -> None:
@@ -201,7 +219,7 @@ async def test_what_is_no_question_ends_nothing(source: RedisSource, packed: byt
         open_stream(url, symbols="SPY", interval="0") as stream,
     ):
         await stream.until_kind("ready")
-        gateway = stream_id(stream).rpartition("-")[0]
+        gateway = StreamId.parse(stream_id(stream)).gateway_id
         assert await client.publish(f"gateway:{gateway}", packed) == 1
         await ingest.publish(1)
         await stream.until(lambda s: s.of("price")[-1]["event_id"] == "1-1")

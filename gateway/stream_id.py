@@ -1,0 +1,29 @@
+"""The name of a stream: the gateway that has it, and a part that nobody guesses."""
+
+import re
+from typing import NamedTuple, Self
+
+PATTERN = "(.+)-([0-9a-f]{12})"
+_FORM = re.compile(PATTERN)
+
+
+class StreamId(NamedTuple):
+    """``<gateway>-<secret>``, so that any gateway knows which one to ask."""
+
+    gateway_id: str
+    secret: str
+
+    def __str__(self) -> str:
+        return f"{self.gateway_id}-{self.secret}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``<gateway>-<secret>``.
+
+        Raises:
+            ValueError: the text has another form.
+        """
+        found = _FORM.fullmatch(text)
+        if found is None:
+            raise ValueError(f"{text!r} is not a stream's id: expected that of a hello event")
+        return cls(*found.groups())
