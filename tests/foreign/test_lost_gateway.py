@@ -16,8 +16,8 @@ from shared.valkey_server import ValkeyServer
 from tests.event_stream import EventStream
 from tests.foreign.clients import ForeignClient, ForeignStream, following
 from tests.foreign.forwarder import Forwarder, forwarder
-from tests.foreign.tape import Tape, running_tape
 from tests.processes import gateway_process
+from tests.tape import Tape, running_tape
 
 LOSSES = {"drained": signal.SIGTERM, "killed": signal.SIGKILL}
 PRICES = "/api/stream/prices?symbols=SPY,IBM&interval=0"

@@ -1,7 +1,7 @@
 """A gateway under a server that does not offer its transport, as under any other ASGI server."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -11,6 +11,9 @@ from gateway import service as gateway_service
 from gateway.http.server import Server
 from shared.redis_source import RedisSource
 from tests.services import running_gateway
+
+Run = Callable[..., AbstractAsyncContextManager[str]]
+"""Runs a gateway for as long as its block lasts; gives its URL."""
 
 
 def plain_server(app: Any, **_: Any) -> Server:
@@ -23,6 +26,7 @@ def plain_server(app: Any, **_: Any) -> Server:
             lifespan="off",
             log_config=None,
             access_log=False,
+            server_header=False,
             timeout_graceful_shutdown=2,
         )
     )

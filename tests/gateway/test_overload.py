@@ -3,8 +3,7 @@
 import asyncio
 import json
 import signal
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
@@ -23,16 +22,11 @@ from shared.valkey_server import ValkeyServer
 from tests.event_stream import EventStream, open_stream
 from tests.gateway.fakes import Bench
 from tests.gateway.ingest_stub import ingest_stub
-from tests.gateway.portable import running_portably
+from tests.gateway.portable import Run
 from tests.services import running_gateway, until
 
 PATH = "/api/stream/prices?symbols=SPY"
 EVENT_SOURCE = {"Accept": "text/event-stream"}
-
-Run = Callable[..., AbstractAsyncContextManager[str]]
-run_anyhow = pytest.mark.parametrize(
-    "run", [running_gateway, running_portably], ids=["transport", "portable"]
-)
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -61,7 +55,6 @@ async def stay(stack: AsyncExitStack, url: str, **headers: str) -> EventStream:
     return stream
 
 
-@run_anyhow
 async def test_a_full_gateway_sends_an_event_source_away_with_a_time_to_come_back(
     any_source: RedisSource, run: Run
 ) -> None:
@@ -87,7 +80,6 @@ async def test_a_full_gateway_sends_an_event_source_away_with_a_time_to_come_bac
     assert len({answer.content for answer in answers}) > 10, "they would come back together"
 
 
-@run_anyhow
 async def test_other_clients_are_refused_with_429(any_source: RedisSource, run: Run) -> None:
     async with (
         run(any_source, max_clients=1) as url,
@@ -104,7 +96,6 @@ async def test_other_clients_are_refused_with_429(any_source: RedisSource, run: 
     assert 5 <= int(answer.headers["retry-after"]) <= 15
 
 
-@run_anyhow
 async def test_those_inside_go_on_and_who_leaves_makes_room(
     any_source: RedisSource, run: Run
 ) -> None:

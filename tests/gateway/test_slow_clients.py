@@ -6,8 +6,8 @@ import random
 import signal
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -22,8 +22,8 @@ from shared.valkey_server import ValkeyServer
 from tests.event_stream import open_stream
 from tests.gateway.hubs import gateway_with_hub
 from tests.gateway.ingest_stub import IngestStub, ingest_stub
-from tests.gateway.portable import running_portably
-from tests.services import running_gateway, until
+from tests.gateway.portable import Run, running_portably
+from tests.services import until
 
 RESET = struct.pack("ii", 1, 0)
 
@@ -217,9 +217,8 @@ async def _come_and_go(url: str, dice: random.Random, symbols: list[str]) -> Non
                 client.reset()
 
 
-@pytest.mark.parametrize("run", [running_gateway, running_portably], ids=["transport", "portable"])
 async def test_a_client_that_vanishes_while_its_ticket_is_looked_up_is_forgotten(
-    valkey: ValkeyServer, run: Callable[..., AbstractAsyncContextManager[str]]
+    valkey: ValkeyServer, run: Run
 ) -> None:
     source, token = RedisSource(valkey.url), {"Authorization": "Bearer right-one"}
     async with (

@@ -7,21 +7,13 @@ from shared.redis_source import RedisSource
 from shared.valkey_server import ValkeyServer
 from tests.event_stream import open_stream
 from tests.gateway.ingest_stub import ingest_stub
-from tests.gateway.portable import running_portably
-from tests.services import running_gateway
-
-SERVERS = {"transport": running_gateway, "portable": running_portably}
-
-
-@pytest.fixture(params=SERVERS)
-def server(request: pytest.FixtureRequest) -> object:
-    return SERVERS[request.param]
+from tests.gateway.portable import Run
 
 
 async def test_the_headers_keep_every_proxy_from_holding_the_stream_back(
-    source: RedisSource,
+    source: RedisSource, run: Run
 ) -> None:
-    async with running_gateway(source) as url, open_stream(url, symbols="SPY") as stream:
+    async with run(source) as url, open_stream(url, symbols="SPY") as stream:
         headers = {name: stream.headers[name] for name in stream.headers if name != "date"}
 
     assert headers == {
@@ -34,9 +26,8 @@ async def test_the_headers_keep_every_proxy_from_holding_the_stream_back(
     }
 
 
-@pytest.mark.parametrize("run", SERVERS.values(), ids=SERVERS)
 async def test_hello_then_values_then_the_feed_then_ready_then_live(
-    any_source: RedisSource, run: type
+    any_source: RedisSource, run: Run
 ) -> None:
     async with ingest_stub(any_source) as ingest, run(any_source) as url:
         await ingest.store(5, "SPY")
@@ -67,8 +58,7 @@ async def test_hello_then_values_then_the_feed_then_ready_then_live(
     assert stream.events[4].id == stream.of("ready")[0]["event_id"] == "1-5"
 
 
-@pytest.mark.parametrize("run", SERVERS.values(), ids=SERVERS)
-async def test_a_heartbeat_is_a_named_event_with_the_cursor(source: RedisSource, run: type) -> None:
+async def test_a_heartbeat_is_a_named_event_with_the_cursor(source: RedisSource, run: Run) -> None:
     async with (
         ingest_stub(source) as ingest,
         run(source, heartbeat_seconds=0.1) as url,
@@ -88,10 +78,10 @@ async def test_a_heartbeat_is_a_named_event_with_the_cursor(source: RedisSource,
     ("asked", "echoed"), [("0", 0.0), ("1", 1.0), ("0.5", 0.5), ("0.2549", 0.25), ("60", 60.0)]
 )
 async def test_the_interval_is_echoed_as_it_was_understood(
-    any_source: RedisSource, asked: str, echoed: float
+    any_source: RedisSource, asked: str, echoed: float, run: Run
 ) -> None:
     async with (
-        running_gateway(any_source) as url,
+        run(any_source) as url,
         open_stream(url, symbols="SPY", interval=asked) as stream,
     ):
         [hello] = await stream.until_kind("hello")
@@ -99,9 +89,9 @@ async def test_the_interval_is_echoed_as_it_was_understood(
     assert hello["interval"] == echoed
 
 
-async def test_without_an_interval_the_setting_holds(any_source: RedisSource) -> None:
+async def test_without_an_interval_the_setting_holds(any_source: RedisSource, run: Run) -> None:
     async with (
-        running_gateway(any_source, update_interval_seconds=3) as url,
+        run(any_source, update_interval_seconds=3) as url,
         open_stream(url, symbols="SPY") as stream,
     ):
         [hello] = await stream.until_kind("hello")
@@ -109,9 +99,9 @@ async def test_without_an_interval_the_setting_holds(any_source: RedisSource) ->
     assert hello["interval"] == 3.0
 
 
-async def test_symbols_are_upper_case_and_come_once(any_source: RedisSource) -> None:
+async def test_symbols_are_upper_case_and_come_once(any_source: RedisSource, run: Run) -> None:
     async with (
-        running_gateway(any_source) as url,
+        run(any_source) as url,
         open_stream(url, symbols="spy, IBM,SPY") as stream,
     ):
         [hello] = await stream.until_kind("hello")
@@ -119,10 +109,12 @@ async def test_symbols_are_upper_case_and_come_once(any_source: RedisSource) -> 
     assert hello["topics"] == ["price:SPY", "price:IBM", "status:SPY", "status:IBM"]
 
 
-async def test_without_redis_a_stream_opens_and_says_what_is_missing(valkey: ValkeyServer) -> None:
+async def test_without_redis_a_stream_opens_and_says_what_is_missing(
+    valkey: ValkeyServer, run: Run
+) -> None:
     source = RedisSource(valkey.url)
     await valkey.stop()
-    async with running_gateway(source) as url, open_stream(url, symbols="SPY") as stream:
+    async with run(source) as url, open_stream(url, symbols="SPY") as stream:
         await stream.until_kind("ready")
 
     assert [price["reason"] for price in stream.of("price")] == ["redis_unavailable"]
@@ -130,8 +122,8 @@ async def test_without_redis_a_stream_opens_and_says_what_is_missing(valkey: Val
     assert stream.of("feed")[-1]["reason"].startswith("redis_unavailable")
 
 
-async def test_head_answers_with_the_headers_alone(any_source: RedisSource) -> None:
-    async with running_gateway(any_source) as url, httpx.AsyncClient() as client:
+async def test_head_answers_with_the_headers_alone(any_source: RedisSource, run: Run) -> None:
+    async with run(any_source) as url, httpx.AsyncClient() as client:
         answer = await client.head(f"{url}/api/stream/prices?symbols=SPY")
         status = (await client.get(f"{url}/api/stream/status")).json()
 
@@ -142,12 +134,12 @@ async def test_head_answers_with_the_headers_alone(any_source: RedisSource) -> N
 
 
 async def test_two_gateways_on_one_redis_give_the_same_ids_and_values(
-    source: RedisSource,
+    source: RedisSource, run: Run
 ) -> None:
     async with (
         ingest_stub(source) as ingest,
-        running_gateway(source) as url,
-        running_gateway(source) as other_url,
+        run(source) as url,
+        run(source) as other_url,
         open_stream(url, symbols="SPY", interval="0") as stream,
         open_stream(other_url, symbols="SPY", interval="0") as other,
     ):
@@ -162,11 +154,11 @@ async def test_two_gateways_on_one_redis_give_the_same_ids_and_values(
 
 
 async def test_the_feed_tells_how_the_upstream_is_and_that_it_is_lost(
-    any_source: RedisSource,
+    any_source: RedisSource, run: Run
 ) -> None:
     async with (
         ingest_stub(any_source) as ingest,
-        running_gateway(any_source) as url,
+        run(any_source) as url,
         open_stream(url, symbols="SPY") as stream,
     ):
         await ingest.report(1, "connecting")
@@ -181,12 +173,12 @@ async def test_the_feed_tells_how_the_upstream_is_and_that_it_is_lost(
 
 @pytest.mark.parametrize("stored", [b"", b"{}", b"no json", b'{"event_id":"x"}'])
 async def test_a_report_of_another_version_ends_nothing(
-    any_source: RedisSource, stored: bytes
+    any_source: RedisSource, stored: bytes, run: Run
 ) -> None:
     async with ingest_stub(any_source) as ingest:
         await ingest.client.set("ingest:status", stored)
         await ingest.client.set("gateway:other-version", b'{"gateway_id":"other-version"}')
-        async with running_gateway(any_source) as url, open_stream(url, symbols="SPY") as stream:
+        async with run(any_source) as url, open_stream(url, symbols="SPY") as stream:
             await stream.until_kind("ready")
             await ingest.client.publish("ingest:status", stored)
             await ingest.client.publish("price:SPY", b"not a message")

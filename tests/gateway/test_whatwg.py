@@ -6,8 +6,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html; every test reads
 import json
 import re
 import signal
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -19,24 +18,16 @@ from shared.valkey_server import ValkeyServer
 from tests.event_stream import open_stream
 from tests.gateway.hubs import gateway_with_hub
 from tests.gateway.ingest_stub import IngestStub, ingest_stub
-from tests.gateway.portable import running_portably
+from tests.gateway.portable import Run
 from tests.gateway.raw_stream import RawStream, raw_stream
 from tests.processes import gateway_process
-from tests.services import running_gateway, until
-
-Run = Callable[..., AbstractAsyncContextManager[str]]
+from tests.services import until
 
 AWKWARD = "one\rtwo\nthree\r\n\r\nevent: bye\n\n\x00\x85\u2028\u2029\ufeff: \U0001f4c8"
 """Text with everything in it that ends a line, or that some take for the end of one."""
 
 CORS_UNSAFE = set(range(0x20)) | {0x7F} | set(b'"():<>?@[\\]{}')
 """What in a ``Last-Event-ID`` makes a browser ask another origin first, as do 128 bytes or more."""
-
-
-@pytest.fixture(params=[running_gateway, running_portably], ids=["transport", "portable"])
-def run(request: pytest.FixtureRequest) -> Run:
-    found: Run = request.param
-    return found
 
 
 async def publish(ingest: IngestStub, seq: int, text: str) -> None:
