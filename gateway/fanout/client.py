@@ -55,5 +55,6 @@ class Client:
         """Who waits for it to leave."""
 
     def write(self, data: bytes) -> None:
-        """Send bytes that belong to this stream alone."""
-        self.sink.write(data, chunk_of(data))
+        """Send bytes that belong to this stream alone, if there are any."""
+        if data:
+            self.sink.write(data, chunk_of(data))

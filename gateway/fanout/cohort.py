@@ -95,8 +95,7 @@ class Cohort:
         """Return how a client that reads joins another cohort, after what waits for it here."""
         if client in self.joining:
             return self.joining[client]
-        if unsent := self.unsent(client):
-            client.write(b"".join(unsent))
+        client.write(b"".join(self.unsent(client)))
         return Joining(positions=self.positions(), seen=self.fresh.get(client, NOTHING))
 
     def positions(self) -> "dict[Channel, EventId]":
@@ -127,8 +126,7 @@ class Cohort:
         stalled = []
         due = self._due_frames()
         for client, seen in list(self.fresh.items()):
-            if news := _without(pending, seen):
-                client.write(b"".join(news))
+            client.write(b"".join(_without(pending, seen)))
             if client.sink.buffered() > STALL_BYTES:
                 self._stall(client, now, seen)
                 stalled.append(client)
@@ -150,8 +148,7 @@ class Cohort:
                 news = snapshot
             else:
                 news = b"".join(_without(self._news(entry), entry.seen))
-            if data := entry.greeting + news + (ready if entry.ready else b""):
-                client.write(data)
+            client.write(entry.greeting + news + (ready if entry.ready else b""))
             if client.sink.buffered() > STALL_BYTES:
                 self._stall(client, now, seen | entry.seen)
                 stalled.append(client)

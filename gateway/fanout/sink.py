@@ -27,7 +27,7 @@ class Sink(Protocol):
 
 
 def chunk_of(data: bytes) -> bytes:
-    """Return data as one chunk of HTTP/1.1's chunked coding."""
+    """Return data as one chunk of HTTP/1.1's chunked coding; without data it ends the response."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 

@@ -63,6 +63,7 @@ class FakeSink:
         self._buffered = 0
 
     def write(self, data: bytes, chunk: bytes) -> None:
+        assert data
         assert chunk == b"%x\r\n%b\r\n" % (len(data), data)
         self.writes.append(data)
         if not self.reads:
