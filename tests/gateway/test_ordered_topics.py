@@ -5,6 +5,7 @@ that they would not leave it in, by hand.
 """
 
 import asyncio
+import itertools
 import random
 from contextlib import AsyncExitStack
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from redis.asyncio.client import PubSub
 
+from gateway.bus.history import History
 from gateway.fanout.hub import Hub
 from gateway.fanout.ordered_channel import OrderedChannel
 from shared import keys, message
@@ -167,6 +169,54 @@ async def test_a_redis_that_has_lost_its_histories_is_a_gap(valkey: ValkeyServer
 
     assert ids(stream) == ["1-1", "1-2", "1-7"]
     assert [gap["to"] for gap in stream.of("gap")] == [None]
+
+
+async def test_what_comes_before_the_missed_has_been_read_is_held_back(
+    source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fillings, gate = History.fillings, asyncio.Event()
+
+    async def read_late(history: History, *given: Any) -> Any:
+        found = await fillings(history, *given)
+        await gate.wait()
+        return found
+
+    async with (
+        ingest_stub(source) as ingest,
+        gateway_with_hub(source) as (url, hub),
+        open_stream(url, "/api/stream", topics=SPY) as stream,
+    ):
+        await stream.until_kind("ready")
+        await tell(ingest, 1)
+        await stream.until(lambda s: ids(s) == ["1-1"])
+        monkeypatch.setattr(History, "fillings", read_late)
+        await tell_unheard(ingest, 2)
+        for seq in itertools.count(3):  # until the new subscription has brought one
+            await ingest.tell(seq, SPY, PRINT)
+            if hub.newest.seq >= 3:
+                break
+            await asyncio.sleep(0.01)
+        gate.set()
+        await stream.until(lambda s: ids(s)[-1:] == [f"1-{seq}"])
+
+    assert ids(stream) == [f"1-{each}" for each in range(1, seq + 1)]
+
+
+async def test_the_loss_of_redis_is_no_gap_where_nothing_was_ever_published(
+    source: RedisSource, short_history: None
+) -> None:
+    async with (
+        ingest_stub(source) as ingest,
+        running_gateway(source) as url,
+        open_stream(url, "/api/stream", topics=f"{SPY},{IBM}") as stream,
+    ):
+        await stream.until_kind("ready")
+        await ingest.tell(1, IBM, PRINT)
+        await stream.until(lambda s: ids(s) == ["1-1"])
+        await tell_unheard(ingest, 2)
+        await stream.until(lambda s: ids(s) == ["1-1", "1-2"])
+
+    assert stream.of("gap") == []
 
 
 async def test_a_short_loss_of_redis_is_no_gap(source: RedisSource, short_history: None) -> None:
