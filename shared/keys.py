@@ -40,6 +40,7 @@ HISTORY_LENGTHS = MappingProxyType(
         topics.FIVE_MINUTE_BAR: 500,
         topics.DAY_BAR: 10,
         topics.NEWS: 200,
+        topics.ORDERS: 1000,
     }
 )
 """How many events the stream of each ordered topic keeps, by kind; Redis may keep some more."""

@@ -6,12 +6,18 @@ from types import MappingProxyType
 # Alpaca's stock symbols: letters first, digits in some, one dotted suffix (BRK.B, BAC.PRB).
 _STOCK = re.compile(r"[A-Z][A-Z0-9]{0,11}(\.[A-Z0-9]{1,4})?")
 
+# What else an account may hold: BTC/USD, and options in OCC's form as AAPL240119C00100000.
+_PAIR = re.compile(r"[A-Z0-9]{2,10}/[A-Z]{3,5}")
+_OPTION = re.compile(r"[A-Z]{1,6}[0-9]{6}[CP][0-9]{8}")
+
 PRICE = "price"
 QUOTE = "quote"
 TRADE = "trade"
 STATUS = "status"
 BOOK = "book"
 POSITION = "position"
+ACCOUNT = "account"
+ORDERS = "orders"
 NEWS = "news"
 MINUTE_BAR = "bar.1Min"
 FIVE_MINUTE_BAR = "bar.5Min"
@@ -29,6 +35,8 @@ KINDS = MappingProxyType(
         NEWS: True,
         BOOK: False,
         POSITION: False,
+        ACCOUNT: False,
+        ORDERS: True,
     }
 )
 """Every kind of topic, and whether it is ordered."""
@@ -40,6 +48,9 @@ announced as a ``gap``. Of the others only the newest value matters."""
 EVERYTHING = "*"
 WITH_EVERYTHING = frozenset({NEWS, POSITION})
 """Kinds that can be asked for as a whole: ``news:*`` is all news, ``position:*`` all positions."""
+
+WITHOUT_SYMBOL = frozenset({ACCOUNT, ORDERS})
+"""Kinds of which there is one topic only, which has the kind's name: ``account``."""
 
 
 class InvalidSymbolError(ValueError):
@@ -70,6 +81,18 @@ def stock_symbol(text: str) -> str:
     )
 
 
+def asset_symbol(text: str) -> str:
+    """Return the symbol of anything that can be held: a stock, a pair, an option.
+
+    Raises:
+        InvalidSymbolError: the text is none of these.
+    """
+    symbol = text.strip().upper()
+    if text.isascii() and (_PAIR.fullmatch(symbol) or _OPTION.fullmatch(symbol)):
+        return symbol
+    return stock_symbol(text)
+
+
 def price_topic(symbol: str) -> str:
     """Return the topic of a symbol's last price: its key and its channel in Redis."""
     return f"{PRICE}:{symbol}"
@@ -86,17 +109,22 @@ def symbol_topic(kind: str, text: str) -> str:
     Raises:
         InvalidSymbolError: the text is neither.
     """
-    everything = text.strip() == EVERYTHING and kind in WITH_EVERYTHING
-    return topic(kind, EVERYTHING if everything else stock_symbol(text))
+    if text.strip() == EVERYTHING and kind in WITH_EVERYTHING:
+        return topic(kind, EVERYTHING)
+    return topic(kind, asset_symbol(text) if kind == POSITION else stock_symbol(text))
 
 
 def parse_topic(text: str) -> str:
-    """Return a topic as it is published: ``price:spy`` → ``price:SPY``, ``news:*``.
+    """Return a topic as it is published: ``price:spy`` → ``price:SPY``, ``news:*``, ``orders``.
 
     Raises:
         InvalidTopicError: there is no such kind, or it has no such symbol.
     """
     kind, colon, key = text.strip().partition(":")
+    if kind in WITHOUT_SYMBOL:
+        if colon:
+            raise InvalidTopicError(f"{text!r} is not a topic: {kind} has no symbol, write {kind}")
+        return kind
     if not colon:
         raise InvalidTopicError(f"{text!r} is not a topic: write a kind and a symbol as price:SPY")
     if kind not in KINDS:

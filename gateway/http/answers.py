@@ -10,19 +10,24 @@ import msgspec
 from gateway import events
 from gateway.bus.gateway_report import GatewayReport
 from gateway.http.stream_fields import Timeframe
+from shared.account import Account
 from shared.bar import Bar
 from shared.gap import GAP, Gap
 from shared.ingest_status import IngestStatus, Session
 from shared.news import News
+from shared.order import OrderUpdate
+from shared.position import Position
 from shared.price import Price
 from shared.quote import Quote
 from shared.symbol_status import SymbolStatus
 from shared.topics import (
+    ACCOUNT,
     BOOK,
     DAY_BAR,
     FIVE_MINUTE_BAR,
     MINUTE_BAR,
     NEWS,
+    ORDERS,
     POSITION,
     PRICE,
     QUOTE,
@@ -43,9 +48,11 @@ PUBLISHED: Mapping[str, Events] = {
     DAY_BAR: {DAY_BAR: Bar},
     NEWS: {NEWS: News},
     BOOK: {},
-    POSITION: {},
+    POSITION: {POSITION: Position},
+    ACCOUNT: {ACCOUNT: Account},
+    ORDERS: {ORDERS: OrderUpdate},
 }
-"""The events of each kind of topic; of books and positions nobody publishes any yet."""
+"""The events of each kind of topic; of books nobody publishes any yet."""
 
 ON_EVERY_STREAM: Events = {
     "hello": events.Hello,

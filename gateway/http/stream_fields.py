@@ -21,21 +21,29 @@ from shared.topics import (
     STATUS,
     TRADE,
     WITH_EVERYTHING,
+    WITHOUT_SYMBOL,
 )
 
 MAX_INTERVAL_SECONDS = 60.0
 
 # The patterns are for readers of the OpenAPI document; here shared.topics decides.
 _SYMBOL = r"[A-Za-z][A-Za-z0-9]{0,11}(\.[A-Za-z0-9]{1,4})?"
+_ASSET = (
+    rf"({_SYMBOL}|[A-Za-z0-9]{{2,10}}/[A-Za-z]{{3,5}}|[A-Za-z]{{1,6}}[0-9]{{6}}[CPcp][0-9]{{8}})"
+)
 _SECONDS = r"(60|[1-5]?[0-9](\.[0-9]+)?)"
 
 
 def _topics_of(kinds: Iterable[str]) -> str:
     """Return the pattern of the topics of some kinds."""
-    return "|".join(
-        re.escape(kind) + (rf":({_SYMBOL}|\*)" if kind in WITH_EVERYTHING else f":{_SYMBOL}")
-        for kind in kinds
-    )
+    return "|".join(map(_topic_of, kinds))
+
+
+def _topic_of(kind: str) -> str:
+    if kind in WITHOUT_SYMBOL:
+        return re.escape(kind)
+    symbol = _ASSET if kind == POSITION else _SYMBOL
+    return re.escape(kind) + (rf":({symbol}|\*)" if kind in WITH_EVERYTHING else f":{symbol}")
 
 
 _MERGE_TOPIC = _topics_of(kind for kind in KINDS if kind not in ORDERED)

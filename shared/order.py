@@ -1,0 +1,49 @@
+"""The ``orders`` event: what has happened to an order, as Alpaca's ``trade_updates`` tell it."""
+
+import msgspec
+
+
+class Order(msgspec.Struct, kw_only=True):
+    """An order as it stood after the event; prices in dollars per share."""
+
+    id: str
+    client_order_id: str | None = None
+    symbol: str = ""
+    asset_class: str | None = None
+    order_class: str | None = None
+    type: str | None = None
+    side: str | None = None
+    time_in_force: str | None = None
+    status: str | None = None
+    qty: float | None = None
+    notional: float | None = None
+    filled_qty: float | None = None
+    filled_avg_price: float | None = None
+    limit_price: float | None = None
+    stop_price: float | None = None
+    submitted_at: str | None = None
+    updated_at: str | None = None
+
+
+class OrderUpdate(msgspec.Struct, kw_only=True):
+    """One trade update. ``price`` and ``qty`` are those of this execution, in ``fill`` events.
+
+    ``symbol`` is empty for an order of several legs. ``position_qty`` is what is held after it,
+    negative when sold short. The JSON gets ``event_id`` when it is published.
+    """
+
+    event: str
+    """The broker's word: ``new fill partial_fill canceled expired rejected`` and others."""
+    symbol: str
+    timestamp: str
+    order: Order
+    price: float | None = None
+    qty: float | None = None
+    position_qty: float | None = None
+    execution_id: str | None = None
+    recovered: bool = False
+    """It happened while the broker's stream was away and was found by REST: how the order stood
+    then, in one event for all that had happened to it."""
+
+
+encode = msgspec.json.Encoder().encode

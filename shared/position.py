@@ -1,0 +1,44 @@
+"""The ``position`` event: an open position at its newest price, whole each time."""
+
+from typing import Literal
+
+import msgspec
+
+PriceSource = Literal["trade", "broker"]
+
+
+class Position(msgspec.Struct, kw_only=True):
+    """What is held of one symbol, in the account's currency; negative when sold short.
+
+    Money is rounded to cents, ratios are fractions (0.2 = 20 %). ``current_price`` is the last
+    price of the tape, or the broker's own where the tape has none that can be used
+    (``price_source``); ``timestamp`` is the exchange's of the tape's price. ``as_of``: since when
+    the broker has said nothing else about quantity and cost. The JSON gets ``event_id`` when it is
+    published.
+    """
+
+    symbol: str
+    asset_class: str | None = None
+    """``us_equity``, ``us_option`` or ``crypto``, as the broker says it."""
+    qty: float | None = None
+    side: Literal["long", "short"] | None = None
+    avg_entry_price: float | None = None
+    current_price: float | None = None
+    price_source: PriceSource | None = None
+    lastday_price: float | None = None
+    change_today: float | None = None
+    market_value: float | None = None
+    cost_basis: float | None = None
+    unrealized_pl: float | None = None
+    unrealized_plpc: float | None = None
+    unrealized_intraday_pl: float | None = None
+    unrealized_intraday_plpc: float | None = None
+    timestamp: str | None = None
+    as_of: str | None = None
+    reason: str | None = None
+    """Why there is no price, or why it is not the tape's; a sentence for people."""
+    removed: bool = False
+    """The position was closed; nothing else but ``symbol`` and ``as_of`` is said then."""
+
+
+encode = msgspec.json.Encoder().encode
