@@ -10,21 +10,21 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
+from alpaca.common.enums import Sort
 from alpaca.common.exceptions import APIError
-from alpaca.common.rest import RESTClient
 from alpaca.data.enums import Adjustment, DataFeed
 from alpaca.data.historical import StockHistoricalDataClient
 from alpaca.data.requests import StockBarsRequest, StockSnapshotRequest, StockTradesRequest
 from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
 from alpaca.trading.client import TradingClient
-from alpaca.trading.requests import GetCalendarRequest
+from alpaca.trading.enums import QueryOrderStatus
+from alpaca.trading.requests import GetCalendarRequest, GetOrdersRequest
 from requests import RequestException, Response
-from requests.adapters import HTTPAdapter
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from ingest.upstream.request_budget import REQUESTS_PER_MINUTE, RequestBudget
+from ingest.upstream.rest_limits import limit
 
-CONNECT_READ_SECONDS = (3.0, 5.0)
 DEADLINE_SECONDS = 10.0
 
 THREADS = 6
@@ -41,6 +41,9 @@ DELAY = timedelta(minutes=15)
 ROWS_AT_ONCE = 10_000
 PAGES_AT_MOST = 3
 """So that a busy minute of a hundred symbols takes no more of the budget."""
+
+ORDERS_AT_ONCE = 500
+"""The most that Alpaca gives."""
 
 _FINAL = (400, 401, 403, 404, 422)
 """HTTP statuses that the same request gets again."""
@@ -72,22 +75,6 @@ def _worth_retrying(error: BaseException) -> bool:
     return isinstance(error, RestError) and error.status not in _FINAL
 
 
-class _LimitedAdapter(HTTPAdapter):
-    def send(self, *args: Any, **kwargs: Any) -> Any:
-        kwargs["timeout"] = kwargs.get("timeout") or CONNECT_READ_SECONDS
-        return super().send(*args, **kwargs)
-
-
-def _limit(client: RESTClient) -> None:
-    """Give every request a timeout, and leave retries to us.
-
-    alpaca-py sets none and would hang for ever; at 429 and 504 it would sleep in its thread.
-    """
-    for scheme in ("http://", "https://"):
-        client._session.mount(scheme, _LimitedAdapter())  # noqa: SLF001 - it offers no other way
-    client._retry = 0  # noqa: SLF001 - its constructor takes 0 for "as usual"
-
-
 class AlpacaRest:
     """The calls that the ingest needs, as raw JSON. Close it to end its threads.
 
@@ -108,8 +95,8 @@ class AlpacaRest:
     ) -> None:
         self._data = StockHistoricalDataClient(key, secret, raw_data=True, url_override=data_url)
         self._trading = TradingClient(key, secret, raw_data=True, url_override=trading_url)
-        _limit(self._data)
-        _limit(self._trading)
+        limit(self._data)
+        limit(self._trading)
         self.data_budget = RequestBudget(requests_per_minute, monotonic)
         self.trading_budget = RequestBudget(requests_per_minute, monotonic)
         self._feed = _data_feed(feed)
@@ -142,6 +129,26 @@ class AlpacaRest:
         return _checked(
             list, await self._call(self.trading_budget, self._trading.get_all_positions)
         )
+
+    async def account(self) -> dict[str, Any]:
+        """Return ``GET /v2/account``; every number in it is text.
+
+        Raises:
+            RestError: it failed three times.
+        """
+        return _checked(dict, await self._call(self.trading_budget, self._trading.get_account))
+
+    async def orders(self) -> list[Any]:
+        """Return the newest ``ORDERS_AT_ONCE`` of ``GET /v2/orders``, open and closed.
+
+        Raises:
+            RestError: it failed three times.
+        """
+        request = GetOrdersRequest(
+            status=QueryOrderStatus.ALL, limit=ORDERS_AT_ONCE, direction=Sort.DESC
+        )
+        rows = await self._call(self.trading_budget, lambda: self._trading.get_orders(request))
+        return _checked(list, rows)
 
     async def snapshots(self, symbols: Sequence[str], *, polling: bool = False) -> dict[str, Any]:
         """Return ``GET /v2/stocks/snapshots``: by symbol, without those that Alpaca lacks.

@@ -1,49 +1,21 @@
-"""The connection to Alpaca: alpaca-py's stream, with the parts replaced that lose data or hang.
+"""The connection to Alpaca's market data: alpaca-py's stream, without what loses data or hangs.
 
 What alpaca-py 0.44 does by default and this does not: wait without limit for the welcome and the
 answer to the keys; forget the error's code; lose the rest of a frame when a handler fails; send
 all subscriptions again at each change, and deadlock when asked to from its own loop.
 """
 
-import asyncio
-from contextlib import suppress
-from typing import Any
-
 import msgpack
 from alpaca.data.live.websocket import DataStream
-from websockets.exceptions import ConnectionClosed, WebSocketException
-from websockets.legacy.exceptions import InvalidStatusCode
 
 from ingest.demand.subscription import Change
 from ingest.upstream import wire
-from ingest.upstream.feed_error import FeedError, from_http
-
-CONNECT_SECONDS = 10.0
-"""Limit for the TCP connection, the upgrade, the welcome and the answer to the keys together."""
-
-CLOSE_SECONDS = 3.0
-
-MAX_FRAME_BYTES = 16 * 1024 * 1024
-"""The default of 1 MiB ends the connection, again and again, when a batch is larger."""
-
-_NOT_ALPACA = (ValueError, TypeError, LookupError)
-"""What alpaca-py raises when the welcome has another form than it expects."""
-
-_WEBSOCKET = {
-    "open_timeout": 5,
-    "ping_interval": 10,
-    "ping_timeout": 10,
-    "close_timeout": 1,
-    "max_queue": 1024,
-    "max_size": MAX_FRAME_BYTES,
-    "compression": None,  # costs CPU on every frame and saves little on a server's line
-}
+from ingest.upstream.connection import WEBSOCKET, Connection
+from ingest.upstream.feed_error import FeedError
 
 
-class AlpacaStream(DataStream):
-    """One connection to one feed. Use: ``open``, then ``frame`` until it raises, then ``shut``."""
-
-    _ws: Any  # alpaca-py declares None and assigns websockets' legacy client
+class AlpacaStream(Connection, DataStream):
+    """One connection to one feed."""
 
     def __init__(self, endpoint: str, key: str, secret: str) -> None:
         super().__init__(
@@ -51,70 +23,17 @@ class AlpacaStream(DataStream):
             api_key=key,
             secret_key=secret,
             raw_data=True,
-            websocket_params=dict(_WEBSOCKET),
+            websocket_params=dict(WEBSOCKET),
         )
 
-    async def open(self) -> None:
-        """Connect and authenticate.
-
-        Raises:
-            FeedError: it did not work; the socket is closed again.
-        """
-        before = _cancellations()
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await self._start_ws()
-        except TimeoutError:
-            await self.shut()
-            raise FeedError(f"Alpaca did not answer within {CONNECT_SECONDS:g} s") from None
-        except InvalidStatusCode as error:
-            await self.shut()
-            raise from_http(error.status_code) from error
-        except (WebSocketException, OSError, wire.BadFrameError, *_NOT_ALPACA) as error:
-            await self.shut()
-            raise FeedError(f"no connection to Alpaca: {error or repr(error)}") from error
-        except BaseException:
-            await self.shut()
-            raise
-        _stop_if_cancelled_since(before)
-
-    async def frame(self) -> bytes | str:
-        """Return the next frame; while one waits already, without a pause.
-
-        Raises:
-            FeedError: the connection is lost.
-        """
-        try:
-            frame: bytes | str = await self._ws.recv()
-        except ConnectionClosed as error:
-            raise FeedError(f"the connection to Alpaca was lost: {error}") from error
-        return frame
-
     async def change(self, change: Change) -> None:
-        """Ask for a change of the subscription; the answer comes as a frame.
-
-        A connection that has ended says so, and why, to who reads its frames.
-        """
-        request = {"action": change.action, change.channel: list(change.symbols)}
-        with suppress(ConnectionClosed):
-            await self._ws.send(msgpack.packb(request))
-
-    async def shut(self) -> None:
-        """Close with a WebSocket close, which frees Alpaca's only slot at once."""
-        before, socket = _cancellations(), self._ws
-        try:
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await self.close()
-        except (TimeoutError, ConnectionClosed, OSError):
-            if socket is not None and socket.transport is not None:
-                socket.transport.abort()
-        _stop_if_cancelled_since(before)
+        """Ask for a change of the subscription."""
+        await self.send(msgpack.packb({"action": change.action, change.channel: change.symbols}))
 
     async def _auth(self) -> None:
         """Authenticate as alpaca-py does, keeping the code of a refusal."""
         keys = {"action": "auth", "key": self._api_key, "secret": self._secret_key}
-        with suppress(ConnectionClosed):  # the reason may have come before the end
-            await self._ws.send(msgpack.packb(keys))
+        await self.send(msgpack.packb(keys))  # the reason may have come before the end
         for answer in wire.decode(await self._ws.recv()):
             if isinstance(answer, wire.Error):
                 raise FeedError(answer.msg, answer.code)
@@ -122,17 +41,3 @@ class AlpacaStream(DataStream):
                 return
             raise FeedError(f"an unexpected answer to the keys: {answer}")
         raise FeedError("an empty answer to the keys")
-
-
-def _cancellations() -> int:
-    task = asyncio.current_task()
-    return 0 if task is None else task.cancelling()
-
-
-def _stop_if_cancelled_since(before: int) -> None:
-    """Make good what websockets may have swallowed: ``asyncio.wait_for`` does so on Python 3.11.
-
-    Only a new request counts: there a task group leaves its own behind when a task of it fails.
-    """
-    if _cancellations() > before:
-        raise asyncio.CancelledError

@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 from tenacity import (
@@ -17,7 +17,6 @@ from tenacity import (
 
 from ingest.demand.subscription import Change
 from ingest.upstream import wire
-from ingest.upstream.alpaca_stream import AlpacaStream
 from ingest.upstream.feed_error import HTTP_TOO_MANY_REQUESTS, FeedError, Retry
 from ingest.upstream.feed_health import FeedHealth
 
@@ -53,10 +52,41 @@ def _worth_retrying(error: BaseException) -> bool:
     return isinstance(error, FeedError) and error.retry is not Retry.NEVER
 
 
+class Stream(Protocol):
+    """A connection: ``open``, then ``frame`` until it raises, then ``shut``."""
+
+    async def open(self) -> None:
+        """Connect and authenticate.
+
+        Raises:
+            FeedError: it did not work.
+        """
+
+    async def frame(self) -> bytes | str:
+        """Return the next frame.
+
+        Raises:
+            FeedError: the connection is lost.
+        """
+
+    async def change(self, change: Change) -> None:
+        """Ask for a change; the answer comes as a frame."""
+
+    async def shut(self) -> None:
+        """End it in order."""
+
+
 class Side(Protocol):
     """What a connection is for: what to ask, what the messages mean, when it has gone mute."""
 
     name: str
+
+    def decode(self, frame: bytes | str) -> Sequence[Any]:
+        """Return the messages of a frame.
+
+        Raises:
+            BadFrameError: there are none in it.
+        """
 
     async def needed(self) -> None:
         """Return once somebody wants what the connection brings."""
@@ -77,7 +107,7 @@ class Side(Protocol):
     async def demand_changed(self) -> None:
         """Return when there may be something new to ask for, or after a while."""
 
-    def apply(self, messages: Sequence[wire.Message], received_us: int) -> bool:
+    def apply(self, messages: Sequence[Any], received_us: int) -> bool:
         """Take a frame; return whether it answers a change.
 
         Raises:
@@ -97,7 +127,7 @@ class Feed:
 
     def __init__(
         self,
-        connect: Callable[[], AlpacaStream],
+        connect: Callable[[], Stream],
         side: Side,
         health: FeedHealth,
         *,
@@ -166,7 +196,7 @@ class Feed:
             self._side.lost()
             await stream.shut()
 
-    async def _read(self, stream: AlpacaStream) -> None:
+    async def _read(self, stream: Stream) -> None:
         while True:
             room = MESSAGES_AT_ONCE
             while room > 0:
@@ -176,7 +206,7 @@ class Feed:
     def _take(self, frame: bytes | str) -> int:
         """Apply a frame; return by how much it counts."""
         try:
-            messages = wire.decode(frame)
+            messages = self._side.decode(frame)
         except wire.BadFrameError as error:
             self.malformed_frames += 1
             log.warning("bad frame", stream=self._side.name, error=str(error))
@@ -186,7 +216,7 @@ class Feed:
             self._health.on_change()
         return len(messages) or 1
 
-    async def _keep_in_step(self, stream: AlpacaStream) -> None:
+    async def _keep_in_step(self, stream: Stream) -> None:
         while True:
             change = self._side.next_change()
             if change is None:

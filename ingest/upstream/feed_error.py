@@ -19,10 +19,12 @@ HTTP_TOO_MANY_REQUESTS = 429
 HARMLESS = 403
 """``already authenticated``: nothing to do."""
 
+AUTH_FAILED = 402
+
 _MEANING: dict[int, tuple[Retry, str]] = {
     400: (Retry.SOON, "a message that Alpaca does not understand"),
     401: (Retry.SOON, "not authenticated"),
-    402: (
+    AUTH_FAILED: (
         Retry.NEVER,
         "check ALPACA_PAPER_API_KEY and ALPACA_PAPER_SECRET_KEY (without PAPER_ for live keys)",
     ),
@@ -56,7 +58,7 @@ class FeedError(Exception):
 def from_http(status: int) -> FeedError:
     """Return the error for an HTTP status in place of a WebSocket."""
     if status in _AUTH_HTTP:
-        return FeedError(f"Alpaca answered HTTP {status}", 402)
+        return FeedError(f"Alpaca answered HTTP {status}", AUTH_FAILED)
     if status == HTTP_TOO_MANY_REQUESTS:
         return FeedError("Alpaca answered HTTP 429", HTTP_TOO_MANY_REQUESTS)
     return FeedError(f"Alpaca answered HTTP {status}")

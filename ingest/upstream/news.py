@@ -51,6 +51,14 @@ class NewsSide:
         self._seen: OrderedDict[tuple[int, str], None] = OrderedDict()
         self._lost_at: float | None = None
 
+    def decode(self, frame: bytes | str) -> Sequence[wire.Message]:
+        """Return the messages of a frame.
+
+        Raises:
+            BadFrameError: it is no msgpack array.
+        """
+        return wire.decode(frame)
+
     async def needed(self) -> None:
         """Return once somebody watches news."""
         while not self._demand.news_symbols():

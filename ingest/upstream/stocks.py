@@ -72,6 +72,14 @@ class StockSide:
         self._odd: _Odd | None = None
         self._acknowledged_at: dict[str, float] = {}
 
+    def decode(self, frame: bytes | str) -> Sequence[wire.Message]:
+        """Return the messages of a frame.
+
+        Raises:
+            BadFrameError: it is no msgpack array.
+        """
+        return wire.decode(frame)
+
     async def needed(self) -> None:
         """Return at once: a connection that stands saves the first viewer a second."""
 

@@ -10,7 +10,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from ingest.demand.subscription import Change
-from ingest.upstream import alpaca_stream, wire
+from ingest.upstream import connection, wire
 from ingest.upstream.alpaca_stream import AlpacaStream
 from ingest.upstream.feed_error import FeedError, Retry
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
@@ -161,7 +161,7 @@ async def only_welcome(connection: ServerConnection) -> None:
 async def test_a_silent_server_is_given_up_within_the_limit(
     script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(alpaca_stream, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(connection, "CONNECT_SECONDS", 0.2)
     async with websocket_server(script) as url:
         error = await refusal(url)
 
@@ -172,7 +172,7 @@ async def test_a_silent_server_is_given_up_within_the_limit(
 async def test_a_server_that_does_not_even_upgrade_is_given_up_and_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(alpaca_stream, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(connection, "CONNECT_SECONDS", 0.2)
     async with tcp_server(None) as (url, ended):
         assert (await refusal(url)).retry is Retry.SOON
         await until(lambda: ended == [True])

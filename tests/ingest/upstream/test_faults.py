@@ -11,7 +11,7 @@ from tenacity import wait_none
 from ingest import stock_desk
 from ingest.market import stream_silence
 from ingest.service import IngestService
-from ingest.upstream import alpaca_stream, feed, rest_prices, stocks
+from ingest.upstream import connection, feed, rest_prices, stocks
 from ingest.upstream.feed_error import FeedError
 from shared.redis_source import RedisSource
 from simulator.faults import Faults
@@ -130,7 +130,7 @@ async def test_an_http_status_in_place_of_the_upgrade_is_tried_again(
 async def test_a_server_that_falls_silent_before_it_lets_us_in_is_left(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch, fault: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr(alpaca_stream, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(connection, "CONNECT_SECONDS", 0.3)
     async with (
         Simulator(SimulatorSettings(tape=None, positions=())) as simulator,
         watcher(source) as watching,
