@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import structlog
 from redis.asyncio import Redis
 
+from ingest.broker_desk import BrokerDesk
 from ingest.bus.announcer import Announcer
 from ingest.bus.history_gaps import HistoryGaps
 from ingest.bus.lease import Lease
 from ingest.bus.outbox import Outbox
 from ingest.bus.publisher import Publisher
 from ingest.bus.status_report import StatusReport
+from ingest.bus.stored_account import StoredAccount
 from ingest.bus.stored_prices import StoredPrices
 from ingest.demand.interest import Interest
 from ingest.demand.wanted import Demand
@@ -21,12 +23,12 @@ from ingest.report import Report
 from ingest.settings import IngestSettings
 from ingest.stock_desk import StockDesk
 from ingest.upstream.alpaca_rest import AlpacaRest
-from ingest.upstream.alpaca_stream import CLOSE_SECONDS, AlpacaStream
+from ingest.upstream.alpaca_stream import AlpacaStream
+from ingest.upstream.connection import CLOSE_SECONDS
 from ingest.upstream.feed import Feed
 from ingest.upstream.feed_error import FeedError
 from ingest.upstream.feed_health import FeedHealth
 from ingest.upstream.news import NewsSide
-from ingest.upstream.positions import Positions
 from shared.cancellation import cancel
 from shared.redis_source import REDIS_ERRORS, eviction_policy
 
@@ -64,9 +66,17 @@ class Leadership:
         demand = Demand(time.monotonic)
         self._publisher = Publisher(redis.publisher, lease, outbox, settings.price_ttl_seconds)
         self._interest = Interest(redis.commands, redis.subscriber, demand)
-        self._positions = Positions(rest, demand)
         stored = StoredPrices(redis.commands)
         self._stocks = StockDesk(settings, rest, stored, demand, announcer)
+        self._broker = BrokerDesk(
+            settings,
+            rest,
+            StoredAccount(redis.commands),
+            demand,
+            announcer,
+            self._stocks.prices.by_symbol.get,
+        )
+        announcer.on_price = self._broker.portfolio.reprice
         self._history_gaps = HistoryGaps(
             redis.commands, demand, announcer, self._stocks.snapshots.miss
         )
@@ -78,8 +88,10 @@ class Leadership:
         self._status = StatusReport(
             redis.commands, self._lease, ingest_id, self._publisher.next_id, self._report.compose
         )
-        self._stocks.health.on_change = self._news_health.on_change = self._status.changed.set
+        for health in (self._stocks.health, self._news_health, self._broker.health):
+            health.on_change = self._status.changed.set
         self._report.add_stream("news", self._news, self._news_health)
+        self._report.add_stream("account", self._broker.feed, self._broker.health)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Lead until ``stop`` is set, then close the WebSockets first and give up the lease last.
@@ -106,7 +118,7 @@ class Leadership:
                     self._publisher.run(),
                     self._interest.run(),
                     self._history_gaps.run(),
-                    self._positions.run(),
+                    self._broker.run(),
                     self._stocks.snapshots.run(),
                     self._stocks.hours.run(),
                     self._stocks.watch(),
@@ -122,7 +134,9 @@ class Leadership:
 
     async def _hold_feeds(self) -> None:
         """Hold every stream; one that has failed for good does not take the others with it."""
-        feeds = {asyncio.create_task(feed.run()): feed for feed in (self._stocks.feed, self._news)}
+        market = {self._stocks.feed, self._news}
+        held = (*market, self._broker.feed)
+        feeds = {asyncio.create_task(feed.run()): feed for feed in held}
         try:
             running = set(feeds)
             while True:
@@ -130,7 +144,7 @@ class Leadership:
                 for each in ended:
                     error = each.exception()
                     if not isinstance(error, FeedError) or not any(
-                        feeds[other].in_use for other in running
+                        feeds[other].in_use and feeds[other] in market for other in running
                     ):
                         each.result()
                     log.error("alpaca refuses a stream; the others go on", error=str(error))
@@ -152,3 +166,4 @@ class Leadership:
     def _begin_epoch(self, _: int) -> None:
         self._publisher.begin_epoch()
         self._stocks.publish_all()
+        self._broker.publish_all()

@@ -77,6 +77,11 @@ class IngestSettings(CommonSettings):
         return f"{self.alpaca_stream_url.rstrip('/')}/v1beta1/news"
 
     @property
+    def account_endpoint(self) -> str:
+        """The URL of the account's WebSocket; it is on the host of its REST API."""
+        return f"{self.trading_url.rstrip('/').replace('http', 'ws', 1)}/stream"
+
+    @property
     def trading_url(self) -> str:
         """The base URL of the REST API with the clock, the calendar and the account."""
         if self.alpaca_trading_url is not None:

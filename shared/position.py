@@ -12,9 +12,8 @@ class Position(msgspec.Struct, kw_only=True):
 
     Money is rounded to cents, ratios are fractions (0.2 = 20 %). ``current_price`` is the last
     price of the tape, or the broker's own where the tape has none that can be used
-    (``price_source``); ``timestamp`` is the exchange's of the tape's price. ``as_of``: since when
-    the broker has said nothing else about quantity and cost. The JSON gets ``event_id`` when it is
-    published.
+    (``price_source``); ``timestamp`` is the exchange's of the tape's price. ``as_of``: when the
+    broker last confirmed quantity and cost. The JSON gets ``event_id`` when it is published.
     """
 
     symbol: str

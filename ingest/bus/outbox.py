@@ -21,13 +21,15 @@ class Publication(msgspec.Struct, frozen=True, gc=False):
     """An event without its id yet. ``body`` is a JSON object on one line.
 
     ``traded``: it happened just now, so the TTL key is due. ``event``: its name, where that is not
-    the kind of the topic.
+    the kind of the topic. ``row``: whose value it is, where the topic is of many and each is stored
+    under one of its own.
     """
 
     topic: str
     body: bytes
     traded: bool = False
     event: str | None = None
+    row: str | None = None
 
 
 class Outbox:
@@ -98,8 +100,7 @@ class Outbox:
         """Take a publication in while it is crowded."""
         limit = _history_length(publication)
         if limit is None:
-            topic, event = publication.topic, publication.event
-            key = topic if event is None else f"{topic} {event}"
+            key = " ".join(filter(None, (publication.topic, publication.event, publication.row)))
             if key in self._crowd:
                 self.conflated += 1
             else:

@@ -5,7 +5,7 @@
 --   t<topic>                      merge topic, traded just now: value with TTL, last value, message
 --   m<topic>                      merge topic: last value, message
 --   o<length> <topic>[ <event>]   ordered topic: history of that length, message
---   n <topic> <event>             named event of a merge topic: message
+--   n <topic>[ <event>]           named event of a merge topic, or a row of many: message
 -- One string for the whole batch: arguments cost the ingest more than all the rest.
 -- Returns how many events were refused, or -1 for all: a newer epoch has begun.
 local epoch, first, last = ARGV[1], tonumber(ARGV[2]), ARGV[3]

@@ -133,7 +133,8 @@ def _encoded(batch: Iterable[Publication]) -> bytes:
     """Return the events as the script reads them."""
     lines: list[bytes] = []
     for each in batch:
-        lines += (_where(each.topic, each.event, "t" if each.traded else "m"), each.body)
+        merge = "t" if each.traded else "m" if each.row is None else "n"
+        lines += (_where(each.topic, each.event, merge), each.body)
     lines.append(b"")
     return b"\n".join(lines)
 
@@ -142,7 +143,7 @@ def _encoded(batch: Iterable[Publication]) -> bytes:
 def _where(topic: str, event: str | None, merge: str) -> bytes:
     """Return how and where the script publishes; ``merge`` is how a value. See ``publish.lua``."""
     length = keys.HISTORY_LENGTHS.get(kind_of(topic))
-    if length is None and event is None:
+    if length is None and event is None and merge != "n":
         return f"{merge}{topic}".encode()
     how = "n" if length is None else f"o{length}"
     return f"{how} {topic}".encode() + (b"" if event is None else f" {event}".encode())

@@ -1,0 +1,42 @@
+"""What an earlier leader told of the account last."""
+
+import contextlib
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from shared import keys, message
+from shared.account import Account
+from shared.order import OrderUpdate
+from shared.topics import ACCOUNT, ORDERS
+
+_decode_account = msgspec.json.Decoder(Account).decode
+_decode_order = msgspec.json.Decoder(OrderUpdate).decode
+
+
+class StoredAccount:
+    """Reads Redis; every method raises RedisError or OSError while that is away."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+
+    async def account(self) -> Account | None:
+        """Return the account; None where none, or one of another version, is stored."""
+        stored: Any = await self._client.get(keys.last_key(ACCOUNT))
+        with contextlib.suppress(ValueError, msgspec.DecodeError):
+            return _decode_account(message.unpack(stored or b"").body)
+        return None
+
+    async def orders(self) -> list[OrderUpdate]:
+        """Return the newest order events, oldest first, as far as they are of this version."""
+        entries: Any = await self._client.xrevrange(
+            keys.history_key(ORDERS), count=keys.HISTORY_LENGTHS[ORDERS]
+        )
+        found = []
+        for event_id, fields in reversed(entries):
+            with contextlib.suppress(ValueError, msgspec.DecodeError):
+                event = message.of_entry(event_id, fields)
+                if event.event is None:
+                    found.append(_decode_order(event.body))
+        return found

@@ -1,0 +1,90 @@
+"""What is read of the broker's REST answers, where every number is text. No I/O.
+
+Source: https://docs.alpaca.markets/reference/getallopenpositions and its neighbours.
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+US_EQUITY = "us_equity"
+US_OPTION = "us_option"
+CRYPTO = "crypto"
+
+OPTION_MULTIPLIER = Decimal(100)
+
+UNKNOWN = "?"
+"""Stands for the symbol of a position that does not even tell that."""
+
+_QUOTED_IN = ("USDT", "USDC", "USD", "BTC")
+"""What pairs are quoted in; longer names first, since one ends in another."""
+
+
+class PositionRow(msgspec.Struct, kw_only=True):
+    """A row of ``GET /v2/positions``."""
+
+    symbol: str
+    qty: Decimal
+    asset_class: str = US_EQUITY
+    side: str = ""
+    avg_entry_price: Decimal | None = None
+    cost_basis: Decimal | None = None
+    market_value: Decimal | None = None
+    unrealized_intraday_pl: Decimal | None = None
+    current_price: Decimal | None = None
+    lastday_price: Decimal | None = None
+
+
+class AccountRow(msgspec.Struct, kw_only=True):
+    """The answer to ``GET /v2/account``."""
+
+    cash: Decimal
+    currency: str = "USD"
+    equity: Decimal | None = None
+    last_equity: Decimal | None = None
+    buying_power: Decimal | None = None
+    long_market_value: Decimal | None = None
+    short_market_value: Decimal | None = None
+
+
+def read_positions(rows: Sequence[Any]) -> tuple[list[PositionRow], list[str]]:
+    """Return the open positions, and the symbols of those that cannot be read."""
+    read: list[PositionRow] = []
+    unreadable: list[str] = []
+    for row in rows:
+        try:
+            position = msgspec.convert(row, PositionRow, strict=False)
+        except msgspec.ValidationError:
+            symbol = row.get("symbol") if isinstance(row, dict) else None
+            unreadable.append(symbol if isinstance(symbol, str) else UNKNOWN)
+            continue
+        if not position.qty.is_finite():
+            unreadable.append(position.symbol)
+        elif position.qty:
+            read.append(position)
+    return read, unreadable
+
+
+def read_account(row: Mapping[str, Any]) -> AccountRow:
+    """Return the account.
+
+    Raises:
+        ValueError: it has another form.
+    """
+    try:
+        return msgspec.convert(row, AccountRow, strict=False)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"an account of another form: {error}") from error
+
+
+def tape_symbol(symbol: str, asset_class: str) -> str:
+    """Return the symbol as market data spells it: the broker says ``BTCUSD`` for ``BTC/USD``."""
+    if asset_class != CRYPTO or "/" in symbol:
+        return symbol
+    for quoted_in in _QUOTED_IN:
+        base = symbol.removesuffix(quoted_in)
+        if base and base != symbol:
+            return f"{base}/{quoted_in}"
+    return symbol

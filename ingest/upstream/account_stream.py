@@ -1,0 +1,45 @@
+"""The connection to the account's events: alpaca-py's ``TradingStream``, without what hangs.
+
+What alpaca-py 0.44 does by default and this does not: wait without limit for the answer to the
+keys; try wrong keys for ever; take an error inside the stream for silence; hang on an event of
+another form than it knows.
+"""
+
+import json
+
+from alpaca.trading.stream import TradingStream
+
+from ingest.demand.subscription import Change
+from ingest.upstream import trade_updates
+from ingest.upstream.connection import WEBSOCKET, Connection
+from ingest.upstream.feed_error import AUTH_FAILED, FeedError
+
+
+class AccountStream(Connection, TradingStream):
+    """One connection to one account's ``/stream``."""
+
+    def __init__(self, endpoint: str, key: str, secret: str) -> None:
+        super().__init__(
+            api_key=key,
+            secret_key=secret,
+            raw_data=True,
+            url_override=endpoint,
+            websocket_params=dict(WEBSOCKET),
+        )
+
+    async def change(self, change: Change) -> None:
+        """Ask for the events of a channel, and of no other: ``listen`` replaces what was before."""
+        request = {"action": "listen", "data": {"streams": [change.channel]}}
+        await self.send(json.dumps(request))
+
+    async def _auth(self) -> None:
+        """Authenticate as alpaca-py does; a refusal is one that waiting does not mend."""
+        keys = {"key_id": self._api_key, "secret_key": self._secret_key}
+        await self.send(json.dumps({"action": "authenticate", "data": keys}))
+        answer = trade_updates.decode(await self._ws.recv())[0]
+        if isinstance(answer, trade_updates.Error):
+            raise FeedError(answer.text)
+        if not isinstance(answer, trade_updates.Authorization):
+            raise FeedError(f"an unexpected answer to the keys: {type(answer).__name__}")
+        if answer.status != "authorized":
+            raise FeedError(f"the account's stream answers {answer.status}", AUTH_FAILED)

@@ -1,0 +1,167 @@
+"""The account stream's ``Side``: orders and executions in, events and changed positions out."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+import structlog
+
+from ingest.bus.announcer import Announcer
+from ingest.demand.subscription import Change
+from ingest.portfolio.broker_rows import US_EQUITY, tape_symbol
+from ingest.portfolio.order_log import OrderLog
+from ingest.portfolio.portfolio import Execution, Portfolio
+from ingest.upstream import trade_updates
+from ingest.upstream.feed_error import FeedError
+from ingest.upstream.trade_updates import TradeUpdate
+from shared import rfc3339
+
+log = structlog.get_logger()
+
+LOOK_SECONDS = 1.0
+
+EXECUTIONS = frozenset({"fill", "partial_fill"})
+
+
+class BrokerSide:
+    """Knows nothing of sockets. ``news`` is set when REST should be asked how things stand."""
+
+    name = "account"
+    stuck = False
+
+    def __init__(
+        self,
+        portfolio: Portfolio,
+        orders: OrderLog,
+        announcer: Announcer,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.news = asyncio.Event()
+        self.malformed = 0
+        self.heard_since: float | None = None
+        """Since when, monotonic, the stream has been heard; None while it is not."""
+        self.heard_since_ns = 0
+        """The same in unix ns, of the last time."""
+        self.lost_ns = clock_ns()
+        """Since when, unix ns, it was not heard the last time."""
+        self._portfolio = portfolio
+        self._orders = orders
+        self._announcer = announcer
+        self._monotonic = monotonic
+        self._clock_ns = clock_ns
+        self._asked = False
+
+    def decode(self, frame: bytes | str) -> Sequence[trade_updates.Message]:
+        """Return the messages of a frame.
+
+        Raises:
+            BadFrameError: there are none in it.
+        """
+        return trade_updates.decode(frame)
+
+    async def needed(self) -> None:
+        """Return at once: fills are missed by nobody who is there."""
+
+    def connected(self) -> None:
+        """Begin a connection, on which nothing is heard before it is asked for."""
+        self._asked = False
+
+    def lost(self) -> None:
+        """Note that nothing is heard any more, which has been told."""
+        if self.heard_since is not None:
+            self.heard_since, self.lost_ns = None, self._clock_ns()
+        self.news.set()
+
+    def next_change(self) -> Change | None:
+        """Return what to ask for: the one channel that there is, once."""
+        if self._asked:
+            return None
+        self._asked = True
+        return Change("subscribe", trade_updates.CHANNEL, ())
+
+    async def demand_changed(self) -> None:
+        """Wait for ever: there is nothing else to ask for."""
+        await asyncio.Event().wait()
+
+    async def watch(self) -> None:
+        """Compare with what REST tells.
+
+        Raises:
+            FeedError: the stream has not brought an execution.
+        """
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if self._portfolio.unexplained() is not None:
+                raise FeedError("REST knows of an execution that the account's stream lacks")
+
+    def apply(self, messages: Sequence[trade_updates.Message], received_us: int) -> bool:  # noqa: ARG002
+        """Take a frame; return whether it answers a change.
+
+        Raises:
+            FeedError: Alpaca ends the connection.
+        """
+        answered = False
+        for message in messages:
+            match message:
+                case TradeUpdate():
+                    self._take(message)
+                case trade_updates.Listening(streams) if trade_updates.CHANNEL in streams:
+                    self.heard_since, self.heard_since_ns = self._monotonic(), self._clock_ns()
+                    self.news.set()  # what happened before
+                    answered = True
+                case trade_updates.Error(text):
+                    raise FeedError(text)
+                case trade_updates.Malformed("error", problem):
+                    raise FeedError(f"an error of another form: {problem}")
+                case trade_updates.Malformed(kind, problem):
+                    self._note_malformed(kind, problem)
+                case _:
+                    pass
+        return answered
+
+    def _take(self, update: TradeUpdate) -> None:
+        try:
+            event = self._orders.on_update(update)
+            execution = execution_of(update)
+        except ValueError as error:
+            self._note_malformed(trade_updates.CHANNEL, str(error))
+            return
+        if event is not None:
+            self._announcer.order(event)
+        if execution is not None:
+            self._portfolio.take_execution(execution)
+        self.news.set()
+
+    def _note_malformed(self, kind: str, problem: str) -> None:
+        self.malformed += 1
+        self.news.set()
+        log.debug("malformed message", kind=kind, error=problem)
+
+
+def execution_of(update: TradeUpdate) -> Execution | None:
+    """Return what a trade update did to a position, as far as it tells.
+
+    Raises:
+        ValueError: its time is none.
+    """
+    order = update.order
+    price, qty, held = update.price, update.qty, update.position_qty
+    if update.event not in EXECUTIONS or not order.symbol:
+        return None
+    if price is None or qty is None or held is None or order.side is None:
+        return None
+    if not all(each.is_finite() for each in (price, qty, held)):
+        return None
+    asset_class = order.asset_class or US_EQUITY
+    moment = update.timestamp or update.at or order.updated_at or ""
+    return Execution(
+        symbol=tape_symbol(order.symbol, asset_class),
+        asset_class=asset_class,
+        delta=qty if order.side.startswith("buy") else Decimal(0) - qty,
+        price=price,
+        qty=held,
+        at=rfc3339.from_nanoseconds(rfc3339.to_nanoseconds(moment)),
+    )

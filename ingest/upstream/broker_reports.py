@@ -1,0 +1,112 @@
+"""Asking the broker by REST how things stand: at start, when something happens, now and then."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+
+from ingest.bus.announcer import Announcer
+from ingest.demand.wanted import Demand
+from ingest.portfolio.broker_rows import read_account, read_positions
+from ingest.portfolio.holding import Holding
+from ingest.portfolio.order_log import OrderLog
+from ingest.portfolio.portfolio import Portfolio, Report
+from ingest.upstream.alpaca_rest import ORDERS_AT_ONCE, AlpacaRest, RestError
+from ingest.upstream.broker import BrokerSide
+from ingest.upstream.trade_updates import read_orders
+from shared import rfc3339
+from shared.topics import ORDERS
+from shared.waiting import wait_at_most
+
+log = structlog.get_logger()
+
+REPORT_SECONDS = 30.0
+
+SHORT_SECONDS = 5.0
+"""The same while nothing else tells: without the stream, or without a price of the tape."""
+
+SPACING_SECONDS = 2.0
+"""So much between two reports at least, which are two of the account's 200 requests a minute."""
+
+CLAIMS_SECONDS = 2.0
+"""Where Redis was emptied, gateways write back what they show before they claim anything. A symbol
+that is looked up before that, without a claim, could show an older price."""
+
+
+class BrokerReports:
+    """Reads positions, account and orders. ``failing`` says why the newest reading failed."""
+
+    def __init__(
+        self,
+        rest: AlpacaRest,
+        demand: Demand,
+        portfolio: Portfolio,
+        orders: OrderLog,
+        announcer: Announcer,
+        side: BrokerSide,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.failing: str | None = None
+        self.reads = 0
+        self.read_at: float | None = None
+        """When, monotonic, a report was read last."""
+        self._rest = rest
+        self._demand = demand
+        self._portfolio = portfolio
+        self._orders = orders
+        self._announcer = announcer
+        self._side = side
+        self._monotonic = monotonic
+        self._clock_ns = clock_ns
+        self._orders_at = -REPORT_SECONDS
+        self._orders_heard_since_ns = 0
+
+    async def run(self) -> None:
+        """Ask until cancelled; while Alpaca does not answer, the last known stays."""
+        await self._demand.wait_for_change(CLAIMS_SECONDS)
+        while True:
+            began = self._monotonic()
+            self._side.news.clear()
+            try:
+                await self._read(began)
+            except (RestError, ValueError) as error:
+                if self.failing is None:
+                    log.warning("no report of the broker", error=str(error))
+                self.failing = str(error)
+            else:
+                self.failing, self.read_at = None, began
+            self.reads += 1
+            self._portfolio.on_change()
+            slow = self._side.heard_since is not None and not self._portfolio.relies_on_broker
+            await wait_at_most(self._side.news, REPORT_SECONDS if slow else SHORT_SECONDS)
+            await asyncio.sleep(began + SPACING_SECONDS - self._monotonic())
+
+    async def _read(self, began: float) -> None:
+        as_of = rfc3339.from_unix(self._clock_ns() / 1e9)
+        heard_since = self._side.heard_since
+        rows, unreadable = read_positions(await self._rest.positions())
+        account = read_account(await self._rest.account())
+        holdings = [Holding.of_row(row, as_of) for row in rows]
+        report = Report(holdings, account, began, as_of, unreadable)
+        if not self._portfolio.take_report(report, heard_since):
+            self._side.news.set()
+        heard_since_ns = self._side.heard_since_ns
+        if (
+            began - self._orders_at >= REPORT_SECONDS
+            or heard_since_ns != self._orders_heard_since_ns
+        ):
+            await self._read_orders(heard_since_ns)
+            self._orders_at, self._orders_heard_since_ns = began, heard_since_ns
+
+    async def _read_orders(self, heard_since_ns: int) -> None:
+        rows = read_orders(await self._rest.orders())
+        now, lost_ns = self._clock_ns(), self._side.lost_ns
+        news = self._orders.on_orders(rows, now, heard_since_ns)
+        if len(news) >= ORDERS_AT_ONCE:  # and there may have been more
+            since, until = rfc3339.from_nanoseconds(lost_ns), rfc3339.from_nanoseconds(now)
+            self._announcer.gap([ORDERS], since, until, "upstream_lost")
+        for event in news:
+            self._announcer.order(event)

@@ -1,0 +1,142 @@
+"""The account's stream: its messages as the wire has them, decoded into types.
+
+Source: https://docs.alpaca.markets/docs/websocket-streaming. The paper host sends the text in
+binary frames. Numbers are text; fields that nobody reads are left out.
+"""
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+import msgspec
+
+from ingest.upstream.wire import BadFrameError
+from shared import rfc3339
+
+CHANNEL = "trade_updates"
+
+
+class OrderRow(msgspec.Struct, kw_only=True):
+    """An order, here and in REST's answers."""
+
+    id: str
+    client_order_id: str | None = None
+    symbol: str | None = None
+    asset_class: str | None = None
+    order_class: str | None = None
+    type: str | None = None
+    side: str | None = None
+    time_in_force: str | None = None
+    status: str | None = None
+    qty: Decimal | None = None
+    notional: Decimal | None = None
+    filled_qty: Decimal | None = None
+    filled_avg_price: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    submitted_at: str | None = None
+    updated_at: str | None = None
+
+    @property
+    def changed_at(self) -> int:
+        """When it changed last, unix ns.
+
+        Raises:
+            ValueError: it does not tell.
+        """
+        return rfc3339.to_nanoseconds(self.updated_at or self.submitted_at or "")
+
+
+class TradeUpdate(msgspec.Struct, kw_only=True):
+    """What has happened to an order; ``price qty position_qty`` come with executions."""
+
+    event: str
+    order: OrderRow
+    timestamp: str | None = None
+    at: str | None = None
+    price: Decimal | None = None
+    qty: Decimal | None = None
+    position_qty: Decimal | None = None
+    execution_id: str | None = None
+
+
+class Authorization(msgspec.Struct):
+    """The answer to the keys: ``authorized`` or not."""
+
+    status: str = ""
+
+
+class Listening(msgspec.Struct):
+    """The answer to ``listen``: all that is listened to."""
+
+    streams: list[str] = []
+
+
+class Error(msgspec.Struct, rename={"text": "error_message"}):
+    """The end of the connection follows."""
+
+    text: str = "an error without a message"
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """A message of a stream that is not known here."""
+
+    kind: str
+
+
+class Malformed(msgspec.Struct, frozen=True):
+    """A message of a known kind in another form."""
+
+    kind: str
+    problem: str
+
+
+Message: TypeAlias = TradeUpdate | Authorization | Listening | Error | Unknown | Malformed
+
+_KINDS: Mapping[str, type[TradeUpdate | Authorization | Listening | Error]] = {
+    CHANNEL: TradeUpdate,
+    "authorization": Authorization,
+    "listening": Listening,
+    "error": Error,
+}
+
+
+class _Envelope(msgspec.Struct):
+    stream: str = ""
+    action: str = ""
+    data: Any = None
+
+
+_decode = msgspec.json.Decoder(_Envelope).decode
+
+
+def decode(frame: bytes | str) -> list[Message]:
+    """Return the one message of a frame.
+
+    Raises:
+        BadFrameError: it is no JSON object.
+    """
+    try:
+        envelope = _decode(frame)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadFrameError(f"{len(frame)} bytes that are no message: {error}") from error
+    kind = envelope.stream or envelope.action
+    form = _KINDS.get(kind)
+    if form is None:
+        return [Unknown(kind)]
+    try:
+        return [msgspec.convert(envelope.data, form, strict=False)]
+    except msgspec.ValidationError as error:
+        return [Malformed(kind, str(error))]
+
+
+def read_orders(rows: Iterable[Any]) -> list[OrderRow]:
+    """Return the orders of REST's list; one of another form is passed over."""
+    read = []
+    for row in rows:
+        with suppress(msgspec.ValidationError, ValueError):
+            order = msgspec.convert(row, OrderRow, strict=False)
+            order.changed_at  # noqa: B018 - a time that is none makes it one of another form
+            read.append(order)
+    return read

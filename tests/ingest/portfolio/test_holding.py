@@ -1,0 +1,200 @@
+"""One position at a price: the broker's figures at its price, and the same rules at any other."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ingest.portfolio.broker_rows import read_positions, tape_symbol
+from ingest.portfolio.holding import Holding
+from ingest.portfolio.mark import Mark, mark_of
+from shared import position
+from shared.position import Position
+from shared.price import Price
+from tests.ingest.portfolio.rows import AS_OF, LATER, holding
+
+# alpacahq/alpaca-docs, data/webapi/entities/position-crypto.yaml at 2080c5e
+CRYPTO = {
+    "symbol": "BTCUSD",
+    "asset_class": "crypto",
+    "avg_entry_price": "19660.5738784516887649",
+    "qty": "2.61937",
+    "side": "long",
+    "market_value": "50931.03028",
+    "cost_basis": "51498.3174",
+    "unrealized_pl": "-567.28712",
+    "unrealized_plpc": "-0.0110156437848977",
+    "unrealized_intraday_pl": "-514.790552088631999405963",
+    "unrealized_intraday_plpc": "-0.0100064600731871",
+    "current_price": "19444",
+    "lastday_price": "19358",
+    "change_today": "0.0044426077074078",
+}
+
+
+def at(held: Holding, price: str) -> Position:
+    return held.at(Mark(Decimal(price), "trade", LATER))
+
+
+def of_row(row: dict[str, Any]) -> Holding:
+    [read], unreadable = read_positions([row])
+    assert unreadable == []
+    return Holding.of_row(read, AS_OF)
+
+
+def test_at_the_brokers_price_all_figures_are_the_brokers() -> None:
+    event = at(of_row(CRYPTO), "19444")
+
+    assert event == Position(
+        symbol="BTC/USD",
+        asset_class="crypto",
+        qty=2.61937,
+        side="long",
+        avg_entry_price=19660.573878451687,
+        current_price=19444.0,
+        price_source="trade",
+        lastday_price=19358.0,
+        change_today=0.004443,
+        market_value=50931.03,
+        cost_basis=51498.32,
+        unrealized_pl=-567.29,
+        unrealized_plpc=-0.011016,
+        unrealized_intraday_pl=-514.79,
+        unrealized_intraday_plpc=-0.010006,
+        timestamp=LATER,
+        as_of=AS_OF,
+    )
+
+
+def test_a_gain_moves_with_the_price_for_long_and_against_it_for_short() -> None:
+    long, short = holding("BAC", "137", "13.7425", "13.9"), holding("IBM", "-20", "12", "13")
+
+    assert at(long, "14.01").unrealized_pl == 36.65  # 137 * (14.01 - 13.7425) = 36.6475
+    assert at(long, "14.01").unrealized_intraday_pl == 549.37
+    event = at(short, "11.5")
+    assert (event.qty, event.side, event.market_value) == (-20, "short", -230)
+    assert (event.unrealized_pl, event.unrealized_plpc) == (10, 0.041667)
+    assert (event.unrealized_intraday_pl, event.unrealized_intraday_plpc) == (-30, -0.15)
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_a_short_position_is_negative_however_the_broker_writes_it(sign: str) -> None:
+    written = of_row(
+        {
+            "symbol": "IBM",
+            "qty": f"{sign}20",
+            "side": "short",
+            "cost_basis": f"{sign}240",
+            "market_value": f"{sign}260",
+            "unrealized_intraday_pl": "-60",
+            "current_price": "13",
+        }
+    )
+    event = at(written, "13")
+    assert (event.qty, event.market_value, event.cost_basis) == (-20, -260, -240)
+    assert (event.unrealized_pl, event.unrealized_intraday_pl) == (-20, -60)
+
+
+def test_an_option_counts_a_hundredfold_unless_the_broker_counts_otherwise() -> None:
+    option = {
+        "symbol": "AAPL240119C00100000",
+        "asset_class": "us_option",
+        "qty": "2",
+        "side": "long",
+        "cost_basis": "310",
+        "avg_entry_price": "1.55",
+    }
+    event = at(of_row(option), "1.7")
+    assert (event.market_value, event.unrealized_pl) == (340, 30)
+
+    adjusted = of_row(option | {"market_value": "510", "current_price": "1.7"})
+    assert at(adjusted, "1.8").market_value == 540
+
+
+def test_no_loss_of_a_tenth_of_a_cent_is_minus_nothing() -> None:
+    event = at(holding("BAC", "1", "10.001", "10"), "10")
+    assert b'"unrealized_pl":0.0,' in position.encode(event)
+
+
+def test_without_a_price_nothing_is_made_up() -> None:
+    event = holding("BAC", "3", "10", None).at(Mark(None, reason="why"))
+
+    assert (event.qty, event.cost_basis, event.reason) == (3, 30, "why")
+    told = json.loads(position.encode(event))
+    assert {key for key, value in told.items() if value is None} == {
+        "current_price",
+        "price_source",
+        "change_today",
+        "market_value",
+        "unrealized_pl",
+        "unrealized_plpc",
+        "unrealized_intraday_pl",
+        "unrealized_intraday_plpc",
+        "timestamp",
+    }
+
+
+def test_more_averages_in_and_less_keeps_the_average() -> None:
+    held = holding("BAC", "10", "10", "12")
+
+    more = held.after(Decimal(30), Decimal(14), LATER)
+    assert more is not None
+    assert (more.qty, more.cost_basis, more.avg_entry_price) == (40, 520, 13)
+    less = more.after(Decimal(-10), Decimal(99), LATER)
+    assert less is not None
+    assert (less.qty, less.cost_basis, less.avg_entry_price) == (30, 390, 13)
+    assert less.after(Decimal(-30), Decimal(1), LATER) is None
+
+
+def test_through_nothing_a_position_begins_anew_on_the_other_side() -> None:
+    short = holding("BAC", "10", "10", "12").after(Decimal(-15), Decimal(11), LATER)
+    assert short is not None
+
+    assert (short.qty, short.cost_basis, short.avg_entry_price) == (-5, -55, 11)
+    assert at(short, "10").unrealized_pl == at(short, "10").unrealized_intraday_pl == 5
+
+
+@pytest.mark.parametrize(
+    ("broker", "asset_class", "tape"),
+    [
+        ("BTCUSD", "crypto", "BTC/USD"),
+        ("USDTUSD", "crypto", "USDT/USD"),
+        ("ETHUSDT", "crypto", "ETH/USDT"),
+        ("ETHBTC", "crypto", "ETH/BTC"),
+        ("BTC/USD", "crypto", "BTC/USD"),
+        ("USD", "crypto", "USD"),
+        ("BTCUSD", "us_equity", "BTCUSD"),
+    ],
+)
+def test_a_pair_is_spelt_as_market_data_spells_it(broker: str, asset_class: str, tape: str) -> None:
+    assert tape_symbol(broker, asset_class) == tape
+
+
+def test_the_tapes_price_goes_before_the_brokers_in_every_session() -> None:
+    last = Price(symbol="BAC", price=13.9, timestamp=LATER, previous_close=13.8, session="post")
+    mark = mark_of("us_equity", last, Decimal(13), Decimal("13.7"))
+    assert mark == Mark(Decimal("13.9"), "trade", LATER)
+
+
+def test_where_the_tape_has_none_the_brokers_price_is_used_and_that_is_said() -> None:
+    nothing = Price(symbol="BAC", reason="no_trade_seen")
+    for last in (None, nothing):
+        mark = mark_of("us_equity", last, Decimal(13), None)
+        assert mark == Mark(Decimal(13), "broker", None, "the tape has no price of it yet")
+    assert (
+        mark_of("crypto", None, Decimal(13), None).reason == "the tape has stocks only, no crypto"
+    )
+    assert mark_of("us_equity", None, None, None) == Mark(
+        None, reason="the tape has no price of it yet, and the broker tells none"
+    )
+
+
+@pytest.mark.parametrize(("ours", "used"), [(18.2, "broker"), (181.0, "trade"), (None, "trade")])
+def test_a_split_that_only_one_side_has_carried_out_is_left_to_the_broker(
+    ours: float | None, used: str
+) -> None:
+    last = Price(symbol="IBM", price=18.0, timestamp=LATER, previous_close=ours)
+    mark = mark_of("us_equity", last, Decimal(180), Decimal("182.0"))
+    assert mark.source == used
+    assert ("split" in (mark.reason or "")) == (used == "broker")
