@@ -5,9 +5,11 @@ import asyncio
 import signal
 import sys
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
+from simulator.account import CASH, HOLDINGS
 from simulator.hours import AlwaysOpen, NyseHours
 from simulator.service import Simulator
 from simulator.settings import SimulatorSettings
@@ -39,10 +41,14 @@ def parse_arguments(arguments: Sequence[str]) -> SimulatorSettings:
         help="how long a connection that was cut keeps its slot; at Alpaca about 90",
     )
     parser.add_argument("--hours", choices=tuple(_HOURS), default="always", help="market hours")
+    parser.add_argument("--cash", type=int, default=CASH, help="the account's dollars at the start")
+    parser.add_argument("--positions", action=loop, default=True, help="whether it holds any then")
     parser.add_argument("--key", default=DEFAULT_KEY, help="the API key to accept")
     parser.add_argument("--secret", default=DEFAULT_SECRET, help="its secret")
     given = vars(parser.parse_args(arguments))
     given["hours"] = _HOURS[given["hours"]]()
+    given["cash"] = Decimal(given["cash"])
+    given["positions"] = HOLDINGS if given["positions"] else ()
     try:
         return SimulatorSettings(**given)
     except ValueError as error:

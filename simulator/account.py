@@ -1,125 +1,127 @@
-"""A small account: a long and a short position, valued at the replayed prices.
+"""The ledger: cash, and what is held with its cost. Pure, and all money is Decimal.
 
-All money is Decimal and leaves as text, as in Alpaca's `/v2/positions` and `/v2/account`.
-The holdings are invented; a value that depends on a price nobody has seen yet is null.
+Cost follows the average: buying more averages in, selling keeps the average. Beside it each
+purchase is kept as a lot, for the profit and loss of the day; sales take the oldest lots first.
+There are no fees.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
-from uuid import NAMESPACE_URL, uuid5
 
-_RATIO: Final = Decimal("1e-16")
-"""Ratios are given with sixteen decimals, as Alpaca's examples are."""
+from simulator.asset import Asset, asset_of
+
+CASH: Final = Decimal(25000)
 
 
 @dataclass(frozen=True)
 class Holding:
-    """Shares (negative when sold short) and the average price paid, in dollars."""
+    """Shares, coins or contracts (negative when sold short) and their average price in dollars."""
 
     symbol: str
     quantity: Decimal
     entry_price: Decimal = Decimal(100)
-    exchange: str = "NYSE"
 
 
 HOLDINGS: Final = (
     Holding("BAC", Decimal(137), Decimal("13.7425")),
     Holding("IBM", Decimal(-20), Decimal("182.35")),
 )
-CASH: Final = Decimal(25000)
-
-Quote = Callable[[str], Decimal | None]
-"""Gives a symbol's price in dollars, None if it is not known."""
 
 
-def positions(
-    holdings: Iterable[Holding], price: Quote, previous_close: Quote
-) -> list[dict[str, str | bool | None]]:
-    """Return the body of `/v2/positions`."""
-    return [
-        _position(holding, price(holding.symbol), previous_close(holding.symbol))
-        for holding in holdings
-    ]
+@dataclass(frozen=True)
+class Lot:
+    """What came at once: quantity (negative when sold short), price in dollars, Unix ns.
+
+    `time` None means before today.
+    """
+
+    quantity: Decimal
+    price: Decimal
+    time: int | None
 
 
-def account(holdings: Iterable[Holding], price: Quote) -> dict[str, str | bool | None]:
-    """Return the body of `/v2/account`, a margin account without other activity."""
-    values = [_value(holding, price(holding.symbol)) for holding in holdings]
-    known = [value for value in values if value is not None]
-    complete = len(known) == len(values)
-    longs = sum((value for value in known if value > 0), Decimal(0)) if complete else None
-    shorts = sum((value for value in known if value < 0), Decimal(0)) if complete else None
-    equity = None if longs is None or shorts is None else CASH + longs + shorts
-    return {
-        "id": str(uuid5(NAMESPACE_URL, "simulator:account")),
-        "account_number": "PASIMULATOR",
-        "status": "ACTIVE",
-        "currency": "USD",
-        "cash": _text(CASH),
-        "buying_power": _text(CASH),
-        "equity": _text(equity),
-        "portfolio_value": _text(equity),
-        "last_equity": None,
-        "long_market_value": _text(longs),
-        "short_market_value": _text(shorts),
-        "initial_margin": None,
-        "maintenance_margin": None,
-        "multiplier": "2",
-        "shorting_enabled": True,
-        "trading_blocked": False,
-        "transfers_blocked": False,
-        "account_blocked": False,
-        "trade_suspended_by_user": False,
-        "created_at": "2013-10-07T13:30:00Z",
-    }
+@dataclass
+class Position:
+    """What is held of one asset, never nothing.
+
+    `cost` is quantity times average price, negative when sold short; `lots` are oldest first.
+    """
+
+    asset: Asset
+    cost: Decimal = Decimal(0)
+    lots: list[Lot] = field(default_factory=list)
+
+    @property
+    def quantity(self) -> Decimal:
+        """What is held, negative when sold short."""
+        return sum((lot.quantity for lot in self.lots), Decimal(0))
+
+    @property
+    def average_price(self) -> Decimal:
+        """The average price of what is held, in dollars."""
+        return self.cost / self.quantity
+
+    def add(self, lot: Lot) -> None:
+        """Buy (or sell, if negative) a lot more, through zero if it is more than is held."""
+        held = self.quantity
+        if held * lot.quantity >= 0:
+            self.cost += lot.quantity * lot.price
+            self.lots.append(lot)
+            return
+        if abs(lot.quantity) <= abs(held):
+            self.cost = self.cost * (held + lot.quantity) / held
+            self._take_oldest(-lot.quantity)
+            return
+        rest = held + lot.quantity
+        self.cost = rest * lot.price
+        self.lots = [Lot(rest, lot.price, lot.time)]
+
+    def _take_oldest(self, quantity: Decimal) -> None:
+        """Take lots away; `quantity` has their sign."""
+        while quantity:
+            oldest = self.lots.pop(0)
+            if abs(oldest.quantity) > abs(quantity):
+                rest = Lot(oldest.quantity - quantity, oldest.price, oldest.time)
+                self.lots.insert(0, rest)
+                return
+            quantity -= oldest.quantity
 
 
-def _position(
-    holding: Holding, price: Decimal | None, previous_close: Decimal | None
-) -> dict[str, str | bool | None]:
-    cost = holding.quantity * holding.entry_price
-    value = _value(holding, price)
-    gain = None if value is None else value - cost
-    start = None if previous_close is None else holding.quantity * previous_close
-    intraday = None if value is None or start is None else value - start
-    moved = None if price is None or previous_close is None else price - previous_close
-    return {
-        "asset_id": str(uuid5(NAMESPACE_URL, f"simulator:{holding.symbol}")),
-        "symbol": holding.symbol,
-        "exchange": holding.exchange,
-        "asset_class": "us_equity",
-        "asset_marginable": True,
-        "qty": _text(holding.quantity),
-        "qty_available": _text(holding.quantity),
-        "side": "long" if holding.quantity > 0 else "short",
-        "avg_entry_price": _text(holding.entry_price),
-        "cost_basis": _text(cost),
-        "market_value": _text(value),
-        "unrealized_pl": _text(gain),
-        "unrealized_plpc": _ratio(gain, abs(cost)),
-        "unrealized_intraday_pl": _text(intraday),
-        "unrealized_intraday_plpc": _ratio(intraday, None if start is None else abs(start)),
-        "current_price": _text(price),
-        "lastday_price": _text(previous_close),
-        "change_today": _ratio(moved, previous_close),
-    }
+class Account:
+    """The cash and the positions; `holdings` and `start_cash` are those of the start of the day."""
 
+    def __init__(self, cash: Decimal, holdings: Sequence[Holding]) -> None:
+        """Begin a day.
 
-def _value(holding: Holding, price: Decimal | None) -> Decimal | None:
-    return None if price is None else holding.quantity * price
+        Raises:
+            ValueError: a holding has no possible symbol.
+        """
+        self.start_cash = cash
+        self.holdings = tuple(holdings)
+        self.cash = cash
+        self._positions: dict[str, Position] = {}
+        for one in self.holdings:
+            self._add(asset_of(one.symbol), Lot(one.quantity, one.entry_price, None))
 
+    @property
+    def positions(self) -> Mapping[str, Position]:
+        """What is held now, by symbol (`BTCUSD`), in the order in which it was opened."""
+        return self._positions
 
-def _ratio(part: Decimal | None, whole: Decimal | None) -> str | None:
-    if part is None or not whole:
-        return None
-    return _text((part / whole).quantize(_RATIO))
+    def quantity(self, symbol: str) -> Decimal:
+        """Return what is held of a symbol, negative when sold short, 0 if nothing."""
+        position = self._positions.get(symbol)
+        return Decimal(0) if position is None else position.quantity
 
+    def fill(self, asset: Asset, quantity: Decimal, price: Decimal, time: int) -> None:
+        """Buy (or sell, if negative) at a price in dollars; `time` is in Unix nanoseconds."""
+        self.cash -= quantity * price * asset.multiplier
+        self._add(asset, Lot(quantity, price, time))
 
-def _text(amount: Decimal | None) -> str | None:
-    """Write a number without an exponent and without trailing zeros."""
-    if amount is None:
-        return None
-    text = f"{amount:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    def _add(self, asset: Asset, lot: Lot) -> None:
+        position = self._positions.setdefault(asset.symbol, Position(asset))
+        position.add(lot)
+        if not position.quantity:
+            del self._positions[asset.symbol]

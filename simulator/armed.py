@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Stage: TypeAlias = Literal["upgrade", "auth", "subscribe", "request"]
-"""Where a fault strikes: a WebSocket's opening, its keys, its subscribe; or a REST request."""
+Stage: TypeAlias = Literal["upgrade", "auth", "subscribe", "request", "statement"]
+"""Where a fault strikes: a WebSocket's opening, its keys, its subscribe; a REST request; or what
+REST tells of the account."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 from simulator.subscription import Feed
 from simulator.wire import Format, Outgoing
 
-_SHOWN_CHANNELS: Final = ("trades", "quotes", "statuses", "news")
+_SHOWN_CHANNELS: Final = ("trades", "quotes", "statuses", "news", "streams")
 
 
 class Listener(Protocol):
@@ -17,7 +17,7 @@ class Listener(Protocol):
 
     @property
     def authenticated(self) -> bool:
-        """Whether it holds the endpoint's slot."""
+        """Whether it was let in."""
 
     def symbols(self, channel: str) -> list[str]:
         """Return the symbols of one of its channels."""
@@ -92,7 +92,7 @@ class Endpoint:
         """Return the counters as `GET /simulator/state` shows them.
 
         `connections…` are WebSockets, refused ones included; `sessions…` only those that
-        were authenticated. `subscriptions` are those to trades.
+        were authenticated. `subscriptions` are those to trades; `streams` are those of `/stream`.
         """
         channels = {name: self._subscribed(name) for name in _SHOWN_CHANNELS}
         return {

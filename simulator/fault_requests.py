@@ -20,6 +20,7 @@ NAMES: Final = (
     "refuse_subscribe",
     "ignore_subscribe",
     "rest",
+    "stale_positions",
     "clear",
     "mute",
     "half_open",

@@ -2,7 +2,8 @@
 
 Some faults are armed for what comes next: for `count` times, for `seconds`, or once. The others
 strike the endpoint's present connections at once and return how many these were. `feed` None
-means every endpoint. All raise ValueError for what cannot be; nothing has happened then.
+means every endpoint; where messages of market data are sent, every endpoint of that. All raise
+ValueError for what cannot be; nothing has happened then.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from typing import Final
 
 from simulator.armed import ArmedFaults, Fault, Stage
 from simulator.endpoint import Endpoint, Listener
+from simulator.subscription import ACCOUNT
 from simulator.wire import Format, Outgoing, encode, join
 
 _GARBAGE: Final = b"\xc1\xff\x00\xfe garbage"  # 0xc1 is the one byte that msgpack never uses
@@ -30,11 +32,21 @@ class Faults:
         endpoints: Mapping[str, Endpoint],
         armed: ArmedFaults,
         observed: Callable[[Mapping[str, object]], Outgoing],
+        freeze: Callable[[], None],
     ) -> None:
-        """`observed` makes a message ready to send and lets REST know of it."""
+        """Get ready to break things.
+
+        Args:
+            endpoints: The streams by name.
+            armed: Keeps what waits for its moment.
+            observed: Makes a message ready to send and lets REST know of it.
+            freeze: Keeps what REST would tell of the account now.
+        """
         self._endpoints = endpoints
+        self._market_data = {name: one for name, one in endpoints.items() if name != ACCOUNT.name}
         self._armed = armed
         self._observed = observed
+        self._freeze = freeze
         self._over = asyncio.Event()
 
     # armed for the next connections
@@ -112,9 +124,14 @@ class Faults:
         fault = Fault("rest", "request", path, code, delay_seconds=delay_seconds)
         self._armed.arm(fault, count, seconds)
 
+    def stale_positions(self, *, seconds: float) -> None:
+        """Let REST tell for a while of the account and its orders as they are now."""
+        self._armed.arm(Fault("stale_positions", "statement", ACCOUNT.name), None, seconds)
+        self._freeze()
+
     def clear(self, feed: str | None = None) -> None:
         """Disarm what waits for a feed; without one, everything, REST's faults too."""
-        self._feeds(feed)
+        _chosen(self._endpoints, feed)
         self._armed.clear(feed)
 
     # at once, on the present connections
@@ -146,7 +163,7 @@ class Faults:
             raise ValueError(f"code is {code}, expected 1000 to 1003, 1007 to 1014, 3000 to 4999")
         return self._each(feed, lambda connection: connection.close(code))
 
-    def error(self, feed: str | None = None, *, code: int, close: bool | None = None) -> int:
+    def error(self, feed: str | None = None, *, code: int = 500, close: bool | None = None) -> int:
         """Send an error message, and close where the protocol does or `close` says so."""
         return self._each(feed, lambda connection: connection.refuse(code, close=close))
 
@@ -172,8 +189,8 @@ class Faults:
     def no_array(self, feed: str | None = None) -> int:
         """Send a well-formed message that is in no array."""
         lonely = {"T": "success", "msg": "no array"}
-        return self._each(
-            feed,
+        return _strike(
+            _chosen(self._market_data, feed),
             lambda one: one.send(encode(lonely, one.form), text=one.form is Format.JSON),
         )
 
@@ -221,12 +238,12 @@ class Faults:
         code: int | None = None,
         close: bool | None = None,
     ) -> None:
-        for endpoint in self._feeds(feed):
+        for endpoint in _chosen(self._endpoints, feed):
             fault = Fault(name, _STAGES[name], endpoint.feed.name, code, close)
             self._armed.arm(fault, count, seconds)
 
     def _ready(self, feed: str | None, messages: Messages) -> list[Outgoing]:
-        self._feeds(feed)
+        _chosen(self._market_data, feed)
         if not all(isinstance(message.get("T"), str) for message in messages):
             raise ValueError('messages has one without a "T" that is text')
         return [self._observed(message) for message in messages]
@@ -237,21 +254,10 @@ class Faults:
             encoded = [message.encoded(form) for message in messages]
             connection.send(join(encoded, form), text=form is Format.JSON)
 
-        return self._each(feed, send)
+        return _strike(_chosen(self._market_data, feed), send)
 
     def _each(self, feed: str | None, strike: Callable[[Listener], None]) -> int:
-        connections = [one for endpoint in self._feeds(feed) for one in endpoint.listeners]
-        for connection in connections:
-            strike(connection)
-        return len(connections)
-
-    def _feeds(self, feed: str | None) -> Sequence[Endpoint]:
-        if feed is None:
-            return list(self._endpoints.values())
-        if feed not in self._endpoints:
-            known = ", ".join(self._endpoints)
-            raise ValueError(f"feed is {feed!r}, expected one of {known}")
-        return [self._endpoints[feed]]
+        return _strike(_chosen(self._endpoints, feed), strike)
 
 
 _STAGES: Final[Mapping[str, Stage]] = {
@@ -262,6 +268,21 @@ _STAGES: Final[Mapping[str, Stage]] = {
     "refuse_subscribe": "subscribe",
     "ignore_subscribe": "subscribe",
 }
+
+
+def _chosen(endpoints: Mapping[str, Endpoint], feed: str | None) -> Sequence[Endpoint]:
+    if feed is None:
+        return list(endpoints.values())
+    if feed not in endpoints:
+        raise ValueError(f"feed is {feed!r}, expected one of {', '.join(endpoints)}")
+    return [endpoints[feed]]
+
+
+def _strike(endpoints: Sequence[Endpoint], strike: Callable[[Listener], None]) -> int:
+    connections = [one for endpoint in endpoints for one in endpoint.listeners]
+    for connection in connections:
+        strike(connection)
+    return len(connections)
 
 
 def _status(status: int) -> int:

@@ -129,6 +129,14 @@ def calendar(hours: MarketHours, start: date, end: date) -> Iterator[dict[str, s
             }
 
 
+def in_session(hours: MarketHours, at: datetime) -> bool:
+    """Say whether `at` is within a day's hours, the extended ones included."""
+    local = at.astimezone(EASTERN)
+    day = hours.trading_day(local.date())
+    is_extended = day is not None and day.session_open <= local.time() < day.session_close
+    return is_extended or hours.is_open(at)
+
+
 def midnight(nanoseconds: int) -> int:
     """Return the midnight in New York before a Unix time, both in nanoseconds."""
     local = datetime.fromtimestamp(nanoseconds // 1_000_000_000, EASTERN)

@@ -72,6 +72,15 @@ class Market:
             case "c":
                 self._replace(known, message.get("oi"), message)
 
+    def knows(self, symbol: str) -> bool:
+        """Say whether a symbol is expected, or has had a message."""
+        return symbol in self._known
+
+    def quote(self, symbol: str) -> Message | None:
+        """Return the latest quote, None before the first."""
+        known = self._known.get(symbol)
+        return None if known is None else known.quote
+
     def price(self, symbol: str) -> float | None:
         """Return the price of the latest trade in dollars, None before the first."""
         known = self._known.get(symbol)

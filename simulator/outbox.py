@@ -29,6 +29,7 @@ class _Kind(Enum):
     DATA = 1
     RAW_BINARY = 2
     RAW_TEXT = 3
+    UPDATE = 4
 
 
 class Outbox:
@@ -56,6 +57,10 @@ class Outbox:
         self._append(encoded, _Kind.DATA)
         return True
 
+    def add_update(self, payload: bytes) -> None:
+        """Queue an update of the account, which leaves as a binary frame of its own."""
+        self._append(payload, _Kind.UPDATE)
+
     def clear(self) -> None:
         """Forget everything that waits."""
         self._waiting.clear()
@@ -79,7 +84,7 @@ class Outbox:
         self._size -= len(encoded)
         if kind is _Kind.CONTROL:
             return Frame(join([encoded], self._form), is_text)
-        return Frame(encoded, kind is _Kind.RAW_TEXT)
+        return Frame(encoded, kind is _Kind.RAW_TEXT, int(kind is _Kind.UPDATE))
 
     def _append(self, encoded: bytes, kind: _Kind) -> None:
         self._waiting.append((encoded, kind))

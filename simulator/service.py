@@ -6,30 +6,36 @@ The only module that knows all parts. It reads no environment and takes no signa
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, WebSocketRoute
-from starlette.websockets import WebSocket
+from starlette.routing import BaseRoute
 
 from simulator import control, fakepaca
-from simulator.account import Holding
+from simulator.account import Account, Holding
+from simulator.account_session import TRADE_UPDATES
 from simulator.armed import ArmedFaults
+from simulator.broker import Broker, Update
+from simulator.budget import Budget
 from simulator.endpoint import Endpoint
 from simulator.faults import Faults
+from simulator.guard import Guard
 from simulator.handmade import STOCK_FEEDS, Handmade, handmade, read_messages, with_times
 from simulator.market import Market
 from simulator.replay import Replay
-from simulator.rest import Rest, failed
+from simulator.rest import Rest
+from simulator.rfc3339 import SECOND
 from simulator.server import Server, listen, server_config
 from simulator.settings import SimulatorSettings
 from simulator.slots import Slots
-from simulator.stream import Connection
-from simulator.subscription import TEST
+from simulator.subscription import ACCOUNT, TEST
 from simulator.tape import read_tape
-from simulator.wire import Outgoing
+from simulator.trading import Trading
+from simulator.upgrade import stream_route
+from simulator.wire import Message, Outgoing
 
 __all__ = ["Simulator", "SimulatorSettings"]
 
@@ -40,7 +46,7 @@ _GOING_AWAY: Final = 1001
 class Simulator:
     """A running simulator, from `async with` on to its end.
 
-    `faults` breaks it. `positions` are the account's and may be replaced at any time.
+    `faults` breaks it. `account` is the ledger, to be read.
 
     Raises on entry:
         TapeError: the tape cannot be read.
@@ -58,10 +64,19 @@ class Simulator:
         self._clock = clock or _steady_clock()
         self._market = Market(self._settings.hours)
         self._market.expect((), self._settings.previous_daily_bars)
-        self._endpoints = {feed.name: Endpoint(feed) for feed in self._settings.feeds}
+        self._market_data = {feed.name: Endpoint(feed) for feed in self._settings.feeds}
+        self._endpoints = {**self._market_data, ACCOUNT.name: Endpoint(ACCOUNT)}
         self._armed = ArmedFaults(time.monotonic)
-        self.faults = Faults(self._endpoints, self._armed, self._observed)
-        self.positions: Sequence[Holding] = self._settings.positions
+        self._broker = Broker(
+            Account(self._settings.cash, self._settings.positions),
+            self._market,
+            self._settings.hours,
+            self._settings.splits,
+            self._armed,
+            self._clock,
+            self._publish_update,
+        )
+        self.faults = Faults(self._endpoints, self._armed, self._observed, self._broker.freeze)
         self._slots = Slots(self._settings.ghost_seconds, time.monotonic)
         self._replay: Replay | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -80,6 +95,7 @@ class Simulator:
         if self._replay is not None:
             self._own(self._replay.run(), "replay")
         self._own(self._run_test_stream(), "test stream")
+        self._own(self._broker.run(asyncio.sleep), "broker")
         return self
 
     async def __aexit__(
@@ -105,13 +121,37 @@ class Simulator:
 
     @property
     def stream_url(self) -> str:
-        """The base of the streams: append `/v2/iex`, `/v2/sip`, `/v2/test`, `/v1beta1/news`."""
+        """The base of the streams: append `/v2/iex`, …, `/v1beta1/news`, `/stream`."""
         return f"ws://{self._authority}"
 
     @property
     def rest_url(self) -> str:
         """The base of the REST endpoints, without `/v2`."""
         return f"http://{self._authority}"
+
+    @property
+    def account(self) -> Account:
+        """The cash and what is held now."""
+        return self._broker.account
+
+    @property
+    def positions(self) -> Sequence[Holding]:
+        """What was held at the start of the day; setting it starts the day anew."""
+        return self._broker.account.holdings
+
+    @positions.setter
+    def positions(self, holdings: Sequence[Holding]) -> None:
+        self._broker.begin(holdings)
+
+    async def fill(self, symbol: str, quantity: Decimal, price: Decimal) -> str:
+        """Make an order and fill it, whatever market and account are like; return its id.
+
+        `quantity` is negative for a sale, `price` in dollars.
+
+        Raises:
+            ValueError: it can be no symbol, or there is no quantity.
+        """
+        return self._broker.fill(symbol, quantity, price).id
 
     async def serve_forever(self) -> None:
         """Wait for ever; a part that dies raises its error here."""
@@ -138,6 +178,7 @@ class Simulator:
         nothing = {"row": 0, "loop": 0, "rows": 0}
         return {
             "endpoints": {name: one.state() for name, one in self._endpoints.items()},
+            "account": self._broker.state(),
             "faults": self._armed.shown(),
             "replay": nothing if self._replay is None else self._replay.state(),
         }
@@ -170,7 +211,7 @@ class Simulator:
 
     def _publish(self, messages: Sequence[Outgoing]) -> None:
         for outgoing in messages:
-            self._market.observe(outgoing.message)
+            self._observe(outgoing.message)
         for feed in STOCK_FEEDS:
             self._endpoints[feed].publish(messages)
 
@@ -180,19 +221,27 @@ class Simulator:
         return len(ready)
 
     def _handmade(self, message: Mapping[str, object], feed: str | None) -> Handmade:
-        return handmade(message, feed, self._endpoints, self._clock())
+        return handmade(message, feed, self._market_data, self._clock())
 
     def _send(self, messages: Sequence[Handmade]) -> None:
         for feeds, message in messages:
             if not set(feeds).isdisjoint(STOCK_FEEDS):
-                self._market.observe(message)
+                self._observe(message)
             for feed in feeds:
                 self._endpoints[feed].publish([Outgoing(message)])
 
     def _observed(self, message: Mapping[str, object]) -> Outgoing:
         ready = with_times(message, self._clock(), strict=False)
-        self._market.observe(ready)
+        self._observe(ready)
         return Outgoing(ready)
+
+    def _observe(self, message: Message) -> None:
+        self._market.observe(message)
+        self._broker.observe(message.get("S"))
+
+    def _publish_update(self, update: Update) -> None:
+        message = {"stream": TRADE_UPDATES, "data": update}
+        self._endpoints[ACCOUNT.name].publish([Outgoing(message)])
 
     def _run_test_stream(self) -> Coroutine[None, None, None]:
         return fakepaca.run(
@@ -204,43 +253,18 @@ class Simulator:
 
     def _routes(self) -> list[BaseRoute]:
         settings = self._settings
-        rest = Rest(
-            settings.terms,
-            self._market,
-            settings.hours,
-            lambda: self.positions,
-            settings.splits,
-            self._armed,
-            self._clock,
-            self.faults.pause,
-            settings.requests_per_minute,
-        )
-        streams = [self._stream_route(endpoint) for endpoint in self._endpoints.values()]
+        market_data = Rest(self._guard(), settings.plan, self._market, settings.splits, self._clock)
+        trading = Trading(self._guard(), self._broker, settings.hours, self._clock)
+        streams = [
+            stream_route(endpoint, settings, self._slots, self._armed)
+            for endpoint in self._endpoints.values()
+        ]
         own = control.routes(self.state, self.faults, self._publish_body)
-        return [*streams, *rest.routes(), *own]
+        return [*streams, *market_data.routes(), *trading.routes(), *own]
 
-    def _stream_route(self, endpoint: Endpoint) -> WebSocketRoute:
-        settings = self._settings
-
-        async def stream(websocket: WebSocket) -> None:
-            fault = self._armed.take("upgrade", endpoint.feed.name)
-            if fault is not None and fault.code is not None:
-                endpoint.upgrades_refused[fault.code] += 1
-                await websocket.send_denial_response(failed(fault.code))
-                return
-            connection = Connection(
-                websocket,
-                endpoint,
-                settings.terms,
-                self._slots,
-                self._armed,
-                settings.outbox_bytes,
-            )
-            if fault is not None:
-                connection.mute()
-            await connection.run(settings.auth_timeout_seconds)
-
-        return WebSocketRoute(endpoint.feed.path, stream)
+    def _guard(self) -> Guard:
+        budget = Budget(self._settings.requests_per_minute, lambda: self._clock() / SECOND)
+        return Guard(self._settings.terms, budget, self._armed, self.faults.pause)
 
     def _own(self, work: Coroutine[None, None, None], name: str) -> None:
         self._tasks.append(asyncio.create_task(work, name=f"simulator {name}"))

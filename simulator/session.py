@@ -48,10 +48,14 @@ class Terms:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What follows from an input: control messages to send, and whether to close after them."""
+    """What follows from an input: control messages to send, and whether to close after them.
+
+    `code` is that of the error among them.
+    """
 
     replies: tuple[Message, ...] = ()
     close: bool = False
+    code: int | None = None
 
 
 class Session:
@@ -70,7 +74,7 @@ class Session:
         if key is None and secret is None:
             return Outcome((greeting,))
         outcome = self._authenticate(key, secret)
-        return Outcome((greeting, *outcome.replies), outcome.close)
+        return Outcome((greeting, *outcome.replies), outcome.close, outcome.code)
 
     def receive(self, message: object) -> Outcome:
         """Answer one decoded message of the client."""
@@ -134,4 +138,4 @@ def refusal(code: int, *, close: bool | None = None) -> Outcome:
     `close` decides on the close instead, if it is given.
     """
     message = {"T": "error", "code": code, "msg": ERRORS.get(code, f"error {code}")}
-    return Outcome((message,), code in CLOSING if close is None else close)
+    return Outcome((message,), code in CLOSING if close is None else close, code)

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
-from simulator.account import HOLDINGS, Holding
+from simulator.account import CASH, HOLDINGS, Holding
 from simulator.hours import AlwaysOpen, MarketHours
 from simulator.session import Terms
 from simulator.subscription import IEX, NEWS, SIP, TEST, Feed
@@ -26,7 +27,8 @@ class SimulatorSettings:
 
     `previous_daily_bars` maps a symbol to the bars of the trading days before, oldest first,
     instead of what the tape's sidecar has. `splits` maps a symbol to the number of new shares
-    that there are from today on for each of yesterday's. `positions` are those of the start.
+    that there are from today on for each of yesterday's. `positions` and `cash` are those of the
+    start of the day.
     """
 
     host: str = "127.0.0.1"
@@ -49,6 +51,7 @@ class SimulatorSettings:
     previous_daily_bars: Mapping[str, Sequence[DailyBar]] = field(default_factory=dict)
     splits: Mapping[str, float] = field(default_factory=dict)
     positions: Sequence[Holding] = HOLDINGS
+    cash: Decimal = CASH
 
     def __post_init__(self) -> None:
         if self.plan not in PLAN_LIMITS:
@@ -69,5 +72,5 @@ class SimulatorSettings:
 
     @property
     def feeds(self) -> tuple[Feed, ...]:
-        """The stream endpoints."""
+        """The endpoints of market data."""
         return IEX, SIP, TEST, NEWS if self.news else replace(NEWS, plans=frozenset())

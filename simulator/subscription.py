@@ -41,18 +41,13 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Feed:
-    """One stream endpoint: the channels in its acknowledgement, and who may use it."""
+    """One stream endpoint: the channels in its acknowledgement, who may use it, and where it is."""
 
     name: str
+    path: str
     acknowledged: tuple[str, ...]
     unacknowledged: tuple[str, ...] = ()
     plans: frozenset[str] = frozenset({"basic", "plus"})
-    version: str = "v2"
-
-    @property
-    def path(self) -> str:
-        """Where the endpoint is."""
-        return f"/{self.version}/{self.name}"
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -63,10 +58,11 @@ class Feed:
 
 _STOCK_CHANNELS = tuple(name for name in CHANNELS.values() if name not in ("imbalances", "news"))
 
-IEX: Final = Feed("iex", _STOCK_CHANNELS, ("imbalances",))
-SIP: Final = Feed("sip", _STOCK_CHANNELS, ("imbalances",), frozenset({"plus"}))
-TEST: Final = Feed("test", ("trades", "quotes", "bars"))
-NEWS: Final = Feed("news", ("news",), version="v1beta1")
+IEX: Final = Feed("iex", "/v2/iex", _STOCK_CHANNELS, ("imbalances",))
+SIP: Final = Feed("sip", "/v2/sip", _STOCK_CHANNELS, ("imbalances",), frozenset({"plus"}))
+TEST: Final = Feed("test", "/v2/test", ("trades", "quotes", "bars"))
+NEWS: Final = Feed("news", "/v1beta1/news", ("news",))
+ACCOUNT: Final = Feed("account", "/stream", ("trade_updates",))
 
 
 class Subscriptions:

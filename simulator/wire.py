@@ -21,7 +21,7 @@ _NEWS_TIMES: Final = ("created_at", "updated_at")
 
 
 class Format(Enum):
-    """The encoding of a session, chosen by its `Content-Type` request header."""
+    """The encoding of a session, chosen in market data by its `Content-Type` request header."""
 
     JSON = "application/json"
     MSGPACK = "application/msgpack"

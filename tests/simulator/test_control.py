@@ -41,7 +41,7 @@ async def test_an_armed_fault_is_shown_until_it_has_struck(quiet: Simulator) -> 
 async def test_without_a_feed_a_fault_is_armed_for_each(quiet: Simulator) -> None:
     await post(quiet, "faults", {"fault": "refuse_upgrade", "seconds": 5})
     shown: Any = quiet.state()["faults"]
-    assert [one["target"] for one in shown] == ["iex", "sip", "test", "news"]
+    assert [one["target"] for one in shown] == ["iex", "sip", "test", "news", "account"]
     assert (await post(quiet, "faults", {"fault": "clear"})).status_code == 200
     assert quiet.state()["faults"] == []
 
@@ -69,9 +69,11 @@ async def test_a_fault_strikes_and_tells_how_many(quiet: Simulator) -> None:
         ({"fault": ["mute"]}, "fault is ['mute']"),
         ({"fault": "pause", "seconds": 1}, "fault is 'pause'"),
         ({"fault": "mute", "feed": "spy"}, "feed is 'spy', expected one of iex, sip, test, news"),
+        ({"fault": "huge", "feed": "account"}, "feed is 'account', expected one of iex, sip"),
+        ({"fault": "stale_positions", "seconds": 0}, "seconds is 0.0, expected a number above 0"),
         ({"fault": "mute", "for": 5}, "mute has no for, expected any of feed, seconds"),
         ({"fault": "mute", "seconds": "5"}, "seconds is '5': Expected `float | null`"),
-        ({"fault": "error", "feed": "iex"}, "error lacks code"),
+        ({"fault": "send_text", "feed": "iex"}, "send_text lacks text"),
         ({"fault": "refuse_upgrade", "status": 99}, "status is 99, expected 400 to 599"),
         ({"fault": "send", "payload": "%%"}, "payload is '%%'"),
     ],

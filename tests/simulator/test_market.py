@@ -1,11 +1,10 @@
-"""Snapshots, market hours and the account: what REST answers, without a server."""
+"""Snapshots and market hours: what REST answers, without a server."""
 
 from datetime import UTC, date, datetime, time
-from decimal import Decimal
 
 import pytest
 
-from simulator import account, hours, rfc3339
+from simulator import hours, rfc3339
 from simulator.hours import AlwaysOpen, NyseHours, SwitchableHours
 from simulator.market import Market
 from simulator.tape import DailyBar
@@ -296,26 +295,3 @@ def test_an_unplanned_closure_is_in_the_clock_alone() -> None:
 
     assert hours.clock(shut, datetime(2026, 11, 23, 15, tzinfo=UTC))["is_open"] is False
     assert shut.trading_day(date(2026, 11, 23)) == SwitchableHours().trading_day(date(2026, 11, 23))
-
-
-def test_positions_are_valued_in_decimal() -> None:
-    prices = {"BAC": Decimal("13.91"), "IBM": Decimal("181.90")}
-    closes = {"BAC": Decimal("14.00"), "IBM": Decimal(180)}
-
-    long, short = account.positions(account.HOLDINGS, prices.get, closes.get)
-
-    assert long["market_value"] == "1905.67"  # 137 * 13.91
-    assert long["unrealized_pl"] == "22.9475"  # 137 * (13.91 - 13.7425)
-    assert long["unrealized_intraday_pl"] == "-12.33"
-    assert long["change_today"] == "-0.0064285714285714"
-    assert (short["qty"], short["side"], short["market_value"]) == ("-20", "short", "-3638")
-    assert short["unrealized_pl"] == "9"  # sold at 182.35
-    assert short["unrealized_intraday_pl"] == "-38"
-
-
-def test_without_a_price_nothing_is_invented() -> None:
-    long, _ = account.positions(account.HOLDINGS, lambda _: None, lambda _: None)
-
-    assert long["cost_basis"] == "1882.7225"
-    assert {long[name] for name in ("current_price", "market_value", "unrealized_pl")} == {None}
-    assert account.account(account.HOLDINGS, lambda _: None)["equity"] is None

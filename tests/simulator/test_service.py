@@ -194,8 +194,8 @@ async def test_the_state_needs_no_keys() -> None:
     async with Simulator(SimulatorSettings()) as simulator, httpx.AsyncClient() as client:
         state = (await client.get(f"{simulator.rest_url}/simulator/state")).json()
 
-    assert set(state) == {"endpoints", "faults", "replay"}
-    assert set(state["endpoints"]) == {"iex", "sip", "test", "news"}
+    assert set(state) == {"account", "endpoints", "faults", "replay"}
+    assert set(state["endpoints"]) == {"iex", "sip", "test", "news", "account"}
     assert state["replay"]["rows"] == 56_071
 
 

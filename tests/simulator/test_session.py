@@ -51,7 +51,9 @@ def test_keys_in_the_headers_authenticate_unasked() -> None:
 
 
 def test_wrong_keys_in_the_headers_end_the_session() -> None:
-    assert session().open("k", "x") == Outcome((CONNECTED, error(402, "auth failed")), close=True)
+    assert session().open("k", "x") == Outcome(
+        (CONNECTED, error(402, "auth failed")), close=True, code=402
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,7 @@ def test_wrong_keys_in_the_headers_end_the_session() -> None:
 def test_bad_syntax_is_400_and_keeps_the_session(message: object) -> None:
     one = session()
 
-    assert one.receive(message) == Outcome((error(400, "invalid syntax"),))
+    assert one.receive(message) == Outcome((error(400, "invalid syntax"),), code=400)
     assert one.receive(AUTH) == Outcome((AUTHENTICATED,))
 
 
@@ -102,28 +104,30 @@ def test_a_bad_symbol_or_type_is_400_and_changes_nothing(channels: dict[Any, Any
 def test_before_authentication_it_is_401(action: str) -> None:
     outcome = session().receive({"action": action, "trades": ["AAPL"]})
 
-    assert outcome == Outcome((error(401, "not authenticated"),))
+    assert outcome == Outcome((error(401, "not authenticated"),), code=401)
 
 
 def test_wrong_keys_are_402_and_the_end() -> None:
     outcome = session().receive({"action": "auth", "key": "k", "secret": "wrong"})
 
-    assert outcome == Outcome((error(402, "auth failed"),), close=True)
+    assert outcome == Outcome((error(402, "auth failed"),), close=True, code=402)
 
 
 def test_a_second_authentication_is_403() -> None:
-    assert signed_in().receive(AUTH) == Outcome((error(403, "already authenticated"),))
+    assert signed_in().receive(AUTH) == Outcome((error(403, "already authenticated"),), code=403)
 
 
 @pytest.mark.parametrize(("code", "text"), [(404, "auth timeout"), (407, "slow client")])
 def test_what_the_connection_finds_wrong_ends_the_session(code: int, text: str) -> None:
-    assert refusal(code) == Outcome((error(code, text),), close=True)
+    assert refusal(code) == Outcome((error(code, text),), close=True, code=code)
 
 
 def test_a_taken_slot_is_406_and_the_end() -> None:
     one = session(claim=lambda _: False)
 
-    assert one.receive(AUTH) == Outcome((error(406, "connection limit exceeded"),), close=True)
+    assert one.receive(AUTH) == Outcome(
+        (error(406, "connection limit exceeded"),), close=True, code=406
+    )
     assert not one.authenticated
 
 
@@ -136,7 +140,9 @@ def test_a_feed_outside_of_the_plan_is_409_and_claims_nothing() -> None:
 
     one = session(SIP, claim=claim)
 
-    assert one.receive(AUTH) == Outcome((error(409, "insufficient subscription"),), close=True)
+    assert one.receive(AUTH) == Outcome(
+        (error(409, "insufficient subscription"),), close=True, code=409
+    )
     assert claimed == []
 
 

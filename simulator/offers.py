@@ -1,0 +1,61 @@
+"""What an order can be filled against: the newest quote, or the last price. Pure.
+
+A quote gives at most its size, once. One that lacks a side, has a size or price of zero, or whose
+bid is not below its ask gives nothing. Where a symbol has never had a quote, its last price gives
+everything.
+"""
+
+from decimal import Decimal
+
+from simulator.asset import Asset
+from simulator.decimals import exact
+from simulator.market import Market
+from simulator.order import Side
+from simulator.wire import Message
+
+
+class Depth:
+    """One quote, and what is left of it: of the ask for who buys, of the bid for who sells."""
+
+    def __init__(self, quote: Message) -> None:
+        self.quote = quote
+        numbers = [quote.get(name) for name in ("bp", "bs", "ap", "as")]
+        bid, bid_size, ask, ask_size = (
+            Decimal(str(one)) if isinstance(one, int | float) else Decimal(0) for one in numbers
+        )
+        is_good = 0 < bid < ask and bid_size > 0 and ask_size > 0
+        self.prices: dict[Side, Decimal] = {"buy": ask, "sell": bid} if is_good else {}
+        self.left: dict[Side, Decimal] = {"buy": ask_size, "sell": bid_size}
+
+
+class Offers:
+    """What the market offers now, less what has been taken of it."""
+
+    def __init__(self, market: Market) -> None:
+        self._market = market
+        self._depths: dict[str, Depth] = {}
+
+    def price(self, asset: Asset, side: Side) -> Decimal | None:
+        """Return the price at which an order would be filled, in dollars."""
+        depth = self._depth(asset)
+        if depth is None:
+            return exact(self._market.price(asset.market_symbol))
+        return depth.prices.get(side)
+
+    def take(self, asset: Asset, side: Side, wanted: Decimal) -> Decimal:
+        """Take up to a quantity at that price, and return how much there was."""
+        depth = self._depth(asset)
+        if depth is None:
+            return wanted
+        taken = min(wanted, depth.left[side])
+        depth.left[side] -= taken
+        return taken
+
+    def _depth(self, asset: Asset) -> Depth | None:
+        quote = self._market.quote(asset.market_symbol)
+        if quote is None:
+            return None
+        depth = self._depths.get(asset.symbol)
+        if depth is None or depth.quote is not quote:
+            depth = self._depths[asset.symbol] = Depth(quote)
+        return depth

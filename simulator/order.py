@@ -1,0 +1,142 @@
+"""An order: what was asked for, how far it has come, and how Alpaca's REST shows it. Pure."""
+
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, Decimal
+from typing import Final, Literal, TypeAlias
+
+from simulator.asset import Asset
+from simulator.decimals import text
+from simulator.rfc3339 import render
+
+Side: TypeAlias = Literal["buy", "sell"]
+OrderType: TypeAlias = Literal["market", "limit"]
+TimeInForce: TypeAlias = Literal["day", "gtc", "ioc"]
+End: TypeAlias = Literal["canceled", "expired", "rejected"]
+Event: TypeAlias = Literal["new", "partial_fill", "fill"] | End
+Session: TypeAlias = Literal["regular", "extended"]
+Status: TypeAlias = Literal["new", "partially_filled", "filled"] | End
+
+_SMALLEST: Final = Decimal("1e-9")
+"""Nine decimals is how finely Alpaca divides shares and coins."""
+
+
+@dataclass(frozen=True)
+class OrderRequest:
+    """What a client asks for: a quantity or an amount in dollars (`notional`), never both."""
+
+    asset: Asset
+    side: Side
+    quantity: Decimal | None = None
+    notional: Decimal | None = None
+    type: OrderType = "market"
+    time_in_force: TimeInForce = "day"
+    limit_price: Decimal | None = None
+    client_order_id: str | None = None
+    extended_hours: bool = False
+
+
+@dataclass
+class Order:
+    """An order and what has become of it; times are Unix nanoseconds."""
+
+    id: str
+    client_order_id: str
+    request: OrderRequest
+    submitted_at: int
+    updated_at: int
+    status: Status = "new"
+    total: Decimal | None = None
+    """What is wanted in all; None for an amount in dollars that no price has divided yet."""
+    filled: Decimal = Decimal(0)
+    turnover: Decimal = Decimal(0)
+    """The sum of quantities times prices."""
+    ended_at: int | None = None
+
+    @property
+    def asset(self) -> Asset:
+        """What is traded."""
+        return self.request.asset
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still be filled."""
+        return self.status in ("new", "partially_filled")
+
+    @property
+    def session(self) -> Session | None:
+        """When it may be filled; None for crypto, which never closes."""
+        if self.asset.asset_class == "crypto":
+            return None
+        return "extended" if self.request.extended_hours else "regular"
+
+    def remaining(self, price: Decimal) -> Decimal:
+        """Return what is still to be filled, at a price in dollars."""
+        if self.total is not None:
+            return self.total - self.filled
+        whole = (self.request.notional or Decimal(0)) / price
+        return whole.quantize(_SMALLEST, ROUND_DOWN)
+
+    def allows(self, price: Decimal) -> bool:
+        """Say whether it may be filled at a price."""
+        limit = self.request.limit_price
+        if limit is None:
+            return True
+        return price <= limit if self.request.side == "buy" else price >= limit
+
+    def execute(self, quantity: Decimal, price: Decimal, now: int) -> Event:
+        """Fill a quantity, and return what has happened thereby."""
+        if self.total is None:
+            self.total = self.remaining(price)
+        self.filled += quantity
+        self.turnover += quantity * price
+        self.updated_at = now
+        if self.filled < self.total:
+            self.status = "partially_filled"
+            return "partial_fill"
+        self.status, self.ended_at = "filled", now
+        return "fill"
+
+    def end(self, status: End, now: int) -> None:
+        """End it as it is, filled in part or not at all."""
+        self.status = status
+        self.updated_at = self.ended_at = now
+
+    def shown(self) -> dict[str, object]:
+        """Return the JSON of an order; numbers are text."""
+        asked = self.request
+        ended = None if self.ended_at is None else render(self.ended_at)
+        at = {"filled": "filled_at", "canceled": "canceled_at", "expired": "expired_at"}
+        times = dict.fromkeys((*at.values(), "failed_at"))
+        if not self.is_open:
+            times[at.get(self.status, "failed_at")] = ended
+        return {
+            "id": self.id,
+            "client_order_id": self.client_order_id,
+            "created_at": render(self.submitted_at),
+            "updated_at": render(self.updated_at),
+            "submitted_at": render(self.submitted_at),
+            **times,
+            "replaced_at": None,
+            "replaced_by": None,
+            "replaces": None,
+            "asset_id": asked.asset.id,
+            "symbol": asked.asset.symbol,
+            "asset_class": asked.asset.asset_class,
+            "notional": text(asked.notional),
+            "qty": text(asked.quantity),
+            "filled_qty": text(self.filled),
+            "filled_avg_price": text(self.turnover / self.filled) if self.filled else None,
+            "order_class": "",
+            "order_type": asked.type,
+            "type": asked.type,
+            "side": asked.side,
+            "time_in_force": asked.time_in_force,
+            "limit_price": text(asked.limit_price),
+            "stop_price": None,
+            "status": self.status,
+            "extended_hours": asked.extended_hours,
+            "legs": None,
+            "trail_percent": None,
+            "trail_price": None,
+            "hwm": None,
+        }
