@@ -8,13 +8,19 @@ from msgspec import UNSET, UnsetType
 
 from gateway import sse
 from shared import message
+from shared.account import Account
 from shared.event_id import NEVER, EventId
 from shared.gap import GAP, Gap
+from shared.position import Position
 from shared.price import Price
-from shared.topics import PRICE, key_of
+from shared.topics import ACCOUNT, PRICE, key_of
 
 ByeReason = Literal["shutdown", "slow", "expired", "max_age", "busy", "unavailable"]
 NoPriceReason = Literal["no_trade_seen", "redis_unavailable"]
+
+NOT_REPORTED = "no ingest has reported the account yet"
+NOT_READ = "redis_unavailable: what is stored comes when Redis is back"
+"""Why nothing is known of the account."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -129,3 +135,14 @@ def no_price(topic: str, reason: NoPriceReason) -> bytes:
     """Return a ``price`` event that says why there is no price; every published one is newer."""
     body = _encode(Price(symbol=key_of(topic), reason=reason))
     return sse.event(PRICE, message.stamp(NEVER, body))
+
+
+def no_account(reason: str) -> bytes:
+    """Return an ``account`` event that says why nothing is known; every published one is newer."""
+    body = _encode(Account(state="unknown", reason=reason))
+    return sse.event(ACCOUNT, message.stamp(NEVER, body))
+
+
+def closed_position(symbol: str, event_id: EventId) -> bytes:
+    """Return the JSON of a ``position`` event that says that there is none any more."""
+    return message.stamp(event_id, _encode(Position(symbol=symbol, removed=True)))

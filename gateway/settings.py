@@ -4,14 +4,20 @@ import ipaddress
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
+from gateway.grant import Grant, grants_of
 from shared.settings import MEMORY_URL, CommonSettings
 
 ORIGIN = re.compile(
     r"(?!http:.*:80$|https:.*:443$)[a-z][a-z0-9+.-]*://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?"
 )
+
+
+def parts_of(text: str) -> tuple[str, ...]:
+    """Return what stands between commas, without empty parts."""
+    return tuple(each.strip() for each in text.split(",") if each.strip())
 
 
 def is_loopback(host: str) -> bool:
@@ -53,7 +59,7 @@ class GatewaySettings(CommonSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(8001, ge=0, le=65535)
-    api_token: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    api_token: Annotated[tuple[Grant, ...], NoDecode] = ()
     update_interval_seconds: float = Field(0.25, ge=0, le=60)
     flush_interval_ms: float = Field(20, ge=0, le=1000)
     heartbeat_seconds: float = Field(10, gt=0, le=300)
@@ -68,26 +74,30 @@ class GatewaySettings(CommonSettings):
 
     access_log: bool = False
 
-    @field_validator("api_token", "cors_origins", "forwarded_allow_ips", mode="before")
+    @field_validator("cors_origins", "forwarded_allow_ips", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
+        """Several, separated by commas."""
+        return parts_of(value) if isinstance(value, str) else value
+
+    @field_validator("api_token", mode="before")
+    @classmethod
+    def _grants(cls, value: object) -> object:
         """Several, separated by commas: one token can be replaced while both work."""
-        if isinstance(value, str):
-            return tuple(each.strip() for each in value.split(",") if each.strip())
-        return value
+        return grants_of(parts_of(value)) if isinstance(value, str) else value
 
     @field_validator("api_token")
     @classmethod
     def _token_unless_loopback(
-        cls, tokens: tuple[SecretStr, ...], info: ValidationInfo
-    ) -> tuple[SecretStr, ...]:
+        cls, grants: tuple[Grant, ...], info: ValidationInfo
+    ) -> tuple[Grant, ...]:
         host = info.data.get("host", "127.0.0.1")
-        if not tokens and not is_loopback(host):
+        if not grants and not is_loopback(host):
             raise ValueError(
                 f"not set, and HOST is {host}: anyone who reaches this address could read the "
                 "prices. Set API_TOKEN, or HOST=127.0.0.1"
             )
-        return tokens
+        return grants
 
 
 class GatewayProcessSettings(GatewaySettings):

@@ -52,6 +52,9 @@ WITH_EVERYTHING = frozenset({NEWS, POSITION})
 WITHOUT_SYMBOL = frozenset({ACCOUNT, ORDERS})
 """Kinds of which there is one topic only, which has the kind's name: ``account``."""
 
+COMPANIONS = frozenset({STATUS, ACCOUNT})
+"""Kinds that come along with others, and count for nothing where topics are counted."""
+
 
 class InvalidSymbolError(ValueError):
     """A symbol that no Alpaca stock can have. The message names it and the remedy."""

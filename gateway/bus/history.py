@@ -4,16 +4,14 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import structlog
 from redis.asyncio import Redis
 
+from gateway.bus.refusal import refusing
 from gateway.fanout.hub import Filling
 from gateway.fanout.ordered_channel import Event, OrderedChannel
 from shared import keys, message
 from shared.event_id import NEVER, EventId
 from shared.redis_source import COMMAND_TIMEOUT_SECONDS
-
-log = structlog.get_logger()
 
 
 class History:
@@ -70,7 +68,7 @@ class History:
             for index, (channel, floor) in enumerate(zip(short, floors, strict=True)):
                 entries, length = answers[2 * index : 2 * index + 2]
                 if channel.floor == floor:  # else events have left memory meanwhile
-                    channel.extend(_events(entries), trimmed=length >= channel.length)
+                    channel.extend(_events(channel, entries), trimmed=length >= channel.length)
 
     @staticmethod
     async def _execute(batch: Any) -> list[Any]:
@@ -86,8 +84,8 @@ def _short(channels: Iterable[OrderedChannel], cursor: EventId) -> list[OrderedC
 def _filling(
     channel: OrderedChannel, cursor: EventId, oldest: list[Any], length: int, entries: list[Any]
 ) -> Filling:
-    stored = _events(entries)
-    first = _events(oldest)
+    stored = _events(channel, entries)
+    first = _events(channel, oldest)
     if not channel.loaded.is_set():
         if cursor != NEVER:
             return Filling(cursor, stored, lost=False)
@@ -99,11 +97,9 @@ def _filling(
     return Filling(position, stored, lost=expected and not reaches_back)
 
 
-def _events(entries: list[Any]) -> list[Event]:
+def _events(channel: OrderedChannel, entries: list[Any]) -> list[Event]:
     events = []
     for event_id, fields in entries:
-        try:
+        with refusing(channel.topic.encode()):
             events.append(Event(*message.of_entry(event_id, fields)))
-        except ValueError as error:  # not of ours: it must not end the reader
-            log.warning("entry refused", error=str(error))
     return events

@@ -10,9 +10,12 @@ from redis.asyncio import Redis
 
 from gateway.fanout.hub import Hub
 from shared import keys
-from shared.topics import ORDERED, kind_of
+from shared.topics import ACCOUNT, ORDERED, POSITION, kind_of
 
 AT_ONCE = 500
+
+_LEFT = {*ORDERED, POSITION, ACCOUNT}
+"""The ingest tells positions anew, and one that was closed meanwhile must not come back."""
 
 # Of several gateways, and of an ingest that publishes already, the newest keeps its word.
 _WRITE_BACK = """
@@ -32,7 +35,7 @@ end
 
 
 class LastValues:
-    """The newest value of every topic that the hub holds."""
+    """The newest value of the topics that the hub holds."""
 
     def __init__(self, client: Redis, hub: Hub) -> None:
         self._hub = hub
@@ -44,7 +47,7 @@ class LastValues:
         Raises:
             RedisError, OSError: Redis is away; some may be stored already.
         """
-        channels = iter([c for c in self._hub.channels.values() if kind_of(c.topic) not in ORDERED])
+        channels = iter([c for c in self._hub.channels.values() if kind_of(c.topic) not in _LEFT])
         while batch := list(islice(channels, AT_ONCE)):
             values = {keys.last_key(c.topic): packed for c in batch if (packed := c.packed())}
             if values:

@@ -4,11 +4,11 @@ from gateway.bus.loading import loaded
 from gateway.bus.stream_changes import Change, Changed, Problem
 from gateway.fanout.client import Client
 from gateway.fanout.hub import Hub
-from shared.topics import STATUS, kind_of
+from shared.topics import COMPANIONS, kind_of
 
 
 class StreamTopics:
-    """Makes changes. ``limit`` is the most topics of one stream; a status comes with its price."""
+    """Makes changes. ``limit`` is the most topics of one stream."""
 
     def __init__(self, hub: Hub, *, limit: int) -> None:
         self._hub = hub
@@ -33,7 +33,7 @@ class StreamTopics:
             intervals |= change.add
             if not intervals:
                 return _refused(change, "no_topics")
-            if sum(kind_of(topic) != STATUS for topic in intervals) > self._limit:
+            if sum(kind_of(topic) not in COMPANIONS for topic in intervals) > self._limit:
                 return _refused(change, "too_many_topics")
             hub.change(client, hub.watch(intervals), list(intervals.values()))
         finally:

@@ -6,19 +6,21 @@ when it reconnects; every confirmation therefore leads to a reading of the store
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-import msgspec
 import structlog
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
+from gateway.bus import positions
 from gateway.bus.history import History
+from gateway.bus.refusal import refusing
 from gateway.fanout.channel import Channel
 from gateway.fanout.hub import Hub
 from gateway.fanout.ordered_channel import OrderedChannel
+from gateway.fanout.table_channel import TableChannel
 from gateway.feed_view import FeedView
 from shared import keys, message
 from shared.event_id import NEVER, EventId
@@ -130,7 +132,7 @@ class Subscriber:
                 self._answered.set()
 
     def _take(self, channel: bytes, data: bytes) -> None:
-        with _refusing(channel):
+        with refusing(channel):
             if channel == keys.INGEST_STATUS.encode():
                 self._feed.on_report(message.unpack(data).body)
             elif channel == self._inbox:
@@ -172,6 +174,9 @@ class Subscriber:
             topics, self._to_load = list(self._to_load), {}
             newest = await self._load_values(loader, topics)
             channels = [channel for t in topics if (channel := self._hub.channels.get(t))]
+            for channel in channels:
+                if isinstance(channel, TableChannel):
+                    (await positions.read(loader)).fill(channel)
             ordered = [channel for channel in channels if isinstance(channel, OrderedChannel)]
             fillings = await history.fillings(ordered, self._hub.cursor)
             await self._hear_everything(pubsub)
@@ -205,21 +210,12 @@ class Subscriber:
             self._feed.on_redis(connected=True)
             self._on_connect()
             if value is not None:
-                with _refusing(topic):
+                with refusing(topic):
                     self._feed.on_report(value)
             return
         if value is not None:
-            with _refusing(topic):
+            with refusing(topic):
                 self._hub.publish(topic, value, stored=True)
-
-
-@contextmanager
-def _refusing(topic: bytes) -> Iterator[None]:
-    """Pass over what is not ours, or of another version: it must not end the reader."""
-    try:
-        yield
-    except (ValueError, msgspec.DecodeError) as error:
-        log.warning("message refused", channel=topic.decode(), error=str(error))
 
 
 def _stored_key(topic: bytes) -> str:

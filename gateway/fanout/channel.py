@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from gateway import events, sse
 from gateway.fanout.lane import Lane
-from shared import message
+from shared import message, topics
 from shared.event_id import NEVER, EventId
-from shared.topics import PRICE, kind_of
+from shared.topics import kind_of
 
 
 class Channel:
@@ -27,6 +27,9 @@ class Channel:
 
     ordered: ClassVar[bool] = False
     """Whether every event matters, so that none is conflated and a client may resume."""
+
+    lane_type: ClassVar[type[Lane]] = Lane
+    """What conflates it."""
 
     def __init__(self, topic: str) -> None:
         self.topic = topic
@@ -77,11 +80,16 @@ class Channel:
         return message.pack(self.event_id, self.frame[len(self.head) : -len(b"\n\n")])
 
     def no_value(self) -> bytes | None:
-        """Return what is said where there is no value: of a price why, of others nothing."""
-        if kind_of(self.topic) != PRICE:
-            return None
+        """Return what is said where there is no value: of price and account why, else nothing."""
         known = self.loaded.is_set()
-        return events.no_price(self.topic, "no_trade_seen" if known else "redis_unavailable")
+        match kind_of(self.topic):
+            case topics.PRICE:
+                return events.no_price(
+                    self.topic, "no_trade_seen" if known else "redis_unavailable"
+                )
+            case topics.ACCOUNT:
+                return events.no_account(events.NOT_REPORTED if known else events.NOT_READ)
+        return None
 
     def _announce(self, name: str, event_id: EventId, payload: bytes) -> bool:
         if event_id <= self.named.get(name, (NEVER,))[0]:

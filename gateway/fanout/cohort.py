@@ -159,8 +159,7 @@ class Cohort:
         return stalled
 
     def _due_frames(self) -> frozenset[bytes]:
-        frames = (lane.channel.frame for lane in self.lanes if lane.due)
-        return frozenset(frame for frame in frames if frame is not None)
+        return frozenset(frame for lane in self.lanes if lane.due for frame in lane.waiting())
 
     def _values(self) -> Iterable[bytes]:
         values = (lane.channel.snapshot() for lane in self.lanes)

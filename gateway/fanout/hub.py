@@ -14,9 +14,10 @@ from gateway.fanout.flusher import Flusher
 from gateway.fanout.lane import Lane
 from gateway.fanout.ordered_channel import Event, OrderedChannel
 from gateway.fanout.sink import Sink
+from gateway.fanout.table_channel import TableChannel
 from shared import message, rfc3339
 from shared.event_id import NEVER, EventId
-from shared.topics import ORDERED, kind_of
+from shared.topics import EVERYTHING, ORDERED, key_of, kind_of
 
 LINGER_SECONDS = 5.0
 """How long a channel outlives its last client, who is often about to come back."""
@@ -86,8 +87,7 @@ class Hub:
             key = topic.encode()
             channel = self.channels.get(key)
             if channel is None:
-                kind = OrderedChannel if kind_of(topic) in ORDERED else Channel
-                channel = self.channels[key] = kind(topic)
+                channel = self.channels[key] = _channel_of(topic)
                 opened = True
             channel.watchers += 1
             channels.append(channel)
@@ -267,5 +267,11 @@ class Hub:
             if cadence is None:
                 cadence = Cadence(interval, self._clock, self._loop.call_later)
                 self._cadences[interval] = cadence
-            lane = channel.lanes[interval] = Lane(channel, cadence)
+            lane = channel.lanes[interval] = channel.lane_type(channel, cadence)
         return lane
+
+
+def _channel_of(topic: str) -> Channel:
+    if kind_of(topic) in ORDERED:
+        return OrderedChannel(topic)
+    return TableChannel(topic) if key_of(topic) == EVERYTHING else Channel(topic)

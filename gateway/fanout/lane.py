@@ -75,6 +75,10 @@ class Lane:
         for cohort in self.cohorts:
             cohort.offer(frame)
 
+    def waiting(self) -> list[bytes]:
+        """Return what leaves when the window closes, if something is due."""
+        return [] if self.channel.frame is None else [self.channel.frame]
+
     def _send(self) -> None:
         self.due = False
         channel = self.channel
@@ -88,3 +92,23 @@ class Lane:
             if not pending:
                 cohort.queue(cohort)
             pending.append(frame)
+
+
+class TableLane(Lane):
+    """The same for a table: when the window closes, every row that has changed in it leaves.
+
+    ``sent`` is the newest change of the table that has left.
+    """
+
+    __slots__ = ()
+
+    def waiting(self) -> list[bytes]:
+        """Return every row that has changed since the last ones left, in its newest form."""
+        return [frame for _, frame in self.channel.since(self.sent)]
+
+    def _send(self) -> None:
+        self.due = False
+        rows = self.waiting()
+        self.sent = self.channel.event_id
+        for row in rows:
+            self.tell(row)

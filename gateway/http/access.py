@@ -5,11 +5,12 @@ import hmac
 from collections.abc import Sequence
 from contextlib import suppress
 
-from pydantic import SecretStr
 from starlette.requests import Request
 
 from gateway.bus.tickets import TicketStore
+from gateway.grant import Grant
 from gateway.http.api_error import ApiError
+from gateway.http.denial import denied_scopes
 from gateway.principal import Principal
 from shared import keys
 from shared.redis_source import REDIS_ERRORS
@@ -20,17 +21,26 @@ ANYBODY = Principal("anonymous")
 class Access:
     """Checks requests against ``API_TOKEN``; without a token (loopback only) all are let in."""
 
-    def __init__(self, tokens: Sequence[SecretStr], tickets: TicketStore) -> None:
-        given = [token.get_secret_value().encode() for token in tokens]
-        self._principals = {token: Principal(_name_of(token)) for token in given}
+    def __init__(self, grants: Sequence[Grant], tickets: TicketStore) -> None:
+        given = {grant.token.get_secret_value().encode(): grant.scopes for grant in grants}
+        self._principals = {
+            token: Principal(_name_of(token), scopes=scopes) for token, scopes in given.items()
+        }
         self._tickets = tickets
 
-    def check(self, request: Request) -> Principal:
+    def check(self, request: Request, scope: str | None = None) -> Principal:
         """Let a request with the right bearer token in, and return whose it is.
 
         Raises:
-            ApiError: 401, saying what was missing or wrong, never what would be right.
+            ApiError: 401, saying what was missing or wrong, never what would be right; 403, the
+                token has not the scope.
         """
+        principal = self._principal_of(request)
+        if scope is not None and not principal.has(scope):
+            raise denied_scopes([scope])
+        return principal
+
+    def _principal_of(self, request: Request) -> Principal:
         if not self._principals:
             return ANYBODY
         scheme, _, given = request.headers.get("authorization", "").partition(" ")

@@ -99,6 +99,13 @@ class Bars(msgspec.Struct):
     bars: dict[str, list[Bar]]
 
 
+class Positions(msgspec.Struct):
+    """The account, null for who may not see it, and its open positions in the order of symbols."""
+
+    account: Account | None
+    positions: list[Position]
+
+
 class StreamChanged(msgspec.Struct, kw_only=True):
     """The topics of a stream after a change; the merge ones with their intervals in seconds."""
 

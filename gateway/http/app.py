@@ -28,7 +28,7 @@ from gateway.http.openapi import OpenApi
 from gateway.http.page import Page
 from gateway.http.stored_values import StoredValues
 from gateway.http.stream_change import ChangeRoute, StreamChange
-from gateway.http.stream_fields import SYMBOL_STREAMS
+from gateway.http.stream_fields import KIND_STREAMS
 from gateway.http.stream_request import StreamRequests
 from gateway.http.streams import Streams
 from gateway.http.tickets import Tickets
@@ -97,14 +97,15 @@ def routes(
         Route("/page/{name}", page.file),
         Route("/api/stream", streams.topics, methods=["GET", "POST"]),
         *(
-            Route(f"/api/stream/{name}", streams.symbols(stream), methods=["GET", "POST"])
-            for name, stream in SYMBOL_STREAMS.items()
+            Route(f"/api/stream/{name}", streams.kinds(stream), methods=["GET", "POST"])
+            for name, stream in KIND_STREAMS.items()
         ),
         Route("/api/stream/status", health.status),
         Route("/api/stream/ticket", tickets.issue, methods=["POST"]),
         ChangeRoute("/api/stream/{stream_id}", stream_change.change, methods=["PATCH"]),
         Route("/api/prices", stored.prices),
         Route("/api/bars", stored.bars),
+        Route("/api/positions", stored.positions),
         Route("/healthz", health.alive),
         Route("/readyz", health.ready),
         Route("/openapi.json", openapi.document),

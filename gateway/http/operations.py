@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from gateway.http import answers
-from gateway.http.stored_values import PriceFields, StoredBarFields
+from gateway.http.stored_values import PriceFields, StoredBarFields, StoredPositionFields
 from gateway.http.stream_change import ChangeFields
-from gateway.http.stream_fields import SYMBOL_STREAMS, TopicFields
+from gateway.http.stream_fields import KIND_STREAMS, TopicFields
 from gateway.http.tickets import TicketFields
 from shared.topics import KINDS
 
@@ -67,7 +67,7 @@ OPERATIONS: Sequence[Operation] = (
     *_streams("/api/stream", "A stream of many kinds", TopicFields, list(KINDS)),
     *(
         operation
-        for name, stream in SYMBOL_STREAMS.items()
+        for name, stream in KIND_STREAMS.items()
         for operation in _streams(
             f"/api/stream/{name}", f"A stream of {name}", stream.fields, stream.kinds
         )
@@ -77,7 +77,7 @@ OPERATIONS: Sequence[Operation] = (
         "/api/stream/ticket",
         "Let one stream in where no header can be sent",
         {201: answers.Ticket},
-        refusals=(400, 401, 408, 413, 415, 503),
+        refusals=(400, 401, 403, 408, 413, 415, 503),
         fields=TicketFields,
         security=BEARER,
     ),
@@ -103,7 +103,7 @@ OPERATIONS: Sequence[Operation] = (
         "/api/prices",
         "The stored prices, once",
         {200: answers.Prices},
-        refusals=(400, 401, 503),
+        refusals=(400, 401, 403, 503),
         fields=PriceFields,
         security=BEARER,
     ),
@@ -112,8 +112,17 @@ OPERATIONS: Sequence[Operation] = (
         "/api/bars",
         "The stored bars, once",
         {200: answers.Bars},
-        refusals=(400, 401, 503),
+        refusals=(400, 401, 403, 503),
         fields=StoredBarFields,
+        security=BEARER,
+    ),
+    Operation(
+        "GET",
+        "/api/positions",
+        "The account and the open positions, once",
+        {200: answers.Positions},
+        refusals=(400, 401, 403, 503),
+        fields=StoredPositionFields,
         security=BEARER,
     ),
     Operation("GET", "/healthz", "The process is alive", {200: answers.Alive}),

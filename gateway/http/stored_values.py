@@ -4,22 +4,30 @@ from contextlib import suppress
 from typing import Annotated, Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway import events, sse
+from gateway.bus import positions
 from gateway.bus.bar_history import newest_bars
+from gateway.fanout.table_channel import TableChannel
 from gateway.http import fields
 from gateway.http.access import Access
 from gateway.http.api_error import ApiError
 from gateway.http.json_response import json_response
-from gateway.http.stream_fields import BAR_KINDS, Symbol, Timeframe
+from gateway.http.stream_fields import BAR_KINDS, Asset, Symbol, Timeframe
 from gateway.http.stream_request import topics_of
+from gateway.principal import MARKET, POSITIONS
 from shared import keys, message, price
 from shared.event_id import NEVER
+from shared.message import Message
 from shared.price import Price
 from shared.redis_source import REDIS_ERRORS
-from shared.topics import PRICE, key_of
+from shared.topics import ACCOUNT, EVERYTHING, POSITION, PRICE, key_of, topic
+
+ALL_POSITIONS = topic(POSITION, EVERYTHING)
 
 MAX_BARS = 10_000
 """The most bars of one answer: what is read and encoded at once keeps the streams waiting."""
@@ -45,6 +53,21 @@ class StoredBarFields(PriceFields):
     ] = 100
 
 
+class StoredPositionFields(msgspec.Struct, kw_only=True):
+    """What ``/api/positions`` may be asked for."""
+
+    symbols: (
+        Annotated[
+            list[Asset],
+            msgspec.Meta(
+                description="symbols as SPY,BTC/USD,AAPL240119C00100000; all open positions where "
+                "none are given"
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
 class StoredValues:
     """The endpoints for those who ask once. ``limit`` is the most symbols of one request."""
 
@@ -55,7 +78,7 @@ class StoredValues:
 
     async def prices(self, request: Request) -> Response:
         """``GET /api/prices?symbols=``: the last prices."""
-        self._access.check(request)
+        self._access.check(request, MARKET)
         asked = fields.from_query(request.query_params.multi_items(), PriceFields)
         topics = topics_of([PRICE], asked.symbols, limit=self._limit)
         try:
@@ -69,7 +92,7 @@ class StoredValues:
 
     async def bars(self, request: Request) -> Response:
         """``GET /api/bars?symbols=&timeframe=&limit=``: the newest bars, oldest first."""
-        self._access.check(request)
+        self._access.check(request, MARKET)
         asked = fields.from_query(request.query_params.multi_items(), StoredBarFields)
         topics = topics_of([BAR_KINDS[asked.timeframe]], asked.symbols, limit=self._limit)
         if len(topics) * asked.limit > MAX_BARS:
@@ -86,6 +109,30 @@ class StoredValues:
             raise _no_redis(error) from error
         bars = {key_of(topic): bars for topic, bars in found.items()}
         return json_response({"timeframe": asked.timeframe, "bars": bars})
+
+    async def positions(self, request: Request) -> Response:
+        """``GET /api/positions?symbols=``: the account, and its positions as a stream begins."""
+        principal = self._access.check(request, POSITIONS)
+        asked = fields.from_query(request.query_params.multi_items(), StoredPositionFields)
+        topics = topics_of([POSITION], asked.symbols, limit=self._limit)
+        everything = topics == [ALL_POSITIONS]
+        try:
+            stored = await positions.read(
+                self._client, None if everything else [key_of(topic) for topic in topics]
+            )
+        except REDIS_ERRORS as error:
+            raise _no_redis(error) from error
+        table = TableChannel(ALL_POSITIONS)
+        stored.fill(table)
+        account = _account(stored.account) if principal.has(ACCOUNT) else None
+        rows = [msgspec.Raw(sse.data_of(row)) for row in table.open_rows()]
+        return json_response({"account": account, "positions": rows})
+
+
+def _account(stored: Message | None) -> msgspec.Raw:
+    if stored is None:
+        return msgspec.Raw(sse.data_of(events.no_account(events.NOT_REPORTED)))
+    return msgspec.Raw(stored.body)
 
 
 def _price(symbol: str, stored: bytes | None) -> msgspec.Raw:

@@ -14,9 +14,10 @@ from gateway.http import fields, json_body
 from gateway.http.access import Access
 from gateway.http.answers import StreamChanged
 from gateway.http.api_error import ApiError
+from gateway.http.denial import denied_topics
 from gateway.http.json_response import json_response
 from gateway.http.stream_fields import Interval, PlainTopic, Topic
-from gateway.http.stream_request import StreamRequests, denied_topics, plain_topics
+from gateway.http.stream_request import StreamRequests, plain_topics
 from gateway.stream_id import StreamId
 from shared.redis_source import REDIS_ERRORS
 from shared.topics import ORDERED, kind_of
@@ -48,7 +49,7 @@ class StreamChange:
         principal = await self._access.check_stream(request)  # last: a mistake costs no ticket
         _, denied = principal.divide(list(add))
         if denied:
-            raise denied_topics(denied)
+            raise denied_topics(principal, denied)
         stream_id = request.path_params["stream_id"]
         try:
             changed = await self._changes.change(stream_id, principal.name, add, remove)

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from shared.topics import (
+    ACCOUNT,
     BOOK,
     DAY_BAR,
     FIVE_MINUTE_BAR,
@@ -15,6 +16,7 @@ from shared.topics import (
     MINUTE_BAR,
     NEWS,
     ORDERED,
+    ORDERS,
     POSITION,
     PRICE,
     QUOTE,
@@ -50,6 +52,8 @@ _MERGE_TOPIC = _topics_of(kind for kind in KINDS if kind not in ORDERED)
 _ORDERED_TOPIC = _topics_of(kind for kind in KINDS if kind in ORDERED)
 
 Symbol = Annotated[str, Meta(extra_json_schema={"pattern": f"^{_SYMBOL}$"})]
+Asset = Annotated[str, Meta(extra_json_schema={"pattern": f"^{_ASSET}$"})]
+AssetOrAll = Annotated[str, Meta(extra_json_schema={"pattern": rf"^({_ASSET}|\*)$"})]
 SymbolOrAll = Annotated[str, Meta(extra_json_schema={"pattern": rf"^({_SYMBOL}|\*)$"})]
 PlainTopic = Annotated[str, Meta(extra_json_schema={"pattern": f"^({_topics_of(KINDS)})$"})]
 Topic = Annotated[
@@ -127,19 +131,36 @@ class AnySymbolFields(StreamFields):
     ) = UNSET
 
 
-class SymbolStream(NamedTuple):
-    """A stream by symbol: the kinds of topics that it brings, and what it may be asked for."""
+class PositionFields(AnySymbolFields):
+    """What a stream of positions may be asked for."""
+
+    symbols: (
+        Annotated[
+            list[AssetOrAll],
+            Meta(
+                description="symbols as SPY,BTC/USD,AAPL240119C00100000; all open positions where "
+                "none are given"
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class KindStream(NamedTuple):
+    """A stream of certain kinds of topics, and what it may be asked for."""
 
     kinds: tuple[str, ...]
-    fields: type[SymbolFields | AnySymbolFields] = SymbolFields
+    fields: type[StreamFields] = SymbolFields
 
 
-SYMBOL_STREAMS: Mapping[str, SymbolStream] = {
-    "prices": SymbolStream((PRICE, STATUS)),
-    "trades": SymbolStream((TRADE,)),
-    "quotes": SymbolStream((QUOTE,)),
-    "bars": SymbolStream(tuple(BAR_KINDS.values()), BarFields),
-    "book": SymbolStream((BOOK,)),
-    "news": SymbolStream((NEWS,), AnySymbolFields),
-    "positions": SymbolStream((POSITION,), AnySymbolFields),
+KIND_STREAMS: Mapping[str, KindStream] = {
+    "prices": KindStream((PRICE, STATUS)),
+    "trades": KindStream((TRADE,)),
+    "quotes": KindStream((QUOTE,)),
+    "bars": KindStream(tuple(BAR_KINDS.values()), BarFields),
+    "book": KindStream((BOOK,)),
+    "news": KindStream((NEWS,), AnySymbolFields),
+    "positions": KindStream((POSITION, ACCOUNT), PositionFields),
+    "account": KindStream((ACCOUNT,), StreamFields),
+    "orders": KindStream((ORDERS,), StreamFields),
 }

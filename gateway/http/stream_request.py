@@ -12,17 +12,18 @@ from gateway.http.stream_fields import (
     MAX_INTERVAL_SECONDS,
     AnySymbolFields,
     BarFields,
+    KindStream,
     StreamFields,
     SymbolFields,
-    SymbolStream,
     TopicFields,
 )
 from shared.event_id import EventId
 from shared.topics import (
+    COMPANIONS,
     EVERYTHING,
     ORDERED,
-    STATUS,
     WITH_EVERYTHING,
+    WITHOUT_SYMBOL,
     InvalidSymbolError,
     InvalidTopicError,
     kind_of,
@@ -89,10 +90,10 @@ class StreamRequests:
         """
         return _effective(self._own_intervals(texts), self._default(interval))
 
-    def of_symbols(
-        self, stream: SymbolStream, asked: SymbolFields | AnySymbolFields, header: str | None
+    def of_kinds(
+        self, stream: KindStream, asked: StreamFields, header: str | None
     ) -> StreamRequest:
-        """Return the stream of all kinds of ``stream`` for ``symbols``.
+        """Return the stream of all kinds of ``stream``, for ``symbols`` where they have some.
 
         Raises:
             ApiError: 400 with the value that is wrong.
@@ -100,7 +101,8 @@ class StreamRequests:
         kinds: Sequence[str] = stream.kinds
         if isinstance(asked, BarFields):
             kinds = [kind for span, kind in BAR_KINDS.items() if span in asked.timeframe]
-        topics = topics_of(kinds, asked.symbols, limit=self._limit)
+        symbols = asked.symbols if isinstance(asked, SymbolFields | AnySymbolFields) else UNSET
+        topics = topics_of(kinds, symbols, limit=self._limit)
         return self._request(dict.fromkeys(topics), asked, header)
 
     def _request(
@@ -120,16 +122,6 @@ class StreamRequests:
 
     def _default(self, interval: float | UnsetType) -> float:
         return self._interval if interval is UNSET else _evened(interval)
-
-
-def denied_topics(denied: Sequence[str]) -> ApiError:
-    """Return the refusal of topics that a ticket does not allow."""
-    return ApiError(
-        403,
-        "topic_denied",
-        f"the ticket is for other topics, not for {' '.join(denied)}",
-        "name them when the ticket is issued: POST /api/stream/ticket",
-    )
 
 
 def plain_topics(texts: Iterable[str]) -> list[str]:
@@ -158,7 +150,7 @@ def topics_of(kinds: Iterable[str], symbols: Sequence[str] | UnsetType, *, limit
         ApiError: 400, there are no symbols, too many, or one is malformed.
     """
     kinds = tuple(kinds)
-    if symbols is UNSET and WITH_EVERYTHING.issuperset(kinds):
+    if symbols is UNSET and (WITH_EVERYTHING | WITHOUT_SYMBOL).issuperset(kinds):
         symbols = [EVERYTHING]
     if not symbols or list(symbols) == [""]:
         raise ApiError(400, "no_symbols", "no symbols were asked for", "add symbols=SPY,IBM")
@@ -169,11 +161,16 @@ def topics_of(kinds: Iterable[str], symbols: Sequence[str] | UnsetType, *, limit
             f"{len(symbols)} symbols were asked for; one request takes {limit}",
             "make it two, or raise MAX_TOPICS_PER_CLIENT",
         )
-    _check_count(len(symbols) * len({*kinds} - {STATUS}), limit)  # which comes with a price
+    _check_count(len(symbols) * len({*kinds} - COMPANIONS), limit)
     try:
-        return list(dict.fromkeys(symbol_topic(kind, text) for kind in kinds for text in symbols))
+        found = [
+            kind if kind in WITHOUT_SYMBOL else symbol_topic(kind, text)
+            for kind in kinds
+            for text in symbols
+        ]
     except InvalidSymbolError as error:
         raise ApiError(400, "bad_symbol", str(error), "symbols=SPY,IBM,BRK.B") from error
+    return list(dict.fromkeys(found))
 
 
 def cursor_of(header: str | None, given: str) -> EventId | None:

@@ -15,8 +15,9 @@ from gateway.fanout.hub import Hub
 from gateway.http import fields, json_body
 from gateway.http.access import Access
 from gateway.http.admission import Admission, BusyError
-from gateway.http.stream_fields import SymbolStream, TopicFields
-from gateway.http.stream_request import StreamRequest, StreamRequests, denied_topics
+from gateway.http.denial import denied_topics
+from gateway.http.stream_fields import KindStream, TopicFields
+from gateway.http.stream_request import StreamRequest, StreamRequests
 from gateway.http.stream_response import StreamResponse
 from gateway.principal import Principal
 from gateway.settings import GatewaySettings
@@ -56,14 +57,14 @@ class Streams:
         asked = await _fields_of(request, TopicFields)
         return await self._open(request, self._requests.of_topics(asked, _cursor(request)))
 
-    def symbols(self, stream: SymbolStream) -> Endpoint:
-        """Return the endpoint of a stream by symbol: ``GET /api/stream/trades?symbols=``."""
+    def kinds(self, stream: KindStream) -> Endpoint:
+        """Return the endpoint of a stream of certain kinds: ``GET /api/stream/trades?symbols=``."""
 
         async def endpoint(request: Request) -> Response:
             self._admission.check_room()
             asked = await _fields_of(request, stream.fields)
             return await self._open(
-                request, self._requests.of_symbols(stream, asked, _cursor(request))
+                request, self._requests.of_kinds(stream, asked, _cursor(request))
             )
 
         return endpoint
@@ -72,7 +73,7 @@ class Streams:
         principal = await self._access.check_stream(request)  # last: a mistake costs no ticket
         allowed, denied = principal.divide(asked.topics)
         if not allowed:
-            raise denied_topics(denied)
+            raise denied_topics(principal, denied)
         if denied:
             asked = replace(asked, intervals={each: asked.intervals[each] for each in allowed})
         on_end = await self._admit(request, principal)

@@ -4,15 +4,16 @@ from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.http import fields, json_body
 from gateway.http.access import Access
 from gateway.http.api_error import ApiError
+from gateway.http.denial import denied_topics
 from gateway.http.json_response import json_response
 from gateway.http.stream_fields import PlainTopic
-from gateway.principal import Principal
 from shared import keys
 from shared.topics import InvalidTopicError, parse_topic
 
@@ -43,7 +44,10 @@ class Tickets:
         principal = self._access.check(request)
         topics = topics_of(await json_body.read(request), self._limit)
         if topics is not None:
-            principal = Principal(principal.name, topics)
+            principal = replace(principal, topics=topics)
+            allowed, denied = principal.divide(list(topics))
+            if not allowed:
+                raise denied_topics(principal, denied)
         ticket = await self._access.issue_ticket(principal)
         return json_response({"ticket": ticket, "expires_in": keys.TICKET_SECONDS}, 201)
 

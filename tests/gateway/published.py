@@ -4,9 +4,12 @@ from collections.abc import Mapping
 
 import msgspec
 
+from shared.account import Account
 from shared.bar import Bar
 from shared.gap import GAP, Gap
 from shared.news import News
+from shared.order import Order, OrderUpdate
+from shared.position import Position
 from shared.price import Price
 from shared.quote import Quote
 from shared.symbol_status import SymbolStatus
@@ -104,6 +107,12 @@ EVENTS: Mapping[str, tuple[str, msgspec.Struct]] = {
             created_at=AT,
             updated_at=AT,
         ),
+    ),
+    "position": ("position:SPY", Position(symbol="SPY", qty=2.5, side="long", as_of=AT)),
+    "account": ("account", Account(state="live", equity=100.25, positions=["SPY"], as_of=AT)),
+    "orders": (
+        "orders",
+        OrderUpdate(event="fill", symbol="SPY", timestamp=AT, order=Order(id="1", symbol="SPY")),
     ),
     GAP: ("trade:SPY", Gap(topics=["trade:SPY"], from_=AT, to=AT, reason="upstream_lost")),
 }

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.http.openapi import REFUSALS, VERSION, document
 from gateway.http.operations import OPERATIONS
-from gateway.http.stream_fields import SYMBOL_STREAMS
+from gateway.http.stream_fields import KIND_STREAMS
 from shared.redis_source import RedisSource
 from tests.repository.test_contract import routes
 from tests.repository.tree import ROOT, modules
@@ -86,7 +86,7 @@ async def test_the_code_reads_every_field_that_is_told_and_only_those(
             assert refused.json()["error"]["hint"] == f"its members may be {' '.join(told)}"
 
 
-@pytest.mark.parametrize("name", ["", *(f"/{name}" for name in SYMBOL_STREAMS)])
+@pytest.mark.parametrize("name", ["", *(f"/{name}" for name in KIND_STREAMS)])
 def test_a_stream_can_be_asked_for_the_same_in_a_query_and_in_a_body(name: str) -> None:
     query, posted = parameters(f"/api/stream{name}"), body(f"/api/stream{name}")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.http import fields
 from gateway.http.api_error import ApiError
 from gateway.http.stored_values import StoredBarFields
-from gateway.http.stream_fields import SYMBOL_STREAMS, TopicFields
+from gateway.http.stream_fields import KIND_STREAMS, TopicFields
 from gateway.http.stream_request import StreamRequest, StreamRequests, cursor_of
 from shared.event_id import EventId
 from shared.topics import KINDS, ORDERED
@@ -31,10 +31,10 @@ def topics(text: str, **query: str) -> StreamRequest:
     return many(("topics", text), *query.items())
 
 
-def by_symbol(name: str, **query: str) -> StreamRequest:
+def by_kind(name: str, **query: str) -> StreamRequest:
     """What ``/api/stream/{name}`` makes of a query."""
-    stream = SYMBOL_STREAMS[name]
-    return REQUESTS.of_symbols(stream, fields.from_query(query.items(), stream.fields), None)
+    stream = KIND_STREAMS[name]
+    return REQUESTS.of_kinds(stream, fields.from_query(query.items(), stream.fields), None)
 
 
 def posted(body: object, name: str | None = None) -> StreamRequest:
@@ -42,14 +42,14 @@ def posted(body: object, name: str | None = None) -> StreamRequest:
     sent = body if isinstance(body, bytes) else json.dumps(body).encode()
     if name is None:
         return REQUESTS.of_topics(fields.from_json(sent, TopicFields), None)
-    stream = SYMBOL_STREAMS[name]
-    return REQUESTS.of_symbols(stream, fields.from_json(sent, stream.fields), None)
+    stream = KIND_STREAMS[name]
+    return REQUESTS.of_kinds(stream, fields.from_json(sent, stream.fields), None)
 
 
 def refused(name: str | None, query: Mapping[str, str]) -> ApiError:
     """Why a query is refused."""
     with pytest.raises(ApiError) as refusal:
-        many(*query.items()) if name is None else by_symbol(name, **query)
+        many(*query.items()) if name is None else by_kind(name, **query)
     return refusal.value
 
 
@@ -126,28 +126,32 @@ def test_only_merge_topics_with_an_interval_of_their_own_are_told_apart() -> Non
         ("news", {}, "news:*"),
         ("news", {"symbols": "*"}, "news:*"),
         ("news", {"symbols": "SPY,*"}, "news:SPY news:*"),
-        ("positions", {}, "position:*"),
-        ("positions", {"symbols": "SPY"}, "position:SPY"),
+        ("positions", {}, "position:* account"),
+        (
+            "positions",
+            {"symbols": "SPY,btc/usd,AAPL240119C00100000"},
+            "position:SPY position:BTC/USD position:AAPL240119C00100000 account",
+        ),
+        ("account", {}, "account"),
+        ("orders", {}, "orders"),
     ],
 )
-def test_a_stream_by_symbol_brings_the_topics_of_its_kind(
+def test_a_stream_of_a_kind_brings_its_topics(
     name: str, query: dict[str, str], expected: str
 ) -> None:
-    assert " ".join(by_symbol(name, **query).topics) == expected
+    assert " ".join(by_kind(name, **query).topics) == expected
 
 
-@pytest.mark.parametrize("name", SYMBOL_STREAMS)
-def test_the_intervals_of_a_stream_by_symbol_are_those_of_its_kinds(name: str) -> None:
-    asked = by_symbol(name, symbols="SPY", interval="3")
+@pytest.mark.parametrize("name", KIND_STREAMS)
+def test_the_intervals_of_a_stream_are_those_of_its_kinds(name: str) -> None:
+    asked = by_kind(name, symbols="SPY", interval="3")
 
     for topic, seconds in asked.intervals.items():
         assert seconds == (0 if topic.split(":")[0] in ORDERED else 3), topic
 
 
-def test_every_kind_has_a_stream_by_symbol() -> None:
-    assert sorted(kind for stream in SYMBOL_STREAMS.values() for kind in stream.kinds) == sorted(
-        KINDS
-    )
+def test_every_kind_has_a_stream() -> None:
+    assert {kind for stream in KIND_STREAMS.values() for kind in stream.kinds} == KINDS.keys()
 
 
 @pytest.mark.parametrize(
@@ -162,15 +166,15 @@ def test_every_kind_has_a_stream_by_symbol() -> None:
         (
             {"symbols": ["SPY", "IBM"], "interval": 0.5},
             "prices",
-            by_symbol("prices", symbols="SPY,IBM", interval="0.5"),
+            by_kind("prices", symbols="SPY,IBM", interval="0.5"),
         ),
         (
             {"symbols": ["SPY"], "timeframe": ["5Min"]},
             "bars",
-            by_symbol("bars", symbols="SPY", timeframe="5Min"),
+            by_kind("bars", symbols="SPY", timeframe="5Min"),
         ),
-        (b"", "news", by_symbol("news")),
-        ({"lang": {"a": [1]}}, "news", by_symbol("news")),
+        (b"", "news", by_kind("news")),
+        ({"lang": {"a": [1]}}, "news", by_kind("news")),
     ],
 )
 def test_a_body_asks_for_the_same_as_a_query(
@@ -235,8 +239,8 @@ def test_what_is_more_than_one_stream_takes_is_refused(
 
 
 def test_a_status_comes_free_with_each_price_but_each_timeframe_counts() -> None:
-    assert len(by_symbol("prices", symbols="A,B,C,D").topics) == 8
-    assert len(by_symbol("bars", symbols="A,B", timeframe="1Min,1Day").topics) == 4
+    assert len(by_kind("prices", symbols="A,B,C,D").topics) == 8
+    assert len(by_kind("bars", symbols="A,B", timeframe="1Min,1Day").topics) == 4
 
 
 @pytest.mark.parametrize(

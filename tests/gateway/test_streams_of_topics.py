@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from gateway.http import json_body
-from gateway.http.stream_fields import SYMBOL_STREAMS
+from gateway.http.stream_fields import KIND_STREAMS
 from shared.redis_source import RedisSource
-from shared.topics import BOOK, KINDS, POSITION
+from shared.topics import BOOK, KINDS, POSITION, WITHOUT_SYMBOL
 from tests.event_stream import EventStream, open_stream
 from tests.gateway.ingest_stub import ingest_stub
 from tests.gateway.published import EVENTS, publish_all
@@ -24,7 +24,8 @@ def brought(stream: EventStream) -> list[str]:
 
 
 async def test_many_kinds_come_on_one_stream(any_source: RedisSource) -> None:
-    topics = [f"{kind}:SPY" for kind in KINDS if kind != "news"] + ["news:*"]
+    topics = [f"{kind}:SPY" for kind in KINDS if kind not in {"news", *WITHOUT_SYMBOL}]
+    topics += ["news:*", *sorted(WITHOUT_SYMBOL)]
     async with (
         ingest_stub(any_source) as ingest,
         running_gateway(any_source) as url,
@@ -35,7 +36,7 @@ async def test_many_kinds_come_on_one_stream(any_source: RedisSource) -> None:
         await stream.until(lambda s: s.of("gap"))
 
     assert stream.of("hello")[0]["topics"] == topics
-    told = [event for event in stream.events if event.kind in EVENTS][1:]
+    told = [e for e in stream.events if e.kind in EVENTS and e.data["event_id"] != "0-0"]
     assert [event.kind for event in told] == list(EVENTS)
     for event, (_, published) in zip(told, EVENTS.values(), strict=True):
         assert event.data.pop("event_id")
@@ -51,6 +52,9 @@ async def test_many_kinds_come_on_one_stream(any_source: RedisSource) -> None:
         ("bars", {"symbols": "SPY"}, ["bar.1Min"]),
         ("bars", {"symbols": "SPY", "timeframe": "5Min,1Day"}, ["bar.5Min", "bar.1Day"]),
         ("news", {}, ["news"]),
+        ("account", {}, ["account"]),
+        ("orders", {}, ["orders"]),
+        ("positions", {"symbols": "SPY"}, ["position", "account"]),
     ],
 )
 async def test_a_stream_by_symbol_brings_its_kind_alone(
@@ -72,7 +76,7 @@ async def test_a_stream_by_symbol_brings_its_kind_alone(
     assert [kind for kind in brought(stream) if kind in EVENTS] == kinds
 
 
-@pytest.mark.parametrize("name", SYMBOL_STREAMS)
+@pytest.mark.parametrize("name", KIND_STREAMS)
 async def test_what_nobody_publishes_yet_gives_no_event_and_no_error(
     any_source: RedisSource, name: str
 ) -> None:
@@ -82,8 +86,9 @@ async def test_what_nobody_publishes_yet_gives_no_event_and_no_error(
     ):
         await stream.until_kind("ready")
 
-    nothing = ["price"] if name == "prices" else []  # which says that there is none
-    assert [event.kind for event in stream.events] == ["hello", *nothing, "feed", "ready"]
+    nothing = {"prices": ["price"], "positions": ["account"], "account": ["account"]}
+    says_so = nothing.get(name, [])
+    assert [event.kind for event in stream.events] == ["hello", *says_so, "feed", "ready"]
 
 
 async def test_topics_that_nobody_publishes_yet_are_claimed_like_all(source: RedisSource) -> None:
@@ -274,7 +279,7 @@ async def test_parameters_of_others_are_ignored(any_source: RedisSource) -> None
         await stream.until_kind("ready")
 
 
-@pytest.mark.parametrize("name", ["", *(f"/{name}" for name in SYMBOL_STREAMS)])
+@pytest.mark.parametrize("name", ["", *(f"/{name}" for name in KIND_STREAMS)])
 async def test_no_stream_is_open_to_who_has_no_token(name: str) -> None:
     async with (
         running_gateway(RedisSource("memory://"), api_token="right-one") as url,

@@ -234,6 +234,7 @@ async def test_only_its_hash_is_stored_and_not_for_long(any_source: RedisSource)
     assert json.loads(value or b"") == {
         "principal": hashlib.sha256(b"right-one").hexdigest()[:12],
         "topics": None,
+        "scopes": None,
     }
     assert 0 < life <= 30
 

@@ -17,18 +17,21 @@ from gateway.http.fields import properties_of
 from gateway.http.health import Health
 from gateway.http.openapi import OpenApi
 from gateway.http.page import Page
-from gateway.http.stored_values import StoredBarFields, StoredValues
+from gateway.http.stored_values import StoredBarFields, StoredPositionFields, StoredValues
 from gateway.http.stream_change import ChangeFields, StreamChange
-from gateway.http.stream_fields import AnySymbolFields, BarFields, TopicFields
+from gateway.http.stream_fields import AnySymbolFields, BarFields, PositionFields, TopicFields
 from gateway.http.streams import Streams
 from gateway.http.tickets import Tickets
 from ingest.upstream.feed_error import _MEANING
 from shared import keys, topics
+from shared.account import Account
 from shared.alarm import Alarm, AlarmCode
 from shared.bar import Bar
 from shared.gap import GAP, Gap, GapReason
 from shared.ingest_status import FeedState, IngestStatus, Session, StreamStatus, TapeCounts
 from shared.news import News
+from shared.order import OrderUpdate
+from shared.position import Position
 from shared.price import Price
 from shared.quote import Quote
 from shared.symbol_status import SymbolState, SymbolStatus
@@ -50,6 +53,9 @@ SERVED: Mapping[str, type[msgspec.Struct]] = {
     "bar.5Min": Bar,
     "bar.1Day": Bar,
     "news": News,
+    "position": Position,
+    "account": Account,
+    "orders": OrderUpdate,
     GAP: Gap,
     "feed": events.Feed,
     "ready": events.Ready,
@@ -91,7 +97,15 @@ def test_every_endpoint_is_in_the_reference_and_no_other() -> None:
 
 
 def test_what_may_be_asked_for_is_in_the_reference() -> None:
-    known = (TopicFields, BarFields, AnySymbolFields, StoredBarFields, ChangeFields)
+    known = (
+        TopicFields,
+        BarFields,
+        AnySymbolFields,
+        PositionFields,
+        StoredBarFields,
+        StoredPositionFields,
+        ChangeFields,
+    )
     table = rows(told("Endpoints"), "in the query or the body")
 
     assert {name for cell in table for name in codes(cell)} == {

@@ -175,9 +175,9 @@ def test_a_list_of_commas_is_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_several_tokens_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_TOKEN", "old-one, new-one ,")
 
-    tokens = GatewaySettings.load().api_token
+    grants = GatewaySettings.load().api_token
 
-    assert [token.get_secret_value() for token in tokens] == ["old-one", "new-one"]
+    assert [grant.token.get_secret_value() for grant in grants] == ["old-one", "new-one"]
 
 
 def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
