@@ -8,6 +8,7 @@ from typing import Any
 
 import uvicorn
 
+from gateway.http.access_log import DISCRETION
 from gateway.http.limits import LimitedProtocol
 
 EXTENSION = "tapecast.connection"
@@ -89,7 +90,9 @@ def make_server(
     ``forwarded_allow_ips`` are the proxies that are believed who a client is.
     """
     if access_log:
-        logging.getLogger("uvicorn.access").setLevel(logging.INFO)
+        logger = logging.getLogger("uvicorn.access")
+        logger.addFilter(DISCRETION)  # of which a logger takes one, however often it is added
+        logger.setLevel(logging.INFO)
     return Server(
         uvicorn.Config(
             app,
