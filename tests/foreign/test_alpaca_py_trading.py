@@ -127,7 +127,7 @@ async def test_alpaca_pys_stream_receives_every_update(simulator: Simulator) -> 
         DEFAULT_KEY, DEFAULT_SECRET, url_override=f"{simulator.stream_url}/stream"
     )
     stream.subscribe_trade_updates(receive)
-    running = asyncio.create_task(stream._run_forever())
+    running = asyncio.create_task(stream._run_forever())  # type: ignore[no-untyped-call]
     try:
         await until(lambda: bool(endpoint_state(simulator, "account")["streams"]))
         async with trading(simulator) as (client, call):

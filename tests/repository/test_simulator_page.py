@@ -9,6 +9,7 @@ from simulator.__main__ import parse_arguments
 from simulator.fault_requests import NAMES
 from simulator.faults import _STAGES, Faults
 from simulator.settings import SimulatorSettings
+from simulator.subscription import ACCOUNT
 from tests.repository.documents import codes, document, rows, section, words
 from tests.repository.tree import ROOT
 
@@ -43,15 +44,15 @@ def test_every_option_is_there_and_no_other(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_every_path_is_there_and_no_other() -> None:
-    rest = (ROOT / "simulator" / "rest.py").read_text()
-    control = (ROOT / "simulator" / "control.py").read_text()
+    modules = ("rest.py", "trading.py", "control.py")
+    source = "".join((ROOT / "simulator" / name).read_text() for name in modules)
     served = {
+        ACCOUNT.path,
         *(feed.path for feed in SimulatorSettings().feeds),
-        *re.findall(r"_route\(\"([^\"]+)\"", rest),
-        *re.findall(r"Route\(\"([^\"]+)\"", control),
+        *(path.replace(":path}", "}") for path in re.findall(r"oute\(\"([^\"]+)\"", source)),
     }
 
-    assert set(re.findall(r"`(?:GET |POST )?(/[\w/]+)`", document(PAGE))) == served
+    assert set(re.findall(r"`(?:GET |POST |DELETE )?(/[\w/:{}]+)`", document(PAGE))) == served
 
 
 def test_the_numbers_of_the_page_are_those_of_the_code() -> None:

@@ -48,7 +48,8 @@ def test_buying_averages_in_and_selling_keeps_the_average(
 def test_a_closed_position_disappears() -> None:
     held = account(("10", "5"), ("-4", "6"), ("-6", "7"))
 
-    assert (dict(held.positions), held.quantity("BAC"), held.cash) == ({}, 0, Decimal(1016))
+    assert dict(held.positions) == {}
+    assert (held.quantity("BAC"), held.cash) == (Decimal(0), Decimal(1016))
 
 
 def test_sales_take_the_oldest_lots_first() -> None:
