@@ -1,6 +1,6 @@
 """The open positions and the account's money: what the broker says, at the tape's prices. Pure."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -207,7 +207,7 @@ class Portfolio:
         priced = [(each, each.value(price)) for each, price in prices if price is not None]
         longs = sum((value for _, value in priced if value > 0), NOTHING)
         shorts = sum((value for _, value in priced if value < 0), NOTHING)
-        day_gains = [value - h.day_basis for h, value in priced if h.day_basis is not None]
+        day_gains = [None if h.day_basis is None else value - h.day_basis for h, value in priced]
         unpriced = sorted(
             {h.symbol for h, price in prices if price is None}.union(self._unreadable)
         )
@@ -226,7 +226,7 @@ class Portfolio:
             long_market_value=rounded(longs),
             short_market_value=rounded(shorts),
             unrealized_pl=rounded(sum((value - h.cost_basis for h, value in priced), NOTHING)),
-            unrealized_intraday_pl=rounded(sum(day_gains, NOTHING)),
+            unrealized_intraday_pl=rounded(_sum(day_gains)),
             positions=sorted(self.holdings),
             unpriced=unpriced,
             partial=bool(unpriced),
@@ -269,6 +269,12 @@ class Portfolio:
 
 def _qty(holding: Holding | None) -> Decimal:
     return NOTHING if holding is None else holding.qty
+
+
+def _sum(amounts: Iterable[Decimal | None]) -> Decimal | None:
+    """Return the sum; None where one is not known."""
+    known = list(amounts)
+    return None if None in known else sum(filter(None, known), NOTHING)
 
 
 def _other_assets(told: AccountRow) -> Decimal:

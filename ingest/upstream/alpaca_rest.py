@@ -70,6 +70,11 @@ class RestError(Exception):
         super().__init__(message)
         self.status = status
 
+    @property
+    def kind(self) -> str:
+        """What went wrong without what Alpaca said: an account's answers belong in no log."""
+        return str(self).partition(":")[0] if self.status is None else f"HTTP {self.status}"
+
 
 def _worth_retrying(error: BaseException) -> bool:
     return isinstance(error, RestError) and error.status not in _FINAL

@@ -73,9 +73,10 @@ class BrokerReports:
             try:
                 await self._read(began)
             except (RestError, ValueError) as error:
+                why = error.kind if isinstance(error, RestError) else str(error)
                 if self.failing is None:
-                    log.warning("no report of the broker", error=str(error))
-                self.failing = str(error)
+                    log.warning("no report of the broker", error=why)
+                self.failing = why
             else:
                 self.failing, self.read_at = None, began
             self.reads += 1

@@ -37,6 +37,10 @@ def at(held: Holding, price: str) -> Position:
     return held.at(Mark(Decimal(price), "trade", LATER))
 
 
+def terms(held: Holding) -> tuple[float, float, float]:
+    return float(held.qty), float(held.cost_basis), float(held.avg_entry_price or 0)
+
+
 def of_row(row: dict[str, Any]) -> Holding:
     [read], unreadable = read_positions([row])
     assert unreadable == []
@@ -140,10 +144,10 @@ def test_more_averages_in_and_less_keeps_the_average() -> None:
 
     more = held.after(Decimal(30), Decimal(14), LATER)
     assert more is not None
-    assert (more.qty, more.cost_basis, more.avg_entry_price) == (40, 520, 13)
+    assert terms(more) == (40, 520, 13)
     less = more.after(Decimal(-10), Decimal(99), LATER)
     assert less is not None
-    assert (less.qty, less.cost_basis, less.avg_entry_price) == (30, 390, 13)
+    assert terms(less) == (30, 390, 13)
     assert less.after(Decimal(-30), Decimal(1), LATER) is None
 
 
@@ -151,7 +155,7 @@ def test_through_nothing_a_position_begins_anew_on_the_other_side() -> None:
     short = holding("BAC", "10", "10", "12").after(Decimal(-15), Decimal(11), LATER)
     assert short is not None
 
-    assert (short.qty, short.cost_basis, short.avg_entry_price) == (-5, -55, 11)
+    assert terms(short) == (-5, -55, 11)
     assert at(short, "10").unrealized_pl == at(short, "10").unrealized_intraday_pl == 5
 
 

@@ -1,7 +1,8 @@
-"""Open positions: wanted whoever watches."""
+"""The broker by REST, where it says what no honest one says."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import itertools
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,78 +11,156 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from structlog.testing import capture_logs
 
+from ingest.bus.announcer import Announcer
+from ingest.bus.outbox import Outbox
 from ingest.demand.wanted import Demand
-from ingest.upstream import positions
-from ingest.upstream.alpaca_rest import AlpacaRest
-from ingest.upstream.positions import Positions, open_stocks
-from simulator import DEFAULT_KEY, DEFAULT_SECRET
-from simulator.service import Simulator, SimulatorSettings
+from ingest.portfolio.order_log import OrderLog
+from ingest.portfolio.portfolio import Portfolio
+from ingest.upstream import broker_reports
+from ingest.upstream.alpaca_rest import ORDERS_AT_ONCE, AlpacaRest
+from ingest.upstream.broker import BrokerSide
+from ingest.upstream.broker_reports import BrokerReports
+from ingest.upstream.trade_updates import Listening
+from shared.topics import ORDERS
 from tests.ingest.demand.wants import Clock
+from tests.ingest.portfolio.rows import row
 from tests.ingest.upstream.rest_stub import RestStub, stubbed
 from tests.services import until
 
+ACCOUNT = {"cash": "1000", "currency": "USD"}
+
+
+class Desk:
+    """What the reports are for, without a stream."""
+
+    def __init__(self, rest: AlpacaRest) -> None:
+        self.outbox = Outbox()
+        announcer, orders = Announcer(self.outbox), OrderLog(0)
+        demand = Demand(Clock())
+        self.portfolio = Portfolio(lambda _: None, Clock())
+        self.side = BrokerSide(self.portfolio, orders, announcer)
+        self.reports = BrokerReports(rest, demand, self.portfolio, orders, announcer, self.side)
+
+    def held(self) -> list[str]:
+        return sorted(self.portfolio.holdings)
+
 
 @asynccontextmanager
-async def followed(rest: AlpacaRest) -> AsyncIterator[Demand]:
-    demand = Demand(Clock())
-    task = asyncio.create_task(Positions(rest, demand).run())
-    try:
-        yield demand
-        assert not task.done(), "it has ended"
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
+async def asking(stub: RestStub) -> AsyncIterator[Desk]:
+    async with stubbed(stub, requests_per_minute=100_000) as rest:
+        desk = Desk(rest)
+        task = asyncio.create_task(desk.reports.run())
+        try:
+            yield desk
+            assert not task.done(), "it has ended"
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
 
 
-def held(demand: Demand) -> list[str]:
-    return [want.symbol for want in demand.wanted() if want.position]
+def says(answer: Callable[[], Any], status: Callable[[], int] = lambda: 200) -> Any:
+    def respond(_: Request) -> Response:
+        return JSONResponse(answer(), status())
+
+    return respond
 
 
-def position(symbol: object, qty: object = "1", kind: str = "us_equity") -> dict[str, Any]:
-    return {"symbol": symbol, "qty": qty, "asset_class": kind}
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report follows the other, and nobody waits for claims."""
+    for name in ("SHORT_SECONDS", "REPORT_SECONDS", "SPACING_SECONDS", "CLAIMS_SECONDS"):
+        monkeypatch.setattr(broker_reports, name, 0.01)
 
 
-def test_only_stocks_that_are_held_or_sold_short_count() -> None:
+async def test_while_the_broker_does_not_answer_the_last_known_stay_and_that_is_said_once(
+    impatient: None,
+) -> None:
+    rows, status = [row("IBM", "1", "10", "11")], 200
+    stub = RestStub(
+        positions=says(lambda: rows, lambda: status),
+        account=says(lambda: ACCOUNT),
+        orders=says(list),
+    )
+    with capture_logs() as lines:
+        async with asking(stub) as desk:
+            await until(lambda: desk.held() == ["IBM"])
+            status = 403
+            reads = desk.reports.reads
+            await until(lambda: desk.reports.reads > reads + 3)
+            assert desk.held() == ["IBM"]
+            status, rows = 200, []
+            await until(lambda: desk.held() == [] and desk.reports.failing is None)
+    [line] = lines
+    assert (line["event"], "IBM" in line["error"]) == ("no report of the broker", False)
+
+
+async def test_a_row_that_cannot_be_read_hides_no_other(impatient: None) -> None:
     rows = [
-        position("BRK.B", "0.5"),
-        position("IBM", "-20"),
-        position("GE", "0"),
-        position("BTCUSD", "1", "crypto"),
-        position("not a symbol"),
-        position(None),
-        position("BAC", "many"),
+        row("BRK.B", "0.5", "300", "301"),
+        row("GE", "1", "10", "11") | {"qty": "0"},
+        row("F", "1", "10", "11") | {"qty": "many"},
         {"asset_class": "us_equity"},
         "rubbish",
+        row("BTCUSD", "2", "10", None, asset_class="crypto"),
     ]
-    assert list(open_stocks(rows)) == ["BRK.B", "IBM"]
+    stub = RestStub(positions=says(lambda: rows), account=says(lambda: ACCOUNT), orders=says(list))
+    async with asking(stub) as desk:
+        await until(lambda: desk.held() == ["BRK.B", "BTC/USD"])
+
+        told = desk.portfolio.account()
+        assert (told.unpriced, told.partial) == (["?", "BTC/USD", "F"], True)
+        assert list(desk.portfolio.stocks()) == ["BRK.B"]
 
 
-async def test_the_accounts_positions_are_wanted() -> None:
-    async with Simulator(SimulatorSettings(tape=None)) as simulator:
-        url = simulator.rest_url
-        rest = AlpacaRest(DEFAULT_KEY, DEFAULT_SECRET, data_url=url, trading_url=url, feed="iex")
-        async with followed(rest) as demand:
-            await until(lambda: held(demand) == ["BAC", "IBM"])
-        rest.close()
+@pytest.mark.parametrize("broken", [{}, {"cash": "much"}, {"cash": None}])
+async def test_an_account_that_cannot_be_read_changes_nothing(
+    impatient: None, broken: dict[str, Any]
+) -> None:
+    stub = RestStub(
+        positions=says(lambda: [row("IBM", "1", "10", "11")]),
+        account=says(lambda: broken),
+        orders=says(list),
+    )
+    async with asking(stub) as desk:
+        await until(lambda: desk.reports.reads > 2)
+        assert desk.held() == []
+        assert desk.reports.failing is not None
 
 
-async def test_while_alpaca_does_not_answer_the_last_known_stay_and_that_is_said_once(
+async def test_more_orders_than_rest_tells_at_once_are_a_gap(impatient: None) -> None:
+    order = {"status": "filled", "updated_at": "2026-11-25T15:00:00Z", "filled_qty": "1"}
+    numbers = itertools.count()
+    stub = RestStub(
+        positions=says(list),
+        account=says(lambda: ACCOUNT),
+        orders=says(lambda: [order | {"id": str(next(numbers))} for _ in range(ORDERS_AT_ONCE)]),
+    )
+    async with asking(stub) as desk:
+        desk.side.apply([Listening(["trade_updates"])], 0)
+        await until(lambda: len(desk.outbox) > ORDERS_AT_ONCE)
+        first, second = desk.outbox.take(2)
+
+    assert (first.topic, first.event) == (ORDERS, "gap")
+    assert b'"reason":"upstream_lost"' in first.body
+    assert (second.topic, second.event) == (ORDERS, None)
+
+
+async def test_reports_leave_the_accounts_budget_to_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(positions, "POSITIONS_SECONDS", 0.01)
-    rows, status = [position("IBM")], 200
+    """However often something happens: two requests each two seconds, orders now and then."""
+    monkeypatch.setattr(broker_reports, "CLAIMS_SECONDS", 0.0)
+    stub = RestStub(positions=says(list), account=says(lambda: ACCOUNT), orders=says(list))
+    async with asking(stub) as desk:
+        desk.side.apply([Listening(["trade_updates"])], 0)
+        await until(lambda: desk.reports.reads == 1)
+        for _ in range(5):
+            desk.side.news.set()
+            await asyncio.sleep(0.02)
+        assert desk.reports.reads == 1
+        await until(lambda: desk.reports.reads == 2)
 
-    def answer(_: Request) -> Response:
-        return JSONResponse(rows, status)
-
-    stub = RestStub(positions=answer)
-    with capture_logs() as lines:
-        async with stubbed(stub, requests_per_minute=100_000) as rest, followed(rest) as demand:
-            await until(lambda: held(demand) == ["IBM"])
-            status = 403
-            asked = len(stub.requests)
-            await until(lambda: len(stub.requests) > asked + 3)
-            assert held(demand) == ["IBM"]
-            status, rows = 200, []
-            await until(lambda: held(demand) == [])
-    assert [line["event"] for line in lines] == ["no positions"]
+    assert len(stub.of("positions")) <= 2
+    assert len(stub.of("orders")) <= 2
+    per_minute = 60 / broker_reports.SPACING_SECONDS * 2 + 60 / broker_reports.REPORT_SECONDS
+    assert per_minute < 100

@@ -1,0 +1,304 @@
+"""The account from the broker to Redis: a real simulator, a real Valkey, and whatever breaks."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+from structlog.testing import capture_logs
+
+from ingest.portfolio import portfolio
+from ingest.upstream import broker_reports
+from shared import keys, message
+from shared.redis_source import RedisSource
+from shared.topics import ACCOUNT, ORDERS
+from simulator.account import Holding
+from simulator.service import Simulator, SimulatorSettings
+from tests.ingest.watching import trade, until_subscribed
+from tests.services import running_ingest, until
+from tests.simulator.client import endpoint_state
+
+HELD = (
+    Holding("BAC", Decimal(100), Decimal("13.5")),
+    Holding("IBM", Decimal(-20), Decimal("182.35")),
+)
+FEED = "account"
+
+
+class Books:
+    """What Redis says of the account."""
+
+    def __init__(self, client: Redis) -> None:
+        self.client = client
+
+    async def value(self, topic: str) -> dict[str, Any]:
+        """Return a topic's last value; nothing where there is none."""
+        stored: Any = await self.client.get(keys.last_key(topic))
+        found: dict[str, Any] = {} if stored is None else json.loads(message.unpack(stored).body)
+        return found
+
+    async def until_qty(self, symbol: str, qty: float | None) -> None:
+        """Wait until so much is held; None: until it is closed."""
+
+        async def is_so() -> bool:
+            held = await self.value(f"position:{symbol}")
+            return bool(held) and (held["qty"], held["removed"]) == (qty, qty is None)
+
+        await until(is_so)
+
+    async def until_account(self, **values: Any) -> dict[str, Any]:
+        """Wait until the account says so; return it."""
+
+        async def is_so() -> bool:
+            told = await self.value(ACCOUNT)
+            return bool(told) and values.items() <= told.items()
+
+        await until(is_so)
+        return await self.value(ACCOUNT)
+
+    async def orders(self) -> list[tuple[str, str, bool]]:
+        """Return the history of orders: event, symbol, recovered."""
+        entries: Any = await self.client.xrange(keys.history_key(ORDERS))
+        told = [json.loads(fields[b"data"]) for _, fields in entries]
+        return [(each["event"], each["symbol"], each["recovered"]) for each in told]
+
+
+@asynccontextmanager
+async def brokerage(
+    source: RedisSource, *held: Holding, ingest: bool = True, **settings: Any
+) -> AsyncIterator[tuple[Simulator, Books]]:
+    """Run a simulator with holdings, and an ingest that hears of them."""
+    simulated = SimulatorSettings(tape=None, positions=held, **settings)
+    async with Simulator(simulated) as simulator, source.client("books") as client:
+        if not ingest:
+            yield simulator, Books(client)
+            return
+        async with running_ingest(source, simulator):
+            books = Books(client)
+            await books.until_account(state="live")
+            yield simulator, books
+
+
+async def test_what_is_held_is_told_subscribed_and_revalued_by_every_price(
+    source: RedisSource,
+) -> None:
+    async with brokerage(source, *HELD) as (simulator, books):
+        await until_subscribed(simulator, "BAC", "IBM")
+        assert (await books.value("position:BAC"))["reason"].startswith("the tape has no price")
+        assert (await books.value(ACCOUNT))["unpriced"] == ["BAC", "IBM"]
+
+        await trade(simulator, "BAC", 14.01)
+        await trade(simulator, "IBM", 181.85)
+        told = await books.until_account(unpriced=[], unrealized_pl=61.0)
+        bac = await books.value("position:BAC")
+
+    assert (bac["current_price"], bac["price_source"]) == (14.01, "trade")
+    assert (bac["market_value"], bac["unrealized_pl"]) == (1401, 51)
+    assert (told["equity"], told["partial"]) == (25000 + 1401 - 3637, False)
+
+
+async def test_a_fill_is_told_at_once_as_order_position_and_cash(source: RedisSource) -> None:
+    async with brokerage(source, *HELD) as (simulator, books):
+        await simulator.fill("BAC", Decimal(50), Decimal(14))
+        await books.until_qty("BAC", 150)
+        await simulator.fill("F", Decimal(10), Decimal(15))
+        await books.until_qty("F", 10)
+        await simulator.fill("IBM", Decimal(20), Decimal(180))
+        await books.until_qty("IBM", None)
+        told = await books.until_account(positions=["BAC", "F"])
+
+        assert told["cash"] == 25000 - 700 - 150 - 3600
+        assert await books.orders() == [
+            (event, symbol, False) for symbol in ("BAC", "F", "IBM") for event in ("new", "fill")
+        ]
+        await until_subscribed(simulator, "BAC", "F", "IBM")  # IBM lingers
+
+
+@pytest.mark.parametrize("fault", ["reset", "fin", "close", "error", "garbage"])
+async def test_fills_while_the_stream_is_away_are_recovered(
+    source: RedisSource, fault: str
+) -> None:
+    async with brokerage(source, *HELD) as (simulator, books):
+        if fault == "garbage":  # that ends nothing
+            simulator.faults.garbage(FEED)
+            simulator.faults.reset(FEED)
+        else:
+            getattr(simulator.faults, fault)(FEED)
+        simulator.faults.refuse_upgrade(FEED, status=503, count=1)
+        await simulator.fill("BAC", Decimal(-100), Decimal(14))
+        await books.until_qty("BAC", None)
+        await until(lambda: bool(endpoint_state(simulator, FEED)["streams"]))
+        await simulator.fill("IBM", Decimal(5), Decimal(180))
+        await books.until_qty("IBM", -15)
+
+        async def all_told() -> bool:
+            return len(await books.orders()) == 3
+
+        await until(all_told)
+        assert sorted(await books.orders()) == [
+            ("fill", "BAC", True),
+            ("fill", "IBM", False),
+            ("new", "IBM", False),
+        ]
+        assert (await books.until_account(state="live", positions=["IBM"]))["reason"] is None
+
+
+async def test_a_stream_that_has_gone_mute_is_replaced_and_what_it_kept_is_recovered(
+    source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker_reports, "REPORT_SECONDS", 0.5)
+    monkeypatch.setattr(broker_reports, "SHORT_SECONDS", 0.5)
+    monkeypatch.setattr(broker_reports, "SPACING_SECONDS", 0.1)
+    monkeypatch.setattr(portfolio, "UNEXPLAINED_SECONDS", 0.5)
+    async with brokerage(source, *HELD) as (simulator, books):
+        first = endpoint_state(simulator, FEED)["sessions_total"]
+        simulator.faults.mute(FEED)
+        await simulator.fill("BAC", Decimal(-40), Decimal(14))
+        await books.until_qty("BAC", 60)  # REST knows
+        await until(lambda: endpoint_state(simulator, FEED)["sessions_total"] > first)
+
+        async def is_told() -> bool:
+            return await books.orders() == [("fill", "BAC", True)]
+
+        await until(is_told)
+        await simulator.fill("BAC", Decimal(-60), Decimal(14))
+        await books.until_qty("BAC", None)
+
+
+async def test_rest_behind_the_stream_takes_nothing_back(
+    source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker_reports, "SPACING_SECONDS", 0.05)
+    async with brokerage(source, *HELD) as (simulator, books):
+        told: list[float] = []
+        async with books.client.pubsub() as listening:
+            await listening.subscribe("position:BAC")
+            simulator.faults.stale_positions(seconds=1.5)
+            await simulator.fill("BAC", Decimal(50), Decimal(14))
+            await simulator.fill("BAC", Decimal(50), Decimal(14))
+            await books.until_account(cash=25000 - 1400.0)
+            asked = len(told)
+            async with asyncio.timeout(10):
+                while asked < 3:
+                    got = await listening.get_message(ignore_subscribe_messages=True, timeout=5)
+                    if got is not None:
+                        told.append(json.loads(message.unpack(got["data"]).body)["qty"])
+                        asked = len(told)
+                        if told[-1] == 200 and asked >= 2:
+                            break
+        await books.until_account(cash=25000 - 1400.0, state="live")
+
+    assert told == sorted(told)
+    assert told[-1] == 200
+
+
+async def test_a_broker_that_cannot_be_heard_is_said_to_be_stale_and_asked_more_often(
+    source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker_reports, "SHORT_SECONDS", 0.05)
+    monkeypatch.setattr(broker_reports, "SPACING_SECONDS", 0.05)
+    async with brokerage(source, *HELD, ingest=False) as (simulator, books):
+        simulator.faults.refuse_upgrade(FEED, status=429, count=1000)
+        async with running_ingest(source, simulator):
+            told = await books.until_account(state="stale")
+            assert "account's stream is away" in told["reason"]
+            assert "429" in told["reason"]
+            assert told["positions"] == ["BAC", "IBM"]
+            await simulator.fill("BAC", Decimal(1), Decimal(14))
+            await books.until_qty("BAC", 101)
+
+
+async def test_wrong_keys_of_the_account_leave_prices_alone(source: RedisSource) -> None:
+    async with brokerage(source, *HELD, ingest=False) as (simulator, books):
+        simulator.faults.refuse_auth(FEED, count=1000)
+        async with running_ingest(source, simulator):
+            told = await books.until_account(state="stale")
+            assert "unauthorized" in told["reason"]
+            await until_subscribed(simulator, "BAC", "IBM")
+            await trade(simulator, "BAC", 14)
+
+            async def is_so() -> bool:
+                return (await books.value("position:BAC")).get("current_price") == 14
+
+            await until(is_so)
+        assert endpoint_state(simulator, FEED)["connections_total"] == 1
+
+
+async def test_the_next_leader_tells_what_happened_while_nobody_led(source: RedisSource) -> None:
+    async with brokerage(source, *HELD) as (simulator, books):
+        await simulator.fill("BAC", Decimal(50), Decimal(14))
+        await books.until_qty("BAC", 150)
+    async with brokerage(source, *HELD, ingest=False) as (simulator, books):
+        async with running_ingest(source, simulator):
+            await books.until_qty("BAC", 100)  # another simulator, another account
+            await simulator.fill("BAC", Decimal(1), Decimal(14))
+            await books.until_qty("BAC", 101)
+        before = await books.orders()
+        await simulator.fill("IBM", Decimal(20), Decimal(180))
+        await simulator.fill("BAC", Decimal(1), Decimal(14))
+        async with running_ingest(source, simulator):
+            await books.until_qty("IBM", None)
+            await books.until_qty("BAC", 102)
+
+            async def all_told() -> bool:
+                return len(await books.orders()) == len(before) + 2
+
+            await until(all_told)
+            assert (await books.orders())[-2:] == [("fill", "IBM", True), ("fill", "BAC", True)]
+
+
+async def test_a_redis_that_was_emptied_is_told_everything_again(source: RedisSource) -> None:
+    async with brokerage(source, *HELD) as (simulator, books):
+        await trade(simulator, "BAC", 14)
+        await books.until_account(unpriced=["IBM"])
+        await books.client.flushall()
+        told = await books.until_account(positions=["BAC", "IBM"], unpriced=["IBM"])
+        assert told["state"] == "live"
+        await books.until_qty("BAC", 100)
+        await books.until_qty("IBM", -20)
+
+
+async def test_pairs_and_options_are_valued_at_the_brokers_price(
+    source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker_reports, "SHORT_SECONDS", 0.1)
+    monkeypatch.setattr(broker_reports, "SPACING_SECONDS", 0.1)
+    option = "AAPL240119C00100000"
+    held = (
+        Holding("BTCUSD", Decimal("0.5"), Decimal(19000)),
+        Holding(option, Decimal(2), Decimal(1)),
+    )
+    async with brokerage(source, *held) as (simulator, books):
+        await simulator.publish({"T": "t", "S": "BTC/USD", "p": 19444.0, "s": 1})
+        await simulator.publish({"T": "t", "S": option, "p": 1.25, "s": 1})
+        told = await books.until_account(unpriced=[], unrealized_pl=222 + 50.0)
+        coin, contract = (
+            await books.value("position:BTC/USD"),
+            await books.value(f"position:{option}"),
+        )
+
+    assert told["positions"] == [option, "BTC/USD"]
+    assert (coin["market_value"], coin["price_source"]) == (9722, "broker")
+    assert (contract["market_value"], contract["unrealized_pl"]) == (250, 50)
+
+
+async def test_nothing_of_the_account_is_logged(source: RedisSource) -> None:
+    with capture_logs() as lines:
+        async with brokerage(source, *HELD) as (simulator, books):
+            simulator.faults.send_text(
+                FEED, '{"stream":"trade_updates","data":{"event":"fill","order":{"symbol":"BAC"}}}'
+            )
+            simulator.faults.garbage(FEED)
+            await trade(simulator, "BAC", 14.01)
+            await simulator.fill("BAC", Decimal(-100), Decimal("13.37"))
+            await books.until_qty("BAC", None)
+            simulator.faults.reset(FEED)
+            await until(lambda: endpoint_state(simulator, FEED)["sessions_total"] == 2)
+    text = json.dumps([line for line in lines if line["log_level"] != "debug"], default=str)
+    assert len(lines) > 3
+    for secret in ("BAC", "IBM", "13.37", "1337", "25000", "26337"):
+        assert secret not in text
