@@ -10,11 +10,10 @@ from collections.abc import Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.fanout.client import Client
 from gateway.fanout.sink import STALL_BYTES
 from gateway.fanout.table_channel import TableChannel
 from shared.event_id import EventId
-from tests.gateway.fakes import Bench, FakeSink
+from tests.gateway.fakes import Bench
 from tests.gateway.rows import TABLE, Held, got, row
 
 SYMBOLS = ("SPY", "IBM", "AIG", "BAC")
@@ -23,7 +22,7 @@ INTERVALS = (0.0, 0.25, 1.0)
 which = st.integers(0, 9)
 step = st.one_of(
     st.tuples(st.just("change"), st.sampled_from(SYMBOLS), st.booleans(), st.integers(-3, 3)),
-    st.tuples(st.just("change"), st.sampled_from(SYMBOLS), st.just(False), st.just(1)),
+    st.tuples(st.just("burst"), st.lists(st.sampled_from(SYMBOLS), min_size=2, max_size=6)),
     st.tuples(st.just("keep"), st.sets(st.sampled_from(SYMBOLS)), st.integers(-3, 1)),
     st.tuples(st.just("advance"), st.sampled_from([0.0, 0.01, 0.1, 0.26, 1.1])),
     st.tuples(st.just("jump"), st.sampled_from([0.01, 0.3, 1.5])),
@@ -46,13 +45,17 @@ class World:
         self.table = channel
         self.seq = 10
         self.newest: dict[str, tuple[int, bool]] = {}
-        self.here: list[tuple[Client, FakeSink]] = []
+        self.here = [self.bench.stream(TABLE, interval=interval) for interval in INTERVALS]
 
     def change(self, symbol: str, removed: bool, ahead: int) -> None:
         seq = self.seq + ahead
         self.seq = max(self.seq, seq)
         self.bench.hub.publish(TABLE.encode(), row(seq, symbol, removed=removed))
         self._expect(symbol, seq, removed)
+
+    def burst(self, symbols: list[str]) -> None:
+        for symbol in symbols:
+            self.change(symbol, removed=False, ahead=1)
 
     def keep(self, symbols: set[str], ahead: int) -> None:
         seq = self.seq + ahead
