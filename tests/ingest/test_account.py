@@ -29,6 +29,13 @@ HELD = (
 FEED = "account"
 
 
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report may follow the other at once; a test has other things to do than to wait."""
+    monkeypatch.setattr(broker_reports, "SPACING_SECONDS", 0.05)
+    monkeypatch.setattr(broker_reports, "CLAIMS_SECONDS", 0.05)
+
+
 class Books:
     """What Redis says of the account."""
 
@@ -152,7 +159,6 @@ async def test_a_stream_that_has_gone_mute_is_replaced_and_what_it_kept_is_recov
 ) -> None:
     monkeypatch.setattr(broker_reports, "REPORT_SECONDS", 0.5)
     monkeypatch.setattr(broker_reports, "SHORT_SECONDS", 0.5)
-    monkeypatch.setattr(broker_reports, "SPACING_SECONDS", 0.1)
     monkeypatch.setattr(portfolio, "UNEXPLAINED_SECONDS", 0.5)
     async with brokerage(source, *HELD) as (simulator, books):
         first = endpoint_state(simulator, FEED)["sessions_total"]
@@ -172,7 +178,6 @@ async def test_a_stream_that_has_gone_mute_is_replaced_and_what_it_kept_is_recov
 async def test_rest_behind_the_stream_takes_nothing_back(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broker_reports, "SPACING_SECONDS", 0.05)
     async with brokerage(source, *HELD) as (simulator, books):
         told: list[float] = []
         async with books.client.pubsub() as listening:
@@ -200,7 +205,6 @@ async def test_a_broker_that_cannot_be_heard_is_said_to_be_stale_and_asked_more_
     source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(broker_reports, "SHORT_SECONDS", 0.05)
-    monkeypatch.setattr(broker_reports, "SPACING_SECONDS", 0.05)
     async with brokerage(source, *HELD, ingest=False) as (simulator, books):
         simulator.faults.refuse_upgrade(FEED, status=429, count=1000)
         async with running_ingest(source, simulator):
@@ -266,7 +270,6 @@ async def test_pairs_and_options_are_valued_at_the_brokers_price(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(broker_reports, "SHORT_SECONDS", 0.1)
-    monkeypatch.setattr(broker_reports, "SPACING_SECONDS", 0.1)
     option = "AAPL240119C00100000"
     held = (
         Holding("BTCUSD", Decimal("0.5"), Decimal(19000)),
