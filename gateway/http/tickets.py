@@ -45,7 +45,7 @@ class Tickets:
         topics = topics_of(await json_body.read(request), self._limit)
         if topics is not None:
             principal = replace(principal, topics=topics)
-            allowed, denied = principal.divide(list(topics))
+            allowed, denied = principal.divide(sorted(topics))
             if not allowed:
                 raise denied_topics(principal, denied)
         ticket = await self._access.issue_ticket(principal)

@@ -85,3 +85,25 @@ async def test_it_is_off_unless_asked_for(valkey: ValkeyServer) -> None:
     assert "gateway draining" in gateway.output
     assert "GET /" not in gateway.output
     assert ticket not in gateway.output
+
+
+async def test_what_positions_are_asked_for_is_hidden(valkey: ValkeyServer) -> None:
+    async with (
+        _gateway(valkey, ACCESS_LOG="true") as (url, gateway),
+        httpx.AsyncClient(base_url=url, headers=BEARER) as client,
+    ):
+        for path in (
+            "/api/positions?symbols=HELD",
+            "/api/positions?symbols=HELD,$",
+            "/api/stream/positions?symbols=HELD,$",
+            "/api/stream?topics=price:IBM,%70osition%3AHELD,$",
+            "/api/prices?symbols=IBM",
+            "/last",
+        ):
+            assert (await client.get(path)).status_code in (200, 400, 404)
+        await until(lambda: "/last" in gateway.output)
+
+    assert "GET /api/positions?[hidden] HTTP/1.1" in gateway.output
+    assert "GET /api/stream?[hidden] HTTP/1.1" in gateway.output
+    assert "GET /api/prices?symbols=IBM HTTP/1.1" in gateway.output
+    assert "HELD" not in gateway.output
