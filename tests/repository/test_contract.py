@@ -22,6 +22,7 @@ from gateway.http.stream_change import ChangeFields, StreamChange
 from gateway.http.stream_fields import AnySymbolFields, BarFields, PositionFields, TopicFields
 from gateway.http.streams import Streams
 from gateway.http.tickets import Tickets
+from gateway.principal import SCOPES
 from ingest.upstream.feed_error import _MEANING
 from shared import keys, topics
 from shared.account import Account
@@ -147,9 +148,10 @@ def test_every_event_that_anybody_makes_has_its_place_above() -> None:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     }
     reports = {"IngestStatus", "StreamStatus", "TapeCounts"}
+    parts = {"Order"}
 
     known = {struct.__name__ for struct in SERVED.values()}
-    assert made == known | reports
+    assert made == known | reports | parts
 
 
 def test_every_state_and_reason_is_in_the_reference() -> None:
@@ -220,8 +222,15 @@ def test_every_redis_key_is_in_the_reference() -> None:
     assert {name for name in names if f"`{name}`" not in text} == set()
     for made in ("gateway:<id>", "{streams}:<id>", "ticket:<sha256>"):
         assert f"`{made}`" in text
-    for kind in (topics.PRICE, topics.STATUS, topics.QUOTE):
+    for kind in (topics.PRICE, topics.STATUS, topics.QUOTE, topics.POSITION):
         assert f"`{keys.last_key(topics.topic(kind, 'SPY'))}`" in text
+    assert f"`{keys.last_key(topics.ACCOUNT)}`" in text
+
+
+def test_every_scope_is_in_the_reference_and_no_other() -> None:
+    table = rows(told("Endpoints"), "scope")
+
+    assert [scope for cell in table for scope in codes(cell)] == list(SCOPES)
 
 
 def test_every_history_is_in_the_reference_with_its_length() -> None:
@@ -229,7 +238,8 @@ def test_every_history_is_in_the_reference_with_its_length() -> None:
 
     assert set(keys.HISTORY_LENGTHS) == topics.ORDERED
     for kind, length in keys.HISTORY_LENGTHS.items():
-        key = keys.history_key(topics.topic(kind, "SPY"))
+        alone = kind in topics.WITHOUT_SYMBOL
+        key = keys.history_key(kind if alone else topics.topic(kind, "SPY"))
         [value] = [rest for first, rest in table.items() if f"`{key}`" in first]
         assert str(length) in words(value), kind
 

@@ -6,6 +6,7 @@ from shared import keys
 from shared.topics import (
     KINDS,
     ORDERED,
+    WITHOUT_SYMBOL,
     InvalidSymbolError,
     InvalidTopicError,
     key_of,
@@ -85,9 +86,22 @@ def test_a_topic_is_a_kind_and_what_it_is_about() -> None:
     assert kind_of("bar.5Min:SPY") == "bar.5Min"
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_is_asked_for_by_symbol(kind: str) -> None:
+@pytest.mark.parametrize("kind", sorted(KINDS.keys() - WITHOUT_SYMBOL))
+def test_every_kind_that_has_symbols_is_asked_for_by_symbol(kind: str) -> None:
     assert parse_topic(f" {kind}:brk.b ") == f"{kind}:BRK.B"
+
+
+@pytest.mark.parametrize("kind", sorted(WITHOUT_SYMBOL))
+def test_a_kind_without_symbols_is_a_topic_by_itself(kind: str) -> None:
+    assert parse_topic(f" {kind} ") == kind
+    for key in ("SPY", "*", ""):
+        with pytest.raises(InvalidTopicError, match=f"{kind} has no symbol, write {kind}"):
+            parse_topic(f"{kind}:{key}")
+
+
+@pytest.mark.parametrize("symbol", ["BTC/USD", "AAPL240119C00100000", "BRK.B"])
+def test_whatever_is_held_has_a_position(symbol: str) -> None:
+    assert parse_topic(f"position:{symbol.lower()}") == f"position:{symbol}"
 
 
 @pytest.mark.parametrize("topic", ["news:*", "position:*"])
@@ -95,7 +109,7 @@ def test_news_and_positions_are_asked_for_as_a_whole_too(topic: str) -> None:
     assert parse_topic(topic) == topic
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS.keys() - {"news", "position"}))
+@pytest.mark.parametrize("kind", sorted(KINDS.keys() - {"news", "position", *WITHOUT_SYMBOL}))
 def test_nothing_else_is_asked_for_as_a_whole(kind: str) -> None:
     with pytest.raises(InvalidTopicError, match=rf"'{kind}:\*' is not a topic: '\*' is not"):
         parse_topic(f"{kind}:*")
@@ -136,7 +150,7 @@ def test_an_accepted_topic_stays_what_it_is(text: str) -> None:
 
 
 def test_every_ordered_kind_has_a_history_and_no_other() -> None:
-    assert {"trade", "bar.1Min", "bar.5Min", "bar.1Day", "news"} == ORDERED
+    assert {"trade", "bar.1Min", "bar.5Min", "bar.1Day", "news", "orders"} == ORDERED
     assert set(keys.HISTORY_LENGTHS) == ORDERED
 
 
