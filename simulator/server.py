@@ -49,4 +49,7 @@ def listen(host: str, port: int) -> socket.socket:
         OSError: the address is taken, or not here.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family)
+    listener = socket.create_server((host, port), family=family)
+    # asyncio forgets it for such sockets, and a second request would wait 40 ms for its answer.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
