@@ -6,6 +6,7 @@ The only module that knows them all. The main job on a laptop, and the quickest 
 import asyncio
 import sys
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Self
 
 import structlog
@@ -23,6 +24,9 @@ from shared.valkey_server import ValkeyError, ValkeyServer
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
 
+SIMULATOR_PORT = 7300
+
+EXAMPLE_ORDER = '{"symbol":"BAC","qty":"137","side":"buy","type":"market","time_in_force":"day"}'
 EXAMPLE_SYMBOLS = "SPY,IBM,BAC,AIG"
 
 
@@ -52,7 +56,7 @@ async def run(settings: StandaloneSettings, stop: asyncio.Event) -> int:
         source = RedisSource(settings.redis_url or (valkey.url if valkey else ""))
         simulator = None
         if settings.credentials is None:
-            simulator = await parts.enter_async_context(Simulator(_simulated(settings)))
+            simulator = await _simulator(parts, settings)
             settings = _pointed_at(simulator, settings)
         gateway = GatewayService(settings, source)
         port = gateway.bind()
@@ -77,8 +81,15 @@ async def run(settings: StandaloneSettings, stop: asyncio.Event) -> int:
     return return_status
 
 
-def _simulated(settings: StandaloneSettings) -> SimulatorSettings:
-    return SimulatorSettings(plan="plus" if settings.alpaca_feed == "sip" else "basic")
+async def _simulator(parts: AsyncExitStack, settings: StandaloneSettings) -> Simulator:
+    """Start it where its page says that it is, or where there is room."""
+    simulated = SimulatorSettings(
+        port=SIMULATOR_PORT, plan="plus" if settings.alpaca_feed == "sip" else "basic"
+    )
+    try:
+        return await parts.enter_async_context(Simulator(simulated))
+    except OSError:
+        return await parts.enter_async_context(Simulator(replace(simulated, port=0)))
 
 
 def _pointed_at(simulator: Simulator, settings: StandaloneSettings) -> StandaloneSettings:
@@ -117,12 +128,23 @@ def _welcome(
         store = "in the memory of this process (fakeredis)"
     else:
         store = source.address
+    orders = (
+        ""
+        if simulator is None
+        else (
+            f"  trade   curl -H 'APCA-API-KEY-ID: {DEFAULT_KEY}' "
+            f"-H 'APCA-API-SECRET-KEY: {DEFAULT_SECRET}' -d '{EXAMPLE_ORDER}' "
+            f"{simulator.rest_url}/v2/orders\n"
+        )
+    )
     return (
         f"\nTapecast\n"
         f"  prices  {feed}\n"
         f"  store   {store}\n"
         f"  page    {url}/\n"
         f"  stream  curl -N {header}'{url}/api/stream/prices?symbols={EXAMPLE_SYMBOLS}'\n"
+        f"  held    curl -N {header}{url}/api/stream/positions\n"
+        f"{orders}"
     )
 
 

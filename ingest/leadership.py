@@ -133,23 +133,27 @@ class Leadership:
             await cancel(*others)
 
     async def _hold_feeds(self) -> None:
-        """Hold every stream; one that has failed for good does not take the others with it."""
-        market = {self._stocks.feed, self._news}
-        held = (*market, self._broker.feed)
-        feeds = {asyncio.create_task(feed.run()): feed for feed in held}
+        """Hold every stream; one that has failed for good does not take the others with it.
+
+        Without the market's streams the account's is no reason to go on.
+        """
+        market = (self._stocks.feed, self._news)
+        feeds = {asyncio.create_task(feed.run()): feed for feed in (*market, self._broker.feed)}
         try:
             running = set(feeds)
             while True:
                 ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                for each in ended:
-                    error = each.exception()
-                    if not isinstance(error, FeedError) or not any(
-                        feeds[other].in_use and feeds[other] in market for other in running
-                    ):
-                        each.result()
+                left = any(feeds[task].in_use and feeds[task] in market for task in running)
+                for task in sorted(ended, key=lambda task: feeds[task] not in market):
+                    error = task.exception()
+                    if not isinstance(error, FeedError) or not left:
+                        task.result()
                     log.error("alpaca refuses a stream; the others go on", error=str(error))
         finally:
             await cancel(*feeds, patience=CLOSE_SECONDS + 1)
+            for task in feeds:  # one may have failed beside another
+                if not task.cancelled():
+                    task.exception()
             await self._status.now()
 
     async def _warn_of_eviction(self) -> None:

@@ -106,7 +106,7 @@ async def test_wrong_keys_stop_it_with_the_remedy_and_without_the_secret(
     ):
         assert await running.ended() == process.EXIT_SETTINGS
 
-    (error,) = [line for line in running.output.splitlines() if '"level": "error"' in line]
+    *_, error = [line for line in running.output.splitlines() if '"level": "error"' in line]
     assert "ALPACA_PAPER_SECRET_KEY" in json.loads(error)["error"]
     assert "a-secret-of-somebody" not in running.output
     assert "Traceback" not in running.output

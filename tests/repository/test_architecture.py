@@ -9,7 +9,7 @@ from tests.repository.documents import codes, document, section
 from tests.repository.tree import ROOT, imports, modules, name_of
 
 PAGE = "architecture.md"
-LINES = 80
+LINES = 83
 """One page: it has to be read in five minutes."""
 
 IMPURE = {

@@ -352,7 +352,7 @@ async def test_a_plan_without_news_stops_the_news_and_not_the_prices(source: Red
                     watching,
                     lambda status: (
                         {s.name: s.state for s in status.streams}
-                        == {"stocks": "live", "news": "failed"}
+                        == {"stocks": "live", "news": "failed", "account": "live"}
                     ),
                 )
             )
