@@ -2,12 +2,13 @@
 
 import sys
 
-from bench import first_viewer, ingest, latency
+from bench import fill, first_viewer, ingest, latency
 from bench.fanout import command as fanout
 
 MEASUREMENTS = {
     "latency": latency.main,
     "first_viewer": first_viewer.main,
+    "fill": fill.main,
     "ingest": ingest.main,
     "fanout": fanout.main,
 }

@@ -18,7 +18,7 @@ from shared.redis_source import RedisSource
 from shared.topics import ACCOUNT, ORDERS
 from simulator.account import Holding
 from simulator.service import Simulator, SimulatorSettings
-from tests.ingest.watching import trade, until_subscribed
+from tests.ingest.watching import trade, until_subscribed, watcher
 from tests.services import running_ingest, until
 from tests.simulator.client import endpoint_state
 
@@ -123,6 +123,36 @@ async def test_a_fill_is_told_at_once_as_order_position_and_cash(source: RedisSo
             (event, symbol, False) for symbol in ("BAC", "F", "IBM") for event in ("new", "fill")
         ]
         await until_subscribed(simulator, "BAC", "F", "IBM")  # IBM lingers
+
+
+async def test_no_quote_ever_values_a_position(source: RedisSource) -> None:
+    async with brokerage(source, *HELD) as (simulator, books):
+        await trade(simulator, "BAC", 14)
+        await books.until_account(unpriced=["IBM"])
+        one_sided = {"T": "q", "S": "BAC", "bp": 0, "bs": 0, "ap": 20.0, "as": 5}
+        for quote in (one_sided, {**one_sided, "bp": 19.0, "bs": 5}):
+            await simulator.publish(quote)
+        await trade(simulator, "IBM", 181)
+        told = await books.until_account(unpriced=[])
+        bac = await books.value("position:BAC")
+
+    assert (bac["current_price"], told["long_market_value"]) == (14, 1400)
+
+
+async def test_a_position_that_opens_takes_a_slot_from_what_is_only_watched(
+    source: RedisSource,
+) -> None:
+    async with (
+        brokerage(source, HELD[0], symbol_limit=2) as (simulator, _),
+        watcher(source) as watching,
+    ):
+        await trade(simulator, "SPY", 170)  # REST knows it
+        await watching.watch("SPY", viewers=100)
+        await until_subscribed(simulator, "BAC", "SPY")
+        await simulator.fill("F", Decimal(10), Decimal(15))
+
+        await until_subscribed(simulator, "BAC", "F")
+        assert (await watching.until_symbol("SPY", "polled"))["symbol"] == "SPY"
 
 
 @pytest.mark.parametrize("fault", ["reset", "fin", "close", "error", "garbage"])
