@@ -12,9 +12,10 @@ import httpx
 import pytest
 from tenacity import wait_random
 
+from ingest.portfolio.portfolio import Portfolio
 from ingest.upstream import broker_reports, feed
 from shared.redis_source import RedisSource
-from simulator.account import CASH
+from simulator.account import CASH, Holding
 from simulator.service import Simulator, SimulatorSettings
 from simulator.tape import DailyBar
 from tests.event_stream import EventStream, open_stream
@@ -256,3 +257,61 @@ async def test_after_500_orders_and_random_losses_stream_rest_and_ledger_agree_t
         order["id"]: float(order["filled_qty"]) for order in orders
     }
     assert reader.gaps == []
+
+
+async def test_between_reports_every_price_values_positions_as_the_broker_does(
+    source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker_reports, "SPACING_SECONDS", 0.1)
+    dice = random.Random(11)  # noqa: S311
+    closes = {symbol: [DailyBar(o=p, h=p, l=p, c=p, v=1)] for symbol, p in PRICES.items()}
+    held = (Holding("SPY", Decimal(30), Decimal("161.5")), Holding("IBM", Decimal(-20)))
+    settings = SimulatorSettings(
+        tape=None, positions=held, requests_per_minute=100_000, previous_daily_bars=closes
+    )
+    reader = Reader()
+    async with (
+        Simulator(settings) as simulator,
+        running_ingest(source, simulator),
+        running_gateway(source) as url,
+        httpx.AsyncClient() as http,
+    ):
+        market, trader = Market(simulator, dice), Trader(simulator, http)
+        for symbol in PRICES:
+            await market.move(symbol)
+        for symbol, qty, price in (
+            ("SPY", "10.5", "167"),  # held since yesterday, and more of it
+            ("SPY", "-5.25", "168"),
+            ("IBM", "-3", "182"),
+            ("BAC", "137", "13.91"),
+            ("AIG", "-7", "49.1"),
+        ):
+            await simulator.fill(symbol, Decimal(qty), Decimal(price))
+        async with reader.reading(url) as stream:
+
+            def settled() -> bool:
+                reader.take(stream)
+                return len(reader.positions) == 4 and reader.account["unpriced"] == []
+
+            await until(settled)
+            await until(lambda: figures_match(trader, reader, stream))
+            monkeypatch.setattr(Portfolio, "take_report", _no_report)
+            for _ in range(100):
+                await market.move(dice.choice(list(PRICES)))
+                await until(lambda: figures_match(trader, reader, stream))
+    assert {symbol: row["side"] for symbol, row in reader.positions.items()} == {
+        "AIG": "short",
+        "BAC": "long",
+        "IBM": "short",
+        "SPY": "long",
+    }
+
+
+def _no_report(*_: object) -> bool:
+    return True
+
+
+async def figures_match(trader: Trader, reader: Reader, stream: EventStream) -> bool:
+    rest = {row["symbol"]: shown(row) for row in await trader.get("positions")}
+    reader.take(stream)
+    return figures(reader.positions.values()) == rest
