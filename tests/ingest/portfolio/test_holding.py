@@ -148,6 +148,8 @@ def test_more_averages_in_and_less_keeps_the_average() -> None:
     less = more.after(Decimal(-10), Decimal(99), LATER)
     assert less is not None
     assert terms(less) == (30, 390, 13)
+    # 10 held at 10 yesterday, 30 bought at 14 today, and then a quarter less of both
+    assert [at(each, "15").unrealized_intraday_pl for each in (held, more, less)] == [50, 80, 60]
     assert less.after(Decimal(-30), Decimal(1), LATER) is None
 
 

@@ -1,5 +1,6 @@
 """Reports and executions in any order: what is held, what it is worth, and what is told of it."""
 
+import dataclasses
 from decimal import Decimal
 
 import pytest
@@ -168,6 +169,28 @@ def test_a_report_that_was_asked_for_before_an_execution_does_not_take_it_back(d
     assert not desk.take_report(report(*old, asked_at=before), None)
     assert quantities(desk) == {"BAC": 15, "IBM": -1}
     assert desk.account_told().cash == 937.5
+
+
+def test_nor_does_one_with_the_same_quantity_that_knows_nothing_of_two_executions(
+    desk: Desk,
+) -> None:
+    before = desk.clock.now
+    desk.clock.now += 1
+    desk.take_execution(execution("BAC", "10", "13", "20"))
+    desk.take_execution(execution("BAC", "-10", "13", "10"))
+    old = holding("BAC", "10", "11", "12"), holding("IBM", "-2", "180", "181")
+
+    assert not desk.take_report(report(*old, asked_at=before), None)
+    assert desk.holdings["BAC"].cost_basis == 120
+
+
+def test_a_contract_costs_a_hundredfold(desk: Desk) -> None:
+    option = "AAPL240119C00100000"
+    bought = execution(option, "2", "1.5", "2")
+    desk.take_execution(dataclasses.replace(bought, asset_class="us_option"))
+
+    assert desk.holdings[option].cost_basis == 300
+    assert desk.account_told().cash == 700
 
 
 def test_rest_behind_the_stream_is_believed_only_after_a_while(desk: Desk) -> None:
