@@ -75,6 +75,14 @@ class Books:
         told = [json.loads(fields[b"data"]) for _, fields in entries]
         return [(each["event"], each["symbol"], each["recovered"]) for each in told]
 
+    async def until_orders(self, *orders: tuple[str, str, bool]) -> None:
+        """Wait until these have been told, and no others."""
+
+        async def is_so() -> bool:
+            return await self.orders() == [*orders]
+
+        await until(is_so)
+
 
 @asynccontextmanager
 async def brokerage(
@@ -171,18 +179,12 @@ async def test_fills_while_the_stream_is_away_are_recovered(
         await simulator.fill("BAC", Decimal(-100), Decimal(14))
         await books.until_qty("BAC", None)
         await until(lambda: bool(endpoint_state(simulator, FEED)["streams"]))
+        await books.until_orders(("fill", "BAC", True))
         await simulator.fill("IBM", Decimal(5), Decimal(180))
         await books.until_qty("IBM", -15)
-
-        async def all_told() -> bool:
-            return len(await books.orders()) == 3
-
-        await until(all_told)
-        assert sorted(await books.orders()) == [
-            ("fill", "BAC", True),
-            ("fill", "IBM", False),
-            ("new", "IBM", False),
-        ]
+        await books.until_orders(
+            ("fill", "BAC", True), ("new", "IBM", False), ("fill", "IBM", False)
+        )
         assert (await books.until_account(state="live", positions=["IBM"]))["reason"] is None
 
 
@@ -198,11 +200,7 @@ async def test_a_stream_that_has_gone_mute_is_replaced_and_what_it_kept_is_recov
         await simulator.fill("BAC", Decimal(-40), Decimal(14))
         await books.until_qty("BAC", 60)  # REST knows
         await until(lambda: endpoint_state(simulator, FEED)["sessions_total"] > first)
-
-        async def is_told() -> bool:
-            return await books.orders() == [("fill", "BAC", True)]
-
-        await until(is_told)
+        await books.until_orders(("fill", "BAC", True))
         await simulator.fill("BAC", Decimal(-60), Decimal(14))
         await books.until_qty("BAC", None)
 
@@ -278,23 +276,20 @@ async def test_the_next_leader_tells_what_happened_while_nobody_led(source: Redi
         async with running_ingest(source, simulator):
             await books.until_qty("IBM", None)
             await books.until_qty("BAC", 102)
-
-            async def all_told() -> bool:
-                return len(await books.orders()) == len(before) + 2
-
-            await until(all_told)
-            assert (await books.orders())[-2:] == [("fill", "IBM", True), ("fill", "BAC", True)]
+            await books.until_orders(*before, ("fill", "IBM", True), ("fill", "BAC", True))
 
 
 async def test_a_redis_that_was_emptied_is_told_everything_again(source: RedisSource) -> None:
-    async with brokerage(source, *HELD) as (simulator, books):
+    coin = Holding("BTCUSD", Decimal("0.5"), Decimal(19000))
+    async with brokerage(source, *HELD, coin) as (simulator, books):
         await trade(simulator, "BAC", 14)
-        await books.until_account(unpriced=["IBM"])
+        held = ["BAC", "BTC/USD", "IBM"]
+        await books.until_account(positions=held, unpriced=held[1:])
         await books.client.flushall()
-        told = await books.until_account(positions=["BAC", "IBM"], unpriced=["IBM"])
-        assert told["state"] == "live"
-        await books.until_qty("BAC", 100)
-        await books.until_qty("IBM", -20)
+
+        assert (await books.until_account(positions=held))["state"] == "live"
+        for symbol, qty in (("BAC", 100), ("BTC/USD", 0.5), ("IBM", -20)):
+            await books.until_qty(symbol, qty)
 
 
 async def test_pairs_and_options_are_valued_at_the_brokers_price(

@@ -83,6 +83,14 @@ def test_a_named_event_of_a_merge_topic_replaces_no_value_and_is_replaced_by_non
     assert [(each.event, number_of(each)) for each in outbox.take(9)] == [(None, 3), (GAP, 2)]
 
 
+def test_a_row_replaces_the_older_one_of_its_symbol_and_no_other() -> None:
+    outbox = Outbox(bound=1)
+    for symbol, number in (("BAC", 1), ("IBM", 2), ("BAC", 3)):
+        outbox.offer(Publication("position:*", b"%d" % number, row=symbol))
+
+    assert [(each.row, each.body) for each in outbox.take(10)] == [("BAC", b"3"), ("IBM", b"2")]
+
+
 def test_of_a_topic_no_more_is_kept_than_its_history_holds() -> None:
     length = keys.HISTORY_LENGTHS[TRADE]
     outbox = Outbox(bound=length + 1)

@@ -176,6 +176,19 @@ async def test_what_did_not_just_trade_has_no_value_with_a_life(any_source: Redi
         assert await stage.last("price:SPY") is not None
 
 
+async def test_a_row_of_many_is_a_message_and_stored_nowhere(any_source: RedisSource) -> None:
+    async with publishing(any_source) as stage, listening(any_source, "position:*") as heard:
+        rows = [
+            Publication("position:*", b'{"n":%d}' % number, row=symbol)
+            for number, symbol in enumerate(("BAC", "IBM"))
+        ]
+        await stage.publish(*rows)
+        await until(lambda: heard.numbers("position:*") == [0, 1])
+
+        assert heard.events == [None, None]
+        assert await stage.client.keys("*position*") == []
+
+
 async def test_ids_count_over_all_topics_and_batches(any_source: RedisSource) -> None:
     async with listening(any_source, "a", "b") as heard, publishing(any_source) as stage:
         count = BATCH * 2 + 7
