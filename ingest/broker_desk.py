@@ -102,7 +102,7 @@ class BrokerDesk:
         if read_at is None:
             state: BrokerState = "unknown" if self.portfolio.before is None else "stale"
             self.portfolio.set_state(state, reports.failing)
-        elif self._side.heard_since is None:
+        elif self._side.heard_since is None and self._settings.alpaca_trade_updates:
             why = self.health.reason or "it is being connected"
             self.portfolio.set_state("stale", f"the account's stream is away: {why}")
         elif reports.failing and time.monotonic() - read_at > SILENT_SECONDS:

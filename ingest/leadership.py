@@ -138,7 +138,8 @@ class Leadership:
         Without the market's streams the account's is no reason to go on.
         """
         market = (self._stocks.feed, self._news)
-        feeds = {asyncio.create_task(feed.run()): feed for feed in (*market, self._broker.feed)}
+        account = (self._broker.feed,) if self._settings.alpaca_trade_updates else ()
+        feeds = {asyncio.create_task(feed.run()): feed for feed in (*market, *account)}
         try:
             running = set(feeds)
             while True:

@@ -44,6 +44,7 @@ class IngestSettings(CommonSettings):
     alpaca_stream_url: StreamUrl = "wss://stream.data.alpaca.markets"
     alpaca_data_url: RestUrl = "https://data.alpaca.markets"
     alpaca_trading_url: RestUrl | None = None
+    alpaca_trade_updates: bool = True
     price_ttl_seconds: float = Field(5, gt=0, le=3600)
 
     @property

@@ -62,7 +62,7 @@ class BrokerReports:
         self._monotonic = monotonic
         self._clock_ns = clock_ns
         self._orders_at = -REPORT_SECONDS
-        self._orders_heard_since_ns = 0
+        self._orders_heard_since: float | None = None
 
     async def run(self) -> None:
         """Ask until cancelled; while Alpaca does not answer, the last known stays."""
@@ -94,17 +94,16 @@ class BrokerReports:
         report = Report(holdings, account, began, as_of, unreadable)
         if not self._portfolio.take_report(report, heard_since):
             self._side.news.set()
-        heard_since_ns = self._side.heard_since_ns
-        if (
-            began - self._orders_at >= REPORT_SECONDS
-            or heard_since_ns != self._orders_heard_since_ns
-        ):
-            await self._read_orders(heard_since_ns)
-            self._orders_at, self._orders_heard_since_ns = began, heard_since_ns
+        heard_anew = heard_since is None or heard_since != self._orders_heard_since
+        if heard_anew or began - self._orders_at >= REPORT_SECONDS:
+            await self._read_orders()
+            self._orders_at, self._orders_heard_since = began, heard_since
 
-    async def _read_orders(self, heard_since_ns: int) -> None:
+    async def _read_orders(self) -> None:
+        side = self._side
         rows = read_orders(await self._rest.orders())
-        now, lost_ns = self._clock_ns(), self._side.lost_ns
+        now, lost_ns = self._clock_ns(), side.lost_ns
+        heard_since_ns = now if side.heard_since is None else side.heard_since_ns
         news = self._orders.on_orders(rows, now, heard_since_ns)
         if len(news) >= ORDERS_AT_ONCE:  # and there may have been more
             since, until = rfc3339.from_nanoseconds(lost_ns), rfc3339.from_nanoseconds(now)

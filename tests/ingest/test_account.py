@@ -245,6 +245,23 @@ async def test_a_broker_that_cannot_be_heard_is_said_to_be_stale_and_asked_more_
         await books.until_qty("BAC", 101)
 
 
+async def test_the_accounts_only_stream_can_be_left_to_others(
+    source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker_reports, "SHORT_SECONDS", 0.05)
+    async with (
+        brokerage(source, *HELD, ingest=False) as (simulator, books),
+        running_ingest(source, simulator, alpaca_trade_updates=False),
+    ):
+        told = await books.until_account(state="live")
+        assert told["positions"] == ["BAC", "IBM"]
+        await simulator.fill("BAC", Decimal(1), Decimal(14))
+        await books.until_qty("BAC", 101)
+        await books.until_orders(("fill", "BAC", True))
+
+        assert endpoint_state(simulator, FEED)["connections_total"] == 0
+
+
 async def test_wrong_keys_of_the_account_leave_prices_alone(source: RedisSource) -> None:
     async with brokerage(source, *HELD, ingest=False) as (simulator, books):
         simulator.faults.refuse_auth(FEED, count=1000)
