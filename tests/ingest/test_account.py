@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
@@ -12,11 +12,12 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from ingest.portfolio import portfolio
-from ingest.upstream import broker_reports
+from ingest.upstream import broker_reports, connection, feed
 from shared import keys, message
 from shared.redis_source import RedisSource
 from shared.topics import ACCOUNT, ORDERS
 from simulator.account import Holding
+from simulator.faults import Faults
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.watching import trade, until_subscribed, watcher
 from tests.services import running_ingest, until
@@ -243,6 +244,23 @@ async def test_a_broker_that_cannot_be_heard_is_said_to_be_stale_and_asked_more_
         assert told["positions"] == ["BAC", "IBM"]
         await simulator.fill("BAC", Decimal(1), Decimal(14))
         await books.until_qty("BAC", 101)
+
+
+@pytest.mark.parametrize(
+    "fault", [Faults.mute_after_connect, Faults.mute_after_auth, Faults.ignore_subscribe]
+)
+async def test_a_broker_that_falls_silent_before_it_tells_anything_is_asked_again(
+    source: RedisSource, monkeypatch: pytest.MonkeyPatch, fault: Callable[..., None]
+) -> None:
+    monkeypatch.setattr(connection, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(feed, "ANSWER_SECONDS", 0.3)
+    async with brokerage(source, *HELD, ingest=False) as (simulator, books):
+        fault(simulator.faults, FEED)
+        async with running_ingest(source, simulator):
+            await books.until_account(state="live")
+            await simulator.fill("BAC", Decimal(1), Decimal(14))
+            await books.until_orders(("new", "BAC", False), ("fill", "BAC", False))
+            assert endpoint_state(simulator, FEED)["connections_total"] == 2
 
 
 async def test_the_accounts_only_stream_can_be_left_to_others(
