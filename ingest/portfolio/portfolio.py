@@ -77,6 +77,8 @@ class Portfolio:
         self._price_of = price_of
         self._monotonic = monotonic
         self._account: AccountRow | None = None
+        self._spent = NOTHING
+        """What executions have cost since the report."""
         self._as_of: str | None = None
         self._asked_at = 0.0
         self._unreadable: Sequence[str] = ()
@@ -147,7 +149,7 @@ class Portfolio:
             if row != known:
                 self._hold(symbol, row)
         if not doubted or self._account is None:
-            self._account, self._as_of = report.account, report.as_of
+            self._account, self._as_of, self._spent = report.account, report.as_of, NOTHING
             self._asked_at, self._unreadable = report.asked_at, report.unreadable
             self._account_due = True
             self.on_change()
@@ -165,8 +167,7 @@ class Portfolio:
             symbol, execution.asset_class, execution.delta, execution.price, execution.at
         )
         after = known.after(execution.delta, execution.price, execution.at) if known else opened
-        spent = (known or opened).multiplier * execution.delta * execution.price
-        self._account = structs.replace(self._account, cash=self._account.cash - spent)
+        self._spent += (known or opened).multiplier * execution.delta * execution.price
         self._hold(symbol, after)
 
     def touch_all(self) -> None:
@@ -211,7 +212,8 @@ class Portfolio:
         unpriced = sorted(
             {h.symbol for h, price in prices if price is None}.union(self._unreadable)
         )
-        equity = told.cash + _other_assets(told) + longs + shorts
+        cash = told.cash - self._spent
+        equity = cash + _other_assets(told) + longs + shorts
         day = None if told.last_equity is None else equity - told.last_equity
         return Account(
             state=self._state,
@@ -221,7 +223,7 @@ class Portfolio:
             last_equity=rounded(told.last_equity),
             day_pl=rounded(day),
             day_plpc=fraction(day, told.last_equity),
-            cash=rounded(told.cash),
+            cash=rounded(cash),
             buying_power=rounded(told.buying_power),
             long_market_value=rounded(longs),
             short_market_value=rounded(shorts),

@@ -94,6 +94,9 @@ def test_what_the_broker_counts_beside_cash_and_positions_stays_in_the_equity() 
     desk.trade("BAC", 13)
 
     assert desk.account_told().equity == 233.5
+    desk.take_execution(execution("BAC", "5", "13", "15"))
+    told = desk.account_told()
+    assert (told.cash, told.equity) == (35, 233.5)
 
 
 def test_of_mere_prices_the_account_is_told_now_and_then_and_the_last_is_not_lost(
