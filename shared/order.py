@@ -4,11 +4,14 @@ import msgspec
 
 
 class Order(msgspec.Struct, kw_only=True):
-    """An order as it stood after the event; prices in dollars per share."""
+    """An order as it stood after the event; prices in dollars per share.
+
+    ``symbol`` is null where it has several legs.
+    """
 
     id: str
     client_order_id: str | None = None
-    symbol: str = ""
+    symbol: str | None = None
     asset_class: str | None = None
     order_class: str | None = None
     type: str | None = None

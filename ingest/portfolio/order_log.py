@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
+from msgspec import structs
+
 from ingest.portfolio.broker_rows import tape_symbol
-from ingest.upstream.trade_updates import OrderRow, TradeUpdate
+from ingest.upstream.trade_updates import TradeUpdate, changed_at
 from shared import rfc3339
 from shared.order import Order, OrderUpdate
 
@@ -52,12 +54,12 @@ class OrderLog:
         """
         event = event_of(update)
         known = self._known.get(update.order.id)
-        if known is not None and known.recovered and update.order.changed_at <= known.at:
+        if known is not None and known.recovered and changed_at(update.order) <= known.at:
             return None
         self._note(event)
         return event
 
-    def on_orders(self, rows: Iterable[OrderRow], now: int, heard_since: int) -> list[OrderUpdate]:
+    def on_orders(self, rows: Iterable[Order], now: int, heard_since: int) -> list[OrderUpdate]:
         """Take REST's orders; return what the stream has not brought and will not, oldest first.
 
         ``now`` and ``heard_since``, when the stream began to be heard, are unix ns.
@@ -66,8 +68,8 @@ class OrderLog:
             ValueError: a time is none.
         """
         news = []
-        for row in sorted(rows, key=lambda row: row.changed_at):
-            at, known = row.changed_at, self._known.get(row.id)
+        for row in sorted(rows, key=changed_at):
+            at, known = changed_at(row), self._known.get(row.id)
             if at < self._begun if known is None else _same(known, row):
                 continue
             if at >= heard_since and at > now - ON_ITS_WAY_NS:
@@ -92,11 +94,11 @@ def event_of(update: TradeUpdate) -> OrderUpdate:
     Raises:
         ValueError: its time is none.
     """
-    order = order_of(update.order)
+    order = spelt(update.order)
     moment = update.timestamp or update.at or update.order.updated_at
     return OrderUpdate(
         event=update.event,
-        symbol=order.symbol,
+        symbol=order.symbol or "",
         timestamp=_utc(moment or ""),
         order=order,
         price=_number(update.price),
@@ -106,51 +108,38 @@ def event_of(update: TradeUpdate) -> OrderUpdate:
     )
 
 
-def recovered_event(row: OrderRow) -> OrderUpdate:
+def recovered_event(row: Order) -> OrderUpdate:
     """Return the event for an order of which REST knows more than was announced.
 
     Raises:
         ValueError: its time is none.
     """
-    order, status = order_of(row), row.status or ""
+    order, status = spelt(row), row.status or ""
     return OrderUpdate(
         event=_EVENTS.get(status, status),
-        symbol=order.symbol,
-        timestamp=order.updated_at or "",
+        symbol=order.symbol or "",
+        timestamp=rfc3339.from_nanoseconds(changed_at(row)),
         order=order,
         recovered=True,
     )
 
 
-def order_of(row: OrderRow) -> Order:
+def spelt(order: Order) -> Order:
     """Return an order with its symbol as market data spells it, times in UTC.
 
     Raises:
         ValueError: a time is none.
     """
-    return Order(
-        id=row.id,
-        client_order_id=row.client_order_id,
-        symbol=tape_symbol(row.symbol or "", row.asset_class or ""),
-        asset_class=row.asset_class or None,
-        order_class=row.order_class or None,
-        type=row.type,
-        side=row.side,
-        time_in_force=row.time_in_force,
-        status=row.status,
-        qty=_number(row.qty),
-        notional=_number(row.notional),
-        filled_qty=_number(row.filled_qty),
-        filled_avg_price=_number(row.filled_avg_price),
-        limit_price=_number(row.limit_price),
-        stop_price=_number(row.stop_price),
-        submitted_at=None if row.submitted_at is None else _utc(row.submitted_at),
-        updated_at=None if row.updated_at is None else _utc(row.updated_at),
+    return structs.replace(
+        order,
+        symbol=tape_symbol(order.symbol, order.asset_class or "") if order.symbol else None,
+        submitted_at=order.submitted_at and _utc(order.submitted_at),
+        updated_at=order.updated_at and _utc(order.updated_at),
     )
 
 
-def _same(known: _Known, row: OrderRow) -> bool:
-    return (known.status, known.filled) == (row.status, float(row.filled_qty or 0))
+def _same(known: _Known, row: Order) -> bool:
+    return (known.status, known.filled) == (row.status, row.filled_qty or 0)
 
 
 def _utc(moment: str) -> str:

@@ -13,46 +13,16 @@ import msgspec
 
 from ingest.upstream.wire import BadFrameError
 from shared import rfc3339
+from shared.order import Order
 
 CHANNEL = "trade_updates"
-
-
-class OrderRow(msgspec.Struct, kw_only=True):
-    """An order, here and in REST's answers."""
-
-    id: str
-    client_order_id: str | None = None
-    symbol: str | None = None
-    asset_class: str | None = None
-    order_class: str | None = None
-    type: str | None = None
-    side: str | None = None
-    time_in_force: str | None = None
-    status: str | None = None
-    qty: Decimal | None = None
-    notional: Decimal | None = None
-    filled_qty: Decimal | None = None
-    filled_avg_price: Decimal | None = None
-    limit_price: Decimal | None = None
-    stop_price: Decimal | None = None
-    submitted_at: str | None = None
-    updated_at: str | None = None
-
-    @property
-    def changed_at(self) -> int:
-        """When it changed last, unix ns.
-
-        Raises:
-            ValueError: it does not tell.
-        """
-        return rfc3339.to_nanoseconds(self.updated_at or self.submitted_at or "")
 
 
 class TradeUpdate(msgspec.Struct, kw_only=True):
     """What has happened to an order; ``price qty position_qty`` come with executions."""
 
     event: str
-    order: OrderRow
+    order: Order
     timestamp: str | None = None
     at: str | None = None
     price: Decimal | None = None
@@ -131,12 +101,21 @@ def decode(frame: bytes | str) -> list[Message]:
         return [Malformed(kind, str(error))]
 
 
-def read_orders(rows: Iterable[Any]) -> list[OrderRow]:
+def read_orders(rows: Iterable[Any]) -> list[Order]:
     """Return the orders of REST's list; one of another form is passed over."""
     read = []
     for row in rows:
         with suppress(msgspec.ValidationError, ValueError):
-            order = msgspec.convert(row, OrderRow, strict=False)
-            order.changed_at  # noqa: B018 - a time that is none makes it one of another form
+            order = msgspec.convert(row, Order, strict=False)
+            changed_at(order)  # one whose time is none is of another form
             read.append(order)
     return read
+
+
+def changed_at(order: Order) -> int:
+    """Return when an order changed last, unix ns.
+
+    Raises:
+        ValueError: it does not tell.
+    """
+    return rfc3339.to_nanoseconds(order.updated_at or order.submitted_at or "")

@@ -5,9 +5,9 @@ from decimal import Decimal
 import pytest
 
 from ingest.portfolio.order_log import ON_ITS_WAY_NS, OrderLog
-from ingest.upstream.trade_updates import OrderRow, TradeUpdate
+from ingest.upstream.trade_updates import TradeUpdate
 from shared import rfc3339
-from shared.order import OrderUpdate
+from shared.order import Order, OrderUpdate
 
 BEGUN = rfc3339.to_nanoseconds("2026-11-25T15:00:00Z")
 SECOND = 1_000_000_000
@@ -17,21 +17,21 @@ def moment(seconds: float) -> str:
     return rfc3339.from_nanoseconds(BEGUN + round(seconds * SECOND))
 
 
-def order(name: str, status: str, at: float, filled: str = "0") -> OrderRow:
-    return OrderRow(
+def order(name: str, status: str, at: float, filled: str = "0") -> Order:
+    return Order(
         id=name,
         symbol="BTCUSD",
         asset_class="crypto",
         side="buy",
         status=status,
-        qty=Decimal(10),
-        filled_qty=Decimal(filled),
+        qty=10,
+        filled_qty=float(filled),
         submitted_at=moment(-60),
         updated_at=moment(at),
     )
 
 
-def update(event: str, row: OrderRow) -> TradeUpdate:
+def update(event: str, row: Order) -> TradeUpdate:
     return TradeUpdate(event=event, order=row, timestamp=row.updated_at)
 
 
@@ -40,7 +40,7 @@ def told(events: list[OrderUpdate]) -> list[tuple[str, str, bool]]:
 
 
 def from_rest(
-    log: OrderLog, *rows: OrderRow, now: float = 60, heard_since: float = 60
+    log: OrderLog, *rows: Order, now: float = 60, heard_since: float = 60
 ) -> list[tuple[str, str, bool]]:
     times = BEGUN + round(now * SECOND), BEGUN + round(heard_since * SECOND)
     return told(log.on_orders(rows, *times))
@@ -133,3 +133,10 @@ def test_an_event_that_nobody_knows_is_passed_on(log: OrderLog) -> None:
     event = log.on_update(update("held_for_review", order("a", "held", 1)))
     assert event is not None
     assert (event.event, event.order.status) == ("held_for_review", "held")
+
+
+def test_an_order_that_was_never_changed_is_told_by_when_it_came(log: OrderLog) -> None:
+    row = order("a", "accepted", 5)
+    row.submitted_at, row.updated_at = moment(5), None
+    [event] = log.on_orders([row], BEGUN + 60 * SECOND, BEGUN + 60 * SECOND)
+    assert (event.timestamp, event.recovered) == (moment(5), True)
