@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from gateway.fanout.client import Client
 from gateway.fanout.hub import Hub
+from gateway.fanout.sink import STALL_BYTES
 from shared import message
 from shared.event_id import EventId
 from shared.topics import price_topic
@@ -77,6 +78,10 @@ class FakeSink:
 
     def abort(self) -> None:
         self.aborted = True
+
+    def stop_reading(self) -> None:
+        """Leave unread what comes, and more than a client that reads ever leaves."""
+        self.reads, self._buffered = False, STALL_BYTES + 1
 
     def read_on(self) -> None:
         """Read what is buffered, and everything to come."""

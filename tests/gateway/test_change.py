@@ -3,7 +3,6 @@
 import pytest
 
 from gateway.fanout.client import Client
-from gateway.fanout.sink import STALL_BYTES
 from shared.topics import price_topic
 from tests.gateway.fakes import Bench
 
@@ -92,7 +91,7 @@ async def test_a_client_that_has_not_been_given_its_values_yet_gets_them_once(
 
 async def test_a_client_that_does_not_read_gets_its_new_topics_on_waking(bench: Bench) -> None:
     client, sink = bench.client("SPY")
-    sink.reads, sink._buffered = False, STALL_BYTES + 1
+    sink.stop_reading()
     bench.publish(1)
     change(bench, client, "SPY", "IBM")
     bench.publish(2)

@@ -1,17 +1,11 @@
 import pytest
 
-from gateway.fanout.sink import STALL_BYTES
-from tests.gateway.fakes import Bench, FakeSink
+from tests.gateway.fakes import Bench
 
 
 @pytest.fixture
 async def bench() -> Bench:
     return Bench()
-
-
-def _stall(sink: FakeSink) -> None:
-    sink.reads = False
-    sink._buffered = STALL_BYTES + 1
 
 
 async def test_everything_pending_for_a_client_leaves_in_one_write(bench: Bench) -> None:
@@ -68,7 +62,7 @@ async def test_after_a_flush_that_took_long_the_next_waits_for_company(
 
 async def test_nothing_is_kept_for_a_stalled_client(bench: Bench) -> None:
     client, sink = bench.client("SPY", "IBM")
-    _stall(sink)
+    sink.stop_reading()
     bench.publish(1)
     written = len(sink.writes)
 
@@ -82,7 +76,7 @@ async def test_nothing_is_kept_for_a_stalled_client(bench: Bench) -> None:
 
 async def test_a_client_that_reads_again_gets_the_newest_of_each_channel(bench: Bench) -> None:
     client, sink = bench.client("SPY", "IBM", "AIG")
-    _stall(sink)
+    sink.stop_reading()
     bench.publish(1)
     for seq in range(2, 100):
         bench.publish(seq, "SPY" if seq % 2 else "IBM")
@@ -101,7 +95,7 @@ async def test_a_client_that_reads_again_gets_the_newest_of_each_channel(bench: 
 async def test_waking_within_a_window_gives_no_id_twice(bench: Bench) -> None:
     _, sink = bench.client("SPY", interval=1)
     bench.client("SPY", interval=1)
-    _stall(sink)
+    sink.stop_reading()
     bench.publish(1)
     bench.loop.advance(1)
     bench.publish(2)  # held: the first of its window
@@ -116,7 +110,7 @@ async def test_waking_within_a_window_gives_no_id_twice(bench: Bench) -> None:
 
 async def test_a_client_stays_stalled_until_all_of_it_is_read(bench: Bench) -> None:
     client, sink = bench.client("SPY")
-    _stall(sink)
+    sink.stop_reading()
     bench.publish(1)
     sink._buffered = 1
 
@@ -128,7 +122,7 @@ async def test_a_client_stays_stalled_until_all_of_it_is_read(bench: Bench) -> N
 async def test_one_stalled_client_does_not_hold_up_the_others(bench: Bench) -> None:
     _, stuck = bench.client("SPY")
     _, other = bench.client("SPY")
-    _stall(stuck)
+    stuck.stop_reading()
 
     for seq in range(1, 51):
         bench.publish(seq)
@@ -139,10 +133,10 @@ async def test_one_stalled_client_does_not_hold_up_the_others(bench: Bench) -> N
 async def test_only_those_that_have_not_read_for_so_long_are_named(bench: Bench) -> None:
     first, first_sink = bench.client("SPY")
     _, second_sink = bench.client("SPY")
-    _stall(first_sink)
+    first_sink.stop_reading()
     bench.publish(1)
     bench.loop.advance(20)
-    _stall(second_sink)
+    second_sink.stop_reading()
     bench.publish(2)
     bench.loop.advance(11)
 
@@ -151,7 +145,7 @@ async def test_only_those_that_have_not_read_for_so_long_are_named(bench: Bench)
 
 async def test_a_heartbeat_is_not_kept_for_a_stalled_client_but_the_feed_is(bench: Bench) -> None:
     _, sink = bench.client("SPY")
-    _stall(sink)
+    sink.stop_reading()
     bench.publish(1)
     bench.hub.broadcast(b"event: heartbeat\ndata: {}\n\n")
     bench.hub.announce_feed(b'event: feed\ndata: {"state":"down"}\n\n')

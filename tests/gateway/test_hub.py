@@ -100,8 +100,7 @@ async def test_a_missing_value_says_whether_redis_knows_it(bench: Bench) -> None
 
 async def test_nothing_of_a_client_stays_when_it_leaves(bench: Bench) -> None:
     client, sink = bench.client("SPY", "IBM", interval=1)
-    sink.reads = False
-    sink._buffered = 1_000_000
+    sink.stop_reading()
     for seq in (1, 2):
         bench.publish(seq)
     bench.publish_silently(3)
@@ -157,8 +156,7 @@ async def test_the_end_comes_after_what_was_waiting_and_in_one_write(bench: Benc
 
 async def test_nothing_comes_after_the_end(bench: Bench) -> None:
     client, sink = bench.client("SPY")
-    sink.reads = False
-    sink._buffered = 1_000_000
+    sink.stop_reading()
     bench.publish(1)
     bench.publish(2)
     bench.hub.end(client, "slow")

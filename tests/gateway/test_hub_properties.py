@@ -1,16 +1,15 @@
 """Whatever happens in whatever order, every client sees each topic move forward only."""
 
-import asyncio
-from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.fanout.client import Client
-from gateway.fanout.sink import STALL_BYTES
 from shared.event_id import NEVER, EventId
 from tests.gateway.fakes import Bench, FakeSink
+from tests.gateway.played import played
 
 SYMBOLS = ("SPY", "IBM", "AIG")
 INTERVALS = (0.0, 0.25, 1.0)
@@ -87,8 +86,7 @@ class World:
 
     def stall(self, which: int) -> None:
         if self.here:
-            sink = self.here[which % len(self.here)][1]
-            sink.reads, sink._buffered = False, STALL_BYTES + 1
+            self.here[which % len(self.here)][1].stop_reading()
 
     def read(self, which: int) -> None:
         if self.here:
@@ -106,15 +104,7 @@ class World:
 def test_ids_only_grow_the_last_value_arrives_and_nothing_is_invented(
     steps: list[tuple[object, ...]], early: float
 ) -> None:
-    async def play() -> World:
-        world = World(early)
-        for name, *arguments in steps:
-            act: Callable[..., None] = getattr(world, str(name))
-            act(*arguments)
-        world.settle()
-        return world
-
-    world = asyncio.run(play())
+    world = played(partial(World, early), steps)
 
     for sink, symbols in world.all.items():
         for symbol in symbols:

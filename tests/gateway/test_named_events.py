@@ -5,7 +5,6 @@ import json
 import httpx
 import pytest
 
-from gateway.fanout.sink import STALL_BYTES
 from shared import ingest_status, keys, message
 from shared.event_id import EventId
 from shared.gap import GAP
@@ -92,7 +91,7 @@ async def test_a_client_that_does_not_read_gets_the_newest_of_each_name_in_order
     bench: Bench,
 ) -> None:
     _, sink = bench.client("SPY")
-    sink.reads, sink._buffered = False, STALL_BYTES + 1
+    sink.stop_reading()
     bench.publish(1)
     lose(bench, 2)
     lose(bench, 3)

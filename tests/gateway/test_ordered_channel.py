@@ -8,7 +8,6 @@ import pytest
 from gateway.fanout.channel import Channel
 from gateway.fanout.hub import Filling
 from gateway.fanout.ordered_channel import Event, OrderedChannel
-from gateway.fanout.sink import STALL_BYTES
 from shared import message
 from shared.event_id import NEVER, EventId
 from tests.gateway.fakes import Bench, FakeSink
@@ -67,10 +66,6 @@ def got(sink: FakeSink) -> list[str]:
         elif lines["event"] != "ready":
             found.append(f"{lines['event']} {data['event_id']}")
     return found
-
-
-def stall(sink: FakeSink) -> None:
-    sink.reads, sink._buffered = False, STALL_BYTES + 1
 
 
 def read_on(tape: Tape, sink: FakeSink) -> None:
@@ -170,7 +165,7 @@ async def test_who_asks_from_the_beginning_gets_what_there_is(tape: Tape) -> Non
 
 async def test_a_client_that_does_not_read_gets_everything_later(tape: Tape) -> None:
     _, sink = tape.stream(SPY, "price:SPY")
-    stall(sink)
+    sink.stop_reading()
     tape.print(1)
     for seq in range(2, 50):
         tape.print(seq)
@@ -186,7 +181,7 @@ async def test_a_client_that_does_not_read_gets_everything_later(tape: Tape) -> 
 async def test_a_client_that_does_not_read_for_too_long_is_told_of_its_loss(tape: Tape) -> None:
     tape.channel().length = 3
     _, sink = tape.stream(SPY)
-    stall(sink)
+    sink.stop_reading()
     for seq in range(1, 11):
         tape.print(seq)
     read_on(tape, sink)

@@ -1,8 +1,5 @@
 """Whatever happens in whatever order: of ordered topics nothing twice, nothing lost in silence."""
 
-import asyncio
-from collections.abc import Callable
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,7 +8,8 @@ from gateway.fanout.hub import Filling
 from gateway.fanout.ordered_channel import Event, OrderedChannel
 from shared.event_id import NEVER, EventId
 from tests.gateway.fakes import FakeSink
-from tests.gateway.test_ordered_channel import IBM, SPY, Tape, body, got, stall
+from tests.gateway.played import played
+from tests.gateway.test_ordered_channel import IBM, SPY, Tape, body, got
 
 TOPICS = (SPY, IBM)
 LENGTH = 6
@@ -93,7 +91,7 @@ class World:
 
     def stop_reading(self, which: int) -> None:
         if viewer := self._viewer(which):
-            stall(viewer.sink)
+            viewer.sink.stop_reading()
 
     def read(self, which: int) -> None:
         if viewer := self._viewer(which):
@@ -136,15 +134,7 @@ class World:
 def test_every_event_comes_once_in_order_or_its_loss_is_told(
     steps: list[tuple[object, ...]],
 ) -> None:
-    async def play() -> World:
-        world = World()
-        for name, *arguments in steps:
-            act: Callable[..., None] = getattr(world, str(name))
-            act(*arguments)
-        world.settle()
-        return world
-
-    world = asyncio.run(play())
+    world = played(World, steps)
 
     for viewer in world.viewers:
         events = viewer.events()

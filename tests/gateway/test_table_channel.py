@@ -3,7 +3,6 @@
 import msgspec
 import pytest
 
-from gateway.fanout.sink import STALL_BYTES
 from gateway.fanout.table_channel import TableChannel
 from shared import message
 from shared.event_id import EventId
@@ -30,10 +29,6 @@ class Table(Bench):
 @pytest.fixture
 async def table() -> Table:
     return Table()
-
-
-def stall(sink: FakeSink) -> None:
-    sink.reads, sink._buffered = False, STALL_BYTES + 1
 
 
 def wake(table: Table, sink: FakeSink) -> None:
@@ -110,7 +105,7 @@ async def test_a_newcomer_within_a_window_gets_no_row_twice_and_misses_none(tabl
 async def test_who_did_not_read_gets_every_row_that_changed_meanwhile(table: Table) -> None:
     _, sink = table.stream(TABLE)
     table.rows(row(1, "SPY"), row(2, "IBM"), row(3, "AIG"))
-    stall(sink)
+    sink.stop_reading()
     table.rows(row(4, "SPY"))
     table.rows(row(5, "SPY"), row(6, "AIG", removed=True), row(7, "SPY"))
     assert got(sink) == ["SPY 1", "IBM 2", "AIG 3", "SPY 4"]

@@ -4,16 +4,15 @@ Rows come in another order than that of their ids, as after a loss of Redis, whe
 is read while what is newer comes already.
 """
 
-import asyncio
-from collections.abc import Callable
+from functools import partial
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.fanout.sink import STALL_BYTES
 from gateway.fanout.table_channel import TableChannel
 from shared.event_id import EventId
 from tests.gateway.fakes import Bench
+from tests.gateway.played import played
 from tests.gateway.rows import TABLE, Held, got, row
 
 SYMBOLS = ("SPY", "IBM", "AIG", "BAC")
@@ -90,8 +89,7 @@ class World:
 
     def stall(self, which: int) -> None:
         if self.here:
-            sink = self.here[which % len(self.here)][1]
-            sink.reads, sink._buffered = False, STALL_BYTES + 1
+            self.here[which % len(self.here)][1].stop_reading()
 
     def read(self, which: int) -> None:
         if self.here:
@@ -109,15 +107,7 @@ class World:
 def test_every_client_ends_with_the_open_rows_and_no_row_goes_back(
     steps: list[tuple[object, ...]], early: float
 ) -> None:
-    async def play() -> World:
-        world = World(early)
-        for name, *arguments in steps:
-            act: Callable[..., None] = getattr(world, str(name))
-            act(*arguments)
-        world.settle()
-        return world
-
-    world = asyncio.run(play())
+    world = played(partial(World, early), steps)
 
     expected = {symbol: seq for symbol, (seq, removed) in world.newest.items() if not removed}
     for _, sink in world.here:
