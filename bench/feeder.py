@@ -108,8 +108,10 @@ def _found(path: str, query: Mapping[str, Sequence[str]]) -> object:
         case "calendar":
             start, end = (date.fromisoformat(query[name][0][:10]) for name in ("start", "end"))
             return list(hours.calendar(_HOURS, start, end))
-        case "positions":
+        case "positions" | "orders":
             return []
+        case "account":
+            return {"cash": "0"}
         case "bars":
             return {"bars": {}, "next_page_token": None}
         case _:

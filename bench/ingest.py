@@ -185,6 +185,7 @@ async def ingest(bench: Bench) -> AsyncIterator[Reader]:
             "ALPACA_STREAM_URL": f"ws://{feeder.address}",
             "ALPACA_DATA_URL": f"http://{feeder.address}",
             "ALPACA_TRADING_URL": f"http://{feeder.address}",
+            "ALPACA_TRADE_UPDATES": "false",  # the feeder has one reader
         }
         async with program("ingest", **environment) as running:
             yield Reader("tapecast's ingest", feeder, running, bench.stored_last)

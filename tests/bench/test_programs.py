@@ -1,0 +1,39 @@
+"""The benchmarks against the programs as they are now: they must still run, however fast."""
+
+import time
+
+from bench import fill, first_viewer, latency
+from bench.ingest import Bench, ingest
+from shared.valkey_server import ValkeyServer
+
+
+async def test_the_ingest_reads_every_tick_that_the_feeder_sends() -> None:
+    async with ValkeyServer() as valkey:
+        bench = Bench(valkey)
+        try:
+            async with ingest(bench) as ours:
+                span = await bench.span(ours, 100, 1_000)
+                checked = await bench.check(ours)
+        finally:
+            await bench.redis.aclose()
+
+    assert span.ticks >= 1_000
+    assert checked
+
+
+async def test_a_fill_is_heard_at_the_broker_and_at_a_gateway() -> None:
+    for listener in (fill.alpaca_py, fill.tapecast):
+        began = time.perf_counter()
+        [took] = await fill.measure(listener, 1)
+        assert 0 < took < (time.perf_counter() - began) * 1000
+
+
+async def test_a_viewers_symbol_is_subscribed() -> None:
+    [(greeted, subscribed)] = await first_viewer.measure(1, 1)
+    assert 0 < greeted <= subscribed
+
+
+async def test_prices_are_read_beside_alpaca_pys_own_stream() -> None:
+    measured = await latency.measure(1, 20)
+    assert len(measured.to_client) == len(measured.to_ingest) > 0
+    assert measured.peer
