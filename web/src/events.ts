@@ -1,0 +1,131 @@
+/**
+ * The data of a gateway's events, as its `/openapi.json` has them.
+ *
+ * `timestamp` is the exchange's, RFC 3339 with nanoseconds; money is rounded to cents; ratios are
+ * fractions (0.2 = 20 %).
+ */
+
+interface Published {
+  /** `<epoch>-<seq>`; of one topic it only grows. */
+  event_id: string;
+}
+
+export type Session = "pre" | "regular" | "post" | "overnight" | "closed" | "unknown";
+
+/** The last price of a symbol, or the `reason` why there is none. */
+export interface Price extends Published {
+  symbol: string;
+  price: number | null;
+  size: number | null;
+  exchange: string | null;
+  conditions: string[];
+  tape: string | null;
+  session: Session | null;
+  timestamp: string | null;
+  previous_close: number | null;
+  change: number | null;
+  change_percent: number | null;
+  /** The ingest's clock, unix µs. */
+  received: number | null;
+  reason: string | null;
+}
+
+export type SymbolState = "live" | "quiet" | "stale" | "halted" | "closed" | "polled" | "rejected";
+
+/** What may be expected of a symbol's price now. */
+export interface SymbolStatus extends Published {
+  symbol: string;
+  state: SymbolState;
+  /** A sentence for people, null for `live`. */
+  reason: string | null;
+  since: string;
+}
+
+/** An open position at its newest price; negative when sold short. */
+export interface Position extends Published {
+  symbol: string;
+  asset_class: string | null;
+  qty: number | null;
+  side: "long" | "short" | null;
+  avg_entry_price: number | null;
+  current_price: number | null;
+  price_source: "trade" | "broker" | null;
+  lastday_price: number | null;
+  change_today: number | null;
+  market_value: number | null;
+  cost_basis: number | null;
+  unrealized_pl: number | null;
+  unrealized_plpc: number | null;
+  unrealized_intraday_pl: number | null;
+  unrealized_intraday_plpc: number | null;
+  timestamp: string | null;
+  as_of: string | null;
+  reason: string | null;
+  removed: boolean;
+}
+
+/** What the account is worth; `positions` are the symbols of all that are open. */
+export interface Account extends Published {
+  state: "unknown" | "live" | "stale";
+  reason: string | null;
+  currency: string | null;
+  equity: number | null;
+  last_equity: number | null;
+  day_pl: number | null;
+  day_plpc: number | null;
+  cash: number | null;
+  buying_power: number | null;
+  long_market_value: number | null;
+  short_market_value: number | null;
+  unrealized_pl: number | null;
+  unrealized_intraday_pl: number | null;
+  positions: string[];
+  unpriced: string[];
+  partial: boolean;
+  as_of: string | null;
+}
+
+export type FeedState = "connecting" | "live" | "reconnecting" | "failed" | "down";
+
+/** The upstream, as the gateway sees it. */
+export interface Feed extends Published {
+  alpaca_connected: boolean;
+  state: FeedState;
+  reason: string | null;
+  since: string;
+  session: Session;
+  next_open: string | null;
+  next_close: string | null;
+  lag_ms: number | null;
+}
+
+/** The first event of a stream: what was asked for, as understood. */
+export interface Hello extends Published {
+  stream_id: string;
+  server_time: string;
+  heartbeat_seconds: number;
+  topics: string[];
+  denied: string[];
+  interval: number;
+  intervals?: Record<string, number>;
+  resumed: boolean;
+}
+
+/** The snapshot is complete; what follows is live. */
+export interface Ready extends Published {
+  server_time: string;
+}
+
+/** A sign of life, also when nothing trades. */
+export interface Heartbeat extends Published {
+  server_time: string;
+  feed_state: FeedState;
+  session: Session;
+  lag_ms: number | null;
+}
+
+/** The gateway ends the stream. */
+export interface Bye extends Published {
+  reason: "shutdown" | "slow" | "expired" | "max_age" | "busy" | "unavailable";
+  retry_ms: number;
+}

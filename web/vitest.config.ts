@@ -1,0 +1,26 @@
+/** The tests, with the newest React and with the oldest that is supported. */
+
+import { defineConfig } from "vitest/config";
+
+const shared = { environment: "happy-dom", include: ["test/**/*.test.{ts,tsx}"] };
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { ...shared, name: "react-19" } },
+      {
+        resolve: {
+          alias: [
+            { find: /^react(\/.*)?$/, replacement: "react-18$1" },
+            { find: /^react-dom(\/.*)?$/, replacement: "react-dom-18$1" },
+          ],
+        },
+        test: {
+          ...shared,
+          name: "react-18",
+          server: { deps: { inline: [/@testing-library/, /react-dom-18/] } },
+        },
+      },
+    ],
+  },
+});
