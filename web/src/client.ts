@@ -1,0 +1,39 @@
+import type { Values } from "./values.ts";
+
+/** As much of an EventSource as is used. */
+export interface EventSourceLike {
+  addEventListener(name: string, listener: (event: MessageEvent) => void): void;
+  close(): void;
+}
+
+/** How to reach a gateway. */
+export interface MarketClientOptions {
+  /** The gateway's base URL, `https://gateway.example`; the page's own origin without. */
+  url?: string | undefined;
+  /** The API token, for the request of each ticket; it is never part of a URL. */
+  token?: string | (() => string | null | undefined) | undefined;
+  /** Get a ticket elsewhere, from a backend that keeps the token. Throw a StreamError to say why not. */
+  ticket?: ((topics: string[], signal: AbortSignal) => Promise<string>) | undefined;
+  /** Seconds between two updates of one topic, 0 to 60; the gateway's own default without. */
+  interval?: number | undefined;
+  /** Another EventSource than the browser's. */
+  eventSource?: ((url: string) => EventSourceLike) | undefined;
+  fetch?: typeof fetch | undefined;
+  /** Log what happens to the connection, and events and flushes each 10 s. Tickets are left out. */
+  debug?: boolean | undefined;
+  /** From 0 to below 1. */
+  random?: (() => number) | undefined;
+}
+
+/** One stream of a gateway for all who watch something, opened while somebody does. */
+export interface MarketClient extends Values {
+  /** Want topics (`price:SPY`, `status:SPY`, `position:*`, `account`) until the returned function is called. */
+  watch(topics: readonly string[]): () => void;
+  /** Call `listener` at each event of a name (`price`, `trade`, `heartbeat`), when it arrives. */
+  on(name: string, listener: (data: unknown) => void): () => void;
+  /** Connect anew and at once: after signing in, or at a person's wish. */
+  reconnect(): void;
+  /** End the stream for good and forget every listener. */
+  close(): void;
+  debug: boolean;
+}
