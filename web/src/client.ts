@@ -1,3 +1,8 @@
+/** The client: everything of the package but React. */
+
+import { createClaims } from "./claims.ts";
+import { createConnection } from "./connection.ts";
+import { createStore } from "./store.ts";
 import type { Values } from "./values.ts";
 
 /** As much of an EventSource as is used. */
@@ -12,8 +17,11 @@ export interface MarketClientOptions {
   url?: string | undefined;
   /** The API token, for the request of each ticket; it is never part of a URL. */
   token?: string | (() => string | null | undefined) | undefined;
-  /** Get a ticket elsewhere, from a backend that keeps the token. Throw a StreamError to say why not. */
-  ticket?: ((topics: string[], signal: AbortSignal) => Promise<string>) | undefined;
+  /**
+   * Get a ticket elsewhere, from a backend that keeps the token. Throw a StreamError to say why not;
+   * return undefined where the stream is let in without one.
+   */
+  ticket?: ((topics: string[], signal: AbortSignal) => Promise<string | undefined>) | undefined;
   /** Seconds between two updates of one topic, 0 to 60; the gateway's own default without. */
   interval?: number | undefined;
   /** Another EventSource than the browser's. */
@@ -27,13 +35,60 @@ export interface MarketClientOptions {
 
 /** One stream of a gateway for all who watch something, opened while somebody does. */
 export interface MarketClient extends Values {
-  /** Want topics (`price:SPY`, `status:SPY`, `position:*`, `account`) until the returned function is called. */
+  /** Want topics (`price:SPY` `status:SPY` `position:*` `account`) until the returned function is called. */
   watch(topics: readonly string[]): () => void;
-  /** Call `listener` at each event of a name (`price`, `trade`, `heartbeat`), when it arrives. */
-  on(name: string, listener: (data: unknown) => void): () => void;
+  /** Call `listener` at each event of a name (`price` `trade` `heartbeat`), when it arrives. */
+  on(name: string, listener: (data: never) => void): () => void;
   /** Connect anew and at once: after signing in, or at a person's wish. */
   reconnect(): void;
-  /** End the stream for good and forget every listener. */
+  /** End the stream and forget who watches. */
   close(): void;
   debug: boolean;
+}
+
+const REPORT_MS = 10_000;
+
+/** Make a client. It opens nothing before something is watched, and works without a browser too. */
+export function createMarketClient(options: MarketClientOptions = {}): MarketClient {
+  const listeners = new Map<string, Set<(data: never) => void>>();
+  let counts = { events: 0, flushes: 0, flushMs: 0, since: 0 };
+
+  const store = createStore((ms) => {
+    counts.flushes++;
+    counts.flushMs += ms;
+  });
+  function log(...words: unknown[]) {
+    if (client.debug) console.debug("[tapecast]", ...words);
+  }
+  function told(name: string, data: unknown) {
+    counts.events++;
+    const now = Date.now();
+    if (now - counts.since > REPORT_MS) {
+      if (counts.since) log({ ...counts, seconds: (now - counts.since) / 1000 });
+      counts = { events: 0, flushes: 0, flushMs: 0, since: now };
+    }
+    for (const each of listeners.get(name) ?? []) each(data as never);
+  }
+  const connection = createConnection(options, store, told, log);
+  const claims = createClaims(connection.want);
+
+  const client: MarketClient = {
+    get: store.get,
+    subscribe: store.subscribe,
+    watch: claims.claim,
+    on(name, listener) {
+      const those = listeners.get(name) ?? new Set();
+      listeners.set(name, those.add(listener));
+      return () => those.delete(listener);
+    },
+    reconnect: connection.reconnect,
+    close() {
+      claims.clear();
+      connection.want([]);
+      listeners.clear();
+      store.clear();
+    },
+    debug: options.debug ?? false,
+  };
+  return client;
 }

@@ -1,0 +1,56 @@
+/** Values that are shown less often than they change. */
+
+import type { ValueOf, Values } from "./values.ts";
+
+/** Seconds between two changes of what is shown, 0 for every frame; `paused` for none. */
+export type Pace = number | "paused";
+
+export interface PacedValues extends Values {
+  setPace(pace: Pace): void;
+}
+
+/** Return values that change at a pace; the connection is always told at once. */
+export function paced(values: Values): PacedValues {
+  const shown = new Map<string, unknown>();
+  const listeners = new Map<string, Set<() => void>>();
+  let pace: Pace = 0;
+  let timer: ReturnType<typeof setInterval> | undefined;
+
+  function catchUp() {
+    shown.clear();
+    for (const each of new Set([...listeners.values()].flatMap((those) => [...those]))) each();
+  }
+  return {
+    get<Topic extends string>(topic: Topic) {
+      if (pace === 0 || topic === "connection") return values.get(topic);
+      if (!shown.has(topic)) {
+        const now = values.get(topic);
+        // Of what is new here the first value is waited for, also while paused.
+        if (now === undefined) return undefined;
+        shown.set(topic, now);
+      }
+      return shown.get(topic) as ValueOf<Topic>;
+    },
+    subscribe(topic, listener) {
+      const those = listeners.get(topic) ?? new Set();
+      listeners.set(topic, those.add(listener));
+      const unfollow = values.subscribe(topic, () => {
+        if (pace === 0 || topic === "connection" || !shown.has(topic)) listener();
+      });
+      return () => {
+        unfollow();
+        those.delete(listener);
+        if (!those.size && listeners.get(topic) === those) listeners.delete(topic);
+      };
+    },
+    setPace(next) {
+      if (next === pace) return;
+      clearInterval(timer);
+      // What is on the screen now is what stays there.
+      if (pace === 0) for (const topic of listeners.keys()) shown.set(topic, values.get(topic));
+      pace = next;
+      if (typeof next === "number" && next > 0) timer = setInterval(catchUp, next * 1000);
+      if (next !== "paused") catchUp();
+    },
+  };
+}

@@ -1,0 +1,60 @@
+/** The newest value of each topic, and who is told when it is replaced. */
+
+import { type Frames, frames } from "./frames.ts";
+import { isNewer } from "./topics.ts";
+import type { ValueOf, Values } from "./values.ts";
+
+export interface Store extends Values {
+  /** Replace a value; whoever follows it is told with the next frame. */
+  set(topic: string, value: unknown): void;
+  /** Replace an event's topic by it, unless what is there is as new: streams may overlap. */
+  take(topic: string, event: { event_id: string }): boolean;
+  frames: Frames;
+  clear(): void;
+}
+
+export function createStore(onFlush: (ms: number) => void = () => {}): Store {
+  const values = new Map<string, unknown>();
+  const listeners = new Map<string, Set<() => void>>();
+  const dirty = new Set<string>();
+  const clock = frames(flush);
+
+  function flush() {
+    const begun = performance.now();
+    // A listener of many topics is called once.
+    const due = new Set<() => void>();
+    for (const topic of dirty) for (const each of listeners.get(topic) ?? []) due.add(each);
+    dirty.clear();
+    for (const each of due) each();
+    onFlush(performance.now() - begun);
+  }
+  function set(topic: string, value: unknown) {
+    values.set(topic, value);
+    dirty.add(topic);
+    clock.request();
+  }
+  return {
+    get: <Topic extends string>(topic: Topic) => values.get(topic) as ValueOf<Topic> | undefined,
+    set,
+    take(topic, event) {
+      const old = values.get(topic) as { event_id: string } | undefined;
+      if (old !== undefined && !isNewer(event.event_id, old.event_id)) return false;
+      set(topic, event);
+      return true;
+    },
+    subscribe(topic, listener) {
+      const those = listeners.get(topic) ?? new Set();
+      listeners.set(topic, those.add(listener));
+      return () => {
+        those.delete(listener);
+        if (!those.size && listeners.get(topic) === those) listeners.delete(topic);
+      };
+    },
+    frames: clock,
+    clear() {
+      clock.cancel();
+      listeners.clear();
+      dirty.clear();
+    },
+  };
+}
