@@ -18,6 +18,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: "react-18",
+          setupFiles: ["test/react-18.ts"],
           server: { deps: { inline: [/@testing-library/, /react-dom-18/] } },
         },
       },
