@@ -14,52 +14,46 @@ export interface Claims {
  * and long after a release, so that whoever comes back at once changes nothing.
  */
 export function createClaims(changed: (topics: string[]) => void): Claims {
-  const claims = new Map<string, { count: number; releasedAt: number }>();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let due = 0;
-  let told = "";
+  let counts = new Map<string, number>();
+  const timers = new Set<ReturnType<typeof setTimeout>>();
+  let gathering = false;
 
-  function settle() {
-    timer = undefined;
-    for (const [topic, { count, releasedAt }] of claims) {
-      if (count > 0) continue;
-      const ms = releasedAt + LINGER_MS - Date.now();
-      if (ms > 0) later(ms);
-      else claims.delete(topic);
-    }
-    const topics = [...claims.keys()].sort();
-    if (topics.join() === told) return;
-    told = topics.join();
-    changed(topics);
+  function later(ms: number, then: () => void) {
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      then();
+    }, ms);
+    timers.add(timer);
   }
-  function later(ms: number) {
-    if (timer !== undefined && due <= Date.now() + ms) return;
-    clearTimeout(timer);
-    due = Date.now() + ms;
-    timer = setTimeout(settle, ms);
+  function gather() {
+    gathering = false;
+    changed([...counts.keys()].sort());
+  }
+  function count(those: Map<string, number>, topics: readonly string[], by: number) {
+    for (const topic of topics) {
+      const left = (those.get(topic) ?? 0) + by;
+      if (left) those.set(topic, left);
+      else those.delete(topic);
+    }
+    if (!gathering) later(GATHER_MS, gather);
+    gathering = true;
   }
   return {
     claim(topics) {
-      const held = topics.map((topic) => {
-        const claim = claims.get(topic) ?? { count: 0, releasedAt: 0 };
-        claims.set(topic, claim);
-        claim.count++;
-        return claim;
-      });
-      later(GATHER_MS);
+      const those = counts;
+      let held = topics;
+      count(those, held, 1);
       return () => {
-        for (const claim of held.splice(0)) {
-          claim.count--;
-          claim.releasedAt = Date.now();
-        }
-        later(LINGER_MS);
+        const released = held;
+        held = [];
+        later(LINGER_MS, () => count(those, released, -1));
       };
     },
     clear() {
-      clearTimeout(timer);
-      timer = undefined;
-      claims.clear();
-      told = "";
+      for (const timer of timers) clearTimeout(timer);
+      timers.clear();
+      gathering = false;
+      counts = new Map();
     },
   };
 }

@@ -2,6 +2,7 @@
 
 import { createClaims } from "./claims.ts";
 import { createConnection } from "./connection.ts";
+import { createListeners } from "./listeners.ts";
 import { createStore } from "./store.ts";
 import type { Values } from "./values.ts";
 
@@ -27,7 +28,7 @@ export interface MarketClientOptions {
   /** Another EventSource than the browser's. */
   eventSource?: ((url: string) => EventSourceLike) | undefined;
   fetch?: typeof fetch | undefined;
-  /** Log what happens to the connection, and events and flushes each 10 s. Tickets are left out. */
+  /** Log what happens to the connection; tickets are left out. */
   debug?: boolean | undefined;
   /** From 0 to below 1. */
   random?: (() => number) | undefined;
@@ -46,28 +47,15 @@ export interface MarketClient extends Values {
   debug: boolean;
 }
 
-const REPORT_MS = 10_000;
-
 /** Make a client. It opens nothing before something is watched, and works without a browser too. */
 export function createMarketClient(options: MarketClientOptions = {}): MarketClient {
-  const listeners = new Map<string, Set<(data: never) => void>>();
-  let counts = { events: 0, flushes: 0, flushMs: 0, since: 0 };
-
-  const store = createStore((ms) => {
-    counts.flushes++;
-    counts.flushMs += ms;
-  });
+  const listeners = createListeners<(data: never) => void>();
+  const store = createStore();
   function log(...words: unknown[]) {
     if (client.debug) console.debug("[tapecast]", ...words);
   }
   function told(name: string, data: unknown) {
-    counts.events++;
-    const now = Date.now();
-    if (now - counts.since > REPORT_MS) {
-      if (counts.since) log({ ...counts, seconds: (now - counts.since) / 1000 });
-      counts = { events: 0, flushes: 0, flushMs: 0, since: now };
-    }
-    for (const each of listeners.get(name) ?? []) each(data as never);
+    for (const each of listeners.of(name)) each(data as never);
   }
   const connection = createConnection(options, store, told, log);
   const claims = createClaims(connection.want);
@@ -76,11 +64,7 @@ export function createMarketClient(options: MarketClientOptions = {}): MarketCli
     get: store.get,
     subscribe: store.subscribe,
     watch: claims.claim,
-    on(name, listener) {
-      const those = listeners.get(name) ?? new Set();
-      listeners.set(name, those.add(listener));
-      return () => those.delete(listener);
-    },
+    on: listeners.add,
     reconnect: connection.reconnect,
     close() {
       claims.clear();

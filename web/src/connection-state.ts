@@ -51,7 +51,6 @@ export interface Connection extends Indicator {
 export type StreamErrorCode =
   | "network"
   | "timeout"
-  | "silent"
   | "unavailable"
   | "sign-in"
   | "limit"
@@ -68,7 +67,7 @@ export class StreamError extends Error {
   constructor(code: StreamErrorCode, message: string, retryMs?: number) {
     super(message);
     this.code = code;
-    this.retryable = code !== "sign-in" && code !== "refused" && code !== "symbol";
+    this.retryable = !["sign-in", "refused", "symbol"].includes(code);
     this.retryMs = retryMs;
   }
 }

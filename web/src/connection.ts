@@ -2,12 +2,12 @@
 
 import { backoff } from "./backoff.ts";
 import { followBrowser } from "./browser.ts";
-import { changeTopics } from "./change.ts";
 import type { MarketClientOptions } from "./client.ts";
 import { type Connection, StreamError } from "./connection-state.ts";
 import type { Bye, Feed, Heartbeat, Hello, Position } from "./events.ts";
-import { connectionIndicator, LATE_BEATS } from "./indicator.ts";
+import { connectionIndicator, indicator, isSilent, LATE_BEATS } from "./indicator.ts";
 import { type Link, openLink } from "./link.ts";
+import { changeTopics } from "./requests.ts";
 import type { Store } from "./store.ts";
 import { NO_SLOT, takeSlot } from "./tab-slot.ts";
 
@@ -18,7 +18,7 @@ const NO_SLOT_RETRY_MS = 3000;
 
 export interface StreamConnection {
   /** Have the stream bring just these topics; none ends it. */
-  want(topics: readonly string[]): void;
+  want(topics: string[]): void;
   reconnect(): void;
 }
 
@@ -43,27 +43,17 @@ export function createConnection(
   let retry: ReturnType<typeof setTimeout> | undefined;
   let tick: ReturnType<typeof setInterval> | undefined;
   let unfollow: (() => void) | undefined;
-  let slot: (() => void) | null = null;
+  let slot: (() => void) | undefined;
   let feed: Feed | null = null;
-  let denied: string[] = [];
+  let denied: readonly string[] = [];
   let cursor = "";
   let shown: Connection | undefined;
 
-  const online = () => globalThis.navigator?.onLine !== false;
-
   function publish() {
-    const ready = current?.ready === true;
-    const transport = {
-      watching: wanted.length > 0,
-      online: online(),
-      ready,
-      silentMs: current ? Date.now() - current.heardAt : 0,
-      heartbeatMs: current?.heartbeatMs ?? 0,
-      error,
-    };
+    const now = Date.now();
     const fresh: Connection = {
-      ...connectionIndicator(transport, feed),
-      connected: ready && transport.silentMs <= transport.heartbeatMs * SILENT_BEATS,
+      ...(wanted.length ? connectionIndicator(current, error, feed, now) : indicator("idle")),
+      connected: !!current?.ready && !isSilent(current, now, LATE_BEATS),
       error,
       attempt,
       retryAt,
@@ -73,17 +63,18 @@ export function createConnection(
     };
     const keys = Object.keys(fresh) as (keyof Connection)[];
     if (keys.every((key) => shown?.[key] === fresh[key])) return;
-    if (shown?.state !== fresh.state) log(fresh.label, fresh.detail ?? "");
+    log(fresh.label, fresh.detail, fresh.attempt);
     shown = fresh;
     store.set("connection", fresh);
   }
 
-  function want(topics: readonly string[]) {
-    wanted = [...topics];
+  function want(topics: string[]) {
+    if (topics.join() === wanted.join()) return;
+    wanted = topics;
     blocked = false;
-    if (wanted.length > 0 && unfollow === undefined) begin();
-    if (wanted.length === 0) end();
-    else sync();
+    if (!wanted.length) end();
+    else if (!unfollow) begin();
+    sync();
     publish();
   }
   function begin() {
@@ -110,24 +101,20 @@ export function createConnection(
     current?.close();
     next?.close();
     current = next = null;
-    clearTimeout(retry);
-    retryAt = null;
+    unplan();
     slot?.();
-    slot = null;
+    slot = undefined;
   }
 
   /** Make the stream what is wanted, by the smallest step. */
   function sync() {
-    if (blocked || next || changing || retryAt !== null || wanted.length === 0) return;
-    if (current === null) {
-      current = open();
-      return;
-    }
+    if (blocked || next || changing || retryAt !== null || !wanted.length) return;
+    current ??= open();
     if (!current.ready) return;
     const { topics } = current;
     const add = wanted.filter((topic) => !topics.has(topic));
     const remove = [...topics].filter((topic) => !wanted.includes(topic));
-    if (add.length + remove.length > 0) change(current, add, remove);
+    if (add.length + remove.length) change(current, add, remove);
   }
   async function change(link: Link, add: string[], remove: string[]) {
     changing = true;
@@ -137,16 +124,15 @@ export function createConnection(
     // What could not be removed does no harm and goes with the stream.
     for (const topic of changed ? remove : add) link.topics.delete(topic);
     if (changed || link !== current) sync();
-    else if (add.length > 0) next = open();
+    else if (add.length) next = open();
   }
   function open(): Link {
-    log("opens a stream of", wanted.length, "topics");
     return openLink(options, wanted, cursor, claimSlot, { received, ended });
   }
   async function claimSlot() {
     if (options.eventSource || slot) return;
     const found = await takeSlot(options.url ?? "");
-    if (found === null) throw new StreamError("limit", NO_SLOT, NO_SLOT_RETRY_MS);
+    if (!found) throw new StreamError("limit", NO_SLOT, NO_SLOT_RETRY_MS);
     if (slot || (!current && !next)) found();
     else slot = found;
   }
@@ -157,18 +143,20 @@ export function createConnection(
     error = why;
     blocked = !why.retryable;
     attempt++;
-    log("lost:", why.message);
-    if (!blocked) again(why.retryMs ?? backoff(attempt, options.random ?? Math.random));
+    unplan();
+    if (!blocked) {
+      const ms = why.retryMs ?? backoff(attempt, options.random ?? Math.random);
+      retryAt = Date.now() + ms;
+      retry = setTimeout(retryNow, ms);
+    }
     publish();
   }
-  function again(ms: number) {
-    clearTimeout(retry);
-    retryAt = Date.now() + ms;
-    retry = setTimeout(retryNow, ms);
-  }
-  function retryNow() {
+  function unplan() {
     clearTimeout(retry);
     retryAt = null;
+  }
+  function retryNow() {
+    unplan();
     sync();
     publish();
   }
@@ -184,10 +172,8 @@ export function createConnection(
   }
   /** A device that slept has been silent, too: the clock on the wall tells. */
   function watch(beats: number) {
-    if (current?.ready && Date.now() - current.heardAt > current.heartbeatMs * beats) {
-      current.close();
-      ended(current, new StreamError("silent", "nothing was heard from the gateway", 0));
-    }
+    if (current?.ready && isSilent(current, Date.now(), beats))
+      current.end(new StreamError("timeout", "the gateway fell silent", 0));
     publish();
   }
 
@@ -203,18 +189,18 @@ export function createConnection(
     else if (name === "ready") ready(link);
     else if (name === "bye") {
       const { reason, retry_ms }: Bye = data;
-      link.close();
-      const words = reason === "busy" ? "the gateway has no room for one stream more" : reason;
-      ended(link, new StreamError(reason === "busy" ? "limit" : "network", words, retry_ms));
-    } else if (!take(link, name, data)) return;
-    else return told(name, data);
+      const code = reason === "busy" ? "limit" : "network";
+      link.end(new StreamError(code, `the gateway says: ${reason}`, retry_ms));
+    } else {
+      if (take(link, name, data)) told(name, data);
+      return;
+    }
     told(name, data);
     publish();
   }
   function beat({ feed_state: state, session, lag_ms }: Heartbeat) {
     attempt = 0;
-    if (feed && (feed.state !== state || feed.session !== session || feed.lag_ms !== lag_ms))
-      feed = { ...feed, state, session, lag_ms };
+    if (feed) feed = { ...feed, state, session, lag_ms };
   }
   function ready(link: Link) {
     link.ready = true;
@@ -224,21 +210,23 @@ export function createConnection(
       current = next;
       next = null;
     }
-    if (link.topics.has("position:*")) setOpen([...link.positions]);
+    if (link.topics.has("position:*")) setOpen(link);
     sync();
   }
   function take(link: Link, name: string, data: { event_id: string; symbol?: string }): boolean {
     const newer = store.take(data.symbol ? `${name}:${data.symbol}` : name, data);
     if (name === "position") {
       const { symbol, removed } = data as Position;
-      link.positions[removed ? "delete" : "add"](symbol);
-      if (link.ready) setOpen([...link.positions]);
+      const { positions } = link;
+      const moved = removed
+        ? positions.delete(symbol)
+        : positions.size < positions.add(symbol).size;
+      if (moved && link.ready) setOpen(link);
     }
     return newer;
   }
-  function setOpen(symbols: string[]) {
-    symbols.sort();
-    if (store.get("positions")?.join() !== symbols.join()) store.set("positions", symbols);
+  function setOpen(link: Link) {
+    store.set("positions", [...link.positions].sort());
   }
 
   return { want, reconnect };

@@ -12,27 +12,28 @@ export interface Frames {
 
 /** A hidden page has no frames at all, so a timer stands in for them. */
 export function frames(flush: () => void): Frames {
-  let frame = 0;
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let forget: (() => void) | undefined;
 
   function cancel() {
-    if (frame) cancelAnimationFrame(frame);
-    clearTimeout(timer);
-    frame = 0;
-    timer = undefined;
+    forget?.();
+    forget = undefined;
   }
   function run() {
-    cancel();
+    forget = undefined;
     flush();
   }
   function request() {
-    if (frame || timer !== undefined) return;
-    if (typeof requestAnimationFrame === "function" && !globalThis.document?.hidden)
-      frame = requestAnimationFrame(run);
-    else timer = setTimeout(run, HIDDEN_MS);
+    if (forget) return;
+    if (globalThis.document?.hidden === false) {
+      const frame = requestAnimationFrame(run);
+      forget = () => cancelAnimationFrame(frame);
+    } else {
+      const timer = setTimeout(run, HIDDEN_MS);
+      forget = () => clearTimeout(timer);
+    }
   }
   function visibility() {
-    if (!frame && timer === undefined) return;
+    if (!forget) return;
     cancel();
     if (document.hidden) request();
     else flush();

@@ -2,6 +2,7 @@
 
 import type { Connection, ConnectionState, Indicator, StreamError } from "./connection-state.ts";
 import type { Feed, SymbolStatus } from "./events.ts";
+import type { Link } from "./link.ts";
 
 /** After so many heartbeats of silence the newest price may not be the newest. */
 export const LATE_BEATS = 1.5;
@@ -9,44 +10,44 @@ const DELAYED_MS = 60_000;
 
 const LABELS: Partial<Record<ConnectionState, string>> = {
   live: "LIVE",
+  connecting: "Connecting...",
   "sign-in": "Sign-in needed",
 };
 
-export function indicator(state: ConnectionState, detail: string | null = null): Indicator {
-  const label = LABELS[state] ?? `${state[0]?.toUpperCase()}${state.slice(1)}`;
-  return { state, label: state === "connecting" ? "Connecting..." : label, detail };
-}
+export const indicator = (state: ConnectionState, detail: string | null = null): Indicator => ({
+  state,
+  label: LABELS[state] ?? state.replace(/./, (first) => first.toUpperCase()),
+  detail,
+});
 
-/** The transport, as the connection knows it. `silentMs`: nothing was heard for so long. */
-export interface Transport {
-  watching: boolean;
-  online: boolean;
-  ready: boolean;
-  silentMs: number;
-  heartbeatMs: number;
-  error: StreamError | null;
-}
+type Heard = Pick<Link, "ready" | "heardAt" | "heartbeatMs">;
 
-/** Return the indicator of the whole: the transport first, then the data. */
-export function connectionIndicator(transport: Transport, feed: Feed | null): Indicator {
-  const { error, silentMs } = transport;
-  if (!transport.watching) return indicator("idle");
-  if (!transport.ready) {
-    if (!transport.online) return indicator("offline", "this device has no network");
-    const blocked = error && ["sign-in", "limit", "refused"].includes(error.code);
-    return indicator(blocked ? (error.code as ConnectionState) : "connecting", error?.message);
+export const isSilent = (link: Heard, now: number, beats: number): boolean =>
+  now - link.heardAt > link.heartbeatMs * beats;
+
+/** Return the indicator of what is watched: the transport first, then the data. `now` is unix ms. */
+export function connectionIndicator(
+  link: Heard | null,
+  error: StreamError | null,
+  feed: Feed | null,
+  now: number,
+): Indicator {
+  if (!link?.ready) {
+    if (globalThis.navigator?.onLine === false)
+      return indicator("offline", "this device has no network");
+    const { code, message } = error ?? {};
+    return code === "sign-in" || code === "limit" || code === "refused"
+      ? indicator(code, message)
+      : indicator("connecting", message);
   }
-  if (silentMs > transport.heartbeatMs * LATE_BEATS)
-    return indicator(
-      "stale",
-      `nothing heard from the gateway for ${Math.round(silentMs / 1000)} s`,
-    );
-  if (feed === null || feed.state === "connecting")
-    return indicator("connecting", "the gateway's feed is connecting");
-  if (feed.state !== "live") return indicator("stale", feed.reason);
-  if (feed.session === "closed") return indicator("closed", "the market is closed");
-  if ((feed.lag_ms ?? 0) > DELAYED_MS)
-    return indicator("delayed", `by ${Math.round((feed.lag_ms ?? 0) / 60_000)} min`);
+  if (isSilent(link, now, LATE_BEATS))
+    return indicator("stale", `nothing heard for ${Math.round((now - link.heardAt) / 1000)} s`);
+  const { state, reason, session, lag_ms } = feed ?? {};
+  if (state !== "live")
+    return indicator(!state || state === "connecting" ? "connecting" : "stale", reason);
+  if (session === "closed") return indicator("closed");
+  if (lag_ms && lag_ms > DELAYED_MS)
+    return indicator("delayed", `by ${Math.round(lag_ms / 60_000)} min`);
   return indicator("live");
 }
 

@@ -2,14 +2,12 @@
 
 import type { EventSourceLike, MarketClientOptions } from "./client.ts";
 import { StreamError } from "./connection-state.ts";
-import { ticketFor } from "./ticket.ts";
+import { ticketFor } from "./requests.ts";
 
 const CONNECT_MS = 10_000;
 
-const NAMES = [
-  ..."hello ready heartbeat feed bye gap price status position account orders news".split(" "),
-  ..."trade correction cancel quote book bar.1Min bar.5Min bar.1Day".split(" "),
-];
+const NAMES =
+  "hello ready heartbeat feed bye gap price status position account orders news trade correction cancel quote book bar.1Min bar.5Min bar.1Day";
 
 export interface Link {
   readonly topics: Set<string>;
@@ -21,11 +19,13 @@ export interface Link {
   /** When it was last heard, unix ms. */
   heardAt: number;
   close(): void;
+  /** Close it, and have that told. */
+  end(error: StreamError): void;
 }
 
 export interface LinkEvents {
   received(link: Link, name: string, data: never, cursor: string): void;
-  /** It has ended by itself, and is closed. */
+  /** It has ended, and not because it was closed. */
   ended(link: Link, error: StreamError): void;
 }
 
@@ -44,8 +44,8 @@ export function openLink(
       end(
         new StreamError(
           "timeout",
-          "the gateway did not answer within 10 s: it may be away, or this browser's six " +
-            "HTTP/1.1 connections to it are in use by other tabs",
+          "no answer for 10 s: other tabs hold all of this browser's six HTTP/1.1 connections to the " +
+            "gateway, or it is away",
         ),
       ),
     CONNECT_MS,
@@ -58,6 +58,7 @@ export function openLink(
     heartbeatMs: CONNECT_MS,
     heardAt: Date.now(),
     close,
+    end,
   };
 
   function close() {
@@ -78,15 +79,15 @@ export function openLink(
     if (options.interval !== undefined) query.set("interval", `${options.interval}`);
     if (cursor) query.set("last_event_id", cursor);
     if (ticket) query.set("ticket", ticket);
-    source = (options.eventSource ?? ((url) => new EventSource(url)))(
-      `${options.url ?? ""}/api/stream?${query}`,
-    );
-    for (const name of NAMES) source.addEventListener(name, (event) => receive(name, event));
+    const url = `${options.url ?? ""}/api/stream?${query}`;
+    source = options.eventSource?.(url) ?? new EventSource(url);
+    for (const name of NAMES.split(" "))
+      source.addEventListener(name, (event) => receive(name, event));
     source.addEventListener("error", () =>
       end(
         new StreamError(
           "network",
-          link.id ? "the connection was lost" : "the gateway did not open a stream",
+          link.id ? "the connection was lost" : "the gateway opens no stream",
         ),
       ),
     );
@@ -107,7 +108,7 @@ export function openLink(
     end(
       error instanceof StreamError
         ? error
-        : new StreamError("network", `the gateway cannot be reached: ${(error as Error).message}`),
+        : new StreamError("network", `no way to the gateway: ${(error as Error).message}`),
     ),
   );
   return link;

@@ -1,5 +1,6 @@
 /** Values that are shown less often than they change. */
 
+import { createListeners } from "./listeners.ts";
 import type { ValueOf, Values } from "./values.ts";
 
 /** Seconds between two changes of what is shown, 0 for every frame; `paused` for none. */
@@ -12,13 +13,15 @@ export interface PacedValues extends Values {
 /** Return values that change at a pace; the connection is always told at once. */
 export function paced(values: Values): PacedValues {
   const shown = new Map<string, unknown>();
-  const listeners = new Map<string, Set<() => void>>();
+  const listeners = createListeners<() => void>();
   let pace: Pace = 0;
   let timer: ReturnType<typeof setInterval> | undefined;
 
   function catchUp() {
     shown.clear();
-    for (const each of new Set([...listeners.values()].flatMap((those) => [...those]))) each();
+    const due = new Set<() => void>();
+    for (const topic of listeners.names()) for (const each of listeners.of(topic)) due.add(each);
+    for (const each of due) each();
   }
   return {
     get<Topic extends string>(topic: Topic) {
@@ -32,22 +35,20 @@ export function paced(values: Values): PacedValues {
       return shown.get(topic) as ValueOf<Topic>;
     },
     subscribe(topic, listener) {
-      const those = listeners.get(topic) ?? new Set();
-      listeners.set(topic, those.add(listener));
+      const forget = listeners.add(topic, listener);
       const unfollow = values.subscribe(topic, () => {
         if (pace === 0 || topic === "connection" || !shown.has(topic)) listener();
       });
       return () => {
         unfollow();
-        those.delete(listener);
-        if (!those.size && listeners.get(topic) === those) listeners.delete(topic);
+        forget();
       };
     },
     setPace(next) {
       if (next === pace) return;
       clearInterval(timer);
       // What is on the screen now is what stays there.
-      if (pace === 0) for (const topic of listeners.keys()) shown.set(topic, values.get(topic));
+      if (pace === 0) for (const topic of listeners.names()) shown.set(topic, values.get(topic));
       pace = next;
       if (typeof next === "number" && next > 0) timer = setInterval(catchUp, next * 1000);
       if (next !== "paused") catchUp();

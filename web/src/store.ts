@@ -1,6 +1,7 @@
 /** The newest value of each topic, and who is told when it is replaced. */
 
 import { type Frames, frames } from "./frames.ts";
+import { createListeners } from "./listeners.ts";
 import { isNewer } from "./topics.ts";
 import type { ValueOf, Values } from "./values.ts";
 
@@ -13,20 +14,18 @@ export interface Store extends Values {
   clear(): void;
 }
 
-export function createStore(onFlush: (ms: number) => void = () => {}): Store {
+export function createStore(): Store {
   const values = new Map<string, unknown>();
-  const listeners = new Map<string, Set<() => void>>();
+  const listeners = createListeners<() => void>();
   const dirty = new Set<string>();
   const clock = frames(flush);
 
   function flush() {
-    const begun = performance.now();
     // A listener of many topics is called once.
     const due = new Set<() => void>();
-    for (const topic of dirty) for (const each of listeners.get(topic) ?? []) due.add(each);
+    for (const topic of dirty) for (const each of listeners.of(topic)) due.add(each);
     dirty.clear();
     for (const each of due) each();
-    onFlush(performance.now() - begun);
   }
   function set(topic: string, value: unknown) {
     values.set(topic, value);
@@ -42,14 +41,7 @@ export function createStore(onFlush: (ms: number) => void = () => {}): Store {
       set(topic, event);
       return true;
     },
-    subscribe(topic, listener) {
-      const those = listeners.get(topic) ?? new Set();
-      listeners.set(topic, those.add(listener));
-      return () => {
-        those.delete(listener);
-        if (!those.size && listeners.get(topic) === those) listeners.delete(topic);
-      };
-    },
+    subscribe: listeners.add,
     frames: clock,
     clear() {
       clock.cancel();

@@ -15,7 +15,7 @@ export const priceTopics = (symbols: readonly string[]): string[] =>
 
 /** Tell whether an id `<epoch>-<seq>` comes after another. */
 export function isNewer(id: string, than: string): boolean {
-  const [epoch = 0, seq = 0] = id.split("-").map(Number);
-  const [thanEpoch = 0, thanSeq = 0] = than.split("-").map(Number);
-  return epoch === thanEpoch ? seq > thanSeq : epoch > thanEpoch;
+  const [epoch, seq] = id.split("-") as [string, string];
+  const [thanEpoch, thanSeq] = than.split("-") as [string, string];
+  return (+epoch - +thanEpoch || +seq - +thanSeq) > 0;
 }

@@ -4,20 +4,9 @@ import { useEffect, useMemo, useSyncExternalStore } from "react";
 import type { ValueOf, Values } from "../values.ts";
 import { useClient, useValues } from "./context.ts";
 
-const NOTHING = () => undefined;
-
 /** Return a topic's value as shown. It watches nothing: see `useWatch`. */
-export function useValue<Topic extends string>(topic: Topic): ValueOf<Topic> | undefined {
-  const values = useValues();
-  const source = useMemo(
-    () => ({
-      subscribe: (listener: () => void) => values.subscribe(topic, listener),
-      get: () => values.get(topic),
-    }),
-    [values, topic],
-  );
-  return useSyncExternalStore(source.subscribe, source.get, NOTHING);
-}
+export const useValue = <Topic extends string>(topic: Topic): ValueOf<Topic> | undefined =>
+  useEach<ValueOf<Topic>>(topic)[0];
 
 /**
  * Return the values of several topics that there are: the same array until one is replaced.

@@ -1,0 +1,68 @@
+/** What is asked of a gateway beside its stream. */
+
+import type { MarketClientOptions } from "./client.ts";
+import { StreamError } from "./connection-state.ts";
+
+const CHANGE_MS = 10_000;
+
+function ask(
+  { url = "", fetch: send = fetch }: MarketClientOptions,
+  path: string,
+  method: string,
+  body: object,
+  signal: AbortSignal,
+  token?: string | null,
+): Promise<Response> {
+  return send(`${url}/api/stream/${path}`, {
+    method,
+    headers: {
+      "Content-Type": "application/json",
+      ...(token && { Authorization: `Bearer ${token}` }),
+    },
+    body: JSON.stringify(body),
+    signal,
+  });
+}
+
+/**
+ * Return the ticket that lets one EventSource in, since it cannot send headers; undefined where it is
+ * let in without: no token, and Redis, which keeps tickets, is away.
+ */
+export async function ticketFor(
+  options: MarketClientOptions,
+  topics: string[],
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  if (options.ticket) return options.ticket(topics, signal);
+  const token = typeof options.token === "function" ? options.token() : options.token;
+  const answer = await ask(options, "ticket", "POST", { topics }, signal, token);
+  const { status } = answer;
+  const told = await answer.json().catch(() => null);
+  if (answer.ok) return told.ticket;
+  if (status === 503 && !token) return undefined;
+  throw new StreamError(
+    status === 401 || status === 403
+      ? "sign-in"
+      : status === 429
+        ? "limit"
+        : status < 500
+          ? "refused"
+          : "unavailable",
+    told?.error?.message ?? `the gateway answers ${status}`,
+    1000 * Number(answer.headers.get("retry-after")) || undefined,
+  );
+}
+
+/** Give a stream other topics, and tell whether that was done; else another one has to be opened. */
+export async function changeTopics(
+  options: MarketClientOptions,
+  streamId: string,
+  add: string[],
+  remove: string[],
+): Promise<boolean> {
+  const signal = AbortSignal.timeout(CHANGE_MS);
+  const ticket = await ticketFor(options, add.length ? add : remove, signal);
+  const body = { add, remove, interval: options.interval };
+  const query = ticket ? `?ticket=${ticket}` : "";
+  return (await ask(options, streamId + query, "PATCH", body, signal)).ok;
+}
