@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import fill, first_viewer, ingest, latency
+from bench import fill, first_viewer, ingest, latency, page
 from bench.fanout import command as fanout
 
 MEASUREMENTS = {
@@ -10,6 +10,7 @@ MEASUREMENTS = {
     "first_viewer": first_viewer.main,
     "fill": fill.main,
     "ingest": ingest.main,
+    "page": page.main,
     "fanout": fanout.main,
 }
 

@@ -1,33 +1,20 @@
 """What an ingest writes to Redis, without an ingest."""
 
 import json
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from shared import ingest_status, keys, message, rfc3339
+from bench.ingest_report import healthy
+from shared import ingest_status, keys, message
 from shared.event_id import EventId
-from shared.ingest_status import FeedState, IngestStatus, TapeCounts
+from shared.ingest_status import FeedState
 from shared.redis_source import RedisSource
 from shared.topics import ORDERED, kind_of, price_topic
-
-NOTHING_YET = TapeCounts(
-    frames=0,
-    ticks=0,
-    ineligible=0,
-    late=0,
-    quarantined=0,
-    corrected=0,
-    cancelled=0,
-    malformed=0,
-    unsubscribed=0,
-    unknown_conditions={},
-    unknown_messages={},
-)
 
 
 class IngestStub:
@@ -84,33 +71,11 @@ class IngestStub:
     ) -> None:
         """Report as a leading ingest does."""
         event_id = EventId(epoch, seq)
-        now = rfc3339.from_unix(time.time())
-        given: dict[str, Any] = {
-            "event_id": str(event_id),
-            "ingest_id": "stub",
-            "alpaca_connected": state == "live",
-            "state": state,
-            "reason": None,
-            "since": now,
-            "feed": "iex",
-            "session": "regular",
-            "next_open": None,
-            "next_close": None,
-            "lag_ms": 3.5,
-            "active_symbols": ["IBM", "SPY"],
-            "over_limit": [],
-            "rejected": [],
-            "alarms": [],
-            "streams": [],
-            "tape": NOTHING_YET,
-            "published": seq,
-            "conflated": 0,
-            "lost": 0,
-            "reconnects": 0,
-            "started": now,
-            **fields,
-        }
-        body = ingest_status.encode(IngestStatus(**given))
+        told = replace(
+            healthy(event_id, ["IBM", "SPY"]),
+            **{"state": state, "alpaca_connected": state == "live", "lag_ms": 3.5, **fields},
+        )
+        body = ingest_status.encode(told)
         await self.client.set(keys.INGEST_STATUS, body, px=keys.INGEST_STATUS_MILLISECONDS)
         await self.client.publish(keys.INGEST_STATUS, message.pack(event_id, body))
 

@@ -1,0 +1,170 @@
+"""The page in a real Chromium: frames a second, and its heap, while every symbol ticks.
+
+Valkey, gateway and browser are processes, the publisher is this one; all share the machine. Beside
+the page stands an empty one in the same browser: more frames than that nobody gets here.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from redis.asyncio import Redis
+
+from bench.fanout.publisher import RedisPublisher, publish_evenly
+from bench.fanout.workload import Tape, symbols
+from bench.ingest_report import reporting
+from bench.percentiles import percentile
+from bench.programs import free_port, program, ready
+from shared.valkey_server import ValkeyServer
+
+DRIVER = Path(__file__).parent / "page_frames.mjs"
+WARM_UP_SECONDS = 3.0
+LIMIT_SECONDS = 60.0
+FRAMES = 55.0
+"""A second, at least, in the median window."""
+
+GROWTH = 0.05
+"""Of the heap, from the first third of the run to the last, at most."""
+
+
+@dataclass
+class Measured:
+    """``frames`` are of windows of a second, ``heap`` is (seconds, bytes) after a collection."""
+
+    empty: float = 0.0
+    frames: list[float] = field(default_factory=list)
+    longest: list[float] = field(default_factory=list)
+    longs: int = 0
+    heap: list[tuple[float, int]] = field(default_factory=list)
+    nodes: list[int] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    """Symbols whose newest price is not the one that is shown in the end."""
+
+    @property
+    def growth(self) -> float:
+        """The heap's median in the last third of the run by that in the first, minus one."""
+        sizes = [size for _, size in self.heap]
+        third = max(1, len(sizes) // 3)
+        return statistics.median(sizes[-third:]) / statistics.median(sizes[:third]) - 1
+
+    def take(self, told: Mapping[str, Any]) -> None:
+        """Note a line of the driver."""
+        match told["kind"]:
+            case "empty":
+                self.empty = told["frames"]
+            case "window":
+                self.frames.append(told["frames"])
+                self.longest.append(told["longest"])
+                self.longs += told["longs"]
+            case "heap":
+                self.heap.append((told["at"], told["bytes"]))
+                self.nodes.append(told["nodes"])
+
+
+async def measure(count: int, rate: float, seconds: float, *, chromium: str) -> Measured:
+    """Show ``count`` symbols that tick ``rate`` times a second each, for so many seconds."""
+    measured, traded, port = Measured(), symbols(count), free_port()
+    tape = Tape(traded, time.time_ns)
+    async with AsyncExitStack() as parts:
+        valkey = await parts.enter_async_context(ValkeyServer())
+        redis = await parts.enter_async_context(Redis.from_url(valkey.url))
+        await parts.enter_async_context(reporting(redis, traded))
+        await parts.enter_async_context(program("gateway", REDIS_URL=valkey.url, PORT=str(port)))
+        await ready(f"http://127.0.0.1:{port}")
+        publisher = RedisPublisher(redis)
+        await publisher.store(tape.one_of_each())
+        url = f"http://127.0.0.1:{port}/?symbols={','.join(traded)}&interval=0"
+        driver = await asyncio.create_subprocess_exec(
+            "node",
+            str(DRIVER),
+            url,
+            str(seconds),
+            str(max(2.0, seconds / 20)),
+            env={**os.environ, "CHROMIUM": chromium},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert driver.stdin is not None
+        assert driver.stdout is not None
+        ticking: asyncio.Task[None] | None = None
+        async with asyncio.timeout(seconds + LIMIT_SECONDS), asyncio.TaskGroup() as tasks:
+            async for line in driver.stdout:
+                told = json.loads(line)
+                measured.take(told)
+                if told["kind"] == "empty":
+                    lasting = seconds + LIMIT_SECONDS
+                    ticking = tasks.create_task(
+                        publish_evenly(tape, publisher, rate * count, lasting)
+                    )
+                elif told["kind"] == "end":
+                    assert ticking is not None
+                    ticking.cancel()
+                    last = tape.one_of_each()
+                    await publisher.send(last)
+                    driver.stdin.write(b"\n")
+                elif told["kind"] == "shown":
+                    newest = {t.symbol: json.loads(t.body)["price"] for t in last}
+                    measured.wrong = wrong(newest, told["prices"])
+            await driver.wait()
+    return measured
+
+
+def wrong(newest: Mapping[str, float], shown: Mapping[str, str]) -> list[str]:
+    """Return the symbols whose newest price is not the number that is shown."""
+    return [
+        symbol
+        for symbol, price in newest.items()
+        if re.sub(r"[^0-9.]", "", shown.get(symbol, "")) != f"{price:.2f}"
+    ]
+
+
+def report(measured: Measured, count: int, rate: float) -> str:
+    """Return the figures as a table, and whether they are what is required."""
+    frames, heap = measured.frames, [size / 1e6 for _, size in measured.heap]
+    median = statistics.median(frames)
+    least, long = min(frames), percentile(measured.longest, 0.99)
+    low, share, nodes = percentile(frames, 0.05), median / measured.empty, measured.nodes
+    return f"""\
+{count} symbols, {rate:g} updates a second each, {len(frames)} windows of a second
+
+| | frames/s, median | p5 | least | longest frame, p99, ms | frames over 50 ms |
+|---|---|---|---|---|---|
+| an empty page | {measured.empty:.1f} | | | | |
+| the page | {median:.1f} | {low:.1f} | {least:.1f} | {long:.0f} | {measured.longs} |
+
+of the empty page's frames: {share:.3f}; required: {FRAMES:g} frames/s
+heap, MB: first {heap[0]:.2f}, last {heap[-1]:.2f}, most {max(heap):.2f}
+its growth: {measured.growth:+.1%}, at most {GROWTH:.0%}; elements: {nodes[0]}, then {nodes[-1]}
+wrong prices in the end: {", ".join(measured.wrong) or "none"}"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """``python -m bench page --seconds 600``."""
+    parser = argparse.ArgumentParser(prog="python -m bench page", description=__doc__)
+    parser.add_argument("--symbols", type=int, default=200)
+    parser.add_argument("--rate", type=float, default=20.0, help="updates a second of each symbol")
+    parser.add_argument("--seconds", type=float, default=60.0, help="600 for a heap of ten minutes")
+    given = parser.parse_args(arguments)
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None or shutil.which("node") is None:
+        print("bench page needs node, chromium, and npm ci in tests/foreign/js: not measured")
+        return 0
+    measured = asyncio.run(measure(given.symbols, given.rate, given.seconds, chromium=chromium))
+    print(report(measured, given.symbols, given.rate))
+    met = statistics.median(measured.frames) >= FRAMES and measured.growth <= GROWTH
+    return 0 if met and not measured.wrong else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
