@@ -1,0 +1,91 @@
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { createMarketClient, type MarketClient } from "../src/client.ts";
+import { takeSlot } from "../src/tab-slot.ts";
+import { FakeGateway } from "./fake-gateway.ts";
+
+const GATEWAY = "http://gateway.example";
+let held: Set<string>;
+let gateway: FakeGateway;
+const clients: MarketClient[] = [];
+
+/** A tab of a browser whose locks and connections are shared by all of its tabs. */
+function tab(): MarketClient {
+  const client = createMarketClient({ url: GATEWAY, fetch: gateway.fetch });
+  clients.push(client);
+  client.watch(["price:SPY"]);
+  return client;
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  held = new Set();
+  gateway = new FakeGateway();
+  vi.stubGlobal("EventSource", function (this: unknown, url: string) {
+    return gateway.eventSource(url);
+  });
+  const request = async (
+    name: string,
+    _: LockOptions,
+    granted: (lock: object | null) => unknown,
+  ): Promise<unknown> => {
+    if (held.has(name)) return granted(null);
+    held.add(name);
+    try {
+      return await granted({ name });
+    } finally {
+      held.delete(name);
+    }
+  };
+  vi.stubGlobal("navigator", { onLine: true, locks: { request } });
+});
+
+afterEach(() => {
+  for (const client of clients.splice(0)) client.close();
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
+
+it("lets five tabs stream over HTTP/1.1, and tells a sixth why it may not", async () => {
+  const tabs = [1, 2, 3, 4, 5, 6].map(tab);
+  await vi.advanceTimersByTimeAsync(60);
+  expect(gateway.streams).toHaveLength(5);
+  const told = tabs.map((each) => each.get("connection"));
+  expect(told.map((each) => each?.state)).toEqual([...Array(5).fill("connecting"), "limit"]);
+  expect(told[5]).toMatchObject({ label: "Limit", error: { code: "limit", retryable: true } });
+  expect(told[5]?.detail).toMatch(/five of this browser's six HTTP\/1.1 connections/);
+});
+
+it("lets the sixth in when one of the five is closed", async () => {
+  const tabs = [1, 2, 3, 4, 5, 6].map(tab);
+  await vi.advanceTimersByTimeAsync(60);
+  tabs[2]?.close();
+  await vi.advanceTimersByTimeAsync(3000);
+  expect(gateway.streams).toHaveLength(6);
+  expect(held.size).toBe(5);
+});
+
+it("takes one place however often a tab connects, and gives it back", async () => {
+  const client = tab();
+  await vi.advanceTimersByTimeAsync(60);
+  for (let n = 0; n < 3; n++) {
+    client.reconnect();
+    client.reconnect();
+    await vi.advanceTimersByTimeAsync(10);
+  }
+  expect(held.size).toBe(1);
+  client.close();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(held.size).toBe(0);
+});
+
+it("limits nothing over TLS, where there may be HTTP/2", async () => {
+  for (let n = 0; n < 7; n++) expect(await takeSlot("https://gateway.example")).toBeDefined();
+  expect(held.size).toBe(0);
+});
+
+it("limits nothing where locks are not to be had", async () => {
+  vi.stubGlobal("navigator", { locks: { request: () => Promise.reject(new Error("no")) } });
+  expect(await takeSlot(GATEWAY)).toBeDefined();
+  vi.stubGlobal("navigator", {});
+  expect(await takeSlot(GATEWAY)).toBeDefined();
+});
