@@ -2,6 +2,7 @@
 
 import { createClaims } from "./claims.ts";
 import { createConnection } from "./connection.ts";
+import type { Connection } from "./connection-state.ts";
 import { createListeners } from "./listeners.ts";
 import { createStore } from "./store.ts";
 import type { Values } from "./values.ts";
@@ -28,7 +29,7 @@ export interface MarketClientOptions {
   /** Another EventSource than the browser's. */
   eventSource?: ((url: string) => EventSourceLike) | undefined;
   fetch?: typeof fetch | undefined;
-  /** Log what happens to the connection; tickets are left out. */
+  /** Log each change of the connection; no ticket is part of it. */
   debug?: boolean | undefined;
   /** From 0 to below 1. */
   random?: (() => number) | undefined;
@@ -51,8 +52,8 @@ export interface MarketClient extends Values {
 export function createMarketClient(options: MarketClientOptions = {}): MarketClient {
   const listeners = createListeners<(data: never) => void>();
   const store = createStore();
-  function log(...words: unknown[]) {
-    if (client.debug) console.debug("[tapecast]", ...words);
+  function log(connection: Connection) {
+    if (client.debug) console.debug("[tapecast]", connection.label, connection);
   }
   function told(name: string, data: unknown) {
     for (const each of listeners.of(name)) each(data as never);

@@ -28,7 +28,7 @@ export function createConnection(
   options: MarketClientOptions,
   store: Store,
   told: Told,
-  log: (...words: unknown[]) => void,
+  log: (connection: Connection) => void,
 ): StreamConnection {
   let wanted: string[] = [];
   let current: Link | null = null;
@@ -63,7 +63,7 @@ export function createConnection(
     };
     const keys = Object.keys(fresh) as (keyof Connection)[];
     if (keys.every((key) => shown?.[key] === fresh[key])) return;
-    log(fresh.label, fresh.detail, fresh.attempt);
+    log(fresh);
     shown = fresh;
     store.set("connection", fresh);
   }
