@@ -37,8 +37,6 @@ export function createConnection(
   let changing = false;
   let attempt = 0;
   let error: StreamError | null = null;
-  /** Until something is changed by a person, an attempt would fail again. */
-  let blocked = false;
   let retryAt: number | null = null;
   let retry: ReturnType<typeof setTimeout> | undefined;
   let tick: ReturnType<typeof setInterval> | undefined;
@@ -71,7 +69,6 @@ export function createConnection(
   function want(topics: string[]) {
     if (topics.join() === wanted.join()) return;
     wanted = topics;
-    blocked = false;
     if (!wanted.length) end();
     else if (!unfollow) begin();
     sync();
@@ -108,7 +105,7 @@ export function createConnection(
 
   /** Make the stream what is wanted, by the smallest step. */
   function sync() {
-    if (blocked || next || changing || retryAt !== null || !wanted.length) return;
+    if (next || changing || retryAt !== null || !wanted.length) return;
     current ??= open();
     if (!current.ready) return;
     const { topics } = current;
@@ -141,10 +138,10 @@ export function createConnection(
     if (link === next) next = null;
     else if (link === current) current = null;
     error = why;
-    blocked = !why.retryable;
     attempt++;
     unplan();
-    if (!blocked) {
+    // Where it is not, the same request would fail again: somebody has to change something.
+    if (why.retryable) {
       const ms = why.retryMs ?? backoff(attempt, options.random ?? Math.random);
       retryAt = Date.now() + ms;
       retry = setTimeout(retryNow, ms);
@@ -161,7 +158,6 @@ export function createConnection(
     publish();
   }
   function reconnect() {
-    blocked = false;
     attempt = 0;
     suspend();
     retryNow();

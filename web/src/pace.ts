@@ -17,6 +17,11 @@ export function paced(values: Values): PacedValues {
   let pace: Pace = 0;
   let timer: ReturnType<typeof setInterval> | undefined;
 
+  /** Of what is new the first value is waited for, also while paused. */
+  function keep(topic: string) {
+    const now = values.get(topic);
+    if (now !== undefined) shown.set(topic, now);
+  }
   function catchUp() {
     shown.clear();
     const due = new Set<() => void>();
@@ -26,13 +31,8 @@ export function paced(values: Values): PacedValues {
   return {
     get<Topic extends string>(topic: Topic) {
       if (pace === 0 || topic === "connection") return values.get(topic);
-      if (!shown.has(topic)) {
-        const now = values.get(topic);
-        // Of what is new here the first value is waited for, also while paused.
-        if (now === undefined) return undefined;
-        shown.set(topic, now);
-      }
-      return shown.get(topic) as ValueOf<Topic>;
+      if (!shown.has(topic)) keep(topic);
+      return shown.get(topic) as ValueOf<Topic> | undefined;
     },
     subscribe(topic, listener) {
       const forget = listeners.add(topic, listener);
@@ -48,7 +48,7 @@ export function paced(values: Values): PacedValues {
       if (next === pace) return;
       clearInterval(timer);
       // What is on the screen now is what stays there.
-      if (pace === 0) for (const topic of listeners.names()) shown.set(topic, values.get(topic));
+      if (pace === 0) for (const topic of listeners.names()) keep(topic);
       pace = next;
       if (typeof next === "number" && next > 0) timer = setInterval(catchUp, next * 1000);
       if (next !== "paused") catchUp();

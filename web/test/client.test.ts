@@ -102,6 +102,62 @@ describe("the stream", () => {
     expect(client.get("price:SPY")?.price).toBe(3);
   });
 
+  it("hears nothing of a stream that it has closed", async () => {
+    const release = client.watch(["price:SPY"]);
+    await after(50);
+    gateway.stream.open([price("SPY", 1)]);
+    release();
+    await after(6000);
+    gateway.stream.emit(...price("SPY", 2));
+    gateway.stream.drop();
+    expect(client.get("price:SPY")?.price).toBe(1);
+    expect(state()).toBe("idle");
+  });
+
+  it("is not opened when its client was closed while the ticket came", async () => {
+    let come = (_: string) => {};
+    let signal: AbortSignal | undefined;
+    client = createMarketClient({
+      eventSource: gateway.eventSource,
+      ticket: (_, given) => {
+        signal = given;
+        return new Promise((resolve) => {
+          come = resolve;
+        });
+      },
+    });
+    client.watch(["price:SPY"]);
+    await after(50);
+    client.close();
+    expect(signal?.aborted).toBe(true);
+    come("late");
+    await after(0);
+    expect(gateway.streams).toHaveLength(0);
+  });
+
+  it("can be opened after its client was closed, and old claims do not count any more", async () => {
+    const old = client.watch(["price:SPY"]);
+    client.close();
+    client.watch(["price:IBM"]);
+    old();
+    await after(6000);
+    expect(gateway.open).toHaveLength(1);
+    expect(gateway.stream.topics).toEqual(["price:IBM"]);
+  });
+
+  it("tells which topics the token does not allow, and asks for an interval", async () => {
+    client = createMarketClient({
+      fetch: gateway.fetch,
+      eventSource: gateway.eventSource,
+      interval: 0,
+    });
+    client.watch(["price:SPY", "account"]);
+    await after(50);
+    expect(gateway.stream.query.get("interval")).toBe("0");
+    gateway.stream.open([], {}, ["account"]);
+    expect(client.get("connection")?.denied).toEqual(["account"]);
+  });
+
   it("tells every event to those who listen, each once", async () => {
     const seen: unknown[] = [];
     const end = client.on("price", (event: { price: number }) => seen.push(event.price));
@@ -162,9 +218,21 @@ describe("a lost stream", () => {
 
   it("goes on after the last id that was received", async () => {
     gateway.stream.emit("trade", { symbol: "SPY", event_id: "7-7" }, "7-7");
+    gateway.stream.emit(...price("SPY", 2));
     gateway.stream.drop();
     await after(500);
     expect(gateway.stream.query.get("last_event_id")).toBe("7-7");
+  });
+
+  it("waits half a minute at most", async () => {
+    let wait = 0;
+    for (let n = 0; n < 20; n++) {
+      gateway.stream.drop();
+      wait = (client.get("connection")?.retryAt ?? 0) - Date.now();
+      await after(wait);
+    }
+    expect(wait).toBe(15_000); // half of it, with this random number
+    expect(gateway.streams).toHaveLength(21);
   });
 
   it("comes back when a gateway that stops says it may", async () => {
@@ -179,7 +247,10 @@ describe("a lost stream", () => {
   it("is a limit, not a fault, where the gateway is full", async () => {
     gateway.stream.emit("bye", { reason: "busy", retry_ms: 5000 });
     expect(state()).toBe("limit");
-    await after(5000);
+    visible(false);
+    await after(4999);
+    expect(gateway.streams).toHaveLength(1);
+    await after(1);
     gateway.stream.open();
     expect(state()).toBe("live");
   });
@@ -217,6 +288,19 @@ describe("a ticket", () => {
     await after(0);
     gateway.stream.open();
     expect(state()).toBe("live");
+  });
+
+  it("that is refused is not asked for again by whoever wants the same", async () => {
+    gateway.ticketAnswers = [refuse(403, "the token has not the scope market")];
+    client.watch(["price:SPY"]);
+    await after(50);
+    expect(state()).toBe("sign-in");
+    client.watch(["price:SPY"]);
+    await after(60_000);
+    expect(gateway.authorizations).toHaveLength(1);
+    client.watch(["price:IBM"]);
+    await after(50);
+    expect(gateway.streams).toHaveLength(1);
   });
 
   it("is asked for with the token of that moment, which no URL holds", async () => {
@@ -431,12 +515,79 @@ describe("other topics", () => {
   });
 
   it("that come while a change is made are the next change", async () => {
+    let answer = (_: Response) => {};
+    gateway.changeAnswers = [
+      new Promise((resolve) => {
+        answer = resolve;
+      }),
+    ];
     client.watch(["price:IBM"]);
-    await after(49);
-    vi.advanceTimersByTime(1);
+    await after(50);
     client.watch(["price:BAC"]);
-    await after(60);
+    await after(1000);
+    expect(gateway.changes.map(({ add }) => add)).toEqual([["price:IBM"]]);
+    answer(Response.json({}));
+    await after(0);
     expect(gateway.changes.map(({ add }) => add)).toEqual([["price:IBM"], ["price:BAC"]]);
+  });
+
+  it("that come while a second stream begins are a change of that one", async () => {
+    gateway.changeAnswers = [refuse(404, "unknown")];
+    client.watch(["price:IBM"]);
+    await after(50);
+    client.watch(["price:BAC"]);
+    await after(1000);
+    expect(gateway.changes).toHaveLength(1);
+    gateway.stream.open();
+    await after(0);
+    expect(gateway.streams).toHaveLength(2);
+    expect(gateway.changes[1]).toEqual({ stream: "stream-2", add: ["price:BAC"], remove: [] });
+  });
+
+  it("are asked for again where the second stream is lost before it is ready", async () => {
+    gateway.changeAnswers = [refuse(404, "unknown")];
+    client.watch(["price:IBM"]);
+    await after(50);
+    gateway.stream.drop();
+    expect(state()).toBe("live");
+    await after(500);
+    expect(gateway.changes.map(({ add }) => add)).toEqual([["price:IBM"], ["price:IBM"]]);
+  });
+
+  it("leave no second stream behind when everything ends", async () => {
+    gateway.changeAnswers = [refuse(404, "unknown")];
+    client.watch(["price:IBM"]);
+    await after(50);
+    expect(gateway.open).toHaveLength(2);
+    client.close();
+    expect(gateway.open).toHaveLength(0);
+  });
+
+  it("that cannot be taken away stay, and cost no second stream", async () => {
+    client.watch(["price:IBM"]);
+    await after(50);
+    gateway.changeAnswers = [refuse(503, "Redis is away")];
+    release();
+    await after(5100);
+    expect(gateway.changes).toHaveLength(2);
+    expect(gateway.asked.at(-1)).toEqual(["price:SPY", "status:SPY"]);
+    expect(gateway.streams).toHaveLength(1);
+    client.watch(["price:BAC"]);
+    await after(50);
+    expect(gateway.changes[2]).toEqual({
+      stream: "stream-1",
+      add: ["price:BAC"],
+      remove: ["price:SPY", "status:SPY"],
+    });
+  });
+
+  it("begin without the cursor of a stream that had ended", async () => {
+    gateway.stream.emit("trade", { symbol: "SPY", event_id: "7-7" }, "7-7");
+    release();
+    await after(6000);
+    client.watch(["trade:SPY"]);
+    await after(50);
+    expect(gateway.stream.query.has("last_event_id")).toBe(false);
   });
 });
 
@@ -521,8 +672,12 @@ describe("a flush", () => {
   });
 
   it("that waits for a frame does not wait for ever when the page is hidden", async () => {
+    const frames = vi.spyOn(globalThis, "requestAnimationFrame").mockReturnValue(77);
+    const cancelled = vi.spyOn(globalThis, "cancelAnimationFrame");
     gateway.stream.emit(...price("SPY", 1));
+    expect(frames).toHaveBeenCalledTimes(1);
     visible(true);
+    expect(cancelled).toHaveBeenCalledWith(77);
     await after(1000);
     expect(calls).toHaveLength(2);
   });

@@ -34,12 +34,12 @@ export class FakeStream implements EventSourceLike {
     for (const each of this.listeners.get(name) ?? []) each(event);
   }
   /** Say hello, what is stored, and ready. */
-  open(stored: [string, object][] = [], feed: object = {}): void {
+  open(stored: [string, object][] = [], feed: object = {}, denied: string[] = []): void {
     this.emit("hello", {
       stream_id: `stream-${this.number}`,
       heartbeat_seconds: 10,
       topics: this.topics,
-      denied: [],
+      denied,
     });
     for (const [name, data] of stored) this.emit(name, data);
     this.emit("feed", { state: "live", session: "regular", lag_ms: 20, reason: null, ...feed });
@@ -67,7 +67,9 @@ export class FakeGateway {
   tickets = 0;
   /** What the next requests are answered instead; `null` lets a request wait for ever. */
   ticketAnswers: (Response | Error | null)[] = [];
-  changeAnswers: Response[] = [];
+  changeAnswers: (Response | Promise<Response>)[] = [];
+  /** What each ticket was asked for. */
+  readonly asked: string[][] = [];
 
   readonly eventSource = (url: string): EventSourceLike => {
     const stream = new FakeStream(url, this.streams.length + 1);
@@ -82,6 +84,7 @@ export class FakeGateway {
       this.changes.push({ stream: url.pathname.split("/").at(-1) ?? "", add, remove });
       return this.changeAnswers.shift() ?? Response.json({});
     }
+    this.asked.push(JSON.parse(String(init?.body)).topics);
     this.authorizations.push(headers.get("authorization"));
     const answer = this.ticketAnswers.shift();
     if (answer === null)

@@ -109,6 +109,17 @@ describe("useMarketStream", () => {
     expect(watch).toHaveBeenCalledTimes(1);
   });
 
+  it("knows the same symbols in another order and in other letters", async () => {
+    const watch = vi.spyOn(client, "watch");
+    const { rerender, result } = renderHook(({ symbols }) => useMarketStream(symbols), {
+      wrapper: ({ children }) => <MarketProvider client={client}>{children}</MarketProvider>,
+      initialProps: { symbols: ["SPY", "IBM"] },
+    });
+    rerender({ symbols: [" ibm", "SPY", "", "spy"] });
+    expect(watch).toHaveBeenCalledTimes(1);
+    expect(result.current.error).toBeNull();
+  });
+
   it("asks for other symbols without another stream", async () => {
     const { rerender, result } = renderHook(({ symbols }) => useMarketStream(symbols), {
       wrapper,
@@ -189,6 +200,10 @@ describe("useMarketStream", () => {
     gateway.stream.open([status("SPY", "halted"), status("IBM", "halted")]);
     await after(20);
     expect(result.current.status).toMatchObject({ label: "Halted", detail: "it is halted" });
+    gateway.stream.emit(...status("SPY", "live"));
+    await after(20);
+    expect(result.current.status.label).toBe("LIVE");
+    gateway.stream.emit(...status("SPY", "halted"));
     gateway.stream.emit(...status("IBM", "live"));
     await after(20);
     expect(result.current.status.label).toBe("LIVE");
@@ -203,6 +218,7 @@ describe("useMarketStream", () => {
     await after(50);
     expect(lines).not.toHaveBeenCalled();
     rerender({ debug: true });
+    renderHook(() => useMarketStream(["SPY"]), { wrapper }); // it has no opinion
     gateway.stream.open();
     await after(20);
     expect(lines).toHaveBeenCalled();
@@ -322,6 +338,27 @@ describe("Paced", () => {
     expect(shown()).toBe("1 Connecting...");
     rerender(page(0));
     expect(shown()).toBe("2 Connecting...");
+  });
+
+  it("shows the first value of what comes while it is paused", async () => {
+    render(page("paused"));
+    await after(50);
+    gateway.stream.open();
+    await after(20);
+    gateway.stream.emit(...price("SPY", 1));
+    await after(20);
+    expect(shown()).toBe("1 LIVE");
+    gateway.stream.emit(...price("SPY", 2));
+    await after(20);
+    expect(shown()).toBe("1 LIVE");
+  });
+
+  it("leaves no timer behind", async () => {
+    const { unmount } = render(page(5));
+    await after(50);
+    unmount();
+    await after(6000);
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   it("shows the newest every so many seconds", async () => {

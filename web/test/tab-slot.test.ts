@@ -78,6 +78,16 @@ it("takes one place however often a tab connects, and gives it back", async () =
   expect(held.size).toBe(0);
 });
 
+it("keeps no place for a tab that was closed while it waited for one", async () => {
+  const client = tab();
+  await vi.advanceTimersByTimeAsync(49);
+  vi.advanceTimersByTime(1);
+  client.close();
+  await vi.advanceTimersByTimeAsync(10);
+  expect(held.size).toBe(0);
+  expect(gateway.streams).toHaveLength(0);
+});
+
 it("limits nothing over TLS, where there may be HTTP/2", async () => {
   for (let n = 0; n < 7; n++) expect(await takeSlot("https://gateway.example")).toBeDefined();
   expect(held.size).toBe(0);
