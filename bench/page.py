@@ -13,7 +13,7 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,7 @@ from bench.fanout.workload import Tape, symbols
 from bench.ingest_report import reporting
 from bench.percentiles import percentile
 from bench.programs import free_port, program, ready
+from shared.cancellation import cancel
 from shared.valkey_server import ValkeyServer
 
 DRIVER = Path(__file__).parent / "page_frames.mjs"
@@ -95,29 +96,40 @@ async def measure(count: int, rate: float, seconds: float, *, chromium: str) -> 
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
-        assert driver.stdin is not None
-        assert driver.stdout is not None
-        ticking: asyncio.Task[None] | None = None
-        async with asyncio.timeout(seconds + LIMIT_SECONDS), asyncio.TaskGroup() as tasks:
-            async for line in driver.stdout:
-                told = json.loads(line)
-                measured.take(told)
-                if told["kind"] == "empty":
-                    lasting = seconds + LIMIT_SECONDS
-                    ticking = tasks.create_task(
-                        publish_evenly(tape, publisher, rate * count, lasting)
-                    )
-                elif told["kind"] == "end":
-                    assert ticking is not None
-                    ticking.cancel()
-                    last = tape.one_of_each()
-                    await publisher.send(last)
-                    driver.stdin.write(b"\n")
-                elif told["kind"] == "shown":
-                    newest = {t.symbol: json.loads(t.body)["price"] for t in last}
-                    measured.wrong = wrong(newest, told["prices"])
-            await driver.wait()
+        async with asyncio.timeout(seconds + LIMIT_SECONDS):
+            ticking = asyncio.create_task(
+                publish_evenly(tape, publisher, rate * count, seconds + LIMIT_SECONDS)
+            )
+            try:
+                async for told in _told(driver):
+                    measured.take(told)
+                    if told["kind"] == "end":
+                        break
+            finally:
+                await cancel(ticking)
+            last = tape.one_of_each()
+            await publisher.send(last)
+            measured.wrong = wrong(
+                {tick.symbol: json.loads(tick.body)["price"] for tick in last},
+                await _shown(driver),
+            )
     return measured
+
+
+async def _told(driver: asyncio.subprocess.Process) -> AsyncIterator[dict[str, Any]]:
+    assert driver.stdout is not None
+    async for line in driver.stdout:
+        yield json.loads(line)
+    raise RuntimeError("the browser's driver has failed: see above")
+
+
+async def _shown(driver: asyncio.subprocess.Process) -> dict[str, str]:
+    """Return the prices on the page, by symbol, and end the browser."""
+    assert driver.stdin is not None
+    driver.stdin.write(b"\n")
+    prices: dict[str, str] = (await anext(_told(driver)))["prices"]
+    await driver.wait()
+    return prices
 
 
 def wrong(newest: Mapping[str, float], shown: Mapping[str, str]) -> list[str]:

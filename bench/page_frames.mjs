@@ -77,5 +77,5 @@ try {
   });
 } finally {
   await browser.close();
+  process.stdin.destroy();
 }
-process.exit();
