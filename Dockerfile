@@ -1,5 +1,13 @@
-# Two slim images from one file, each with its own extra only: the gateway's has neither pandas nor
-# alpaca-py. `docker build --target gateway -t tapecast-gateway .`, and the same with `ingest`.
+# Two slim images from one file, each with its own extra only: the gateway's has the page and neither
+# pandas nor alpaca-py. `docker build --target gateway -t tapecast-gateway .`, and the same with `ingest`.
+
+FROM node:24-slim AS page
+ENV npm_config_cache=/var/cache/npm
+WORKDIR /source/web
+COPY web/package.json web/package-lock.json ./
+RUN --mount=type=cache,target=/var/cache/npm npm ci --ignore-scripts --no-audit --no-fund
+COPY web ./
+RUN npm run build:page
 
 FROM python:3.13-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CACHE_DIR=/var/cache/pip
@@ -16,6 +24,7 @@ FROM build AS build-ingest
 RUN --mount=type=cache,target=/var/cache/pip pip install -c constraints.txt ".[ingest]"
 
 FROM build AS build-gateway
+COPY --from=page /source/gateway/http/page ./gateway/http/page
 RUN --mount=type=cache,target=/var/cache/pip pip install -c constraints.txt ".[gateway]"
 
 FROM python:3.13-slim AS runtime

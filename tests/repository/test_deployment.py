@@ -26,6 +26,7 @@ from tests.repository.tree import PACKAGES, ROOT, files, name_of
 OTHERS_VARIABLES = {"PATH", "PYTHONUNBUFFERED", "PYTHON_VERSION"}
 SECRETS = {name for name in settings() if name.endswith(("_KEY", "_TOKEN"))}
 TARGETS = ["ingest", "gateway"]
+BUILT = "gateway/http/page"
 
 
 def compose() -> dict[str, Any]:
@@ -68,6 +69,18 @@ class TestMakefile:
         assert ours == {"standalone", "bench", "tests.chaos"}
         assert all(runs(module) for module in ours)
 
+    def test_the_node_that_it_fetches_is_pinned(self) -> None:
+        [wheel] = re.findall(r"^NODE_WHEEL = (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+        assert f"\n{wheel}==" in (ROOT / "constraints.txt").read_text()
+
+
+class TestContinuousIntegration:
+    def test_the_page_is_built_before_what_is_checked_and_tested(self) -> None:
+        targets = re.findall(r"^make .*?(\w+)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+
+        assert targets == ["web", "check", "test"]
+
 
 class TestDockerfile:
     @pytest.mark.parametrize("target", TARGETS)
@@ -107,8 +120,23 @@ class TestDockerfile:
             for name in line.split()[:-1]
         }
 
-        assert copied == set(let_through)
+        assert set(let_through) <= copied
+        assert {name.split("/")[0] for name in copied} == set(let_through)
         assert all((ROOT / name).exists() for name in copied)
+
+    def test_the_page_is_built_in_a_stage_of_its_own_for_the_gateway_only(self) -> None:
+        stages = dockerfile()
+        first, last = stages["build-gateway"].instructions
+
+        assert first == ("COPY", f"--from=page /source/{BUILT} ./{BUILT}")
+        assert "pip install" in last[1]
+        assert stages["build-ingest"].all("COPY") == []
+        assert stages["page"].all("RUN")[-1] == "npm run build:page"
+
+    def test_what_was_built_outside_stays_there(self) -> None:
+        kept_out = (ROOT / ".dockerignore").read_text().splitlines()
+
+        assert {BUILT, "**/node_modules"} <= set(kept_out)
 
 
 class TestCompose:
@@ -164,9 +192,15 @@ class TestRender:
     def test_it_has_a_store_a_worker_and_a_web_service(self) -> None:
         assert set(render()) == {"keyvalue", "worker", "web"}
 
-    @pytest.mark.parametrize(("kind", "part"), [("worker", "ingest"), ("web", "gateway")])
-    def test_each_service_installs_and_starts_its_own_part(self, kind: str, part: str) -> None:
-        assert render()[kind]["buildCommand"] == f'pip install -c constraints.txt ".[{part}]"'
+    @pytest.mark.parametrize(
+        ("kind", "part", "first"), [("worker", "ingest", ""), ("web", "gateway", "make web && ")]
+    )
+    def test_each_service_installs_and_starts_its_own_part(
+        self, kind: str, part: str, first: str
+    ) -> None:
+        install = f'pip install -c constraints.txt ".[{part}]"'
+
+        assert render()[kind]["buildCommand"] == first + install
         assert started_modules(render()[kind]["startCommand"]) == [part]
         assert runs(part)
 
@@ -244,6 +278,10 @@ class TestPackaging:
         ]
 
         assert [path for path in beside if not any(path.match(some) for some in patterns)] == []
+
+    def test_a_page_that_has_been_built_is_installed(self) -> None:
+        assert self.setuptools()["package-data"]["gateway.http"] == ["page/*", "page/assets/*"]
+        assert f'outDir: "../../{BUILT}"' in (ROOT / "web" / "vite.config.ts").read_text()
 
     def test_every_dependency_is_pinned(self) -> None:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())

@@ -28,7 +28,7 @@ def files() -> tuple[Path, ...]:
 
 def _ours(path: Path) -> bool:
     folders = path.relative_to(ROOT).parts[:-1]
-    return not any(
+    return folders[:3] != ("gateway", "http", "page") and not any(
         part in _NOT_OURS or part.endswith(".egg-info") or (part[0] == "." and part != ".ci")
         for part in folders
     )
