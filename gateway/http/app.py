@@ -94,7 +94,8 @@ def routes(
     """Return the table of everything that is served."""
     return [
         Route("/", page.index),
-        Route("/page/{name}", page.file),
+        Route("/assets/{name}", page.asset),
+        Route("/licenses.txt", page.licences),
         Route("/api/stream", streams.topics, methods=["GET", "POST"]),
         *(
             Route(f"/api/stream/{name}", streams.kinds(stream), methods=["GET", "POST"])

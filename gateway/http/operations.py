@@ -62,8 +62,15 @@ def _streams(
 
 
 OPERATIONS: Sequence[Operation] = (
-    Operation("GET", "/", "A watchlist, for people", media_type="text/html"),
-    Operation("GET", "/page/{name}", "Its files", media_type="text/*", refusals=(404,)),
+    Operation("GET", "/", "The page, for people", media_type="text/html"),
+    Operation("GET", "/assets/{name}", "Its files", media_type="*/*", refusals=(404,)),
+    Operation(
+        "GET",
+        "/licenses.txt",
+        "The licences of what the page is built from",
+        media_type="text/plain",
+        refusals=(404,),
+    ),
     *_streams("/api/stream", "A stream of many kinds", TopicFields, list(KINDS)),
     *(
         operation

@@ -1,37 +1,116 @@
-"""The web page at ``/``."""
+"""The web page at ``/``: what ``make web`` has built, read once, at the start."""
 
-from importlib.resources import files
+import re
+from hashlib import sha256
+from pathlib import Path
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
+
+BUILD = Path(__file__).with_name("page")
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-MEDIA_TYPES = {"page.js": "text/javascript", "page.css": "text/css"}
+MEDIA_TYPES = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain",
+}
+
+REVALIDATED = "no-cache"
+KEPT = "public, max-age=31536000, immutable"
+"""For names with a hash in them: other content has another name."""
+
+NOT_BUILT = b"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Tapecast</title>
+<h1>Tapecast</h1>
+<p>The gateway runs, but its page has not been built: <code>make web</code>, then start it again.
+<p>All else is there without it: <code>curl -N '/api/stream/prices?symbols=SPY'</code> with the
+address of this page before it, and <a href="/openapi.json">/openapi.json</a>.
+</html>
+"""
+
+_TAKES_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)
+
+
+class _File:
+    """A file that is served, and what it is compressed, if it is."""
+
+    def __init__(self, name: str, content: bytes, compressed: bytes | None, cache: str) -> None:
+        self._media_type = MEDIA_TYPES.get(Path(name).suffix, "application/octet-stream")
+        self._headers = {
+            "Cache-Control": cache,
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+        }
+        if self._media_type == "text/html":
+            self._headers["Content-Security-Policy"] = POLICY
+        if compressed is not None:
+            self._headers["Vary"] = "Accept-Encoding"
+        self._plain = (content, _etag(content), None)
+        self._gzip = self._plain if compressed is None else (compressed, _etag(compressed), "gzip")
+
+    def answer(self, request: Request) -> Response:
+        """Return it as the client takes it, or 304 where the client has it."""
+        takes_gzip = _TAKES_GZIP.search(request.headers.get("accept-encoding", ""))
+        content, etag, encoding = self._gzip if takes_gzip else self._plain
+        headers = {**self._headers, "ETag": etag}
+        held = request.headers.get("if-none-match", "").split(",")
+        if {etag, "*"} & {each.strip().removeprefix("W/") for each in held}:
+            return Response(status_code=304, headers=headers)
+        if encoding is not None:
+            headers["Content-Encoding"] = encoding
+        return Response(content, headers=headers, media_type=self._media_type)
 
 
 class Page:
-    """A watchlist for people, read from the package once."""
+    """The build in a folder: nothing that is outside of it, or comes later, can be asked for.
 
-    def __init__(self) -> None:
-        self._files = {
-            name: files("gateway.http").joinpath("page", name).read_bytes()
-            for name in ("index.html", *MEDIA_TYPES)
-        }
+    Without a build ``/`` says how to make one.
+    """
 
-    async def index(self, _: Request) -> Response:
+    def __init__(self, folder: Path = BUILD) -> None:
+        self._files = {"index.html": _File("index.html", NOT_BUILT, None, REVALIDATED)}
+        self._files |= _read(folder, REVALIDATED)
+        self._assets = _read(folder / "assets", KEPT)
+
+    async def index(self, request: Request) -> Response:
         """``GET /``."""
-        headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
-        return HTMLResponse(self._files["index.html"], headers=headers)
+        return self._files["index.html"].answer(request)
 
-    async def file(self, request: Request) -> Response:
-        """``GET /page/{name}``: the page's script and style."""
-        name = request.path_params["name"]
-        if name not in MEDIA_TYPES:
-            raise HTTPException(404)
-        return Response(
-            self._files[name], media_type=MEDIA_TYPES[name], headers={"Cache-Control": "no-cache"}
-        )
+    async def licences(self, request: Request) -> Response:
+        """``GET /licenses.txt``: of the packages that the page is built from."""
+        return _answer(self._files, "licenses.txt", request)
+
+    async def asset(self, request: Request) -> Response:
+        """``GET /assets/{name}``: scripts, styles and images."""
+        return _answer(self._assets, request.path_params["name"], request)
+
+
+def _answer(served: dict[str, _File], name: str, request: Request) -> Response:
+    if name not in served:
+        raise HTTPException(404)
+    return served[name].answer(request)
+
+
+def _read(folder: Path, cache: str) -> dict[str, _File]:
+    """Return the files of a folder by name; one more, with ``.gz`` after it, is one compressed."""
+    found = {path.name: path.read_bytes() for path in folder.glob("*") if path.is_file()}
+    return {
+        name: _File(name, content, found.get(f"{name}.gz"), cache)
+        for name, content in found.items()
+        if not name.endswith(".gz")
+    }
+
+
+def _etag(content: bytes) -> str:
+    return f'"{sha256(content).hexdigest()[:20]}"'

@@ -1,4 +1,4 @@
-"""Everything that is answered once: prices, status, health, page; and Starlette's own client."""
+"""Everything that is answered once: prices, status, health; and Starlette's own client."""
 
 import asyncio
 
@@ -14,7 +14,6 @@ from gateway.fanout.hub import Hub
 from gateway.feed_view import FeedView
 from gateway.http.admission import Admission
 from gateway.http.app import create_app
-from gateway.http.page import MEDIA_TYPES
 from gateway.settings import GatewaySettings
 from shared.redis_source import RedisSource
 from shared.valkey_server import ValkeyServer
@@ -136,21 +135,6 @@ async def test_alive_says_nothing_of_redis_but_ready_does(valkey: ValkeyServer) 
     assert unready.json()["ready"] is False
     assert unready.json()["reason"].startswith("redis_unavailable")
     assert alive.json() == {"alive": True}
-
-
-async def test_the_page_and_its_files_are_served_under_a_strict_policy() -> None:
-    async with (
-        running_gateway(RedisSource("memory://")) as url,
-        httpx.AsyncClient(base_url=url) as client,
-    ):
-        page = await client.get("/")
-        parts = [await client.get(f"/page/{name}") for name in MEDIA_TYPES]
-
-    assert page.headers["content-type"] == "text/html; charset=utf-8"
-    assert "default-src 'none'" in page.headers["content-security-policy"]
-    for part, kind in zip(parts, MEDIA_TYPES.values(), strict=True):
-        assert part.status_code == 200
-        assert part.headers["content-type"].startswith(kind)
 
 
 async def test_after_an_answer_the_same_connection_can_open_a_stream(

@@ -1,6 +1,7 @@
 """HEAD and OPTIONS, on everything that is served: found in the table of routes itself."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from shared.redis_source import RedisSource
 from tests.gateway.hubs import gateway_with_hub
 from tests.services import until
 
+NAME = "index-A1b2C3d4.js"
 STREAM = "a-1-b-0123456789ab"
 TOKEN = {"Authorization": "Bearer x"}
 QUERY = {"symbols": "SPY", "topics": "price:SPY", "timeframe": "1Min"}
@@ -22,7 +24,7 @@ QUERY = {"symbols": "SPY", "topics": "price:SPY", "timeframe": "1Min"}
 
 def example(route: Route) -> str:
     """Return a path of a route."""
-    return route.path.replace("{name}", "page.js").replace("{stream_id}", STREAM)
+    return route.path.replace("{name}", NAME).replace("{stream_id}", STREAM)
 
 
 class Served:
@@ -53,7 +55,7 @@ class Served:
 
 
 @pytest.fixture
-async def served(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
+async def served(built_page: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
     made: list[Starlette] = []
 
     def make(*arguments: Any, **named: Any) -> Starlette:

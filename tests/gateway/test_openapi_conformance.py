@@ -5,6 +5,7 @@ statuses, types, the schema of every JSON, and of the first events of every stre
 """
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,7 +90,7 @@ def test_the_document_is_valid_openapi() -> None:
 
 @pytest.mark.parametrize("mode", GenerationMode, ids=lambda mode: mode.value)
 async def test_a_running_gateway_answers_as_its_document_says(
-    source: RedisSource, mode: GenerationMode
+    source: RedisSource, built_page: Path, mode: GenerationMode
 ) -> None:
     async with running_gateway(source, api_token=TOKEN) as url:
         for path, methods in DOCUMENT["paths"].items():
@@ -108,14 +109,16 @@ async def test_a_running_gateway_answers_as_its_document_says(
         ("/api/stream", {"topics": ["price:SPY", "status:SPY", "quote:SPY"]}, b'"bid":1'),
         ("/api/stream", {"topics": ["position:SPY", "account"]}, b'"qty":2.5'),
         ("/api/positions", {}, b'"equity":100.25'),
-        ("/page/{name}", {}, b"EventSource"),
+        ("/", {}, b"built"),
+        ("/assets/{name}", {}, b"EventSource"),
+        ("/licenses.txt", {}, b"MIT"),
     ],
 )
 async def test_what_an_ingest_has_published_conforms(
-    source: RedisSource, path: str, query: dict[str, object], has: bytes
+    source: RedisSource, built_page: Path, path: str, query: dict[str, object], has: bytes
 ) -> None:
     operation = schema_of_streams(len(STORED))[path]["GET"]
-    case = operation.Case(query=query, path_parameters={"name": "page.js"})
+    case = operation.Case(query=query, path_parameters={"name": "index-A1b2C3d4.js"})
 
     def has_it(_: CheckContext, response: Response, __: Case[Any]) -> None:
         assert response.status_code == 200

@@ -99,7 +99,7 @@ async def test_an_unknown_path_is_named() -> None:
         running_gateway(RedisSource(MEMORY)) as url,
         httpx.AsyncClient(base_url=url) as client,
     ):
-        for path in ("/nowhere", "/api", "/api/stream/x", "/page/x.js", "/page/..%2Fapp.py"):
+        for path in ("/nowhere", "/api", "/api/stream/x", "/assets/x.js", "/assets/..%2Fapp.py"):
             error = _error(await client.get(path), 404, "unknown_path")
             assert error["message"].startswith("GET /")
 

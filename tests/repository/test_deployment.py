@@ -282,6 +282,7 @@ class TestPackaging:
     def test_a_page_that_has_been_built_is_installed(self) -> None:
         assert self.setuptools()["package-data"]["gateway.http"] == ["page/*", "page/assets/*"]
         assert f'outDir: "../../{BUILT}"' in (ROOT / "web" / "vite.config.ts").read_text()
+        assert not [path for path in files() if name_of(path).startswith(f"{BUILT}/")]
 
     def test_every_dependency_is_pinned(self) -> None:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())
