@@ -1,0 +1,1 @@
+"""Tests of the web part, by its own tools."""
