@@ -112,4 +112,5 @@ def test_the_shipped_tape_is_what_its_sources_say() -> None:
     assert times == sorted(times)
     assert times[0] == rfc3339.parse("2013-10-07T13:30:00.007Z")
     assert {row.fields["z"] for row in tape.rows if row.fields["S"] == "SPY"} == {"B"}
-    assert tape.sidecar.previous_daily_bars == {}
+    closes = {symbol: bar.c for symbol, bar in tape.sidecar.previous_daily_bars.items()}
+    assert closes == {"AIG": 48.73, "BAC": 13.81, "IBM": 182.01, "SPY": 167.42}
