@@ -14,7 +14,10 @@ export {
 export type * from "./events.ts";
 export { symbolIndicator } from "./indicator.ts";
 export type { Pace } from "./pace.ts";
+export { type FigureProps, NumberCell } from "./react/cell.tsx";
+export { ConnectionBadge } from "./react/connection-badge.tsx";
 export { MarketProvider, useClient, useValues } from "./react/context.ts";
+export { age, type Formats, formats } from "./react/format.ts";
 export {
   type MarketStream,
   type MarketStreamOptions,
@@ -26,6 +29,9 @@ export {
   useSymbolStatus,
 } from "./react/hooks.ts";
 export { Paced } from "./react/paced.tsx";
+export { PositionsTable, type PositionsTableProps } from "./react/positions-table.tsx";
 export { useValue, useWatch } from "./react/use-value.ts";
 export { isStock } from "./topics.ts";
+export { type Totals, totals } from "./totals.ts";
+export { type Lot, valued } from "./valuation.ts";
 export type { ValueOf, Values } from "./values.ts";

@@ -1,0 +1,30 @@
+/** How old things are, on the screen. */
+
+import { type RefObject, useEffect } from "react";
+import { age } from "./format.ts";
+
+/**
+ * Write into each `<time>` below an element how long ago that was, by one timer, which rests while
+ * nobody looks. Nothing is rendered for it. `which` selects among them.
+ */
+export function useAges(root: RefObject<Element | null>, which: string, seconds: number): void {
+  useEffect(() => {
+    let timer: ReturnType<typeof setInterval>;
+    const write = () => {
+      for (const each of root.current?.querySelectorAll<HTMLTimeElement>(which) ?? [])
+        each.textContent = age(Date.now() - Date.parse(each.dateTime));
+    };
+    const turn = () => {
+      clearInterval(timer);
+      if (document.hidden) return;
+      write();
+      timer = setInterval(write, seconds * 1000);
+    };
+    turn();
+    document.addEventListener("visibilitychange", turn);
+    return () => {
+      clearInterval(timer);
+      document.removeEventListener("visibilitychange", turn);
+    };
+  }, [root, which, seconds]);
+}

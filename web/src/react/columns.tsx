@@ -1,0 +1,59 @@
+/** The columns of the table between symbol and age. */
+
+import type { ReactNode } from "react";
+import type { Valued } from "../valuation.ts";
+import { NumberCell } from "./cell.tsx";
+import { type Formats, NONE } from "./format.ts";
+
+/** A position, or a sum of several, which has not all of it. */
+export type Figures = Partial<Valued>;
+type Written = [write: keyof Formats, value: (of: Figures) => number | null | undefined];
+
+/** What each is called and is sorted by, and what it has in brackets: those have a sign. */
+export const COLUMNS: readonly [label: string, ...Written, ...(Written | [])][] = [
+  ["Quantity", "quantity", (of) => of.qty],
+  ["Average cost", "price", (of) => of.avg_entry_price],
+  ["Last price", "price", (of) => of.current_price],
+  [
+    "Day change",
+    "percent",
+    (of) => of.change_today,
+    "signedPrice",
+    ({ current_price: now, lastday_price: before }) => now && before && now - before,
+  ],
+  ["Market value", "money", (of) => of.market_value],
+  [
+    "Day P&L",
+    "signedMoney",
+    (of) => of.unrealized_intraday_pl,
+    "percent",
+    (of) => of.unrealized_intraday_plpc,
+  ],
+  [
+    "Unrealized P&L",
+    "signedMoney",
+    (of) => of.unrealized_pl,
+    "percent",
+    (of) => of.unrealized_plpc,
+  ],
+];
+
+/** The cells of one row; what a sum does not have stays empty. */
+export const figureCells = (of: Figures, formats: Formats): ReactNode[] =>
+  COLUMNS.map(([label, write, value, write2, value2]) => {
+    const like = of.current_price;
+    const shown = value(of);
+    const text = shown === undefined ? "" : formats[write](shown, like);
+    const beside = value2?.(of);
+    return (
+      <NumberCell
+        key={label}
+        text={write2 && beside != null ? `${text} (${formats[write2](beside, like)})` : text}
+        value={shown}
+        signed={!!write2}
+        // The rest of a row follows its price, and each flash costs frames.
+        flash={label === "Last price"}
+        title={text === NONE ? of.reason : null}
+      />
+    );
+  });

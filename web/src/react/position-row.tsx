@@ -1,0 +1,46 @@
+import { memo, type ReactNode } from "react";
+import type { Position } from "../events.ts";
+import { figureCells } from "./columns.tsx";
+import { type Entry, positionOf } from "./entry.ts";
+import { type Formats, NONE } from "./format.ts";
+import { useValue } from "./use-value.ts";
+
+interface RowProps {
+  entry: Entry;
+  formats: Formats;
+  /** The feed is behind the exchange. */
+  delayed: boolean;
+  selected: boolean;
+  /** The row can be selected; 0: the tab key comes to it. */
+  tab: 0 | -1 | undefined;
+}
+
+/** One position; it is rendered when its own topics change, and when nothing else does. */
+export const PositionRow = /* @__PURE__ */ memo(function PositionRow(props: RowProps): ReactNode {
+  const { entry, formats, delayed, selected, tab } = props;
+  const { symbol } = entry;
+  const position = positionOf(entry, useValue(entry.topic));
+  const status = useValue(`status:${symbol}`);
+  return (
+    <tr data-symbol={symbol} data-state={status?.state} aria-current={selected}>
+      <th scope="row">
+        {tab !== undefined ? (
+          <button type="button" tabIndex={tab}>
+            {symbol}
+          </button>
+        ) : (
+          symbol
+        )}
+        {status && !/live|quiet/.test(status.state) && (
+          <span title={status.reason as string}>{status.state}</span>
+        )}
+        {delayed && <span>delayed</span>}
+        {(position as Partial<Position> | undefined)?.price_source === "broker" && (
+          <span title={position?.reason as string}>broker’s price</span>
+        )}
+      </th>
+      {figureCells(position ?? {}, formats)}
+      <td>{position?.timestamp ? <time dateTime={position.timestamp} /> : NONE}</td>
+    </tr>
+  );
+});

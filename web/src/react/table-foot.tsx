@@ -1,0 +1,65 @@
+import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
+import type { Position, Price, SymbolStatus } from "../events.ts";
+import { totals } from "../totals.ts";
+import { figureCells } from "./columns.tsx";
+import { type Entry, positionOf } from "./entry.ts";
+import type { Formats } from "./format.ts";
+import { useConnection } from "./hooks.ts";
+import { useEach } from "./use-value.ts";
+
+const SETTLE_MS = 2000;
+const PRICES_MS = 20_000;
+
+interface FootProps {
+  entries: readonly Entry[];
+  formats: Formats;
+  /** Read the total out, too, again and again. */
+  announcing: boolean;
+}
+
+/**
+ * The sums, and a status that is not seen but read out: how the connection is, and what is halted.
+ *
+ * The status waits until things have settled: a connection that is back at once is no news.
+ */
+export function TableFoot({ entries, formats, announcing }: FootProps): ReactNode {
+  const values = useEach<Price | Position>(entries.map(({ topic }) => topic).join());
+  const statuses = useEach<SymbolStatus>(entries.map(({ symbol }) => `status:${symbol}`).join());
+  const { label } = useConnection();
+  const [said, say] = useState("");
+  const sums = useMemo(() => {
+    const found = Object.fromEntries(values.map((value) => [value.symbol, value]));
+    return totals(entries.flatMap((entry) => positionOf(entry, found[entry.symbol]) ?? []));
+  }, [entries, values]);
+  const halted = statuses.filter(({ state }) => state === "halted").map(({ symbol }) => symbol);
+  const news = halted[0] ? `${label}. Halted: ${halted.join(", ")}` : label;
+  const total = useRef("");
+  useEffect(() => {
+    const timer = setTimeout(say, SETTLE_MS, news);
+    return () => clearTimeout(timer);
+  }, [news]);
+  useEffect(() => {
+    total.current = `Unrealized P&L ${formats.signedMoney(sums.unrealized_pl)}`;
+  });
+  useEffect(() => {
+    if (!announcing) return;
+    const timer = setInterval(() => say(total.current), PRICES_MS);
+    return () => clearInterval(timer);
+  }, [announcing]);
+  return (
+    <tfoot>
+      <tr>
+        <th scope="row">
+          Total
+          {sums.partial && <span>Partial: without {sums.unpriced.join(", ")}</span>}
+        </th>
+        {figureCells(sums, formats)}
+        <td>
+          <p role="status" aria-live="polite" aria-atomic className="tapecast-hidden">
+            {said}
+          </p>
+        </td>
+      </tr>
+    </tfoot>
+  );
+}

@@ -1,0 +1,44 @@
+/** The sums of positions. Pure. */
+
+import type { Valued } from "./valuation.ts";
+
+/** Money in the account's currency, to the cent; ratios are fractions, null where nothing was paid. */
+export interface Totals {
+  market_value: number;
+  cost_basis: number;
+  unrealized_pl: number;
+  unrealized_plpc: number | null;
+  unrealized_intraday_pl: number;
+  unrealized_intraday_plpc: number | null;
+  /** The sums lack something of the positions in `unpriced`. */
+  partial: boolean;
+  unpriced: string[];
+}
+
+/** Add up positions in whole cents; what short ones were sold for counts as paid. */
+export function totals(positions: readonly Valued[]): Totals {
+  const sum = (money: (each: Valued) => number | null) =>
+    positions.reduce((cents, each) => cents + Math.round((money(each) ?? 0) * 100), 0) / 100;
+  const ratio = (gain: number, from: (each: Valued) => number | null) => {
+    const paid = sum((each) => Math.abs(from(each) ?? 0));
+    return paid ? gain / paid : null;
+  };
+  const unpriced = positions.filter((each) => each.unrealized_intraday_pl === null);
+  const cost = (each: Valued) => (each.market_value === null ? null : each.cost_basis);
+  const gain = sum((each) => each.unrealized_pl);
+  const dayGain = sum((each) => each.unrealized_intraday_pl);
+  return {
+    market_value: sum((each) => each.market_value),
+    cost_basis: sum(cost),
+    unrealized_pl: gain,
+    unrealized_plpc: ratio(gain, cost),
+    unrealized_intraday_pl: dayGain,
+    unrealized_intraday_plpc: ratio(dayGain, (each) =>
+      each.unrealized_intraday_pl === null
+        ? null
+        : (each.market_value ?? 0) - each.unrealized_intraday_pl,
+    ),
+    partial: !!unpriced[0],
+    unpriced: unpriced.map(({ symbol }) => symbol),
+  };
+}
