@@ -1,4 +1,25 @@
+import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { createMarketClient } from "../src/index.ts";
+import { intervalOf } from "./address.ts";
+import { App } from "./app.tsx";
+import { applyPreferences, loadPreferences } from "./preferences.ts";
+import { readToken } from "./token.ts";
+import "../src/styles.css";
+import "./page.css";
+
+applyPreferences(loadPreferences());
+
+const client = createMarketClient({
+  url: import.meta.env.VITE_TAPECAST_URL,
+  token: readToken,
+  interval: intervalOf(location.search),
+});
 
 const place = document.getElementById("page");
-if (place !== null) createRoot(place).render(<h1>Tapecast</h1>);
+if (place !== null)
+  createRoot(place).render(
+    <StrictMode>
+      <App client={client} />
+    </StrictMode>,
+  );

@@ -1,0 +1,33 @@
+import type { ReactNode } from "react";
+import { useValue } from "../src/index.ts";
+import { figures } from "./figures.ts";
+import { ToneArrow, toneOf } from "./tone.tsx";
+
+/** What the account is worth and has gained, where the token may see it. */
+export function AccountSummary(): ReactNode {
+  const account = useValue("account");
+  if (account === undefined || account.state === "unknown") return <dl className="account" />;
+  const { money, signedMoney, percent } = figures(account.currency);
+  const gains = [
+    { label: "Day P&L", value: account.day_pl, ratio: account.day_plpc },
+    { label: "Total P&L", value: account.unrealized_pl, ratio: null },
+  ];
+  return (
+    <dl className="account" title={account.reason ?? undefined} data-state={account.state}>
+      <div>
+        <dt>Equity</dt>
+        <dd data-field="equity">{money(account.equity)}</dd>
+      </div>
+      {gains.map(({ label, value, ratio }) => (
+        <div key={label}>
+          <dt>{label}</dt>
+          <dd data-field={label} data-tone={toneOf(value)}>
+            <ToneArrow value={value} />
+            {signedMoney(value)}
+            {ratio !== null && <span className="secondary"> {percent(ratio)}</span>}
+          </dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

@@ -1,0 +1,44 @@
+import { type FormEvent, type ReactNode, useState } from "react";
+import { parseWords } from "./address.ts";
+
+/** Takes symbols, several at once; what cannot be one is named. `bad`: such of the address. */
+export function AddSymbols(props: {
+  bad: readonly string[];
+  onAdd: (symbols: readonly string[]) => void;
+}): ReactNode {
+  const [bad, setBad] = useState(props.bad);
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const form = event.currentTarget;
+    const words = parseWords(`${new FormData(form).get("symbols")}`);
+    props.onAdd(words.symbols);
+    setBad(words.bad);
+    form.reset();
+  };
+  return (
+    <form id="add" className="field" onSubmit={submit}>
+      <label className="unseen" htmlFor="symbols">
+        Symbols
+      </label>
+      <input
+        id="symbols"
+        name="symbols"
+        placeholder="SPY, BRK.B"
+        autoComplete="off"
+        autoCapitalize="characters"
+        spellCheck={false}
+        required
+      />
+      <button type="submit">Watch</button>
+      <p id="refused" role="alert" className="problem">
+        {bad.length > 0 && refusal(bad)}
+      </p>
+    </form>
+  );
+}
+
+function refusal(bad: readonly string[]): string {
+  const named = bad.map((word) => `'${word}'`).join(", ");
+  const what = bad.length === 1 ? "is not a stock symbol" : "are not stock symbols";
+  return `${named} ${what}: expected letters such as SPY, or BRK.B for a share class`;
+}

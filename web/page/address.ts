@@ -1,0 +1,37 @@
+/** What the page's address says: which symbols, and how often. Pure. */
+
+import { isStock } from "../src/index.ts";
+
+const DEFAULT_SYMBOLS = "SPY,IBM,BAC,AIG";
+const MOST_SECONDS = 60;
+
+/** Words that may be symbols, and those that cannot, each once. */
+export interface Words {
+  symbols: string[];
+  bad: string[];
+}
+
+/** Take apart what somebody typed: `spy, brk.b`. */
+export function parseWords(text: string): Words {
+  const words = [...new Set(text.toUpperCase().split(/[\s,;]+/))].filter(Boolean);
+  return { symbols: words.filter(isStock), bad: words.filter((word) => !isStock(word)) };
+}
+
+/** Return the symbols of an address's query, in its order; none where it says `symbols=`. */
+export const symbolsOf = (search: string): Words =>
+  parseWords(new URLSearchParams(search).get("symbols") ?? DEFAULT_SYMBOLS);
+
+/** Return an address's query with other symbols; everything else in it stays. */
+export function withSymbols(search: string, symbols: readonly string[]): string {
+  const query = new URLSearchParams(search);
+  query.delete("symbols");
+  const rest = query.toString();
+  return `?symbols=${symbols.join()}${rest && `&${rest}`}`;
+}
+
+/** Return the seconds between two updates of one topic, 0 to 60; undefined for the gateway's own. */
+export function intervalOf(search: string): number | undefined {
+  const text = new URLSearchParams(search).get("interval");
+  const seconds = Number(text);
+  return text && seconds >= 0 && seconds <= MOST_SECONDS ? seconds : undefined;
+}

@@ -1,0 +1,36 @@
+import { type ReactNode, useEffect, useState } from "react";
+import { type MarketClient, MarketProvider, Paced } from "../src/index.ts";
+import { Board } from "./board.tsx";
+import { FrozenClock } from "./frozen-clock.tsx";
+import { Header } from "./header.tsx";
+import { applyPreferences, loadPreferences, savePreferences } from "./preferences.ts";
+import { SignIn } from "./sign-in.tsx";
+import { StreamMeter } from "./stream-meter.ts";
+
+/** The whole page. */
+export function App({ client }: { client: MarketClient }): ReactNode {
+  const [preferences, setPreferences] = useState(loadPreferences);
+  const [pausedAt, setPausedAt] = useState<number | null>(null);
+  const [meter] = useState(() => new StreamMeter());
+  useEffect(() => meter.follow(client), [meter, client]);
+  useEffect(() => {
+    applyPreferences(preferences);
+    savePreferences(preferences);
+  }, [preferences]);
+  return (
+    <MarketProvider client={client}>
+      <Header
+        preferences={preferences}
+        onPreferences={setPreferences}
+        pausedAt={pausedAt}
+        onPause={setPausedAt}
+      />
+      <SignIn />
+      <Paced pace={pausedAt === null ? preferences.pace : "paused"}>
+        <FrozenClock at={pausedAt}>
+          <Board meter={meter} preferences={preferences} />
+        </FrozenClock>
+      </Paced>
+    </MarketProvider>
+  );
+}

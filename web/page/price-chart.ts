@@ -1,0 +1,148 @@
+/** The chart itself: a module of its own, which is loaded when the page already stands. */
+
+import {
+  AreaSeries,
+  createChart,
+  type IChartApi,
+  type IPriceLine,
+  type ISeriesApi,
+  LineStyle,
+  type Time,
+  type UTCTimestamp,
+} from "lightweight-charts";
+import { figures } from "./figures.ts";
+import { MOST_POINTS, type Point, type PriceHistory } from "./price-history.ts";
+
+export interface PriceChart {
+  /** Show what is new of a symbol. */
+  draw(symbol: string, history: PriceHistory, previousClose: number | null): void;
+  /** Take the colours that the page has now. */
+  restyle(): void;
+  close(): void;
+}
+
+const NEW_YORK = new Intl.DateTimeFormat("en-US", {
+  timeZone: "America/New_York",
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+});
+const clock = (time: Time) => NEW_YORK.format(Number(time) * 1000);
+const point = ({ time, price }: Point) => ({ time: time as UTCTimestamp, value: price });
+
+export function createPriceChart(element: HTMLElement): PriceChart {
+  const chart: IChartApi = createChart(element, {
+    autoSize: true,
+    localization: { timeFormatter: clock, locale: "en-US" },
+    timeScale: { borderVisible: false, tickMarkFormatter: clock, rightOffset: 3, barSpacing: 4 },
+    rightPriceScale: {
+      borderVisible: false,
+      entireTextOnly: true,
+      scaleMargins: { top: 0.12, bottom: 0.08 },
+    },
+    handleScroll: { mouseWheel: false, vertTouchDrag: false },
+    handleScale: { mouseWheel: false },
+  });
+  const series: ISeriesApi<"Area"> = chart.addSeries(AreaSeries, { lineWidth: 2 });
+  let shown = "";
+  let newest = 0;
+  let count = 0;
+  let close: number | null = null;
+  let line: IPriceLine | null = null;
+  let tone = "";
+
+  function draw(symbol: string, history: PriceHistory, previousClose: number | null) {
+    const whole = symbol !== shown || count > 2 * MOST_POINTS;
+    const points = history.since(symbol, whole ? 0 : newest);
+    if (whole) {
+      series.setData(points.map(point));
+      if (symbol !== shown) chart.timeScale().resetTimeScale();
+      count = 0;
+    } else for (const each of points) series.update(point(each));
+    const last = points.at(-1);
+    const fresh = last !== undefined && last.time !== newest;
+    shown = symbol;
+    newest = last?.time ?? (whole ? 0 : newest);
+    count += points.length;
+    if (whole || previousClose !== close) showClose(previousClose);
+    const now = last && close !== null ? toneOf(last.price - close) : "accent";
+    if (last && now !== tone) {
+      tone = now;
+      restyle();
+    }
+    if (whole || fresh) describe(symbol, history);
+  }
+  function showClose(previousClose: number | null) {
+    close = previousClose;
+    if (line !== null) series.removePriceLine(line);
+    line = null;
+    if (close === null) return;
+    line = series.createPriceLine({
+      price: close,
+      title: "close",
+      lineStyle: LineStyle.Dashed,
+      lineWidth: 1,
+      color: colour(element, "--secondary"),
+      axisLabelVisible: true,
+    });
+  }
+  function restyle() {
+    const [ink, quiet, rule] = ["--ink", "--secondary", "--line"].map((name) =>
+      colour(element, name),
+    ) as [string, string, string];
+    const accent = colour(element, `--${tone || "accent"}`);
+    chart.applyOptions({
+      layout: {
+        background: { color: "transparent" },
+        textColor: quiet,
+        fontFamily: getComputedStyle(element).fontFamily,
+        fontSize: 11,
+        attributionLogo: false, // it would bring a <style>, which the page's policy forbids
+      },
+      grid: { vertLines: { visible: false }, horzLines: { color: rule } },
+      crosshair: {
+        vertLine: { color: quiet, labelBackgroundColor: ink },
+        horzLine: { color: quiet, labelBackgroundColor: ink },
+      },
+    });
+    series.applyOptions({
+      lineColor: accent,
+      topColor: fainter(accent, 0.22),
+      bottomColor: fainter(accent, 0),
+    });
+    line?.applyOptions({ color: quiet });
+  }
+  function describe(symbol: string, history: PriceHistory) {
+    element.setAttribute("aria-label", summary(symbol, history.since(symbol, 0), close));
+  }
+  restyle();
+  return { draw, restyle, close: () => chart.remove() };
+}
+
+const toneOf = (change: number) => (change > 0 ? "up" : change < 0 ? "down" : "accent");
+
+/** Say what the chart shows. */
+export function summary(symbol: string, points: readonly Point[], close: number | null): string {
+  const { price } = figures();
+  const [first, last] = [points[0], points.at(-1)];
+  if (first === undefined || last === undefined) return `No prices of ${symbol} yet`;
+  const prices = points.map((each) => each.price);
+  const range = `between ${price(Math.min(...prices))} and ${price(Math.max(...prices))}`;
+  const before = close === null ? "" : `; previous close ${price(close)}`;
+  return `${symbol} since ${clock(first.time as Time)} New York time: ${range}, last ${price(last.price)}${before}`;
+}
+
+/** Return what a custom property is as a colour, as `rgb(…)`: the chart reads no others. */
+function colour(element: HTMLElement, property: string): string {
+  element.style.color = `var(${property})`;
+  const found = getComputedStyle(element).color;
+  element.style.color = "";
+  return found;
+}
+
+const fainter = (rgb: string, alpha: number) =>
+  rgb.replace(/^rgba?\(([^)]+)\)$/, (_, parts: string) => {
+    const [red, green, blue] = parts.split(/[\s,/]+/);
+    return `rgba(${red}, ${green}, ${blue}, ${alpha})`;
+  });

@@ -1,0 +1,18 @@
+import type { ReactNode } from "react";
+import { useConnection } from "../src/index.ts";
+import { readToken, writeToken } from "./token.ts";
+
+/** Forgets the token, and with it everything that it let the page see. */
+export function SignOut(): ReactNode {
+  const { state } = useConnection();
+  if (state === "sign-in" || readToken() === null) return null;
+  const leave = () => {
+    writeToken(null);
+    location.reload();
+  };
+  return (
+    <button type="button" id="sign-out" onClick={leave}>
+      Sign out
+    </button>
+  );
+}

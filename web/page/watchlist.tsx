@@ -1,0 +1,99 @@
+// biome-ignore-all lint/a11y/noRedundantRoles: the rows are laid out as boxes, and a box has no role by itself
+
+import { type KeyboardEvent, type MouseEvent, type ReactNode, useMemo } from "react";
+import { isStock, useConnection, useWatch } from "../src/index.ts";
+import { WatchlistRow } from "./watchlist-row.tsx";
+
+const COLUMNS = ["Symbol", "Price", "Change", "Size", "Exch", "Age"];
+const STEPS: Record<string, number> = {
+  ArrowUp: -1,
+  ArrowDown: 1,
+  Home: Number.NEGATIVE_INFINITY,
+  End: Number.POSITIVE_INFINITY,
+};
+
+interface WatchlistProps {
+  symbols: readonly string[];
+  selected: string | null;
+  onSelect: (symbol: string) => void;
+  onRemove: (symbol: string) => void;
+}
+
+/** Last prices. It is rendered when its symbols change; a price renders its own row. */
+export function Watchlist({ symbols, selected, onSelect, onRemove }: WatchlistProps): ReactNode {
+  const { state } = useConnection();
+  useWatched(symbols, selected);
+  const remove = (symbol: string) => {
+    const at = symbols.indexOf(symbol);
+    const next = symbols[at + 1] ?? symbols[at - 1];
+    onRemove(symbol);
+    if (symbol === selected && next !== undefined) onSelect(next);
+  };
+  const click = (event: MouseEvent<HTMLElement>) => {
+    const { symbol, button } = hit(event.target);
+    if (symbol === undefined) return;
+    if (button?.name === "remove") remove(symbol);
+    else onSelect(symbol);
+  };
+  const key = (event: KeyboardEvent<HTMLElement>) => {
+    const { symbol } = hit(event.target);
+    const step = STEPS[event.key];
+    if (symbol === undefined) return;
+    if (event.key === "Delete") remove(symbol);
+    if (step === undefined) return;
+    event.preventDefault();
+    const last = symbols.length - 1;
+    const next = symbols[Math.min(last, Math.max(0, symbols.indexOf(symbol) + step))] ?? symbol;
+    onSelect(next);
+    event.currentTarget
+      .querySelector<HTMLElement>(`[data-symbol="${next}"] [data-field="symbol"]`)
+      ?.focus();
+  };
+  const reached = selected !== null && symbols.includes(selected) ? selected : symbols[0];
+  // Rows are boxes of their own and no part of a table's layout; the roles say what they are.
+  return (
+    <div className="watchlist-scroll">
+      <table role="table" aria-label="Last prices" className="prices" data-state={state}>
+        <thead role="rowgroup">
+          <tr role="row">
+            {COLUMNS.map((name) => (
+              <th key={name} role="columnheader" scope="col">
+                {name}
+              </th>
+            ))}
+            <th role="columnheader" scope="col">
+              <span className="unseen">Remove</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody id="prices" role="rowgroup" onClick={click} onKeyDown={key}>
+          {symbols.map((symbol) => (
+            <WatchlistRow
+              key={symbol}
+              symbol={symbol}
+              selected={symbol === selected}
+              reached={symbol === reached}
+            />
+          ))}
+        </tbody>
+      </table>
+      {symbols.length === 0 && <p className="empty">No symbols: add some above.</p>}
+    </div>
+  );
+}
+
+function useWatched(symbols: readonly string[], selected: string | null): void {
+  const topics = useMemo(() => {
+    const all = new Set(selected !== null && isStock(selected) ? [...symbols, selected] : symbols);
+    return [...all].flatMap((symbol) => [`price:${symbol}`, `status:${symbol}`]);
+  }, [symbols, selected]);
+  useWatch(topics);
+}
+
+function hit(target: EventTarget) {
+  const element = target as Element;
+  return {
+    symbol: element.closest<HTMLElement>("tr")?.dataset.symbol,
+    button: element.closest("button"),
+  };
+}
