@@ -7,11 +7,17 @@ import { applyPreferences, loadPreferences, savePreferences } from "./preference
 import { SignIn } from "./sign-in.tsx";
 import { StreamMeter } from "./stream-meter.ts";
 
+interface AppProps {
+  client: MarketClient;
+  /** Its base URL. */
+  gateway: string;
+}
+
 /** The whole page. */
-export function App({ client }: { client: MarketClient }): ReactNode {
+export function App({ client, gateway }: AppProps): ReactNode {
   const [preferences, setPreferences] = useState(loadPreferences);
   const [pausedAt, setPausedAt] = useState<number | null>(null);
-  const [meter] = useState(() => new StreamMeter());
+  const [meter] = useState(() => new StreamMeter(gateway));
   useEffect(() => meter.follow(client), [meter, client]);
   useEffect(() => {
     applyPreferences(preferences);

@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { useNow } from "../src/react/clock.ts";
-import { CHOICES, type Preferences } from "./preferences.ts";
 import { duration } from "./duration.ts";
+import { CHOICES, type Preferences } from "./preferences.ts";
 import { SignOut } from "./sign-out.tsx";
 
 export interface ControlsProps {

@@ -1,8 +1,8 @@
 import { type ReactNode, useContext } from "react";
 import { useConnection } from "../src/index.ts";
 import { Now } from "../src/react/clock.ts";
-import type { Percentiles } from "./latency.ts";
 import { duration } from "./duration.ts";
+import type { Percentiles } from "./latency.ts";
 import type { StreamMeter } from "./stream-meter.ts";
 
 /** How prices come here: the time on each leg, and the state of the stream. */
@@ -26,7 +26,7 @@ export function FeedPanel({ meter }: { meter: StreamMeter }): ReactNode {
     <section className="panel feed" aria-labelledby="feed-title">
       <div className="panel-head">
         <h2 id="feed-title">Feed and latency</h2>
-        <p className="secondary">median and 95th percentile of 10 s, in ms</p>
+        <p className="secondary">median and 95th percentile of the last 10 s</p>
       </div>
       <ol className="legs">
         <Leg
@@ -81,7 +81,7 @@ function Leg({ leg, from, to, time, title }: LegProps): ReactNode {
         {from} → {to}
       </span>
       <span className="leg-time">
-        <strong>{ms(time?.p50)}</strong> <span className="secondary">{ms(time?.p95)}</span>
+        <strong>{ms(time?.p50)}</strong> ms <span className="secondary">p95 {ms(time?.p95)}</span>
       </span>
       <small>{title}</small>
     </li>

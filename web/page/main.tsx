@@ -10,8 +10,9 @@ import "./page.css";
 
 applyPreferences(loadPreferences());
 
+const url: string | undefined = import.meta.env.VITE_TAPECAST_URL;
 const client = createMarketClient({
-  url: import.meta.env.VITE_TAPECAST_URL,
+  url,
   token: readToken,
   interval: intervalOf(location.search),
 });
@@ -20,6 +21,6 @@ const place = document.getElementById("page");
 if (place !== null)
   createRoot(place).render(
     <StrictMode>
-      <App client={client} />
+      <App client={client} gateway={url ?? location.origin} />
     </StrictMode>,
   );

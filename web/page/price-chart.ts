@@ -34,6 +34,8 @@ const point = ({ time, price }: Point) => ({ time: time as UTCTimestamp, value: 
 export function createPriceChart(element: HTMLElement): PriceChart {
   const chart: IChartApi = createChart(element, {
     autoSize: true,
+    // The logo would bring a <style>, which the page's policy forbids: a link stands in for it.
+    layout: { attributionLogo: false, background: { color: "transparent" }, fontSize: 11 },
     localization: { timeFormatter: clock, locale: "en-US" },
     timeScale: { borderVisible: false, tickMarkFormatter: clock, rightOffset: 3, barSpacing: 4 },
     rightPriceScale: {
@@ -94,11 +96,8 @@ export function createPriceChart(element: HTMLElement): PriceChart {
     const accent = colour(element, `--${tone || "accent"}`);
     chart.applyOptions({
       layout: {
-        background: { color: "transparent" },
         textColor: quiet,
         fontFamily: getComputedStyle(element).fontFamily,
-        fontSize: 11,
-        attributionLogo: false, // it would bring a <style>, which the page's policy forbids
       },
       grid: { vertLines: { visible: false }, horzLines: { color: rule } },
       crosshair: {

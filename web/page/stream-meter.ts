@@ -16,6 +16,9 @@ export class StreamMeter {
   /** Seconds between two updates of one topic. */
   interval: number | null = null;
 
+  /** `gateway`: its base URL. */
+  constructor(private readonly gateway: string) {}
+
   /** Measure until the returned function is called. */
   follow(client: MarketClient): () => void {
     const stamped = ({ server_time }: Heartbeat | Hello | Ready) =>
@@ -34,7 +37,7 @@ export class StreamMeter {
         this.beatAt = Date.now();
         stamped(beat);
       }),
-      followTrips((ms) => this.latency.trip(ms)),
+      followTrips(this.gateway, (ms) => this.latency.trip(ms)),
     ];
     return () => {
       for (const end of ends) end();
@@ -43,13 +46,15 @@ export class StreamMeter {
 }
 
 /** The browser knows how long requests were under way, however busy the page is. */
-function followTrips(trip: (ms: number) => void): () => void {
+function followTrips(gateway: string, trip: (ms: number) => void): () => void {
   if (typeof PerformanceObserver === "undefined") return () => {};
   const observer = new PerformanceObserver((list) => {
-    // The parts are hidden where the gateway has another origin.
-    for (const entry of list.getEntries() as PerformanceResourceTiming[])
-      if (entry.name.endsWith("/api/stream/ticket"))
-        trip(entry.requestStart ? entry.responseStart - entry.requestStart : entry.duration);
+    for (const entry of list.getEntries() as PerformanceResourceTiming[]) {
+      // What came from a cache was not under way; the parts are hidden from other origins.
+      const ms = entry.requestStart ? entry.responseStart - entry.requestStart : entry.duration;
+      const cached = entry.requestStart > 0 && entry.transferSize === 0;
+      if (entry.name.startsWith(gateway) && !cached && ms > 0) trip(ms);
+    }
   });
   observer.observe({ type: "resource", buffered: true });
   return () => observer.disconnect();

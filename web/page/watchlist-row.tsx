@@ -1,7 +1,7 @@
 // biome-ignore-all lint/a11y/noRedundantRoles: the rows are laid out as boxes, and a box has no role by itself
 
 import { memo, type ReactNode, useContext, useRef } from "react";
-import { type Price, useSymbolStatus, useValue } from "../src/index.ts";
+import { useSymbolStatus, useValue } from "../src/index.ts";
 import { Now } from "../src/react/clock.ts";
 import { age } from "./duration.ts";
 import { figures } from "./figures.ts";
@@ -63,26 +63,36 @@ function State({ symbol }: { symbol: string }): ReactNode {
 
 function Figures({ symbol }: { symbol: string }): ReactNode {
   const price = useValue(`price:${symbol}`);
-  const { change, change_percent } = price ?? {};
+  const last = <LastPrice text={figure(price?.price)} value={price?.price ?? null} />;
+  if (price?.reason)
+    return (
+      <>
+        {last}
+        <td role="cell" colSpan={4} data-field="age" data-reason={price.reason}>
+          {REASONS[price.reason] ?? price.reason}
+        </td>
+      </>
+    );
+  const { change = null, change_percent = null, size = null, exchange, timestamp } = price ?? {};
   return (
     <>
-      <LastPrice text={figure(price?.price)} value={price?.price ?? null} />
+      {last}
       <td role="cell" data-field="change" data-tone={toneOf(change)}>
-        {change != null && (
+        {change !== null && (
           <>
             <ToneArrow value={change} />
             {signedPrice(change, price?.price)}
-            {change_percent != null && <span className="ratio"> {percent(change_percent)}</span>}
+            {change_percent !== null && <span className="ratio"> {percent(change_percent)}</span>}
           </>
         )}
       </td>
       <td role="cell" data-field="size">
-        {price?.size != null && quantity(price.size)}
+        {size !== null && quantity(size)}
       </td>
       <td role="cell" data-field="exchange">
-        {price?.exchange}
+        {exchange}
       </td>
-      <Age of={price} />
+      <Age of={timestamp} />
     </>
   );
 }
@@ -97,19 +107,11 @@ function LastPrice({ text, value }: { text: string; value: number | null }): Rea
   );
 }
 
-/** How long ago the price was made, or why there is none. */
-function Age({ of }: { of: Price | undefined }): ReactNode {
+function Age({ of }: { of: string | null | undefined }): ReactNode {
   const now = useContext(Now);
-  const reason = of?.price === null ? of.reason : null;
-  const text =
-    reason !== null
-      ? (REASONS[reason] ?? reason)
-      : of?.timestamp
-        ? now > 0 && age(now - Date.parse(of.timestamp))
-        : null;
   return (
-    <td role="cell" data-field="age" data-reason={reason ?? undefined}>
-      {text}
+    <td role="cell" data-field="age">
+      {of && now > 0 && age(now - Date.parse(of))}
     </td>
   );
 }
