@@ -5,6 +5,9 @@ import type { PriceChart } from "./price-chart.ts";
 import type { PriceHistory } from "./price-history.ts";
 import { ToneArrow, toneOf } from "./tone.tsx";
 
+/** A whole chart is painted anew for each change. */
+const DRAW_MS = 200;
+
 interface ChartPanelProps {
   symbol: string;
   history: PriceHistory;
@@ -33,6 +36,7 @@ export function ChartPanel({ symbol, history, look }: ChartPanelProps): ReactNod
     if (element === null) return;
     let stopped = false;
     let unfollow: (() => void) | undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     const topic = topicOf(symbol);
     import("./price-chart.ts").then(
       ({ createPriceChart }) => {
@@ -44,7 +48,16 @@ export function ChartPanel({ symbol, history, look }: ChartPanelProps): ReactNod
           const told = values.get(topic) as Told;
           chart.draw(symbol, history, closeBefore(told) ?? null);
         };
-        unfollow = values.subscribe(topic, draw);
+        const end = values.subscribe(topic, () => {
+          timer ??= setTimeout(() => {
+            timer = undefined;
+            draw();
+          }, DRAW_MS);
+        });
+        unfollow = () => {
+          clearTimeout(timer);
+          end();
+        };
         draw();
       },
       (error: Error) => setBroken(error.message),

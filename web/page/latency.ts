@@ -54,11 +54,13 @@ export class RollingSamples {
 export class ClockOffset {
   private readonly stamps = new Float64Array(MOST_STAMPS).fill(Number.NEGATIVE_INFINITY);
   private next = 0;
+  private newest = Number.NEGATIVE_INFINITY;
   private halfTrip = Number.POSITIVE_INFINITY;
 
   stamp(server: number, received: number): void {
     this.stamps[this.next] = server - received;
     this.next = (this.next + 1) % MOST_STAMPS;
+    this.newest = Math.max(...this.stamps);
   }
   /** A request to the gateway and back took so long. */
   trip(ms: number): void {
@@ -66,7 +68,7 @@ export class ClockOffset {
   }
   /** Null until a stamp and a round trip are known. */
   get estimate(): number | null {
-    const offset = Math.max(...this.stamps) + this.halfTrip;
+    const offset = this.newest + this.halfTrip;
     return Number.isFinite(offset) ? offset : null;
   }
   /** How far the estimate may be off. */

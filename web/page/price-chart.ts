@@ -52,7 +52,8 @@ export function createPriceChart(element: HTMLElement): PriceChart {
   let count = 0;
   let close: number | null = null;
   let line: IPriceLine | null = null;
-  let tone = "";
+  let tone: "up" | "down" | "accent" = "accent";
+  let colours = readColours(element);
 
   function draw(symbol: string, history: PriceHistory, previousClose: number | null) {
     const whole = symbol !== shown || count > 2 * MOST_POINTS;
@@ -71,7 +72,7 @@ export function createPriceChart(element: HTMLElement): PriceChart {
     const now = last && close !== null ? toneOf(last.price - close) : "accent";
     if (last && now !== tone) {
       tone = now;
-      restyle();
+      paint();
     }
     if (whole || fresh) describe(symbol, history);
   }
@@ -85,32 +86,31 @@ export function createPriceChart(element: HTMLElement): PriceChart {
       title: "close",
       lineStyle: LineStyle.Dashed,
       lineWidth: 1,
-      color: colour(element, "--secondary"),
+      color: colours.secondary,
       axisLabelVisible: true,
     });
   }
   function restyle() {
-    const [ink, quiet, rule] = ["--ink", "--secondary", "--line"].map((name) =>
-      colour(element, name),
-    ) as [string, string, string];
-    const accent = colour(element, `--${tone || "accent"}`);
+    colours = readColours(element);
+    const { ink, line: rule, secondary } = colours;
     chart.applyOptions({
-      layout: {
-        textColor: quiet,
-        fontFamily: getComputedStyle(element).fontFamily,
-      },
+      layout: { textColor: secondary, fontFamily: getComputedStyle(element).fontFamily },
       grid: { vertLines: { visible: false }, horzLines: { color: rule } },
       crosshair: {
-        vertLine: { color: quiet, labelBackgroundColor: ink },
-        horzLine: { color: quiet, labelBackgroundColor: ink },
+        vertLine: { color: secondary, labelBackgroundColor: ink },
+        horzLine: { color: secondary, labelBackgroundColor: ink },
       },
     });
+    line?.applyOptions({ color: secondary });
+    paint();
+  }
+  function paint() {
+    const lineColor = colours[tone];
     series.applyOptions({
-      lineColor: accent,
-      topColor: fainter(accent, 0.22),
-      bottomColor: fainter(accent, 0),
+      lineColor,
+      topColor: fainter(lineColor, 0.22),
+      bottomColor: fainter(lineColor, 0),
     });
-    line?.applyOptions({ color: quiet });
   }
   function describe(symbol: string, history: PriceHistory) {
     element.setAttribute("aria-label", summary(symbol, history.since(symbol, 0), close));
@@ -119,7 +119,8 @@ export function createPriceChart(element: HTMLElement): PriceChart {
   return { draw, restyle, close: () => chart.remove() };
 }
 
-const toneOf = (change: number) => (change > 0 ? "up" : change < 0 ? "down" : "accent");
+const toneOf = (change: number): "up" | "down" | "accent" =>
+  change > 0 ? "up" : change < 0 ? "down" : "accent";
 
 /** Say what the chart shows. */
 export function summary(symbol: string, points: readonly Point[], close: number | null): string {
@@ -132,12 +133,16 @@ export function summary(symbol: string, points: readonly Point[], close: number 
   return `${symbol} since ${clock(first.time as Time)} New York time: ${range}, last ${price(last.price)}${before}`;
 }
 
-/** Return what a custom property is as a colour, as `rgb(…)`: the chart reads no others. */
-function colour(element: HTMLElement, property: string): string {
-  element.style.color = `var(${property})`;
-  const found = getComputedStyle(element).color;
+const COLOURS = ["ink", "secondary", "line", "accent", "up", "down"] as const;
+
+/** Return what the page's colours are now, as `rgb(…)`: the chart reads no others. */
+function readColours(element: HTMLElement): Record<(typeof COLOURS)[number], string> {
+  const found = COLOURS.map((name) => {
+    element.style.color = `var(--${name})`;
+    return [name, getComputedStyle(element).color];
+  });
   element.style.color = "";
-  return found;
+  return Object.fromEntries(found);
 }
 
 const fainter = (rgb: string, alpha: number) =>

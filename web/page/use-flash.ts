@@ -1,27 +1,38 @@
-import { type RefObject, useEffect, useRef } from "react";
+import { type RefObject, useContext, useEffect, useRef } from "react";
+import { SightContext } from "./sight.ts";
 
-const FLASH_MS = 450;
+const FLASH_MS = 350;
 /** Two flashes a second are fewer than those that can cause a seizure (WCAG 2.3.1). */
 const LEAST_MS = 500;
 
-const calm =
-  typeof matchMedia === "undefined" ? null : matchMedia("(prefers-reduced-motion: reduce)");
-
-/** Tint an element for a moment when the text that is shown changes, by where the value went. */
+/**
+ * Mark an element for a moment when the text that is shown changes, by where the value went.
+ *
+ * It is one change of style on and one off: an animation of each price would cost every frame.
+ */
 export function useFlash(
   element: RefObject<HTMLElement | null>,
+  symbol: string,
   text: string,
   value: number | null,
 ): void {
+  const sight = useContext(SightContext);
   const last = useRef({ text, value, at: 0 });
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   useEffect(() => {
     const before = last.current;
-    if (text === before.text) return;
+    const cell = element.current;
+    if (text === before.text || cell === null) return;
     const now = performance.now();
-    const shows = before.value !== null && value !== null && now - before.at >= LEAST_MS;
+    const known = before.value !== null && value !== null;
+    const shows = known && now - before.at >= LEAST_MS && sight.sees(symbol);
     last.current = { text, value, at: shows ? now : before.at };
-    if (!shows || calm?.matches) return;
-    const backgroundColor = `var(--tapecast-flash-${value > (before.value ?? 0) ? "up" : "down"})`;
-    element.current?.animate([{ backgroundColor }, { backgroundColor: "transparent" }], FLASH_MS);
-  }, [element, text, value]);
+    if (!shows) return;
+    clearTimeout(timer.current);
+    cell.dataset.flash = value > (before.value ?? 0) ? "up" : "down";
+    timer.current = setTimeout(() => {
+      delete cell.dataset.flash;
+    }, FLASH_MS);
+  }, [element, sight, symbol, text, value]);
+  useEffect(() => () => clearTimeout(timer.current), []);
 }

@@ -1,12 +1,13 @@
 // biome-ignore-all lint/a11y/noRedundantRoles: the rows are laid out as boxes, and a box has no role by itself
 
 import { memo, type ReactNode, useContext, useRef } from "react";
-import { useSymbolStatus, useValue } from "../src/index.ts";
+import { useSymbolStatus } from "../src/index.ts";
 import { Now } from "../src/react/clock.ts";
 import { age } from "./duration.ts";
 import { figures } from "./figures.ts";
 import { ToneArrow, toneOf } from "./tone.tsx";
 import { useFlash } from "./use-flash.ts";
+import { useRowPrice } from "./use-row-price.ts";
 
 const REASONS: Record<string, string> = {
   no_trade_seen: "no trade seen yet",
@@ -62,8 +63,10 @@ function State({ symbol }: { symbol: string }): ReactNode {
 }
 
 function Figures({ symbol }: { symbol: string }): ReactNode {
-  const price = useValue(`price:${symbol}`);
-  const last = <LastPrice text={figure(price?.price)} value={price?.price ?? null} />;
+  const price = useRowPrice(symbol);
+  const last = (
+    <LastPrice symbol={symbol} text={figure(price?.price)} value={price?.price ?? null} />
+  );
   if (price?.reason)
     return (
       <>
@@ -97,9 +100,10 @@ function Figures({ symbol }: { symbol: string }): ReactNode {
   );
 }
 
-function LastPrice({ text, value }: { text: string; value: number | null }): ReactNode {
+function LastPrice(props: { symbol: string; text: string; value: number | null }): ReactNode {
+  const { symbol, text, value } = props;
   const cell = useRef<HTMLTableCellElement>(null);
-  useFlash(cell, text, value);
+  useFlash(cell, symbol, text, value);
   return (
     <td role="cell" ref={cell} data-field="price">
       {text}

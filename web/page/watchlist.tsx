@@ -1,7 +1,16 @@
 // biome-ignore-all lint/a11y/noRedundantRoles: the rows are laid out as boxes, and a box has no role by itself
 
-import { type KeyboardEvent, type MouseEvent, type ReactNode, useMemo } from "react";
+import {
+  type KeyboardEvent,
+  type MouseEvent,
+  type ReactNode,
+  useContext,
+  useEffect,
+  useMemo,
+  useRef,
+} from "react";
 import { isStock, useConnection, useWatch } from "../src/index.ts";
+import { SightContext } from "./sight.ts";
 import { WatchlistRow } from "./watchlist-row.tsx";
 
 const COLUMNS = ["Symbol", "Price", "Change", "Size", "Exch", "Age"];
@@ -22,6 +31,9 @@ interface WatchlistProps {
 /** Last prices. It is rendered when its symbols change; a price renders its own row. */
 export function Watchlist({ symbols, selected, onSelect, onRemove }: WatchlistProps): ReactNode {
   const { state } = useConnection();
+  const sight = useContext(SightContext);
+  const body = useRef<HTMLTableSectionElement>(null);
+  useEffect(() => (body.current ? sight.follow(body.current) : undefined), [sight]);
   useWatched(symbols, selected);
   const remove = (symbol: string) => {
     const at = symbols.indexOf(symbol);
@@ -66,7 +78,7 @@ export function Watchlist({ symbols, selected, onSelect, onRemove }: WatchlistPr
             </th>
           </tr>
         </thead>
-        <tbody id="prices" role="rowgroup" onClick={click} onKeyDown={key}>
+        <tbody id="prices" ref={body} role="rowgroup" onClick={click} onKeyDown={key}>
           {symbols.map((symbol) => (
             <WatchlistRow
               key={symbol}
