@@ -1,9 +1,10 @@
-/** Which rows somebody can see: those out of sight follow their prices a little later. */
+/** Which rows take their newest price in a frame: a few of those that are seen, a few others. */
 
 import { createContext } from "react";
 
-const SLICE = 20;
-const SLICE_MS = 40;
+/** Thirty rows on the screen are all new within five frames, however fast prices come. */
+const SEEN_A_FRAME = 6;
+const UNSEEN_A_FRAME = 5;
 
 /**
  * Rows tell of themselves by `contentvisibilityautostatechange`; where a browser does not, all
@@ -11,19 +12,21 @@ const SLICE_MS = 40;
  */
 export class Sight {
   private readonly unseen = new Set<string>();
-  private readonly waiting = new Set<() => void>();
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  /** Listeners by their row's symbol, in the order in which they came. */
+  private readonly waiting = new Map<() => void, string>();
+  private frame = 0;
+  private running = false;
 
   sees(symbol: string): boolean {
     return !this.unseen.has(symbol);
   }
-  /** Call a row's listener now, or when it is the turn of those that nobody sees. */
+  /** Call a row's listener, once, when it is its turn: in this frame or one soon after. */
   tell(symbol: string, listener: () => void): void {
-    if (this.sees(symbol)) listener();
-    else {
-      this.waiting.add(listener);
-      this.timer ??= setTimeout(this.slice, SLICE_MS);
-    }
+    this.waiting.set(listener, symbol);
+    if (this.running || this.frame > 0) return;
+    this.running = true;
+    // After all that have something new in this frame have come.
+    queueMicrotask(this.turn);
   }
   forget(listener: () => void): void {
     this.waiting.delete(listener);
@@ -38,18 +41,21 @@ export class Sight {
     element.addEventListener("contentvisibilityautostatechange", changed);
     return () => {
       element.removeEventListener("contentvisibilityautostatechange", changed);
-      clearTimeout(this.timer);
-      this.timer = undefined;
+      cancelAnimationFrame(this.frame);
+      this.frame = 0;
       this.unseen.clear();
     };
   }
-  private readonly slice = () => {
-    this.timer = undefined;
-    for (const listener of [...this.waiting].slice(0, SLICE)) {
+  private readonly turn = () => {
+    this.running = false;
+    let seen = SEEN_A_FRAME;
+    let unseen = UNSEEN_A_FRAME;
+    for (const [listener, symbol] of this.waiting) {
+      if ((this.sees(symbol) ? seen-- : unseen--) <= 0) continue;
       this.waiting.delete(listener);
       listener();
     }
-    if (this.waiting.size > 0) this.timer = setTimeout(this.slice, SLICE_MS);
+    this.frame = this.waiting.size > 0 ? requestAnimationFrame(this.turn) : 0;
   };
 }
 

@@ -1,0 +1,32 @@
+import { expect, test } from "vitest";
+import { intervalOf, parseWords, symbolsOf, withSymbols } from "../../page/address.ts";
+
+test("an address without symbols has those of the start, and an empty list stays empty", () => {
+  expect(symbolsOf("").symbols).toEqual(["SPY", "IBM", "BAC", "AIG"]);
+  expect(symbolsOf("?symbols=").symbols).toEqual([]);
+});
+
+test("words are symbols in capitals, each once, and what cannot be one is named", () => {
+  expect(parseWords(" spy, brk.b;IBM spy 12$ <b> ")).toEqual({
+    symbols: ["SPY", "BRK.B", "IBM"],
+    bad: ["12$", "<B>"],
+  });
+});
+
+test("an address keeps the order of its symbols and whatever else it says", () => {
+  const search = withSymbols("?interval=0&symbols=OLD", ["IBM", "BRK.B", "AIG"]);
+  expect(search).toBe("?symbols=IBM,BRK.B,AIG&interval=0");
+  expect(symbolsOf(search).symbols).toEqual(["IBM", "BRK.B", "AIG"]);
+});
+
+test("an interval is a number of seconds from 0 to 60, or none", () => {
+  const intervals = [
+    "?interval=0",
+    "?interval=0.5",
+    "?interval=61",
+    "?interval=x",
+    "?interval=",
+    "",
+  ];
+  expect(intervals.map(intervalOf)).toEqual([0, 0.5, undefined, undefined, undefined, undefined]);
+});
