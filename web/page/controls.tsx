@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { useNow } from "../src/react/clock.ts";
+import { useNow } from "./clock.ts";
 import { duration } from "./duration.ts";
 import { CHOICES, type Preferences } from "./preferences.ts";
 import { SignOut } from "./sign-out.tsx";
@@ -57,6 +57,6 @@ export function Controls(props: ControlsProps): ReactNode {
 }
 
 function Paused({ since }: { since: number }): ReactNode {
-  const now = useNow(1000);
+  const now = useNow();
   return <>Paused · {duration(now - since)}</>;
 }

@@ -1,6 +1,6 @@
 import { type ReactNode, useContext } from "react";
 import { useConnection } from "../src/index.ts";
-import { Now } from "../src/react/clock.ts";
+import { Now } from "./clock.ts";
 import { duration } from "./duration.ts";
 import type { Percentiles } from "./latency.ts";
 import type { StreamMeter } from "./stream-meter.ts";

@@ -1,6 +1,6 @@
 /** How figures are written on the page. */
 
-import { type Formats, formats } from "../src/react/format.ts";
+import { type Formats, formats } from "../src/index.ts";
 
 const made = new Map<string, Formats>();
 

@@ -1,11 +1,11 @@
 import type { ReactNode } from "react";
 import { useConnection } from "../src/index.ts";
-import { useNow } from "../src/react/clock.ts";
+import { useNow } from "./clock.ts";
 import { sessionWords } from "./session-words.ts";
 
 /** The exchange's session, and how long until it opens or closes. */
 export function MarketSession(): ReactNode {
-  const now = useNow(1000);
+  const now = useNow();
   const { feed } = useConnection();
   if (feed === null) return <p className="session" />;
   const { name, change, exact } = sessionWords(feed, now);

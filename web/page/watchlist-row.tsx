@@ -2,7 +2,7 @@
 
 import { memo, type ReactNode, useContext, useRef } from "react";
 import { useSymbolStatus } from "../src/index.ts";
-import { Now } from "../src/react/clock.ts";
+import { Now } from "./clock.ts";
 import { age } from "./duration.ts";
 import { figures } from "./figures.ts";
 import { ToneArrow, toneOf } from "./tone.tsx";
