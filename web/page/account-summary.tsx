@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { useValue } from "../src/index.ts";
 import { figures } from "./figures.ts";
-import { ToneArrow, toneOf } from "./tone.tsx";
+import { toneOf } from "./tone.ts";
 
 /** What the account is worth and has gained, where the token may see it. */
 export function AccountSummary(): ReactNode {
@@ -22,7 +22,6 @@ export function AccountSummary(): ReactNode {
         <div key={label}>
           <dt>{label}</dt>
           <dd data-field={label} data-tone={toneOf(value)}>
-            <ToneArrow value={value} />
             {signedMoney(value)}
             {ratio !== null && <span className="secondary"> {percent(ratio)}</span>}
           </dd>

@@ -3,7 +3,7 @@ import { isStock, type Position, type Price, useValue, useValues } from "../src/
 import { figures } from "./figures.ts";
 import type { PriceChart } from "./price-chart.ts";
 import type { PriceHistory } from "./price-history.ts";
-import { ToneArrow, toneOf } from "./tone.tsx";
+import { toneOf } from "./tone.ts";
 
 /** A whole chart is painted anew for each change. */
 const DRAW_MS = 200;
@@ -112,7 +112,6 @@ function ChartFigures({ symbol }: { symbol: string }): ReactNode {
       <strong data-field="last">{price(last)}</strong>
       {change !== null && (
         <span data-tone={toneOf(change)}>
-          <ToneArrow value={change} />
           {signedPrice(change, last)} {percent(before ? change / before : null)}
         </span>
       )}

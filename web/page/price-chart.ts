@@ -2,6 +2,7 @@
 
 import {
   AreaSeries,
+  type AutoscaleInfo,
   createChart,
   type IChartApi,
   type IPriceLine,
@@ -46,7 +47,10 @@ export function createPriceChart(element: HTMLElement): PriceChart {
     handleScroll: { mouseWheel: false, vertTouchDrag: false },
     handleScale: { mouseWheel: false },
   });
-  const series: ISeriesApi<"Area"> = chart.addSeries(AreaSeries, { lineWidth: 2 });
+  const series: ISeriesApi<"Area"> = chart.addSeries(AreaSeries, {
+    lineWidth: 2,
+    autoscaleInfoProvider: (own: () => AutoscaleInfo | null) => withClose(own(), close),
+  });
   let shown = "";
   let newest = 0;
   let count = 0;
@@ -121,6 +125,16 @@ export function createPriceChart(element: HTMLElement): PriceChart {
 
 const toneOf = (change: number): "up" | "down" | "accent" =>
   change > 0 ? "up" : change < 0 ? "down" : "accent";
+
+/** Have the close before on the chart, unless the prices would be a flat line beside it. */
+function withClose(info: AutoscaleInfo | null, close: number | null): AutoscaleInfo | null {
+  if (!info?.priceRange || close === null) return info;
+  const { minValue, maxValue } = info.priceRange;
+  const low = Math.min(minValue, close);
+  const high = Math.max(maxValue, close);
+  if (high - low > 3 * (maxValue - minValue)) return info;
+  return { ...info, priceRange: { minValue: low, maxValue: high } };
+}
 
 /** Say what the chart shows. */
 export function summary(symbol: string, points: readonly Point[], close: number | null): string {

@@ -5,7 +5,7 @@ import { useSymbolStatus } from "../src/index.ts";
 import { Now } from "./clock.ts";
 import { age } from "./duration.ts";
 import { figures } from "./figures.ts";
-import { ToneArrow, toneOf } from "./tone.tsx";
+import { toneOf } from "./tone.ts";
 import { useFlash } from "./use-flash.ts";
 import { useRowPrice } from "./use-row-price.ts";
 
@@ -83,7 +83,6 @@ function Figures({ symbol }: { symbol: string }): ReactNode {
       <td role="cell" data-field="change" data-tone={toneOf(change)}>
         {change !== null && (
           <>
-            <ToneArrow value={change} />
             {signedPrice(change, price?.price)}
             {change_percent !== null && <span className="ratio"> {percent(change_percent)}</span>}
           </>
