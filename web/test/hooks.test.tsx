@@ -340,6 +340,28 @@ describe("Paced", () => {
     expect(shown()).toBe("2 Connecting...");
   });
 
+  it("freezes what is below another one, too", async () => {
+    const nested = (pace: number | "paused") => (
+      <MarketProvider client={client}>
+        <Paced pace={pace}>
+          <Paced pace={0}>
+            <Shown />
+          </Paced>
+        </Paced>
+      </MarketProvider>
+    );
+    const { rerender } = render(nested(0));
+    await after(50);
+    gateway.stream.open([price("SPY", 1)]);
+    await after(20);
+    rerender(nested("paused"));
+    gateway.stream.emit(...price("SPY", 2));
+    await after(3000);
+    expect(shown()).toBe("1 LIVE");
+    rerender(nested(0));
+    expect(shown()).toBe("2 LIVE");
+  });
+
   it("shows the first value of what comes while it is paused", async () => {
     render(page("paused"));
     await after(50);

@@ -1,11 +1,11 @@
 import { createElement, type ReactNode, useEffect, useMemo } from "react";
 import { type Pace, paced } from "../pace.ts";
-import { useClient, ValuesContext } from "./context.ts";
+import { useValues, ValuesContext } from "./context.ts";
 
-/** Show what is below at a pace: every frame (0), every so many seconds, or `paused`. */
+/** Show what is below at a pace: every frame (0), every so many seconds, or `paused`; no faster than what is around it. */
 export function Paced({ pace, children }: { pace: Pace; children?: ReactNode }): ReactNode {
-  const client = useClient();
-  const values = useMemo(() => paced(client), [client]);
+  const outer = useValues();
+  const values = useMemo(() => paced(outer), [outer]);
   useEffect(() => {
     values.setPace(pace);
     return () => values.setPace(0);
