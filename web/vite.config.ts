@@ -20,9 +20,18 @@ const served: Plugin = {
   },
 };
 
+/** Somebody's theme is there before anything is painted, where a browser knows how to wait. */
+const early: Plugin = {
+  name: "early",
+  transformIndexHtml: {
+    order: "post",
+    handler: (html) => html.replace('type="module"', 'type="module" blocking="render"'),
+  },
+};
+
 export default defineConfig({
   root: "page",
-  plugins: [react(), served],
+  plugins: [react(), served, early],
   build: {
     outDir: "../../gateway/http/page",
     emptyOutDir: true,

@@ -3,7 +3,12 @@ import { type MarketClient, MarketProvider, Paced } from "../src/index.ts";
 import { Board } from "./board.tsx";
 import { FrozenClock } from "./frozen-clock.tsx";
 import { Header } from "./header.tsx";
-import { applyPreferences, loadPreferences, savePreferences } from "./preferences.ts";
+import {
+  applyPreferences,
+  loadPreferences,
+  type Preferences,
+  savePreferences,
+} from "./preferences.ts";
 import { SignIn } from "./sign-in.tsx";
 import { StreamMeter } from "./stream-meter.ts";
 
@@ -19,15 +24,17 @@ export function App({ client, gateway }: AppProps): ReactNode {
   const [pausedAt, setPausedAt] = useState<number | null>(null);
   const [meter] = useState(() => new StreamMeter(gateway));
   useEffect(() => meter.follow(client), [meter, client]);
-  useEffect(() => {
-    applyPreferences(preferences);
-    savePreferences(preferences);
-  }, [preferences]);
+  const prefer = (chosen: Preferences) => {
+    // Before anything is rendered, since the chart reads its colours from the styles.
+    applyPreferences(chosen);
+    savePreferences(chosen);
+    setPreferences(chosen);
+  };
   return (
     <MarketProvider client={client}>
       <Header
         preferences={preferences}
-        onPreferences={setPreferences}
+        onPreferences={prefer}
         pausedAt={pausedAt}
         onPause={setPausedAt}
       />

@@ -38,7 +38,7 @@ export function createPriceChart(element: HTMLElement): PriceChart {
     // The logo would bring a <style>, which the page's policy forbids: a link stands in for it.
     layout: { attributionLogo: false, background: { color: "transparent" }, fontSize: 11 },
     localization: { timeFormatter: clock, locale: "en-US" },
-    timeScale: { borderVisible: false, tickMarkFormatter: clock, rightOffset: 3, barSpacing: 4 },
+    timeScale: { borderVisible: false, tickMarkFormatter: clock, rightOffset: 8, barSpacing: 4 },
     rightPriceScale: {
       borderVisible: false,
       entireTextOnly: true,

@@ -52,7 +52,7 @@ function State({ symbol }: { symbol: string }): ReactNode {
   const state = status?.state === "live" ? undefined : status?.state;
   return (
     <span
-      className={state && "tapecast-tag"}
+      className={state && "tag"}
       data-field="state"
       data-state={state}
       title={status?.reason ?? undefined}

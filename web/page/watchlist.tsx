@@ -35,11 +35,17 @@ export function Watchlist({ symbols, selected, onSelect, onRemove }: WatchlistPr
   const body = useRef<HTMLTableSectionElement>(null);
   useEffect(() => (body.current ? sight.follow(body.current) : undefined), [sight]);
   useWatched(symbols, selected);
+  const focus = (symbol: string) =>
+    body.current
+      ?.querySelector<HTMLElement>(`[data-symbol="${symbol}"] [data-field="symbol"]`)
+      ?.focus();
   const remove = (symbol: string) => {
     const at = symbols.indexOf(symbol);
     const next = symbols[at + 1] ?? symbols[at - 1];
     onRemove(symbol);
-    if (symbol === selected && next !== undefined) onSelect(next);
+    if (next === undefined) return;
+    if (symbol === selected) onSelect(next);
+    focus(next);
   };
   const click = (event: MouseEvent<HTMLElement>) => {
     const { symbol, button } = hit(event.target);
@@ -57,9 +63,7 @@ export function Watchlist({ symbols, selected, onSelect, onRemove }: WatchlistPr
     const last = symbols.length - 1;
     const next = symbols[Math.min(last, Math.max(0, symbols.indexOf(symbol) + step))] ?? symbol;
     onSelect(next);
-    event.currentTarget
-      .querySelector<HTMLElement>(`[data-symbol="${next}"] [data-field="symbol"]`)
-      ?.focus();
+    focus(next);
   };
   const reached = selected !== null && symbols.includes(selected) ? selected : symbols[0];
   // Rows are boxes of their own and no part of a table's layout; the roles say what they are.
