@@ -1,11 +1,12 @@
 import type { ReactNode } from "react";
-import { useValue } from "../src/index.ts";
+import { useConnection, useValue } from "../src/index.ts";
 import { figures } from "./figures.ts";
 import { toneOf } from "./tone.ts";
 
 /** What the account is worth and has gained, where the token may see it. */
 export function AccountSummary(): ReactNode {
   const account = useValue("account");
+  const { connected } = useConnection();
   if (account === undefined || account.state === "unknown") return <dl className="account" />;
   const { money, signedMoney, percent } = figures(account.currency);
   const gains = [
@@ -13,7 +14,11 @@ export function AccountSummary(): ReactNode {
     { label: "Total P&L", value: account.unrealized_pl, ratio: null },
   ];
   return (
-    <dl className="account" title={account.reason ?? undefined} data-state={account.state}>
+    <dl
+      className="account"
+      title={account.reason ?? undefined}
+      data-state={connected ? account.state : "stale"}
+    >
       <div>
         <dt>Equity</dt>
         <dd data-field="equity">{money(account.equity)}</dd>

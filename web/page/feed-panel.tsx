@@ -1,4 +1,4 @@
-import { type ReactNode, useContext } from "react";
+import { type ReactNode, useContext, useMemo } from "react";
 import { useConnection } from "../src/index.ts";
 import { Now } from "./clock.ts";
 import { duration } from "./duration.ts";
@@ -9,16 +9,19 @@ import type { StreamMeter } from "./stream-meter.ts";
 export function FeedPanel({ meter }: { meter: StreamMeter }): ReactNode {
   const now = useContext(Now);
   const { feed, streamId, attempt } = useConnection();
-  const legs = meter.latency.report(now);
+  const stream = useMemo(() => meter.report(now), [meter, now]);
+  const { perSecond: rate, beatAgeMs, clockError, interval } = stream;
   const beat = feed?.lag_ms ?? null;
-  const rate = meter.rate.perSecond(now);
-  const error = legs.clockError === null ? null : Math.ceil(legs.clockError);
-  const held = meter.interval ? `, up to ${meter.interval * 1000} ms of it by the interval` : "";
+  const held = interval ? `, up to ${interval * 1000} ms of it by the interval` : "";
+  const clocks =
+    clockError === null
+      ? "how far the clocks are apart is not known yet"
+      : `the clocks are known to ±${Math.ceil(clockError)} ms`;
   const facts: [string, ReactNode, title?: string | null | undefined][] = [
     ["Feed", feed?.state ?? "—", feed?.reason],
     ["Events", rate === null ? "—" : `${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s`],
-    ["Heartbeat", meter.beatAt === null ? "—" : `${duration(now - meter.beatAt)} ago`],
-    ["Reconnects", Math.max(0, meter.streams - 1)],
+    ["Heartbeat", beatAgeMs === null ? "—" : `${duration(beatAgeMs)} ago`],
+    ["Reconnects", Math.max(0, stream.streams - 1)],
     ["Failed attempts", attempt],
     ["Stream", streamId ?? "—"],
   ];
@@ -33,22 +36,24 @@ export function FeedPanel({ meter }: { meter: StreamMeter }): ReactNode {
           leg="exchange-ingest"
           from="Exchange"
           to="ingest"
-          time={legs.exchangeToIngest ?? (beat === null ? null : { p50: beat, p95: null })}
-          title={legs.exchangeToIngest ? "by each price" : "by the heartbeat: nothing trades here"}
+          time={stream.exchangeToIngest ?? (beat === null ? null : { p50: beat, p95: null })}
+          title={
+            stream.exchangeToIngest ? "by each price" : "by the heartbeat: nothing trades here"
+          }
         />
         <Leg
           leg="ingest-gateway"
           from="Ingest"
           to="gateway"
-          time={legs.ingestToGateway}
+          time={stream.ingestToGateway}
           title={`with the wait for the next update${held}; taking ingest's clock for the gateway's`}
         />
         <Leg
           leg="gateway-browser"
           from="Gateway"
           to="browser"
-          time={legs.gatewayToBrowser}
-          title={`by the heartbeats of a minute; the clocks are known to ±${error ?? "—"} ms`}
+          time={stream.gatewayToBrowser}
+          title={`by the heartbeats of a minute; ${clocks}`}
         />
       </ol>
       <dl className="facts">
@@ -81,7 +86,8 @@ function Leg({ leg, from, to, time, title }: LegProps): ReactNode {
         {from} → {to}
       </span>
       <span className="leg-time">
-        <strong>{ms(time?.p50)}</strong> ms <span className="secondary">p95 {ms(time?.p95)}</span>
+        <strong>{ms(time?.p50)}</strong>
+        {time && " ms"} <span className="secondary">p95 {ms(time?.p95)}</span>
       </span>
       <small>{title}</small>
     </li>

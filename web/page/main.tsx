@@ -7,6 +7,9 @@ import { applyPreferences, loadPreferences } from "./preferences.ts";
 import { readToken } from "./token.ts";
 import "../src/styles.css";
 import "./page.css";
+import "./header.css";
+import "./board.css";
+import "./watchlist.css";
 
 applyPreferences(loadPreferences());
 

@@ -2,22 +2,42 @@
 
 import type { Heartbeat, Hello, MarketClient, Price, Ready } from "../src/index.ts";
 import { EventRate } from "./event-rate.ts";
-import { LatencyMeter } from "./latency.ts";
+import { type Latency, LatencyMeter } from "./latency.ts";
 
 const COUNTED = ["price", "status", "position", "account", "feed", "heartbeat"];
 
-export class StreamMeter {
-  readonly latency = new LatencyMeter();
-  readonly rate = new EventRate();
-  /** Streams that have begun. */
-  streams = 0;
-  /** When the newest heartbeat came, unix ms. */
-  beatAt: number | null = null;
+/** What is known of the stream; null where nothing is. */
+export interface StreamReport extends Latency {
+  /** Those that have begun. */
+  streams: number;
   /** Seconds between two updates of one topic. */
-  interval: number | null = null;
+  interval: number | null;
+  /** How long ago the newest heartbeat came. */
+  beatAgeMs: number | null;
+  /** Events, by the mean of the last ten seconds. */
+  perSecond: number | null;
+}
+
+export class StreamMeter {
+  private readonly latency = new LatencyMeter();
+  private readonly rate = new EventRate();
+  private streams = 0;
+  private beatAt: number | null = null;
+  private interval: number | null = null;
 
   /** `gateway`: its base URL. */
   constructor(private readonly gateway: string) {}
+
+  report(now: number): StreamReport {
+    const { streams, beatAt, interval } = this;
+    return {
+      ...this.latency.report(now),
+      streams,
+      interval,
+      beatAgeMs: beatAt === null ? null : now - beatAt,
+      perSecond: this.rate.perSecond(now),
+    };
+  }
 
   /** Measure until the returned function is called. */
   follow(client: MarketClient): () => void {

@@ -1,6 +1,7 @@
 // biome-ignore-all lint/a11y/noRedundantRoles: the rows are laid out as boxes, and a box has no role by itself
 
 import {
+  type CSSProperties,
   type KeyboardEvent,
   type MouseEvent,
   type ReactNode,
@@ -68,7 +69,7 @@ export function Watchlist({ symbols, selected, onSelect, onRemove }: WatchlistPr
   const reached = selected !== null && symbols.includes(selected) ? selected : symbols[0];
   // Rows are boxes of their own and no part of a table's layout; the roles say what they are.
   return (
-    <div className="watchlist-scroll">
+    <div className="watchlist-scroll" style={{ "--rows": symbols.length } as CSSProperties}>
       <table role="table" aria-label="Last prices" className="prices" data-state={state}>
         <thead role="rowgroup">
           <tr role="row">
