@@ -4,12 +4,17 @@ import { copyFileSync } from "node:fs";
 import { defineConfig } from "vite";
 
 export default defineConfig({
+  // One import for both, and a tenth less to load: a package has no use for React's other runtime.
+  oxc: {
+    jsx: { runtime: "classic", pragma: "createElement", pragmaFrag: "Fragment" },
+    jsxInject: 'import { createElement, Fragment } from "react";',
+  },
   build: {
     lib: { entry: "src/index.ts", formats: ["es"], fileName: "index" },
     minify: false,
     sourcemap: true,
     rolldownOptions: {
-      external: ["react", "react/jsx-runtime"],
+      external: ["react"],
       output: { banner: '"use client";' },
     },
   },

@@ -16,7 +16,7 @@ export { symbolIndicator } from "./indicator.ts";
 export type { Pace } from "./pace.ts";
 export { type FigureProps, NumberCell } from "./react/cell.tsx";
 export { ConnectionBadge } from "./react/connection-badge.tsx";
-export { MarketProvider, useClient, useValues } from "./react/context.ts";
+export { MarketProvider, useClient, useValues } from "./react/context.tsx";
 export { age, type Formats, formats } from "./react/format.ts";
 export {
   type MarketStream,

@@ -5,7 +5,7 @@ import { type Connection, type Indicator, StreamError } from "../connection-stat
 import type { Account, Position, Price, SymbolStatus } from "../events.ts";
 import { indicator, symbolIndicator } from "../indicator.ts";
 import { isStock, normalized, priceTopics } from "../topics.ts";
-import { useClient } from "./context.ts";
+import { useClient } from "./context.tsx";
 import { useEach, useValue, useWatch } from "./use-value.ts";
 
 const NOT_YET: Connection = {

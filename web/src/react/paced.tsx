@@ -1,8 +1,11 @@
-import { createElement, type ReactNode, useEffect, useMemo } from "react";
+import { type ReactNode, useEffect, useMemo } from "react";
 import { type Pace, paced } from "../pace.ts";
-import { useValues, ValuesContext } from "./context.ts";
+import { useValues, ValuesContext } from "./context.tsx";
 
-/** Show what is below at a pace: every frame (0), every so many seconds, or `paused`; no faster than what is around it. */
+/**
+ * Show what is below at a pace: every frame (0), every so many seconds, or `paused`; no faster than
+ * what is around it.
+ */
 export function Paced({ pace, children }: { pace: Pace; children?: ReactNode }): ReactNode {
   const outer = useValues();
   const values = useMemo(() => paced(outer), [outer]);
@@ -10,5 +13,5 @@ export function Paced({ pace, children }: { pace: Pace; children?: ReactNode }):
     values.setPace(pace);
     return () => values.setPace(0);
   }, [values, pace]);
-  return createElement(ValuesContext.Provider, { value: values }, children);
+  return <ValuesContext.Provider value={values}>{children}</ValuesContext.Provider>;
 }

@@ -1,7 +1,7 @@
 import { type ReactNode, useRef, useState } from "react";
 import type { Lot } from "../valuation.ts";
 import { useAges } from "./ages.ts";
-import { useClient } from "./context.ts";
+import { useClient } from "./context.tsx";
 import { useConnection } from "./hooks.ts";
 import { Paced } from "./paced.tsx";
 import { TableBoard } from "./table-board.tsx";

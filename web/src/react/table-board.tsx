@@ -4,7 +4,7 @@ import { type KeyboardEvent, type ReactNode, useMemo, useState } from "react";
 import { isStock, priceTopics } from "../topics.ts";
 import type { Lot } from "../valuation.ts";
 import { COLUMNS } from "./columns.tsx";
-import { useValues } from "./context.ts";
+import { useValues } from "./context.tsx";
 import { type Entry, ordered } from "./entry.ts";
 import { formats } from "./format.ts";
 import { POSITION_TOPICS, useConnection } from "./hooks.ts";

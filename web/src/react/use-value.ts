@@ -2,7 +2,7 @@
 
 import { useEffect, useMemo, useSyncExternalStore } from "react";
 import type { ValueOf, Values } from "../values.ts";
-import { useClient, useValues } from "./context.ts";
+import { useClient, useValues } from "./context.tsx";
 
 /** Return a topic's value as shown. It watches nothing: see `useWatch`. */
 export const useValue = <Topic extends string>(topic: Topic): ValueOf<Topic> | undefined =>

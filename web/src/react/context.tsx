@@ -1,4 +1,4 @@
-import { type Context, createContext, createElement, type ReactNode, useContext } from "react";
+import { type Context, createContext, type ReactNode, useContext } from "react";
 import { createMarketClient, type MarketClient } from "../client.ts";
 import type { Values } from "../values.ts";
 
@@ -12,7 +12,7 @@ export const ValuesContext: Context<Values | null> = /* @__PURE__ */ createConte
 
 /** Have all hooks below use a client. Whoever made it closes it; without watchers it is idle. */
 export function MarketProvider(props: { client: MarketClient; children?: ReactNode }): ReactNode {
-  return createElement(ClientContext.Provider, { value: props.client }, props.children);
+  return <ClientContext.Provider value={props.client}>{props.children}</ClientContext.Provider>;
 }
 
 /** Return the nearest client. */
