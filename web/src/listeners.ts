@@ -4,7 +4,6 @@ export interface Listeners<Listener> {
   /** Add a listener until the returned function is called. */
   add(name: string, listener: Listener): () => void;
   of(name: string): Iterable<Listener>;
-  names(): Iterable<string>;
   clear(): void;
 }
 
@@ -20,7 +19,6 @@ export function createListeners<Listener>(): Listeners<Listener> {
       };
     },
     of: (name) => all.get(name) ?? [],
-    names: () => all.keys(),
     clear: () => all.clear(),
   };
 }

@@ -1,6 +1,5 @@
 /** Values that are shown less often than they change. */
 
-import { createListeners } from "./listeners.ts";
 import type { ValueOf, Values } from "./values.ts";
 
 /** Seconds between two changes of what is shown, 0 for every frame; `paused` for none. */
@@ -13,7 +12,7 @@ export interface PacedValues extends Values {
 /** Return values that change at a pace; the connection is always told at once. */
 export function paced(values: Values): PacedValues {
   const shown = new Map<string, unknown>();
-  const listeners = createListeners<() => void>();
+  const followers = new Set<readonly [topic: string, listener: () => void]>();
   let pace: Pace = 0;
   let timer: ReturnType<typeof setInterval> | undefined;
 
@@ -24,9 +23,7 @@ export function paced(values: Values): PacedValues {
   }
   function catchUp() {
     shown.clear();
-    const due = new Set<() => void>();
-    for (const topic of listeners.names()) for (const each of listeners.of(topic)) due.add(each);
-    for (const each of due) each();
+    for (const [, listener] of followers) listener();
   }
   return {
     get<Topic extends string>(topic: Topic) {
@@ -35,23 +32,25 @@ export function paced(values: Values): PacedValues {
       return shown.get(topic) as ValueOf<Topic> | undefined;
     },
     subscribe(topic, listener) {
-      const forget = listeners.add(topic, listener);
+      const follower = [topic, listener] as const;
+      followers.add(follower);
       const unfollow = values.subscribe(topic, () => {
         if (pace === 0 || topic === "connection" || !shown.has(topic)) listener();
       });
       return () => {
         unfollow();
-        forget();
+        followers.delete(follower);
       };
     },
     setPace(next) {
       if (next === pace) return;
       clearInterval(timer);
       // What is on the screen now is what stays there.
-      if (pace === 0) for (const topic of listeners.names()) keep(topic);
+      if (pace === 0) for (const [topic] of followers) keep(topic);
       pace = next;
-      if (typeof next === "number" && next > 0) timer = setInterval(catchUp, next * 1000);
-      if (next !== "paused") catchUp();
+      if (next === "paused") return;
+      catchUp();
+      if (next) timer = setInterval(catchUp, next * 1000);
     },
   };
 }

@@ -9,15 +9,8 @@ export interface Lot {
   avg_entry_price: number;
 }
 
-/** In units of 10^-9: 3 * 101.1 is 303.29999999999995 in binary fractions. */
-const exact = (value: number): bigint => BigInt(value.toFixed(9).replace(".", ""));
-const CENT = 10n ** 16n;
-
-/** Round a product of two exact numbers to cents as the gateway does, half to even. */
-function money(product: bigint): number {
-  const half = CENT / 2n - ((product / CENT) % 2n ? 0n : 1n);
-  return Number((product + (product < 0n ? -half : half)) / CENT) / 100;
-}
+/** Round to cents, past the noise of binary fractions: 3 * 101.1 is 303.29999999999995 in them. */
+const money = (value: number): number => Math.round(+(value * 100).toFixed(6)) / 100;
 
 /** As much of a position as is known of a lot: the rest is the broker's. */
 export type Valued = Pick<
@@ -44,7 +37,7 @@ export function valued(lot: Lot, told: Partial<Price> = {}): Valued {
   const { timestamp = null, reason = null } = told;
   const cost = lot.avg_entry_price;
   const gain = (from: number | null, to: number | null) =>
-    from === null || to === null ? null : money(exact(lot.qty) * (exact(to) - exact(from)));
+    from === null || to === null ? null : money(lot.qty * (to - from));
   const ratio = (from: number | null) => {
     const paid = Math.abs(lot.qty * (from ?? 0));
     return price === null || !paid ? null : (gain(from, price) ?? 0) / paid;

@@ -75,7 +75,7 @@ describe("the positions table", () => {
     expect(cells(foot())).toEqual([
       ...["", "", "", "", "$1,020.10", "up +$10.10 (+1.00%)", "up +$20.10 (+2.01%)", ""],
     ]);
-    expect(tags(foot())).toEqual(["Partial: without B"]);
+    expect(tags(foot())).toEqual(["partial: without B"]);
     play({ "position:B": position("B", 100) });
     expect(cells(foot())[4]).toBe("$2,020.10");
     expect(tags(foot())).toEqual([]);
@@ -166,7 +166,7 @@ describe("the positions table", () => {
 
   it("says why nothing comes, and tries again when told to", () => {
     const { client, play } = show({ connection: failed("network", "the gateway is away") });
-    expect(rows().map((row) => row.textContent)).toEqual(["Positions unknown"]);
+    expect(rows().map((row) => row.textContent)).toEqual(["Not known"]);
     expect(screen.getByText("the gateway is away")).toBeTruthy();
     expect(screen.queryByRole("alert")).toBeNull();
     press("Retry");
@@ -194,9 +194,9 @@ describe("the positions table", () => {
     const unknown = account({ state: "unknown", reason: "the broker has not reported" });
     const { play } = show({ ...portfolio(), account: unknown });
     expect(screen.getByText("the broker has not reported")).toBeTruthy();
-    expect(screen.getByText("Positions unknown")).toBeTruthy();
+    expect(screen.getByText("Not known")).toBeTruthy();
     play({ account: account(), connection: connection({ denied: ["position:*"] }) });
-    expect(screen.getByText("this token does not allow positions")).toBeTruthy();
+    expect(screen.getByText("the token does not allow positions")).toBeTruthy();
     play({ connection: connection() });
     expect(screen.getByText("No open positions")).toBeTruthy();
   });

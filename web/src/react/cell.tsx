@@ -3,7 +3,6 @@ import { NONE } from "./format.ts";
 
 /** Two flashes a second are fewer than those that can cause a seizure (WCAG 2.3.1). */
 const LEAST_MS = 500;
-const NO_MOTION = "(prefers-reduced-motion: reduce)";
 
 /** A figure as shown. */
 export interface FigureProps {
@@ -27,21 +26,27 @@ export function NumberCell({ text, value, signed, flash, title }: FigureProps): 
   // biome-ignore lint/correctness/useExhaustiveDependencies: a number that looks the same is none
   useEffect(() => {
     const before = last.current;
-    const now = performance.now();
+    const now = Date.now();
     last.current = value ?? null;
     if (!flash || before === null || value == null || value === before) return;
-    if (now < flashed.current + LEAST_MS || matchMedia(NO_MOTION).matches) return;
+    if (now < flashed.current + LEAST_MS) return;
     flashed.current = now;
     const way = value < before ? "down" : "up";
+    // Who wants no motion is given no colour by the style sheet.
     cell.current?.animate?.(
       { backgroundColor: [`var(--tapecast-flash-${way})`, "transparent"] },
       450,
     );
   }, [text]);
-  const sign = signed ? /[-+−]/.exec(text)?.[0] : undefined;
-  const tone = sign && (sign === "+" ? "up" : "down");
+  const tone = signed
+    ? /\+/.test(text)
+      ? "up"
+      : /[-−]/.test(text)
+        ? "down"
+        : undefined
+    : undefined;
   return (
-    <td ref={cell} data-tone={tone} title={title ?? undefined}>
+    <td ref={cell} data-tone={tone} title={title || undefined}>
       {tone && <span className="tapecast-hidden">{tone} </span>}
       {text}
       {text === NONE && <span className="tapecast-hidden"> no price</span>}

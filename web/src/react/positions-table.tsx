@@ -34,7 +34,7 @@ export function PositionsTable(props: PositionsTableProps): ReactNode {
   const client = useClient();
   const account = useValue("account");
   const { state, label, detail, error, denied } = useConnection();
-  const refused = denied.includes("position:*") && "this token does not allow positions";
+  const refused = denied.includes("position:*") && "the token does not allow positions";
   const reason = positions ? null : refused || account?.reason;
   const [seconds, setSeconds] = useState(0);
   const [pausedAt, setPausedAt] = useState("");

@@ -14,7 +14,6 @@ import { TableFoot } from "./table-foot.tsx";
 import { useValue, useWatch } from "./use-value.ts";
 
 const LABELS = ["Symbol", .../* @__PURE__ */ COLUMNS.map(([label]) => label), "Age"];
-const NO_ENTRIES: readonly Entry[] = [];
 
 /** Return what there is a row of; undefined while that is not known. */
 function useEntries(lots: PositionsTableProps["positions"]): readonly Entry[] | undefined {
@@ -41,14 +40,12 @@ function useEntries(lots: PositionsTableProps["positions"]): readonly Entry[] | 
 
 const rowOf = ({ target }: { target: EventTarget }) => (target as Element).closest("tr");
 
-const SIBLINGS: Record<string, "nextElementSibling" | "previousElementSibling"> = {
-  ArrowDown: "nextElementSibling",
-  ArrowUp: "previousElementSibling",
-};
-
 function step(event: KeyboardEvent) {
-  const way = SIBLINGS[event.key];
-  const next = way && rowOf(event)?.[way];
+  const row = rowOf(event);
+  const next =
+    event.key === "ArrowDown"
+      ? row?.nextElementSibling
+      : event.key === "ArrowUp" && row?.previousElementSibling;
   if (!next) return;
   event.preventDefault();
   next.querySelector("button")?.focus();
@@ -70,7 +67,7 @@ export function TableBoard(props: BoardProps): ReactNode {
   const money = currency ?? account?.currency;
   const format = useMemo(() => formats(locale, money), [locale, money]);
   const rows = useMemo(
-    () => (entries && order ? ordered(entries, order, values) : (entries ?? NO_ENTRIES)),
+    () => (order ? ordered(entries ?? [], order, values) : (entries ?? [])),
     [entries, order, values],
   );
   const way = rows.some(({ symbol }) => symbol === selected) ? selected : rows[0]?.symbol;
@@ -127,7 +124,7 @@ export function TableBoard(props: BoardProps): ReactNode {
             (loading ? [1, 2, 3] : [0]).map((row) => (
               <tr key={row}>
                 <td colSpan={9}>
-                  {row ? "\xa0" : unknown ? "Positions unknown" : "No open positions"}
+                  {row ? "\xa0" : unknown ? "Not known" : "No open positions"}
                 </td>
               </tr>
             ))}

@@ -42,16 +42,15 @@ export function TableFoot({ entries, formats, announcing }: FootProps): ReactNod
     total.current = `Unrealized P&L ${formats.signedMoney(sums.unrealized_pl)}`;
   });
   useEffect(() => {
-    if (!announcing) return;
-    const timer = setInterval(() => say(total.current), PRICES_MS);
-    return () => clearInterval(timer);
+    const timer = announcing && setInterval(() => say(total.current), PRICES_MS);
+    return () => clearInterval(timer as never);
   }, [announcing]);
   return (
     <tfoot>
       <tr>
         <th scope="row">
           Total
-          {sums.partial && <span>Partial: without {sums.unpriced.join(", ")}</span>}
+          {sums.partial && <span>partial: without {sums.unpriced.join(", ")}</span>}
         </th>
         {figureCells(sums, formats)}
         <td>
