@@ -121,7 +121,7 @@ describe("the status that is read out", () => {
   it("says the total each 20 s when asked to, and not while paused", async () => {
     const { play } = show(portfolio(position("SPY", 101)));
     await after(2000);
-    press("Announce prices");
+    press("Announce P&L");
     await after(19_999);
     expect(said()).toBe("LIVE");
     play(priced(102));

@@ -89,7 +89,7 @@ export function PositionsTable(props: PositionsTableProps): ReactNode {
               aria-pressed={announcing}
               onClick={() => setAnnouncing(!announcing)}
             >
-              Announce prices
+              Announce P&L
             </button>
           </>
         )}

@@ -123,9 +123,7 @@ export function TableBoard(props: BoardProps): ReactNode {
           {!rows.length &&
             (loading ? [1, 2, 3] : [0]).map((row) => (
               <tr key={row}>
-                <td colSpan={9}>
-                  {row ? "\xa0" : unknown ? "Not known" : "No open positions"}
-                </td>
+                <td colSpan={9}>{row ? "\xa0" : unknown ? "Not known" : "No open positions"}</td>
               </tr>
             ))}
         </tbody>
