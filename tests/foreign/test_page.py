@@ -23,7 +23,7 @@ from tests.services import running_gateway, running_ingest, until
 
 PRICE = r"^\d+\.\d\d$"
 TICKET = "/api/stream/ticket"
-DIMMED = "getComputedStyle(document.querySelector('#prices [data-field=price]')).opacity < 1"
+DIMMED = "getComputedStyle(document.querySelector('#prices')).opacity < 1"
 FALLEN = "Failed to load resource"
 """What a browser itself says in the console of answers that are none, or refusals."""
 

@@ -1,5 +1,11 @@
 import { type ReactNode, useCallback, useEffect, useState } from "react";
-import { PositionsTable, useClient, useConnection, useWatch } from "../src/index.ts";
+import {
+  PositionsTable,
+  type PositionsTableProps,
+  useClient,
+  useConnection,
+  useWatch,
+} from "../src/index.ts";
 import { AddSymbols } from "./add-symbols.tsx";
 import { symbolsOf, withSymbols } from "./address.ts";
 import { ChartPanel } from "./chart-panel.tsx";
@@ -16,7 +22,6 @@ export function Board(props: { meter: StreamMeter; preferences: Preferences }): 
   const { meter, preferences } = props;
   const { theme, palette } = preferences;
   const client = useClient();
-  const { state, denied } = useConnection();
   const [asked] = useState(() => symbolsOf(location.search));
   const [symbols, setSymbols] = useState(asked.symbols);
   const [selected, select] = useState(symbols[0] ?? null);
@@ -50,21 +55,20 @@ export function Board(props: { meter: StreamMeter; preferences: Preferences }): 
       {selected !== null && (
         <ChartPanel symbol={selected} history={history} look={`${theme} ${palette}`} />
       )}
-      {denied.includes("position:*") ? (
-        <p className="panel denied">This token does not allow positions.</p>
-      ) : (
-        state !== "sign-in" && (
-          <section className="panel positions" aria-label="Positions">
-            <PositionsTable
-              controls={false}
-              selected={selected}
-              onSelect={select}
-              {...{ theme, palette }}
-            />
-          </section>
-        )
-      )}
+      <PositionsPanel selected={selected} onSelect={select} {...{ theme, palette }} />
       <FeedPanel meter={meter} />
     </main>
+  );
+}
+
+/** The account's positions, where the token may see them. */
+function PositionsPanel(props: PositionsTableProps): ReactNode {
+  const { denied } = useConnection();
+  if (denied.includes("position:*"))
+    return <p className="panel denied">This token does not allow positions.</p>;
+  return (
+    <section className="panel positions" aria-label="Positions">
+      <PositionsTable {...props} controls={false} />
+    </section>
   );
 }

@@ -5,6 +5,7 @@ import {
   type KeyboardEvent,
   type MouseEvent,
   type ReactNode,
+  type RefObject,
   useContext,
   useEffect,
   useMemo,
@@ -30,60 +31,20 @@ interface WatchlistProps {
 }
 
 /** Last prices. It is rendered when its symbols change; a price renders its own row. */
-export function Watchlist({ symbols, selected, onSelect, onRemove }: WatchlistProps): ReactNode {
+export function Watchlist(props: WatchlistProps): ReactNode {
+  const { symbols, selected } = props;
   const { state } = useConnection();
   const sight = useContext(SightContext);
   const body = useRef<HTMLTableSectionElement>(null);
   useEffect(() => (body.current ? sight.follow(body.current) : undefined), [sight]);
   useWatched(symbols, selected);
-  const focus = (symbol: string) =>
-    body.current
-      ?.querySelector<HTMLElement>(`[data-symbol="${symbol}"] [data-field="symbol"]`)
-      ?.focus();
-  const remove = (symbol: string) => {
-    const at = symbols.indexOf(symbol);
-    const next = symbols[at + 1] ?? symbols[at - 1];
-    onRemove(symbol);
-    if (next === undefined) return;
-    if (symbol === selected) onSelect(next);
-    focus(next);
-  };
-  const click = (event: MouseEvent<HTMLElement>) => {
-    const { symbol, button } = hit(event.target);
-    if (symbol === undefined) return;
-    if (button?.name === "remove") remove(symbol);
-    else onSelect(symbol);
-  };
-  const key = (event: KeyboardEvent<HTMLElement>) => {
-    const { symbol } = hit(event.target);
-    const step = STEPS[event.key];
-    if (symbol === undefined) return;
-    if (event.key === "Delete") remove(symbol);
-    if (step === undefined) return;
-    event.preventDefault();
-    const last = symbols.length - 1;
-    const next = symbols[Math.min(last, Math.max(0, symbols.indexOf(symbol) + step))] ?? symbol;
-    onSelect(next);
-    focus(next);
-  };
   const reached = selected !== null && symbols.includes(selected) ? selected : symbols[0];
   // Rows are boxes of their own and no part of a table's layout; the roles say what they are.
   return (
     <div className="watchlist-scroll" style={{ "--rows": symbols.length } as CSSProperties}>
       <table role="table" aria-label="Last prices" className="prices" data-state={state}>
-        <thead role="rowgroup">
-          <tr role="row">
-            {COLUMNS.map((name) => (
-              <th key={name} role="columnheader" scope="col">
-                {name}
-              </th>
-            ))}
-            <th role="columnheader" scope="col">
-              <span className="unseen">Remove</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody id="prices" ref={body} role="rowgroup" onClick={click} onKeyDown={key}>
+        <Head />
+        <tbody id="prices" ref={body} role="rowgroup" {...steering(props, body)}>
           {symbols.map((symbol) => (
             <WatchlistRow
               key={symbol}
@@ -97,6 +58,62 @@ export function Watchlist({ symbols, selected, onSelect, onRemove }: WatchlistPr
       {symbols.length === 0 && <p className="empty">No symbols: add some above.</p>}
     </div>
   );
+}
+
+function Head(): ReactNode {
+  return (
+    <thead role="rowgroup">
+      <tr role="row">
+        {COLUMNS.map((name) => (
+          <th key={name} role="columnheader" scope="col">
+            {name}
+          </th>
+        ))}
+        <th role="columnheader" scope="col">
+          <span className="unseen">Remove</span>
+        </th>
+      </tr>
+    </thead>
+  );
+}
+
+/** Return what rows do when they are clicked, and what keys do in them. */
+function steering(
+  { symbols, selected, onSelect, onRemove }: WatchlistProps,
+  body: RefObject<HTMLElement | null>,
+) {
+  const focus = (symbol: string) =>
+    body.current
+      ?.querySelector<HTMLElement>(`[data-symbol="${symbol}"] [data-field="symbol"]`)
+      ?.focus();
+  const remove = (symbol: string) => {
+    const at = symbols.indexOf(symbol);
+    const next = symbols[at + 1] ?? symbols[at - 1];
+    onRemove(symbol);
+    if (next === undefined) return;
+    if (symbol === selected) onSelect(next);
+    focus(next);
+  };
+  return {
+    onClick({ target }: MouseEvent) {
+      const { symbol, button } = hit(target);
+      if (symbol === undefined) return;
+      if (button?.name === "remove") remove(symbol);
+      else onSelect(symbol);
+    },
+    onKeyDown(event: KeyboardEvent) {
+      const { symbol } = hit(event.target);
+      const step = STEPS[event.key];
+      if (symbol === undefined) return;
+      if (event.key === "Delete") remove(symbol);
+      if (step === undefined) return;
+      event.preventDefault();
+      const at = Math.max(0, symbols.indexOf(symbol) + step);
+      const next = symbols[Math.min(symbols.length - 1, at)] ?? symbol;
+      onSelect(next);
+      focus(next);
+    },
+  };
 }
 
 function useWatched(symbols: readonly string[], selected: string | null): void {
