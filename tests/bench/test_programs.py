@@ -2,9 +2,14 @@
 
 import time
 
-from bench import fill, first_viewer, latency
+import pytest
+
+from bench import fill, first_viewer, latency, page
 from bench.ingest import Bench, ingest
+from gateway.http.page import BUILD
 from shared.valkey_server import ValkeyServer
+from tests import installed
+from tests.repository.tree import ROOT
 
 
 async def test_the_ingest_reads_every_tick_that_the_feeder_sends() -> None:
@@ -37,3 +42,20 @@ async def test_prices_are_read_beside_alpaca_pys_own_stream() -> None:
     measured = await latency.measure(1, 20)
     assert len(measured.to_client) == len(measured.to_ingest) > 0
     assert measured.peer
+
+
+async def test_a_page_shows_the_newest_price_of_each_symbol_after_many() -> None:
+    installed.node(ROOT / "tests/foreign/js", "run npm ci in tests/foreign/js")
+    if not (BUILD / "index.html").is_file():
+        pytest.skip("the page is not built: run make web")
+    measured = await page.measure(30, 20, 2, chromium=installed.program("chromium"))
+    assert measured.empty > 0
+    assert min(measured.frames) > 0
+    assert measured.heap[0][1] > 0
+    assert measured.wrong == []
+
+
+def test_a_heap_is_compared_after_its_first_third() -> None:
+    measured = page.Measured(heap=[(0, 50), (1, 100), (2, 110)])
+    assert list(measured.thirds) == [50, 100, 110]
+    assert round(measured.growth, 6) == 0.1
