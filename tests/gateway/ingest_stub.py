@@ -73,7 +73,14 @@ class IngestStub:
         event_id = EventId(epoch, seq)
         told = replace(
             healthy(event_id, ["IBM", "SPY"]),
-            **{"state": state, "alpaca_connected": state == "live", "lag_ms": 3.5, **fields},
+            **{
+                "ingest_id": "stub",
+                "feed": "iex",
+                "state": state,
+                "alpaca_connected": state == "live",
+                "lag_ms": 3.5,
+                **fields,
+            },
         )
         body = ingest_status.encode(told)
         await self.client.set(keys.INGEST_STATUS, body, px=keys.INGEST_STATUS_MILLISECONDS)

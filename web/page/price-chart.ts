@@ -60,7 +60,7 @@ export function createPriceChart(element: HTMLElement): PriceChart {
   let colours = readColours(element);
 
   function draw(symbol: string, history: PriceHistory, previousClose: number | null) {
-    const whole = symbol !== shown || count > 2 * MOST_POINTS;
+    const whole = symbol !== shown || count > 1.2 * MOST_POINTS;
     const points = history.since(symbol, whole ? 0 : newest);
     if (whole) {
       series.setData(points.map(point));
