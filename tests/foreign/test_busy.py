@@ -4,8 +4,8 @@ import pytest
 
 from gateway import service
 from shared.redis_source import RedisSource
+from tests.browser import open_browser
 from tests.event_stream import open_stream
-from tests.foreign.browser import open_browser
 from tests.services import running_gateway
 
 EVENT_SOURCE = """{

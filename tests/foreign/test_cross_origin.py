@@ -17,7 +17,7 @@ from gateway.http.app import create_app
 from gateway.http.listener import listen
 from gateway.http.server import make_server
 from shared.redis_source import RedisSource
-from tests.foreign.browser import Browser, open_browser
+from tests.browser import Browser, open_browser
 from tests.services import running_gateway, until
 
 PAGE = """<!doctype html><link rel=icon href="data:,"><p id=state>loading</p><script>

@@ -6,15 +6,28 @@ import { launch } from "./chromium.mjs";
 
 // Evaluated, not added as an element: the page's policy lets no other script in.
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const browser = await launch();
-const context = await browser.newContext();
-const problems = [];
-const urls = [];
-const words = [];
+// Playwright would forbid a page to come back from the history as it was.
+const browser = await launch({ ignoreDefaultArgs: ["--disable-back-forward-cache"] });
+let context;
 let page;
+let seen;
+
+/** Begin anew: another profile, with one tab. */
+async function fresh() {
+  await context?.close();
+  seen = { problems: [], urls: [], words: [] };
+  context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  await context.addInitScript(() =>
+    addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
+      console.error(`against the policy: ${violatedDirective} ${blockedURI}`),
+    ),
+  );
+  await tab();
+}
 
 /** Open a tab, which the commands after it are about. */
 async function tab() {
+  const { problems, urls, words } = seen;
   page = await context.newPage();
   page.on("pageerror", (error) => problems.push(String(error)));
   page.on("console", (line) => {
@@ -23,9 +36,10 @@ async function tab() {
   });
   page.on("request", (request) => urls.push(request.url()));
 }
-await tab();
+await fresh();
 
 const commands = {
+  fresh,
   open: ({ url }) => page.goto(url),
   text: ({ selector }) => page.textContent(selector),
   until: ({ selector, matches, seconds }) =>
@@ -33,21 +47,23 @@ const commands = {
       ([css, pattern]) => new RegExp(pattern).test(document.querySelector(css)?.textContent ?? ""),
       [selector, matches],
       { timeout: seconds * 1000 },
-    ).then(() => true),
+    ),
   fill: ({ selector, value }) => page.fill(selector, value),
   press: ({ selector, key }) => page.press(selector, key),
   size: ({ width, height, dark }) =>
     page.setViewportSize({ width, height })
       .then(() => page.emulateMedia({ colorScheme: dark ? "dark" : "light" })),
   screenshot: ({ path }) => page.screenshot({ path }).then(() => path),
-  tab: () => tab(),
+  tab,
   show: ({ number }) => {
     page = context.pages()[number];
     return page.bringToFront();
   },
   close: () => page.close(),
   click: ({ selector }) => page.click(selector),
-  select: ({ selector, value }) => page.selectOption(selector, value).then(() => null),
+  // No load follows where the page comes back as it was.
+  back: () => page.goBack({ waitUntil: "commit" }),
+  offline: ({ offline }) => context.setOffline(offline),
   /** Answer requests of a path so many times by ourselves. */
   answer: ({ path, times, status, body }) =>
     page.route(
@@ -64,15 +80,17 @@ const commands = {
       .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
   },
   evaluate: ({ script }) => page.evaluate(script),
-  seen: () => ({ problems, urls, words }),
+  seen: () => seen,
 };
+/** Their answers are told; those of the others are objects of Playwright. */
+const TELLING = new Set(["text", "screenshot", "axe", "evaluate", "seen"]);
 
 try {
   for await (const line of createInterface({ input: process.stdin })) {
     const { command, ...given } = JSON.parse(line);
     try {
       const answer = await commands[command](given);
-      console.log(JSON.stringify({ answer: answer?.url ? null : answer ?? null }));
+      console.log(JSON.stringify({ answer: TELLING.has(command) ? (answer ?? null) : null }));
     } catch (error) {
       console.log(JSON.stringify({ error: String(error) }));
     }

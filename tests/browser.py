@@ -1,4 +1,4 @@
-"""A real Chromium for tests, through ``js/browser.mjs``."""
+"""A real Chromium for tests, through ``tests/foreign/js/browser.mjs``."""
 
 import asyncio
 import json
@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-JS = Path(__file__).parent / "js"
+JS = Path(__file__).parent / "foreign" / "js"
 ANSWER_SECONDS = 40.0
 
 
 class Browser:
-    """One page of one browser."""
+    """One browser; its commands are about the tab that was opened or shown last."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
