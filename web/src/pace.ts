@@ -11,32 +11,29 @@ export interface PacedValues extends Values {
 
 /** Return values that change at a pace; the connection is always told at once. */
 export function paced(values: Values): PacedValues {
+  /** What was read last: it is what is on the screen. */
   const shown = new Map<string, unknown>();
-  const followers = new Set<readonly [topic: string, listener: () => void]>();
+  const followers = new Set<readonly [listener: () => void]>();
   let pace: Pace = 0;
   let timer: ReturnType<typeof setInterval> | undefined;
 
-  /** Of what is new the first value is waited for, also while paused. */
-  function keep(topic: string) {
-    const now = values.get(topic);
-    if (now !== undefined) shown.set(topic, now);
-  }
   function catchUp() {
     shown.clear();
-    for (const [, listener] of followers) listener();
+    for (const [listener] of followers) listener();
   }
   return {
     get<Topic extends string>(topic: Topic) {
-      if (pace === 0 || topic === "connection") return values.get(topic);
-      if (!shown.has(topic)) keep(topic);
+      // Of what is new the first value is waited for, also while paused.
+      if (pace === 0 || topic === "connection" || shown.get(topic) === undefined)
+        shown.set(topic, values.get(topic));
       return shown.get(topic) as ValueOf<Topic> | undefined;
     },
     subscribe(topic, listener) {
-      const follower = [topic, listener] as const;
+      const follower = [listener] as const;
       followers.add(follower);
-      const unfollow = values.subscribe(topic, () => {
-        if (pace === 0 || topic === "connection" || !shown.has(topic)) listener();
-      });
+      // As it is, so that a listener of many topics is called once a frame; for nothing, while what
+      // is shown stays.
+      const unfollow = values.subscribe(topic, listener);
       return () => {
         unfollow();
         followers.delete(follower);
@@ -45,8 +42,6 @@ export function paced(values: Values): PacedValues {
     setPace(next) {
       if (next === pace) return;
       clearInterval(timer);
-      // What is on the screen now is what stays there.
-      if (pace === 0) for (const [topic] of followers) keep(topic);
       pace = next;
       if (next === "paused") return;
       catchUp();
