@@ -9,8 +9,14 @@ export interface Lot {
   avg_entry_price: number;
 }
 
-/** Round to cents, past the noise of binary fractions: 3 * 101.1 is 303.29999999999995 in them. */
-const money = (value: number): number => Math.round(+(value * 100).toFixed(6)) / 100;
+/**
+ * Round to cents as the gateway does, half to even, past the noise of binary fractions: 3 * 101.1 is
+ * 303.29999999999995 in them. Up to some ten millions, that is as exact as decimals are.
+ */
+const money = (value: number): number => {
+  const cents = +(value * 100).toFixed(6);
+  return (Math.abs(cents % 1) === 0.5 ? 2 * Math.round(cents / 2) : Math.round(cents)) / 100;
+};
 
 /** As much of a position as is known of a lot: the rest is the broker's. */
 export type Valued = Pick<

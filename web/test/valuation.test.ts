@@ -19,9 +19,11 @@ describe("a lot", () => {
     expect(Object.keys(valued(lot(1, 1)))).toEqual(Object.keys(position));
   });
 
-  it("is rounded to cents, of large and of small figures", () => {
+  it("is rounded to cents half to even, as the gateway does, of large and of small figures", () => {
     const value = (qty: number, at: number) => valued(lot(qty, 1), price("SPY", at)).market_value;
-    expect([0.1249, 0.125, 1.005].map((at) => value(1, at))).toEqual([0.12, 0.13, 1.01]);
+    const prices = [0.1249, 0.125, 0.375, 1.005];
+    expect(prices.map((at) => value(1, at))).toEqual([0.12, 0.12, 0.38, 1]);
+    expect(prices.map((at) => value(-1, at))).toEqual([-0.12, -0.12, -0.38, -1]);
     expect(value(-3, 101.1)).toBe(-303.3);
     expect(value(90_071_992.547, 101.1)).toBe(9106278446.5);
     expect(value(0.000000001, 1_000_000_000)).toBe(1);
