@@ -55,7 +55,7 @@ async def test_a_page_shows_the_newest_price_of_each_symbol_after_many() -> None
     assert measured.wrong == []
 
 
-def test_a_heap_is_compared_after_its_first_third() -> None:
-    measured = page.Measured(heap=[(0, 50), (1, 100), (2, 110)])
-    assert list(measured.thirds) == [50, 100, 110]
+def test_a_heap_has_grown_by_what_its_last_third_is_above_its_first() -> None:
+    measured = page.Measured(heap=[(0, 100), (1, 150), (2, 110)])
+    assert list(measured.thirds) == [100, 150, 110]
     assert round(measured.growth, 6) == 0.1
