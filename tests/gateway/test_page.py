@@ -3,6 +3,7 @@
 import gzip
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -19,12 +20,18 @@ PATH = "/assets/index-A1b2C3d4.js"
 PLAIN = {"Accept-Encoding": "identity"}
 
 
-@pytest.fixture
-async def client(built_page: Path) -> AsyncIterator[httpx.AsyncClient]:
+@asynccontextmanager
+async def client_of_a_gateway() -> AsyncIterator[httpx.AsyncClient]:
     async with (
         running_gateway(RedisSource("memory://")) as url,
         httpx.AsyncClient(base_url=url) as opened,
     ):
+        yield opened
+
+
+@pytest.fixture
+async def client(built_page: Path) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of_a_gateway() as opened:
         yield opened
 
 
@@ -35,10 +42,7 @@ def nothing_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def unbuilt(nothing_built: None) -> AsyncIterator[httpx.AsyncClient]:
-    async with (
-        running_gateway(RedisSource("memory://")) as url,
-        httpx.AsyncClient(base_url=url) as opened,
-    ):
+    async with client_of_a_gateway() as opened:
         yield opened
 
 

@@ -9,7 +9,6 @@ import pytest_asyncio
 
 from bench.programs import ingest_environment, program
 from gateway.http.page import BUILD
-from shared.redis_source import RedisSource
 from shared.valkey_server import ValkeyServer
 from simulator.service import Simulator, SimulatorSettings
 from tests import installed
@@ -40,11 +39,6 @@ async def screen(browser: Browser) -> AsyncIterator[Screen]:
 async def valkey() -> AsyncIterator[ValkeyServer]:
     async with ValkeyServer() as server:
         yield server
-
-
-@pytest.fixture
-def source(valkey: ValkeyServer) -> RedisSource:
-    return RedisSource(valkey.url)
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")

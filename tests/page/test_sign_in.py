@@ -26,8 +26,7 @@ async def test_a_wrong_token_is_named_and_the_right_one_is_in_no_url_no_log_and_
         assert await screen.do("axe") == []
         await screen.type(TOKEN, wrong)
         await screen.until("#sign-in [role=alert]", "the token is wrong")
-        await screen.type(TOKEN, token)
-        await screen.live()
+        await screen.sign_in(token)
         await screen.until(cell("SPY", "price"), PRICE)
         seen = await screen.do("seen")
         kept = await screen.evaluate("JSON.stringify(localStorage) + document.cookie")
@@ -45,8 +44,7 @@ async def test_who_signs_out_is_asked_again(
     screen.expected = (REFUSED,)
     async with running_gateway(source, api_token="a-secret-token") as url:
         await screen.open(url)
-        await screen.type(TOKEN, "a-secret-token")
-        await screen.live()
+        await screen.sign_in("a-secret-token")
         await screen.do("click", selector="#sign-out")
         await screen.until("#sign-in", "asks for an API token")
 
@@ -57,8 +55,7 @@ async def test_a_token_for_the_market_alone_has_a_page_without_positions(
     screen.expected = (REFUSED,)
     async with running_gateway(source, api_token="for-the-web market") as url:
         await screen.open(url)
-        await screen.type(TOKEN, "for-the-web")
-        await screen.live()
+        await screen.sign_in("for-the-web")
         await screen.until(cell("SPY", "price"), PRICE)
         await screen.until(".denied", "does not allow positions")
         assert await screen.texts(".tapecast-positions") == []
