@@ -15,6 +15,7 @@ export default defineConfig({
     sourcemap: true,
     rolldownOptions: {
       external: ["react"],
+      optimization: { inlineConst: true },
       output: { banner: '"use client";' },
     },
   },

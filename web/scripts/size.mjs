@@ -29,8 +29,9 @@ async function size(names) {
     build: {
       write: false,
       rolldownOptions: {
+        ...config.build.rolldownOptions,
+        output: {},
         input: ENTRY,
-        external: config.build.rolldownOptions.external,
         preserveEntrySignatures: "strict",
       },
     },

@@ -22,6 +22,9 @@ export function paced(values: Values): PacedValues {
     for (const [listener] of followers) listener();
   }
   return {
+    get paused() {
+      return pace === "paused" || values.paused;
+    },
     get<Topic extends string>(topic: Topic) {
       // Of what is new the first value is waited for, also while paused.
       if (pace === 0 || topic === "connection" || shown.get(topic) === undefined)

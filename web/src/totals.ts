@@ -2,13 +2,15 @@
 
 import type { Valued } from "./valuation.ts";
 
-/** Money in the account's currency, to the cent; ratios are fractions, null where nothing was paid. */
+/**
+ * Money in the account's currency, to the cent; null where none of it is known. Ratios are fractions,
+ * null where nothing was paid.
+ */
 export interface Totals {
-  market_value: number;
-  cost_basis: number;
-  unrealized_pl: number;
+  market_value: number | null;
+  unrealized_pl: number | null;
   unrealized_plpc: number | null;
-  unrealized_intraday_pl: number;
+  unrealized_intraday_pl: number | null;
   unrealized_intraday_plpc: number | null;
   /** The sums lack something of the positions in `unpriced`. */
   partial: boolean;
@@ -17,11 +19,15 @@ export interface Totals {
 
 /** Add up positions in whole cents; what short ones were sold for counts as paid. */
 export function totals(positions: readonly Valued[]): Totals {
-  const sum = (money: (each: Valued) => number | null) =>
-    positions.reduce((cents, each) => cents + Math.round((money(each) ?? 0) * 100), 0) / 100;
-  const ratio = (gain: number, from: (each: Valued) => number | null) => {
+  const sum = (money: (each: Valued) => number | null) => {
+    const known = positions.map(money).filter((each) => each !== null);
+    return known[0] === undefined && positions[0]
+      ? null
+      : known.reduce((cents, each) => cents + Math.round(each * 100), 0) / 100;
+  };
+  const ratio = (gain: number | null, from: (each: Valued) => number | null) => {
     const paid = sum((each) => Math.abs(from(each) ?? 0));
-    return paid ? gain / paid : null;
+    return paid ? (gain ?? 0) / paid : null;
   };
   const unpriced = positions.filter((each) => each.unrealized_intraday_pl === null);
   const cost = (each: Valued) => (each.market_value === null ? null : each.cost_basis);
@@ -29,7 +35,6 @@ export function totals(positions: readonly Valued[]): Totals {
   const dayGain = sum((each) => each.unrealized_intraday_pl);
   return {
     market_value: sum((each) => each.market_value),
-    cost_basis: sum(cost),
     unrealized_pl: gain,
     unrealized_plpc: ratio(gain, cost),
     unrealized_intraday_pl: dayGain,

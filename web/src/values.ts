@@ -20,6 +20,8 @@ export type ValueOf<Topic extends string> = Topic extends `price:${string}`
 
 /** Values to read and to follow. A value is never changed, only replaced: compare by identity. */
 export interface Values {
+  /** They stand still: somebody has paused them. */
+  readonly paused?: boolean | undefined;
   /** Return the newest value of a topic as shown, undefined where there is none yet. */
   get<Topic extends string>(topic: Topic): ValueOf<Topic> | undefined;
   /** Call `listener` once a frame in which the topic's value has been replaced. */

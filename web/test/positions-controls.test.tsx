@@ -1,7 +1,8 @@
-import { act, cleanup, fireEvent, screen } from "@testing-library/react";
+import { act, cleanup, fireEvent, render, screen } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { connection, failed, portfolio, position, status } from "./played-client.ts";
-import { after, cells, foot, press, rowOf, show } from "./shown-table.tsx";
+import { MarketProvider, Paced } from "../src/index.ts";
+import { connection, failed, PlayedClient, portfolio, position, status } from "./played-client.ts";
+import { after, cells, foot, press, rowOf, show, tree } from "./shown-table.tsx";
 
 beforeEach(() => {
   vi.useFakeTimers({ now: new Date("2026-11-25T15:00:12.5Z") });
@@ -115,7 +116,7 @@ describe("the status that is read out", () => {
     play({ "status:NVDA": status("NVDA", "live") });
     await after(2000);
     observer.disconnect();
-    expect(changes).toEqual(["LIVE. Halted: NVDA", "LIVE"]);
+    expect(changes).toEqual(["LIVE. NVDA halted", "LIVE"]);
   });
 
   it("says the total each 20 s when asked to, and not while paused", async () => {
@@ -189,4 +190,24 @@ describe("selecting a row", () => {
     play({ positions: ["A"] });
     expect(rowButton("A").tabIndex).toBe(0);
   });
+});
+
+it("stands still, ages too, while all around it is paused, and goes on with the rest", async () => {
+  const client = new PlayedClient();
+  client.play(portfolio(position("SPY", 101)));
+  const page = (pace: "paused" | 0) => (
+    <Paced pace={pace}>{tree(client, { controls: false })}</Paced>
+  );
+  const { rerender } = render(page(0), {
+    wrapper: ({ children }) => <MarketProvider client={client}>{children}</MarketProvider>,
+  });
+  rerender(page("paused"));
+  act(() => client.play(priced(102)));
+  await after(5000);
+  expect(last()).toBe("101.00");
+  expect(cells(rowOf("SPY"))[7]).toBe("12 s");
+  rerender(page(0));
+  await after(1000);
+  expect(last()).toBe("102.00");
+  expect(cells(rowOf("SPY"))[7]).toBe("18 s");
 });

@@ -1,16 +1,20 @@
 /** How old things are, on the screen. */
 
 import { type RefObject, useEffect } from "react";
+import { useValues } from "./context.tsx";
 import { age } from "./format.ts";
 
 /**
  * Write into each `<time>` below an element how long ago that was, by one timer, which rests while
- * nobody looks. Nothing is rendered for it. `which` selects among them.
+ * nobody looks; while all around is paused they stand still. Nothing is rendered for it. `which`
+ * selects among them.
  */
 export function useAges(root: RefObject<Element | null>, which: string, seconds: number): void {
+  const values = useValues();
   useEffect(() => {
     let timer: ReturnType<typeof setInterval>;
     const write = () => {
+      if (values.paused) return;
       for (const each of root.current?.querySelectorAll<HTMLTimeElement>(which) ?? [])
         each.textContent = age(Date.now() - Date.parse(each.dateTime));
     };
@@ -26,5 +30,5 @@ export function useAges(root: RefObject<Element | null>, which: string, seconds:
       clearInterval(timer);
       document.removeEventListener("visibilitychange", turn);
     };
-  }, [root, which, seconds]);
+  }, [root, which, seconds, values]);
 }

@@ -19,7 +19,7 @@ export const COLUMNS: readonly [label: string, ...Written, ...(Written | [])][] 
     "percent",
     (of) => of.change_today,
     "signedPrice",
-    ({ current_price: now, lastday_price: before }) => now && before && now - before,
+    (of) => of.current_price && of.lastday_price && of.current_price - of.lastday_price,
   ],
   ["Market value", "money", (of) => of.market_value],
   [

@@ -28,7 +28,7 @@ export interface Formats {
  */
 export function formats(locale = "en-US", currency?: string | null): Formats {
   // Of the signs of Intl, these two never write -0.00.
-  const make = (signed: boolean, digits: number, options?: Intl.NumberFormatOptions) => {
+  const make = (signed: boolean, digits: number, options: Intl.NumberFormatOptions = {}) => {
     const format = new Intl.NumberFormat(locale, {
       signDisplay: signed ? "exceptZero" : "negative",
       minimumFractionDigits: digits,

@@ -36,6 +36,7 @@ export function PositionsTable(props: PositionsTableProps): ReactNode {
   const { state, label, detail, error, denied } = useConnection();
   const refused = denied.includes("position:*") && "the token does not allow positions";
   const reason = positions ? null : refused || account?.reason;
+  const words = detail ?? reason;
   const [seconds, setSeconds] = useState(0);
   const [pausedAt, setPausedAt] = useState("");
   const [announcing, setAnnouncing] = useState(false);
@@ -58,9 +59,9 @@ export function PositionsTable(props: PositionsTableProps): ReactNode {
             Paused · <time dateTime={pausedAt} />
           </span>
         )}
-        {(detail ?? reason) && (
+        {words && (
           <p role={state === "sign-in" ? "alert" : undefined}>
-            {detail ?? reason}
+            {words}
             {error && (
               <button type="button" onClick={client.reconnect}>
                 Retry

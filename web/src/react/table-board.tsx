@@ -38,7 +38,7 @@ function useEntries(lots: PositionsTableProps["positions"]): readonly Entry[] | 
   return entries;
 }
 
-const rowOf = ({ target }: { target: EventTarget }) => (target as Element).closest("tr");
+const rowOf = (event: { target: EventTarget }) => (event.target as Element).closest("tr");
 
 function step(event: KeyboardEvent) {
   const row = rowOf(event);
@@ -70,7 +70,7 @@ export function TableBoard(props: BoardProps): ReactNode {
     () => (order ? ordered(entries ?? [], order, values) : (entries ?? [])),
     [entries, order, values],
   );
-  const way = rows.some(({ symbol }) => symbol === selected) ? selected : rows[0]?.symbol;
+  const way = (rows.find(({ symbol }) => symbol === selected) ?? rows[0])?.symbol;
   const loading = !entries && !unknown;
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, by the keyboard too
@@ -123,7 +123,7 @@ export function TableBoard(props: BoardProps): ReactNode {
           {!rows.length &&
             (loading ? [1, 2, 3] : [0]).map((row) => (
               <tr key={row}>
-                <td colSpan={9}>{row ? "\xa0" : unknown ? "Not known" : "No open positions"}</td>
+                <td colSpan={9}>{row ? "…" : unknown ? "Not known" : "No open positions"}</td>
               </tr>
             ))}
         </tbody>

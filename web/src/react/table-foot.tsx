@@ -31,8 +31,8 @@ export function TableFoot({ entries, formats, announcing }: FootProps): ReactNod
     const found = Object.fromEntries(values.map((value) => [value.symbol, value]));
     return totals(entries.flatMap((entry) => positionOf(entry, found[entry.symbol]) ?? []));
   }, [entries, values]);
-  const halted = statuses.filter(({ state }) => state === "halted").map(({ symbol }) => symbol);
-  const news = halted[0] ? `${label}. Halted: ${halted.join(", ")}` : label;
+  const halted = statuses.filter(({ state }) => state === "halted");
+  const news = [label, ...halted.map(({ symbol }) => `${symbol} halted`)].join(". ");
   const total = useRef("");
   useEffect(() => {
     const timer = setTimeout(say, SETTLE_MS, news);
