@@ -20,9 +20,3 @@ export function duration(ms: number): string {
   }
   return words.join(" ");
 }
-
-/** Return a time in ms in its largest unit alone: `2 h`. */
-export function age(ms: number): string {
-  const [count, unit] = duration(ms).split(" ");
-  return `${count} ${unit}`;
-}

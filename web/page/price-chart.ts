@@ -30,7 +30,20 @@ const NEW_YORK = new Intl.DateTimeFormat("en-US", {
   hourCycle: "h23",
 });
 const clock = (time: Time) => NEW_YORK.format(Number(time) * 1000);
+/** So many points more than are kept are drawn before the oldest are left out. */
+const SLACK = 60;
+
 const point = ({ time, price }: Point) => ({ time: time as UTCTimestamp, value: price });
+
+/** Return as many points as are ever kept, empty ones first: a chart that stays open grows no more. */
+function filled(points: readonly Point[]) {
+  const missing = points.length > 0 ? MOST_POINTS - points.length : 0;
+  const begin = (points[0]?.time ?? 0) - missing;
+  const empty = Array.from({ length: missing }, (_, at) => ({
+    time: (begin + at) as UTCTimestamp,
+  }));
+  return [...empty, ...points.map(point)];
+}
 
 export function createPriceChart(element: HTMLElement): PriceChart {
   const chart: IChartApi = createChart(element, {
@@ -60,18 +73,20 @@ export function createPriceChart(element: HTMLElement): PriceChart {
   let colours = readColours(element);
 
   function draw(symbol: string, history: PriceHistory, previousClose: number | null) {
-    const whole = symbol !== shown || count > 1.2 * MOST_POINTS;
+    const anew = symbol !== shown || newest === 0;
+    const whole = anew || count > MOST_POINTS + SLACK;
     const points = history.since(symbol, whole ? 0 : newest);
     if (whole) {
-      series.setData(points.map(point));
-      if (symbol !== shown) chart.timeScale().resetTimeScale();
-      count = 0;
+      series.setData(filled(points));
+      if (anew) chart.timeScale().resetTimeScale();
+      count = MOST_POINTS;
     } else for (const each of points) series.update(point(each));
     const last = points.at(-1);
     const fresh = last !== undefined && last.time !== newest;
     shown = symbol;
     newest = last?.time ?? (whole ? 0 : newest);
-    count += points.length;
+    // The first of them is the newest second again.
+    if (!whole) count += Math.max(0, points.length - 1);
     if (whole || previousClose !== close) showClose(previousClose);
     const now = last && close !== null ? toneOf(last.price - close) : "accent";
     if (last && now !== tone) {

@@ -1,9 +1,8 @@
 // biome-ignore-all lint/a11y/noRedundantRoles: the rows are laid out as boxes, and a box has no role by itself
 
 import { memo, type ReactNode, useContext, useRef } from "react";
-import { useSymbolStatus } from "../src/index.ts";
+import { age, useSymbolStatus } from "../src/index.ts";
 import { Now } from "./clock.ts";
-import { age } from "./duration.ts";
 import { figures } from "./figures.ts";
 import { toneOf } from "./tone.ts";
 import { useFlash } from "./use-flash.ts";
