@@ -30,41 +30,35 @@ from shared.cancellation import cancel
 from shared.valkey_server import ValkeyServer
 
 DRIVER = Path(__file__).parent / "page_frames.mjs"
-WARM_UP_SECONDS = 3.0
 LIMIT_SECONDS = 60.0
 FRAMES = 55.0
 """A second, at least, in the median window."""
 
 GROWTH = 0.05
-"""Of the heap, from the first third of the run to the last, at most."""
+"""Of what the page holds, from the first third of the run to the last, at most."""
 
 
 @dataclass
 class Measured:
-    """``frames`` are of windows of a second, ``heap`` is (seconds, bytes) after a collection."""
+    """``frames`` are of windows of a second. ``held`` and ``code`` are bytes, after a collection.
+
+    The engine compiles for minutes what it finds to be used much: that code is not the page's.
+    """
 
     empty: float = 0.0
     frames: list[float] = field(default_factory=list)
     longest: list[float] = field(default_factory=list)
     longs: int = 0
-    heap: list[tuple[float, int]] = field(default_factory=list)
-    nodes: list[int] = field(default_factory=list)
+    held: list[int] = field(default_factory=list)
+    code: list[int] = field(default_factory=list)
+    elements: list[int] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     """Symbols whose newest price is not the one that is shown in the end."""
 
     @property
-    def thirds(self) -> tuple[float, float, float]:
-        """The heap's median in each third of the run, in bytes."""
-        sizes = [size for _, size in self.heap]
-        third = max(1, len(sizes) // 3)
-        parts = sizes[:third], sizes[third:-third] or sizes, sizes[-third:]
-        first, middle, last = (float(statistics.median(part)) for part in parts)
-        return first, middle, last
-
-    @property
     def growth(self) -> float:
-        """The heap's median in the last third of the run by that in the first, minus one."""
-        first, _, last = self.thirds
+        """What is held in the last third of the run by that in the first, minus one; medians."""
+        first, _, last = thirds(self.held)
         return last / first - 1
 
     def take(self, told: Mapping[str, Any]) -> None:
@@ -77,8 +71,17 @@ class Measured:
                 self.longest.append(told["longest"])
                 self.longs += told["longs"]
             case "heap":
-                self.heap.append((told["at"], told["bytes"]))
-                self.nodes.append(told["nodes"])
+                self.held.append(told["held"])
+                self.code.append(told["code"])
+                self.elements.append(told["elements"])
+
+
+def thirds(values: Sequence[int]) -> tuple[float, float, float]:
+    """Return the median in each third of a run."""
+    third = max(1, len(values) // 3)
+    parts = values[:third], values[third:-third] or values, values[-third:]
+    first, middle, last = (float(statistics.median(part)) for part in parts)
+    return first, middle, last
 
 
 async def measure(count: int, rate: float, seconds: float, *, chromium: str) -> Measured:
@@ -151,10 +154,14 @@ def wrong(newest: Mapping[str, float], shown: Mapping[str, str]) -> list[str]:
 
 def report(measured: Measured, count: int, rate: float) -> str:
     """Return the figures as a table, and whether they are what is required."""
-    frames, heap = measured.frames, [size / 1e6 for size in measured.thirds]
-    median = statistics.median(frames)
-    least, long = min(frames), percentile(measured.longest, 0.99)
-    low, share, nodes = percentile(frames, 0.05), median / measured.empty, measured.nodes
+    frames, elements = measured.frames, measured.elements
+    median, low, least = statistics.median(frames), percentile(frames, 0.05), min(frames)
+    long = percentile(measured.longest, 0.99)
+    share = median / measured.empty
+    held, code = (
+        ", ".join(f"{size / 1e6:.2f}" for size in thirds(sizes))
+        for sizes in (measured.held, measured.code)
+    )
     return f"""\
 {count} symbols, {rate:g} updates a second each, {len(frames)} windows of a second
 
@@ -164,9 +171,9 @@ def report(measured: Measured, count: int, rate: float) -> str:
 | the page | {median:.1f} | {low:.1f} | {least:.1f} | {long:.0f} | {measured.longs} |
 
 of the empty page's frames: {share:.3f}; required: {FRAMES:g} frames/s
-heap, MB, median of each third of the time: {heap[0]:.2f}, {heap[1]:.2f}, {heap[2]:.2f}
+MB that the page holds, median of each third of the time: {held}
 from the first to the last: {measured.growth:+.1%}, at most {GROWTH:.0%}
-elements: {nodes[0]}, then {nodes[-1]}
+MB of compiled code beside it: {code}; elements: {elements[0]}, then {elements[-1]}
 wrong prices in the end: {", ".join(measured.wrong) or "none"}"""
 
 

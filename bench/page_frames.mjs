@@ -32,6 +32,24 @@ const frames = (page, ms) =>
     [ms, LONG_FRAME_MS],
   );
 
+/** Weigh what there is after a collection: what the page holds, and apart from it compiled code. */
+async function heap(devtools) {
+  const parts = [];
+  const take = ({ chunk }) => parts.push(chunk);
+  await devtools.send("HeapProfiler.collectGarbage");
+  devtools.on("HeapProfiler.addHeapSnapshotChunk", take);
+  await devtools.send("HeapProfiler.takeHeapSnapshot", { reportProgress: false });
+  devtools.off("HeapProfiler.addHeapSnapshotChunk", take);
+  const { snapshot, nodes } = JSON.parse(parts.join(""));
+  const { node_fields: fields, node_types: types } = snapshot.meta;
+  const [type, size] = [fields.indexOf("type"), fields.indexOf("self_size")];
+  const compiled = types[type].indexOf("code");
+  const weighed = { held: 0, code: 0 };
+  for (let at = 0; at < nodes.length; at += fields.length)
+    weighed[nodes[at + type] === compiled ? "code" : "held"] += nodes[at + size];
+  return weighed;
+}
+
 try {
   const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
   await page.goto("about:blank");
@@ -52,12 +70,10 @@ try {
   let heapAt = 0;
   while (Date.now() - begun < seconds * 1000) {
     if (Date.now() >= heapAt) {
-      await devtools.send("HeapProfiler.collectGarbage");
-      const { usedSize } = await devtools.send("Runtime.getHeapUsage");
-      const nodes = await page.evaluate(() => document.getElementsByTagName("*").length);
-      say({ kind: "heap", at: (Date.now() - begun) / 1000, bytes: usedSize, nodes });
+      const elements = await page.evaluate(() => document.getElementsByTagName("*").length);
+      say({ kind: "heap", ...(await heap(devtools)), elements });
       heapAt = Date.now() + every * 1000;
-      await frames(page, 500); // what the collection has cost is not the page's
+      await frames(page, 500); // what the weighing has cost is not the page's
     }
     say({ kind: "window", ...(await frames(page, 1000)) });
   }

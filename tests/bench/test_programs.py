@@ -51,11 +51,11 @@ async def test_a_page_shows_the_newest_price_of_each_symbol_after_many() -> None
     measured = await page.measure(30, 20, 2, chromium=installed.program("chromium"))
     assert measured.empty > 0
     assert min(measured.frames) > 0
-    assert measured.heap[0][1] > 0
+    assert min(measured.held) > min(measured.code) > 0
     assert measured.wrong == []
 
 
-def test_a_heap_has_grown_by_what_its_last_third_is_above_its_first() -> None:
-    measured = page.Measured(heap=[(0, 100), (1, 150), (2, 110)])
-    assert list(measured.thirds) == [100, 150, 110]
+def test_a_page_has_grown_by_what_it_holds_more_in_the_last_third_than_in_the_first() -> None:
+    measured = page.Measured(held=[100, 150, 110], code=[1, 2, 3])
+    assert list(page.thirds(measured.held)) == [100, 150, 110]
     assert round(measured.growth, 6) == 0.1

@@ -2,8 +2,8 @@
 
 import { isStock, type MarketClient, type Position, type Price } from "../src/index.ts";
 
-/** Five minutes: each point costs the chart about 1 kB, and its memory is to be the same for hours. */
-export const MOST_POINTS = 300;
+/** A quarter of an hour. */
+export const MOST_POINTS = 900;
 
 /** A second's last price; `time` in unix seconds. */
 export interface Point {
