@@ -284,8 +284,12 @@ async def test_wrong_keys_of_the_account_leave_prices_alone(source: RedisSource)
     async with brokerage(source, *HELD, ingest=False) as (simulator, books):
         simulator.faults.refuse_auth(FEED, count=1000)
         async with running_ingest(source, simulator):
-            told = await books.until_account(state="stale")
-            assert "unauthorized" in told["reason"]
+
+            async def is_refused() -> bool:
+                told = await books.value(ACCOUNT)  # before that it is stale and being connected
+                return told.get("state") == "stale" and "unauthorized" in told["reason"]
+
+            await until(is_refused)
             await until_subscribed(simulator, "BAC", "IBM")
             await trade(simulator, "BAC", 14)
 
