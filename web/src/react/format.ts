@@ -38,7 +38,8 @@ export function formats(locale = "en-US", currency?: string | null): Formats {
     return (value: Figure) => (value == null ? NONE : format.format(value));
   };
   const prices = (signed: boolean) => {
-    const [coarse, fine] = [make(signed, 2), make(signed, 4)];
+    const coarse = make(signed, 2);
+    const fine = make(signed, 4);
     return (value: Figure, like = value) => ((like ?? 1) < 1 ? fine : coarse)(value);
   };
   const money: Intl.NumberFormatOptions = currency ? { style: "currency", currency } : {};

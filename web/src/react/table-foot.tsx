@@ -42,8 +42,8 @@ export function TableFoot({ entries, formats, announcing }: FootProps): ReactNod
     total.current = `Unrealized P&L ${formats.signedMoney(sums.unrealized_pl)}`;
   });
   useEffect(() => {
-    const timer = announcing && setInterval(() => say(total.current), PRICES_MS);
-    return () => clearInterval(timer as never);
+    const timer = announcing ? setInterval(() => say(total.current), PRICES_MS) : undefined;
+    return () => clearInterval(timer);
   }, [announcing]);
   return (
     <tfoot>
