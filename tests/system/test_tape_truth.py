@@ -87,7 +87,27 @@ class Pace:
 
 
 def shown(stream: EventStream, symbol: str) -> list[dict[str, Any]]:
-    return [p for p in stream.of("price") if p["symbol"] == symbol and p["price"] is not None]
+    """Return what was shown of a symbol, but for a price that is told again with the close before.
+
+    That is once, where REST tells the close when prices have come already.
+    """
+    found: list[dict[str, Any]] = []
+    again = 0
+    for price in stream.of("price"):
+        if price["symbol"] != symbol or price["price"] is None:
+            continue
+        if found and is_told_again(found[-1], price):
+            again += 1
+        else:
+            found.append(price)
+    assert again <= 1
+    return found
+
+
+def is_told_again(before: dict[str, Any], price: dict[str, Any]) -> bool:
+    new = {"event_id", "previous_close", "change", "change_percent"}
+    same = all(before[key] == price[key] for key in price.keys() - new)
+    return same and before["previous_close"] is None and price["previous_close"] is not None
 
 
 def printed(price: dict[str, Any]) -> Row:
