@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -69,7 +70,7 @@ class StockSide:
         self._clock = clock
         self._heard_at = clock()
         self._probes = 0
-        self._odd: _Odd | None = None
+        self._odd: deque[_Odd] = deque()
         self._acknowledged_at: dict[str, float] = {}
 
     def decode(self, frame: bytes | str) -> Sequence[wire.Message]:
@@ -123,23 +124,22 @@ class StockSide:
             self._silence.on_subscribed(now)
             self._note_acknowledged(received_us / 1e6)
         else:
-            if self._odd is None and self._silence.is_odd(now):
-                self._odd = _Odd(now, self._heard_at, received_us / 1e6)
+            if self._silence.is_odd(now):
+                self._odd.append(_Odd(now, self._heard_at, received_us / 1e6))
             self._silence.on_data(now, len(messages))
             self._heard_at = received_us / 1e6
         return answered
 
     def _catch_up(self, now: float) -> None:
-        """Fetch what an odd silence may have swallowed, of symbols that have not traded since.
+        """Fetch what odd silences may have swallowed, of symbols that have not traded since.
 
         The others are right again; REST, ahead of the stream, would take live prices' place.
         """
-        if self._odd is None or now - self._odd.ended < CATCH_UP_SECONDS:
-            return
-        odd, self._odd = self._odd, None
-        for symbol, at in self._acknowledged_at.items():
-            if (self._traded_at(symbol) or 0) / 1e9 < odd.until:
-                self._snapshots.miss(symbol, max(odd.since, at))
+        while self._odd and now - self._odd[0].ended >= CATCH_UP_SECONDS:
+            odd = self._odd.popleft()
+            for symbol, at in self._acknowledged_at.items():
+                if (self._traded_at(symbol) or 0) / 1e9 < odd.until:
+                    self._snapshots.miss(symbol, max(odd.since, at))
 
     async def watch(self) -> None:
         """Judge the silence twice a second, and ask REST where it is suspicious.

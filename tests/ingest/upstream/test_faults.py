@@ -9,7 +9,7 @@ import pytest
 from tenacity import wait_none
 
 from ingest import stock_desk
-from ingest.market import stream_silence
+from ingest.market import stream_silence, symbol_tape
 from ingest.service import IngestService
 from ingest.upstream import connection, feed, rest_prices, stocks
 from ingest.upstream.feed_error import FeedError
@@ -278,27 +278,64 @@ async def test_a_mute_connection_in_an_open_session_is_replaced(
     await until(trades_until_replaced)
 
 
-async def test_what_a_short_silence_has_swallowed_is_fetched(
-    upstream: tuple[Simulator, Watcher], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("ENOUGH_SECONDS", "ODD_SECONDS"):
-        monkeypatch.setattr(stream_silence, name, 0.2)
+@pytest.fixture
+def _silence_is_soon_odd(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow machine's own pauses are odd, too; that costs a question to REST."""
+    monkeypatch.setattr(stream_silence, "ENOUGH_SECONDS", 0.2)
+    monkeypatch.setattr(stream_silence, "ODD_SECONDS", 0.2)
+    monkeypatch.setattr(stream_silence, "ODD_GAPS", 1)
     monkeypatch.setattr(stocks, "JUDGE_SECONDS", 0.02)
-    monkeypatch.setattr(stocks, "CATCH_UP_SECONDS", 0.3)
-    simulator, watching = upstream
+    monkeypatch.setattr(stocks, "CATCH_UP_SECONDS", 1.0)
+    monkeypatch.setattr(symbol_tape, "PASSED_NS", 500_000_000)
+
+
+async def trades_come_steadily(simulator: Simulator, watching: Watcher) -> None:
+    """Let the ingest learn SPY's pace while somebody watches IBM, too."""
     await watching.watch("SPY", "IBM")
     await until_subscribed(simulator, "IBM", "SPY")
     for _ in range(60):
         await trade(simulator, "SPY", 100)
         await asyncio.sleep(0.01)
-    simulator.faults.mute("iex", seconds=0.5)
-    await trade(simulator, "IBM", 200)
+
+
+async def mute_trade_is_fetched(
+    simulator: Simulator, watching: Watcher, price: float, *, seconds: float
+) -> None:
+    simulator.faults.mute("iex", seconds=seconds)
+    await trade(simulator, "IBM", price)
 
     async def brought_by_rest() -> bool:
         await trade(simulator, "SPY", 100)
-        return await watching.price("IBM") == 200
+        return await watching.price("IBM") == price
 
     await until(brought_by_rest)
+
+
+@pytest.mark.usefixtures("_silence_is_soon_odd")
+async def test_what_a_short_silence_has_swallowed_is_fetched(
+    upstream: tuple[Simulator, Watcher],
+) -> None:
+    simulator, watching = upstream
+    await trades_come_steadily(simulator, watching)
+    await mute_trade_is_fetched(simulator, watching, 200, seconds=0.5)
+    assert await sessions(simulator) == 1
+
+
+@pytest.mark.usefixtures("_silence_is_soon_odd")
+async def test_what_a_second_silence_soon_after_has_swallowed_is_fetched_too(
+    upstream: tuple[Simulator, Watcher],
+) -> None:
+    simulator, watching = upstream
+    await trades_come_steadily(simulator, watching)
+
+    async def comes_again() -> bool:
+        await trade(simulator, "SPY", 100)
+        await trade(simulator, "IBM", 150)
+        return await watching.price("IBM") == 150
+
+    simulator.faults.mute("iex", seconds=0.5)
+    await until(comes_again)
+    await mute_trade_is_fetched(simulator, watching, 151, seconds=0.4)
     assert await sessions(simulator) == 1
 
 
