@@ -1,31 +1,17 @@
 """The access log of a real gateway: off unless asked for, and without a secret at any level."""
 
 import json
-import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import httpx
 import pytest
 
-from bench.programs import Program, program, ready
 from shared.valkey_server import ValkeyServer
 from tests.event_stream import open_stream
+from tests.processes import gateway_process
 from tests.services import until
 
 TOKEN = "the-token-of-the-gateway"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
-
-
-@asynccontextmanager
-async def _gateway(valkey: ValkeyServer, **environment: str) -> AsyncIterator[tuple[str, Program]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    given = {"PORT": str(port), "REDIS_URL": valkey.url, "API_TOKEN": TOKEN, **environment}
-    async with program("gateway", **given) as gateway:
-        await ready(f"http://127.0.0.1:{port}")
-        yield f"http://127.0.0.1:{port}", gateway
 
 
 async def _let_in(url: str) -> str:
@@ -50,7 +36,7 @@ async def _let_in(url: str) -> str:
 @pytest.mark.parametrize("output", ["json", "console"])
 async def test_neither_ticket_nor_token_is_in_any_line(valkey: ValkeyServer, output: str) -> None:
     settings = {"ACCESS_LOG": "true", "LOG_LEVEL": "debug", "LOG_FORMAT": output}
-    async with _gateway(valkey, **settings) as (url, gateway):
+    async with gateway_process(valkey.url, API_TOKEN=TOKEN, **settings) as (url, gateway):
         ticket = await _let_in(url)
         await until(lambda: "/last" in gateway.output)
 
@@ -68,7 +54,9 @@ async def test_neither_ticket_nor_token_is_in_any_line(valkey: ValkeyServer, out
 async def test_it_is_one_stream_with_all_other_lines_and_names_the_client(
     valkey: ValkeyServer,
 ) -> None:
-    async with _gateway(valkey, ACCESS_LOG="true", LOG_LEVEL="warning") as (url, gateway):
+    async with gateway_process(
+        valkey.url, API_TOKEN=TOKEN, ACCESS_LOG="true", LOG_LEVEL="warning"
+    ) as (url, gateway):
         await _let_in(url)
         await until(lambda: "/last" in gateway.output)
 
@@ -79,7 +67,7 @@ async def test_it_is_one_stream_with_all_other_lines_and_names_the_client(
 
 
 async def test_it_is_off_unless_asked_for(valkey: ValkeyServer) -> None:
-    async with _gateway(valkey, LOG_LEVEL="debug") as (url, gateway):
+    async with gateway_process(valkey.url, API_TOKEN=TOKEN, LOG_LEVEL="debug") as (url, gateway):
         ticket = await _let_in(url)
 
     assert "gateway draining" in gateway.output
@@ -89,7 +77,7 @@ async def test_it_is_off_unless_asked_for(valkey: ValkeyServer) -> None:
 
 async def test_what_positions_are_asked_for_is_hidden(valkey: ValkeyServer) -> None:
     async with (
-        _gateway(valkey, ACCESS_LOG="true") as (url, gateway),
+        gateway_process(valkey.url, API_TOKEN=TOKEN, ACCESS_LOG="true") as (url, gateway),
         httpx.AsyncClient(base_url=url, headers=BEARER) as client,
     ):
         for path in (

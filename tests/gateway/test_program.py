@@ -7,11 +7,10 @@ import socket
 
 import httpx
 
-from bench.programs import Program, program, ready
+from bench.programs import Program, free_port, program, ready
 from shared.process import EXIT_SETTINGS
 from shared.valkey_server import ValkeyServer
 from tests.event_stream import open_stream
-from tests.processes import free_port
 from tests.services import until
 
 

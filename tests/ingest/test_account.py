@@ -252,8 +252,8 @@ async def test_a_broker_that_cannot_be_heard_is_said_to_be_stale_and_asked_more_
 async def test_a_broker_that_falls_silent_before_it_tells_anything_is_asked_again(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch, fault: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr(connection, "CONNECT_SECONDS", 0.3)
-    monkeypatch.setattr(feed, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(connection, "CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr(feed, "ANSWER_SECONDS", 1.0)
     async with brokerage(source, *HELD, ingest=False) as (simulator, books):
         fault(simulator.faults, FEED)
         async with running_ingest(source, simulator):
