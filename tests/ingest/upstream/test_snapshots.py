@@ -292,7 +292,7 @@ async def test_what_was_missed_is_caught_up_with_or_announced() -> None:
             work.miss("IBM", since)
             await until(lambda: heard.gaps == [(["IBM"], since)])
         assert {line["event"] for line in lines} == {"no missed trades"}
-        await until(lambda: heard.times("IBM", Reason.RECONNECT) == 4)  # its price is known
+        await until(lambda: heard.times("IBM", Reason.RECONNECT) == 5)  # its price is known
         assert work.error is None
 
         work.look_up(["IBM"])
