@@ -16,7 +16,7 @@ from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator
 
 ROOT = Path(__file__).parents[1]
-END_SECONDS = 30.0
+END_SECONDS = 15.0
 
 
 class Program:

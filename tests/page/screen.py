@@ -1,6 +1,6 @@
 """The page at ``/`` as somebody sees it, and what the browser notes of it."""
 
-from typing import Any
+from typing import Any, Self
 
 from tests.browser import Browser
 
@@ -12,9 +12,6 @@ POSITIONS = ".tapecast-positions tbody"
 
 REFUSED = "Failed to load resource"
 """What a browser itself says in the console of a gateway that is away, or refuses."""
-
-AWAY = f"{REFUSED}: net::ERR_CONNECTION_"
-"""The part of it that any test may see: its gateway ends before the page, which tries again."""
 
 
 def cell(symbol: str, field: str) -> str:
@@ -28,13 +25,23 @@ def position(symbol: str, part: str = "") -> str:
 
 
 class Screen:
-    """A tab. ``expected`` are words of problems that are none in this test."""
+    """A browser with a tab. ``expected`` are words of problems that are none in this test.
+
+    ``async with running_gateway(...) as url, screen`` closes all tabs before the gateway ends: they
+    would note that it is away.
+    """
 
     def __init__(self, browser: Browser) -> None:
         self.do = browser.do
         self.until = browser.until
         self.expected: tuple[str, ...] = ()
         self._opened: set[str] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.do("leave")
 
     async def open(self, url: str) -> None:
         """Go to an address."""
@@ -88,5 +95,4 @@ class Screen:
     async def problems(self) -> list[str]:
         """Return errors, also of the console and of the policy, that were not expected."""
         problems: list[str] = (await self.do("seen"))["problems"]
-        expected = (AWAY, *self.expected)
-        return [each for each in problems if not any(word in each for word in expected)]
+        return [each for each in problems if not any(word in each for word in self.expected)]

@@ -22,7 +22,7 @@ LOOKS = {
 async def test_it_keeps_nobody_out_and_fits_its_window(
     screen: Screen, source: RedisSource, market: Simulator, look: str, pictures: Path
 ) -> None:
-    async with running_gateway(source) as url:
+    async with running_gateway(source) as url, screen:
         await screen.do("size", **LOOKS[look])
         await screen.open(url)
         await screen.live()

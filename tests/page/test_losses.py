@@ -40,7 +40,7 @@ async def test_the_page_says_connecting_when_its_gateway_is_gone_and_live_when_i
         assert await screen.evaluate(FADED)
         await screen.do("screenshot", path=str(pictures / f"page-{number.name}.png"))
         await gateway.ended()
-    async with program("gateway", REDIS_URL=valkey.url, PORT=url.rpartition(":")[2]):
+    async with program("gateway", REDIS_URL=valkey.url, PORT=url.rpartition(":")[2]), screen:
         await screen.live(BACK_SECONDS)
         await streams(url, 1)
         assert await screen.texts("#prices [data-field=symbol]") == ["SPY", "IBM", "BAC", "AIG"]
@@ -50,7 +50,7 @@ async def test_the_page_says_connecting_when_its_gateway_is_gone_and_live_when_i
 async def test_a_gateway_that_hangs_is_noticed_by_its_heartbeats(
     screen: Screen, valkey: ValkeyServer, market: Simulator
 ) -> None:
-    async with gateway_process(valkey.url, HEARTBEAT_SECONDS="1") as (url, gateway):
+    async with gateway_process(valkey.url, HEARTBEAT_SECONDS="1") as (url, gateway), screen:
         await screen.open(url)
         await screen.live()
         gateway.send(signal.SIGSTOP)
@@ -80,7 +80,7 @@ async def test_a_ticket_that_does_not_open_a_stream_is_followed_by_another(
     screen: Screen, source: RedisSource, market: Simulator, status: int, body: object, reason: str
 ) -> None:
     screen.expected = (REFUSED,)
-    async with running_gateway(source, api_token="a-secret-token") as url:
+    async with running_gateway(source, api_token="a-secret-token") as url, screen:
         await screen.open(f"{url}/licenses.txt")
         await screen.evaluate("sessionStorage.setItem('tapecast-token', 'a-secret-token')")
         await screen.do("answer", path=TICKET, times=2, status=status, body=json.dumps(body))
@@ -96,7 +96,7 @@ async def test_a_ticket_that_does_not_open_a_stream_is_followed_by_another(
 async def test_a_feed_that_is_lost_makes_the_page_stale(
     screen: Screen, source: RedisSource, market: Simulator
 ) -> None:
-    async with running_gateway(source) as url:
+    async with running_gateway(source) as url, screen:
         await screen.open(url)
         await screen.live()
         market.faults.refuse_upgrade("iex", status=503, count=100)
@@ -121,7 +121,7 @@ async def test_without_a_network_the_page_is_offline_and_comes_back_with_it(
         await screen.live()
         await screen.do("offline", offline=True)
     await screen.until("#connection", "^Offline$")
-    async with running_gateway(source, port=int(url.rpartition(":")[2])):
+    async with running_gateway(source, port=int(url.rpartition(":")[2])), screen:
         await screen.do("offline", offline=False)
         await screen.live(BACK_SECONDS)
         await streams(url, 1)
@@ -131,7 +131,7 @@ async def test_a_page_that_comes_back_from_the_history_as_it_was_is_live_with_on
     screen: Screen, source: RedisSource, market: Simulator
 ) -> None:
     screen.expected = (REFUSED,)  # the icon of a text, which has none
-    async with running_gateway(source) as url:
+    async with running_gateway(source) as url, screen:
         await screen.open(url)
         await screen.live()
         await screen.evaluate("window.remembered = true")
@@ -146,7 +146,7 @@ async def test_a_page_that_comes_back_from_the_history_as_it_was_is_live_with_on
 async def test_a_sixth_tab_and_a_seventh_say_why_they_wait_and_go_on_when_others_are_closed(
     screen: Screen, source: RedisSource, market: Simulator
 ) -> None:
-    async with running_gateway(source) as url:
+    async with running_gateway(source) as url, screen:
         for number in range(7):
             if number:
                 await screen.do("tab")

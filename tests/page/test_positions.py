@@ -52,6 +52,7 @@ async def test_the_profit_that_is_shown_is_the_feeds_price_times_quantity_minus_
         running_gateway(source) as url,
         open_stream(url, symbols=symbol, interval=0) as prices,
         httpx.AsyncClient() as client,
+        screen,
     ):
         answer = await client.get(f"{url}/api/positions", params={"symbols": symbol})
         [held] = answer.json()["positions"]
@@ -77,7 +78,7 @@ async def test_an_order_changes_the_positions_that_are_shown(
     order = {"symbol": "AIG", "qty": "7", "type": "market", "time_in_force": "day"}
     keys = {"APCA-API-KEY-ID": DEFAULT_KEY, "APCA-API-SECRET-KEY": DEFAULT_SECRET}
     orders = f"{market.rest_url}/v2/orders"
-    async with running_gateway(source) as url, httpx.AsyncClient(headers=keys) as broker:
+    async with running_gateway(source) as url, httpx.AsyncClient(headers=keys) as broker, screen:
         await screen.open(url)
         await screen.until(POSITIONS, "^BAC.*IBM")
         await broker.post(orders, json={**order, "side": "buy"})
@@ -90,7 +91,7 @@ async def test_rows_are_sorted_by_a_header_and_selected_by_keys(
     screen: Screen, source: RedisSource, market: Simulator
 ) -> None:
     by_symbol = ".tapecast-positions thead th button"
-    async with running_gateway(source) as url:
+    async with running_gateway(source) as url, screen:
         await screen.open(url)
         await screen.until(POSITIONS, "^BAC.*IBM")
         await screen.do("click", selector=by_symbol)

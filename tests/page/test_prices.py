@@ -44,7 +44,7 @@ async def more(prices: EventStream) -> None:
 async def test_the_page_is_live_within_three_seconds_and_its_prices_tick(
     screen: Screen, source: RedisSource, market: Simulator
 ) -> None:
-    async with running_gateway(source) as url:
+    async with running_gateway(source) as url, screen:
         await screen.open(url)
         await screen.live(seconds=3)
         for symbol in ("SPY", "IBM", "BAC", "AIG"):
@@ -56,7 +56,7 @@ async def test_the_page_is_live_within_three_seconds_and_its_prices_tick(
 async def test_symbols_come_to_a_running_stream_and_wrong_ones_are_named(
     screen: Screen, source: RedisSource, market: Simulator
 ) -> None:
-    async with running_gateway(source) as url:
+    async with running_gateway(source) as url, screen:
         await screen.open(f"{url}/?symbols=SPY")
         await screen.live()
         await screen.type(SYMBOLS, "ibm, ZZZZ 12$")
@@ -73,7 +73,7 @@ async def test_a_halted_symbol_has_a_tag(
     screen: Screen, source: RedisSource, market: Simulator
 ) -> None:
     status = {"T": "s", "S": "AIG", "z": "A", "rc": "", "rm": ""}
-    async with running_gateway(source) as url:
+    async with running_gateway(source) as url, screen:
         await screen.open(url)
         await screen.until(cell("AIG", "price"), PRICE)
         await market.publish({**status, "sc": "2", "sm": "Trading Halt", "rc": "D"})
@@ -90,6 +90,7 @@ async def test_a_closed_market_says_when_it_opens(screen: Screen) -> None:
         Simulator(settings) as simulator,
         running_ingest(source, simulator),
         running_gateway(source) as url,
+        screen,
     ):
         await screen.open(url)
         await screen.until("#connection", "^Closed$")
@@ -100,7 +101,7 @@ async def test_arrows_and_delete_go_through_the_watchlist(
     screen: Screen, source: RedisSource, market: Simulator
 ) -> None:
     focused = "document.activeElement.textContent"
-    async with running_gateway(source) as url:
+    async with running_gateway(source) as url, screen:
         await screen.open(url)
         await screen.until(CHART, "^SPY$")
         await screen.do("press", selector=cell("SPY", "symbol"), key="ArrowDown")
@@ -115,7 +116,7 @@ async def test_arrows_and_delete_go_through_the_watchlist(
 async def test_a_pause_freezes_what_is_shown_and_not_the_stream(
     screen: Screen, source: RedisSource, market: Simulator
 ) -> None:
-    async with running_gateway(source) as url, open_stream(url, symbols="SPY") as prices:
+    async with running_gateway(source) as url, open_stream(url, symbols="SPY") as prices, screen:
         await screen.open(f"{url}/?symbols=SPY")
         await screen.until(SIZE, r"\d")
         await screen.do("click", selector="#pause")
@@ -132,7 +133,7 @@ async def test_a_pause_freezes_what_is_shown_and_not_the_stream(
 async def test_a_page_that_nobody_looks_at_goes_on_and_is_up_to_date_when_it_is_seen_again(
     screen: Screen, source: RedisSource, market: Simulator
 ) -> None:
-    async with running_gateway(source) as url, open_stream(url, symbols="SPY") as prices:
+    async with running_gateway(source) as url, open_stream(url, symbols="SPY") as prices, screen:
         await screen.open(f"{url}/?symbols=SPY")
         await screen.until(SIZE, r"\d")
         await screen.evaluate(LEFT)

@@ -19,7 +19,10 @@ async def test_a_wrong_token_is_named_and_the_right_one_is_in_no_url_no_log_and_
 ) -> None:
     screen.expected = (REFUSED,)
     token, wrong = "a-secret-token", "a-wrong-secret"
-    async with gateway_process(valkey.url, API_TOKEN=token, ACCESS_LOG="true") as (url, gateway):
+    async with (
+        gateway_process(valkey.url, API_TOKEN=token, ACCESS_LOG="true") as (url, gateway),
+        screen,
+    ):
         await screen.open(url)
         await screen.until("#sign-in", "asks for an API token")
         await screen.until("#connection", "^Sign-in needed$")
@@ -42,7 +45,7 @@ async def test_who_signs_out_is_asked_again(
     screen: Screen, source: RedisSource, market: Simulator
 ) -> None:
     screen.expected = (REFUSED,)
-    async with running_gateway(source, api_token="a-secret-token") as url:
+    async with running_gateway(source, api_token="a-secret-token") as url, screen:
         await screen.open(url)
         await screen.sign_in("a-secret-token")
         await screen.do("click", selector="#sign-out")
@@ -53,7 +56,7 @@ async def test_a_token_for_the_market_alone_has_a_page_without_positions(
     screen: Screen, source: RedisSource, market: Simulator
 ) -> None:
     screen.expected = (REFUSED,)
-    async with running_gateway(source, api_token="for-the-web market") as url:
+    async with running_gateway(source, api_token="for-the-web market") as url, screen:
         await screen.open(url)
         await screen.sign_in("for-the-web")
         await screen.until(cell("SPY", "price"), PRICE)

@@ -60,6 +60,7 @@ const commands = {
     return page.bringToFront();
   },
   close: () => page.close(),
+  leave: () => Promise.all(context.pages().map((each) => each.close())),
   click: ({ selector }) => page.click(selector),
   // No load follows where the page comes back as it was.
   back: () => page.goBack({ waitUntil: "commit" }),

@@ -298,17 +298,25 @@ async def trades_come_steadily(simulator: Simulator, watching: Watcher) -> None:
         await asyncio.sleep(0.01)
 
 
+async def trades_until(
+    simulator: Simulator, watching: Watcher, price: float, **traded: float
+) -> None:
+    """Have symbols trade until IBM has a price."""
+
+    async def has_it() -> bool:
+        for symbol, at in traded.items():
+            await trade(simulator, symbol, at)
+        return await watching.price("IBM") == price
+
+    await until(has_it)
+
+
 async def mute_trade_is_fetched(
     simulator: Simulator, watching: Watcher, price: float, *, seconds: float
 ) -> None:
     simulator.faults.mute("iex", seconds=seconds)
     await trade(simulator, "IBM", price)
-
-    async def brought_by_rest() -> bool:
-        await trade(simulator, "SPY", 100)
-        return await watching.price("IBM") == price
-
-    await until(brought_by_rest)
+    await trades_until(simulator, watching, price, SPY=100)
 
 
 @pytest.mark.usefixtures("_silence_is_soon_odd")
@@ -327,14 +335,8 @@ async def test_what_a_second_silence_soon_after_has_swallowed_is_fetched_too(
 ) -> None:
     simulator, watching = upstream
     await trades_come_steadily(simulator, watching)
-
-    async def comes_again() -> bool:
-        await trade(simulator, "SPY", 100)
-        await trade(simulator, "IBM", 150)
-        return await watching.price("IBM") == 150
-
     simulator.faults.mute("iex", seconds=0.5)
-    await until(comes_again)
+    await trades_until(simulator, watching, 150, SPY=100, IBM=150)
     await mute_trade_is_fetched(simulator, watching, 151, seconds=0.4)
     assert await sessions(simulator) == 1
 
