@@ -18,9 +18,9 @@ from ingest.service import IngestService
 from ingest.settings import IngestSettings
 from ingest.upstream.feed_error import FeedError
 from shared import logs, process
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
+from shared.bus.valkey_server import ValkeyError, ValkeyServer
 from shared.settings import MEMORY_URL, SettingsError
-from shared.valkey_server import ValkeyError, ValkeyServer
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
 

@@ -18,7 +18,7 @@ from alpaca.trading.stream import TradingStream
 
 from bench.percentiles import percentile
 from bench.programs import free_port, ingest_environment, program, ready
-from shared.valkey_server import ValkeyServer
+from shared.bus.valkey_server import ValkeyServer
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.account import Holding
 from simulator.service import Simulator, SimulatorSettings

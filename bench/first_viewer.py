@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 
 from bench.percentiles import percentile
 from bench.programs import free_port, ingest_environment, program, ready
-from shared.valkey_server import ValkeyServer
+from shared.bus.valkey_server import ValkeyServer
 from simulator.service import Simulator, SimulatorSettings
 
 LOOK_SECONDS = 0.0005

@@ -27,10 +27,11 @@ from bench.feeder import Feeder
 from bench.ingest_figures import SPANS, Span, table
 from bench.programs import Program, program
 from bench.tape_frames import BLOCK_TRADES, Block, TapeFrames, tape_trades
-from shared import ingest_status, keys, message
+from shared import ingest_status, message
+from shared.bus import keys
+from shared.bus.valkey_server import ValkeyServer
 from shared.ingest_status import IngestStatus
 from shared.topics import price_topic
-from shared.valkey_server import ValkeyServer
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 
 VOLLEY_BLOCKS = 10

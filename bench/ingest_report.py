@@ -8,7 +8,8 @@ from itertools import count
 
 from redis.asyncio import Redis
 
-from shared import ingest_status, keys, message, rfc3339
+from shared import ingest_status, message, rfc3339
+from shared.bus import keys
 from shared.cancellation import cancel
 from shared.event_id import EventId
 from shared.ingest_status import IngestStatus, TapeCounts

@@ -24,7 +24,7 @@ from alpaca.data.live import StockDataStream
 from bench.percentiles import percentile
 from bench.programs import free_port, program, ready
 from shared import rfc3339
-from shared.valkey_server import ValkeyServer
+from shared.bus.valkey_server import ValkeyServer
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 
 SYMBOLS = ("SPY", "IBM", "BAC", "AIG")

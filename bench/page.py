@@ -26,8 +26,8 @@ from bench.fanout.workload import Tape, symbols
 from bench.ingest_report import reporting
 from bench.percentiles import percentile
 from bench.programs import free_port, program, ready
+from shared.bus.valkey_server import ValkeyServer
 from shared.cancellation import cancel
-from shared.valkey_server import ValkeyServer
 
 DRIVER = Path(__file__).parent / "page_frames.mjs"
 LIMIT_SECONDS = 60.0

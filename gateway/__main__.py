@@ -9,7 +9,7 @@ import structlog
 from gateway.service import GatewayService
 from gateway.settings import GatewayProcessSettings
 from shared import logs, process
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
 from shared.settings import SettingsError
 
 GC_THRESHOLDS = (50_000, 20, 100)

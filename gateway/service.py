@@ -12,7 +12,6 @@ from contextlib import suppress
 import structlog
 from redis.asyncio import Redis
 
-from gateway import events
 from gateway.bus import gateway_report
 from gateway.bus.gateway_report import GatewayReport
 from gateway.bus.interest import Interest
@@ -21,16 +20,18 @@ from gateway.bus.stream_claims import StreamClaims
 from gateway.bus.stream_topics import StreamTopics
 from gateway.bus.subscriber import Subscriber
 from gateway.fanout.hub import Hub
-from gateway.feed_view import FeedView
 from gateway.http import open_files
 from gateway.http.admission import Admission
 from gateway.http.app import create_app
 from gateway.http.listener import listen
 from gateway.http.server import Server, make_server
 from gateway.settings import GatewaySettings
-from shared import keys, rfc3339
+from gateway.wire import events
+from gateway.wire.feed_view import FeedView
+from shared import rfc3339
+from shared.bus import keys
+from shared.bus.redis_source import REDIS_ERRORS, RedisSource
 from shared.cancellation import cancel
-from shared.redis_source import REDIS_ERRORS, RedisSource
 
 log = structlog.get_logger()
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
-from gateway.grant import Grant, grants_of
+from gateway.wire.grant import Grant, grants_of
 from shared.settings import MEMORY_URL, CommonSettings
 
 ORIGIN = re.compile(

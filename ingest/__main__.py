@@ -9,7 +9,7 @@ from ingest.service import IngestService
 from ingest.settings import IngestProcessSettings
 from ingest.upstream.feed_error import FeedError
 from shared import logs, process
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
 from shared.settings import SettingsError
 
 

@@ -17,8 +17,8 @@ from ingest.upstream.broker_reports import BrokerReports
 from ingest.upstream.feed import Feed
 from ingest.upstream.feed_health import FeedHealth
 from shared.account import BrokerState
+from shared.bus.redis_source import REDIS_ERRORS
 from shared.price import Price
-from shared.redis_source import REDIS_ERRORS
 from shared.waiting import wait_at_most
 
 LOOK_SECONDS = 1.0

@@ -11,13 +11,13 @@ from redis.asyncio import Redis
 from ingest.broker_desk import BrokerDesk
 from ingest.bus.announcer import Announcer
 from ingest.bus.history_gaps import HistoryGaps
+from ingest.bus.interest import Interest
 from ingest.bus.lease import Lease
 from ingest.bus.outbox import Outbox
 from ingest.bus.publisher import Publisher
 from ingest.bus.status_report import StatusReport
 from ingest.bus.stored_account import StoredAccount
 from ingest.bus.stored_prices import StoredPrices
-from ingest.demand.interest import Interest
 from ingest.demand.wanted import Demand
 from ingest.report import Report
 from ingest.settings import IngestSettings
@@ -29,8 +29,8 @@ from ingest.upstream.feed import Feed
 from ingest.upstream.feed_error import FeedError
 from ingest.upstream.feed_health import FeedHealth
 from ingest.upstream.news import NewsSide
+from shared.bus.redis_source import REDIS_ERRORS, eviction_policy
 from shared.cancellation import cancel
-from shared.redis_source import REDIS_ERRORS, eviction_policy
 
 log = structlog.get_logger()
 

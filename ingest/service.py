@@ -11,7 +11,7 @@ from ingest.bus.lease import Lease, LeaseLostError
 from ingest.leadership import Leadership, RedisClients
 from ingest.settings import IngestSettings
 from ingest.upstream.alpaca_rest import AlpacaRest
-from shared.redis_source import REDIS_ERRORS, RedisSource
+from shared.bus.redis_source import REDIS_ERRORS, RedisSource
 from shared.waiting import wait_at_most
 
 log = structlog.get_logger()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.redis_source import RedisSource
-from shared.valkey_server import ValkeyServer
+from shared.bus.redis_source import RedisSource
+from shared.bus.valkey_server import ValkeyServer
 
 pytest_plugins = ["tests.skips"]
 

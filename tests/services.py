@@ -9,7 +9,7 @@ from gateway.service import GatewayService
 from gateway.settings import GatewaySettings
 from ingest.service import IngestService
 from ingest.settings import IngestSettings
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator
 

@@ -9,8 +9,8 @@ from ingest.bus.announcer import Announcer
 from ingest.bus.lease import Lease
 from ingest.bus.outbox import Outbox
 from ingest.bus.publisher import Publisher
+from shared.bus.redis_source import RedisSource
 from shared.price import Price
-from shared.redis_source import RedisSource
 from shared.trade import Trade
 
 MOMENT = "2026-11-16T17:00:00.000000001Z"

@@ -18,7 +18,7 @@ from bench.fanout.results import Results
 from bench.fanout.scenes import SCENES, Bench
 from bench.fanout.servers import NCHAN, OURS, QUEUES, Start, gateways, nchan, queue_per_client
 from bench.programs import ROOT
-from shared.valkey_server import ValkeyServer
+from shared.bus.valkey_server import ValkeyServer
 
 REDIS_SECONDS = 10.0
 ALL_CLIENTS = 10_000

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from bench.fanout.nginx import PUBLISH_PATH
 from bench.fanout.workload import Tape, Tick
-from shared import keys
+from shared.bus import keys
 from shared.cancellation import cancel
 from shared.topics import price_topic
 

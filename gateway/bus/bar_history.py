@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
-from shared import keys
-from shared.redis_source import COMMAND_TIMEOUT_SECONDS
+from shared.bus import keys
+from shared.bus.redis_source import COMMAND_TIMEOUT_SECONDS
 
 _SPARE = 10
 """How many entries more than bars are read at once: some are revisions of a bar, some no bars."""

@@ -6,8 +6,8 @@ import msgspec
 from redis.asyncio import Redis
 
 from gateway.fanout.hub import Hub
-from gateway.feed_view import FeedView
-from shared import keys
+from gateway.wire.feed_view import FeedView
+from shared.bus import keys
 
 
 class GatewayReport(msgspec.Struct, kw_only=True):

@@ -9,9 +9,10 @@ from redis.asyncio import Redis
 from gateway.bus.refusal import refusing
 from gateway.fanout.hub import Filling
 from gateway.fanout.ordered_channel import Event, OrderedChannel
-from shared import keys, message
+from shared import message
+from shared.bus import keys
+from shared.bus.redis_source import COMMAND_TIMEOUT_SECONDS
 from shared.event_id import NEVER, EventId
-from shared.redis_source import COMMAND_TIMEOUT_SECONDS
 
 
 class History:

@@ -10,8 +10,8 @@ from redis.asyncio import Redis
 
 from gateway.bus.last_values import LastValues
 from gateway.fanout.hub import Hub
-from shared import keys
-from shared.redis_source import REDIS_ERRORS
+from shared.bus import keys
+from shared.bus.redis_source import REDIS_ERRORS
 from shared.waiting import wait_at_most
 
 log = structlog.get_logger()

@@ -9,7 +9,7 @@ from itertools import islice
 from redis.asyncio import Redis
 
 from gateway.fanout.hub import Hub
-from shared import keys
+from shared.bus import keys
 from shared.topics import ACCOUNT, ORDERED, POSITION, kind_of
 
 AT_ONCE = 500

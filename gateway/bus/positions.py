@@ -8,8 +8,9 @@ from redis.asyncio import Redis
 
 from gateway.bus.refusal import refusing
 from gateway.fanout.table_channel import TableChannel
-from shared import keys, message
+from shared import message
 from shared.account import BrokerState
+from shared.bus import keys
 from shared.message import Message
 from shared.topics import ACCOUNT, POSITION, topic
 

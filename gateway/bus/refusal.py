@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import msgspec
 import structlog
 
-from gateway.principal import MARKET, scope_of
+from gateway.wire.principal import MARKET, scope_of
 from shared.topics import kind_of
 
 log = structlog.get_logger()

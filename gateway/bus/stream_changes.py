@@ -12,9 +12,9 @@ from typing import Literal
 import msgspec
 from redis.asyncio import Redis
 
-from gateway.stream_id import StreamId
-from shared import keys
-from shared.redis_source import REDIS_ERRORS
+from gateway.wire.stream_id import StreamId
+from shared.bus import keys
+from shared.bus.redis_source import REDIS_ERRORS
 
 ANSWER_SECONDS = 4.0
 """How long another gateway has for its answer; it may wait 2 s for the values of new topics."""

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import structlog
 from redis.asyncio import Redis
 
-from shared import keys
-from shared.redis_source import REDIS_ERRORS
+from shared.bus import keys
+from shared.bus.redis_source import REDIS_ERRORS
 from shared.waiting import wait_at_most
 
 log = structlog.get_logger()

@@ -21,10 +21,11 @@ from gateway.fanout.channel import Channel
 from gateway.fanout.hub import Hub
 from gateway.fanout.ordered_channel import OrderedChannel
 from gateway.fanout.table_channel import TableChannel
-from gateway.feed_view import FeedView
-from shared import keys, message
+from gateway.wire.feed_view import FeedView
+from shared import message
+from shared.bus import keys
+from shared.bus.redis_source import COMMAND_TIMEOUT_SECONDS, REDIS_ERRORS, RedisSource
 from shared.event_id import NEVER, EventId
-from shared.redis_source import COMMAND_TIMEOUT_SECONDS, REDIS_ERRORS, RedisSource
 from shared.waiting import wait_at_most
 
 log = structlog.get_logger()

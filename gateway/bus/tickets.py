@@ -7,8 +7,8 @@ from contextlib import suppress
 import msgspec
 from redis.asyncio import Redis
 
-from gateway.principal import Principal
-from shared import keys
+from gateway.wire.principal import Principal
+from shared.bus import keys
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Principal).decode

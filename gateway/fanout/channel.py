@@ -3,8 +3,8 @@
 import asyncio
 from typing import ClassVar
 
-from gateway import events, sse
 from gateway.fanout.lane import Lane
+from gateway.wire import events, sse
 from shared import message, topics
 from shared.event_id import NEVER, EventId
 from shared.topics import kind_of

@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from gateway import events
-from gateway.events import ByeReason
 from gateway.fanout.cadence import Cadence
 from gateway.fanout.channel import Channel
 from gateway.fanout.client import Client
@@ -15,6 +13,8 @@ from gateway.fanout.lane import Lane
 from gateway.fanout.ordered_channel import Event, OrderedChannel
 from gateway.fanout.sink import Sink
 from gateway.fanout.table_channel import TableChannel
+from gateway.wire import events
+from gateway.wire.events import ByeReason
 from shared import message, rfc3339
 from shared.event_id import NEVER, EventId
 from shared.topics import EVERYTHING, ORDERED, key_of, kind_of

@@ -3,9 +3,9 @@
 from collections import deque
 from typing import ClassVar, NamedTuple
 
-from gateway import events, sse
 from gateway.fanout.channel import Channel
-from shared import keys
+from gateway.wire import events, sse
+from shared.bus import keys
 from shared.event_id import NEVER, EventId
 from shared.topics import kind_of
 

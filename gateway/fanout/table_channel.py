@@ -5,9 +5,9 @@ from typing import ClassVar, NamedTuple
 
 import msgspec
 
-from gateway import events
 from gateway.fanout.channel import Channel
 from gateway.fanout.lane import Lane, TableLane
+from gateway.wire import events
 from shared.event_id import EventId
 
 

@@ -8,12 +8,12 @@ from contextlib import suppress
 from starlette.requests import Request
 
 from gateway.bus.tickets import TicketStore
-from gateway.grant import Grant
 from gateway.http.api_error import ApiError
 from gateway.http.denial import denied_scopes
-from gateway.principal import Principal
-from shared import keys
-from shared.redis_source import REDIS_ERRORS
+from gateway.wire.grant import Grant
+from gateway.wire.principal import Principal
+from shared.bus import keys
+from shared.bus.redis_source import REDIS_ERRORS
 
 ANYBODY = Principal("anonymous")
 

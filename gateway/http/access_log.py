@@ -3,7 +3,7 @@
 import logging
 from urllib.parse import unquote_plus
 
-from gateway.principal import MARKET, scope_of
+from gateway.wire.principal import MARKET, scope_of
 
 HIDDEN = "[hidden]"
 

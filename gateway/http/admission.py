@@ -7,11 +7,11 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway import events
 from gateway.bus.stream_claims import StreamClaims
 from gateway.http.api_error import ApiError
 from gateway.http.stream_response import HEADERS
-from gateway.principal import Principal
+from gateway.wire import events
+from gateway.wire.principal import Principal
 from shared.event_id import EventId
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from gateway import events
 from gateway.bus.gateway_report import GatewayReport
 from gateway.http.stream_fields import Timeframe
+from gateway.wire import events
 from shared.account import Account
 from shared.bar import Bar
 from shared.gap import GAP, Gap

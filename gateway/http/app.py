@@ -13,7 +13,6 @@ from gateway.bus.history import History
 from gateway.bus.stream_changes import StreamChanges
 from gateway.bus.tickets import TicketStore
 from gateway.fanout.hub import Hub
-from gateway.feed_view import FeedView
 from gateway.http.access import Access
 from gateway.http.admission import Admission, BusyError
 from gateway.http.api_error import (
@@ -33,6 +32,7 @@ from gateway.http.stream_request import StreamRequests
 from gateway.http.streams import Streams
 from gateway.http.tickets import Tickets
 from gateway.settings import GatewaySettings
+from gateway.wire.feed_view import FeedView
 
 
 def create_app(

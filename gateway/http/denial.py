@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from gateway.http.api_error import ApiError
-from gateway.principal import Principal
+from gateway.wire.principal import Principal
 
 
 def denied_topics(principal: Principal, denied: Sequence[str]) -> ApiError:

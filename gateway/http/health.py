@@ -12,11 +12,12 @@ from starlette.responses import Response
 from gateway.bus import gateway_report
 from gateway.bus.gateway_report import GatewayReport
 from gateway.fanout.hub import Hub
-from gateway.feed_view import FeedView
 from gateway.http.access import Access
 from gateway.http.json_response import json_response
-from shared import ingest_status, keys
-from shared.redis_source import REDIS_ERRORS
+from gateway.wire.feed_view import FeedView
+from shared import ingest_status
+from shared.bus import keys
+from shared.bus.redis_source import REDIS_ERRORS
 
 
 class Health:

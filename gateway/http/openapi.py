@@ -7,11 +7,11 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway import stream_id
 from gateway.http import answers
 from gateway.http.fields import properties_of
 from gateway.http.json_response import json_response
 from gateway.http.operations import JSON, OPERATIONS, Operation
+from gateway.wire import stream_id
 
 VERSION = "0.1.0"
 """That of the package; a test compares them."""

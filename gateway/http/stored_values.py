@@ -9,7 +9,6 @@ from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway import events, sse
 from gateway.bus import positions
 from gateway.bus.bar_history import newest_bars
 from gateway.fanout.table_channel import TableChannel
@@ -19,12 +18,14 @@ from gateway.http.api_error import ApiError
 from gateway.http.json_response import json_response
 from gateway.http.stream_fields import BAR_KINDS, Asset, Symbol, Timeframe
 from gateway.http.stream_request import topics_of
-from gateway.principal import MARKET, POSITIONS
-from shared import keys, message, price
+from gateway.wire import events, sse
+from gateway.wire.principal import MARKET, POSITIONS
+from shared import message, price
+from shared.bus import keys
+from shared.bus.redis_source import REDIS_ERRORS
 from shared.event_id import NEVER
 from shared.message import Message
 from shared.price import Price
-from shared.redis_source import REDIS_ERRORS
 from shared.topics import ACCOUNT, EVERYTHING, POSITION, PRICE, key_of, topic
 
 ALL_POSITIONS = topic(POSITION, EVERYTHING)

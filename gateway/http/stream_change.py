@@ -18,8 +18,8 @@ from gateway.http.denial import denied_topics
 from gateway.http.json_response import json_response
 from gateway.http.stream_fields import Interval, PlainTopic, Topic
 from gateway.http.stream_request import StreamRequests, plain_topics
-from gateway.stream_id import StreamId
-from shared.redis_source import REDIS_ERRORS
+from gateway.wire.stream_id import StreamId
+from shared.bus.redis_source import REDIS_ERRORS
 from shared.topics import ORDERED, kind_of
 
 

@@ -21,7 +21,7 @@ from gateway.fanout.ordered_channel import OrderedChannel
 from gateway.fanout.sink import AsgiSink, Sink, TransportSink
 from gateway.http.server import connection_of
 from gateway.http.stream_request import StreamRequest
-from shared.redis_source import REDIS_ERRORS
+from shared.bus.redis_source import REDIS_ERRORS
 
 HEADERS = {
     "Cache-Control": "no-cache, no-store, no-transform",

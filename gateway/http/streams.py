@@ -9,7 +9,6 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway import events
 from gateway.bus.history import History
 from gateway.fanout.hub import Hub
 from gateway.http import fields, json_body
@@ -19,9 +18,10 @@ from gateway.http.denial import denied_topics
 from gateway.http.stream_fields import KindStream, TopicFields
 from gateway.http.stream_request import StreamRequest, StreamRequests
 from gateway.http.stream_response import StreamResponse
-from gateway.principal import Principal
 from gateway.settings import GatewaySettings
-from gateway.stream_id import StreamId
+from gateway.wire import events
+from gateway.wire.principal import Principal
+from gateway.wire.stream_id import StreamId
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Fields = TypeVar("Fields", bound=msgspec.Struct)

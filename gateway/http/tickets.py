@@ -14,7 +14,7 @@ from gateway.http.api_error import ApiError
 from gateway.http.denial import denied_topics
 from gateway.http.json_response import json_response
 from gateway.http.stream_fields import PlainTopic
-from shared import keys
+from shared.bus import keys
 from shared.topics import InvalidTopicError, parse_topic
 
 EXAMPLE = '{"topics": ["price:SPY", "news:*"]}'

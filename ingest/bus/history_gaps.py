@@ -10,8 +10,9 @@ from redis.asyncio import Redis
 
 from ingest.bus.announcer import Announcer
 from ingest.demand.wanted import Demand
-from shared import keys, rfc3339, trade
-from shared.redis_source import REDIS_ERRORS
+from shared import rfc3339, trade
+from shared.bus import keys
+from shared.bus.redis_source import REDIS_ERRORS
 from shared.topics import TRADE, key_of, kind_of
 
 LOOK_SECONDS = 1.0

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import structlog
 from redis.asyncio import Redis
 
-from shared import keys
-from shared.redis_source import REDIS_ERRORS
+from shared.bus import keys
+from shared.bus.redis_source import REDIS_ERRORS
 
 log = structlog.get_logger()
 

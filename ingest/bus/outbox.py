@@ -10,7 +10,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from shared import gap, keys
+from shared import gap
+from shared.bus import keys
 from shared.gap import GAP, Gap
 from shared.topics import kind_of
 

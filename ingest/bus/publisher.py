@@ -12,9 +12,9 @@ from redis.exceptions import ResponseError
 
 from ingest.bus.lease import Lease, LeaseLostError
 from ingest.bus.outbox import Outbox, Publication
-from shared import keys
+from shared.bus import keys
+from shared.bus.redis_source import REDIS_ERRORS
 from shared.event_id import EventId
-from shared.redis_source import REDIS_ERRORS
 from shared.topics import kind_of
 
 log = structlog.get_logger()

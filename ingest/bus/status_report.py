@@ -7,10 +7,11 @@ from contextlib import suppress
 from redis.asyncio import Redis
 
 from ingest.bus.lease import Lease
-from shared import ingest_status, keys
+from shared import ingest_status
+from shared.bus import keys
+from shared.bus.redis_source import REDIS_ERRORS
 from shared.event_id import EventId
 from shared.ingest_status import IngestStatus
-from shared.redis_source import REDIS_ERRORS
 from shared.waiting import wait_at_most
 
 REPORT_SECONDS = 1.0

@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
-from shared import keys, message
+from shared import message
 from shared.account import Account
+from shared.bus import keys
 from shared.order import OrderUpdate
 from shared.topics import ACCOUNT, ORDERS
 

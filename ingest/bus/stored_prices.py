@@ -7,7 +7,8 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
-from shared import keys, message
+from shared import message
+from shared.bus import keys
 from shared.price import Price
 from shared.symbol_status import SymbolStatus
 from shared.topics import PRICE, STATUS, topic

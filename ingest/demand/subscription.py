@@ -5,9 +5,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ingest.alpaca.messages import Subscribed
 from ingest.demand.priority import share_out
 from ingest.demand.wanted import QUOTES, TRADES, Want
-from ingest.upstream.wire import Subscribed
 
 STATUSES = "statuses"
 CHANNELS = (TRADES, QUOTES, STATUSES)

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
+from ingest.alpaca.messages import Number
 from ingest.market.market_hours import NEW_YORK
 from ingest.market.snapshot import is_price
-from ingest.upstream.wire import Number
 from shared import rfc3339
 from shared.bar import Bar
 

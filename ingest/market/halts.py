@@ -9,7 +9,7 @@ symbol trading or halted as it was. After UTP's quotation resumption quotes move
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ingest.upstream.wire import TradingStatus
+from ingest.alpaca.messages import TradingStatus
 
 
 class TradingChange(NamedTuple):

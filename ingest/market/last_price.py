@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
+from ingest.alpaca import messages as wire
 from ingest.market.conditions import Eligibility, eligibility
 from ingest.market.market_hours import MarketHours
 from ingest.market.quarantine import AHEAD_NS, FAR_OFF, is_outside
@@ -12,7 +13,6 @@ from ingest.market.symbol_tape import SymbolTape
 from ingest.market.tape_history import Entry, Print
 from ingest.market.trade_counts import TradeCounts
 from ingest.market.trading_day import day_of
-from ingest.upstream import wire
 from shared import rfc3339
 from shared.ingest_status import Session
 from shared.price import Price

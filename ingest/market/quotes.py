@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ingest.upstream import wire
-from ingest.upstream.wire import Number
+from ingest.alpaca import messages as wire
+from ingest.alpaca.messages import Number
 from shared import rfc3339
 from shared.quote import Quote
 

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from ingest.alpaca.messages import Number
 from ingest.market.trading_day import day_of
-from ingest.upstream.wire import Number
 from shared import rfc3339
 
 

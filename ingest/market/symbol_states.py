@@ -9,9 +9,9 @@ from collections.abc import Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ingest.alpaca.messages import TradingStatus
 from ingest.market.halts import trading_change
 from ingest.market.usual_gap import UsualGap
-from ingest.upstream.wire import TradingStatus
 from shared import rfc3339
 from shared.ingest_status import Session
 from shared.symbol_status import SymbolState, SymbolStatus

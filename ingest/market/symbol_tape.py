@@ -2,13 +2,13 @@
 
 from collections import deque
 
+from ingest.alpaca import messages as wire
 from ingest.market import quarantine
 from ingest.market.conditions import Eligibility
 from ingest.market.previous_close import PreviousCloses, change
 from ingest.market.snapshot import Bars, LastTrade
 from ingest.market.tape_history import DEPTH, Entry, TapeHistory
 from ingest.market.trading_day import day_of
-from ingest.upstream import wire
 from shared import rfc3339
 from shared.ingest_status import Session
 from shared.price import Price

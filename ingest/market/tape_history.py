@@ -4,9 +4,9 @@ from bisect import bisect_left, insort
 from operator import itemgetter
 from typing import NamedTuple, Self, TypeAlias
 
+from ingest.alpaca import messages as wire
 from ingest.market.conditions import Eligibility
 from ingest.market.trading_day import day_of
-from ingest.upstream import wire
 from shared.price import Price
 
 DEPTH = 16

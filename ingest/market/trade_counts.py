@@ -2,8 +2,8 @@
 
 import msgspec
 
+from ingest.alpaca import messages as wire
 from ingest.market.conditions import unknown_codes
-from ingest.upstream import wire
 
 _MOST_CODES = 100
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from msgspec import structs
 
+from ingest.alpaca.trade_updates import TradeUpdate, changed_at
 from ingest.portfolio.broker_rows import tape_symbol
-from ingest.upstream.trade_updates import TradeUpdate, changed_at
 from shared import rfc3339
 from shared.order import Order, OrderUpdate
 

@@ -9,8 +9,8 @@ import json
 
 from alpaca.trading.stream import TradingStream
 
+from ingest.alpaca import trade_updates
 from ingest.demand.subscription import Change
-from ingest.upstream import trade_updates
 from ingest.upstream.connection import WEBSOCKET, Connection
 from ingest.upstream.feed_error import AUTH_FAILED, FeedError
 

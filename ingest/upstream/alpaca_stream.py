@@ -8,8 +8,8 @@ all subscriptions again at each change, and deadlock when asked to from its own 
 import msgpack
 from alpaca.data.live.websocket import DataStream
 
+from ingest.alpaca import messages as wire
 from ingest.demand.subscription import Change
-from ingest.upstream import wire
 from ingest.upstream.connection import WEBSOCKET, Connection
 from ingest.upstream.feed_error import FeedError
 

@@ -7,14 +7,14 @@ from decimal import Decimal
 
 import structlog
 
+from ingest.alpaca import trade_updates
+from ingest.alpaca.trade_updates import TradeUpdate
 from ingest.bus.announcer import Announcer
 from ingest.demand.subscription import Change
 from ingest.portfolio.broker_rows import US_EQUITY, tape_symbol
 from ingest.portfolio.order_log import OrderLog
 from ingest.portfolio.portfolio import Execution, Portfolio
-from ingest.upstream import trade_updates
 from ingest.upstream.feed_error import FeedError
-from ingest.upstream.trade_updates import TradeUpdate
 from shared import rfc3339
 
 log = structlog.get_logger()

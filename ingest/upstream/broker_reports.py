@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
+from ingest.alpaca.trade_updates import read_orders
 from ingest.bus.announcer import Announcer
 from ingest.demand.wanted import Demand
 from ingest.portfolio.broker_rows import read_account, read_positions
@@ -14,7 +15,6 @@ from ingest.portfolio.order_log import OrderLog
 from ingest.portfolio.portfolio import Portfolio, Report
 from ingest.upstream.alpaca_rest import ORDERS_AT_ONCE, AlpacaRest, RestError
 from ingest.upstream.broker import BrokerSide
-from ingest.upstream.trade_updates import read_orders
 from shared import rfc3339
 from shared.topics import ORDERS
 from shared.waiting import wait_at_most

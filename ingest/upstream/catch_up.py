@@ -10,9 +10,9 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
+from ingest.alpaca import messages as wire
 from ingest.demand.lookups import Missed
 from ingest.market.snapshot import is_price
-from ingest.upstream import wire
 from ingest.upstream.alpaca_rest import AlpacaRest, RestError
 from shared import rfc3339
 

@@ -7,7 +7,7 @@ from typing import Any
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.legacy.exceptions import InvalidStatusCode
 
-from ingest.upstream import wire
+from ingest.alpaca import messages as wire
 from ingest.upstream.feed_error import FeedError, from_http
 
 CONNECT_SECONDS = 10.0

@@ -15,8 +15,8 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from ingest.alpaca import messages as wire
 from ingest.demand.subscription import Change
-from ingest.upstream import wire
 from ingest.upstream.feed_error import HTTP_TOO_MANY_REQUESTS, FeedError, Retry
 from ingest.upstream.feed_health import FeedHealth
 

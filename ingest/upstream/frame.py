@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from ingest.alpaca import messages as wire
 from ingest.bus.announcer import Announcer
 from ingest.demand.subscription import INVALID_SYNTAX, Subscription
 from ingest.demand.wanted import TRADES, Demand
@@ -12,7 +13,7 @@ from ingest.market.lag import Lag
 from ingest.market.last_price import LastPrices
 from ingest.market.quotes import quote_event
 from ingest.market.symbol_states import SymbolStates
-from ingest.upstream import tape, wire
+from ingest.upstream import tape
 from ingest.upstream.feed_error import HARMLESS, FeedError
 from shared.topics import QUOTE, TRADE, topic
 

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 import msgspec
 import structlog
 
+from ingest.alpaca import messages as wire
 from ingest.bus.announcer import Announcer
 from ingest.demand.subscription import INVALID_SYNTAX, SYMBOL_LIMIT, SYMBOLS_AT_ONCE, Change
 from ingest.demand.wanted import Demand
-from ingest.upstream import wire
 from ingest.upstream.feed_error import HARMLESS, FeedError
 from shared import rfc3339
 from shared.news import News

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ingest.alpaca import messages as wire
 from ingest.bus.announcer import Announcer
 from ingest.demand.lookups import Reason
 from ingest.demand.wanted import Demand
@@ -11,7 +12,6 @@ from ingest.market.day_bars import day_bar_of_snapshot
 from ingest.market.last_price import LastPrices
 from ingest.market.quotes import quote_of_snapshot
 from ingest.market.symbol_states import SymbolStates
-from ingest.upstream import wire
 from ingest.upstream.tape import print_event
 from shared import rfc3339
 from shared.price import Price

@@ -20,8 +20,8 @@ from ingest.upstream import catch_up
 from ingest.upstream.alpaca_rest import AlpacaRest, RestError
 from ingest.upstream.catch_up import CatchUp
 from shared import rfc3339
+from shared.bus.redis_source import REDIS_ERRORS
 from shared.price import Price
-from shared.redis_source import REDIS_ERRORS
 from shared.symbol_status import SymbolStatus
 
 log = structlog.get_logger()

@@ -6,12 +6,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from ingest.alpaca import messages as wire
 from ingest.demand.lookups import SYMBOLS_AT_ONCE
 from ingest.demand.subscription import Change, Subscription
 from ingest.demand.wanted import TRADES, Demand
 from ingest.market.lag import Lag
 from ingest.market.stream_silence import Silence, StreamSilence
-from ingest.upstream import wire
 from ingest.upstream.feed_error import FeedError
 from ingest.upstream.frame import FrameReader
 from ingest.upstream.snapshots import Snapshots

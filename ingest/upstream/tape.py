@@ -1,6 +1,6 @@
 """The events of the tape: what the wire's prints, corrections and cancels become."""
 
-from ingest.upstream import wire
+from ingest.alpaca import messages as wire
 from shared import rfc3339
 from shared.trade import Cancel, Correction, Trade
 

@@ -7,7 +7,7 @@ import pytest
 from bench import fill, first_viewer, latency, page
 from bench.ingest import Bench, ingest
 from gateway.http.page import BUILD
-from shared.valkey_server import ValkeyServer
+from shared.bus.valkey_server import ValkeyServer
 from tests import installed
 from tests.repository.tree import ROOT
 

@@ -12,7 +12,7 @@ from bench.fanout.servers import Server, gateways, queue_per_client
 from bench.fanout.slow import slow_client
 from bench.fanout.traffic import Plan, open_streams, run_traffic
 from bench.fanout.workload import Audience, Tape, symbols
-from shared.valkey_server import ValkeyServer
+from shared.bus.valkey_server import ValkeyServer
 
 PLAN = Plan(Audience.drawn(20, symbols(10), 3), symbols(10), rate=200, seconds=0.5)
 

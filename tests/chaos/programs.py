@@ -10,7 +10,7 @@ from contextlib import suppress
 import psutil
 
 from bench.programs import Program, program
-from shared.valkey_server import ValkeyServer
+from shared.bus.valkey_server import ValkeyServer
 from tests.chaos.invariants import Complain
 
 RESTART_SECONDS = 0.2

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from bench.programs import ingest_environment
-from shared.valkey_server import ValkeyServer
+from shared.bus.valkey_server import ValkeyServer
 from simulator.service import Simulator, SimulatorSettings
 from tests.chaos.clients import Client
 from tests.chaos.invariants import Complain, Shown

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway import service
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
 from tests.browser import open_browser
 from tests.event_stream import open_stream
 from tests.services import running_gateway

@@ -16,7 +16,7 @@ from gateway import service as gateway_service
 from gateway.http.app import create_app
 from gateway.http.listener import listen
 from gateway.http.server import make_server
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
 from tests.browser import Browser, open_browser
 from tests.services import running_gateway, until
 

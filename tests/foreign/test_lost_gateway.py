@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import pytest
 
 from bench.programs import Program
+from shared.bus.redis_source import RedisSource
+from shared.bus.valkey_server import ValkeyServer
 from shared.event_id import EventId
-from shared.redis_source import RedisSource
 from shared.topics import PRICE, TRADE
-from shared.valkey_server import ValkeyServer
 from tests.event_stream import EventStream
 from tests.foreign.clients import ForeignClient, ForeignStream, following
 from tests.foreign.forwarder import Forwarder, forwarder

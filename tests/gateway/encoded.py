@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import msgspec
 from hypothesis import strategies as st
 
-from gateway import sse
+from gateway.wire import sse
 from shared.event_id import MAX_DIGITS, EventId
 
 KINDS = [

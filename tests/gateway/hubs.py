@@ -8,7 +8,7 @@ import pytest
 
 from gateway import service as gateway_service
 from gateway.fanout.hub import Hub
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
 from tests.services import running_gateway, until
 
 

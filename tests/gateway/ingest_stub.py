@@ -10,10 +10,11 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from bench.ingest_report import healthy
-from shared import ingest_status, keys, message
+from shared import ingest_status, message
+from shared.bus import keys
+from shared.bus.redis_source import RedisSource
 from shared.event_id import EventId
 from shared.ingest_status import FeedState
-from shared.redis_source import RedisSource
 from shared.topics import ORDERED, kind_of, price_topic
 
 

@@ -9,7 +9,7 @@ import uvicorn
 
 from gateway import service as gateway_service
 from gateway.http.server import Server
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
 from tests.services import running_gateway
 
 Run = Callable[..., AbstractAsyncContextManager[str]]

@@ -5,8 +5,9 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
-from shared import keys, message
+from shared import message
 from shared.account import Account
+from shared.bus import keys
 from shared.event_id import EventId
 from shared.position import Position
 

@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 
-from shared.valkey_server import ValkeyServer
+from shared.bus.valkey_server import ValkeyServer
 from tests.event_stream import open_stream
 from tests.processes import gateway_process
 from tests.services import until

@@ -11,12 +11,12 @@ from gateway.bus.stream_changes import StreamChanges
 from gateway.bus.stream_claims import StreamClaims
 from gateway.bus.stream_topics import StreamTopics
 from gateway.fanout.hub import Hub
-from gateway.feed_view import FeedView
 from gateway.http.admission import Admission
 from gateway.http.app import create_app
 from gateway.settings import GatewaySettings
-from shared.redis_source import RedisSource
-from shared.valkey_server import ValkeyServer
+from gateway.wire.feed_view import FeedView
+from shared.bus.redis_source import RedisSource
+from shared.bus.valkey_server import ValkeyServer
 from tests.event_stream import open_stream
 from tests.gateway.ingest_stub import ingest_stub
 from tests.services import running_gateway, until

@@ -5,7 +5,7 @@ import pytest
 
 from gateway.fanout.sink import TransportSink
 from gateway.http.cors import METHODS
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
 from tests.event_stream import open_stream
 from tests.gateway.hubs import gateway_with_hub
 from tests.services import running_gateway

@@ -12,8 +12,8 @@ from gateway import service as gateway_service
 from gateway.bus import loading
 from gateway.service import RETRY_MS, GatewayService
 from gateway.settings import GatewaySettings
-from shared import keys
-from shared.redis_source import RedisSource
+from shared.bus import keys
+from shared.bus.redis_source import RedisSource
 from tests.event_stream import EventStream, open_stream
 from tests.gateway.ingest_stub import ingest_stub
 from tests.gateway.portable import plain_server

@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 
 from gateway.bus import last_values
 from gateway.fanout.hub import Hub
-from shared import keys
-from shared.redis_source import RedisSource
-from shared.valkey_server import ValkeyServer
+from shared.bus import keys
+from shared.bus.redis_source import RedisSource
+from shared.bus.valkey_server import ValkeyServer
 from tests.gateway.fakes import packed
 from tests.gateway.hubs import gateway_with_hub
 from tests.gateway.ingest_stub import ingest_stub

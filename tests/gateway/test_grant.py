@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.grant import grants_of
 from gateway.settings import GatewaySettings
+from gateway.wire.grant import grants_of
 from shared.settings import SettingsError
 
 

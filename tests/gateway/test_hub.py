@@ -3,8 +3,8 @@ import weakref
 
 import pytest
 
-from gateway import sse
 from gateway.fanout.hub import LINGER_SECONDS
+from gateway.wire import sse
 from tests.gateway.fakes import Bench, packed
 
 

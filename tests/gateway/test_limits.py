@@ -17,7 +17,7 @@ from gateway.http.api_error import answer_nobody
 from gateway.http.limits import BODY_BYTES, HEAD_BYTES
 from gateway.http.listener import listen
 from gateway.http.server import Server, make_server
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
 from tests.event_stream import open_stream
 from tests.gateway.hubs import gateway_with_hub
 from tests.services import LIMIT_SECONDS, running_gateway, until

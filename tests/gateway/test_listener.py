@@ -7,7 +7,7 @@ import pytest
 from gateway.http.listener import listen
 from gateway.service import GatewayService
 from gateway.settings import GatewaySettings
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
 
 
 def _accepted(listener: socket.socket) -> dict[str, int]:

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from gateway import service as gateway_service
 from gateway.fanout.hub import Hub
 from gateway.http.app import create_app
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
 from tests.gateway.hubs import gateway_with_hub
 from tests.services import until
 

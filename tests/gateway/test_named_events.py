@@ -5,10 +5,11 @@ import json
 import httpx
 import pytest
 
-from shared import ingest_status, keys, message
+from shared import ingest_status, message
+from shared.bus import keys
+from shared.bus.redis_source import RedisSource
 from shared.event_id import EventId
 from shared.gap import GAP
-from shared.redis_source import RedisSource
 from shared.topics import STATUS, topic
 from tests.event_stream import open_stream
 from tests.gateway.fakes import Bench, FakeSink

@@ -10,7 +10,7 @@ import pytest
 from gateway.http.openapi import REFUSALS, VERSION, document
 from gateway.http.operations import OPERATIONS
 from gateway.http.stream_fields import KIND_STREAMS
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
 from tests.repository.test_contract import routes
 from tests.repository.tree import ROOT, modules
 from tests.services import running_gateway

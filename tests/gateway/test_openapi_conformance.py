@@ -15,7 +15,7 @@ from schemathesis import APIOperation, BaseSchema, Case, CheckContext, Generatio
 
 from gateway.http.openapi import document
 from gateway.settings import GatewaySettings
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
 from tests.gateway.ingest_stub import ingest_stub
 from tests.gateway.published import publish_all
 from tests.services import running_gateway

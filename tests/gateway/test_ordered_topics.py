@@ -16,12 +16,13 @@ from redis.asyncio.client import PubSub
 from gateway.bus.history import History
 from gateway.fanout.hub import Hub
 from gateway.fanout.ordered_channel import OrderedChannel
-from shared import keys, message
+from shared import message
+from shared.bus import keys
+from shared.bus.redis_source import RedisSource
+from shared.bus.valkey_server import ValkeyServer
 from shared.event_id import EventId
-from shared.redis_source import RedisSource
 from shared.topics import TRADE, topic
 from shared.trade import encode
-from shared.valkey_server import ValkeyServer
 from tests.event_stream import EventStream, open_stream
 from tests.gateway.hubs import gateway_with_hub
 from tests.gateway.ingest_stub import IngestStub, ingest_stub

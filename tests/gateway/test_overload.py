@@ -16,9 +16,9 @@ from gateway import service
 from gateway.bus.history import History
 from gateway.http.stream_request import StreamRequest
 from gateway.http.stream_response import StreamResponse
-from shared import keys
-from shared.redis_source import RedisSource
-from shared.valkey_server import ValkeyServer
+from shared.bus import keys
+from shared.bus.redis_source import RedisSource
+from shared.bus.valkey_server import ValkeyServer
 from tests.event_stream import EventStream, open_stream
 from tests.gateway.fakes import Bench
 from tests.gateway.ingest_stub import ingest_stub

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.http import app
 from gateway.http.page import Page
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
 from tests.gateway.page_build import ASSETS, INDEX, SCRIPT
 from tests.services import running_gateway
 

@@ -8,10 +8,10 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from shared import keys
+from shared.bus import keys
+from shared.bus.redis_source import RedisSource
+from shared.bus.valkey_server import ValkeyServer
 from shared.order import Order, OrderUpdate
-from shared.redis_source import RedisSource
-from shared.valkey_server import ValkeyServer
 from tests.event_stream import EventStream, open_stream
 from tests.gateway.hubs import gateway_with_hub
 from tests.gateway.ingest_stub import ingest_stub

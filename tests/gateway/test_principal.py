@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.principal import Principal
+from gateway.wire.principal import Principal
 
 
 @pytest.mark.parametrize(

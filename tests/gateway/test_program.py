@@ -8,8 +8,8 @@ import socket
 import httpx
 
 from bench.programs import Program, free_port, program, ready
+from shared.bus.valkey_server import ValkeyServer
 from shared.process import EXIT_SETTINGS
-from shared.valkey_server import ValkeyServer
 from tests.event_stream import open_stream
 from tests.services import until
 

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway import service as gateway_service
 from gateway.fanout.sink import TransportSink
 from gateway.http.app import create_app
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
 from tests.event_stream import open_stream
 from tests.gateway.hubs import gateway_with_hub
 from tests.services import running_gateway

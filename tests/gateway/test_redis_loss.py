@@ -15,10 +15,10 @@ from structlog.testing import capture_logs
 from gateway.bus import subscriber
 from gateway.service import GatewayService
 from gateway.settings import GatewaySettings
-from shared import keys
+from shared.bus import keys
+from shared.bus.redis_source import RedisSource
+from shared.bus.valkey_server import ValkeyServer
 from shared.event_id import EventId
-from shared.redis_source import RedisSource
-from shared.valkey_server import ValkeyServer
 from tests.event_stream import EventStream, open_stream
 from tests.gateway.hubs import gateway_with_hub
 from tests.gateway.ingest_stub import ingest_stub

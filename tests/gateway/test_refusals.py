@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
 from tests.services import running_gateway
 
 MEMORY = "memory://"

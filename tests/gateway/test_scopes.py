@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
 from shared.topics import KINDS, WITHOUT_SYMBOL
 from tests.event_stream import open_stream
 from tests.gateway.portable import Run

@@ -17,8 +17,8 @@ from gateway import service as gateway_service
 from gateway.bus import loading
 from gateway.fanout.hub import Hub
 from gateway.fanout.sink import STALL_BYTES
-from shared.redis_source import RedisSource
-from shared.valkey_server import ValkeyServer
+from shared.bus.redis_source import RedisSource
+from shared.bus.valkey_server import ValkeyServer
 from tests.event_stream import open_stream
 from tests.gateway.hubs import gateway_with_hub
 from tests.gateway.ingest_stub import IngestStub, ingest_stub

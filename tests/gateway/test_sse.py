@@ -6,7 +6,7 @@ from httpx_sse import EventSource, ServerSentEvent
 from hypothesis import given, settings
 from sseclient import SSEClient
 
-from gateway import events, sse
+from gateway.wire import events, sse
 from shared.event_id import NEVER, EventId
 from tests.gateway.encoded import Sent, pieces_of, sizes, streams
 from tests.gateway.encoded import events as events_sent

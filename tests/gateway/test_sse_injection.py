@@ -7,9 +7,9 @@ import pytest
 
 from gateway.bus.history import History
 from gateway.fanout.ordered_channel import OrderedChannel
-from shared import keys
+from shared.bus import keys
+from shared.bus.redis_source import RedisSource
 from shared.event_id import EventId
-from shared.redis_source import RedisSource
 from tests.gateway.ingest_stub import ingest_stub
 from tests.gateway.raw_stream import raw_stream
 from tests.services import running_gateway

@@ -8,9 +8,9 @@ import pytest
 from gateway.bus import bar_history
 from gateway.http import stored_values
 from shared.bar import Bar
+from shared.bus.redis_source import RedisSource
+from shared.bus.valkey_server import ValkeyServer
 from shared.gap import GAP, Gap
-from shared.redis_source import RedisSource
-from shared.valkey_server import ValkeyServer
 from tests.gateway.ingest_stub import IngestStub, ingest_stub
 from tests.services import running_gateway
 

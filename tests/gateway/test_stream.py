@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from shared.redis_source import RedisSource
-from shared.valkey_server import ValkeyServer
+from shared.bus.redis_source import RedisSource
+from shared.bus.valkey_server import ValkeyServer
 from tests.event_stream import open_stream
 from tests.gateway.ingest_stub import ingest_stub
 from tests.gateway.portable import Run

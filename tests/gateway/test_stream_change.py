@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from gateway.bus import stream_changes
-from gateway.stream_id import StreamId
-from shared.redis_source import RedisSource
-from shared.valkey_server import ValkeyServer
+from gateway.wire.stream_id import StreamId
+from shared.bus.redis_source import RedisSource
+from shared.bus.valkey_server import ValkeyServer
 from tests.event_stream import EventStream, open_stream
 from tests.gateway.ingest_stub import ingest_stub
 from tests.services import running_gateway

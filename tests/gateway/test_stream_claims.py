@@ -12,9 +12,9 @@ from redis.asyncio import Redis
 
 from gateway.bus import stream_claims
 from gateway.bus.stream_claims import StreamClaims
-from shared import keys
-from shared.redis_source import RedisSource
-from shared.valkey_server import ValkeyServer
+from shared.bus import keys
+from shared.bus.redis_source import RedisSource
+from shared.bus.valkey_server import ValkeyServer
 from tests.services import LIMIT_SECONDS, until
 
 ANN = {"principal": "ann", "address": "10.0.0.1"}

@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.stream_id import StreamId
+from gateway.wire.stream_id import StreamId
 
 
 @pytest.mark.parametrize("gateway_id", ["host-12-a1b2c3", "a-0123456789ab", "x"])

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.http import json_body
 from gateway.http.stream_fields import KIND_STREAMS
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
 from shared.topics import BOOK, KINDS, POSITION, WITHOUT_SYMBOL
 from tests.event_stream import EventStream, open_stream
 from tests.gateway.ingest_stub import ingest_stub

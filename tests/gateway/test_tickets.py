@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from gateway.http.api_error import ApiError
 from gateway.http.tickets import topics_of
-from shared.redis_source import RedisSource
-from shared.valkey_server import ValkeyServer
+from shared.bus.redis_source import RedisSource
+from shared.bus.valkey_server import ValkeyServer
 from tests.event_stream import open_stream
 from tests.services import running_gateway
 

@@ -11,10 +11,10 @@ from contextlib import AsyncExitStack
 import pytest
 
 from shared import message
+from shared.bus.redis_source import RedisSource
+from shared.bus.valkey_server import ValkeyServer
 from shared.event_id import EventId
-from shared.redis_source import RedisSource
 from shared.topics import price_topic
-from shared.valkey_server import ValkeyServer
 from tests.event_stream import open_stream
 from tests.gateway.hubs import gateway_with_hub
 from tests.gateway.ingest_stub import IngestStub, ingest_stub

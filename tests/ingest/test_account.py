@@ -13,8 +13,9 @@ from structlog.testing import capture_logs
 
 from ingest.portfolio import portfolio
 from ingest.upstream import broker_reports, connection, feed
-from shared import keys, message
-from shared.redis_source import RedisSource
+from shared import message
+from shared.bus import keys
+from shared.bus.redis_source import RedisSource
 from shared.topics import ACCOUNT, ORDERS
 from simulator.account import Holding
 from simulator.faults import Faults

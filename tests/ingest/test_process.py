@@ -11,7 +11,7 @@ import pytest
 from bench.programs import program
 from ingest.__main__ import main
 from shared import process
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.watching import until_subscribed, watcher

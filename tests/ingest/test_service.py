@@ -9,9 +9,9 @@ from structlog.testing import capture_logs
 from ingest.bus import status_report
 from ingest.service import IngestService
 from ingest.upstream.feed_error import FeedError
-from shared import keys
-from shared.redis_source import RedisSource
-from shared.valkey_server import ValkeyServer
+from shared.bus import keys
+from shared.bus.redis_source import RedisSource
+from shared.bus.valkey_server import ValkeyServer
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.watching import relay, trade, until_subscribed, watcher
 from tests.services import ingest_settings, running_ingest, until

@@ -9,7 +9,7 @@ import pytest
 from ingest import stock_desk
 from ingest.demand import lookups
 from ingest.market import symbol_states
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
 from simulator.account import Holding
 from simulator.hours import SwitchableHours
 from simulator.service import Simulator, SimulatorSettings

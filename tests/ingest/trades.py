@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 from msgpack import Timestamp
 
+from ingest.alpaca import messages as wire
 from ingest.market.market_hours import MarketHours, parse_day
-from ingest.upstream import wire
 from shared import rfc3339
 
 MONDAY = {"date": "2026-11-16", "open": "09:30", "close": "16:00"}

@@ -9,10 +9,11 @@ from typing import Any
 from redis.asyncio import Redis
 
 from ingest.service import IngestService
-from shared import ingest_status, keys, message
+from shared import ingest_status, message
+from shared.bus import keys
+from shared.bus.redis_source import RedisSource
 from shared.event_id import EventId
 from shared.ingest_status import IngestStatus
-from shared.redis_source import RedisSource
 from simulator.service import Simulator, SimulatorSettings
 from tests.services import running_ingest, until
 from tests.simulator.client import endpoint_state

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from bench.programs import ingest_environment, program
 from gateway.http.page import BUILD
-from shared.valkey_server import ValkeyServer
+from shared.bus.valkey_server import ValkeyServer
 from simulator.service import Simulator, SimulatorSettings
 from tests import installed
 from tests.browser import JS, Browser, open_browser

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
 from simulator.service import Simulator
 from tests.page.screen import PRICE, Screen, cell, position
 from tests.services import running_gateway

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bench.programs import program
-from shared.redis_source import RedisSource
-from shared.valkey_server import ValkeyServer
+from shared.bus.redis_source import RedisSource
+from shared.bus.valkey_server import ValkeyServer
 from simulator.service import Simulator
 from tests.page.screen import PRICE, REFUSED, Screen, cell
 from tests.page.streams import streams

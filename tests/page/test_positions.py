@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator
 from tests.event_stream import open_stream

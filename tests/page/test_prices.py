@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
 from simulator.hours import SwitchableHours
 from simulator.service import Simulator, SimulatorSettings
 from tests.event_stream import EventStream, open_stream

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from shared.redis_source import RedisSource
-from shared.valkey_server import ValkeyServer
+from shared.bus.redis_source import RedisSource
+from shared.bus.valkey_server import ValkeyServer
 from simulator.service import Simulator
 from tests.page.screen import PRICE, REFUSED, TOKEN, Screen, cell
 from tests.processes import gateway_process

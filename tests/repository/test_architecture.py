@@ -9,7 +9,7 @@ from tests.repository.documents import codes, document, section
 from tests.repository.tree import ROOT, imports, modules, name_of
 
 PAGE = "architecture.md"
-LINES = 83
+LINES = 85
 """One page: it has to be read in five minutes."""
 
 IMPURE = {

@@ -9,9 +9,7 @@ import msgspec
 import pytest
 from starlette.routing import Route
 
-from gateway import events
 from gateway.bus.gateway_report import GatewayReport
-from gateway.events import ByeReason, NoPriceReason
 from gateway.http import answers, app
 from gateway.http.fields import properties_of
 from gateway.http.health import Health
@@ -22,12 +20,15 @@ from gateway.http.stream_change import ChangeFields, StreamChange
 from gateway.http.stream_fields import AnySymbolFields, BarFields, PositionFields, TopicFields
 from gateway.http.streams import Streams
 from gateway.http.tickets import Tickets
-from gateway.principal import SCOPES
+from gateway.wire import events
+from gateway.wire.events import ByeReason, NoPriceReason
+from gateway.wire.principal import SCOPES
 from ingest.upstream.feed_error import _MEANING
-from shared import keys, topics
+from shared import topics
 from shared.account import Account
 from shared.alarm import Alarm, AlarmCode
 from shared.bar import Bar
+from shared.bus import keys
 from shared.gap import GAP, Gap, GapReason
 from shared.ingest_status import FeedState, IngestStatus, Session, StreamStatus, TapeCounts
 from shared.news import News
@@ -142,7 +143,7 @@ def test_every_event_that_anybody_makes_has_its_place_above() -> None:
     """A struct that has an encoder of its own, or belongs to the gateway, is an event."""
     made = {
         node.name
-        for path in [*modules("shared"), ROOT / "gateway" / "events.py"]
+        for path in [*modules("shared"), ROOT / "gateway" / "wire" / "events.py"]
         if "encode = msgspec.json.Encoder().encode" in path.read_text()
         for node in syntax(path).body
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")

@@ -6,10 +6,10 @@ from msgspec.structs import replace
 from bench.ingest_report import healthy
 from shared import ingest_status
 from shared.alarm import Alarm
+from shared.bus.redis_source import REDIS_ERRORS, RedisSource
+from shared.bus.valkey_server import ValkeyServer
 from shared.event_id import EventId
 from shared.ingest_status import StreamStatus
-from shared.redis_source import REDIS_ERRORS, RedisSource
-from shared.valkey_server import ValkeyServer
 from tests.services import LIMIT_SECONDS
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import keys
+from shared.bus import keys
 from shared.topics import (
     KINDS,
     ORDERED,

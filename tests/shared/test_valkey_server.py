@@ -8,15 +8,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from shared.redis_source import REDIS_ERRORS, RedisSource
-from shared.valkey_server import ValkeyError, ValkeyServer
+from shared.bus.redis_source import REDIS_ERRORS, RedisSource
+from shared.bus.valkey_server import ValkeyError, ValkeyServer
 from tests.services import until
 
 ROOT = Path(__file__).parents[2]
 
 OWNER = """
 import asyncio, uvloop
-from shared.valkey_server import ValkeyServer
+from shared.bus.valkey_server import ValkeyServer
 
 async def main():
     async with ValkeyServer() as server:

@@ -14,7 +14,7 @@ from tenacity import wait_random
 
 from ingest.portfolio.portfolio import Portfolio
 from ingest.upstream import broker_reports, feed
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
 from simulator.account import CASH, Holding
 from simulator.service import Simulator, SimulatorSettings
 from simulator.tape import DailyBar

@@ -10,11 +10,12 @@ from typing import Any
 from redis.asyncio import Redis
 
 from bench.programs import Program, ingest_environment, program
-from shared import ingest_status, keys, message, rfc3339
+from shared import ingest_status, message, rfc3339
+from shared.bus import keys
+from shared.bus.redis_source import REDIS_ERRORS, RedisSource
+from shared.bus.valkey_server import ValkeyServer
 from shared.ingest_status import IngestStatus
-from shared.redis_source import REDIS_ERRORS, RedisSource
 from shared.topics import DAY_BAR, topic
-from shared.valkey_server import ValkeyServer
 from simulator.service import Simulator, SimulatorSettings
 from tests.event_stream import EventStream, open_stream
 from tests.services import running_gateway, until

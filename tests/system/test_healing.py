@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from bench.programs import ingest_environment, program
-from shared.redis_source import RedisSource
-from shared.valkey_server import ValkeyServer
+from shared.bus.redis_source import RedisSource
+from shared.bus.valkey_server import ValkeyServer
 from simulator.service import Simulator, SimulatorSettings
 from tests.event_stream import EventStream, open_stream
 from tests.services import running_gateway, until

@@ -1,6 +1,6 @@
 """The main job: a trade on Alpaca's wire reaches a client's stream."""
 
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
 from simulator.service import Simulator, SimulatorSettings
 from tests.event_stream import open_stream
 from tests.services import running_gateway, running_ingest

@@ -5,10 +5,10 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from bench.programs import ingest_environment, program
-from shared import keys
-from shared.redis_source import RedisSource
+from shared.bus import keys
+from shared.bus.redis_source import RedisSource
+from shared.bus.valkey_server import ValkeyServer
 from shared.topics import key_of
-from shared.valkey_server import ValkeyServer
 from simulator.service import Simulator, SimulatorSettings
 from tests.event_stream import EventStream, open_stream
 from tests.processes import gateway_process

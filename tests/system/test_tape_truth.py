@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared import rfc3339
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
 from simulator.service import Simulator, SimulatorSettings
 from simulator.tape import SHIPPED
 from tests.event_stream import EventStream, open_stream

@@ -6,9 +6,9 @@ import pytest
 
 from ingest.bus import lease as lease_module
 from ingest.bus.lease import Lease, LeaseLostError
-from shared import keys
-from shared.redis_source import RedisSource
-from shared.valkey_server import ValkeyServer
+from shared.bus import keys
+from shared.bus.redis_source import RedisSource
+from shared.bus.valkey_server import ValkeyServer
 from tests.services import until
 
 

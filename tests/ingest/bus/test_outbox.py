@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.bus.outbox import Outbox, Publication
-from shared import gap, keys, news, rfc3339
+from shared import gap, news, rfc3339
+from shared.bus import keys
 from shared.gap import GAP, Gap
 from shared.news import News
 from shared.topics import NEWS, ORDERED, TRADE

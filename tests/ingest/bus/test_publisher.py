@@ -17,11 +17,12 @@ from ingest.bus import publisher
 from ingest.bus.lease import Lease, LeaseLostError
 from ingest.bus.outbox import Outbox, Publication
 from ingest.bus.publisher import BATCH, Publisher
-from shared import keys, message
+from shared import message
+from shared.bus import keys
+from shared.bus.redis_source import REDIS_ERRORS, RedisSource
+from shared.bus.valkey_server import ValkeyServer
 from shared.event_id import EventId
 from shared.gap import GAP
-from shared.redis_source import REDIS_ERRORS, RedisSource
-from shared.valkey_server import ValkeyServer
 from tests.services import until
 
 SCRIPT = files("ingest.bus").joinpath("publish.lua").read_text(encoding="utf-8")
@@ -424,7 +425,7 @@ async def come_back(valkey: ValkeyServer, fault: str) -> None:
 async def test_the_newest_of_each_topic_survives_a_redis_that_goes_away(
     valkey: ValkeyServer, source: RedisSource, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.redis_source.COMMAND_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr("shared.bus.redis_source.COMMAND_TIMEOUT_SECONDS", 0.2)
     monkeypatch.setattr(lease_module, "RENEW_SECONDS", 0.1)
     newest: dict[str, int] = {}
     async with listening(source, *"abcde") as heard, publishing(source) as stage:

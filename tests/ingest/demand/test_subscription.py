@@ -2,6 +2,7 @@
 
 import pytest
 
+from ingest.alpaca.messages import Subscribed
 from ingest.demand.subscription import (
     INVALID_ACTION,
     INVALID_SYNTAX,
@@ -11,7 +12,6 @@ from ingest.demand.subscription import (
     Change,
     Subscription,
 )
-from ingest.upstream.wire import Subscribed
 from tests.ingest.demand.wants import Alpaca, Clock, names, want, wants
 
 TWO = ("trades", "quotes")

@@ -1,5 +1,6 @@
 """Made-up wants, a clock that tests move, and a small model of Alpaca's subscription."""
 
+from ingest.alpaca.messages import Subscribed
 from ingest.demand.subscription import (
     INVALID_SYNTAX,
     SYMBOL_LIMIT,
@@ -8,7 +9,6 @@ from ingest.demand.subscription import (
     Subscription,
 )
 from ingest.demand.wanted import TRADES, Want
-from ingest.upstream.wire import Subscribed
 
 
 class Clock:

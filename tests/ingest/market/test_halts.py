@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.msgpack import Ext
 
+from ingest.alpaca.messages import TradingStatus
 from ingest.market.halts import _CTA, _CTA_REASONS, _UTP, _UTP_REASONS, trading_change
-from ingest.upstream.wire import TradingStatus
 
 SOME_TIME = Ext(-1, b"\x65\x00\x00\x00")
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.alpaca import messages as wire
 from ingest.market.last_price import LastPrices
 from ingest.market.symbol_tape import LOOKS, PASSED_NS
-from ingest.upstream import wire
 from shared import rfc3339
 from shared.price import Price
 from tests.ingest.trades import NOON, SECOND, cancel_of, trade, two_days

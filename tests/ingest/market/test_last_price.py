@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.alpaca import messages as wire
 from ingest.market.last_price import LastPrices
 from ingest.market.market_hours import MarketHours
-from ingest.upstream import wire
 from shared.price import Price
 from tests.ingest.trades import NOON, SECOND, ns, trade, two_days
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.alpaca import messages as wire
 from ingest.market.last_price import LastPrices
 from ingest.market.market_hours import MarketHours
 from ingest.market.quarantine import agree, is_far_off
-from ingest.upstream import wire
 from shared.price import Price
 from tests.ingest.trades import NOON, SECOND, cancel_of, correction_of, ns, trade, two_days
 

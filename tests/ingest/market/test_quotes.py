@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.alpaca import messages as wire
 from ingest.market.quotes import quote_event, quote_of_snapshot
-from ingest.upstream import wire
 from shared.quote import Quote
 from tests.ingest.trades import NOON, wire_time
 

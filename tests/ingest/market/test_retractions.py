@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.alpaca import messages as wire
 from ingest.market.conditions import Eligibility, eligibility
 from ingest.market.last_price import LastPrices
 from ingest.market.tape_history import DEPTH
 from ingest.market.trading_day import day_of
-from ingest.upstream import wire
 from shared.price import Price
 from tests.ingest.trades import NOON, SECOND, cancel_of, correction_of, ns, trade, two_days
 

@@ -6,6 +6,7 @@ from typing import TypeAlias
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.alpaca.messages import TradingStatus
 from ingest.market.symbol_states import (
     FEED_AWAY_SECONDS,
     LEAST_QUIET_SECONDS,
@@ -14,7 +15,6 @@ from ingest.market.symbol_states import (
     SymbolStates,
     View,
 )
-from ingest.upstream.wire import TradingStatus
 from shared.symbol_status import SymbolStatus
 from tests.ingest.market.test_halts import status
 

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
+from ingest.alpaca.trade_updates import TradeUpdate
 from ingest.portfolio.order_log import ON_ITS_WAY_NS, OrderLog
-from ingest.upstream.trade_updates import TradeUpdate
 from shared import rfc3339
 from shared.order import Order, OrderUpdate
 

@@ -9,8 +9,9 @@ import msgpack
 import pytest
 from websockets.asyncio.server import ServerConnection
 
+from ingest.alpaca import messages as wire
 from ingest.demand.subscription import Change
-from ingest.upstream import connection, wire
+from ingest.upstream import connection
 from ingest.upstream.alpaca_stream import AlpacaStream
 from ingest.upstream.feed_error import FeedError, Retry
 from simulator import DEFAULT_KEY, DEFAULT_SECRET

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from structlog.testing import capture_logs
 
+from ingest.alpaca.trade_updates import Listening
 from ingest.bus.announcer import Announcer
 from ingest.bus.outbox import Outbox
 from ingest.demand.wanted import Demand
@@ -20,7 +21,6 @@ from ingest.upstream import broker_reports
 from ingest.upstream.alpaca_rest import ORDERS_AT_ONCE, AlpacaRest
 from ingest.upstream.broker import BrokerSide
 from ingest.upstream.broker_reports import BrokerReports
-from ingest.upstream.trade_updates import Listening
 from shared.topics import ORDERS
 from tests.ingest.demand.wants import Clock
 from tests.ingest.portfolio.rows import row

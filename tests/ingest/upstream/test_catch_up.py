@@ -8,8 +8,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from structlog.testing import capture_logs
 
+from ingest.alpaca import messages as wire
 from ingest.demand.lookups import Missed
-from ingest.upstream import alpaca_rest, catch_up, wire
+from ingest.upstream import alpaca_rest, catch_up
 from ingest.upstream.alpaca_rest import RestError
 from ingest.upstream.catch_up import CatchUp
 from shared import rfc3339

@@ -13,7 +13,7 @@ from ingest.market import stream_silence, symbol_tape
 from ingest.service import IngestService
 from ingest.upstream import connection, feed, rest_prices, stocks
 from ingest.upstream.feed_error import FeedError
-from shared.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource
 from simulator.faults import Faults
 from simulator.hours import SwitchableHours
 from simulator.service import Simulator, SimulatorSettings

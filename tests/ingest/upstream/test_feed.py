@@ -14,8 +14,8 @@ from ingest.upstream import feed
 from ingest.upstream.alpaca_stream import AlpacaStream
 from ingest.upstream.feed_health import FeedHealth
 from ingest.upstream.news import NewsSide
-from shared import keys
-from shared.redis_source import RedisSource
+from shared.bus import keys
+from shared.bus.redis_source import RedisSource
 from simulator import subscription as simulated
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.peers import AUTHENTICATED, WELCOME, packed, websocket_server

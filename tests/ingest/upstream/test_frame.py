@@ -6,6 +6,7 @@ import msgpack
 import msgspec
 import pytest
 
+from ingest.alpaca import messages as wire
 from ingest.bus.announcer import Announcer
 from ingest.bus.outbox import Outbox
 from ingest.demand.subscription import Subscription
@@ -13,7 +14,6 @@ from ingest.demand.wanted import Demand, Want
 from ingest.market.lag import Lag
 from ingest.market.last_price import LastPrices
 from ingest.market.symbol_states import SymbolStates
-from ingest.upstream import wire
 from ingest.upstream.feed_error import FeedError
 from ingest.upstream.frame import FrameReader
 from tests.ingest.trades import NOON, two_days

@@ -14,8 +14,8 @@ from ingest.demand import lookups
 from ingest.market import stream_silence
 from ingest.upstream import alpaca_rest, feed, stocks
 from shared import message
+from shared.bus.redis_source import RedisSource
 from shared.gap import GAP
-from shared.redis_source import RedisSource
 from shared.topics import TRADE
 from simulator.faults import Faults
 from simulator.service import Simulator, SimulatorSettings

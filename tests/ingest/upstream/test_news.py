@@ -6,11 +6,11 @@ from typing import Any
 import msgpack
 import pytest
 
+from ingest.alpaca import messages as wire
 from ingest.bus.announcer import Announcer
 from ingest.bus.outbox import Outbox
 from ingest.demand.subscription import Change
 from ingest.demand.wanted import Demand
-from ingest.upstream import wire
 from ingest.upstream.feed_error import FeedError
 from ingest.upstream.news import NewsSide
 

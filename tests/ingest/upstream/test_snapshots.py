@@ -11,16 +11,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from structlog.testing import capture_logs
 
+from ingest.alpaca import messages as wire
 from ingest.bus.stored_prices import StoredPrices
 from ingest.demand import lookups
 from ingest.demand.lookups import Reason
 from ingest.demand.wanted import Demand
-from ingest.upstream import snapshots, wire
+from ingest.upstream import snapshots
 from ingest.upstream.alpaca_rest import AlpacaRest
 from ingest.upstream.snapshots import Snapshot, Snapshots
-from shared import keys
+from shared.bus import keys
+from shared.bus.redis_source import RedisSource
 from shared.price import Price
-from shared.redis_source import RedisSource
 from shared.symbol_status import SymbolStatus
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from gateway import sse
+from gateway.wire import sse
 from shared import message
 from shared.account import Account
 from shared.event_id import NEVER, EventId

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from pydantic import SecretStr
 
-from gateway.principal import SCOPES
+from gateway.wire.principal import SCOPES
 
 _SHOWN = 12
 """How many letters a wrong scope may have to be named: what is longer may be a secret."""

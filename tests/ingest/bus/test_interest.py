@@ -12,12 +12,12 @@ from structlog.testing import capture_logs
 
 from gateway.bus.interest import Interest as Claims
 from gateway.fanout.hub import Hub
-from ingest.demand import interest
-from ingest.demand.interest import Interest
+from ingest.bus import interest
+from ingest.bus.interest import Interest
 from ingest.demand.wanted import Demand
-from shared import keys
-from shared.redis_source import RedisSource
-from shared.valkey_server import ValkeyServer
+from shared.bus import keys
+from shared.bus.redis_source import RedisSource
+from shared.bus.valkey_server import ValkeyServer
 from tests.services import until
 
 

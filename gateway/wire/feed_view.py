@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
-from gateway import events
-from shared import ingest_status, keys, rfc3339
+from gateway.wire import events
+from shared import ingest_status, rfc3339
+from shared.bus import keys
 from shared.event_id import NEVER, EventId
 from shared.ingest_status import IngestStatus
 

@@ -75,7 +75,7 @@ class RedisSource:
         ``subscriber`` leaves out the read timeout, since a quiet channel is no failure.
         """
         if self._memory is not None:
-            from shared.memory_redis import memory_client  # an extra that only memory:// needs
+            from shared.bus.memory_redis import memory_client  # an extra that only memory:// needs
 
             return memory_client(self._memory)
         options: dict[str, Any] = (

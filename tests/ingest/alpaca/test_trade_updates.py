@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from ingest.upstream import trade_updates
+from ingest.alpaca import trade_updates
+from ingest.alpaca.messages import BadFrameError
+from ingest.alpaca.trade_updates import TradeUpdate, decode, read_orders
 from ingest.upstream.broker import execution_of
-from ingest.upstream.trade_updates import TradeUpdate, decode, read_orders
-from ingest.upstream.wire import BadFrameError
 
 EXAMPLES = {
     name: json.dumps(message)

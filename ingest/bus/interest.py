@@ -9,8 +9,8 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import ResponseError
 
 from ingest.demand.wanted import Demand
-from shared import keys
-from shared.redis_source import REDIS_ERRORS
+from shared.bus import keys
+from shared.bus.redis_source import REDIS_ERRORS
 
 log = structlog.get_logger()
 

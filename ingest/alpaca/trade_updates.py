@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from ingest.upstream.wire import BadFrameError
+from ingest.alpaca.messages import BadFrameError
 from shared import rfc3339
 from shared.order import Order
 

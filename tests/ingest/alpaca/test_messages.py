@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.upstream import wire
+from ingest.alpaca import messages as wire
 
 NS = 1_384_000_000_123_456_789
 

@@ -1,0 +1,1 @@
+"""The vocabulary of a gateway: its events, ids, principals and its view of the feed."""

@@ -1,0 +1,1 @@
+"""Alpaca's messages, decoded. Imports none of our own types."""

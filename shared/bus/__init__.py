@@ -1,0 +1,1 @@
+"""Redis, as the ingest and the gateways both use it."""
