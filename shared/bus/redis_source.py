@@ -11,16 +11,13 @@ from typing import TYPE_CHECKING, Any
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
+from shared.bus.errors import REDIS_ERRORS as REDIS_ERRORS  # until the gateway uses BusError
 from shared.settings import MEMORY_URL, without_password
 
 if TYPE_CHECKING:
     from fakeredis import FakeServer
-
-REDIS_ERRORS = (RedisError, OSError)
-"""What a Redis that is away, starting, or read-only makes a call raise."""
 
 COMMAND_TIMEOUT_SECONDS = 2.0
 CONNECT_TIMEOUT_SECONDS = 2.0
