@@ -205,11 +205,11 @@ def test_every_refusal_is_in_the_reference() -> None:
     refusals = set(re.findall(r"(?:ApiError|__init__)\(\s*\d{3},\s*\"(\w+)\"", source))
 
     assert refusals
-    assert refusals <= words(told("Refusals"))
+    assert refusals <= words(told("Errors"))
 
 
 def test_every_error_of_alpacas_is_in_the_reference() -> None:
-    named = {int(code) for code in re.findall(r"\b[45]\d\d\b", told("Refusals"))}
+    named = {int(code) for code in re.findall(r"\b[45]\d\d\b", told("Errors"))}
 
     assert set(_MEANING) - named == set()
 
@@ -276,5 +276,5 @@ def test_the_parts_of_the_reference_are_where_others_look_for_them() -> None:
         "Redis",
         "The ingest's report",
         "Alarms",
-        "Refusals",
+        "Errors",
     ]
