@@ -4,7 +4,7 @@ import time
 
 from ingest.bus.outbox import Outbox
 from ingest.bus.publisher import Publisher
-from ingest.demand.wanted import TRADES
+from ingest.demand.channels import TRADES
 from ingest.market.alarms import Alarms, Facts, StreamFacts
 from ingest.stock_desk import StockDesk
 from ingest.upstream.feed import Feed

@@ -6,8 +6,9 @@ from collections.abc import Set
 
 from ingest.bus.announcer import Announcer
 from ingest.bus.stored_prices import StoredPrices
-from ingest.demand.subscription import CHANNELS, TEST_CHANNELS, Subscription
-from ingest.demand.wanted import TRADES, Demand
+from ingest.demand.channels import STOCK_CHANNELS, TEST_CHANNELS, TRADES
+from ingest.demand.subscription import Subscription
+from ingest.demand.wanted import Demand
 from ingest.market.day_bars import previous_closes
 from ingest.market.lag import EXPECTED_MS, Lag
 from ingest.market.last_price import LastPrices
@@ -51,7 +52,7 @@ class StockDesk:
         sessions = TRADES_IN[feed]
         self.health = FeedHealth()
         self.subscription = Subscription(
-            settings.symbol_limit, channels=TEST_CHANNELS if feed == TEST_FEED else CHANNELS
+            settings.symbol_limit, channels=TEST_CHANNELS if feed == TEST_FEED else STOCK_CHANNELS
         )
         self.prices = LastPrices(MarketHours((), None, sessions))
         self.lag = Lag(EXPECTED_MS.get(feed, 0.0))
@@ -68,7 +69,7 @@ class StockDesk:
             stored,
             demand,
             sink,
-            polled=lambda: [*self.subscription.over_limit, *self.subscription.unquoted],
+            polled=lambda: [*self.subscription.over_limit, *self.subscription.partly_over_limit],
             previous_closes=previous_closes,
         )
         self._side = StockSide(

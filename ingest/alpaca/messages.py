@@ -6,7 +6,7 @@ left out; more of them is no error.
 """
 
 import struct
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -114,12 +114,14 @@ class News(_Message, tag="n"):
 class Subscribed(_Message, tag="subscription"):
     """The answer to a change of the subscription: the entire set, channel by channel."""
 
-    CHANNELS: ClassVar = ("trades", "quotes", "statuses", "news")
-
     trades: list[str] | None = None
     quotes: list[str] | None = None
     statuses: list[str] | None = None
     news: list[str] | None = None
+
+    def channels(self) -> dict[str, list[str]]:
+        """Return the symbols of each channel that has any."""
+        return {name: symbols for name, symbols in msgspec.structs.asdict(self).items() if symbols}
 
 
 class Error(_Message, tag="error"):

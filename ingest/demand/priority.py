@@ -1,63 +1,95 @@
-"""Who gets the plan's slots when there are fewer than symbols. No I/O, no state."""
+"""The plan's slots, shared out if there are fewer slots than symbols. No I/O, no state."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from ingest.demand.wanted import QUOTES, TRADES, Want
+from ingest.demand.channels import UpstreamChannel
+from ingest.demand.wanted import Want
 
-_HOLDER = 2
-"""A holder counts so many times: numbers that move a little move nobody out of a slot."""
+_SUBSCRIBED_WEIGHT = 2
+"""Viewers of a subscribed symbol count double: small changes move no symbol out of its slot."""
 
 
 class Shares(NamedTuple):
-    """What to subscribe to: per channel the symbols, the most important first.
+    """The symbols to subscribe to, per channel, the most important first.
 
-    ``over_limit``: who has no slot at all. ``unquoted``: who has trades but no slot for quotes.
+    ``over_limit``: watched symbols that have no slot. ``partly_over_limit``: watched symbols that
+    have a slot, but not on each of their channels.
     """
 
     symbols: dict[str, list[str]]
     over_limit: list[str]
-    unquoted: list[str]
+    partly_over_limit: list[str]
 
 
 def share_out(
     wanted: Sequence[Want],
-    held: Mapping[str, Collection[str]],
+    subscribed: Mapping[str, Collection[str]],
     limit: int | None,
+    channels: Sequence[UpstreamChannel],
     *,
-    counts_pairs: bool = False,
+    counts_each_channel: bool = False,
 ) -> Shares:
-    """Share ``limit`` slots (None: any number) out over what is wanted.
+    """Share ``limit`` slots (None: no limit) out over the wanted symbols.
 
-    ``held`` are the symbols that each channel has now. A slot is a symbol, in one channel or
-    both; with ``counts_pairs`` it is a symbol in one channel, and then no symbol gets its second
-    before every one has its first. Positions come before all others, then the most watched; what
-    lingers keeps a slot that nobody needs, but gets none.
+    ``subscribed``: the present symbols of each channel. ``channels``: in the order in which a
+    symbol gets them; those that are not counted need no slot. A slot is a symbol, on any number of
+    channels; with ``counts_each_channel`` it is a symbol on one channel, and then no symbol gets
+    its second slot before every symbol has its first. Positions come before all others, then the
+    most watched symbols. A lingering symbol keeps a slot that no other symbol needs, but gets none.
     """
-    holders = {*held[TRADES], *held[QUOTES]}
-    candidates = [want for want in wanted if want.symbol in holders or not want.lingering]
-    ranked = sorted(candidates, key=_rank(holders))
-    first = ranked[:limit]
-    second = [want for want in first if want.channels >= {TRADES, QUOTES}]
-    if counts_pairs and limit is not None:
-        second.sort(key=_rank(held[QUOTES]))
-        room = limit - len(first)
-        second, unquoted = second[:room], second[room:]
-    else:
-        unquoted = []
-    trades = [want.symbol for want in first if TRADES in want.channels]
-    quotes = [want.symbol for want in first if TRADES not in want.channels]
-    return Shares(
-        {TRADES: trades, QUOTES: quotes + [want.symbol for want in second]},
-        [want.symbol for want in ranked[len(first) :] if not want.lingering],
-        [want.symbol for want in unquoted if not want.lingering],
-    )
+    counted = [channel.name for channel in channels if channel.counted]
+    free = [channel.name for channel in channels if not channel.counted and not channel.follows]
+    holders = {symbol for channel in counted for symbol in subscribed[channel]}
+    candidates = [
+        want
+        for want in wanted
+        if not want.channels.isdisjoint(counted) and (want.symbol in holders or not want.lingering)
+    ]
+    ranked = sorted(candidates, key=lambda want: _rank(want, want.symbol in holders))
+    served = ranked[:limit]
+    spare = limit - len(served) if limit is not None and counts_each_channel else None
+    symbols, partly = _fill(served, counted, subscribed, spare)
+    for channel in free:
+        symbols[channel] = [
+            want.symbol
+            for want in wanted
+            if channel in want.channels
+            and (want.symbol in subscribed[channel] or not want.lingering)
+        ]
+    over_limit = [want.symbol for want in ranked[len(served) :] if not want.lingering]
+    return Shares(symbols, over_limit, partly)
 
 
-def _rank(holders: Collection[str]) -> Callable[[Want], tuple[bool, bool, int, bool, str]]:
-    def rank(want: Want) -> tuple[bool, bool, int, bool, str]:
-        holds = want.symbol in holders
-        weight = want.viewers * (_HOLDER if holds else 1)
-        return not want.position, want.lingering, -weight, not holds, want.symbol
+def _fill(
+    served: Sequence[Want],
+    channels: Sequence[str],
+    subscribed: Mapping[str, Collection[str]],
+    spare: int | None,
+) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the symbols of each counted channel, and those that lack one of their channels.
 
-    return rank
+    Each served symbol has a slot for its first channel; ``spare`` slots (None: no limit) are left
+    for the others. Turn by turn, so that no third channel takes the slot of another's second.
+    """
+    symbols: dict[str, list[str]] = {channel: [] for channel in channels}
+    partly: dict[str, None] = {}
+    for turn in range(len(channels)):
+        takers = [(want, own[turn]) for want in served if len(own := _own(want, channels)) > turn]
+        if turn and spare is not None:
+            takers.sort(key=lambda each: _rank(each[0], each[0].symbol in subscribed[each[1]]))
+            takers, losers = takers[:spare], takers[spare:]
+            spare -= len(takers)
+            partly.update((want.symbol, None) for want, _ in losers if not want.lingering)
+        for want, channel in takers:
+            symbols[channel].append(want.symbol)
+    return symbols, list(partly)
+
+
+def _own(want: Want, channels: Sequence[str]) -> list[str]:
+    return [channel for channel in channels if channel in want.channels]
+
+
+def _rank(want: Want, subscribed: bool) -> tuple[bool, bool, int, bool, str]:
+    weight = want.viewers * (_SUBSCRIBED_WEIGHT if subscribed else 1)
+    return not want.position, want.lingering, -weight, not subscribed, want.symbol

@@ -1,37 +1,36 @@
-"""Wanted against acknowledged: the next smallest change to ask Alpaca for. No I/O."""
+"""The difference between the wanted and the acknowledged symbols, one request at a time. No I/O."""
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Literal
 
-from ingest.alpaca.messages import Subscribed
+from ingest.demand.channels import STOCK_CHANNELS, UpstreamChannel
 from ingest.demand.priority import share_out
-from ingest.demand.wanted import QUOTES, TRADES, Want
+from ingest.demand.wanted import Want
 
-STATUSES = "statuses"
-CHANNELS = (TRADES, QUOTES, STATUSES)
-TEST_CHANNELS = (TRADES, QUOTES)
-"""What Alpaca's test stream has."""
+SYMBOLS_PER_REQUEST = 100
+"""Alpaca limits the size of a message; its C# SDK sends the same number."""
 
-SYMBOLS_AT_ONCE = 100
-"""Alpaca limits the size of a message; its C# SDK sends as many."""
+REJECTION_RETRY_SECONDS = 600.0
+"""The time until a rejected symbol, or one symbol more than a learnt limit, is tried again."""
 
-RETRY_SECONDS = 600.0
-"""A rejected symbol, and one symbol more than a learnt limit, is tried again after so long."""
+_NO_TIME = float("inf")
 
-INVALID_SYNTAX = 400
-SYMBOL_LIMIT = 405
-INSUFFICIENT = 409
-INVALID_ACTION = 410
 
-_COUNTED = (TRADES, QUOTES)
-_NEVER = float("inf")
+class Rejection(Enum):
+    """Why the vendor rejected a request."""
+
+    SYNTAX = "a symbol or channel that the vendor does not understand"
+    SYMBOL_LIMIT = "more symbols than the plan allows"
+    NOT_IN_PLAN = "a channel that the plan does not include"
+    NO_SUCH_CHANNEL = "a channel that the stream does not have"
 
 
 @dataclass(frozen=True)
 class Change:
-    """One request to Alpaca: one channel, at most ``SYMBOLS_AT_ONCE`` symbols."""
+    """One request to the vendor: one channel, at most ``SYMBOLS_PER_REQUEST`` symbols."""
 
     action: Literal["subscribe", "unsubscribe"]
     channel: str
@@ -39,180 +38,205 @@ class Change:
 
 
 class Subscription:
-    """What this feed is subscribed to, one change in flight at a time.
+    """The symbols that one stream is subscribed to, with at most one change in flight.
 
     It lives as long as the leadership; ``begin`` starts each connection. ``limit`` is the plan's
-    number of symbols (None: any), or a lower one that a refusal has taught. ``channels`` are those
-    that the feed has; ``statuses`` follows the trades and is given up at its first refusal.
-    ``monotonic`` gives seconds.
+    number of symbols (None: no limit), or a lower one that a rejection has taught. ``channels``
+    are those of the stream. An optional channel is given up at its first rejection. ``monotonic``
+    gives seconds.
     """
 
     def __init__(
         self,
         limit: int | None,
         *,
-        channels: Collection[str] = CHANNELS,
+        channels: Sequence[UpstreamChannel] = STOCK_CHANNELS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limit = limit
         self.over_limit: list[str] = []
         """Watched symbols without a slot, the most important first."""
-        self.unquoted: list[str] = []
-        """Symbols whose quotes are watched and for which there is a slot for trades only."""
-        self.statuses_refused = False
+        self.partly_over_limit: list[str] = []
+        """Watched symbols that have a slot, but not on each of their channels."""
+        self.given_up: set[str] = set()
+        """Optional channels that the vendor has rejected."""
         self.stuck = False
-        """The last request changed nothing: asking again at once would only repeat it."""
+        """Whether the last request changed nothing: an immediate retry would only repeat it."""
         self._plan_limit = limit
-        self._counts_pairs = False
-        self._more_at = _NEVER
-        self._channels = frozenset(channels)
+        self._counts_each_channel = False
+        self._limit_retry_at = _NO_TIME
+        self._channels = {channel.name: channel for channel in channels}
+        self._counted = [channel.name for channel in channels if channel.counted]
         self._monotonic = monotonic
         self._retry_at: dict[str, float] = {}
         self.begin()
 
     def begin(self) -> None:
-        """Start a connection: it has no subscription. What was learnt stays."""
-        self.acknowledged: dict[str, set[str]] = {channel: set() for channel in CHANNELS}
+        """Start a connection: it has no subscription yet. Learnt limits and rejections stay."""
+        self.acknowledged: dict[str, set[str]] = {channel: set() for channel in self._channels}
         self.stuck = False
-        self._at_once = SYMBOLS_AT_ONCE
+        self._request_size = SYMBOLS_PER_REQUEST
         self._in_flight: Change | None = None
 
     @property
     def rejected(self) -> set[str]:
-        """The symbols that Alpaca does not take."""
+        """The symbols that the vendor rejects."""
         return set(self._retry_at)
 
-    def answers(self, code: int) -> bool:
-        """Say whether an error's code is about the change in flight, not about the connection."""
+    def concerns_change(self, rejection: Rejection) -> bool:
+        """Return whether a rejection is about the change in flight, not about the connection."""
         change = self._in_flight
-        if code in (INSUFFICIENT, INVALID_ACTION):
-            return change is not None and change.channel == STATUSES
-        return code in (INVALID_SYNTAX, SYMBOL_LIMIT)
+        # The vendor rejects trades or quotes with these only if the whole feed is not allowed:
+        # that ends the connection. An optional channel may be missing from the plan or the feed.
+        if rejection in (Rejection.NOT_IN_PLAN, Rejection.NO_SUCH_CHANNEL):
+            return change is not None and self._channels[change.channel].optional
+        return True
 
     def next_change(self, wanted: Sequence[Want]) -> Change | None:
-        """Return the change to ask for now, or None while one is in flight or none is needed."""
+        """Return the change to request now, or None while one is in flight or none is needed."""
         if self._in_flight is not None:
             return None
         now = self._monotonic()
         self._forget_rejected(wanted, now)
         possible = [want for want in wanted if self._retry_at.get(want.symbol, 0.0) <= now]
         limit = self.limit
-        if limit is not None and now >= self._more_at:
+        # A plan may grow while the ingest runs: one more symbol than the learnt limit tests it.
+        if limit is not None and now >= self._limit_retry_at:
             limit += 1
-        shares = share_out(possible, self.acknowledged, limit, counts_pairs=self._counts_pairs)
-        self.over_limit, self.unquoted = shares.over_limit, shares.unquoted
-        self._in_flight = self._step(self._target(shares.symbols), limit)
+        shares = share_out(
+            possible,
+            self.acknowledged,
+            limit,
+            list(self._channels.values()),
+            counts_each_channel=self._counts_each_channel,
+        )
+        self.over_limit, self.partly_over_limit = shares.over_limit, shares.partly_over_limit
+        self._in_flight = self._next_step(self._target(shares.symbols), limit)
         return self._in_flight
 
-    def on_acknowledged(self, answer: Subscribed) -> None:
-        """Take Alpaca's answer, which is the whole set: the only truth there is."""
+    def on_acknowledged(self, acknowledged: Mapping[str, Collection[str]]) -> None:
+        """Accept the vendor's answer: per channel the whole set, which is the only truth.
+
+        A channel that the answer does not name has no symbols.
+        """
         change, self._in_flight = self._in_flight, None
         before = self.acknowledged
-        self.acknowledged = {each: set(getattr(answer, each) or ()) for each in CHANNELS}
-        if self.limit is not None and self._size(self.acknowledged) > self.limit:
+        self.acknowledged = {each: set(acknowledged.get(each, ())) for each in self._channels}
+        if self.limit is not None and self._slots(self.acknowledged) > self.limit:
             self._unlearn_limit()
         for channel, symbols in self.acknowledged.items():
             for symbol in symbols - before[channel]:
                 self._retry_at.pop(symbol, None)
         self.stuck = False
-        if change is None:
+        if change is None:  # the vendor sends the set again after a reconnect of its own
             return
-        held = self.acknowledged[change.channel]
+        now_there = self.acknowledged[change.channel]
         if change.action == "unsubscribe":
-            self.stuck = held.issuperset(change.symbols)
-        elif held.isdisjoint(change.symbols):
+            self.stuck = now_there.issuperset(change.symbols)
+        elif now_there.isdisjoint(change.symbols):
+            # Some feeds acknowledge a request and ignore its symbols instead of rejecting it.
             self.stuck = True
-            self._refuse(change)
+            self._reject(change)
         else:
-            self._at_once = min(2 * self._at_once, SYMBOLS_AT_ONCE)
+            self._request_size = min(2 * self._request_size, SYMBOLS_PER_REQUEST)
 
-    def on_refused(self, code: int) -> tuple[str, ...]:
-        """Take a refusal, which leaves everything as it was, and try smaller from now on.
+    def on_rejected(self, rejection: Rejection) -> tuple[str, ...]:
+        """Accept a rejection, which changes nothing at the vendor; later requests are smaller.
 
-        Returns the symbols of the refused request if it cannot be made smaller, else nothing.
+        Returns the symbols of the rejected request if it cannot be made smaller, else nothing.
         """
         change, self._in_flight = self._in_flight, None
         self.stuck = False
-        if change is None:
+        if change is None:  # a late answer to a request of the connection before
             return ()
-        if change.channel != STATUSES and change.action == "unsubscribe":
+        optional = self._channels[change.channel].optional
+        if not optional and change.action == "unsubscribe":
+            # No symbol is to blame, and the same request would be rejected again.
             self.stuck = True
             return ()
-        if change.channel != STATUSES and code == SYMBOL_LIMIT:
+        if not optional and rejection is Rejection.SYMBOL_LIMIT:
             self._learn_limit(change)
-            self._at_once = max(1, len(change.symbols) // 2)
+            self._request_size = max(1, len(change.symbols) // 2)
             return change.symbols if len(change.symbols) == 1 else ()
-        return self._refuse(change)
+        return self._reject(change)
 
-    def _refuse(self, change: Change) -> tuple[str, ...]:
-        if change.channel == STATUSES:
-            self.statuses_refused = True
+    def _reject(self, change: Change) -> tuple[str, ...]:
+        if self._channels[change.channel].optional:
+            self.given_up.add(change.channel)
             return ()
         if len(change.symbols) > 1:
-            self._at_once = len(change.symbols) // 2
+            # One bad symbol spoils the whole request: halves find it in a few requests.
+            self._request_size = len(change.symbols) // 2
             return ()
-        self._retry_at[change.symbols[0]] = self._monotonic() + RETRY_SECONDS
+        self._retry_at[change.symbols[0]] = self._monotonic() + REJECTION_RETRY_SECONDS
         return change.symbols
 
     def _forget_rejected(self, wanted: Sequence[Want], now: float) -> None:
-        """Forget those that nobody wants once their time has come."""
+        """Forget rejected symbols that no client wants, once their retry is due."""
         if any(at <= now for at in self._retry_at.values()):
             symbols = {want.symbol for want in wanted}
             self._retry_at = {s: at for s, at in self._retry_at.items() if at > now or s in symbols}
 
     def _target(self, symbols: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
-        """Return what each channel should have: statuses of those whose trades there are."""
-        held = self.acknowledged[TRADES]
-        target = {**symbols, STATUSES: [each for each in symbols[TRADES] if each in held]}
-        refused = {STATUSES} if self.statuses_refused else set()
-        return {each: target[each] for each in CHANNELS if each in self._channels - refused}
+        """Return the symbols that each channel should have."""
+        target: dict[str, Sequence[str]] = {}
+        for name, channel in self._channels.items():
+            if name in self.given_up:
+                continue
+            if channel.follows is None:
+                target[name] = symbols[name]
+            else:
+                leader = self.acknowledged[channel.follows]
+                target[name] = [each for each in symbols[channel.follows] if each in leader]
+        return target
 
-    def _step(self, target: Mapping[str, Sequence[str]], limit: int | None) -> Change | None:
+    def _next_step(self, target: Mapping[str, Sequence[str]], limit: int | None) -> Change | None:
         """Return the first change on the way to the target.
 
-        New symbols go before old ones, which only cost bandwidth, unless they need their slots.
+        New symbols come first: old ones only cost bandwidth, unless the new ones need their slots.
         """
         leave = self._unsubscribe(target)
-        both = {each: self.acknowledged[each].union(target.get(each, ())) for each in _COUNTED}
-        if leave and limit is not None and self._size(both) > limit:
+        both = {each: self.acknowledged[each].union(target.get(each, ())) for each in self._counted}
+        if leave and limit is not None and self._slots(both) > limit:
             return leave
         return self._subscribe(target) or leave
 
     def _unsubscribe(self, target: Mapping[str, Sequence[str]]) -> Change | None:
         for channel, symbols in target.items():
-            if gone := self.acknowledged[channel].difference(symbols):
-                return Change("unsubscribe", channel, tuple(sorted(gone)[:SYMBOLS_AT_ONCE]))
+            if unwanted := self.acknowledged[channel].difference(symbols):
+                return Change("unsubscribe", channel, tuple(sorted(unwanted)[:SYMBOLS_PER_REQUEST]))
         return None
 
     def _subscribe(self, target: Mapping[str, Sequence[str]]) -> Change | None:
         for channel, symbols in target.items():
-            held = self.acknowledged[channel]
-            if new := [symbol for symbol in symbols if symbol not in held]:
-                # One that was rejected before goes alone: it shall spoil no other's request.
-                fresh = [symbol for symbol in new if symbol not in self._retry_at]
-                return Change("subscribe", channel, tuple(fresh[: self._at_once] or new[:1]))
-        self._at_once = SYMBOLS_AT_ONCE
+            there = self.acknowledged[channel]
+            if new := [symbol for symbol in symbols if symbol not in there]:
+                # A symbol that was rejected before goes alone: it must not spoil another's request.
+                untried = [symbol for symbol in new if symbol not in self._retry_at]
+                return Change("subscribe", channel, tuple(untried[: self._request_size] or new[:1]))
+        self._request_size = SYMBOLS_PER_REQUEST
         return None
 
     def _learn_limit(self, change: Change) -> None:
-        """A refused request tells a number of slots that there are not.
+        """Learn from a rejected request that the plan has fewer slots than it needs.
 
-        If it brought no new symbol, only more channels for symbols that have one, then slots are
-        counted per channel.
+        If the request names no new symbol, only another channel of subscribed symbols, the vendor
+        counts each channel.
         """
         both = dict(self.acknowledged)
         both[change.channel] = both[change.channel].union(change.symbols)
-        if self._size(both) == self._size(self.acknowledged):
-            self._counts_pairs = True
-        self.limit = self._size(both) - 1
-        self._more_at = self._monotonic() + RETRY_SECONDS
+        if self._slots(both) == self._slots(self.acknowledged):
+            self._counts_each_channel = True
+        self.limit = self._slots(both) - 1
+        self._limit_retry_at = self._monotonic() + REJECTION_RETRY_SECONDS
 
     def _unlearn_limit(self) -> None:
-        """More is held than the learnt limit: the plan has grown."""
-        self.limit, self._counts_pairs, self._more_at = self._plan_limit, False, _NEVER
+        """Return to the plan's limit: more symbols are acknowledged than the learnt limit."""
+        self.limit, self._counts_each_channel = self._plan_limit, False
+        self._limit_retry_at = _NO_TIME
 
-    def _size(self, held: Mapping[str, Collection[str]]) -> int:
-        """Return how many slots symbols take."""
-        if self._counts_pairs:
-            return sum(len(held[channel]) for channel in _COUNTED)
-        return len({symbol for channel in _COUNTED for symbol in held[channel]})
+    def _slots(self, symbols: Mapping[str, Collection[str]]) -> int:
+        """Return the number of slots that symbols take."""
+        if self._counts_each_channel:
+            return sum(len(symbols[channel]) for channel in self._counted)
+        return len({symbol for channel in self._counted for symbol in symbols[channel]})

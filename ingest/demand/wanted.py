@@ -5,11 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
+from ingest.demand.channels import TRADES, channel_of_kind
 from shared.topics import (
     NEWS,
-    PRICE,
-    QUOTE,
-    STATUS,
     TRADE,
     InvalidSymbolError,
     key_of,
@@ -23,10 +21,6 @@ LINGER_SECONDS = 30.0
 
 MAX_SYMBOLS = 10_000
 """What would be wanted beyond it is left out: nothing here may grow without limit."""
-
-TRADES = "trades"
-QUOTES = "quotes"
-_CHANNEL_OF = {PRICE: TRADES, STATUS: TRADES, TRADE: TRADES, QUOTE: QUOTES}
 
 
 class Want(NamedTuple):
@@ -144,7 +138,7 @@ class Demand:
 @lru_cache(maxsize=4 * MAX_SYMBOLS)
 def _pair_of(topic: str) -> tuple[str, str] | None:
     """Return the symbol and the channel that a topic needs; None if it needs none of stocks."""
-    channel = _CHANNEL_OF.get(kind_of(topic))
+    channel = channel_of_kind(kind_of(topic))
     if channel is None:
         return None
     try:

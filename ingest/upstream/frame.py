@@ -1,14 +1,17 @@
 """What a frame of the stock stream means: prices to publish, halts, answers, errors."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import structlog
 
+from ingest.alpaca import codes
 from ingest.alpaca import messages as wire
 from ingest.bus.announcer import Announcer
-from ingest.demand.subscription import INVALID_SYNTAX, Subscription
-from ingest.demand.wanted import TRADES, Demand
+from ingest.demand.channels import TRADES
+from ingest.demand.subscription import Rejection, Subscription
+from ingest.demand.wanted import Demand
 from ingest.market.lag import Lag
 from ingest.market.last_price import LastPrices
 from ingest.market.quotes import quote_event
@@ -18,6 +21,16 @@ from ingest.upstream.feed_error import HARMLESS, FeedError
 from shared.topics import QUOTE, TRADE, topic
 
 log = structlog.get_logger()
+
+REJECTIONS: Mapping[int, Rejection] = MappingProxyType(
+    {
+        codes.INVALID_SYNTAX: Rejection.SYNTAX,
+        codes.SYMBOL_LIMIT: Rejection.SYMBOL_LIMIT,
+        codes.INSUFFICIENT_SUBSCRIPTION: Rejection.NOT_IN_PLAN,
+        codes.INVALID_ACTION: Rejection.NO_SUCH_CHANNEL,
+    }
+)
+"""Alpaca's codes that can answer a change of the subscription."""
 
 UNKNOWN_KINDS = 50
 
@@ -65,7 +78,7 @@ class FrameReader:
                 self._take_trade(message, received_us, monotonic)
             elif isinstance(message, wire.Subscribed):
                 before = self._subscription.acknowledged[TRADES]
-                self._subscription.on_acknowledged(message)
+                self._subscription.on_acknowledged(message.channels())
                 self._prices.begin(before ^ self._subscription.acknowledged[TRADES])
                 answered = True
             elif isinstance(message, wire.Error):
@@ -134,11 +147,12 @@ class FrameReader:
     def _take_error(self, error: wire.Error) -> bool:
         if error.code == HARMLESS:
             return False
-        if error.code is None or not self._subscription.answers(error.code):
+        rejection = None if error.code is None else REJECTIONS.get(error.code)
+        if rejection is None or not self._subscription.concerns_change(rejection):
             raise FeedError(error.msg, error.code)
-        for symbol in self._subscription.on_refused(error.code):
+        for symbol in self._subscription.on_rejected(rejection):
             log.warning("symbol refused by Alpaca", symbol=symbol, code=error.code, error=error.msg)
-            if error.code == INVALID_SYNTAX:
+            if rejection is Rejection.SYNTAX:
                 self._announcer.price(self._prices.reject(symbol), traded=False)
         return True
 

@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 import msgspec
 import structlog
 
+from ingest.alpaca import codes
 from ingest.alpaca import messages as wire
 from ingest.bus.announcer import Announcer
-from ingest.demand.subscription import INVALID_SYNTAX, SYMBOL_LIMIT, SYMBOLS_AT_ONCE, Change
+from ingest.demand.subscription import SYMBOLS_PER_REQUEST, Change
 from ingest.demand.wanted import Demand
 from ingest.upstream.feed_error import HARMLESS, FeedError
 from shared import rfc3339
@@ -87,9 +88,9 @@ class NewsSide:
         watched = self._demand.news_symbols()
         wanted = ({EVERYTHING} if EVERYTHING in watched else watched) - self._refused
         if new := sorted(wanted - self._acknowledged):
-            self._in_flight = Change("subscribe", NEWS, tuple(new[:SYMBOLS_AT_ONCE]))
+            self._in_flight = Change("subscribe", NEWS, tuple(new[:SYMBOLS_PER_REQUEST]))
         elif gone := sorted(self._acknowledged - wanted):
-            self._in_flight = Change("unsubscribe", NEWS, tuple(gone[:SYMBOLS_AT_ONCE]))
+            self._in_flight = Change("unsubscribe", NEWS, tuple(gone[:SYMBOLS_PER_REQUEST]))
         return self._in_flight
 
     async def demand_changed(self) -> None:
@@ -144,7 +145,7 @@ class NewsSide:
         if error.code == HARMLESS:
             return False
         refused = self._in_flight
-        if refused is None or error.code not in (INVALID_SYNTAX, SYMBOL_LIMIT):
+        if refused is None or error.code not in (codes.INVALID_SYNTAX, codes.SYMBOL_LIMIT):
             raise FeedError(error.msg, error.code)
         log.warning("news refused by Alpaca", symbols=refused.symbols, error=error.msg)
         self._refused.update(refused.symbols)

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ingest.alpaca import messages as wire
+from ingest.demand.channels import TRADES
 from ingest.demand.lookups import SYMBOLS_AT_ONCE
 from ingest.demand.subscription import Change, Subscription
-from ingest.demand.wanted import TRADES, Demand
+from ingest.demand.wanted import Demand
 from ingest.market.lag import Lag
 from ingest.market.stream_silence import Silence, StreamSilence
 from ingest.upstream.feed_error import FeedError

@@ -2,14 +2,11 @@
 
 import pytest
 
-from ingest.alpaca.messages import Subscribed
+from ingest.demand.channels import TEST_CHANNELS
 from ingest.demand.subscription import (
-    INVALID_ACTION,
-    INVALID_SYNTAX,
-    RETRY_SECONDS,
-    SYMBOL_LIMIT,
-    TEST_CHANNELS,
+    REJECTION_RETRY_SECONDS,
     Change,
+    Rejection,
     Subscription,
 )
 from tests.ingest.demand.wants import Alpaca, Clock, names, want, wants
@@ -58,7 +55,7 @@ def test_nothing_is_asked_for_while_an_answer_is_due() -> None:
     subscription = without_statuses()
     assert subscription.next_change(wants(["A"])) is not None
     assert subscription.next_change(wants(["B"])) is None
-    subscription.on_acknowledged(Subscribed(trades=["A"]))
+    subscription.on_acknowledged({"trades": ["A"]})
     assert subscription.next_change(wants(["B"])) == Change("subscribe", "trades", ("B",))
 
 
@@ -79,7 +76,7 @@ def test_a_symbol_takes_one_slot_in_both_channels() -> None:
 
     assert [len(alpaca.held[channel]) for channel in TWO] == [3, 3]
     assert subscription.over_limit == ["S0003"]
-    assert subscription.unquoted == []
+    assert subscription.partly_over_limit == []
 
 
 @pytest.mark.parametrize("real_limit", [0, 1, 7, 30, 99, 100, 137])
@@ -99,7 +96,7 @@ def test_what_was_learnt_lasts_for_the_next_connection() -> None:
     alpaca, subscription = Alpaca(3), without_statuses(5)
     alpaca.settle(subscription, wants(names(5)))
     subscription.begin()
-    assert subscription.acknowledged == {"trades": set(), "quotes": set(), "statuses": set()}
+    assert subscription.acknowledged == {"trades": set(), "quotes": set()}
 
     alpaca = Alpaca(3)
     alpaca.settle(subscription, wants(names(5)))
@@ -111,14 +108,14 @@ def test_one_more_than_a_learnt_limit_is_tried_now_and_then() -> None:
     subscription = Subscription(None, channels=TEST_CHANNELS, monotonic=clock)
     alpaca.settle(subscription, wants(names(200)))
     for _ in range(2):
-        clock.now += RETRY_SECONDS
+        clock.now += REJECTION_RETRY_SECONDS
         asked = len(alpaca.requests)
         alpaca.settle(subscription, wants(names(200)))
         assert alpaca.requests[asked:] == [Change("subscribe", "trades", ("S0030",))]
         assert subscription.limit == 30
 
     alpaca.limit = None
-    clock.now += RETRY_SECONDS
+    clock.now += REJECTION_RETRY_SECONDS
     alpaca.settle(subscription, wants(names(200)))
     assert subscription.limit is None
     assert alpaca.held["trades"] == set(names(200))
@@ -129,12 +126,12 @@ def test_slots_that_are_counted_per_channel_are_learnt_and_go_to_trades_first() 
     alpaca.settle(subscription, wants(names(20), *TWO))
     assert alpaca.held["trades"] == set(names(20))
     assert alpaca.held["quotes"] == set(names(10))
-    assert (subscription.over_limit, subscription.unquoted) == ([], names(20)[10:])
+    assert (subscription.over_limit, subscription.partly_over_limit) == ([], names(20)[10:])
 
     alpaca.settle(subscription, wants(names(35), *TWO))
     assert alpaca.held["trades"] == set(names(30))
     assert alpaca.held["quotes"] == set()
-    assert (subscription.over_limit, subscription.unquoted) == (names(35)[30:], names(30))
+    assert (subscription.over_limit, subscription.partly_over_limit) == (names(35)[30:], names(30))
 
 
 def test_a_symbol_that_alpaca_does_not_understand_is_isolated_and_tried_again_alone() -> None:
@@ -145,13 +142,13 @@ def test_a_symbol_that_alpaca_does_not_understand_is_isolated_and_tried_again_al
     assert alpaca.held["trades"] == set(names(400)) - {"S0017"}
     assert alpaca.settle(subscription, wants(names(400))) == []
 
-    clock.now += RETRY_SECONDS
+    clock.now += REJECTION_RETRY_SECONDS
     assert alpaca.settle(subscription, wants(names(500))) == ["S0017"]
     assert alpaca.requests[-1].symbols != ("S0017",)
     assert subscription.rejected == {"S0017"}
 
     alpaca.bad = frozenset()
-    clock.now += RETRY_SECONDS
+    clock.now += REJECTION_RETRY_SECONDS
     alpaca.settle(subscription, wants(names(500)))
     assert subscription.rejected == set()
     assert alpaca.held["trades"] == set(names(500))
@@ -163,16 +160,18 @@ def test_a_rejected_symbol_that_nobody_wants_is_forgotten() -> None:
     alpaca.settle(subscription, wants(["A"]))
     alpaca.settle(subscription, [])
     assert subscription.rejected == {"A"}
-    clock.now += RETRY_SECONDS
+    clock.now += REJECTION_RETRY_SECONDS
     alpaca.settle(subscription, [])
     assert subscription.rejected == set()
 
 
-@pytest.mark.parametrize("code", [INVALID_SYNTAX, SYMBOL_LIMIT, INVALID_ACTION])
-def test_a_feed_without_statuses_is_asked_for_them_once(code: int) -> None:
+@pytest.mark.parametrize(
+    "code", [Rejection.SYNTAX, Rejection.SYMBOL_LIMIT, Rejection.NO_SUCH_CHANNEL]
+)
+def test_a_feed_without_statuses_is_asked_for_them_once(code: Rejection) -> None:
     alpaca, subscription = Alpaca(statuses=code), Subscription(None)
     assert alpaca.settle(subscription, wants(["A"])) == []
-    assert subscription.statuses_refused
+    assert subscription.given_up == {"statuses"}
     assert (subscription.limit, subscription.rejected) == (None, set())
 
     subscription.begin()
@@ -183,18 +182,17 @@ def test_a_feed_without_statuses_is_asked_for_them_once(code: int) -> None:
 
 def test_an_error_that_is_not_about_a_change_is_the_connections() -> None:
     subscription = Subscription(None)
-    assert not subscription.answers(INVALID_ACTION)
-    assert not subscription.answers(406)
+    assert not subscription.concerns_change(Rejection.NO_SUCH_CHANNEL)
     subscription.next_change(wants(["A"]))
-    assert not subscription.answers(INVALID_ACTION)
-    assert subscription.answers(SYMBOL_LIMIT)
+    assert not subscription.concerns_change(Rejection.NO_SUCH_CHANNEL)
+    assert subscription.concerns_change(Rejection.SYMBOL_LIMIT)
 
 
 def test_a_refusal_that_nobody_waits_for_changes_nothing() -> None:
     subscription = without_statuses()
-    subscription.on_acknowledged(Subscribed(trades=["A"]))
+    subscription.on_acknowledged({"trades": ["A"]})
 
-    assert subscription.on_refused(SYMBOL_LIMIT) == ()
+    assert subscription.on_rejected(Rejection.SYMBOL_LIMIT) == ()
     assert subscription.limit is None
     assert subscription.acknowledged["trades"] == {"A"}
 
@@ -202,13 +200,13 @@ def test_a_refusal_that_nobody_waits_for_changes_nothing() -> None:
 def test_an_answer_that_does_nothing_of_what_was_asked_is_noticed() -> None:
     subscription = without_statuses()
     assert subscription.next_change(wants(["A", "B"])) is not None
-    subscription.on_acknowledged(Subscribed(trades=["X"]))
+    subscription.on_acknowledged({"trades": ["X"]})
     assert subscription.stuck
     assert subscription.next_change(wants(["A", "B"])) == Change("subscribe", "trades", ("A",))
-    subscription.on_acknowledged(Subscribed(trades=["X"]))
+    subscription.on_acknowledged({"trades": ["X"]})
     assert subscription.rejected == {"A"}
     assert subscription.next_change(wants(["A", "B"])) == Change("subscribe", "trades", ("B",))
-    subscription.on_acknowledged(Subscribed(trades=["A", "B"]))
+    subscription.on_acknowledged({"trades": ["A", "B"]})
     assert subscription.next_change(wants(["A", "B"])) is None
     assert (subscription.stuck, subscription.rejected) == (False, set())
 
@@ -216,13 +214,13 @@ def test_an_answer_that_does_nothing_of_what_was_asked_is_noticed() -> None:
 def test_an_answer_that_lacks_or_adds_symbols_is_the_truth() -> None:
     subscription = without_statuses()
     subscription.next_change(wants(["A", "B", "C"]))
-    subscription.on_acknowledged(Subscribed(trades=["A", "X"]))
+    subscription.on_acknowledged({"trades": ["A", "X"]})
 
     assert not subscription.stuck
     assert subscription.next_change(wants(["A", "B", "C"])) == Change(
         "subscribe", "trades", ("B", "C")
     )
-    subscription.on_acknowledged(Subscribed(trades=["A", "B", "C", "X"]))
+    subscription.on_acknowledged({"trades": ["A", "B", "C", "X"]})
     assert subscription.next_change(wants(["A", "B", "C"])) == Change(
         "unsubscribe", "trades", ("X",)
     )
@@ -230,10 +228,10 @@ def test_an_answer_that_lacks_or_adds_symbols_is_the_truth() -> None:
 
 def test_a_refused_unsubscribe_is_not_repeated_at_once_and_blames_no_symbol() -> None:
     subscription = without_statuses()
-    subscription.on_acknowledged(Subscribed(trades=["A"]))
+    subscription.on_acknowledged({"trades": ["A"]})
     assert subscription.next_change([]) == Change("unsubscribe", "trades", ("A",))
 
-    assert subscription.on_refused(INVALID_SYNTAX) == ()
+    assert subscription.on_rejected(Rejection.SYNTAX) == ()
     assert subscription.stuck
     assert subscription.rejected == set()
 

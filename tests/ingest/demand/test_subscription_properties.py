@@ -4,8 +4,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from ingest.demand.channels import STOCK_CHANNELS
 from ingest.demand.priority import share_out
-from ingest.demand.subscription import RETRY_SECONDS, Subscription
+from ingest.demand.subscription import REJECTION_RETRY_SECONDS, Rejection, Subscription
 from ingest.demand.wanted import LINGER_SECONDS, Demand, Want
 from tests.ingest.demand.wants import Alpaca, Clock, names
 
@@ -21,7 +22,7 @@ class Reconciliation(RuleBasedStateMachine):
         real=st.none() | st.integers(0, 10),
         pairs=st.booleans(),
         bad=st.frozensets(st.sampled_from(SYMBOLS), max_size=3),
-        statuses=st.sampled_from([None, 400, 405, 410]),
+        statuses=st.none() | st.sampled_from(Rejection),
     )
     def start(
         self,
@@ -29,7 +30,7 @@ class Reconciliation(RuleBasedStateMachine):
         real: int | None,
         pairs: bool,
         bad: frozenset[str],
-        statuses: int | None,
+        statuses: Rejection | None,
     ) -> None:
         self.clock = Clock()
         self.demand = Demand(self.clock)
@@ -45,7 +46,7 @@ class Reconciliation(RuleBasedStateMachine):
     def positions_change(self, symbols: frozenset[str]) -> None:
         self.demand.set_positions(symbols)
 
-    @rule(seconds=st.sampled_from([1.0, LINGER_SECONDS, RETRY_SECONDS]))
+    @rule(seconds=st.sampled_from([1.0, LINGER_SECONDS, REJECTION_RETRY_SECONDS]))
     def time_passes(self, seconds: float) -> None:
         self.clock.now += seconds
 
@@ -66,7 +67,7 @@ class Reconciliation(RuleBasedStateMachine):
     @rule()
     def the_plan_grows(self) -> None:
         self.alpaca.limit = None
-        self.clock.now += RETRY_SECONDS
+        self.clock.now += REJECTION_RETRY_SECONDS
         self.settles()
 
     @rule()
@@ -95,7 +96,7 @@ class Reconciliation(RuleBasedStateMachine):
     def _is_the_best(self, wanted: list[Want]) -> None:
         held, subscription = self.alpaca.held, self.subscription
         possible = [want for want in wanted if want.symbol not in subscription.rejected]
-        best = share_out(possible, held, subscription.limit).symbols
+        best = share_out(possible, held, subscription.limit, STOCK_CHANNELS).symbols
         assert {channel: set(symbols) for channel, symbols in best.items()} == {
             channel: held[channel] for channel in best
         }

@@ -1,14 +1,13 @@
 """Made-up wants, a clock that tests move, and a small model of Alpaca's subscription."""
 
-from ingest.alpaca.messages import Subscribed
+from ingest.demand.channels import TRADES
 from ingest.demand.subscription import (
-    INVALID_SYNTAX,
-    SYMBOL_LIMIT,
-    SYMBOLS_AT_ONCE,
+    SYMBOLS_PER_REQUEST,
     Change,
+    Rejection,
     Subscription,
 )
-from ingest.demand.wanted import TRADES, Want
+from ingest.demand.wanted import Want
 
 
 class Clock:
@@ -52,13 +51,13 @@ class Alpaca:
         *,
         bad: frozenset[str] = frozenset(),
         pairs: bool = False,
-        statuses: int | None = None,
+        statuses: Rejection | None = None,
     ) -> None:
         self.limit = limit
         self.bad = bad
         self.pairs = pairs
         self.statuses = statuses
-        """The code that a request for statuses gets, None if there is such a channel."""
+        """Why a request for statuses is rejected; None: it is not."""
         self.held: dict[str, set[str]] = {}
         self.requests: list[Change] = []
         self.lost()
@@ -69,7 +68,7 @@ class Alpaca:
 
     def answer(self, change: Change, subscription: Subscription) -> tuple[str, ...]:
         """Take a request; return what the subscription says of a refusal."""
-        assert 0 < len(change.symbols) <= SYMBOLS_AT_ONCE
+        assert 0 < len(change.symbols) <= SYMBOLS_PER_REQUEST
         assert len(set(change.symbols)) == len(change.symbols)
         held = self.held[change.channel]
         self.requests.append(change)
@@ -78,25 +77,27 @@ class Alpaca:
             self.held[change.channel] = held.difference(change.symbols)
         else:
             assert held.isdisjoint(change.symbols), "a request for nothing"
-            code = self._refusal(change)
-            if code is not None:
-                assert subscription.answers(code)
-                return subscription.on_refused(code)
+            rejection = self._rejection(change)
+            if rejection is not None:
+                assert subscription.concerns_change(rejection)
+                return subscription.on_rejected(rejection)
             self.held[change.channel] = held.union(change.symbols)
         subscription.on_acknowledged(self.acknowledgement())
         return ()
 
-    def acknowledgement(self) -> Subscribed:
+    def acknowledgement(self) -> dict[str, list[str]]:
         """Return the whole set."""
-        return Subscribed(**{channel: sorted(held) for channel, held in self.held.items()})
+        return {channel: sorted(held) for channel, held in self.held.items()}
 
-    def _refusal(self, change: Change) -> int | None:
+    def _rejection(self, change: Change) -> Rejection | None:
         if change.channel == "statuses" and self.statuses is not None:
             return self.statuses
         if self.bad.intersection(change.symbols):
-            return INVALID_SYNTAX
+            return Rejection.SYNTAX
         after = self.held | {change.channel: self.held[change.channel].union(change.symbols)}
-        return None if self.limit is None or self.size(after) <= self.limit else SYMBOL_LIMIT
+        return (
+            None if self.limit is None or self.size(after) <= self.limit else Rejection.SYMBOL_LIMIT
+        )
 
     def size(self, held: dict[str, set[str]]) -> int:
         """Return how many slots are taken."""
@@ -109,7 +110,8 @@ class Alpaca:
         for _ in range(most):
             change = subscription.next_change(wanted)
             if change is None:
-                assert subscription.acknowledged == self.held
+                own = subscription.acknowledged
+                assert own == {channel: self.held[channel] for channel in own}
                 return refused
             assert subscription.next_change(wanted) is None, "one request at a time"
             refused += self.answer(change, subscription)

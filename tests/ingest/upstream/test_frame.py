@@ -49,7 +49,7 @@ class Stage:
             self.subscription,
             Announcer(self.outbox),
         )
-        self.subscription.on_acknowledged(wire.Subscribed(trades=["SPY", "IBM", "BAD"]))
+        self.subscription.on_acknowledged({"trades": ["SPY", "IBM", "BAD"]})
 
     def apply(self, *messages: Any) -> bool:
         frame: bytes = msgpack.packb(list(messages))

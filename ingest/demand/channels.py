@@ -1,0 +1,47 @@
+"""The channels of an upstream stream as data: a new kind of message is one more row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.topics import PRICE, QUOTE, STATUS, TRADE
+
+TRADES = "trades"
+QUOTES = "quotes"
+STATUSES = "statuses"
+
+
+@dataclass(frozen=True)
+class UpstreamChannel:
+    """One channel of a stream, by the name that a subscribe request uses.
+
+    ``kinds`` are the kinds of topics whose viewers need the channel. ``counted``: its symbols take
+    slots of the plan's symbol limit. ``follows``: the channel has no viewers; it is subscribed for
+    the symbols that are acknowledged on the named channel. ``optional``: if Alpaca rejects the
+    channel, the ingest gives it up and blames no symbol.
+    """
+
+    name: str
+    kinds: frozenset[str] = frozenset()
+    counted: bool = True
+    follows: str | None = None
+    optional: bool = False
+
+
+STOCK_CHANNELS: Sequence[UpstreamChannel] = (
+    UpstreamChannel(TRADES, kinds=frozenset({PRICE, STATUS, TRADE})),
+    UpstreamChannel(QUOTES, kinds=frozenset({QUOTE})),
+    # Halts concern the symbols that trade here. Some feeds lack the channel (405, 409, 410).
+    UpstreamChannel(STATUSES, counted=False, follows=TRADES, optional=True),
+)
+"""The channels of a stock stream, the most important first: the order in which they get slots."""
+
+TEST_CHANNELS: Sequence[UpstreamChannel] = STOCK_CHANNELS[:2]
+"""The channels of Alpaca's test stream."""
+
+
+def channel_of_kind(kind: str) -> str | None:
+    """Return the name of the stock channel that topics of a kind need, or None."""
+    return _CHANNEL_OF_KIND.get(kind)
+
+
+_CHANNEL_OF_KIND = {kind: channel.name for channel in STOCK_CHANNELS for kind in channel.kinds}
