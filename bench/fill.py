@@ -17,11 +17,12 @@ from typing import Any
 from alpaca.trading.stream import TradingStream
 
 from bench.percentiles import percentile
-from bench.programs import free_port, ingest_environment, program, ready
 from shared.bus.valkey_server import ValkeyServer
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.account import Holding
 from simulator.service import Simulator, SimulatorSettings
+from tests.ports import free_port
+from tests.programs import ingest_environment, program, ready
 
 Wait = Callable[[int], Awaitable[None]]
 """Waits until the client knows that so many shares are held."""

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from bench.percentiles import percentile
-from bench.programs import free_port, ingest_environment, program, ready
 from shared.bus.valkey_server import ValkeyServer
 from simulator.service import Simulator, SimulatorSettings
+from tests.ports import free_port
+from tests.programs import ingest_environment, program, ready
 
 LOOK_SECONDS = 0.0005
 

@@ -25,7 +25,6 @@ from redis.asyncio import Redis
 
 from bench.feeder import Feeder
 from bench.ingest_figures import SPANS, Span, table
-from bench.programs import Program, program
 from bench.tape_frames import BLOCK_TRADES, Block, TapeFrames, tape_trades
 from shared import ingest_status, message
 from shared.bus import keys
@@ -33,6 +32,7 @@ from shared.bus.valkey_server import ValkeyServer
 from shared.ingest_status import IngestStatus
 from shared.topics import price_topic
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
+from tests.programs import Program, program
 
 VOLLEY_BLOCKS = 10
 """What is sent before the reader has to catch up: less than the outbox may hold, or prices would

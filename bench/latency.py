@@ -22,10 +22,11 @@ from alpaca.data.enums import DataFeed
 from alpaca.data.live import StockDataStream
 
 from bench.percentiles import percentile
-from bench.programs import free_port, program, ready
 from shared import rfc3339
 from shared.bus.valkey_server import ValkeyServer
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
+from tests.ports import free_port
+from tests.programs import program, ready
 
 SYMBOLS = ("SPY", "IBM", "BAC", "AIG")
 

@@ -23,11 +23,12 @@ from redis.asyncio import Redis
 
 from bench.fanout.publisher import RedisPublisher, publish_evenly
 from bench.fanout.workload import Tape, symbols
-from bench.ingest_report import reporting
 from bench.percentiles import percentile
-from bench.programs import free_port, program, ready
 from shared.bus.valkey_server import ValkeyServer
 from shared.cancellation import cancel
+from tests.ingest_report import reporting
+from tests.ports import free_port
+from tests.programs import program, ready
 
 DRIVER = Path(__file__).parent / "page_frames.mjs"
 LIMIT_SECONDS = 60.0

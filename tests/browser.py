@@ -8,8 +8,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.limits import LIMIT_SECONDS, limit
+
 JS = Path(__file__).parent / "foreign" / "js"
-ANSWER_SECONDS = 40.0
+ANSWER_SECONDS = LIMIT_SECONDS + limit(10)
+"""Longer than the driver itself waits, whose error says what it waited for."""
 
 
 class Browser:
@@ -30,7 +33,7 @@ class Browser:
         assert "error" not in answer, answer["error"]
         return answer["answer"]
 
-    async def until(self, selector: str, matches: str, seconds: float = 15) -> None:
+    async def until(self, selector: str, matches: str, seconds: float = LIMIT_SECONDS) -> None:
         """Wait until an element's text matches a pattern."""
         await self.do("until", selector=selector, matches=matches, seconds=seconds)
 

@@ -1,4 +1,4 @@
-"""What many tests stand on: a real Valkey, and fakeredis where the same must hold in memory."""
+"""The shared fixtures and settings of all tests: limits, examples, a real Valkey, fakeredis."""
 
 import re
 from collections.abc import AsyncIterator
@@ -8,12 +8,25 @@ import pytest
 
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
+from tests import examples
+from tests.limits import TEST_SECONDS
 
 pytest_plugins = ["tests.skips"]
 
 SETTINGS = re.findall(
     r"^# ([A-Z_]+)=", (Path(__file__).parents[1] / ".env.example").read_text(), re.MULTILINE
 )
+
+
+examples.load_profile()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Limit every test, unless the command line does."""
+    # pytest-timeout reads the option after this; workers of xdist get it with all other options.
+    if config.getoption("timeout") is None:
+        config.option.timeout = TEST_SECONDS
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from httpx_sse import aconnect_sse
 
-from tests.services import LIMIT_SECONDS
+from tests.limits import LIMIT_SECONDS
 
 
 @dataclass(frozen=True)

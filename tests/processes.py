@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from bench.programs import Program, free_port, program, ready
+from tests.ports import free_port
+from tests.programs import Program, program, ready
 
 
 @asynccontextmanager

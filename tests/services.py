@@ -12,9 +12,7 @@ from ingest.settings import IngestSettings
 from shared.bus.redis_source import RedisSource
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator
-
-LIMIT_SECONDS = 15.0
-"""How long a test waits for what must happen; never a measure of how fast it does."""
+from tests.limits import LIMIT_SECONDS
 
 
 async def until(true: Callable[[], Awaitable[bool] | bool], seconds: float = LIMIT_SECONDS) -> None:

@@ -12,6 +12,7 @@ from ingest.bus.publisher import Publisher
 from shared.bus.redis_source import RedisSource
 from shared.price import Price
 from shared.trade import Trade
+from tests.limits import LIMIT_SECONDS
 
 MOMENT = "2026-11-16T17:00:00.000000001Z"
 
@@ -46,7 +47,7 @@ class Tape:
     async def publish(self, count: int) -> None:
         """Print so many times more; when it returns all of it is published."""
         self.offer(count)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(LIMIT_SECONDS):
             await self._publisher.drain()
 
 

@@ -17,8 +17,8 @@ from bench.fanout.requirements import verdicts
 from bench.fanout.results import Results
 from bench.fanout.scenes import SCENES, Bench
 from bench.fanout.servers import NCHAN, OURS, QUEUES, Start, gateways, nchan, queue_per_client
-from bench.programs import ROOT
 from shared.bus.valkey_server import ValkeyServer
+from tests.programs import ROOT
 
 REDIS_SECONDS = 10.0
 ALL_CLIENTS = 10_000

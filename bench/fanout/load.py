@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from bench.programs import ROOT
+from tests.programs import ROOT
 
 ANSWER_SECONDS = 60.0
 END_SECONDS = 5.0

@@ -10,7 +10,8 @@ from redis.asyncio import Redis
 from bench.fanout.nginx import SUBSCRIBE_PATH, running_nginx
 from bench.fanout.publisher import NchanPublisher, Publisher, RedisPublisher
 from bench.fanout.workload import Audience
-from bench.programs import free_port, program, ready
+from tests.ports import free_port
+from tests.programs import program, ready
 
 OURS, NCHAN, QUEUES = "tapecast", "nginx + nchan", "sse-starlette + queues"
 

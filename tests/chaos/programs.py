@@ -9,9 +9,9 @@ from contextlib import suppress
 
 import psutil
 
-from bench.programs import Program, program
 from shared.bus.valkey_server import ValkeyServer
 from tests.chaos.invariants import Complain
+from tests.programs import Program, program
 
 RESTART_SECONDS = 0.2
 FIRST_SAMPLE = 2

@@ -11,7 +11,6 @@ import httpx
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from bench.programs import ingest_environment
 from shared.bus.valkey_server import ValkeyServer
 from simulator.service import Simulator, SimulatorSettings
 from tests.chaos.clients import Client
@@ -20,6 +19,7 @@ from tests.chaos.ledger import Ledger
 from tests.chaos.programs import Service, Valkey, steady_ports
 from tests.chaos.tape import BUSY, PROBE, QUIET, Tape
 from tests.chaos.trading import Trading
+from tests.programs import ingest_environment
 
 GHOST_SECONDS = 2.0
 MEMORY_SECONDS = 1.0

@@ -10,12 +10,11 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.programs import ROOT
 from tests.event_stream import Event, EventStream
-from tests.services import LIMIT_SECONDS
+from tests.limits import LIMIT_SECONDS
+from tests.programs import ROOT
 
 FOLDER = Path(__file__).parent
-END_SECONDS = 15.0
 
 DRIVERS = {
     "chromium": "js/chromium_stream.mjs",
@@ -72,7 +71,7 @@ async def following(client: ForeignClient, url: str) -> AsyncIterator[ForeignStr
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
-        async with asyncio.timeout(END_SECONDS):
+        async with asyncio.timeout(LIMIT_SECONDS):
             await reading
             await process.wait()
 

@@ -8,6 +8,7 @@ from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
 from simulator.tape import SHIPPED, read_tape
 from tests.foreign.conftest import JAVASCRIPT
+from tests.limits import LIMIT_SECONDS
 
 
 async def run_client(node: str, simulator: Simulator, secret: str) -> list[dict[str, Any]]:
@@ -15,7 +16,7 @@ async def run_client(node: str, simulator: Simulator, secret: str) -> list[dict[
     running = await asyncio.create_subprocess_exec(
         *command, "SPY", "20", cwd=JAVASCRIPT, stdout=-1, stderr=-1
     )
-    output, errors = await asyncio.wait_for(running.communicate(), 60)
+    output, errors = await asyncio.wait_for(running.communicate(), LIMIT_SECONDS)
     assert errors == b""
     return [json.loads(line) for line in output.splitlines()]
 

@@ -9,6 +9,7 @@ from alpaca.data.models.news import News
 
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
+from tests.limits import LIMIT_SECONDS
 from tests.simulator.client import endpoint_state, until
 
 ARTICLE = {
@@ -39,7 +40,7 @@ async def test_alpaca_py_receives_an_article() -> None:
         task = asyncio.create_task(stream._run_forever())
         await until(lambda: endpoint_state(simulator, "news")["news"] == ["IBM"])
         await simulator.publish(ARTICLE)
-        article = await asyncio.wait_for(received.get(), 10)
+        article = await asyncio.wait_for(received.get(), LIMIT_SECONDS)
         await stream.stop_ws()
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -58,5 +59,5 @@ async def test_alpaca_py_gives_up_on_news_outside_of_the_plan() -> None:
     async with Simulator(SimulatorSettings(tape=None, positions=(), news=False)) as simulator:
         stream = client_of(simulator)
         stream.subscribe_news(ignore, "*")
-        await asyncio.wait_for(stream._run_forever(), 10)  # 409 makes it return
+        await asyncio.wait_for(stream._run_forever(), LIMIT_SECONDS)  # 409 makes it return
         assert endpoint_state(simulator, "news")["refused"] == {"409": 1}

@@ -14,6 +14,7 @@ from alpaca.data.models import Quote, Trade
 from simulator import DEFAULT_KEY, DEFAULT_SECRET, rfc3339
 from simulator.service import Simulator, SimulatorSettings
 from simulator.tape import SHIPPED, read_tape
+from tests.limits import LIMIT_SECONDS
 from tests.simulator.client import endpoint_state, until
 
 
@@ -62,7 +63,7 @@ async def test_alpaca_py_receives_the_trades_of_the_tape() -> None:
         stream.subscribe_trades(on_trade, "SPY", "BAC")
         stream.subscribe_quotes(on_quote, "IBM")
         async with running(stream):
-            await asyncio.wait_for(enough.wait(), 30)
+            await asyncio.wait_for(enough.wait(), LIMIT_SECONDS)
 
     for trade in trades:
         assert trade.id is not None
@@ -89,7 +90,7 @@ async def test_alpaca_py_reads_every_nanosecond() -> None:
         async with running(stream):
             await subscribed(simulator, ["SPY"])
             await simulator.publish({"T": "t", "S": "SPY", "p": 1.5, "s": 1, "t": time})
-            message = await asyncio.wait_for(received.get(), 5)
+            message = await asyncio.wait_for(received.get(), LIMIT_SECONDS)
 
     assert next(iter(message)) == "T"
     assert message["t"].to_unix_nano() == rfc3339.parse(time)
@@ -112,7 +113,7 @@ async def test_alpaca_py_gives_up_on_a_feed_outside_of_the_plan() -> None:
     async with Simulator(SimulatorSettings(tape=None, positions=())) as simulator:
         stream = client_of(simulator, "sip")
         stream.subscribe_trades(ignore, "SPY")
-        await asyncio.wait_for(stream._run_forever(), 10)  # 409 makes it return
+        await asyncio.wait_for(stream._run_forever(), LIMIT_SECONDS)  # 409 makes it return
         assert endpoint_state(simulator, "sip")["refused"] == {"409": 1}
 
 

@@ -113,7 +113,7 @@ async def test_it_comes_back_with_its_cursor_and_without_a_preflight(
         before = len(asked)
         port = int(gateway.rpartition(":")[2])
         async with running_gateway(source, port=port, cors_origins=origin):
-            await browser.until("#state", "^ready 2$", seconds=30)
+            await browser.until("#state", "^ready 2$")
 
     [(method, headers)] = asked[before:]
     assert (method, headers[b"origin"].decode()) == ("GET", origin)

@@ -6,11 +6,12 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared import message
 from shared.event_id import NEVER
+from tests.examples import examples
 from tests.foreign.conftest import JAVASCRIPT
 from tests.gateway.encoded import Sent, pieces_of, sizes, streams
 from tests.gateway.fakes import Bench
@@ -63,7 +64,6 @@ def parser(node: str) -> Iterator[Callable[[list[bytes]], dict[str, list[object]
 def test_it_reads_what_was_meant_and_finds_no_error(node: str) -> None:
     with parser(node) as read:
 
-        @settings(deadline=None)
         @given(streams, sizes)
         def check(sent: list[Sent], size: int) -> None:
             found = read(pieces_of(sent, size))
@@ -84,7 +84,7 @@ def test_it_reads_what_was_meant_and_finds_no_error(node: str) -> None:
 async def test_whatever_is_published_is_one_event_or_none(node: str) -> None:
     with parser(node) as read:
 
-        @settings(deadline=None, max_examples=500)
+        @examples(times=5)
         @given(payloads)
         def check(payload: bytes) -> None:
             bench = Bench()

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from bench.programs import Program
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
 from shared.event_id import EventId
@@ -17,6 +16,7 @@ from tests.event_stream import EventStream
 from tests.foreign.clients import ForeignClient, ForeignStream, following
 from tests.foreign.forwarder import Forwarder, forwarder
 from tests.processes import gateway_process
+from tests.programs import Program
 from tests.tape import Tape, running_tape
 
 LOSSES = {"drained": signal.SIGTERM, "killed": signal.SIGKILL}

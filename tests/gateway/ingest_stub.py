@@ -9,13 +9,13 @@ import msgspec
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from bench.ingest_report import healthy
 from shared import ingest_status, message
 from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from shared.event_id import EventId
 from shared.ingest_status import FeedState
 from shared.topics import ORDERED, kind_of, price_topic
+from tests.ingest_report import healthy
 
 
 class IngestStub:

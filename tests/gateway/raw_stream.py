@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 
-from tests.services import LIMIT_SECONDS
+from tests.limits import LIMIT_SECONDS
 
 
 class RawStream:

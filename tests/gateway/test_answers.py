@@ -19,6 +19,7 @@ from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
 from tests.event_stream import open_stream
 from tests.gateway.ingest_stub import ingest_stub
+from tests.limits import LIMIT_SECONDS
 from tests.services import running_gateway, until
 
 
@@ -143,7 +144,7 @@ async def test_after_an_answer_the_same_connection_can_open_a_stream(
     async with running_gateway(any_source) as url:
         address = httpx.URL(url)
         reader, writer = await asyncio.open_connection(address.host, address.port)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(LIMIT_SECONDS):
             writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
             await reader.readuntil(b'{"alive":true}')
             writer.write(b"GET /api/stream/prices?symbols=SPY HTTP/1.1\r\nHost: x\r\n\r\n")

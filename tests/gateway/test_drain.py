@@ -17,6 +17,7 @@ from shared.bus.redis_source import RedisSource
 from tests.event_stream import EventStream, open_stream
 from tests.gateway.ingest_stub import ingest_stub
 from tests.gateway.portable import plain_server
+from tests.limits import LIMIT_SECONDS
 from tests.services import until
 
 
@@ -35,7 +36,7 @@ class Stoppable:
 
     async def ended(self) -> None:
         """Wait for its end, which it reaches by itself."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(LIMIT_SECONDS):
             await self.task
 
 
@@ -69,7 +70,7 @@ async def test_every_stream_hears_goodbye_and_ends_properly(
         reader, writer = await asyncio.open_connection(address.host, address.port)
         writer.write(b"GET /api/stream/prices?symbols=SPY HTTP/1.1\r\nHost: x\r\n\r\n")
         async with (
-            asyncio.timeout(15),
+            asyncio.timeout(LIMIT_SECONDS),
             open_stream(gateway.url, symbols="SPY,IBM") as stream,
         ):
             await stream.until_kind("ready")

@@ -17,7 +17,8 @@ from shared.bus.valkey_server import ValkeyServer
 from tests.gateway.fakes import packed
 from tests.gateway.hubs import gateway_with_hub
 from tests.gateway.ingest_stub import ingest_stub
-from tests.services import LIMIT_SECONDS, until
+from tests.limits import LIMIT_SECONDS
+from tests.services import until
 
 RENEWAL = "gateway.bus.interest.RENEW_SECONDS"
 PRICE = keys.last_key("price:SPY")

@@ -3,11 +3,12 @@
 from functools import partial
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.fanout.client import Client
 from shared.event_id import NEVER, EventId
+from tests.examples import examples
 from tests.gateway.fakes import Bench, FakeSink
 from tests.gateway.played import played
 
@@ -99,7 +100,7 @@ class World:
             self.advance(1.1)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(times=3)
 @given(st.lists(step, max_size=60), st.sampled_from([0.0, 0.0005]))
 def test_ids_only_grow_the_last_value_arrives_and_nothing_is_invented(
     steps: list[tuple[object, ...]], early: float

@@ -20,7 +20,8 @@ from gateway.http.server import Server, make_server
 from shared.bus.redis_source import RedisSource
 from tests.event_stream import open_stream
 from tests.gateway.hubs import gateway_with_hub
-from tests.services import LIMIT_SECONDS, running_gateway, until
+from tests.limits import LIMIT_SECONDS
+from tests.services import running_gateway, until
 
 HEAD = b"HTTP/1.1\r\nHost: x\r\n"
 

@@ -8,12 +8,13 @@ from gateway.http.listener import listen
 from gateway.service import GatewayService
 from gateway.settings import GatewaySettings
 from shared.bus.redis_source import RedisSource
+from tests.limits import LIMIT_SECONDS
 
 
 def _accepted(listener: socket.socket) -> dict[str, int]:
     """Return the options of a connection that a listening socket accepts."""
     listener.setblocking(True)
-    with listener, socket.create_connection(listener.getsockname()[:2], timeout=15):
+    with listener, socket.create_connection(listener.getsockname()[:2], timeout=LIMIT_SECONDS):
         connection, _ = listener.accept()
         with connection:
             found = {

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.programs import program
 from gateway.http.open_files import shortage
+from tests.programs import program
 from tests.services import until
 
 NOWHERE = {"PORT": "0", "REDIS_URL": "redis://127.0.0.1:1"}

@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from schemathesis import APIOperation, BaseSchema, Case, CheckContext, GenerationMode, Response
 
 from gateway.http.openapi import document
 from gateway.settings import GatewaySettings
 from shared.bus.redis_source import RedisSource
+from tests.examples import examples
 from tests.gateway.ingest_stub import ingest_stub
 from tests.gateway.published import publish_all
+from tests.limits import LIMIT_SECONDS
 from tests.services import running_gateway
 
 TOKEN = "right-one"
@@ -27,11 +29,10 @@ DOCUMENT = document(GatewaySettings.model_fields["max_topics_per_client"].defaul
 AT_ONCE = ["hello", "feed", "ready"]
 STORED = ["hello", "price", "status", "quote", "feed", "ready"]
 
-EXAMPLES = settings(
-    max_examples=10,
+EXAMPLES = examples(
+    times=0.1,
     derandomize=True,
     database=None,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 
@@ -78,7 +79,7 @@ def exchange(operation: APIOperation[Any, Any, Any, Any], mode: GenerationMode, 
             url,
             headers=HEADERS,
             additional_checks=[begins_with_hello],
-            timeout=10,
+            timeout=LIMIT_SECONDS,
         )
 
     one()
@@ -128,7 +129,11 @@ async def test_what_an_ingest_has_published_conforms(
         await publish_all(ingest)
         await ingest.report(99)
         await asyncio.to_thread(
-            case.call_and_validate, url, headers=HEADERS, additional_checks=[has_it], timeout=10
+            case.call_and_validate,
+            url,
+            headers=HEADERS,
+            additional_checks=[has_it],
+            timeout=LIMIT_SECONDS,
         )
 
 
@@ -150,4 +155,6 @@ async def test_a_document_that_promises_more_than_comes_is_found_out(
     case = schema[path]["GET"].Case(query={"topics": ["price:SPY"], "symbols": ["SPY"]})
     async with running_gateway(source, api_token=TOKEN) as url:
         with pytest.raises(BaseExceptionGroup, match=found):
-            await asyncio.to_thread(case.call_and_validate, url, headers=HEADERS, timeout=10)
+            await asyncio.to_thread(
+                case.call_and_validate, url, headers=HEADERS, timeout=LIMIT_SECONDS
+            )

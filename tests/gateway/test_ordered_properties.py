@@ -1,12 +1,13 @@
 """Whatever happens in whatever order: of ordered topics nothing twice, nothing lost in silence."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.fanout.client import Client
 from gateway.fanout.hub import Filling
 from gateway.fanout.ordered_channel import Event, OrderedChannel
 from shared.event_id import NEVER, EventId
+from tests.examples import examples
 from tests.gateway.fakes import FakeSink
 from tests.gateway.played import played
 from tests.gateway.test_ordered_channel import IBM, SPY, Tape, body, got
@@ -129,7 +130,7 @@ class World:
             self.flush()
 
 
-@settings(max_examples=400, deadline=None)
+@examples(times=4)
 @given(st.lists(step, max_size=50))
 def test_every_event_comes_once_in_order_or_its_loss_is_told(
     steps: list[tuple[object, ...]],

@@ -11,7 +11,6 @@ import pytest
 from httpx_sse import aconnect_sse
 from starlette.types import Message
 
-from bench.programs import Program, program, ready
 from gateway import service
 from gateway.bus.history import History
 from gateway.http.stream_request import StreamRequest
@@ -23,6 +22,8 @@ from tests.event_stream import EventStream, open_stream
 from tests.gateway.fakes import Bench
 from tests.gateway.ingest_stub import ingest_stub
 from tests.gateway.portable import Run
+from tests.limits import LIMIT_SECONDS
+from tests.programs import Program, program, ready
 from tests.services import running_gateway, until
 
 PATH = "/api/stream/prices?symbols=SPY"
@@ -365,7 +366,7 @@ async def test_a_client_that_obeys_retry_gets_in_when_there_is_room(
                         retry = event.retry or retry
                 await asyncio.sleep(retry / 1000)
 
-    async with running_gateway(any_source, max_clients=1) as url, asyncio.timeout(15):
+    async with running_gateway(any_source, max_clients=1) as url, asyncio.timeout(LIMIT_SECONDS):
         async with open_stream(url, symbols="SPY") as inside:
             await inside.until_kind("ready")
             comes_back = asyncio.create_task(event_source(url))

@@ -7,10 +7,11 @@ import socket
 
 import httpx
 
-from bench.programs import Program, free_port, program, ready
 from shared.bus.valkey_server import ValkeyServer
 from shared.process import EXIT_SETTINGS
 from tests.event_stream import open_stream
+from tests.ports import free_port
+from tests.programs import Program, program, ready
 from tests.services import until
 
 

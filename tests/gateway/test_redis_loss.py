@@ -22,6 +22,7 @@ from shared.event_id import EventId
 from tests.event_stream import EventStream, open_stream
 from tests.gateway.hubs import gateway_with_hub
 from tests.gateway.ingest_stub import ingest_stub
+from tests.limits import LIMIT_SECONDS
 from tests.services import running_gateway, until
 
 
@@ -196,7 +197,7 @@ async def test_what_is_watched_is_claimed_with_a_nudge_and_expires_in_fifteen_se
             await stream.until_kind("ready")
             heard = []
             while "message" not in heard:
-                received = await nudges.get_message(timeout=10)
+                received = await nudges.get_message(timeout=LIMIT_SECONDS)
                 assert received is not None
                 heard.append(received["type"])
             claims = await _claims(client)

@@ -23,6 +23,7 @@ from tests.event_stream import open_stream
 from tests.gateway.hubs import gateway_with_hub
 from tests.gateway.ingest_stub import IngestStub, ingest_stub
 from tests.gateway.portable import Run, running_portably
+from tests.limits import LIMIT_SECONDS
 from tests.services import until
 
 RESET = struct.pack("ii", 1, 0)
@@ -37,7 +38,7 @@ class RawClient:
     async def read_until(self, wanted: bytes) -> bytes:
         """Read until something was sent."""
         loop, received = asyncio.get_running_loop(), b""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(LIMIT_SECONDS):
             while wanted not in received:
                 data = await loop.sock_recv(self.connection, 65536)
                 assert data, f"ended before {wanted!r}"
@@ -47,7 +48,7 @@ class RawClient:
     async def read_to_the_end(self) -> bytes:
         """Read until the connection ends or is reset."""
         loop, received = asyncio.get_running_loop(), b""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(LIMIT_SECONDS):
             while True:
                 try:
                     data = await loop.sock_recv(self.connection, 65536)

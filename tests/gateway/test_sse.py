@@ -3,7 +3,7 @@ from collections.abc import Iterable
 
 import httpx
 from httpx_sse import EventSource, ServerSentEvent
-from hypothesis import given, settings
+from hypothesis import given
 from sseclient import SSEClient
 
 from gateway.wire import events, sse
@@ -29,7 +29,6 @@ def test_a_head_and_json_make_the_same_bytes_as_an_event() -> None:
     assert sse.head_of("price") + b"{}\n\n" == sse.event("price", b"{}")
 
 
-@settings(deadline=None)
 @given(streams, sizes)
 def test_httpx_sse_reads_what_was_meant_however_it_is_cut(sent: list[Sent], size: int) -> None:
     read = _read(iter(pieces_of(sent, size)))
@@ -43,7 +42,6 @@ def test_httpx_sse_reads_what_was_meant_however_it_is_cut(sent: list[Sent], size
         assert event.id == cursor
 
 
-@settings(deadline=None)
 @given(streams, sizes)
 def test_sseclient_reads_what_was_meant_however_it_is_cut(sent: list[Sent], size: int) -> None:
     read = list(SSEClient(iter(pieces_of(sent, size))).events())

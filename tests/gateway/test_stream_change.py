@@ -14,6 +14,7 @@ from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
 from tests.event_stream import EventStream, open_stream
 from tests.gateway.ingest_stub import ingest_stub
+from tests.limits import LIMIT_SECONDS
 from tests.services import running_gateway
 
 ONE = {"Authorization": "Bearer one"}
@@ -201,7 +202,7 @@ async def test_a_gateway_that_does_not_answer_is_not_waited_for_for_ever(
     async with source.client("deaf") as client, running_gateway(source) as url:
         deaf = client.pubsub()
         await deaf.subscribe("gateway:deaf")
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(LIMIT_SECONDS):
             assert await deaf.get_message(timeout=None) is not None  # it listens
         answer = await patch(url, "deaf-0123456789ab", add=["price:IBM"])
         await deaf.unsubscribe()

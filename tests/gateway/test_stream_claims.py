@@ -15,7 +15,8 @@ from gateway.bus.stream_claims import StreamClaims
 from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
-from tests.services import LIMIT_SECONDS, until
+from tests.limits import LIMIT_SECONDS
+from tests.services import until
 
 ANN = {"principal": "ann", "address": "10.0.0.1"}
 BOB = {"principal": "bob", "address": "10.0.0.2"}

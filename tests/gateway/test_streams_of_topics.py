@@ -15,7 +15,8 @@ from shared.topics import BOOK, KINDS, POSITION, WITHOUT_SYMBOL
 from tests.event_stream import EventStream, open_stream
 from tests.gateway.ingest_stub import ingest_stub
 from tests.gateway.published import EVENTS, publish_all
-from tests.services import LIMIT_SECONDS, running_gateway, until
+from tests.limits import LIMIT_SECONDS
+from tests.services import running_gateway, until
 
 
 def brought(stream: EventStream) -> list[str]:

@@ -6,11 +6,12 @@ is read while what is newer comes already.
 
 from functools import partial
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.fanout.table_channel import TableChannel
 from shared.event_id import EventId
+from tests.examples import examples
 from tests.gateway.fakes import Bench
 from tests.gateway.played import played
 from tests.gateway.rows import TABLE, Held, got, row
@@ -102,7 +103,7 @@ class World:
             self.advance(1.1)
 
 
-@settings(max_examples=400, deadline=None)
+@examples(times=4)
 @given(st.lists(step, max_size=60), st.sampled_from([0.0, 0.0005]))
 def test_every_client_ends_with_the_open_rows_and_no_row_goes_back(
     steps: list[tuple[object, ...]], early: float

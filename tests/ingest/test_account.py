@@ -21,6 +21,7 @@ from simulator.account import Holding
 from simulator.faults import Faults
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.watching import trade, until_subscribed, watcher
+from tests.limits import LIMIT_SECONDS
 from tests.services import running_ingest, until
 from tests.simulator.client import endpoint_state
 
@@ -219,9 +220,11 @@ async def test_rest_behind_the_stream_takes_nothing_back(
             await simulator.fill("BAC", Decimal(50), Decimal(14))
             await books.until_account(cash=25000 - 1400.0)
             asked = len(told)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(LIMIT_SECONDS):
                 while asked < 3:
-                    got = await listening.get_message(ignore_subscribe_messages=True, timeout=5)
+                    got = await listening.get_message(
+                        ignore_subscribe_messages=True, timeout=LIMIT_SECONDS
+                    )
                     if got is not None:
                         told.append(json.loads(message.unpack(got["data"]).body)["qty"])
                         asked = len(told)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.programs import program
 from ingest.__main__ import main
 from shared import process
 from shared.bus.redis_source import RedisSource
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.watching import until_subscribed, watcher
+from tests.programs import program
 from tests.services import until
 from tests.simulator.client import endpoint_state
 

@@ -14,6 +14,7 @@ from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.watching import relay, trade, until_subscribed, watcher
+from tests.limits import LIMIT_SECONDS
 from tests.services import ingest_settings, running_ingest, until
 from tests.simulator.client import endpoint_state
 
@@ -33,7 +34,7 @@ async def test_what_waiting_does_not_mend_ends_the_ingest_and_the_reason_stays(
     async with Simulator(QUIET) as simulator, watcher(any_source) as watching:
         service = IngestService(ingest_settings(simulator, **settings), any_source)
         with pytest.raises(FeedError) as caught:
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(LIMIT_SECONDS):
                 await service.run(asyncio.Event())
 
         assert caught.value.code == code

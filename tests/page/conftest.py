@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bench.programs import ingest_environment, program
 from gateway.http.page import BUILD
 from shared.bus.valkey_server import ValkeyServer
 from simulator.service import Simulator, SimulatorSettings
 from tests import installed
 from tests.browser import JS, Browser, open_browser
 from tests.page.screen import Screen
+from tests.programs import ingest_environment, program
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")

@@ -3,6 +3,7 @@
 from typing import Any, Self
 
 from tests.browser import Browser
+from tests.limits import LIMIT_SECONDS
 
 PRICE = r"^\d+\.\d\d$"
 TOKEN = "input[name=token]"
@@ -48,7 +49,7 @@ class Screen:
         self._opened.add("/".join(url.split("/", 3)[:3]) + "/")
         await self.do("open", url=url)
 
-    async def live(self, seconds: float = 15) -> None:
+    async def live(self, seconds: float = LIMIT_SECONDS) -> None:
         """Wait until it says so."""
         await self.until("#connection", "^LIVE$", seconds)
 

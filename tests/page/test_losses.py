@@ -6,19 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from bench.programs import program
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
 from simulator.service import Simulator
 from tests.page.screen import PRICE, REFUSED, Screen, cell
 from tests.page.streams import streams
 from tests.processes import gateway_process
+from tests.programs import program
 from tests.services import running_gateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-BACK_SECONDS = 35
-"""The longest pause between two attempts, and some."""
 
 TICKET = "/api/stream/ticket"
 CONNECTING = r"^Connecting\.\.\.$"
@@ -41,7 +38,7 @@ async def test_the_page_says_connecting_when_its_gateway_is_gone_and_live_when_i
         await screen.do("screenshot", path=str(pictures / f"page-{number.name}.png"))
         await gateway.ended()
     async with program("gateway", REDIS_URL=valkey.url, PORT=url.rpartition(":")[2]), screen:
-        await screen.live(BACK_SECONDS)
+        await screen.live()
         await streams(url, 1)
         assert await screen.texts("#prices [data-field=symbol]") == ["SPY", "IBM", "BAC", "AIG"]
         assert not await screen.evaluate(FADED)
@@ -60,7 +57,7 @@ async def test_a_gateway_that_hangs_is_noticed_by_its_heartbeats(
             await screen.until("#connection", CONNECTING)
         finally:
             gateway.send(signal.SIGCONT)
-        await screen.live(BACK_SECONDS)
+        await screen.live()
         await streams(url, 1)
 
 
@@ -86,7 +83,7 @@ async def test_a_ticket_that_does_not_open_a_stream_is_followed_by_another(
         await screen.do("answer", path=TICKET, times=2, status=status, body=json.dumps(body))
         await screen.open(url)
         await screen.until("#reason", reason)
-        await screen.live(BACK_SECONDS)
+        await screen.live()
         await screen.until(cell("SPY", "price"), PRICE)
 
         assert len(await screen.urls(TICKET)) == 3
@@ -107,7 +104,7 @@ async def test_a_feed_that_is_lost_makes_the_page_stale(
             assert await screen.evaluate(FADED)
         finally:
             market.faults.clear("iex")
-        await screen.live(BACK_SECONDS)
+        await screen.live()
 
         assert len(await screen.urls("/api/stream?")) == 1
 
@@ -123,7 +120,7 @@ async def test_without_a_network_the_page_is_offline_and_comes_back_with_it(
     await screen.until("#connection", "^Offline$")
     async with running_gateway(source, port=int(url.rpartition(":")[2])), screen:
         await screen.do("offline", offline=False)
-        await screen.live(BACK_SECONDS)
+        await screen.live()
         await streams(url, 1)
 
 

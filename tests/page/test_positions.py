@@ -63,7 +63,7 @@ async def test_the_profit_that_is_shown_is_the_feeds_price_times_quantity_minus_
             seen.add(await shown(screen, symbol))
             return len(seen) >= 2
 
-        await until(at_two_prices, seconds=40)
+        await until(at_two_prices)
 
         def right() -> bool:
             ticks = prices.of("price")

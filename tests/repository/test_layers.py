@@ -1,12 +1,13 @@
 """Who may know whom: docs/architecture.md draws it, this holds it."""
 
+import ast
 import json
 import subprocess
 import sys
 
 import pytest
 
-from tests.repository.tree import PACKAGES, ROOT, imports, modules, name_of
+from tests.repository.tree import PACKAGES, ROOT, imports, modules, name_of, syntax
 
 MAY_IMPORT = {
     "shared": {"shared"},
@@ -36,10 +37,27 @@ def test_what_a_gateway_loads_names_no_library_of_the_ingest(package: str) -> No
     assert {name: wrong for name, wrong in found.items() if wrong} == {}
 
 
-def test_only_tests_import_from_tests() -> None:
-    importers = modules(*PACKAGES, "standalone.py", "bench")
+def test_no_product_code_imports_tests_or_benchmarks() -> None:
+    importers = modules(*PACKAGES, "standalone.py")
 
-    assert [name_of(path) for path in importers if "tests" in imports(path)] == []
+    assert [name_of(path) for path in importers if {"tests", "bench"} & imports(path)] == []
+
+
+def test_only_tests_of_benchmarks_import_benchmarks() -> None:
+    importers = [path for path in modules("tests") if not name_of(path).startswith("tests/bench/")]
+
+    assert [name_of(path) for path in importers if "bench" in imports(path)] == []
+
+
+def test_benchmarks_import_from_tests_only_how_programs_are_run() -> None:
+    found = {
+        node.module
+        for path in modules("bench")
+        for node in ast.walk(syntax(path))
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("tests")
+    }
+
+    assert found == {"tests.ingest_report", "tests.ports", "tests.programs"}
 
 
 def test_starting_a_gateway_loads_neither_the_ingest_nor_its_libraries() -> None:

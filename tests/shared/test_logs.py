@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.limits import LIMIT_SECONDS
+
 ROOT = Path(__file__).parents[2]
 
 SPEAK = """
@@ -40,7 +42,7 @@ def _spoken(level: str = "info", output: str = "auto") -> list[str]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=LIMIT_SECONDS,
     )
     assert ran.stdout == ""
     return ran.stderr.splitlines()

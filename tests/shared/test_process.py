@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared import process
+from tests.limits import LIMIT_SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,7 +43,7 @@ async def _started(*, status: int, hangs: bool) -> asyncio.subprocess.Process:
 
 async def _line(running: asyncio.subprocess.Process) -> str:
     assert running.stdout is not None
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(LIMIT_SECONDS):
         return (await running.stdout.readline()).decode().strip()
 
 
@@ -51,7 +52,7 @@ async def test_a_signal_lets_the_process_finish_with_its_own_status(number: sign
     running = await _started(status=7, hangs=False)
 
     running.send_signal(number)
-    _, errors = await asyncio.wait_for(running.communicate(), 15)
+    _, errors = await asyncio.wait_for(running.communicate(), LIMIT_SECONDS)
 
     assert running.returncode == 7
     assert errors == b""
@@ -63,7 +64,7 @@ async def test_a_second_signal_ends_a_process_that_hangs_while_stopping() -> Non
     assert await _line(running) == "stopping"
 
     running.send_signal(signal.SIGINT)
-    await asyncio.wait_for(running.communicate(), 15)
+    await asyncio.wait_for(running.communicate(), LIMIT_SECONDS)
 
     assert running.returncode == 1
 
@@ -90,7 +91,7 @@ def test_a_failure_inside_comes_out() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=LIMIT_SECONDS,
     )
 
     assert ran.returncode == 1

@@ -3,14 +3,14 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from bench.ingest_report import healthy
 from shared import ingest_status
 from shared.alarm import Alarm
 from shared.bus.redis_source import REDIS_ERRORS, RedisSource
 from shared.bus.valkey_server import ValkeyServer
 from shared.event_id import EventId
 from shared.ingest_status import StreamStatus
-from tests.services import LIMIT_SECONDS
+from tests.ingest_report import healthy
+from tests.limits import LIMIT_SECONDS
 
 
 async def test_clients_of_one_source_see_the_same_values(any_source: RedisSource) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from shared.bus.redis_source import REDIS_ERRORS, RedisSource
 from shared.bus.valkey_server import ValkeyError, ValkeyServer
+from tests.limits import LIMIT_SECONDS
 from tests.services import until
 
 ROOT = Path(__file__).parents[2]
@@ -93,7 +94,7 @@ async def test_the_server_dies_with_its_parent_even_by_sigkill(loop: str) -> Non
         stdout=asyncio.subprocess.PIPE,
     )
     assert owner.stdout is not None
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(LIMIT_SECONDS):
         pid = int(await owner.stdout.readline())
     assert _alive(pid)
     watchers = _watchers(pid)

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from shared.waiting import wait_at_most
+from tests.limits import LIMIT_SECONDS
 
 
 async def test_it_ends_with_the_event_however_long_the_limit() -> None:
@@ -12,12 +13,12 @@ async def test_it_ends_with_the_event_however_long_the_limit() -> None:
     assert not waiting.done()
 
     event.set()
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(LIMIT_SECONDS):
         await waiting
 
 
 async def test_without_the_event_it_ends_with_the_limit() -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(LIMIT_SECONDS):
         await wait_at_most(asyncio.Event(), 0.01)
 
 

@@ -12,6 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator
 from simulator.wire import Format
+from tests.limits import LIMIT_SECONDS
 
 KEYS = {"APCA-API-KEY-ID": DEFAULT_KEY, "APCA-API-SECRET-KEY": DEFAULT_SECRET}
 Frame = list[dict[str, Any]]
@@ -65,7 +66,7 @@ class StreamClient:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait, within limits, for something that nobody announces."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LIMIT_SECONDS):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 

@@ -15,6 +15,7 @@ from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.account_session import AccountSession
 from simulator.service import Simulator, SimulatorSettings
 from simulator.session import Terms
+from tests.limits import LIMIT_SECONDS
 from tests.simulator.client import endpoint_state, until
 
 AUTHENTICATE = {
@@ -40,7 +41,7 @@ class AccountClient:
         await self.connection.send(json.dumps(message))
 
     async def receive(self) -> dict[str, Any]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LIMIT_SECONDS):
             raw = await self.connection.recv()
         assert isinstance(raw, bytes)
         return cast("dict[str, Any]", json.loads(raw))

@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from simulator.service import Simulator, SimulatorSettings
 from simulator.wire import Format
+from tests.limits import LIMIT_SECONDS
 from tests.simulator.client import KEYS, StreamClient, endpoint_state, open_stream, until
 
 AUTH = {"action": "auth", "key": "PKSIMULATOR", "secret": "simulator-secret"}
@@ -33,7 +34,7 @@ async def assert_silence(client: StreamClient) -> None:
 async def end_of(client: StreamClient) -> int | None:
     """Return the code of the server's close, None if it sent none."""
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LIMIT_SECONDS):
             while True:
                 await client.receive()
     except ConnectionClosed as closed:
@@ -68,7 +69,7 @@ async def test_a_connection_can_be_mute_from_the_start_and_still_answer_pings(
     async with open_stream(quiet) as mute, open_stream(quiet) as served:
         await mute.send(AUTH)
         await assert_silence(mute)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LIMIT_SECONDS):
             await (await mute.connection.ping())
         await served.sign_in()
 
@@ -158,7 +159,7 @@ async def test_what_is_mute_loses_what_is_published_and_new_connections_do_not(
         await quiet.publish(TRADE)
         await client.send({"action": "subscribe", "trades": ["IBM"]})
         await assert_silence(client)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LIMIT_SECONDS):
             await (await client.connection.ping())
         assert (await other.ask({"action": "subscribe"}))["T"] == "subscription"
     await until(lambda: endpoint_state(quiet)["connections"] == 0)
@@ -214,7 +215,7 @@ async def test_a_reset_reaches_the_peer_as_one(quiet: Simulator) -> None:
     await until(lambda: endpoint_state(quiet)["connections"] == 1)
     assert quiet.faults.reset("iex") == 1
     with pytest.raises(ConnectionResetError):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LIMIT_SECONDS):
             await reader.read()
     writer.close()
 
@@ -304,7 +305,7 @@ async def test_a_huge_frame_is_valid_and_beyond_two_mebibytes(
     async with open_stream(quiet, form=form, max_size=None) as client:
         await watching(client)
         quiet.faults.huge("iex", messages=[TRADE])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LIMIT_SECONDS):
             raw = await client.connection.recv()
     messages = msgpack.unpackb(raw) if isinstance(raw, bytes) else json.loads(raw)
     assert len(raw) > 2 * 1024 * 1024

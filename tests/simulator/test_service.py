@@ -15,6 +15,7 @@ from simulator.account import Holding
 from simulator.hours import NyseHours, SwitchableHours
 from simulator.service import Simulator, SimulatorSettings
 from simulator.tape import TapeError
+from tests.limits import LIMIT_SECONDS
 from tests.simulator.client import KEYS, open_stream, until
 
 TRADE = {"T": "t", "S": "BAC", "p": 13.91, "s": 100}
@@ -55,7 +56,7 @@ async def test_a_part_that_dies_is_heard_of(quiet: Simulator) -> None:
     simulator = Simulator(SimulatorSettings(tape=None), clock=broken)
     with pytest.raises(RuntimeError, match="clock"):
         async with simulator:
-            await asyncio.wait_for(simulator.serve_forever(), 5)
+            await asyncio.wait_for(simulator.serve_forever(), LIMIT_SECONDS)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +188,7 @@ async def test_rest_answers_late_and_nobody_waits_beyond_the_end() -> None:
         waiting = asyncio.create_task(get(simulator, "/v2/clock"))
         await until(lambda: not simulator.state()["faults"])
     with suppress(httpx.HTTPError):
-        await asyncio.wait_for(waiting, 10)
+        await asyncio.wait_for(waiting, LIMIT_SECONDS)
 
 
 async def test_the_state_needs_no_keys() -> None:
@@ -204,9 +205,9 @@ async def test_the_command_ends_cleanly_on_a_signal(number: signal.Signals) -> N
     command = [sys.executable, "-m", "simulator", "--port", "0", "--speed", "10"]
     running = await asyncio.create_subprocess_exec(*command, stdout=-1, stderr=-1)
     assert running.stdout is not None
-    line = await asyncio.wait_for(running.stdout.readline(), 30)
+    line = await asyncio.wait_for(running.stdout.readline(), LIMIT_SECONDS)
     running.send_signal(number)
-    _, errors = await asyncio.wait_for(running.communicate(), 10)
+    _, errors = await asyncio.wait_for(running.communicate(), LIMIT_SECONDS)
 
     assert line.startswith(b"simulator: ws://127.0.0.1:")
     assert b"us_consolidated_20131007_open" in line
@@ -231,7 +232,7 @@ async def test_the_command_refuses_bad_input(
     given = [argument.replace("{broken}", str(broken)) for argument in arguments]
     command = [sys.executable, "-m", "simulator", "--port", "0", *given]
     ended = await asyncio.create_subprocess_exec(*command, stdout=-1, stderr=-1)
-    _, errors = await asyncio.wait_for(ended.communicate(), 30)
+    _, errors = await asyncio.wait_for(ended.communicate(), LIMIT_SECONDS)
 
     assert ended.returncode == 2
     assert problem in errors.decode()

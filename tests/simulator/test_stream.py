@@ -10,6 +10,7 @@ from simulator import rfc3339
 from simulator.service import Simulator, SimulatorSettings
 from simulator.tape import SHIPPED, read_tape
 from simulator.wire import Format
+from tests.limits import LIMIT_SECONDS
 from tests.simulator.client import KEYS, StreamClient, endpoint_state, open_stream, until
 
 TRADE = {"T": "t", "i": 5, "S": "SPY", "x": "Q", "p": 167.41, "s": 500, "c": [" "], "z": "B"}
@@ -339,7 +340,7 @@ async def test_a_client_that_answers_no_ping_is_dropped() -> None:
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
         )
         await reader.readuntil(b"\r\n\r\n")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LIMIT_SECONDS):
             received = await reader.read()  # to the end, which is the server's doing
         writer.close()
 

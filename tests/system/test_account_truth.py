@@ -28,9 +28,6 @@ SITTINGS = 8
 
 PRICES = {"SPY": 167.4, "IBM": 181.7, "BAC": 13.9, "AIG": 49.0}
 FEEDS = ("account", "iex")
-LAST_SECONDS = 30.0
-"""For what has been lost by then to be mended."""
-
 FIGURES = ("market_value", "cost_basis", "unrealized_pl", "unrealized_intraday_pl")
 RATIOS = ("unrealized_plpc", "unrealized_intraday_plpc", "change_today")
 
@@ -239,7 +236,7 @@ async def test_after_500_orders_and_random_losses_stream_rest_and_ledger_agree_t
                 )
 
             with suppress(TimeoutError):  # what differs is shown below
-                await until(agree, LAST_SECONDS)
+                await until(agree)
             stored = (await http.get(f"{url}/api/positions")).json()
 
     assert len(orders) > 300

@@ -8,6 +8,7 @@ import psutil
 from tests.chaos.faults import KINDS
 from tests.chaos.plan import read
 from tests.chaos.run import Terms, run
+from tests.limits import LIMIT_SECONDS
 from tests.services import until
 
 PLAN = (
@@ -40,14 +41,14 @@ async def test_a_run_that_is_stopped_leaves_nothing_behind() -> None:
         return any(child.status() == psutil.STATUS_STOPPED for child in children)
 
     try:
-        await until(leader_is_stopped, seconds=30)
+        await until(leader_is_stopped)
         running.terminate()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LIMIT_SECONDS):
             assert await running.wait() == 130
     finally:
         if running.returncode is None:
             running.kill()
             await running.wait()
     assert len(children) >= 5
-    _, alive = psutil.wait_procs(children, timeout=5)
+    _, alive = psutil.wait_procs(children, timeout=LIMIT_SECONDS)
     assert alive == []

@@ -9,7 +9,6 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from bench.programs import Program, ingest_environment, program
 from shared import ingest_status, message, rfc3339
 from shared.bus import keys
 from shared.bus.redis_source import REDIS_ERRORS, RedisSource
@@ -18,6 +17,7 @@ from shared.ingest_status import IngestStatus
 from shared.topics import DAY_BAR, topic
 from simulator.service import Simulator, SimulatorSettings
 from tests.event_stream import EventStream, open_stream
+from tests.programs import Program, ingest_environment, program
 from tests.services import running_gateway, until
 from tests.simulator.client import endpoint_state
 
@@ -49,7 +49,7 @@ class Pair:
     async def epoch(self) -> int:
         return int(await self.redis.get(keys.EPOCH) or 0)
 
-    async def until_led_by(self, running: Program, seconds: float = 15.0) -> IngestStatus:
+    async def until_led_by(self, running: Program) -> IngestStatus:
         """Wait until a process leads and is live; return what it reports."""
         found: list[IngestStatus] = []
 
@@ -60,7 +60,7 @@ class Pair:
                 found.append(status)
             return bool(found)
 
-        await until(leads, seconds)
+        await until(leads)
         return found[-1]
 
     async def until_led_anew(self, epoch: int) -> None:
@@ -89,7 +89,7 @@ class Pair:
     async def moves_on(self) -> None:
         """Wait for prices newer than all so far."""
         seen = max(order(price) for price in self.stream.of("price"))
-        await self.stream.until(lambda s: any(order(p) > seen for p in s.of("price")), 30)
+        await self.stream.until(lambda s: any(order(p) > seen for p in s.of("price")))
 
     async def trade(self, price: float, *, seconds_ago: float = 0, odd_lot: bool = False) -> None:
         """Trade what is traded by hand."""
@@ -180,7 +180,7 @@ async def test_a_dead_sessions_slot_is_waited_for_and_the_status_says_so(
             )
 
         await until(waits_for_the_slot)
-        await both.until_led_by(both.standby, seconds=40)
+        await both.until_led_by(both.standby)
         await both.moves_on()
         peak, refused = both.sessions()
         assert peak == 1
@@ -195,7 +195,7 @@ async def test_a_paused_leader_that_wakes_publishes_nothing_and_stands_by(
         await until(lambda: bool(heard))
         both.leader.send(signal.SIGSTOP)
         try:
-            await both.until_led_by(both.standby, seconds=40)
+            await both.until_led_by(both.standby)
         finally:
             both.leader.send(signal.SIGCONT)
         await until(lambda: "lease lost" in both.leader.output)

@@ -11,11 +11,11 @@ import psutil
 import pytest
 from redis.asyncio import Redis
 
-from bench.programs import Program, program, ready
 from shared import process
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
 from tests.event_stream import open_stream
+from tests.programs import Program, program, ready
 from tests.services import until
 
 ALL = {"SPY", "IBM", "BAC", "AIG"}
@@ -89,7 +89,7 @@ async def test_a_killed_valkey_is_started_again_and_prices_go_on(port: int) -> N
         valkey.kill()
         await stream.until(lambda s: any(not f["alpaca_connected"] for f in s.of("feed")))
         before = len(stream.of("price"))
-        await stream.until(lambda s: len(s.of("price")) > before + 3, seconds=30)
+        await stream.until(lambda s: len(s.of("price")) > before + 3)
         assert not stream.ended
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.installed import node, program
+from tests.limits import TEST_SECONDS
 from tests.repository.tree import ROOT
 
 WEB = ROOT / "web"
-LIMIT_SECONDS = 100
+
 
 Npm = Callable[..., str]
 """Runs npm in ``web`` with some arguments; gives what it prints, or fails the test with that."""
@@ -28,7 +29,7 @@ def npm() -> Npm:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=LIMIT_SECONDS,
+            timeout=TEST_SECONDS,
             check=False,
         )
         assert answer.returncode == 0, answer.stdout

@@ -9,6 +9,7 @@ from ingest.bus.lease import Lease, LeaseLostError
 from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
+from tests.limits import LIMIT_SECONDS
 from tests.services import until
 
 
@@ -123,7 +124,7 @@ async def test_an_expired_lease_is_taken_by_another_and_the_old_holder_learns_it
         await take(second)
 
         with pytest.raises(LeaseLostError):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(LIMIT_SECONDS):
                 await first.renew()
         assert second.epoch > first.epoch
 
@@ -156,7 +157,7 @@ async def test_it_is_not_valid_once_its_time_is_over_by_our_own_clock(
         await asyncio.wait(waiting, timeout=0.05)
         assert not any(task.done() for task in waiting)
         await take(lease)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LIMIT_SECONDS):
             assert await asyncio.gather(*waiting) == [epoch] * 3
 
 
@@ -170,7 +171,7 @@ async def test_it_is_not_valid_after_a_release(any_source: RedisSource) -> None:
         await asyncio.wait([waiting], timeout=0.05)
         assert not waiting.done()
         await take(first)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LIMIT_SECONDS):
             assert await waiting == first.epoch
 
 
@@ -215,7 +216,7 @@ async def test_who_was_away_while_another_led_does_not_get_it_back_though_it_is_
         await second.release()
 
         with pytest.raises(LeaseLostError):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(LIMIT_SECONDS):
                 await first.renew()
         assert not await client.exists(keys.LEASE)
         assert await Lease(client, "first").claim()
@@ -306,7 +307,7 @@ async def test_who_cannot_reach_redis_for_long_gives_up_leading(
 
         now += 0.1
         with pytest.raises(LeaseLostError, match="too long"):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(LIMIT_SECONDS):
                 await renewing
 
 
@@ -355,7 +356,7 @@ async def test_a_standby_leads_once_nobody_has_wanted_an_emptied_redis(
 
         assert standby.epoch > before
         with pytest.raises(LeaseLostError):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(LIMIT_SECONDS):
                 await leader.renew()
 
 

@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.bus.outbox import Outbox, Publication
@@ -13,6 +13,7 @@ from shared.bus import keys
 from shared.gap import GAP, Gap
 from shared.news import News
 from shared.topics import NEWS, ORDERED, TRADE
+from tests.examples import examples
 
 TOPICS = ("price:A", "price:B", "status:A", "trade:A", "trade:B", "news:*")
 
@@ -153,7 +154,7 @@ def test_a_batch_of_which_nobody_knows_whether_it_arrived_leaves_gaps_for_ordere
 steps = st.lists(st.one_of(st.sampled_from(TOPICS), st.integers(1, 7)), max_size=300)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(times=3)
 @given(steps, st.integers(1, 30))
 def test_whatever_is_offered_and_taken_the_bound_holds_and_every_loss_is_announced(
     script: list[str | int], bound: int

@@ -23,6 +23,7 @@ from shared.bus.redis_source import REDIS_ERRORS, RedisSource
 from shared.bus.valkey_server import ValkeyServer
 from shared.event_id import EventId
 from shared.gap import GAP
+from tests.limits import LIMIT_SECONDS
 from tests.services import until
 
 SCRIPT = files("ingest.bus").joinpath("publish.lua").read_text(encoding="utf-8")
@@ -78,7 +79,7 @@ async def listening(source: RedisSource, *topics: str) -> AsyncIterator[Listener
             await pubsub.subscribe(*topics)
             while True:
                 try:
-                    got = await pubsub.get_message(timeout=1)
+                    got = await pubsub.get_message(timeout=LIMIT_SECONDS)
                 except REDIS_ERRORS:
                     await asyncio.sleep(0.02)
                     continue
@@ -93,7 +94,7 @@ async def listening(source: RedisSource, *topics: str) -> AsyncIterator[Listener
 
     task = asyncio.create_task(listen())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LIMIT_SECONDS):
             await subscribed.wait()
         yield listener
     finally:
@@ -114,7 +115,7 @@ class Stage:
     async def publish(self, *publications: Publication) -> None:
         for each in publications:
             self.outbox.offer(each)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(LIMIT_SECONDS):
             await self.publisher.drain()
 
     async def history(self, topic: str) -> list[tuple[EventId, dict[str, Any], bytes | None]]:
@@ -245,7 +246,7 @@ async def test_a_publisher_that_meets_a_newer_epoch_ends_with_the_lease_lost(
         stage.outbox.offer(value("price:SPY", 1))
 
         with pytest.raises(LeaseLostError):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(LIMIT_SECONDS):
                 await stage.publisher.run()
         assert await stage.last("price:SPY") is None
         assert stage.publisher.published == 0

@@ -1,6 +1,5 @@
 """Whatever is wanted, refused and lost: it settles at the best that can be had."""
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
@@ -8,6 +7,7 @@ from ingest.demand.channels import STOCK_CHANNELS
 from ingest.demand.priority import share_out
 from ingest.demand.subscription import REJECTION_RETRY_SECONDS, Rejection, Subscription
 from ingest.demand.wanted import LINGER_SECONDS, Demand, Want
+from tests.examples import examples
 from tests.ingest.demand.wants import Alpaca, Clock, names
 
 SYMBOLS = names(12)
@@ -106,7 +106,7 @@ class Reconciliation(RuleBasedStateMachine):
 
 
 TestReconciliation = Reconciliation.TestCase
-TestReconciliation.settings = settings(max_examples=100, stateful_step_count=20, deadline=None)
+TestReconciliation.settings = examples(stateful_step_count=20)
 
 
 def test_a_symbol_that_flaps_costs_one_request() -> None:

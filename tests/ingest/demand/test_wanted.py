@@ -8,6 +8,7 @@ from ingest.demand import wanted as module
 from ingest.demand.wanted import LINGER_SECONDS, Demand
 from shared.topics import KINDS
 from tests.ingest.demand.wants import Clock
+from tests.limits import LIMIT_SECONDS
 
 TRADES, QUOTES = frozenset({"trades"}), frozenset({"quotes"})
 
@@ -157,7 +158,7 @@ async def test_a_change_wakes_everybody_who_waits() -> None:
     await asyncio.sleep(0)
     demand.update({"price:SPY": 1})
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LIMIT_SECONDS):
         await asyncio.gather(*waiting)
 
 

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.market.stream_silence import PATIENCE_SECONDS, Silence, StreamSilence
 from shared.ingest_status import Session
+from tests.examples import examples
 
 FINE, SUSPECT, MUTE = Silence.FINE, Silence.SUSPECT, Silence.MUTE
 TICK = 0.5
@@ -207,7 +208,7 @@ def test_while_nothing_can_come_everything_is_fine(data: st.DataObject) -> None:
     answer=st.sampled_from([True, None]),
     delay=st.floats(0, 3),
 )
-@settings(max_examples=50)
+@examples(times=0.5)
 def test_a_liquid_stream_that_falls_mute_is_found_within_15_seconds(
     seed: int, mean: float, lull: float, answer: bool | None, delay: float
 ) -> None:

@@ -3,13 +3,14 @@
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.portfolio.broker_rows import read_account, read_positions
 from ingest.portfolio.holding import Holding, rounded
 from ingest.portfolio.portfolio import Execution, Portfolio, Report
 from shared.price import Price
+from tests.examples import examples
 from tests.ingest.demand.wants import Clock
 from tests.ingest.portfolio.rows import AS_OF
 
@@ -77,7 +78,7 @@ class Broker:
         return Report(held, read_account(account), asked_at, AS_OF)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(times=3)
 @given(steps)
 def test_at_every_moment_money_and_positions_are_those_of_the_ledger(
     taken: list[tuple[Any, ...]],

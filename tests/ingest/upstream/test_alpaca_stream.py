@@ -26,6 +26,7 @@ from tests.ingest.peers import (
     tcp_server,
     websocket_server,
 )
+from tests.limits import LIMIT_SECONDS
 from tests.services import until
 from tests.simulator.client import endpoint_state
 
@@ -58,7 +59,7 @@ def subscribe(*symbols: str) -> Change:
 
 async def refusal(url: str) -> FeedError:
     """Open a connection that must be refused within the limit, and return why."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LIMIT_SECONDS):
         with pytest.raises(FeedError) as caught:
             await AlpacaStream(url, "key", "secret").open()
     return caught.value

@@ -19,7 +19,8 @@ from simulator.hours import SwitchableHours
 from simulator.service import Simulator, SimulatorSettings
 from simulator.subscription import IEX
 from tests.ingest.watching import Watcher, relay, trade, until_subscribed, watcher
-from tests.services import LIMIT_SECONDS, ingest_settings, running_ingest, until
+from tests.limits import LIMIT_SECONDS
+from tests.services import ingest_settings, running_ingest, until
 from tests.simulator.client import endpoint_state
 
 TERMINAL = [402, 408, 409, 410, 411, 412, 413]

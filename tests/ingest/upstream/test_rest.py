@@ -18,6 +18,7 @@ from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.peers import tcp_server
 from tests.ingest.upstream.rest_stub import RestStub, closed, printed, stubbed, traded
+from tests.limits import LIMIT_SECONDS
 from tests.services import until
 
 MONDAY, FRIDAY = date(2026, 11, 9), date(2026, 11, 13)
@@ -140,7 +141,9 @@ async def test_too_many_requests_empty_the_budget_and_block_no_thread() -> None:
 
     stub = RestStub(snapshots=answer, positions=lambda _: JSONResponse([]))
     async with stubbed(stub) as rest:
-        async with asyncio.timeout(10):  # alpaca-py alone would sleep for 9 s at each try
+        async with asyncio.timeout(
+            LIMIT_SECONDS
+        ):  # alpaca-py alone would sleep for 9 s at each try
             with pytest.raises(RestError) as refused:
                 await rest.snapshots(["SPY"])
         assert refused.value.status == 429

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -14,9 +13,9 @@ import httpx
 
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator
+from tests.limits import LIMIT_SECONDS
 
 ROOT = Path(__file__).parents[1]
-END_SECONDS = 15.0
 
 
 class Program:
@@ -38,7 +37,7 @@ class Program:
             AssertionError: it does not end; the message holds what it said and where it hangs.
         """
         try:
-            async with asyncio.timeout(END_SECONDS):
+            async with asyncio.timeout(LIMIT_SECONDS):
                 status = await self.process.wait()
         except TimeoutError:
             self.send(signal.SIGABRT)  # faulthandler says where it hangs
@@ -91,17 +90,9 @@ def ingest_environment(simulator: Simulator, redis_url: str) -> dict[str, str]:
     }
 
 
-def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 async def ready(url: str, path: str = "/readyz") -> None:
     """Wait until a gateway, or by another path a simulator, can serve."""
-    async with asyncio.timeout(END_SECONDS), httpx.AsyncClient() as client:
+    async with asyncio.timeout(LIMIT_SECONDS), httpx.AsyncClient() as client:
         while True:
             with suppress(httpx.TransportError):
                 if (await client.get(url + path)).status_code == httpx.codes.OK:
