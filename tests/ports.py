@@ -1,4 +1,4 @@
-"""Ports for programs that have to be told one, for tests that run beside each other."""
+"""Free ports for programs that need a number, safe for tests that run in parallel."""
 
 import socket
 from collections import deque
@@ -10,11 +10,11 @@ _reserved: deque[socket.socket] = deque()
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody else is given before ``KEPT`` further calls.
+    """Return a port of 127.0.0.1 that stays reserved for the next ``KEPT`` calls.
 
-    A socket that is bound and does not listen keeps it: the kernel then gives the port neither to
-    who asks for any nor to an outgoing connection, and a server that sets ``SO_REUSEADDR``, as all
-    of ours and Valkey do, can still listen there, and again after a restart.
+    A socket that is bound but does not listen reserves it. The kernel then assigns the port to no
+    other program that asks for any port, and to no outgoing connection. A server that sets
+    ``SO_REUSEADDR``, as all of ours and Valkey do, can still listen there, also after a restart.
     """
     if len(_reserved) == KEPT:
         _reserved.popleft().close()

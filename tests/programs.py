@@ -1,4 +1,4 @@
-"""Our programs as processes of their own, with the environment that is given and no other."""
+"""Our programs as separate processes, with the given environment and nothing else of ours."""
 
 import asyncio
 import os
@@ -55,7 +55,7 @@ class Program:
 
 @asynccontextmanager
 async def program(*arguments: str, **environment: str) -> AsyncIterator[Program]:
-    """Run ``python -m`` with arguments, away from anybody's ``.env``; end it with SIGTERM."""
+    """Run ``python -m`` with arguments, in a folder without any ``.env``; end it with SIGTERM."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     with TemporaryDirectory(prefix="tapecast-") as folder:
         running = Program(

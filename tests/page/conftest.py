@@ -43,7 +43,7 @@ async def valkey() -> AsyncIterator[ValkeyServer]:
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def market(valkey: ValkeyServer) -> AsyncIterator[Simulator]:
-    """The replayed tape, and an ingest that follows it; who breaks it mends it."""
+    """The replayed tape, and an ingest that follows it; a test that breaks it repairs it."""
     async with (
         Simulator(SimulatorSettings()) as simulator,
         program("ingest", **ingest_environment(simulator, valkey.url)),
@@ -53,5 +53,5 @@ async def market(valkey: ValkeyServer) -> AsyncIterator[Simulator]:
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    """Where screenshots go: ``SCREENSHOTS`` in the environment, for who wants to look at them."""
+    """Where screenshots go: ``SCREENSHOTS`` in the environment, to look at them."""
     return Path(os.environ.get("SCREENSHOTS", tmp_path))
