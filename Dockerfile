@@ -14,7 +14,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CACHE_DIR=/var/cache/pip
 WORKDIR /source
 RUN python -m venv /opt/tapecast
 ENV PATH=/opt/tapecast/bin:$PATH
-COPY pyproject.toml constraints.txt README.md LICENSE standalone.py ./
+COPY pyproject.toml constraints.txt README.md LICENSE standalone.py tapecast.py ./
 COPY shared ./shared
 COPY ingest ./ingest
 COPY gateway ./gateway

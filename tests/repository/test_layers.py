@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "gateway": {"gateway", "shared"},
     "simulator": {"simulator"},
 }
-OURS = {*PACKAGES, "standalone", "tests", "bench"}
+OURS = {*PACKAGES, "standalone", "tapecast", "tests", "bench"}
 HEAVY = {"alpaca", "pandas", "numpy", "websockets"}
 
 
@@ -38,7 +38,7 @@ def test_what_a_gateway_loads_names_no_library_of_the_ingest(package: str) -> No
 
 
 def test_no_product_code_imports_tests_or_benchmarks() -> None:
-    importers = modules(*PACKAGES, "standalone.py")
+    importers = modules(*PACKAGES, "standalone.py", "tapecast.py")
 
     assert [name_of(path) for path in importers if {"tests", "bench"} & imports(path)] == []
 

@@ -29,7 +29,9 @@ def files() -> tuple[Path, ...]:
 def _ours(path: Path) -> bool:
     folders = path.relative_to(ROOT).parts[:-1]
     return folders[:3] != ("gateway", "http", "page") and not any(
-        part in _NOT_OURS or part.endswith(".egg-info") or (part[0] == "." and part != ".ci")
+        part in _NOT_OURS
+        or part.endswith(".egg-info")
+        or (part[0] == "." and part not in {".ci", ".github"})
         for part in folders
     )
 
@@ -55,7 +57,7 @@ def modules(*folders: str) -> list[Path]:
 
 def source_modules() -> list[Path]:
     """Every Python file of the product."""
-    return modules(*PACKAGES, "standalone.py")
+    return modules(*PACKAGES, "standalone.py", "tapecast.py")
 
 
 @cache
