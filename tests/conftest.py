@@ -11,7 +11,7 @@ from shared.bus.valkey_server import ValkeyServer
 from tests import examples
 from tests.limits import TEST_SECONDS
 
-pytest_plugins = ["tests.skips"]
+pytest_plugins = ["tests.skips", "tests.store"]
 
 SETTINGS = re.findall(
     r"^# ([A-Z_]+)=", (Path(__file__).parents[1] / ".env.example").read_text(), re.MULTILINE

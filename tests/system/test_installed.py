@@ -10,11 +10,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bench.programs import Program, free_port, ready
 from tests.event_stream import open_stream
+from tests.limits import limit
+from tests.ports import free_port
+from tests.programs import Program, ready
 from tests.repository.tree import ROOT, files
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # packages may have to be downloaded
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(limit(600)),
+]  # packages may have to be downloaded
 
 PAGE = "<!doctype html><title>Tapecast</title>"
 
