@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import fill, first_viewer, ingest, latency, page
+from bench import fill, first_viewer, ingest, latency, page, path
 from bench.fanout import command as fanout
 
 MEASUREMENTS = {
@@ -11,6 +11,7 @@ MEASUREMENTS = {
     "fill": fill.main,
     "ingest": ingest.main,
     "page": page.main,
+    "path": path.main,
     "fanout": fanout.main,
 }
 
