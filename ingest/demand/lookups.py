@@ -1,5 +1,6 @@
-"""Which symbols are to be looked up by REST now, and why. No I/O."""
+"""The schedule of REST look-ups: which symbols to request next, and why. No I/O."""
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
@@ -7,61 +8,68 @@ from datetime import date
 from enum import IntEnum
 from typing import NamedTuple
 
-SYMBOLS_AT_ONCE = 100
+SYMBOLS_PER_LOOKUP = 100
 
 BATCHES_AT_ONCE = 3
-"""So that one that Alpaca answers late does not hold up the others."""
+"""Several batches may be under way, so that one slow answer delays no other."""
 
 POLL_SECONDS = 5.0
 DOUBTFUL_SECONDS = 1.0
-RETRY_SECONDS = (1.0, 10.0)
-"""After the first failure of a symbol's look-up, doubled at each, and at most."""
+FIRST_RETRY_SECONDS = 1.0
+LONGEST_RETRY_SECONDS = 10.0
+"""The wait after a symbol's first failed look-up doubles with each failure, up to this."""
 
-MISSED_SECONDS = 30.0
-MISSED_TRIES = 3
-"""After so many failures, or so long, what was missed cannot be had."""
+GAP_SECONDS = 30.0
+GAP_TRIES = 3
+"""After this time or this number of failures an open gap counts as unrepairable."""
 
 
 class Reason(IntEnum):
-    """Why a symbol is looked up, the most urgent first."""
+    """Why a symbol is looked up, the most urgent reason first."""
 
     NEW = 1
-    """It has just become wanted, or this process has just become the leader."""
+    """A client has just started to watch it, or this process has just become the leader."""
     RECONNECT = 2
-    """It is on the stream, again or at last: trades before that may have been missed."""
+    """The stream brings it (again): trades before that may be missing."""
     DOUBTFUL = 3
-    """Somebody has asked for it."""
+    """Another part of the ingest has requested it."""
     PREVIOUS_CLOSE = 4
     """The day's previous close is not known yet: a new day, or an earlier failure."""
     POLL = 5
     """It has no slot in the stream."""
 
 
-class _Asked(NamedTuple):
+class _Request(NamedTuple):
+    """A look-up that is due at a monotonic time, after ``failures`` failed ones."""
+
     due: float
-    tries: int
+    failures: int
+
+    @property
+    def is_retry(self) -> bool:
+        return self.failures > 0
 
 
-class Missed(NamedTuple):
-    """What a symbol may have missed: all ``since`` a time (unix s), to be had ``until`` another.
+class OpenGap(NamedTuple):
+    """A symbol's trades may be missing ``since`` a time (unix s); repairable ``until`` another.
 
-    ``until`` is monotonic; infinite as long as the stream does not bring the symbol.
+    ``until`` is monotonic; it is infinite until the stream brings the symbol.
     """
 
     since: float
     until: float = math.inf
-    tries: int = 0
+    failures: int = 0
 
 
 class Batch(NamedTuple):
-    """What goes into one request: symbol → reason, and how often it has failed before.
+    """The symbols of one request: symbol → reason, and symbol → how often it has failed before.
 
-    ``missed`` is what of it has to be caught up with; who has done so clears it.
+    ``gaps`` are to be closed with it: the caller removes each gap that it has closed.
     """
 
     reasons: dict[str, Reason]
-    tries: dict[str, int]
-    missed: dict[str, Missed]
+    failures: dict[str, int]
+    gaps: dict[str, OpenGap]
 
     @property
     def polling(self) -> bool:
@@ -70,9 +78,9 @@ class Batch(NamedTuple):
 
 
 class Lookups:
-    """The schedule. Each batch of ``due`` has to be given back by ``done`` or ``failed``.
+    """The schedule. Each batch of ``take_due`` comes back through ``done`` or ``failed``.
 
-    ``monotonic`` gives seconds; ``polls_per_second`` is how many requests may go into polling.
+    ``monotonic`` gives seconds; ``polls_per_second`` is how many requests may be spent on polling.
     """
 
     def __init__(self, monotonic: Callable[[], float], polls_per_second: float) -> None:
@@ -81,166 +89,184 @@ class Lookups:
         self._day: date | None = None
         self._wanted: set[str] = set()
         self._known: set[str] = set()
-        self._refused: set[str] = set()
-        self._asked: dict[tuple[Reason, str], _Asked] = {}
+        self._rejected: set[str] = set()
+        self._requests: dict[tuple[Reason, str], _Request] = {}
         self._subscribed: frozenset[str] = frozenset()
-        self._missing: dict[str, Missed] = {}
+        self._gaps: dict[str, OpenGap] = {}
         self._under_way: set[str] = set()
         self._batches = 0
         self._polling = False
         self._poll_at = self._doubtful_at = monotonic()
 
     def follow(self, wanted: Sequence[str], polled: Sequence[str], today: date) -> None:
-        """Take what is wanted now and what of it has to be polled; ``today`` is New York's."""
+        """Accept the wanted symbols and those of them to poll; ``today`` is New York's date."""
         now = self._monotonic()
-        self._wanted = set(wanted)
-        self._known &= self._wanted
-        self._refused &= self._wanted
-        self._asked = {key: asked for key, asked in self._asked.items() if key[1] in self._wanted}
-        self._missing = {s: missing for s, missing in self._missing.items() if s in self._wanted}
+        self._forget_unwanted(set(wanted))
         if today != self._day:
+            # A new day has new previous closes, and Alpaca may list a symbol that it rejected.
             self._day = today
-            self._refused.clear()
-            self._ask(self._known, Reason.PREVIOUS_CLOSE, now)
+            self._rejected.clear()
+            self._request(self._known, Reason.PREVIOUS_CLOSE, now)
         looked_at = self._known | self._under_way
-        self._ask((s for s in wanted if s not in looked_at), Reason.NEW, now)
+        self._request((s for s in wanted if s not in looked_at), Reason.NEW, now)
         if polled and now >= self._poll_at:
-            batches = math.ceil(len(polled) / SYMBOLS_AT_ONCE)
+            batches = math.ceil(len(polled) / SYMBOLS_PER_LOOKUP)
             self._poll_at = now + max(POLL_SECONDS, batches / self._polls_per_second)
-            self._ask(polled, Reason.POLL, now)
+            self._request(polled, Reason.POLL, now)
 
-    def lost(self, since: Mapping[str, float]) -> None:
-        """The stream is gone: each symbol may miss what happens since a time (unix s)."""
+    def on_stream_lost(self, since: Mapping[str, float]) -> None:
+        """Open a gap for each symbol since a time (unix s): the stream has been lost."""
         self._subscribed = frozenset()
-        self._missing = {symbol: Missed(missed.since) for symbol, missed in self._missing.items()}
+        # A gap that waits for REST waits for the stream again, with all its tries.
+        self._gaps = {symbol: OpenGap(gap.since) for symbol, gap in self._gaps.items()}
         for symbol, at in since.items():
-            self.miss(symbol, at)
+            self.open_gap(symbol, at)
 
-    def miss(self, symbol: str, since: float) -> None:
-        """Catch up with all since a time (unix s), once the stream brings the symbol.
+    def open_gap(self, symbol: str, since: float) -> None:
+        """Request a symbol's trades since a time (unix s), once the stream brings the symbol.
 
-        What was fetched before would leave another hole.
+        An earlier request would leave another hole, between its answer and the first live trade.
         """
-        if symbol in self._refused:
+        if symbol in self._rejected:
             return
-        earlier = self._missing.get(symbol)
-        self._missing[symbol] = Missed(since if earlier is None else min(since, earlier.since))
+        earlier = self._gaps.get(symbol)
+        self._gaps[symbol] = OpenGap(since if earlier is None else min(since, earlier.since))
         if symbol in self._subscribed:
-            self._catch_up(symbol)
+            self._repair(symbol)
 
-    def subscribed(self, symbols: Set[str]) -> None:
-        """Take all the symbols that the stream brings now."""
+    def on_subscribed(self, symbols: Set[str]) -> None:
+        """Accept all the symbols that the stream brings now."""
         new = symbols - self._subscribed
         self._subscribed = frozenset(symbols)
-        for symbol in sorted(new & self._missing.keys()):
-            self._catch_up(symbol)
+        for symbol in sorted(new & self._gaps.keys()):
+            self._repair(symbol)
 
     def doubt(self, symbols: Iterable[str]) -> None:
         """Look symbols up, together with others that are doubted within the same second."""
-        self._ask(symbols, Reason.DOUBTFUL, max(self._monotonic(), self._doubtful_at))
+        self._request(symbols, Reason.DOUBTFUL, max(self._monotonic(), self._doubtful_at))
 
-    def ask_for_close(self, symbols: Iterable[str], seconds: float) -> None:
-        """Look symbols up for the sake of the previous close, after some seconds."""
-        self._ask(symbols, Reason.PREVIOUS_CLOSE, self._monotonic() + seconds)
+    def request_close(self, symbols: Iterable[str], seconds: float) -> None:
+        """Look symbols up for their previous close, after some seconds."""
+        self._request(symbols, Reason.PREVIOUS_CLOSE, self._monotonic() + seconds)
 
-    def refuse(self, symbol: str) -> None:
-        """Ask no more for a symbol today: Alpaca does not understand it."""
-        self._refused.add(symbol)
+    def reject(self, symbol: str) -> None:
+        """Request a symbol no more today: Alpaca does not understand it."""
+        self._rejected.add(symbol)
         for reason in Reason:
-            self._asked.pop((reason, symbol), None)
+            self._requests.pop((reason, symbol), None)
 
-    def is_refused(self, symbol: str) -> bool:
-        """Say whether Alpaca does not understand a symbol."""
-        return symbol in self._refused
+    def is_rejected(self, symbol: str) -> bool:
+        """Return whether Alpaca does not understand a symbol."""
+        return symbol in self._rejected
 
-    def due(self) -> Batch | None:
-        """Return what to look up now, the most urgent first; None if nothing or enough is."""
+    def take_due(self) -> Batch | None:
+        """Return the next batch, the most urgent symbols first, or None.
+
+        None means that no look-up is due, or that enough of them are under way.
+        """
         if self._batches >= BATCHES_AT_ONCE:
             return None
         now = self._monotonic()
-        ready = sorted(
+        due = sorted(
             (reason, symbol)
-            for (reason, symbol), asked in self._asked.items()
-            if asked.due <= now and symbol not in self._under_way
+            for (reason, symbol), request in self._requests.items()
+            if request.due <= now and symbol not in self._under_way
         )
         reasons: dict[str, Reason] = {}
-        for reason, symbol in ready:
-            if len(reasons) < SYMBOLS_AT_ONCE:
+        for reason, symbol in due:
+            if len(reasons) < SYMBOLS_PER_LOOKUP:
                 reasons.setdefault(symbol, reason)
-        tries = {symbol: self._asked[reason, symbol].tries for symbol, reason in reasons.items()}
-        batch = Batch(reasons, tries, {})
-        if not batch.reasons or (batch.polling and self._polling):
+        failures = {s: self._requests[reason, s].failures for s, reason in reasons.items()}
+        batch = Batch(reasons, failures, {})
+        # One polling batch at a time: a slow REST must leave places for urgent look-ups.
+        if not reasons or (batch.polling and self._polling):
             return None
-        if Reason.DOUBTFUL in batch.reasons.values():
-            self._doubtful_at = now + DOUBTFUL_SECONDS
-        self._batches += 1
-        self._polling = self._polling or batch.polling
-        self._under_way.update(batch.reasons)
-        for reason, symbol in ready:
-            if symbol in reasons:
-                del self._asked[reason, symbol]
-                missing = symbol in self._missing and symbol in self._subscribed
-                if reason is Reason.RECONNECT and missing:
-                    batch.missed[symbol] = self._missing.pop(symbol)
+        self._start(batch, [key for key in due if key[1] in reasons], now)
         return batch
 
     def done(self, batch: Batch) -> None:
         """Note that a batch was answered."""
         self._known.update(batch.reasons)
-        for symbol in batch.reasons:
-            for reason in Reason:
-                if reason is Reason.RECONNECT and symbol in self._missing:
-                    continue
-                # asked for since the batch went out: it may have been too early for that
-                if (asked := self._asked.get((reason, symbol))) and asked.tries:
-                    del self._asked[reason, symbol]
+        for symbol, reason in itertools.product(batch.reasons, Reason):
+            request = self._requests.get((reason, symbol))
+            # A first request came after the batch had left: the answer may be too old for it.
+            if request is None or not request.is_retry:
+                continue
+            # A snapshot closes no gap. Any other retry of an earlier failure is served too.
+            if reason is not Reason.RECONNECT or symbol not in self._gaps:
+                del self._requests[reason, symbol]
         self._finish(batch)
 
     def failed(self, batch: Batch) -> None:
-        """Note that a batch was not answered; what is polled just waits for its next turn."""
+        """Note that a batch was not answered; polled symbols wait for their next turn."""
         now = self._monotonic()
         for symbol, reason in batch.reasons.items():
             if reason is not Reason.POLL:
-                tries = batch.tries[symbol] + 1
-                self._ask([symbol], reason, now + _wait(tries), tries)
+                failures = batch.failures[symbol] + 1
+                self._request([symbol], reason, now + _retry_seconds(failures), failures)
         self._finish(batch)
 
-    def missed(self) -> dict[float, list[str]]:
-        """Return the symbols that could not be caught up with, by ``since``; once."""
+    def take_unrepairable(self) -> dict[float, list[str]]:
+        """Return, once, the symbols whose gaps could not be closed, by ``since`` (unix s)."""
         now = self._monotonic()
-        missed: dict[float, list[str]] = defaultdict(list)
-        for symbol, missing in list(self._missing.items()):
-            if now >= missing.until or missing.tries >= MISSED_TRIES:
-                missed[missing.since].append(symbol)
-                del self._missing[symbol]
-        return dict(missed)
+        unrepairable: dict[float, list[str]] = defaultdict(list)
+        for symbol, gap in list(self._gaps.items()):
+            if now >= gap.until or gap.failures >= GAP_TRIES:
+                unrepairable[gap.since].append(symbol)
+                del self._gaps[symbol]
+        return dict(unrepairable)
 
-    def _ask(self, symbols: Iterable[str], reason: Reason, due: float, tries: int = 0) -> None:
+    def _forget_unwanted(self, wanted: set[str]) -> None:
+        self._wanted = wanted
+        self._known &= wanted
+        self._rejected &= wanted
+        self._requests = {key: each for key, each in self._requests.items() if key[1] in wanted}
+        self._gaps = {symbol: gap for symbol, gap in self._gaps.items() if symbol in wanted}
+
+    def _request(
+        self, symbols: Iterable[str], reason: Reason, due: float, failures: int = 0
+    ) -> None:
         for symbol in symbols:
-            if symbol in self._wanted and symbol not in self._refused:
-                self._asked.setdefault((reason, symbol), _Asked(due, tries))
+            if symbol in self._wanted and symbol not in self._rejected:
+                self._requests.setdefault((reason, symbol), _Request(due, failures))
 
-    def _catch_up(self, symbol: str) -> None:
-        now = self._monotonic()
-        self._missing[symbol] = Missed(self._missing[symbol].since, now + MISSED_SECONDS)
-        self._asked.pop((Reason.RECONNECT, symbol), None)
-        self._ask([symbol], Reason.RECONNECT, now)
-
-    def _miss_still(self, symbol: str, missed: Missed) -> None:
-        tries = missed.tries + 1
-        later = self._missing.get(symbol, missed._replace(tries=tries))
-        self._missing[symbol] = later._replace(since=min(missed.since, later.since))
-        self._ask([symbol], Reason.RECONNECT, self._monotonic() + _wait(tries), tries)
+    def _start(self, batch: Batch, requests: Iterable[tuple[Reason, str]], now: float) -> None:
+        """Count a batch as under way and remove the requests that it serves."""
+        self._batches += 1
+        self._polling = self._polling or batch.polling
+        self._under_way.update(batch.reasons)
+        if Reason.DOUBTFUL in batch.reasons.values():
+            self._doubtful_at = now + DOUBTFUL_SECONDS
+        for reason, symbol in requests:
+            del self._requests[reason, symbol]
+            # The connection may have been lost since the request: then the gap stays open until
+            # the stream brings the symbol again.
+            if reason is Reason.RECONNECT and symbol in self._gaps and symbol in self._subscribed:
+                batch.gaps[symbol] = self._gaps.pop(symbol)
 
     def _finish(self, batch: Batch) -> None:
         self._batches -= 1
         self._under_way.difference_update(batch.reasons)
         if batch.polling:
             self._polling = False
-        for symbol, missed in batch.missed.items():
-            self._miss_still(symbol, missed)
+        for symbol, gap in batch.gaps.items():
+            self._reopen(symbol, gap)
+
+    def _repair(self, symbol: str) -> None:
+        """Look a symbol up to close its gap, with all tries and the whole time ahead."""
+        now = self._monotonic()
+        self._gaps[symbol] = OpenGap(self._gaps[symbol].since, now + GAP_SECONDS)
+        self._requests.pop((Reason.RECONNECT, symbol), None)
+        self._request([symbol], Reason.RECONNECT, now)
+
+    def _reopen(self, symbol: str, gap: OpenGap) -> None:
+        """Keep a gap that a batch did not close; a later gap of the symbol starts where it did."""
+        failures = gap.failures + 1
+        later = self._gaps.get(symbol, gap._replace(failures=failures))
+        self._gaps[symbol] = later._replace(since=min(gap.since, later.since))
+        due = self._monotonic() + _retry_seconds(failures)
+        self._request([symbol], Reason.RECONNECT, due, failures)
 
 
-def _wait(tries: int) -> float:
-    shortest, longest = RETRY_SECONDS
-    return min(shortest * 2.0 ** (tries - 1), longest)
+def _retry_seconds(failures: int) -> float:
+    return min(FIRST_RETRY_SECONDS * 2.0 ** (failures - 1), LONGEST_RETRY_SECONDS)

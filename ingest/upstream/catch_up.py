@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from ingest.alpaca import messages as wire
-from ingest.demand.lookups import Missed
+from ingest.demand.lookups import OpenGap
 from ingest.market.snapshot import is_price
 from ingest.upstream.alpaca_rest import AlpacaRest, RestError
 from shared import rfc3339
@@ -54,7 +54,7 @@ class CatchUp:
         self._sink = sink
         self._clock = clock
 
-    async def run(self, missed: dict[str, Missed]) -> None:
+    async def run(self, missed: dict[str, OpenGap]) -> None:
         """Catch up with each symbol, and take it off ``missed``.
 
         Raises:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from ingest.bus.stored_prices import StoredPrices
-from ingest.demand.lookups import SYMBOLS_AT_ONCE, Batch, Lookups, Reason
+from ingest.demand.lookups import SYMBOLS_PER_LOOKUP, Batch, Lookups, Reason
 from ingest.demand.wanted import Demand
 from ingest.upstream import catch_up
 from ingest.upstream.alpaca_rest import AlpacaRest, RestError
@@ -124,22 +124,22 @@ class Snapshots:
             while True:
                 self._wake.clear()
                 self._schedule()
-                while (batch := self._lookups.due()) is not None:
+                while (batch := self._lookups.take_due()) is not None:
                     tasks.create_task(self._look_up(batch))
                 await self._wake.wait()
 
     def lost(self, since: Mapping[str, float]) -> None:
         """Note that the stream brings nothing more, of each symbol since a time (unix s)."""
-        self._lookups.lost(since)
+        self._lookups.on_stream_lost(since)
 
     def miss(self, symbol: str, since: float) -> None:
         """Look up all prints since a time (unix s), as soon as the stream brings the symbol."""
-        self._lookups.miss(symbol, since)
+        self._lookups.open_gap(symbol, since)
         self._wake.set()
 
     def subscribed(self, symbols: Set[str]) -> None:
         """Look up what those of these symbols have missed that were not on the stream before."""
-        self._lookups.subscribed(symbols)
+        self._lookups.on_subscribed(symbols)
         self._wake.set()
 
     def look_up(self, symbols: Iterable[str]) -> None:
@@ -154,7 +154,7 @@ class Snapshots:
         """
         try:
             async with asyncio.timeout(PROBE_SECONDS):
-                found = await self._rest.snapshots(symbols[:SYMBOLS_AT_ONCE])
+                found = await self._rest.snapshots(symbols[:SYMBOLS_PER_LOOKUP])
         except (RestError, TimeoutError):
             return None
         times = {}
@@ -179,7 +179,7 @@ class Snapshots:
         if len(self._closes) > len(wanted):
             self._closes = {s: close for s, close in self._closes.items() if s in set(wanted)}
         self._lookups.follow(wanted, self._polled(), today)
-        for since, symbols in self._lookups.missed().items():
+        for since, symbols in self._lookups.take_unrepairable().items():
             self._sink.missed(symbols, since)
 
     async def _look_up(self, batch: Batch) -> None:
@@ -213,9 +213,9 @@ class Snapshots:
 
     async def _catch_up_with(self, batch: Batch) -> None:
         try:
-            await self._catch_up.run(batch.missed)
+            await self._catch_up.run(batch.gaps)
         except RestError as error:  # what is left will be asked for again
-            log.warning("no missed trades", symbols=sorted(batch.missed), error=str(error))
+            log.warning("no missed trades", symbols=sorted(batch.gaps), error=str(error))
 
     async def _ask(self, batch: Batch) -> None:
         lacking = [
@@ -232,8 +232,8 @@ class Snapshots:
             closes.cancel()
             await asyncio.wait([closes])
         if not learnt:
-            spoilt = any(self._lookups.is_refused(symbol) for symbol in lacking)
-            self._lookups.ask_for_close(lacking, 0.0 if spoilt else CLOSES_RETRY_SECONDS)
+            spoilt = any(self._lookups.is_rejected(symbol) for symbol in lacking)
+            self._lookups.request_close(lacking, 0.0 if spoilt else CLOSES_RETRY_SECONDS)
         for symbol, reason in batch.reasons.items():
             try:
                 close = self._closes.get(symbol)
@@ -251,7 +251,7 @@ class Snapshots:
             if error.status != BAD_REQUEST:
                 raise
         if len(symbols) == 1:
-            self._lookups.refuse(symbols[0])
+            self._lookups.reject(symbols[0])
             return {}
         half = len(symbols) // 2  # one symbol spoils it for all
         first = await self._found(symbols[:half], polling=polling)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ingest.alpaca import messages as wire
 from ingest.demand.channels import TRADES
-from ingest.demand.lookups import SYMBOLS_AT_ONCE
+from ingest.demand.lookups import SYMBOLS_PER_LOOKUP
 from ingest.demand.subscription import Change, Subscription
 from ingest.demand.wanted import Demand
 from ingest.market.lag import Lag
@@ -176,8 +176,8 @@ class StockSide:
     def _some_of(self, subscribed: Sequence[str]) -> list[str]:
         """Return as many symbols as one request takes, others each time."""
         start = self._probes % max(len(subscribed), 1)
-        self._probes += SYMBOLS_AT_ONCE
-        return [*subscribed[start:], *subscribed[:start]][:SYMBOLS_AT_ONCE]
+        self._probes += SYMBOLS_PER_LOOKUP
+        return [*subscribed[start:], *subscribed[:start]][:SYMBOLS_PER_LOOKUP]
 
     def _note_acknowledged(self, now: float) -> None:
         before = self._acknowledged_at

@@ -9,9 +9,9 @@ from ingest.demand import lookups as module
 from ingest.demand.lookups import (
     BATCHES_AT_ONCE,
     DOUBTFUL_SECONDS,
-    MISSED_SECONDS,
+    GAP_SECONDS,
     POLL_SECONDS,
-    SYMBOLS_AT_ONCE,
+    SYMBOLS_PER_LOOKUP,
     Batch,
     Lookups,
     Reason,
@@ -33,7 +33,7 @@ class Schedule:
 
     def due(self) -> Batch | None:
         self.lookups.follow(self.wanted, self.polled, self.today)
-        return self.lookups.due()
+        return self.lookups.take_due()
 
     def do(self) -> dict[str, Reason]:
         """Do what is due and return it."""
@@ -74,7 +74,7 @@ def test_batches_are_bounded_and_so_are_those_under_way() -> None:
     schedule = Schedule()
     schedule.wanted = names(1000)
     batches = [schedule.due() for _ in range(BATCHES_AT_ONCE)]
-    assert [len(batch.reasons) for batch in batches if batch] == [SYMBOLS_AT_ONCE] * 3
+    assert [len(batch.reasons) for batch in batches if batch] == [SYMBOLS_PER_LOOKUP] * 3
     assert len({symbol for batch in batches if batch for symbol in batch.reasons}) == 300
     assert schedule.due() is None
     assert batches[1] is not None
@@ -87,8 +87,8 @@ def test_batches_are_bounded_and_so_are_those_under_way() -> None:
 def test_the_urgent_come_first_and_take_the_rest_along() -> None:
     schedule = Schedule().known(*names(50, "OLD"))
     schedule.polled = names(150, "OLD")[:50]
-    schedule.lookups.lost(dict.fromkeys(names(20, "OLD"), 7.0))
-    schedule.lookups.subscribed(set(names(20, "OLD")))
+    schedule.lookups.on_stream_lost(dict.fromkeys(names(20, "OLD"), 7.0))
+    schedule.lookups.on_subscribed(set(names(20, "OLD")))
     schedule.lookups.doubt(["OLD0020"])
     schedule.wanted += names(60, "NEW")
     batch = schedule.due()
@@ -135,15 +135,15 @@ def test_a_new_day_asks_for_everything_again_also_for_the_refused() -> None:
     schedule.wanted = ["A", "B"]
     batch = schedule.due()
     assert batch is not None
-    schedule.lookups.refuse("B")
+    schedule.lookups.reject("B")
     schedule.lookups.done(batch)
     schedule.polled = ["B"]
     schedule.lookups.doubt(["B"])
-    schedule.lookups.subscribed({"B"})
-    schedule.lookups.miss("B", 7.0)
+    schedule.lookups.on_subscribed({"B"})
+    schedule.lookups.open_gap("B", 7.0)
     schedule.clock.now += 60
     assert schedule.do() == {}
-    assert schedule.lookups.missed() == {}
+    assert schedule.lookups.take_unrepairable() == {}
 
     schedule.today = TUESDAY
     schedule.polled = []
@@ -205,8 +205,8 @@ def test_a_failed_poll_waits_for_its_turn() -> None:
 
 def reconnected(schedule: Schedule, **since: float) -> Schedule:
     """Lose the stream at times of each symbol, and have it bring them again."""
-    schedule.lookups.lost(since)
-    schedule.lookups.subscribed(since.keys())
+    schedule.lookups.on_stream_lost(since)
+    schedule.lookups.on_subscribed(since.keys())
     return schedule
 
 
@@ -215,8 +215,8 @@ def caught_up(schedule: Schedule) -> dict[str, float]:
     batch = schedule.due()
     if batch is None:
         return {}
-    since = {symbol: missed.since for symbol, missed in batch.missed.items()}
-    batch.missed.clear()
+    since = {symbol: missed.since for symbol, missed in batch.gaps.items()}
+    batch.gaps.clear()
     schedule.lookups.done(batch)
     return since
 
@@ -224,16 +224,16 @@ def caught_up(schedule: Schedule) -> dict[str, float]:
 def test_what_cannot_be_had_in_three_tries_or_in_time_is_missed_once() -> None:
     schedule = reconnected(Schedule().known("A", "B"), A=7.0, UNWANTED=7.0)
     for seconds in (1, 2, 0):
-        assert schedule.lookups.missed() == {}
+        assert schedule.lookups.take_unrepairable() == {}
         assert schedule.fail() == {"A": Reason.RECONNECT}
         schedule.clock.now += seconds
-    assert schedule.lookups.missed() == {7.0: ["A"]}
-    assert schedule.lookups.missed() == {}
+    assert schedule.lookups.take_unrepairable() == {7.0: ["A"]}
+    assert schedule.lookups.take_unrepairable() == {}
 
-    schedule.lookups.miss("B", 9.0)
+    schedule.lookups.open_gap("B", 9.0)
     reconnected(schedule, B=8.0)
-    schedule.clock.now += MISSED_SECONDS
-    assert schedule.lookups.missed() == {8.0: ["B"]}, "since the first of the two"
+    schedule.clock.now += GAP_SECONDS
+    assert schedule.lookups.take_unrepairable() == {8.0: ["B"]}, "since the first of the two"
     assert schedule.do() == dict.fromkeys("AB", Reason.RECONNECT), "its price is wanted still"
 
 
@@ -242,8 +242,8 @@ def test_what_was_had_after_a_reconnect_is_not_missed() -> None:
     assert schedule.fail() == dict.fromkeys("AB", Reason.RECONNECT)
     schedule.clock.now += 1
     assert caught_up(schedule) == {"A": 7.0, "B": 8.0}
-    schedule.clock.now += MISSED_SECONDS
-    assert schedule.lookups.missed() == {}
+    schedule.clock.now += GAP_SECONDS
+    assert schedule.lookups.take_unrepairable() == {}
     assert schedule.do() == {}
 
 
@@ -255,19 +255,19 @@ def test_a_snapshot_alone_does_not_make_up_for_what_was_missed() -> None:
         schedule.lookups.doubt(["A"])
         schedule.do()
         schedule.clock.now += seconds / 2
-    assert schedule.lookups.missed() == {7.0: ["A"]}
+    assert schedule.lookups.take_unrepairable() == {7.0: ["A"]}
 
 
 def test_nothing_is_caught_up_with_before_the_stream_brings_it_again() -> None:
     schedule = Schedule().known("A", "B")
-    schedule.lookups.lost({"A": 7.0, "B": 7.0})
-    schedule.clock.now += 2 * MISSED_SECONDS
-    assert (schedule.do(), schedule.lookups.missed()) == ({}, {})
-    schedule.lookups.subscribed({"A"})
+    schedule.lookups.on_stream_lost({"A": 7.0, "B": 7.0})
+    schedule.clock.now += 2 * GAP_SECONDS
+    assert (schedule.do(), schedule.lookups.take_unrepairable()) == ({}, {})
+    schedule.lookups.on_subscribed({"A"})
     assert caught_up(schedule) == {"A": 7.0}
-    schedule.lookups.subscribed({"A", "B"})
+    schedule.lookups.on_subscribed({"A", "B"})
     assert caught_up(schedule) == {"B": 7.0}
-    schedule.lookups.miss("A", 9.0)
+    schedule.lookups.open_gap("A", 9.0)
     assert caught_up(schedule) == {"A": 9.0}
 
 
@@ -275,11 +275,11 @@ def test_a_loss_during_a_lookup_needs_another_one_since_the_first() -> None:
     schedule = reconnected(Schedule().known("A"), A=7.0)
     batch = schedule.due()
     assert batch is not None
-    schedule.lookups.lost({"A": 8.0})
+    schedule.lookups.on_stream_lost({"A": 8.0})
     schedule.lookups.failed(batch)
     schedule.clock.now += 10
     assert schedule.do() == {"A": Reason.RECONNECT}, "for its price"
-    schedule.lookups.subscribed({"A"})
+    schedule.lookups.on_subscribed({"A"})
     assert caught_up(schedule) == {"A": 7.0}
 
 
@@ -328,4 +328,4 @@ def test_whatever_fails_nothing_is_asked_twice_at_once_and_all_are_had_in_the_en
     while schedule.do():
         pass
     assert schedule.lookups._known == set(schedule.wanted)
-    assert schedule.lookups._asked == {}
+    assert schedule.lookups._requests == {}

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from structlog.testing import capture_logs
 
 from ingest.alpaca import messages as wire
-from ingest.demand.lookups import Missed
+from ingest.demand.lookups import OpenGap
 from ingest.upstream import alpaca_rest, catch_up
 from ingest.upstream.alpaca_rest import RestError
 from ingest.upstream.catch_up import CatchUp
@@ -52,7 +52,7 @@ def answering(
 
 
 async def caught_up(
-    answer: Callable[[Request], Response], missed: dict[str, Missed], feed: str = "iex"
+    answer: Callable[[Request], Response], missed: dict[str, OpenGap], feed: str = "iex"
 ) -> tuple[Heard, RestStub]:
     heard, stub = Heard(), RestStub(trades=answer)
     async with stubbed(stub, feed) as rest:
@@ -69,7 +69,7 @@ async def test_the_rows_that_stand_come_as_the_stream_would_have_brought_them() 
         row(5, 1.000000001, u="corrected"),
         row(6, 2, p=0),
     ]
-    missed = {"SPY": Missed(NOW), "IBM": Missed(NOW)}
+    missed = {"SPY": OpenGap(NOW), "IBM": OpenGap(NOW)}
     heard, _ = await caught_up(answering({"SPY": rows}), missed)
 
     assert (heard.ids(), heard.gaps, missed) == ({"SPY": [2, 5]}, [], {})
@@ -86,14 +86,14 @@ async def test_the_rows_that_stand_come_as_the_stream_would_have_brought_them() 
 
 
 async def test_no_trades_at_all_are_an_answer() -> None:
-    heard, _ = await caught_up(answering(None), {"SPY": Missed(NOW)})
+    heard, _ = await caught_up(answering(None), {"SPY": OpenGap(NOW)})
     assert (heard.prints, heard.gaps) == ({}, [])
 
 
 async def test_many_prints_come_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catch_up, "PRINTS_AT_ONCE", 2)
     rows = [row(number, number) for number in range(5)]
-    heard, _ = await caught_up(answering({"SPY": rows}), {"SPY": Missed(NOW)})
+    heard, _ = await caught_up(answering({"SPY": rows}), {"SPY": OpenGap(NOW)})
 
     assert [len(part) for part in heard.prints["SPY"]] == [2, 2, 1]
     assert heard.ids() == {"SPY": [0, 1, 2, 3, 4]}
@@ -106,14 +106,14 @@ async def test_pages_are_joined() -> None:
         trades = {"IBM": [row(page, page)]} if page < 3 else {"SPY": [row(page, page)]}
         return JSONResponse({"trades": trades, "next_page_token": token})
 
-    heard, stub = await caught_up(answer, {"SPY": Missed(NOW), "IBM": Missed(NOW)})
+    heard, stub = await caught_up(answer, {"SPY": OpenGap(NOW), "IBM": OpenGap(NOW)})
 
     assert (heard.ids(), heard.gaps) == ({"IBM": [1, 2], "SPY": [3]}, [])
     assert {each.query_params["limit"] for each in stub.requests} == {"10000"}
 
 
 async def test_of_a_truncated_answer_the_last_symbols_are_missed() -> None:
-    missed = {symbol: Missed(NOW) for symbol in ("A", "B", "C", "D")}
+    missed = {symbol: OpenGap(NOW) for symbol in ("A", "B", "C", "D")}
     heard, stub = await caught_up(answering({"A": [row(1, 1)], "B": [row(2, 1)]}, "more"), missed)
 
     assert len(stub.requests) == alpaca_rest.PAGES_AT_MOST
@@ -123,7 +123,7 @@ async def test_of_a_truncated_answer_the_last_symbols_are_missed() -> None:
 
 
 async def test_symbols_that_missed_much_more_are_asked_for_apart() -> None:
-    missed = {"A": Missed(NOW - 3), "B": Missed(NOW - 100), "C": Missed(NOW - 1)}
+    missed = {"A": OpenGap(NOW - 3), "B": OpenGap(NOW - 100), "C": OpenGap(NOW - 1)}
     _, stub = await caught_up(printed, missed)
 
     assert [each.query_params["symbols"] for each in stub.requests] == ["A,C", "B"]
@@ -136,7 +136,7 @@ async def test_what_could_not_be_had_is_left() -> None:
             return JSONResponse({"message": "no"}, 403)
         return printed(request)
 
-    missed = {"A": Missed(NOW), "B": Missed(NOW - 100)}
+    missed = {"A": OpenGap(NOW), "B": OpenGap(NOW - 100)}
     with pytest.raises(RestError):
         await caught_up(answer, missed)
     assert list(missed) == ["B"]
@@ -149,7 +149,7 @@ async def test_a_malformed_row_is_a_gap_of_its_symbol_alone() -> None:
         "C": ["?"],
     }
     with capture_logs() as lines:
-        heard, _ = await caught_up(answering(rows), {s: Missed(NOW) for s in rows})
+        heard, _ = await caught_up(answering(rows), {s: OpenGap(NOW) for s in rows})
 
     assert (heard.ids(), heard.gaps) == ({"B": [1]}, [(["A"], NOW), (["C"], NOW)])
     assert [line["symbol"] for line in lines] == ["A", "C"]
@@ -158,11 +158,11 @@ async def test_a_malformed_row_is_a_gap_of_its_symbol_alone() -> None:
 @pytest.mark.parametrize("body", [[], {"trades": [1]}, {"trades": {"SPY": {}}}])
 async def test_an_answer_of_another_form_is_an_error(body: Any) -> None:
     with pytest.raises(RestError):
-        await caught_up(lambda _: JSONResponse(body), {"SPY": Missed(NOW)})
+        await caught_up(lambda _: JSONResponse(body), {"SPY": OpenGap(NOW)})
 
 
 async def test_the_delayed_feed_is_the_history_of_all_exchanges_a_quarter_of_an_hour_ago() -> None:
-    _, stub = await caught_up(printed, {"SPY": Missed(NOW)}, feed="delayed_sip")
+    _, stub = await caught_up(printed, {"SPY": OpenGap(NOW)}, feed="delayed_sip")
 
     [asked] = [each.query_params for each in stub.requests]
     assert (asked["feed"], asked["start"]) == ("sip", "2026-11-16T16:44:58+00:00")

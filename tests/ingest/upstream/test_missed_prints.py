@@ -32,7 +32,8 @@ Tape = list[tuple[str, Any]]
 def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     for patience in ("_soon", "_slot_taken", "_too_many"):
         monkeypatch.setattr(feed, patience, wait_none())
-    monkeypatch.setattr(lookups, "RETRY_SECONDS", (0.05, 0.05))
+    monkeypatch.setattr(lookups, "FIRST_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(lookups, "LONGEST_RETRY_SECONDS", 0.05)
 
 
 @pytest.fixture

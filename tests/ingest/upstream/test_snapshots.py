@@ -135,7 +135,8 @@ def refusing(*bad: str, then: Callable[[Request], Response]) -> Callable[[Reques
 def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshots, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(lookups, "POLL_SECONDS", 0.05)
-    monkeypatch.setattr(lookups, "RETRY_SECONDS", (0.02, 0.02))
+    monkeypatch.setattr(lookups, "FIRST_RETRY_SECONDS", 0.02)
+    monkeypatch.setattr(lookups, "LONGEST_RETRY_SECONDS", 0.02)
 
 
 async def test_a_new_symbol_has_its_snapshot_and_its_previous_close_at_once() -> None:
