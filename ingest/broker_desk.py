@@ -41,10 +41,9 @@ class BrokerDesk:
         announcer: Announcer,
         price_of: Callable[[str], Price | None],
     ) -> None:
-        self.portfolio = Portfolio(price_of, time.monotonic)
-        self.health = FeedHealth()
         self._changed = asyncio.Event()
-        self.portfolio.on_change = self._changed.set
+        self.portfolio = Portfolio(price_of, time.monotonic, self._changed.set)
+        self.health = FeedHealth()
         self._settings = settings
         self._stored = stored
         self._demand = demand
@@ -53,7 +52,7 @@ class BrokerDesk:
         self._side = BrokerSide(self.portfolio, self._orders, announcer)
         self.feed = Feed(self._connect, self._side, self.health)
         self._reports = BrokerReports(
-            rest, demand, self.portfolio, self._orders, announcer, self._side
+            rest, demand, self.portfolio, self._orders, announcer, self._side, self._changed.set
         )
 
     async def run(self) -> None:
@@ -65,7 +64,7 @@ class BrokerDesk:
 
     def publish_all(self) -> None:
         """Announce everything that is known, for a new epoch or an empty Redis."""
-        self.portfolio.touch_all()
+        self.portfolio.repeat_all()
 
     async def _restore(self) -> None:
         """Begin where the last leader ended."""
@@ -76,7 +75,7 @@ class BrokerDesk:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             if before is not None:
-                self.portfolio.remember(before)
+                self.portfolio.restore(before)
             self._orders.restore(orders)
             return
 
@@ -100,9 +99,9 @@ class BrokerDesk:
         if not reports.reads:
             return
         if read_at is None:
-            state: BrokerState = "unknown" if self.portfolio.before is None else "stale"
+            state: BrokerState = "unknown" if self.portfolio.restored is None else "stale"
             self.portfolio.set_state(state, reports.failing)
-        elif self._side.heard_since is None and self._settings.alpaca_trade_updates:
+        elif self._side.streaming_since is None and self._settings.alpaca_trade_updates:
             why = self.health.reason or "it is being connected"
             self.portfolio.set_state("stale", f"the account's stream is away: {why}")
         elif reports.failing and time.monotonic() - read_at > SILENT_SECONDS:

@@ -12,8 +12,9 @@ from ingest.alpaca.trade_updates import TradeUpdate
 from ingest.bus.announcer import Announcer
 from ingest.demand.subscription import Change
 from ingest.portfolio.broker_rows import US_EQUITY, tape_symbol
+from ingest.portfolio.holdings import Execution
 from ingest.portfolio.order_log import OrderLog
-from ingest.portfolio.portfolio import Execution, Portfolio
+from ingest.portfolio.portfolio import Portfolio
 from ingest.upstream.feed_error import FeedError
 from shared import rfc3339
 
@@ -41,9 +42,9 @@ class BrokerSide:
     ) -> None:
         self.news = asyncio.Event()
         self.malformed = 0
-        self.heard_since: float | None = None
+        self.streaming_since: float | None = None
         """Since when, monotonic, the stream has been heard; None while it is not."""
-        self.heard_since_ns = 0
+        self.streaming_since_ns = 0
         """The same in unix ns, of the last time."""
         self.lost_ns = clock_ns()
         """Since when, unix ns, it was not heard the last time."""
@@ -71,8 +72,8 @@ class BrokerSide:
 
     def lost(self) -> None:
         """Note that nothing is heard any more, which has been told."""
-        if self.heard_since is not None:
-            self.heard_since, self.lost_ns = None, self._clock_ns()
+        if self.streaming_since is not None:
+            self.streaming_since, self.lost_ns = None, self._clock_ns()
         self.news.set()
 
     def next_change(self) -> Change | None:
@@ -94,7 +95,7 @@ class BrokerSide:
         """
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            if self._portfolio.unexplained() is not None:
+            if self._portfolio.holdings.take_unexplained() is not None:
                 raise FeedError("REST knows of an execution that the account's stream lacks")
 
     def apply(self, messages: Sequence[trade_updates.Message], received_us: int) -> bool:  # noqa: ARG002
@@ -109,7 +110,10 @@ class BrokerSide:
                 case TradeUpdate():
                     self._take(message)
                 case trade_updates.Listening(streams) if trade_updates.CHANNEL in streams:
-                    self.heard_since, self.heard_since_ns = self._monotonic(), self._clock_ns()
+                    self.streaming_since, self.streaming_since_ns = (
+                        self._monotonic(),
+                        self._clock_ns(),
+                    )
                     self.news.set()  # what happened before
                     answered = True
                 case trade_updates.Error(text):
@@ -132,7 +136,7 @@ class BrokerSide:
         if event is not None:
             self._announcer.order(event)
         if execution is not None:
-            self._portfolio.take_execution(execution)
+            self._portfolio.on_execution(execution)
         self.news.set()
 
     def _note_malformed(self, kind: str, problem: str) -> None:

@@ -11,8 +11,9 @@ from ingest.bus.announcer import Announcer
 from ingest.demand.wanted import Demand
 from ingest.portfolio.broker_rows import read_account, read_positions
 from ingest.portfolio.holding import Holding
+from ingest.portfolio.holdings import BrokerReport
 from ingest.portfolio.order_log import OrderLog
-from ingest.portfolio.portfolio import Portfolio, Report
+from ingest.portfolio.portfolio import Portfolio
 from ingest.upstream.alpaca_rest import ORDERS_AT_ONCE, AlpacaRest, RestError
 from ingest.upstream.broker import BrokerSide
 from shared import rfc3339
@@ -45,6 +46,7 @@ class BrokerReports:
         orders: OrderLog,
         announcer: Announcer,
         side: BrokerSide,
+        on_read: Callable[[], None] = lambda: None,
         *,
         monotonic: Callable[[], float] = time.monotonic,
         clock_ns: Callable[[], int] = time.time_ns,
@@ -59,10 +61,11 @@ class BrokerReports:
         self._orders = orders
         self._announcer = announcer
         self._side = side
+        self._on_read = on_read
         self._monotonic = monotonic
         self._clock_ns = clock_ns
         self._orders_at = -REPORT_SECONDS
-        self._orders_heard_since: float | None = None
+        self._orders_streaming_since: float | None = None
 
     async def run(self) -> None:
         """Ask until cancelled; while Alpaca does not answer, the last known stays."""
@@ -80,31 +83,31 @@ class BrokerReports:
             else:
                 self.failing, self.read_at = None, began
             self.reads += 1
-            self._portfolio.on_change()
-            slow = self._side.heard_since is not None and not self._portfolio.relies_on_broker
+            self._on_read()
+            slow = self._side.streaming_since is not None and not self._portfolio.relies_on_broker
             await wait_at_most(self._side.news, REPORT_SECONDS if slow else SHORT_SECONDS)
             await asyncio.sleep(began + SPACING_SECONDS - self._monotonic())
 
     async def _read(self, began: float) -> None:
         as_of = rfc3339.from_unix(self._clock_ns() / 1e9)
-        heard_since = self._side.heard_since
+        streaming_since = self._side.streaming_since
         rows, unreadable = read_positions(await self._rest.positions())
         account = read_account(await self._rest.account())
         holdings = [Holding.of_row(row, as_of) for row in rows]
-        report = Report(holdings, account, began, as_of, unreadable)
-        if not self._portfolio.take_report(report, heard_since):
+        report = BrokerReport(holdings, account, began, as_of, unreadable)
+        if not self._portfolio.on_report(report, streaming_since):
             self._side.news.set()
-        heard_anew = heard_since is None or heard_since != self._orders_heard_since
-        if heard_anew or began - self._orders_at >= REPORT_SECONDS:
+        is_new_stream = streaming_since is None or streaming_since != self._orders_streaming_since
+        if is_new_stream or began - self._orders_at >= REPORT_SECONDS:
             await self._read_orders()
-            self._orders_at, self._orders_heard_since = began, heard_since
+            self._orders_at, self._orders_streaming_since = began, streaming_since
 
     async def _read_orders(self) -> None:
         side = self._side
         rows = read_orders(await self._rest.orders())
         now, lost_ns = self._clock_ns(), side.lost_ns
-        heard_since_ns = now if side.heard_since is None else side.heard_since_ns
-        news = self._orders.on_orders(rows, now, heard_since_ns)
+        streaming_since_ns = now if side.streaming_since is None else side.streaming_since_ns
+        news = self._orders.on_orders(rows, now, streaming_since_ns)
         if len(news) >= ORDERS_AT_ONCE:  # and there may have been more
             since, until = rfc3339.from_nanoseconds(lost_ns), rfc3339.from_nanoseconds(now)
             self._announcer.gap([ORDERS], since, until, "upstream_lost")

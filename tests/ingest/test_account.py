@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from ingest.portfolio import portfolio
+from ingest.portfolio import holdings
 from ingest.upstream import broker_reports, connection, feed
 from shared import message
 from shared.bus import keys
@@ -196,7 +196,7 @@ async def test_a_stream_that_has_gone_mute_is_replaced_and_what_it_kept_is_recov
 ) -> None:
     monkeypatch.setattr(broker_reports, "REPORT_SECONDS", 0.5)
     monkeypatch.setattr(broker_reports, "SHORT_SECONDS", 0.5)
-    monkeypatch.setattr(portfolio, "UNEXPLAINED_SECONDS", 0.5)
+    monkeypatch.setattr(holdings, "EXPLANATION_SECONDS", 0.5)
     async with brokerage(source, *HELD) as (simulator, books):
         first = endpoint_state(simulator, FEED)["sessions_total"]
         simulator.faults.mute(FEED)

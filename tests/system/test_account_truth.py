@@ -292,7 +292,7 @@ async def test_between_reports_every_price_values_positions_as_the_broker_does(
 
             await until(settled)
             await until(lambda: figures_match(trader, reader, stream))
-            monkeypatch.setattr(Portfolio, "take_report", _no_report)
+            monkeypatch.setattr(Portfolio, "on_report", _no_report)
             for _ in range(100):
                 await market.move(dice.choice(list(PRICES)))
                 await until(lambda: figures_match(trader, reader, stream))

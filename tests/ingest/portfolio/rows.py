@@ -5,7 +5,7 @@ from typing import Any
 
 from ingest.portfolio.broker_rows import AccountRow, read_account, read_positions
 from ingest.portfolio.holding import Holding
-from ingest.portfolio.portfolio import Execution, Report
+from ingest.portfolio.holdings import BrokerReport, Execution
 
 AS_OF = "2026-11-25T15:00:00Z"
 LATER = "2026-11-25T15:00:01.5Z"
@@ -42,9 +42,9 @@ def account(cash: str = "1000", **more: Any) -> AccountRow:
     return read_account({"cash": cash, "currency": "USD", "last_equity": "1000", **more})
 
 
-def report(*holdings: Holding, asked_at: float = 0.0, cash: str = "1000") -> Report:
+def report(*holdings: Holding, asked_at: float = 0.0, cash: str = "1000") -> BrokerReport:
     """Return a report of the broker's."""
-    return Report(holdings, account(cash), asked_at, AS_OF)
+    return BrokerReport(holdings, account(cash), asked_at, AS_OF)
 
 
 def execution(symbol: str, delta: str, price: str, held: str) -> Execution:

@@ -6,13 +6,8 @@ from decimal import Decimal
 import pytest
 
 from ingest.portfolio.broker_rows import read_account
-from ingest.portfolio.portfolio import (
-    ACCOUNT_SECONDS,
-    BELIEVED_SECONDS,
-    UNEXPLAINED_SECONDS,
-    Portfolio,
-    Report,
-)
+from ingest.portfolio.holdings import DISBELIEF_SECONDS, EXPLANATION_SECONDS, BrokerReport
+from ingest.portfolio.portfolio import ACCOUNT_SECONDS, Portfolio
 from shared.account import Account
 from shared.position import Position
 from shared.price import Price
@@ -46,18 +41,18 @@ def desk() -> Desk:
     """BAC long and IBM short, as reported at the start."""
     desk = Desk()
     held = holding("BAC", "10", "11", "12"), holding("IBM", "-2", "180", "181")
-    assert desk.take_report(report(*held), None)
+    assert desk.on_report(report(*held), None)
     return desk
 
 
 def quantities(desk: Desk) -> dict[str, float]:
-    return {symbol: float(each.qty) for symbol, each in desk.holdings.items()}
+    return {symbol: float(each.qty) for symbol, each in desk.holdings.by_symbol.items()}
 
 
 def test_before_the_first_report_nothing_is_known() -> None:
     desk = Desk()
     desk.trade("BAC", 12)
-    desk.take_execution(execution("BAC", "5", "12", "5"))
+    desk.on_execution(execution("BAC", "5", "12", "5"))
     desk.set_state("unknown", "why")
 
     positions, told = desk.take_changes()
@@ -90,11 +85,11 @@ def test_what_the_broker_counts_beside_cash_and_positions_stays_in_the_equity() 
     desk = Desk()
     row = {"cash": "100", "equity": "223.5", "long_market_value": "120", "short_market_value": "0"}
     held = holding("BAC", "10", "11", "12")
-    desk.take_report(Report([held], read_account(row), 0.0, AS_OF), None)
+    desk.on_report(BrokerReport([held], read_account(row), 0.0, AS_OF), None)
     desk.trade("BAC", 13)
 
     assert desk.account_told().equity == 233.5
-    desk.take_execution(execution("BAC", "5", "13", "15"))
+    desk.on_execution(execution("BAC", "5", "13", "15"))
     told = desk.account_told()
     assert (told.cash, told.equity) == (35, 233.5)
 
@@ -114,9 +109,9 @@ def test_of_mere_prices_the_account_is_told_now_and_then_and_the_last_is_not_los
 
 def test_an_execution_changes_position_and_cash_at_once(desk: Desk) -> None:
     desk.take_changes()
-    desk.take_execution(execution("BAC", "5", "12.5", "15"))
-    desk.take_execution(execution("F", "3", "10", "3"))
-    desk.take_execution(execution("IBM", "2", "179", "0"))
+    desk.on_execution(execution("BAC", "5", "12.5", "15"))
+    desk.on_execution(execution("F", "3", "10", "3"))
+    desk.on_execution(execution("IBM", "2", "179", "0"))
 
     positions, told = desk.take_changes()
     assert [(each.symbol, each.qty, each.removed) for each in positions] == [
@@ -129,7 +124,7 @@ def test_an_execution_changes_position_and_cash_at_once(desk: Desk) -> None:
 
 
 def test_a_new_position_without_a_price_makes_the_sums_partial(desk: Desk) -> None:
-    desk.take_execution(execution("F", "3", "10", "3"))
+    desk.on_execution(execution("F", "3", "10", "3"))
     positions, told = desk.take_changes()
     assert told is not None
     assert (told.unpriced, told.partial, told.long_market_value) == (["F"], True, 120)
@@ -143,7 +138,7 @@ def test_a_new_position_without_a_price_makes_the_sums_partial(desk: Desk) -> No
 
 def test_a_position_that_cannot_be_read_is_neither_closed_nor_forgotten(desk: Desk) -> None:
     ibm = holding("IBM", "-2", "180", "181")
-    desk.take_report(Report([ibm], account(), 1.0, AS_OF, ["BAC", "?"]), None)
+    desk.on_report(BrokerReport([ibm], account(), 1.0, AS_OF, ["BAC", "?"]), None)
 
     assert quantities(desk) == {"BAC": 10, "IBM": -2}
     told = desk.account_told()
@@ -151,13 +146,13 @@ def test_a_position_that_cannot_be_read_is_neither_closed_nor_forgotten(desk: De
 
 
 def test_an_execution_that_a_report_was_faster_with_counts_once(desk: Desk) -> None:
-    desk.take_report(
+    desk.on_report(
         report(
             holding("BAC", "15", "11.5", "12"), holding("IBM", "-2", "180", "181"), cash="937.5"
         ),
         None,
     )
-    desk.take_execution(execution("BAC", "5", "12.5", "15"))
+    desk.on_execution(execution("BAC", "5", "12.5", "15"))
 
     assert quantities(desk)["BAC"] == 15
     assert desk.account_told().cash == 937.5
@@ -166,10 +161,10 @@ def test_an_execution_that_a_report_was_faster_with_counts_once(desk: Desk) -> N
 def test_a_report_that_was_asked_for_before_an_execution_does_not_take_it_back(desk: Desk) -> None:
     before = desk.clock.now
     desk.clock.now += 1
-    desk.take_execution(execution("BAC", "5", "12.5", "15"))
+    desk.on_execution(execution("BAC", "5", "12.5", "15"))
     old = holding("BAC", "10", "11", "12"), holding("IBM", "-1", "180", "181")
 
-    assert not desk.take_report(report(*old, asked_at=before), None)
+    assert not desk.on_report(report(*old, asked_at=before), None)
     assert quantities(desk) == {"BAC": 15, "IBM": -1}
     assert desk.account_told().cash == 937.5
 
@@ -179,43 +174,43 @@ def test_nor_does_one_with_the_same_quantity_that_knows_nothing_of_two_execution
 ) -> None:
     before = desk.clock.now
     desk.clock.now += 1
-    desk.take_execution(execution("BAC", "10", "13", "20"))
-    desk.take_execution(execution("BAC", "-10", "13", "10"))
+    desk.on_execution(execution("BAC", "10", "13", "20"))
+    desk.on_execution(execution("BAC", "-10", "13", "10"))
     old = holding("BAC", "10", "11", "12"), holding("IBM", "-2", "180", "181")
 
-    assert not desk.take_report(report(*old, asked_at=before), None)
-    assert desk.holdings["BAC"].cost_basis == 120
+    assert not desk.on_report(report(*old, asked_at=before), None)
+    assert desk.holdings.by_symbol["BAC"].cost_basis == 120
 
 
 def test_a_contract_costs_a_hundredfold(desk: Desk) -> None:
     option = "AAPL240119C00100000"
     bought = execution(option, "2", "1.5", "2")
-    desk.take_execution(dataclasses.replace(bought, asset_class="us_option"))
+    desk.on_execution(dataclasses.replace(bought, asset_class="us_option"))
 
-    assert desk.holdings[option].cost_basis == 300
+    assert desk.holdings.by_symbol[option].cost_basis == 300
     assert desk.account_told().cash == 700
 
 
 def test_rest_behind_the_stream_is_believed_only_after_a_while(desk: Desk) -> None:
-    desk.take_execution(execution("BAC", "-10", "12.5", "0"))
+    desk.on_execution(execution("BAC", "-10", "12.5", "0"))
     behind = holding("BAC", "10", "11", "12"), holding("IBM", "-2", "180", "181")
     desk.clock.now += 1
-    assert not desk.take_report(report(*behind, asked_at=desk.clock.now), None)
+    assert not desk.on_report(report(*behind, asked_at=desk.clock.now), None)
     assert "BAC" not in quantities(desk)
 
-    desk.clock.now += BELIEVED_SECONDS
-    assert desk.take_report(report(*behind, asked_at=desk.clock.now), None)
+    desk.clock.now += DISBELIEF_SECONDS
+    assert desk.on_report(report(*behind, asked_at=desk.clock.now), None)
     assert quantities(desk)["BAC"] == 10
 
 
 def test_an_execution_that_does_not_fit_changes_nothing_until_the_next_report(desk: Desk) -> None:
     desk.take_changes()
-    desk.take_execution(execution("BAC", "5", "12.5", "40"))
+    desk.on_execution(execution("BAC", "5", "12.5", "40"))
     assert desk.take_changes() == ([], None)
 
     desk.clock.now += 0.1
     late = report(holding("BAC", "40", "12", "12.5"), asked_at=desk.clock.now)
-    assert desk.take_report(late, None)
+    assert desk.on_report(late, None)
     assert quantities(desk) == {"BAC": 40}
 
 
@@ -223,32 +218,32 @@ def test_a_quantity_that_changes_without_an_execution_is_noticed_once(desk: Desk
     def bring(qty: str) -> None:
         desk.clock.now += 1
         held = holding("BAC", qty, "11", "12"), holding("IBM", "-2", "180", "181")
-        desk.take_report(report(*held, asked_at=desk.clock.now), heard_since)
+        desk.on_report(report(*held, asked_at=desk.clock.now), streaming_since)
 
-    heard_since = desk.clock.now
+    streaming_since = desk.clock.now
     bring("11")  # the first since the stream is heard: it may have been before
     bring("12")
-    assert desk.unexplained() is None
-    desk.clock.now += UNEXPLAINED_SECONDS + 0.1
-    assert desk.unexplained() == "BAC"
-    assert desk.unexplained() is None
+    assert desk.holdings.take_unexplained() is None
+    desk.clock.now += EXPLANATION_SECONDS + 0.1
+    assert desk.holdings.take_unexplained() == "BAC"
+    assert desk.holdings.take_unexplained() is None
 
     bring("15")
-    desk.take_execution(execution("BAC", "3", "12", "15"))
-    desk.clock.now += UNEXPLAINED_SECONDS + 0.1
-    assert desk.unexplained() is None
+    desk.on_execution(execution("BAC", "3", "12", "15"))
+    desk.clock.now += EXPLANATION_SECONDS + 0.1
+    assert desk.holdings.take_unexplained() is None
 
 
 def test_a_new_leader_tells_what_was_closed_meanwhile_and_until_it_knows_that_it_does_not() -> None:
     desk = Desk()
-    desk.remember(Account(state="live", equity=5.0, positions=["BAC", "F"]))
+    desk.restore(Account(state="live", equity=5.0, positions=["BAC", "F"]))
     desk.set_state("stale", "REST fails")
     assert desk.take_changes() == (
         [],
         Account(state="stale", reason="REST fails", equity=5.0, positions=["BAC", "F"]),
     )
 
-    desk.take_report(report(holding("BAC", "10", "11", "12")), None)
+    desk.on_report(report(holding("BAC", "10", "11", "12")), None)
     told = desk.told()
     assert told["F"] == Position(symbol="F", removed=True, as_of=AS_OF)
     assert not told["BAC"].removed
@@ -256,7 +251,7 @@ def test_a_new_leader_tells_what_was_closed_meanwhile_and_until_it_knows_that_it
 
 def test_a_new_epoch_has_everything_told_again(desk: Desk) -> None:
     desk.take_changes()
-    desk.touch_all()
+    desk.repeat_all()
 
     positions, told = desk.take_changes()
     assert {each.symbol for each in positions} == {"BAC", "IBM"}
@@ -270,13 +265,13 @@ def test_only_stocks_are_asked_of_the_stock_stream() -> None:
         holding("BTCUSD", "1", "300", "301", asset_class="crypto"),
         holding("not a symbol", "1", "300", "301"),
     ]
-    desk.take_report(report(*held), None)
+    desk.on_report(report(*held), None)
     assert list(desk.stocks()) == ["BRK.B"]
     assert desk.relies_on_broker
 
 
 def test_money_adds_up_in_decimal(desk: Desk) -> None:
     for step in range(1, 1001):
-        desk.take_execution(execution("F", "0.1", "0.1", str(Decimal(step) / 10)))
-    assert desk.holdings["F"].cost_basis == Decimal(10)
+        desk.on_execution(execution("F", "0.1", "0.1", str(Decimal(step) / 10)))
+    assert desk.holdings.by_symbol["F"].cost_basis == Decimal(10)
     assert desk.account_told().cash == 990

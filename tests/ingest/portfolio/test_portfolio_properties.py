@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from ingest.portfolio.broker_rows import read_account, read_positions
 from ingest.portfolio.holding import Holding, rounded
-from ingest.portfolio.portfolio import Execution, Portfolio, Report
+from ingest.portfolio.holdings import BrokerReport, Execution
+from ingest.portfolio.portfolio import Portfolio
 from shared.price import Price
 from tests.examples import examples
 from tests.ingest.demand.wants import Clock
@@ -51,7 +52,7 @@ class Broker:
     def equity(self) -> Decimal:
         return self.cash + self.other + sum(map(self.value, SYMBOLS))
 
-    def report(self, asked_at: float) -> Report:
+    def report(self, asked_at: float) -> BrokerReport:
         rows = [
             {
                 "symbol": symbol,
@@ -75,7 +76,7 @@ class Broker:
         }
         read, _ = read_positions(rows)
         held = [Holding.of_row(row, AS_OF) for row in read]
-        return Report(held, read_account(account), asked_at, AS_OF)
+        return BrokerReport(held, read_account(account), asked_at, AS_OF)
 
 
 @examples(times=3)
@@ -85,11 +86,11 @@ def test_at_every_moment_money_and_positions_are_those_of_the_ledger(
 ) -> None:
     clock, tape, broker = Clock(), dict[str, Price](), Broker()
     portfolio = Portfolio(tape.get, clock)
-    portfolio.take_report(broker.report(clock.now), None)
+    portfolio.on_report(broker.report(clock.now), None)
     for kind, *about in taken:
         clock.now += 0.001
         if kind == "report":
-            assert portfolio.take_report(broker.report(clock.now), None)
+            assert portfolio.on_report(broker.report(clock.now), None)
         elif kind == "price":
             symbol, cents = about
             broker.price[symbol] = Decimal(cents) / 100
@@ -100,14 +101,14 @@ def test_at_every_moment_money_and_positions_are_those_of_the_ledger(
             broker.fill(symbol, delta)
             tape.setdefault(symbol, Price(symbol=symbol, price=float(CLOSE)))
             at_price, held = broker.price[symbol], broker.qty[symbol]
-            portfolio.take_execution(Execution(symbol, "us_equity", delta, at_price, held, AS_OF))
+            portfolio.on_execution(Execution(symbol, "us_equity", delta, at_price, held, AS_OF))
 
         told = portfolio.account()
         assert told.cash == rounded(broker.cash)
         assert told.equity == rounded(broker.equity)
         assert told.positions == [symbol for symbol in SYMBOLS if broker.qty[symbol]]
         for symbol in told.positions:
-            held_now = portfolio.holdings[symbol]
+            held_now = portfolio.holdings.by_symbol[symbol]
             event = held_now.at(portfolio._mark(held_now))
             gain = rounded(broker.value(symbol) - broker.cost[symbol])
             assert (event.qty, event.unrealized_pl) == (float(broker.qty[symbol]), gain)

@@ -42,7 +42,7 @@ class Desk:
         self.reports = BrokerReports(rest, demand, self.portfolio, orders, announcer, self.side)
 
     def held(self) -> list[str]:
-        return sorted(self.portfolio.holdings)
+        return sorted(self.portfolio.holdings.by_symbol)
 
 
 @asynccontextmanager
