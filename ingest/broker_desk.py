@@ -17,7 +17,7 @@ from ingest.upstream.broker_reports import BrokerReports
 from ingest.upstream.feed import Feed
 from ingest.upstream.feed_health import FeedHealth
 from shared.account import BrokerState
-from shared.bus.redis_source import REDIS_ERRORS
+from shared.bus.errors import BusError
 from shared.price import Price
 from shared.waiting import wait_at_most
 
@@ -71,7 +71,7 @@ class BrokerDesk:
         while True:
             try:
                 before, orders = await self._stored.account(), await self._stored.orders()
-            except REDIS_ERRORS:  # the lease reports the loss
+            except BusError:  # the lease reports the loss
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             if before is not None:

@@ -3,19 +3,18 @@
 import asyncio
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 
 import structlog
-from redis.asyncio import Redis
 
 from ingest.broker_desk import BrokerDesk
 from ingest.bus.announcer import Announcer
+from ingest.bus.connections import BusConnections
 from ingest.bus.history_gaps import HistoryGaps
-from ingest.bus.interest import Interest
+from ingest.bus.interest import InterestReader
 from ingest.bus.lease import Lease
 from ingest.bus.outbox import Outbox
 from ingest.bus.publisher import Publisher
-from ingest.bus.status_report import StatusReport
+from ingest.bus.status_writer import StatusWriter
 from ingest.bus.stored_account import StoredAccount
 from ingest.bus.stored_prices import StoredPrices
 from ingest.demand.wanted import Demand
@@ -29,21 +28,13 @@ from ingest.upstream.feed import Feed
 from ingest.upstream.feed_error import FeedError
 from ingest.upstream.feed_health import FeedHealth
 from ingest.upstream.news import NewsSide
-from shared.bus.redis_source import REDIS_ERRORS, eviction_policy
+from shared.bus.errors import BusError
+from shared.bus.redis_source import eviction_policy
 from shared.cancellation import cancel
 
 log = structlog.get_logger()
 
 DRAIN_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class RedisClients:
-    """The ingest's connections to Redis; they outlive a leadership."""
-
-    commands: Redis
-    publisher: Redis
-    subscriber: Redis
 
 
 class Leadership:
@@ -53,21 +44,19 @@ class Leadership:
         self,
         settings: IngestSettings,
         rest: AlpacaRest,
-        redis: RedisClients,
+        redis: BusConnections,
         lease: Lease,
         ingest_id: str,
     ) -> None:
         self._lease = lease
-        self._lease.on_epoch = self._begin_epoch
         self._settings = settings
         self._commands = redis.commands
         outbox = Outbox()
-        announcer = Announcer(outbox)
+        announcer = Announcer(outbox, lambda symbol: self._broker.portfolio.reprice(symbol))
         demand = Demand(time.monotonic)
         self._publisher = Publisher(redis.publisher, lease, outbox, settings.price_ttl_seconds)
-        self._interest = Interest(redis.commands, redis.subscriber, demand)
-        stored = StoredPrices(redis.commands)
-        self._stocks = StockDesk(settings, rest, stored, demand, announcer)
+        self._interest = InterestReader(redis.commands, redis.subscriber, demand)
+        self._stocks = StockDesk(settings, rest, StoredPrices(redis.commands), demand, announcer)
         self._broker = BrokerDesk(
             settings,
             rest,
@@ -76,20 +65,24 @@ class Leadership:
             announcer,
             self._stocks.prices.by_symbol.get,
         )
-        announcer.on_price = self._broker.portfolio.reprice
-        self._history_gaps = HistoryGaps(
-            redis.commands, demand, announcer, self._stocks.snapshots.miss
-        )
+        catch_up = self._stocks.snapshots.miss
+        self._history_gaps = HistoryGaps(redis.commands, demand, announcer, catch_up)
         self._news_health = FeedHealth()
         self._news = Feed(self._connect_news, NewsSide(demand, announcer), self._news_health)
         self._report = Report(
             ingest_id, settings.alpaca_feed, self._stocks, self._publisher, outbox
         )
-        self._status = StatusReport(
-            redis.commands, self._lease, ingest_id, self._publisher.next_id, self._report.compose
+        self._status_due = asyncio.Event()
+        self._status = StatusWriter(
+            redis.commands,
+            lease,
+            ingest_id,
+            next_id=self._publisher.next_id,
+            compose=self._report.compose,
+            changed=self._status_due,
         )
         for health in (self._stocks.health, self._news_health, self._broker.health):
-            health.on_change = self._status.changed.set
+            health.on_change = self._status_due.set
         self._report.add_stream("news", self._news, self._news_health)
         self._report.add_stream("account", self._broker.feed, self._broker.health)
 
@@ -100,11 +93,11 @@ class Leadership:
             LeaseLostError: this process leads no more; in an exception group.
             FeedError: no stream is left that waiting could mend; in an exception group.
         """
-        self._publisher.begin_epoch()
+        self._lease.republish_due.clear()  # nothing has been published yet
         try:
             await self._lead(stop)
         finally:
-            with suppress(*REDIS_ERRORS):
+            with suppress(BusError):
                 await self._lease.release()
 
     async def _lead(self, stop: asyncio.Event) -> None:
@@ -123,6 +116,7 @@ class Leadership:
                     self._stocks.hours.run(),
                     self._stocks.watch(),
                     self._status.run(),
+                    self._republish(),
                 )
             ]
             await stop.wait()
@@ -155,7 +149,7 @@ class Leadership:
             for task in feeds:  # one may have failed beside another
                 if not task.cancelled():
                     task.exception()
-            await self._status.now()
+            await self._status.write()
 
     async def _warn_of_eviction(self) -> None:
         policy = await eviction_policy(self._commands)
@@ -168,7 +162,9 @@ class Leadership:
         assert credentials is not None  # noqa: S101 - whoever made the settings has checked them
         return AlpacaStream(self._settings.news_endpoint, *credentials)
 
-    def _begin_epoch(self, _: int) -> None:
-        self._publisher.begin_epoch()
-        self._stocks.publish_all()
-        self._broker.publish_all()
+    async def _republish(self) -> None:
+        while True:
+            await self._lease.republish_due.wait()
+            self._lease.republish_due.clear()
+            self._stocks.publish_all()
+            self._broker.publish_all()

@@ -7,11 +7,13 @@ import socket
 
 import structlog
 
+from ingest.bus.connections import bus_connections
 from ingest.bus.lease import Lease, LeaseLostError
-from ingest.leadership import Leadership, RedisClients
+from ingest.leadership import Leadership
 from ingest.settings import IngestSettings
 from ingest.upstream.alpaca_rest import AlpacaRest
-from shared.bus.redis_source import REDIS_ERRORS, RedisSource
+from shared.bus.errors import BusError
+from shared.bus.redis_source import RedisSource
 from shared.waiting import wait_at_most
 
 log = structlog.get_logger()
@@ -35,14 +37,9 @@ class IngestService:
         """Stand by or lead until ``stop`` is set."""
         rest = self._rest()
         try:
-            async with (
-                self._source.client("ingest") as commands,
-                self._source.client("ingest-publisher") as publisher,
-                self._source.client("ingest-subscriber", subscriber=True) as subscriber,
-            ):
-                redis = RedisClients(commands, publisher, subscriber)
+            async with bus_connections(self._source) as redis:
                 while not stop.is_set():
-                    lease = Lease(commands, self._ingest_id)
+                    lease = Lease(redis.commands, self._ingest_id)
                     if await self._stand_by(lease, stop):
                         await self._lead(
                             Leadership(self._settings, rest, redis, lease, self._ingest_id), stop
@@ -67,7 +64,7 @@ class IngestService:
                 if await lease.claim():
                     return True
                 waits_for = "another ingest leads; standing by"
-            except REDIS_ERRORS as error:
+            except BusError as error:
                 waits_for = f"redis at {self._source.address} does not answer: {error}; waiting"
             if waits_for != told:
                 log.warning(waits_for)

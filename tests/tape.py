@@ -57,7 +57,6 @@ async def running_tape(source: RedisSource, *symbols: str) -> AsyncIterator[Tape
     async with source.client("lease") as leading, source.client("publisher") as publishing:
         outbox, lease = Outbox(), Lease(leading, "ingest")
         publisher = Publisher(publishing, lease, outbox, ttl_seconds=5)
-        lease.on_epoch = lambda _: publisher.begin_epoch()
         assert await lease.claim()
         tasks = [asyncio.create_task(publisher.run()), asyncio.create_task(lease.renew())]
         try:

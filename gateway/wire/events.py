@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway.wire import sse
-from shared import message
+from shared import event_times, message
 from shared.account import Account
 from shared.event_id import NEVER, EventId
 from shared.gap import GAP, Gap
@@ -23,17 +23,6 @@ NOT_READ = "redis_unavailable: what is stored comes when Redis is back"
 """Why nothing is known of the account."""
 
 _encode = msgspec.json.Encoder().encode
-
-
-class _Times(msgspec.Struct):
-    """The times that ordered events carry; a ``gap`` carries ``to``."""
-
-    timestamp: str | None = None
-    updated_at: str | None = None
-    to: str | None = None
-
-
-_decode_times = msgspec.json.Decoder(_Times).decode
 
 
 class Hello(msgspec.Struct, kw_only=True):
@@ -125,8 +114,7 @@ def lost(topic: str, position: EventId, first: bytes | None) -> bytes:
     until = None
     if first is not None:
         with suppress(msgspec.DecodeError):  # of another version
-            found = _decode_times(first)
-            until = found.timestamp or found.updated_at or found.to
+            until = event_times.decode(first).end
     body = _encode(Gap(topics=[topic], from_=None, to=until, reason="not_kept"))
     return sse.event(GAP, message.stamp(position, body))
 

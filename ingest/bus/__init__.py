@@ -1,1 +1,1 @@
-"""Redis' side: the lease, the publisher, what was published before."""
+"""Redis as the ingest uses it. Other packages of the ingest catch only ``BusError``."""

@@ -1,4 +1,4 @@
-"""Every event that the ingest publishes, encoded once and put into the outbox."""
+"""Encoding each event that the ingest publishes, and putting it into the outbox."""
 
 from collections.abc import Callable, Iterable
 
@@ -31,41 +31,41 @@ from shared.trade import Cancel, Correction, Trade
 
 
 class Announcer:
-    """Knows the topic of each event; what becomes of it is the outbox' business.
+    """Knows the topic of each event. The outbox decides when it leaves, and whether it does.
 
-    ``on_price`` is called with the symbol of each last price.
+    ``on_price`` is called with the symbol of each last price: positions are revalued by it.
     """
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(self, outbox: Outbox, on_price: Callable[[str], None] = lambda _: None) -> None:
         self.recent = RecentPrints()
-        self.on_price: Callable[[str], None] = lambda _: None
+        self._on_price = on_price
         self._outbox = outbox
 
     def price(self, last: Price, *, traded: bool) -> None:
         """Announce a last price. ``traded``: it happened just now."""
         self._outbox.offer(Publication(topic(PRICE, last.symbol), price.encode(last), traded))
-        self.on_price(last.symbol)
+        self._on_price(last.symbol)
 
     def quote(self, best: Quote) -> None:
         """Announce a best bid and offer."""
         self._outbox.offer(Publication(topic(QUOTE, best.symbol), quote.encode(best)))
 
     def status(self, status: SymbolStatus) -> None:
-        """Announce what may be expected of a symbol."""
+        """Announce the state of a symbol."""
         body = symbol_status.encode(status)
         self._outbox.offer(Publication(topic(STATUS, status.symbol), body))
 
     def trade(self, print_: Trade) -> None:
-        """Announce a print on the tape, unless it has been: REST and the stream both know some."""
+        """Announce a print on the tape once: the stream and REST can both bring it."""
         if self.recent.add(print_):
             self._outbox.offer(Publication(topic(TRADE, print_.symbol), trade.encode(print_)))
 
     def correction(self, correction: Correction) -> None:
-        """Announce what a print should have been."""
+        """Announce the right values of a print."""
         self._named(topic(TRADE, correction.symbol), trade.encode(correction), "correction")
 
     def cancel(self, cancel: Cancel) -> None:
-        """Announce that a print is to be forgotten."""
+        """Announce that a print is void."""
         self._named(topic(TRADE, cancel.symbol), trade.encode(cancel), "cancel")
 
     def day_bar(self, day: Bar) -> None:
@@ -85,15 +85,15 @@ class Announcer:
         self._outbox.offer(Publication(topic(POSITION, EVERYTHING), body, row=held.symbol))
 
     def account(self, worth: Account) -> None:
-        """Announce what the account is worth."""
+        """Announce the value of the account."""
         self._outbox.offer(Publication(ACCOUNT, account.encode(worth)))
 
     def order(self, update: OrderUpdate) -> None:
-        """Announce what has happened to an order."""
+        """Announce a change of an order."""
         self._outbox.offer(Publication(ORDERS, order.encode(update)))
 
     def gap(self, topics: Iterable[str], since: str, until: str, reason: GapReason) -> None:
-        """Announce on each topic that something is missing between two times, RFC 3339."""
+        """Announce on each topic that events between two times (RFC 3339) are lost."""
         for each in topics:
             body = gap.encode(Gap(topics=[each], from_=since, to=until, reason=reason))
             self._named(each, body, GAP)

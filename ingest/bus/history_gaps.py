@@ -1,4 +1,4 @@
-"""Holes in the histories: what happened while nobody led, or nobody watched."""
+"""Gaps in the histories: events from a time when no ingest led or no client watched the topic."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,33 +10,24 @@ from redis.asyncio import Redis
 
 from ingest.bus.announcer import Announcer
 from ingest.demand.wanted import Demand
-from shared import rfc3339, trade
+from shared import event_times, rfc3339, trade
 from shared.bus import keys
-from shared.bus.redis_source import REDIS_ERRORS
+from shared.bus.errors import BusError, bus_errors
 from shared.topics import TRADE, key_of, kind_of
 
 LOOK_SECONDS = 1.0
 
 RECENT_SECONDS = 300.0
-"""Of a tape that was recorded not longer ago the missing prints are fetched."""
+"""If the tape was last recorded within this time, its missing prints are fetched."""
 
 
-class _Event(msgspec.Struct):
-    """The times that ordered events carry; a ``gap`` carries ``to``."""
-
-    timestamp: str | None = None
-    updated_at: str | None = None
-    to: str | None = None
-
-
-_decode = msgspec.json.Decoder(_Event).decode
 _decode_print = msgspec.json.Decoder(trade.Trade).decode
 
 
 class HistoryGaps:
-    """Announces a ``gap`` when a topic with a history begins to be watched again.
+    """Announces a ``gap`` when clients start to watch a topic with a history again.
 
-    A tape may be completed instead: ``catch_up`` takes a symbol and since when (unix s).
+    A recent tape is completed instead: ``catch_up`` gets a symbol and a start time (unix s).
     """
 
     def __init__(
@@ -55,10 +46,12 @@ class HistoryGaps:
         self._recorded: frozenset[str] = frozenset()
 
     async def run(self) -> None:
-        """Look at what is watched until cancelled."""
+        """Follow the watched topics until cancelled."""
         while True:
             watched = self._demand.recorded_topics()
-            with suppress(*REDIS_ERRORS):  # the lease reports the loss
+            # The lease reports the loss. A topic that could not be read stays out of _recorded, so
+            # the next look tries it again.
+            with suppress(BusError):
                 for topic in sorted(watched - self._recorded):
                     await self._resume(topic)
                     self._recorded |= {topic}
@@ -68,10 +61,13 @@ class HistoryGaps:
     async def _resume(self, topic: str) -> None:
         is_tape = kind_of(topic) == TRADE
         count = keys.HISTORY_LENGTHS[TRADE] if is_tape else 1
-        entries: Any = await self._client.xrevrange(keys.history_key(topic), count=count)
+        with bus_errors():
+            entries: Any = await self._client.xrevrange(keys.history_key(topic), count=count)
         recorded = _newest_time(entries)
+        # REST repeats prints that are already in the history; the announcer must recognise them.
         if is_tape:
             self._announcer.recent.recall(key_of(topic), _prints(entries))
+        # Without a history there is nothing that a client could have missed.
         if recorded is None:
             return
         now, (text, since) = self._clock(), recorded
@@ -82,11 +78,10 @@ class HistoryGaps:
 
 
 def _newest_time(entries: Sequence[Any]) -> tuple[str, float] | None:
-    """Return the time of the newest entry, as it stands there and in unix seconds."""
+    """Return the time of the newest entry as text and in unix seconds; None if there is none."""
     for _, fields in entries[:1]:
-        with suppress(ValueError):  # of another version
-            event = _decode(fields[b"data"])
-            text = event.to or event.timestamp or event.updated_at or ""
+        with suppress(ValueError):  # an entry of another version
+            text = event_times.decode(fields[b"data"]).end or ""
             return text, rfc3339.to_nanoseconds(text) / 1e9
     return None
 

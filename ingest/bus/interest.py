@@ -1,27 +1,27 @@
-"""Reading what the gateways watch: at each nudge, and every second for what has expired."""
+"""Reading the topics that the gateways watch: at each nudge, and every second for expiries."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import structlog
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
-from redis.exceptions import ResponseError
 
 from ingest.demand.wanted import Demand
 from shared.bus import keys
-from shared.bus.redis_source import REDIS_ERRORS
+from shared.bus.errors import BusError, BusRejectedError, BusUnreachableError, bus_errors
 
 log = structlog.get_logger()
 
 POLL_SECONDS = 1.0
-RETRY_SECONDS = 0.5
+RESUBSCRIBE_SECONDS = 0.5
 SUBSCRIBE_SECONDS = 2.0
 
 SPACING_SECONDS = 0.02
-"""Nudges that come closer together than this are one reading."""
+"""Nudges that come closer together than this cause one reading."""
 
-# A claim of another form counts as expired. Returns topic, viewers, topic, viewers, …
+# A malformed claim counts as expired. Returns topic, viewers, topic, viewers, …
 _READ = """
 local now = redis.call('TIME')
 local millis = now[1] * 1000 + math.floor(now[2] / 1000)
@@ -46,8 +46,8 @@ return answer
 """
 
 
-class Interest:
-    """Keeps the demand equal to the living claims in Redis."""
+class InterestReader:
+    """Keeps the demand equal to the unexpired claims in Redis."""
 
     def __init__(self, client: Redis, subscriber: Redis, demand: Demand) -> None:
         self._subscriber = subscriber
@@ -55,42 +55,65 @@ class Interest:
         self._script = client.register_script(_READ)
 
     async def run(self) -> None:
-        """Read until cancelled; while Redis is away the demand stays as it was."""
+        """Read until cancelled; while Redis is unreachable the demand stays as it was."""
         while True:
             try:
                 await self._follow()
-            except ResponseError as error:
-                log.warning("redis refuses to tell the interest", error=str(error))
-            except (*REDIS_ERRORS, RuntimeError):  # the lease reports the loss
+            except BusRejectedError as error:
+                log.warning("interest_read_failed", error=str(error))
+            except BusUnreachableError:
+                # The lease reports the loss. No claim is dropped because of it: gateways renew
+                # theirs, and viewers should find their symbols subscribed when Redis is back.
                 pass
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(RESUBSCRIBE_SECONDS)
 
     async def _follow(self) -> None:
         pubsub = self._subscriber.pubsub()
         try:
-            async with asyncio.timeout(SUBSCRIBE_SECONDS):
-                await pubsub.subscribe(keys.INTEREST)
+            # Subscribe before the first reading, or a claim made between the two is seen late.
+            with _pubsub_errors():
+                async with asyncio.timeout(SUBSCRIBE_SECONDS):
+                    await pubsub.subscribe(keys.INTEREST)
             while True:
                 await self._read()
                 await asyncio.sleep(SPACING_SECONDS)
-                await _nudge(pubsub)
+                with _pubsub_errors():
+                    await _nudge(pubsub)
         finally:
-            with suppress(*REDIS_ERRORS, RuntimeError):
+            # fakeredis keeps sending to a subscriber that only closes.
+            with suppress(BusError), _pubsub_errors():
                 async with asyncio.timeout(SUBSCRIBE_SECONDS):
-                    await pubsub.unsubscribe()  # fakeredis feeds a subscriber for ever otherwise
-            with suppress(*REDIS_ERRORS, RuntimeError):
+                    await pubsub.unsubscribe()
+            with suppress(BusError), _pubsub_errors():
                 await pubsub.aclose()  # type: ignore[no-untyped-call]
 
     async def _read(self) -> None:
-        answer = await self._script(keys=[keys.INTEREST])
+        with bus_errors():
+            answer = await self._script(keys=[keys.INTEREST])
         topics, viewers = answer[::2], answer[1::2]
         self._demand.update(
             {topic.decode(): int(count) for topic, count in zip(topics, viewers, strict=True)}
         )
 
 
+@contextmanager
+def _pubsub_errors() -> Iterator[None]:
+    """Translate the errors of a subscription.
+
+    redis-py raises RuntimeError if it has dropped the connection that a call expects.
+
+    Raises:
+        BusError: the subscription is lost.
+    """
+    try:
+        with bus_errors():
+            yield
+    except RuntimeError as error:
+        raise BusUnreachableError(str(error)) from error
+
+
 async def _nudge(pubsub: PubSub) -> None:
-    """Wait for a nudge, or until a reading is due without one; take all that have come."""
+    """Wait for a nudge, at most until the next poll is due; remove all that have arrived."""
     with suppress(TimeoutError):
         async with asyncio.timeout(POLL_SECONDS):
             await pubsub.get_message(timeout=None)

@@ -1,4 +1,4 @@
-"""The claim to be *the* ingest: expiring, renewed, and numbered so that an old one is known."""
+"""The claim to be *the* ingest: it expires, is renewed, and its number exposes an older claim."""
 
 import asyncio
 import time
@@ -8,41 +8,44 @@ import structlog
 from redis.asyncio import Redis
 
 from shared.bus import keys
-from shared.bus.redis_source import REDIS_ERRORS
+from shared.bus.errors import BusError, bus_errors
 
 log = structlog.get_logger()
 
 RENEW_SECONDS = 0.5
 
-REDIS_AWAY_SECONDS = 30.0
-"""So long after the lease has run out, with Redis out of reach, leading is given up: another
-ingest may see Redis where this one does not, and needs Alpaca's slot."""
+UNREACHABLE_SECONDS = 30.0
+"""How long after the end of its lease an ingest that cannot reach Redis keeps leading. Another
+ingest may reach Redis when this one does not, and then it needs Alpaca's only slot."""
 
-# Whoever held it before takes it back under its old number if nobody else has led meanwhile, and
-# not at all if somebody has: what it knows is out of date then.
-# A standby that finds neither lease nor counter knows that Redis has lost them, and not that the
-# leader is gone, which would keep Alpaca's slot for a moment. It puts a lease of nobody in their
-# place, which only who has led may take before it ends, and a counter, so that nobody waits twice.
-# A new number is at least Redis' time in ms: it grows even when Redis has lost its counter, and no
-# gateway takes the new leader for an old one.
+# A holder that was disconnected gets its lease back under the same number, unless another ingest
+# has led in the meantime: its prices and holdings would then be out of date.
+#
+# A standby that finds neither lease nor counter knows that Redis was emptied, not that the leader
+# has died; taking over would contend for Alpaca's slot while the leader still uses it. It stores
+# the placeholder 'nobody 0', which only an ingest that has led may replace before it expires, and
+# a counter, so that a second standby does not wait all over again.
+#
+# A new number is at least Redis' time in ms, so that it increases even if Redis has lost the
+# counter; gateways would discard the events of a leader with a lower number.
 _CLAIM = """
 local id, life, mine, follows = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1'
-local held, counter = unpack(redis.call('MGET', KEYS[1], KEYS[2]))
+local current, counter = unpack(redis.call('MGET', KEYS[1], KEYS[2]))
 local has_led = mine ~= '0'
-if held == id .. ' ' .. mine then
+if current == id .. ' ' .. mine then
   redis.call('PEXPIRE', KEYS[1], life)
   return mine
 end
-if follows and not (held or counter or has_led) then
+if follows and not (current or counter or has_led) then
   redis.call('SET', KEYS[1], 'nobody 0', 'PX', life)
   redis.call('SET', KEYS[2], '0')
   return false
 end
-local is_others = held and string.match(held, '^%S+') ~= id
-if is_others and not (held == 'nobody 0' and has_led) then return false end
+local is_others = current and string.match(current, '^%S+') ~= id
+if is_others and not (current == 'nobody 0' and has_led) then return false end
 local newest = tonumber(counter or '0')
 local epoch = mine
-if held or not has_led or newest < tonumber(mine) then
+if current or not has_led or newest < tonumber(mine) then
   local now = redis.call('TIME')
   local millis = now[1] * 1000 + math.floor(now[2] / 1000)
   epoch = string.format('%.0f', math.max(newest + 1, tonumber(mine) + 1, millis))
@@ -61,17 +64,17 @@ return 0
 
 
 class LeaseLostError(Exception):
-    """This process does not lead any more, and what it knows must not be published."""
+    """This process no longer leads; it must not publish its values."""
 
 
 class Lease:
-    """One process's claim. ``epoch`` is its fencing number while it holds.
+    """The claim of one process. ``epoch`` is its fencing number, 0 until it first holds the lease.
 
-    ``on_epoch`` hears the number when it is a new one, and again whenever Redis is back after it
-    was away: what is stored there may then be older than what was published.
+    ``republish_due`` is set whenever the values stored in Redis may be older than the published
+    ones: at a new epoch, and when Redis is reachable again. Whoever publishes them again clears it.
 
-    Nothing may be published once ``valid`` would wait: Redis was out of reach for so long that
-    another process may lead.
+    An event may be published only after ``valid`` has returned: while Redis is unreachable for
+    longer than the lease lasts, another process may lead.
     """
 
     def __init__(
@@ -82,63 +85,74 @@ class Lease:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.epoch = 0
-        self.on_epoch: Callable[[int], None] = lambda _: None
+        self.republish_due = asyncio.Event()
         self._ingest_id = ingest_id
         self._claim = client.register_script(_CLAIM)
         self._release = client.register_script(_RELEASE)
         self._monotonic = monotonic
         self._valid_until = 0.0
         self._reachable = True
-        self._follows = False
+        self._has_followed = False
         self._renewed = asyncio.Event()
 
     async def claim(self) -> bool:
-        """Take or renew the lease.
+        """Take or renew the lease; return whether this process holds it.
 
-        Returns False where another process holds it, or has held it since this one did, or may
-        still want it back: it was followed from here, and Redis has lost its lease.
+        The answer is False if another process holds the lease, or has held it since this one did,
+        or may want it back: Redis was emptied while this process stood by.
 
         Raises:
-            RedisError, OSError: Redis is away.
+            BusError: Redis is unreachable or rejects the script.
         """
-        asked = self._monotonic()
-        answer = await self._claim(
-            keys=[keys.LEASE, keys.EPOCH],
-            args=[self._ingest_id, keys.LEASE_MILLISECONDS, self.epoch, int(self._follows)],
-        )
+        asked_at = self._monotonic()
+        with bus_errors():
+            answer = await self._claim(
+                keys=[keys.LEASE, keys.EPOCH],
+                args=[
+                    self._ingest_id,
+                    keys.LEASE_MILLISECONDS,
+                    self.epoch,
+                    int(self._has_followed),
+                ],
+            )
         if answer is None:
-            self._follows = True
+            self._has_followed = True
             self._valid_until = 0.0
             return False
-        self._valid_until = asked + keys.LEASE_MILLISECONDS / 1000
+        # Redis counts the lease's time from some moment after the question. To count from the
+        # question is therefore safe: we stop before Redis gives the lease to another process.
+        self._valid_until = asked_at + keys.LEASE_MILLISECONDS / 1000
         epoch = int(answer)
         if epoch != self.epoch:
-            log.info("lease taken", epoch=epoch)
+            log.info("lease_taken", epoch=epoch)
+        # A Redis with a disk comes back with the lease and the counter but without its newest
+        # values, so the same epoch is no proof that they are still stored.
         if epoch != self.epoch or not self._reachable:
             self.epoch, self._reachable = epoch, True
-            self.on_epoch(epoch)
+            self.republish_due.set()
         self._renewed.set()
         return True
 
     async def renew(self) -> None:
-        """Renew until cancelled, through losses of Redis that are not too long.
+        """Renew until cancelled; short losses of Redis do not end it.
 
         Raises:
-            LeaseLostError: another process leads or has led, or Redis was away for too long.
+            LeaseLostError: another process leads or has led, or Redis was unreachable for too long.
         """
         while True:
-            reachable = self._reachable
+            was_reachable = self._reachable
             try:
                 if not await self.claim():
                     raise LeaseLostError("another ingest leads")
-                if not reachable:
-                    log.info("redis connected")
-            except REDIS_ERRORS as error:
-                if reachable:
-                    log.warning("redis lost", error=str(error) or type(error).__name__)
+                if not was_reachable:
+                    log.info("redis_connected")
+            except BusError as error:
+                # Logged once per loss, not twice a second while it lasts.
+                if was_reachable:
+                    log.warning("redis_unreachable", error=str(error))
                 self._reachable = False
-                if self._monotonic() - self._valid_until > REDIS_AWAY_SECONDS:
-                    raise LeaseLostError("redis was away for too long") from error
+                if self._monotonic() - self._valid_until > UNREACHABLE_SECONDS:
+                    raise LeaseLostError("redis was unreachable for too long") from error
             await asyncio.sleep(RENEW_SECONDS)
 
     async def valid(self) -> int:
@@ -149,10 +163,11 @@ class Lease:
         return self.epoch
 
     async def release(self) -> None:
-        """Give the lease to whoever waits for it, if it is held.
+        """Give up the lease, if it is held, so that a standby need not wait for its expiry.
 
         Raises:
-            RedisError, OSError: Redis is away; the lease expires by itself.
+            BusError: Redis is unreachable; the lease expires by itself.
         """
         self._valid_until = 0.0
-        await self._release(keys=[keys.LEASE], args=[f"{self._ingest_id} {self.epoch}"])
+        with bus_errors():
+            await self._release(keys=[keys.LEASE], args=[f"{self._ingest_id} {self.epoch}"])

@@ -1,16 +1,17 @@
-"""What waits to be published, bounded: where Redis is slow or away, little is given up.
+"""The events that wait to be published, bounded: if Redis is slow or unreachable, little is lost.
 
-Of merge topics newer values replace older ones; of ordered topics the oldest events are lost, and a
-``gap`` in their place says so.
+In merge topics newer values replace older ones. In ordered topics the oldest events are lost, and a
+``gap`` takes their place.
 """
 
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 
-from shared import gap
+from shared import event_times, gap
 from shared.bus import keys
 from shared.gap import GAP, Gap
 from shared.topics import kind_of
@@ -19,11 +20,11 @@ BOUND = 20_000
 
 
 class Publication(msgspec.Struct, frozen=True, gc=False):
-    """An event without its id yet. ``body`` is a JSON object on one line.
+    """An event that has no id yet. ``body`` is a JSON object on one line.
 
-    ``traded``: it happened just now, so the TTL key is due. ``event``: its name, where that is not
-    the kind of the topic. ``row``: whose value it is, where the topic is of many and each is stored
-    under one of its own.
+    ``traded``: it happened just now, so the TTL key is due. ``event``: its name, if that is not the
+    kind of the topic. ``row``: the symbol whose value it is, if the topic contains the values of
+    many symbols and each is also stored under a topic of its own.
     """
 
     topic: str
@@ -36,9 +37,10 @@ class Publication(msgspec.Struct, frozen=True, gc=False):
 class Outbox:
     """A queue of publications, in order while there is room.
 
-    With ``bound`` waiting it is crowded until it has been emptied: then it keeps the newest value
-    of each merge topic, and of the ordered ones ``bound`` events and at least one for each topic,
-    but no more of a topic than its history holds. Every offer takes the same short time.
+    Once ``bound`` publications wait, the outbox is crowded until it has been emptied. A crowded
+    outbox keeps the newest value of each merge topic, ``bound`` ordered events but at least one of
+    each topic, and no more events of a topic than its history holds. The time of an offer does not
+    depend on the number of waiting publications, except for the one that makes it crowded.
 
     ``conflated`` counts the values that newer ones have replaced, ``lost`` the ordered events for
     which there was no room.
@@ -62,45 +64,53 @@ class Outbox:
         if not self._crowd and len(self._queue) < self._bound:
             self._queue.append(publication)
         else:
+            # It stays crowded until it is empty, not just until it is below the bound: new events
+            # would go into the queue and leave before the older ones in the crowd.
             while self._queue:
-                self._press(self._queue.popleft())
-            self._press(publication)
+                self._add_crowded(self._queue.popleft())
+            self._add_crowded(publication)
         self.waiting.set()
 
     def take(self, limit: int) -> list[Publication]:
         """Remove and return the oldest publications; a ``gap`` may make them one more."""
         taken = [self._queue.popleft() for _ in range(min(limit, len(self._queue)))]
         while self._crowd and len(taken) < limit:
-            topic, pressed = self._crowd.popitem(last=False)
-            if isinstance(pressed, Publication):
+            topic, waiting = self._crowd.popitem(last=False)
+            if isinstance(waiting, Publication):
                 self._merged -= 1
-                taken.append(pressed)
+                taken.append(waiting)
                 continue
-            before = len(pressed.events)
-            taken += pressed.take(limit - len(taken))
-            self._ordered -= before - len(pressed.events)
-            if pressed.events:
-                self._crowd[topic] = pressed
+            before = len(waiting.events)
+            taken += waiting.take(limit - len(taken))
+            self._ordered -= before - len(waiting.events)
+            # The rest goes behind the other topics, so that a busy tape delays no price.
+            if waiting.events:
+                self._crowd[topic] = waiting
         if not self._queue and not self._crowd:
             self.waiting.clear()
         return taken
 
     def without_ordered(self, batch: Iterable[Publication]) -> list[Publication]:
-        """Return a batch with a ``gap`` for each ordered topic in place of its events."""
+        """Return a batch with a ``gap`` for each ordered topic in place of its events.
+
+        For a batch that clients may have received already, in part or as a whole.
+        """
         left: list[Publication] = []
-        losses: dict[str, _Ordered] = {}
+        losses: dict[str, _Loss] = {}
         for publication in batch:
             if _history_length(publication) is None:
                 left.append(publication)
             else:
-                losses.setdefault(publication.topic, _Ordered()).lose(publication)
+                losses[publication.topic] = _loss(losses.get(publication.topic), publication)
                 self.lost += 1
         return [*(loss.announcement() for loss in losses.values()), *left]
 
-    def _press(self, publication: Publication) -> None:
-        """Take a publication in while it is crowded."""
+    def _add_crowded(self, publication: Publication) -> None:
+        """Add a publication while the outbox is crowded."""
         limit = _history_length(publication)
         if limit is None:
+            # A named event and the row of another symbol are values of their own: replacing a price
+            # by a gap, or BAC's position by IBM's, would lose it.
             key = " ".join(filter(None, (publication.topic, publication.event, publication.row)))
             if key in self._crowd:
                 self.conflated += 1
@@ -108,70 +118,68 @@ class Outbox:
                 self._merged += 1
             self._crowd[key] = publication
             return
-        pressed = self._crowd.setdefault(publication.topic, _Ordered())
-        assert isinstance(pressed, _Ordered)  # noqa: S101 - an ordered topic is never merged
-        pressed.events.append(publication)
+        waiting = self._ordered_of(publication.topic)
+        waiting.events.append(publication)
         self._ordered += 1
-        count = len(pressed.events)
+        count = len(waiting.events)
+        # Beyond the history's length no client could resume from them. Beyond the bound the newest
+        # event of each topic still stays, so that one busy tape does not silence the news.
         if count > limit or (self._ordered > self._bound and count > 1):
-            pressed.lose(pressed.events.popleft())
+            waiting.lose_oldest()
             self._ordered -= 1
             self.lost += 1
 
+    def _ordered_of(self, topic: str) -> "_Ordered":
+        waiting = self._crowd.get(topic)
+        if not isinstance(waiting, _Ordered):  # the first event of the topic since it was taken
+            waiting = self._crowd[topic] = _Ordered()
+        return waiting
+
+
+class _Loss(NamedTuple):
+    """The first and the last of the lost events of one topic."""
+
+    first: Publication
+    last: Publication
+
+    def announcement(self) -> Publication:
+        """Return the ``gap`` in place of the events; a lost ``gap`` is a part of it."""
+        lost = Gap(
+            topics=[self.first.topic],
+            from_=event_times.decode(self.first.body).start or "",
+            to=event_times.decode(self.last.body).end or "",
+            reason="redis_unavailable",
+        )
+        return Publication(self.first.topic, gap.encode(lost), event=GAP)
+
+
+def _loss(before: _Loss | None, publication: Publication) -> _Loss:
+    return _Loss(publication if before is None else before.first, publication)
+
 
 class _Ordered:
-    """The events that wait on one ordered topic, and the first and last of those lost before."""
+    """The events that wait on one ordered topic, and the loss of those before them."""
 
-    __slots__ = ("_first_lost", "_last_lost", "events")
+    __slots__ = ("_loss", "events")
 
     def __init__(self) -> None:
         self.events: deque[Publication] = deque()
-        self._first_lost: Publication | None = None
-        self._last_lost: Publication | None = None
+        self._loss: _Loss | None = None
 
-    def lose(self, publication: Publication) -> None:
-        self._first_lost = self._first_lost or publication
-        self._last_lost = publication
+    def lose_oldest(self) -> None:
+        self._loss = _loss(self._loss, self.events.popleft())
 
     def take(self, limit: int) -> list[Publication]:
-        """Remove and return the oldest events, after the announcement of what was lost.
+        """Remove and return the oldest events, after the announcement of the loss before them.
 
-        The announcement never leaves alone: what is lost while it waits is part of it.
+        The announcement leaves together with an event, so a loss while it waits can still extend
+        it.
         """
-        announced = [] if self._first_lost is None else [self.announcement()]
+        loss, self._loss = self._loss, None
+        announced = [] if loss is None else [loss.announcement()]
         return announced + [self.events.popleft() for _ in range(min(limit, len(self.events)))]
-
-    def announcement(self) -> Publication:
-        first, last = self._first_lost, self._last_lost
-        assert first is not None  # noqa: S101 - asked for only after a loss
-        assert last is not None  # noqa: S101
-        self._first_lost = self._last_lost = None
-        lost = Gap(
-            topics=[first.topic],
-            from_=_times_of(first)[0],
-            to=_times_of(last)[1],
-            reason="redis_unavailable",
-        )
-        return Publication(first.topic, gap.encode(lost), event=GAP)
-
-
-class _Times(msgspec.Struct, rename={"from_": "from"}):
-    """What the ordered events call their time: a lost ``gap`` stands for what it announced."""
-
-    timestamp: str | None = None
-    updated_at: str | None = None
-    from_: str | None = None
-    to: str | None = None
-
-
-_decode_times = msgspec.json.Decoder(_Times).decode
-
-
-def _times_of(publication: Publication) -> tuple[str, str]:
-    times = _decode_times(publication.body)
-    moment = times.timestamp or times.updated_at or ""
-    return times.from_ or moment, times.to or moment
 
 
 def _history_length(publication: Publication) -> int | None:
+    """Return how many events the topic's history holds; None if it is a merge topic."""
     return keys.HISTORY_LENGTHS.get(kind_of(publication.topic))

@@ -1,4 +1,4 @@
-"""From the outbox to Redis, in batches: one script call each, in the order of the ids."""
+"""From the outbox to Redis in batches: one script call for each, in the order of the ids."""
 
 import asyncio
 import time
@@ -8,30 +8,31 @@ from importlib.resources import files
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from ingest.bus.lease import Lease, LeaseLostError
 from ingest.bus.outbox import Outbox, Publication
 from shared.bus import keys
-from shared.bus.redis_source import REDIS_ERRORS
+from shared.bus.errors import BusRejectedError, BusUnreachableError, bus_errors
 from shared.event_id import EventId
 from shared.topics import kind_of
 
 log = structlog.get_logger()
 
 BATCH = 500
-RETRY_SECONDS = 0.2
+"""Larger batches gain little, and Redis serves no other client while the script runs."""
+
+PUBLISH_RETRY_SECONDS = 0.2
 
 FENCED = -1
-"""What the script answers when a newer epoch has begun."""
+"""The script's answer if a newer epoch has begun."""
 
 
 class Publisher:
     """Gives every event its id and publishes it while the lease is held.
 
-    A batch whose answer was lost is sent again with the same ids: the script knows it. Should
-    Redis have lost its data meanwhile, what it had cannot be known: ordered events of the batch
-    become a ``gap`` then, since they could come twice.
+    A batch whose answer was lost is sent again with the same ids, and the script recognises it. If
+    Redis has lost its data in the meantime, the script cannot: the ordered events of the batch then
+    become a ``gap``, because clients could receive them twice.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class Publisher:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.published = 0
-        self.refused = 0
+        self.rejected = 0
         self._lease = lease
         self._outbox = outbox
         self._script = client.register_script(
@@ -60,31 +61,26 @@ class Publisher:
 
     @property
     def waiting_seconds(self) -> float:
-        """How long the batch under way has been waiting for Redis."""
+        """How long the current batch has been waiting for Redis."""
         since = self._waiting_since
         return 0.0 if since is None else self._monotonic() - since
 
-    def begin_epoch(self) -> None:
-        """Count from 1 again if the lease has a new number. What waits is published under it."""
-        if self._lease.epoch != self._epoch:
-            self._epoch, self._seq = self._lease.epoch, 0
-
     def next_id(self) -> EventId:
-        """Return the id of the next event."""
-        self._seq += 1
-        return EventId(self._lease.epoch, self._seq)
+        """Return the id of the next event and count it."""
+        return EventId(self._lease.epoch, self._count(1))
 
     async def run(self) -> None:
         """Publish until cancelled.
 
         Raises:
-            LeaseLostError: a newer epoch has begun; nothing of the batch was published.
+            LeaseLostError: a newer epoch has begun; none of the batch was published.
         """
         while True:
             self._idle.set()
             await self._outbox.waiting.wait()
             self._idle.clear()
             self._waiting_since = self._monotonic()
+            # The batch is taken only now: while the lease is in doubt the outbox still conflates.
             await self._lease.valid()
             batch = self._outbox.take(BATCH)
             if batch:
@@ -95,38 +91,63 @@ class Publisher:
         """Wait until everything offered is published."""
         while self._outbox or not self._idle.is_set():
             await self._idle.wait()
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # idle is still set when the outbox has just been filled
+
+    def _count(self, events: int) -> int:
+        """Count events of the present epoch; return the seq of the newest.
+
+        A new epoch starts at 1. The lease can get a new number while a batch is on its way, so this
+        is decided at each count.
+        """
+        if self._lease.epoch != self._epoch:
+            self._epoch, self._seq = self._lease.epoch, 0
+        self._seq += events
+        return self._seq
 
     async def _send(self, batch: list[Publication]) -> None:
         sent_under, seqs, events = 0, (0, 0), b""
         while True:
             epoch = await self._lease.valid()
+            # The first attempt, or one after Redis was emptied and the lease got a new number. The
+            # earlier attempt may have reached clients, so ordered events must not be sent again.
             if epoch != sent_under:
                 if sent_under:
                     batch = self._outbox.without_ordered(batch)
                 sent_under, events = epoch, _encoded(batch)
-                seqs = self._seq + 1, self._seq + len(batch)
-                self._seq += len(batch)
-            try:
-                refused = int(
+                last = self._count(len(batch))
+                seqs = last - len(batch) + 1, last
+            rejected = await self._run_script(epoch, seqs, events)
+            if rejected is None:
+                await asyncio.sleep(PUBLISH_RETRY_SECONDS)
+                continue
+            if rejected == FENCED:
+                # The newer epoch may be our own: its claim has run and the answer is on its way.
+                await asyncio.sleep(PUBLISH_RETRY_SECONDS)
+                if self._lease.epoch == epoch:
+                    raise LeaseLostError("another ingest has started to lead")
+                continue
+            self.rejected += rejected
+            self.published += len(batch) - rejected
+            return
+
+    async def _run_script(self, epoch: int, seqs: tuple[int, int], events: bytes) -> int | None:
+        """Publish a batch; return how many events were rejected, ``FENCED``, or None if it failed.
+
+        After None it is unknown whether the batch was published.
+        """
+        try:
+            with bus_errors():
+                return int(
                     await self._script(
                         keys=[keys.EPOCH, keys.PUBLISHED],
                         args=[epoch, *seqs, *self._lives, events],
                     )
                 )
-            except REDIS_ERRORS as error:
-                if isinstance(error, ResponseError):  # a lost connection is the lease's to report
-                    log.warning("redis refuses to publish", error=str(error))
-                await asyncio.sleep(RETRY_SECONDS)
-                continue
-            if refused == FENCED:
-                await asyncio.sleep(RETRY_SECONDS)  # our own claim's answer may be on its way
-                if self._lease.epoch == epoch:
-                    raise LeaseLostError("a newer ingest has begun to lead")
-                continue
-            self.refused += refused
-            self.published += len(batch) - refused
-            return
+        except BusRejectedError as error:
+            log.warning("publish_failed", error=str(error))
+        except BusUnreachableError:
+            pass  # the lease reports the loss
+        return None
 
 
 def _encoded(batch: Iterable[Publication]) -> bytes:
@@ -141,7 +162,10 @@ def _encoded(batch: Iterable[Publication]) -> bytes:
 
 @lru_cache(maxsize=16_384)
 def _where(topic: str, event: str | None, merge: str) -> bytes:
-    """Return how and where the script publishes; ``merge`` is how a value. See ``publish.lua``."""
+    """Return the line that addresses an event, as ``publish.lua`` reads it.
+
+    ``merge`` is the form of a value of a merge topic; ordered topics and named events ignore it.
+    """
     length = keys.HISTORY_LENGTHS.get(kind_of(topic))
     if length is None and event is None and merge != "n":
         return f"{merge}{topic}".encode()

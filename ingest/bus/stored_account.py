@@ -1,4 +1,4 @@
-"""What an earlier leader told of the account last."""
+"""The account and its orders as an earlier leader published them."""
 
 import contextlib
 from typing import Any
@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from shared import message
 from shared.account import Account
 from shared.bus import keys
+from shared.bus.errors import bus_errors
 from shared.order import OrderUpdate
 from shared.topics import ACCOUNT, ORDERS
 
@@ -17,27 +18,29 @@ _decode_order = msgspec.json.Decoder(OrderUpdate).decode
 
 
 class StoredAccount:
-    """Reads Redis; every method raises RedisError or OSError while that is away."""
+    """Reads Redis. Every method raises ``BusError`` if Redis is unreachable or rejects it."""
 
     def __init__(self, client: Redis) -> None:
         self._client = client
 
     async def account(self) -> Account | None:
-        """Return the account; None where none, or one of another version, is stored."""
-        stored: Any = await self._client.get(keys.last_key(ACCOUNT))
+        """Return the account; None if none, or one of another version, is stored."""
+        with bus_errors():
+            stored: Any = await self._client.get(keys.last_key(ACCOUNT))
         with contextlib.suppress(ValueError, msgspec.DecodeError):
             return _decode_account(message.unpack(stored or b"").body)
         return None
 
     async def orders(self) -> list[OrderUpdate]:
-        """Return the newest order events, oldest first, as far as they are of this version."""
-        entries: Any = await self._client.xrevrange(
-            keys.history_key(ORDERS), count=keys.HISTORY_LENGTHS[ORDERS]
-        )
+        """Return the newest order events, oldest first, leaving out those of other versions."""
+        with bus_errors():
+            entries: Any = await self._client.xrevrange(
+                keys.history_key(ORDERS), count=keys.HISTORY_LENGTHS[ORDERS]
+            )
         found = []
         for event_id, fields in reversed(entries):
             with contextlib.suppress(ValueError, msgspec.DecodeError):
                 event = message.of_entry(event_id, fields)
-                if event.event is None:
+                if event.event is None:  # a named one is a gap, not an order
                     found.append(_decode_order(event.body))
         return found

@@ -1,4 +1,4 @@
-"""What was published last: a new leader begins where the old one ended."""
+"""The values that an earlier leader published last: a new leader starts from them."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from shared import message
 from shared.bus import keys
+from shared.bus.errors import bus_errors
 from shared.price import Price
 from shared.symbol_status import SymbolStatus
 from shared.topics import PRICE, STATUS, topic
@@ -28,19 +29,21 @@ class StoredPrices:
         self._client = client
 
     async def read(self, symbols: Sequence[str]) -> list[Price]:
-        """Return the stored prices of those symbols that have one.
+        """Return the stored prices of the symbols that have one.
 
         Raises:
-            RedisError, OSError: Redis is away.
+            BusError: Redis is unreachable or rejects the command.
         """
         prices = await self._values(PRICE, symbols, _decode_price)
         return [price for price in prices if price.price is not None]
 
     async def halts(self, symbols: Sequence[str]) -> list[SymbolStatus]:
-        """Return the stored statuses of those symbols that were halted: Alpaca says it but once.
+        """Return the stored statuses of the symbols that were halted.
+
+        Alpaca reports a halt only once, so a new leader learns of it only from here.
 
         Raises:
-            RedisError, OSError: Redis is away.
+            BusError: Redis is unreachable or rejects the command.
         """
         statuses = await self._values(STATUS, symbols, _decode_status)
         return [status for status in statuses if status.state == "halted"]
@@ -48,9 +51,10 @@ class StoredPrices:
     async def _values(
         self, kind: str, symbols: Sequence[str], decode: Callable[[bytes], T]
     ) -> list[T]:
-        stored: list[Any] = await self._client.mget(
-            [keys.last_key(topic(kind, symbol)) for symbol in symbols]
-        )
+        with bus_errors():
+            stored: list[Any] = await self._client.mget(
+                [keys.last_key(topic(kind, symbol)) for symbol in symbols]
+            )
         values = []
         for value in stored:
             if value is None:
@@ -58,5 +62,5 @@ class StoredPrices:
             try:
                 values.append(decode(message.unpack(value).body))
             except (ValueError, msgspec.DecodeError) as error:  # of another version
-                log.warning("stored value passed over", kind=kind, error=str(error))
+                log.warning("stored_value_skipped", kind=kind, error=str(error))
         return values

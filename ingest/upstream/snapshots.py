@@ -20,7 +20,7 @@ from ingest.upstream import catch_up
 from ingest.upstream.alpaca_rest import AlpacaRest, RestError
 from ingest.upstream.catch_up import CatchUp
 from shared import rfc3339
-from shared.bus.redis_source import REDIS_ERRORS
+from shared.bus.errors import BusError
 from shared.price import Price
 from shared.symbol_status import SymbolStatus
 
@@ -187,7 +187,7 @@ class Snapshots:
             await self._restore([s for s, why in batch.reasons.items() if why is Reason.NEW])
             await self._catch_up_with(batch)
             await self._ask(batch)
-        except REDIS_ERRORS:  # the lease reports the loss; an older price must not be published
+        except BusError:  # the lease reports the loss; an older price must not be published
             self._lookups.failed(batch)
         except RestError as error:
             if self._failing_since is None:

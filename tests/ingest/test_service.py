@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 from structlog.testing import capture_logs
 
-from ingest.bus import status_report
+from ingest.bus import status_writer
 from ingest.service import IngestService
 from ingest.upstream.feed_error import FeedError
 from shared.bus import keys
@@ -45,7 +45,7 @@ async def test_what_waiting_does_not_mend_ends_the_ingest_and_the_reason_stays(
         assert remedy in status.reason
         assert "not-the-secret" not in status.reason
         life = await watching.client.pttl(keys.INGEST_STATUS)
-        assert life > status_report.FAILED_MILLISECONDS / 2
+        assert life > status_writer.FAILED_MILLISECONDS / 2
         assert not await watching.client.exists(keys.LEASE), "the next one need not wait"
 
 

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from gateway.bus.interest import Interest as Claims
 from gateway.fanout.hub import Hub
 from ingest.bus import interest
-from ingest.bus.interest import Interest
+from ingest.bus.interest import InterestReader
 from ingest.demand.wanted import Demand
 from shared.bus import keys
 from shared.bus.redis_source import RedisSource
@@ -22,7 +22,7 @@ from tests.services import until
 
 
 @asynccontextmanager
-async def background(*works: Interest | Claims) -> AsyncIterator[None]:
+async def background(*works: InterestReader | Claims) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(work.run()) for work in works]
     try:
         yield
@@ -46,7 +46,7 @@ async def demand_of(source: RedisSource) -> AsyncIterator[tuple[Redis, Demand]]:
     async with (
         source.client("commands") as client,
         source.client("subscriber", subscriber=True) as subscriber,
-        background(Interest(client, subscriber, demand)),
+        background(InterestReader(client, subscriber, demand)),
     ):
         yield client, demand
 

@@ -73,32 +73,31 @@ async def test_who_held_it_takes_a_higher_number_although_redis_lost_it_and_its_
         assert await take(lease) == before + 1
 
 
-async def test_renewing_keeps_the_number_and_tells_nobody(any_source: RedisSource) -> None:
-    async with any_source.client("test") as client:
-        heard: list[int] = []
-        lease = Lease(client, "first")
-        lease.on_epoch = heard.append
-        epoch = await take(lease)
-        await client.pexpire(keys.LEASE, 500)
-        assert await take(lease) == epoch
-
-        assert heard == [epoch]
-        assert await client.pttl(keys.LEASE) > 500
-
-
-async def test_whoever_holds_it_hears_of_a_new_number_when_redis_forgot_it(
+async def test_renewing_keeps_the_number_and_nothing_is_due_to_be_republished(
     any_source: RedisSource,
 ) -> None:
     async with any_source.client("test") as client:
-        heard: list[int] = []
         lease = Lease(client, "first")
-        lease.on_epoch = heard.append
-        await take(lease)
-        await client.flushall()
-        await take(lease)
+        epoch = await take(lease)
+        lease.republish_due.clear()
+        await client.pexpire(keys.LEASE, 500)
+        assert await take(lease) == epoch
 
-        assert len(heard) == 2
-        assert heard[0] < heard[1]
+        assert not lease.republish_due.is_set()
+        assert await client.pttl(keys.LEASE) > 500
+
+
+async def test_a_new_number_after_redis_was_emptied_makes_republishing_due(
+    any_source: RedisSource,
+) -> None:
+    async with any_source.client("test") as client:
+        lease = Lease(client, "first")
+        before = await take(lease)
+        lease.republish_due.clear()
+        await client.flushall()
+
+        assert await take(lease) > before
+        assert lease.republish_due.is_set()
 
 
 async def test_a_release_hands_it_over_at_once_and_only_by_its_holder(
@@ -194,14 +193,13 @@ async def test_who_was_away_and_followed_by_nobody_goes_on_under_its_number(
     any_source: RedisSource,
 ) -> None:
     async with any_source.client("test") as client:
-        heard: list[int] = []
         lease = Lease(client, "first")
-        lease.on_epoch = heard.append
         before = await take(lease)
+        lease.republish_due.clear()
         await client.delete(keys.LEASE)
 
         assert await take(lease) == before
-        assert heard == [before]
+        assert not lease.republish_due.is_set()
         assert await client.pttl(keys.LEASE) > 0
 
 
@@ -266,16 +264,15 @@ async def test_it_releases_nothing_but_what_it_holds(any_source: RedisSource) ->
         assert await client.exists(keys.LEASE)
 
 
-async def test_its_holder_hears_its_number_again_when_redis_is_back(
+async def test_republishing_is_due_under_the_same_number_when_redis_is_back(
     any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A Redis with a disk comes back with its lease and its counter, and without its newest."""
     monkeypatch.setattr(lease_module, "RENEW_SECONDS", 0.02)
     async with any_source.client("test") as client:
-        heard: list[int] = []
         lease = Lease(client, "first")
-        lease.on_epoch = heard.append
         epoch = await take(lease)
+        lease.republish_due.clear()
 
         async def away(**_: object) -> None:
             raise ConnectionError
@@ -284,9 +281,8 @@ async def test_its_holder_hears_its_number_again_when_redis_is_back(
             patch.setattr(lease, "_claim", away)
             renewing = asyncio.create_task(lease.renew())
             await until(lambda: not lease._reachable)
-        await until(lambda: len(heard) > 1)
-        await take(lease)
-        assert heard == [epoch, epoch]
+        await until(lease.republish_due.is_set)
+        assert await take(lease) == epoch
         renewing.cancel()
         await asyncio.wait([renewing])
 
@@ -300,7 +296,7 @@ async def test_who_cannot_reach_redis_for_long_gives_up_leading(
         lease = Lease(client, "first", monotonic=lambda: now)
         await take(lease)
         await valkey.stop()
-        now += keys.LEASE_MILLISECONDS / 1000 + lease_module.REDIS_AWAY_SECONDS
+        now += keys.LEASE_MILLISECONDS / 1000 + lease_module.UNREACHABLE_SECONDS
         renewing = asyncio.create_task(lease.renew())
         await asyncio.sleep(0.1)
         assert not renewing.done()

@@ -110,7 +110,6 @@ class Stage:
         self.outbox = Outbox()
         self.lease = Lease(client, "ingest")
         self.publisher = Publisher(publishing, self.lease, self.outbox, ttl_seconds)
-        self.lease.on_epoch = lambda _: self.publisher.begin_epoch()
 
     async def publish(self, *publications: Publication) -> None:
         for each in publications:
@@ -324,7 +323,7 @@ async def test_an_older_id_than_the_histories_newest_is_refused_alone(
         await stage.client.xadd(history, {"data": "{}"}, id=f"{stage.lease.epoch + 1}-1")
         await stage.publish(printed(1), value("price:SPY", 2))
 
-        assert (stage.publisher.published, stage.publisher.refused) == (1, 1)
+        assert (stage.publisher.published, stage.publisher.rejected) == (1, 1)
         assert await stage.last("price:SPY") is not None
 
 
@@ -431,12 +430,14 @@ async def test_the_newest_of_each_topic_survives_a_redis_that_goes_away(
     newest: dict[str, int] = {}
     async with listening(source, *"abcde") as heard, publishing(source) as stage:
 
-        def begin_epoch(_: int) -> None:  # as the service does: all known values, anew
-            stage.publisher.begin_epoch()
-            for topic, number in newest.items():
-                stage.outbox.offer(value(topic, number))
+        async def republish() -> None:  # as the leadership does: all known values again
+            while True:
+                await stage.lease.republish_due.wait()
+                stage.lease.republish_due.clear()
+                for topic, number in newest.items():
+                    stage.outbox.offer(value(topic, number))
 
-        stage.lease.on_epoch = begin_epoch
+        republishing = asyncio.create_task(republish())
         for number in range(600):
             topic = "abcde"[number % 5]
             newest[topic] = number
@@ -457,3 +458,5 @@ async def test_the_newest_of_each_topic_survives_a_redis_that_goes_away(
             assert heard.numbers(topic) == sorted(heard.numbers(topic))
         if fault == "pause":  # nobody was disconnected for good: the listener has heard it all
             await until(lambda: all(heard.numbers(each)[-1] == newest[each] for each in newest))
+        republishing.cancel()
+        await asyncio.wait([republishing])

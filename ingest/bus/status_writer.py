@@ -1,4 +1,4 @@
-"""Saying how the ingest is, every second and at each change, while it leads."""
+"""Writing the ingest's status, every second and at each change, while it leads."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,18 +9,19 @@ from redis.asyncio import Redis
 from ingest.bus.lease import Lease
 from shared import ingest_status
 from shared.bus import keys
-from shared.bus.redis_source import REDIS_ERRORS
+from shared.bus.errors import BusError, bus_errors
 from shared.event_id import EventId
 from shared.ingest_status import IngestStatus
 from shared.waiting import wait_at_most
 
-REPORT_SECONDS = 1.0
+WRITE_SECONDS = 1.0
 
 FAILED_MILLISECONDS = 600_000
-"""The reason of a failure outlives the process that it has ended."""
+"""Ten minutes: the reason of a failure has to outlive the process that it has ended."""
 
-# A paused leader that wakes must not overwrite its successor's report.
-_REPORT = """
+# The lease is checked in the script: a leader that was paused and wakes up must not overwrite the
+# status of its successor.
+_WRITE = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
 redis.call('PUBLISH', KEYS[2], ARGV[2] .. '\\n' .. ARGV[3])
@@ -28,39 +29,46 @@ return 1
 """
 
 
-class StatusReport:
-    """Writes what ``compose`` gives for the next id."""
+class StatusWriter:
+    """Writes the status that ``compose`` returns for the next event id.
+
+    ``changed`` is set by the parts whose state the status contains.
+    """
 
     def __init__(
         self,
         client: Redis,
         lease: Lease,
         ingest_id: str,
+        *,
         next_id: Callable[[], EventId],
         compose: Callable[[EventId], IngestStatus],
+        changed: asyncio.Event,
     ) -> None:
-        self.changed = asyncio.Event()
         self._lease = lease
         self._ingest_id = ingest_id
         self._next_id = next_id
         self._compose = compose
-        self._script = client.register_script(_REPORT)
+        self._changed = changed
+        self._script = client.register_script(_WRITE)
 
     async def run(self) -> None:
-        """Report until cancelled."""
+        """Write until cancelled."""
         while True:
-            self.changed.clear()
+            # Cleared before the status is composed: a change during the write is written next.
+            self._changed.clear()
             await self._lease.valid()
-            await self.now()
-            await wait_at_most(self.changed, REPORT_SECONDS)
+            await self.write()
+            await wait_at_most(self._changed, WRITE_SECONDS)
 
-    async def now(self) -> None:
-        """Report at once; without Redis there is nobody to hear it."""
+    async def write(self) -> None:
+        """Write the status now; if Redis is unreachable, do nothing."""
         event_id = self._next_id()
         status = self._compose(event_id)
         body = ingest_status.encode(status)
         life = FAILED_MILLISECONDS if status.state == "failed" else keys.INGEST_STATUS_MILLISECONDS
-        with suppress(*REDIS_ERRORS):
+        # The lease reports the loss, and no gateway could read the status anyway.
+        with suppress(BusError), bus_errors():
             await self._script(
                 keys=[keys.LEASE, keys.INGEST_STATUS],
                 args=[f"{self._ingest_id} {self._lease.epoch}", str(event_id), body, life],

@@ -1,0 +1,33 @@
+"""The ingest's connections to Redis."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+
+from shared.bus.redis_source import RedisSource
+
+
+@dataclass(frozen=True)
+class BusConnections:
+    """Three clients of the same Redis; they outlive a leadership.
+
+    A batch of the publisher can take long and a subscriber only listens, so a renewal of the lease
+    must not wait behind either of them.
+    """
+
+    commands: Redis
+    publisher: Redis
+    subscriber: Redis
+
+
+@asynccontextmanager
+async def bus_connections(source: RedisSource) -> AsyncIterator[BusConnections]:
+    """Open the connections and close them at the end; each connects at its first command."""
+    async with (
+        source.client("ingest") as commands,
+        source.client("ingest-publisher") as publisher,
+        source.client("ingest-subscriber", subscriber=True) as subscriber,
+    ):
+        yield BusConnections(commands, publisher, subscriber)
