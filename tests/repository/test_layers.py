@@ -16,6 +16,9 @@ MAY_IMPORT = {
     "simulator": {"simulator"},
 }
 OURS = {*PACKAGES, "standalone", "tapecast", "tests", "bench"}
+BUS_PACKAGES = ("shared/bus/", "ingest/bus/", "gateway/bus/")
+"""All other modules catch ``BusError`` only; composition may name ``RedisSource``."""
+
 HEAVY = {"alpaca", "pandas", "numpy", "websockets"}
 
 
@@ -35,6 +38,21 @@ def test_what_a_gateway_loads_names_no_library_of_the_ingest(package: str) -> No
     found = {name_of(path): imports(path) & HEAVY for path in modules(package)}
 
     assert {name: wrong for name, wrong in found.items() if wrong} == {}
+
+
+def test_only_the_bus_packages_know_redis() -> None:
+    outside = [
+        path
+        for path in modules("ingest", "standalone.py", "tapecast.py")
+        if not name_of(path).startswith(BUS_PACKAGES)
+    ]
+    wrong = [
+        name_of(path)
+        for path in outside
+        if "redis" in imports(path) or "REDIS_ERRORS" in path.read_text()
+    ]
+
+    assert wrong == []
 
 
 def test_no_product_code_imports_tests_or_benchmarks() -> None:
