@@ -1,4 +1,4 @@
-"""Which symbols are wanted: what the gateways watch, and for a while what they no longer do."""
+"""The wanted symbols: those that gateways watch, and for a while those that they no longer do."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
@@ -17,17 +17,17 @@ from shared.topics import (
 from shared.waiting import wait_at_most
 
 LINGER_SECONDS = 30.0
-"""How long a symbol stays subscribed after its last viewer: pages are reloaded."""
+"""A symbol stays subscribed for this time after its last viewer: pages are reloaded."""
 
 MAX_SYMBOLS = 10_000
-"""What would be wanted beyond it is left out: nothing here may grow without limit."""
+"""Further symbols are left out: a hostile client must not make this table grow for ever."""
 
 
 class Want(NamedTuple):
     """A wanted symbol.
 
-    ``viewers`` are those of its most watched topic, over all gateways; ``lingering`` says that
-    nobody watches it any more.
+    ``channels`` are names of upstream channels. ``viewers`` are those of its most watched topic,
+    over all gateways. A ``lingering`` symbol had viewers until a moment ago.
     """
 
     symbol: str
@@ -38,11 +38,11 @@ class Want(NamedTuple):
 
 
 class Demand:
-    """The wanted symbols and what of them is watched. ``monotonic`` gives seconds."""
+    """The demand of all gateways and of the open positions. ``monotonic`` gives seconds."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self.left_out = 0
-        """How many wanted symbols there were beyond ``MAX_SYMBOLS``."""
+        """The number of wanted symbols beyond ``MAX_SYMBOLS``."""
         self._changed = asyncio.Event()
         self._monotonic = monotonic
         self._watched: Mapping[str, int] = {}
@@ -52,7 +52,7 @@ class Demand:
         self._wanted: list[Want] | None = None
 
     def update(self, watched: Mapping[str, int]) -> None:
-        """Take the topics that are watched now, each with its viewers over all gateways."""
+        """Accept the topics that clients watch now, each with its viewers over all gateways."""
         if watched == self._watched:
             return
         viewers: dict[tuple[str, str], int] = {}
@@ -64,29 +64,30 @@ class Demand:
         self._change(viewers, self._positions)
 
     def set_positions(self, symbols: Iterable[str]) -> None:
-        """Take the symbols of the open positions: always wanted, and first."""
+        """Accept the symbols of the open positions: they are always wanted, and come first."""
         positions = frozenset(symbols)
         if positions != self._positions:
             self._change(self._viewers, positions)
 
     def watches(self, topic: str) -> bool:
-        """Say whether somebody watches a topic now; one that lingers is not watched."""
+        """Return whether a client watches a topic now; a lingering topic is not watched."""
         return topic in self._watched
 
     def recorded_topics(self) -> frozenset[str]:
-        """Return the watched topics that keep a history of what comes over a stream."""
+        """Return the watched topics whose history only the stream can fill."""
         return frozenset(topic for topic in self._watched if kind_of(topic) in (TRADE, NEWS))
 
     def news_symbols(self) -> frozenset[str]:
-        """Return the symbols whose news somebody watches; ``*`` among them is all news."""
+        """Return the symbols whose news clients watch; ``*`` among them means all news."""
         return frozenset(key_of(topic) for topic in self._watched if kind_of(topic) == NEWS)
 
     def wanted(self) -> list[Want]:
-        """Return what is wanted: positions, then the most watched first, then what lingers.
+        """Return the wanted symbols: positions, then the most watched first, then lingering ones.
 
-        The same list until something changes; it is not to be modified.
+        It is the same list until the demand changes; callers must not modify it.
         """
         limit = self._monotonic() - LINGER_SECONDS
+        # The dict is in the order of leaving, so the oldest entry is the first to expire.
         while self._left_at and next(iter(self._left_at.values())) <= limit:
             del self._left_at[next(iter(self._left_at))]
             self._wanted = None
@@ -97,7 +98,7 @@ class Demand:
         return self._wanted
 
     async def wait_for_change(self, seconds: float) -> None:
-        """Wait until the demand changes, at most for so long; any number of tasks may."""
+        """Wait until the demand changes, at most for some seconds; any number of tasks may wait."""
         await wait_at_most(self._changed, seconds)
 
     def _change(self, viewers: dict[tuple[str, str], int], positions: frozenset[str]) -> None:
@@ -111,6 +112,8 @@ class Demand:
         while len(self._left_at) > MAX_SYMBOLS:
             del self._left_at[next(iter(self._left_at))]
         self._viewers, self._positions, self._wanted = viewers, positions, None
+        # A new event for later waiters: clearing this one could hide the change from a task that
+        # has not run yet.
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
@@ -137,7 +140,7 @@ class Demand:
 
 @lru_cache(maxsize=4 * MAX_SYMBOLS)
 def _pair_of(topic: str) -> tuple[str, str] | None:
-    """Return the symbol and the channel that a topic needs; None if it needs none of stocks."""
+    """Return the symbol and the stock channel that a topic needs; None if it needs neither."""
     channel = channel_of_kind(kind_of(topic))
     if channel is None:
         return None

@@ -1,4 +1,4 @@
-"""One open position as the broker tells it, and what it is worth at a price. Pure, in Decimal."""
+"""One open position as the broker reports it, and its event at a price. Pure, in Decimal."""
 
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -19,12 +19,12 @@ RATIO = Decimal("0.000001")
 
 @dataclass(frozen=True)
 class Holding:
-    """What is held of a symbol: ``qty`` and money are negative when sold short.
+    """An open position; ``qty`` and amounts of money are negative for a short position.
 
-    ``cost_basis`` is what it was bought for, ``day_basis`` what the day's gain is measured from:
-    the value at the close before, of what was bought since its cost. Both are the broker's, so
-    that at its price our figures are its own, however it came to them. ``multiplier``: units of
-    the underlying in one of an option.
+    ``cost_basis`` is its purchase price. ``day_basis`` is the base of the day's gain: the value at
+    the previous close, or the purchase price of the part that was bought since. Both come from the
+    broker, so that at the broker's price our figures equal its own. ``multiplier``: the units of
+    the underlying in one option.
     """
 
     symbol: str
@@ -40,7 +40,7 @@ class Holding:
 
     @classmethod
     def of_row(cls, row: PositionRow, as_of: str) -> "Holding":
-        """Return what a row of the broker's says; ``as_of``: when it was asked, RFC 3339."""
+        """Return the position in a broker's row; ``as_of``: the time of the request, RFC 3339."""
         qty = -abs(row.qty) if row.side == "short" else row.qty
         multiplier = _multiplier(row)
         cost = row.cost_basis
@@ -69,24 +69,27 @@ class Holding:
     def opened(
         cls, symbol: str, asset_class: str, qty: Decimal, price: Decimal, as_of: str
     ) -> "Holding":
-        """Return a position that an execution has opened; the rest comes with the next report."""
+        """Return a position that an execution has opened; the next report completes it."""
         multiplier = OPTION_MULTIPLIER if asset_class == US_OPTION else Decimal(1)
         cost = qty * price * multiplier
         return cls(symbol, asset_class, qty, cost, cost, price, None, None, multiplier, as_of)
 
     def after(self, delta: Decimal, price: Decimal, as_of: str) -> "Holding | None":
-        """Return what is held after an execution of ``delta``, negative when sold; None: nothing.
+        """Return the position after an execution of ``delta``, negative for a sale; None if closed.
 
-        More of it averages in, less of it keeps the average.
+        A larger position averages the price in; a smaller one keeps its average.
         """
         qty = self.qty + delta
         if not qty:
             return None
+        # A sale of more than the position: it is closed, and a short one opened at this price.
         if (qty > 0) != (self.qty > 0):
             through = Holding.opened(self.symbol, self.asset_class, qty, price, as_of)
             return replace(
                 through, lastday_price=self.lastday_price, broker_price=self.broker_price
             )
+        # The broker may sell the oldest lots first; until its report, the bases shrink in
+        # proportion.
         if abs(qty) < abs(self.qty):
             left = qty / self.qty
             day_basis = None if self.day_basis is None else self.day_basis * left
@@ -104,11 +107,11 @@ class Holding:
         )
 
     def value(self, price: Decimal) -> Decimal:
-        """Return the market value at a price, not rounded."""
+        """Return the market value at a price, unrounded."""
         return self.qty * price * self.multiplier
 
     def at(self, mark: Mark) -> Position:
-        """Return the event: everything at a price, each figure rounded once."""
+        """Return the event at a price; each figure is rounded once."""
         price = mark.price
         value = None if price is None else self.value(price)
         gain = None if value is None else value - self.cost_basis
@@ -139,19 +142,19 @@ class Holding:
 
     @property
     def side(self) -> Literal["long", "short"]:
-        """Which way it was bought."""
+        """Long or short."""
         return "long" if self.qty > 0 else "short"
 
 
 def rounded(amount: Decimal | None, step: Decimal = CENT) -> float | None:
-    """Return an amount rounded to a step, to cents unless told, for an event."""
+    """Return an amount rounded to a step, by default to cents, for an event."""
     if amount is None:
         return None
     return float(amount.quantize(step, ROUND_HALF_EVEN) + 0)  # + 0: there is no -0.00 of money
 
 
 def fraction(gain: Decimal | None, basis: Decimal | None) -> float | None:
-    """Return a gain as a fraction of what it was made with, for an event."""
+    """Return a gain as a fraction of its basis, for an event."""
     return None if gain is None or not basis else rounded(gain / abs(basis), RATIO)
 
 
@@ -160,14 +163,15 @@ def _number(amount: Decimal | None) -> float | None:
 
 
 def _signed(amount: Decimal, qty: Decimal) -> Decimal:
-    """Return money of a position with its sign, whichever way the broker wrote it."""
+    """Return an amount with its position's sign: the broker writes shorts with and without one."""
     return abs(amount) if qty > 0 else -abs(amount)
 
 
 def _multiplier(row: PositionRow) -> Decimal:
     if row.asset_class != US_OPTION:
         return Decimal(1)
-    if row.market_value and row.current_price:  # adjusted contracts have others than 100
+    # A contract that was adjusted for a split or a merger has other units than 100.
+    if row.market_value and row.current_price:
         units = abs(row.market_value / (row.qty * row.current_price))
         if (whole := units.to_integral_value()) and abs(units - whole) < RATIO:
             return whole

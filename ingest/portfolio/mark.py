@@ -1,7 +1,7 @@
-"""The price that a position is valued at: the tape's last price, or else the broker's. Pure.
+"""The price of a position: the tape's last price, or else the broker's. Pure.
 
-Quotes are never used: one-sided and crossed ones would be wrong, and the last price is what the
-price stream shows. Outside of regular hours the last price is that of the extended session.
+Quotes are not used: one-sided and crossed quotes would be wrong, and the price stream shows the
+last price. Outside regular hours the last price is the extended session's.
 """
 
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from shared.position import PriceSource
 from shared.price import Price
 
 CLOSES_APART = Decimal("1.2")
-"""Previous closes of the tape and the broker that are further apart are of another number of
-shares: a split that only one of them has carried out."""
+"""Previous closes of tape and broker that differ by more than this factor count different shares:
+only one of them has carried out a split."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A price, whose it is, when it was (RFC 3339), and why it is not the tape's."""
+    """A price, its source and time (RFC 3339), and the reason if it is not the tape's."""
 
     price: Decimal | None
     source: PriceSource | None = None
@@ -29,24 +29,24 @@ class Mark:
 def mark_of(
     asset_class: str, last: Price | None, broker_price: Decimal | None, broker_close: Decimal | None
 ) -> Mark:
-    """Return what a position is valued at.
+    """Return the price of a position.
 
-    ``last`` is the tape's last price; ``broker_price`` and ``broker_close``, the close before, are
-    what the broker told at its last report.
+    ``last`` is the tape's last price; ``broker_price`` and ``broker_close``, the previous close,
+    come from the broker's newest report.
     """
     if asset_class != US_EQUITY:
-        reason = f"the tape has stocks only, no {asset_class}"
+        reason = f"the tape has only stocks, no {asset_class}"
     elif last is None or last.price is None:
-        reason = "the tape has no price of it yet"
+        reason = "the tape has no price for it yet"
     elif _are_apart(last.previous_close, broker_close):
         reason = (
-            f"the close before is {last.previous_close} on the tape and {broker_close} at the "
+            f"the previous close is {last.previous_close} on the tape and {broker_close} at the "
             "broker: only one of them has carried out a split"
         )
     else:
         return Mark(Decimal(str(last.price)), "trade", last.timestamp)
     if broker_price is None:
-        return Mark(None, reason=f"{reason}, and the broker tells none")
+        return Mark(None, reason=f"{reason}, and the broker reports none")
     return Mark(broker_price, "broker", reason=reason)
 
 

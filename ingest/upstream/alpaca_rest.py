@@ -252,12 +252,12 @@ class AlpacaRest:
         except _FAILURES as error:
             status = error.status_code if isinstance(error, APIError) else None
             if isinstance(error, APIError) and status == TOO_MANY_REQUESTS:
-                budget.refused(_seconds_to_reset(error.response))
+                budget.on_too_many(_seconds_to_reset(error.response))
             raise RestError(f"{type(error).__name__}: {error}"[:300], status) from error
 
 
 async def _admitted(budget: RequestBudget, *, polling: bool) -> None:
-    while (wait := budget.take(polling=polling)) > 0:
+    while (wait := budget.acquire(polling=polling)) > 0:
         if wait > DEADLINE_SECONDS:
             raise RestError(f"the budget is used up for {wait:.0f} s", TOO_MANY_REQUESTS)
         await asyncio.sleep(wait)

@@ -1,4 +1,4 @@
-"""Keeping the market's hours: Alpaca's clock and calendar, asked again before they are outdated."""
+"""Reads the market's hours, Alpaca's clock and calendar, again before they are outdated."""
 
 import asyncio
 import time
@@ -14,43 +14,43 @@ from shared.ingest_status import Session
 log = structlog.get_logger()
 
 REFRESH_SECONDS = 600.0
-RETRY_SECONDS = 5.0
+HOURS_RETRY_SECONDS = 5.0
 AFTER_EVENT_SECONDS = 2.0
-"""An opening or a close needs no reading, the hours tell it; this asks whether it took place."""
+"""The hours contain each opening and close; a reading after it checks that it took place."""
 
 UNPLANNED_SECONDS = 30.0
-"""While the market is closed against its calendar nobody knows when it opens."""
+"""The pause while the market is closed against its calendar: its opening is unknown."""
 
 DAYS_BACK, DAYS_AHEAD = 7, 14
 
 
 class HoursRefresh:
-    """Hands newly read ``MarketHours`` to ``take``; ``trades_in`` as ``MarketHours`` has it."""
+    """Passes newly read ``MarketHours`` to ``on_hours``; ``trades_in`` as in ``MarketHours``."""
 
     def __init__(
         self,
         rest: AlpacaRest,
-        take: Callable[[MarketHours], None],
+        on_hours: Callable[[MarketHours], None],
         trades_in: frozenset[Session] | None = DAYTIME,
     ) -> None:
         self._rest = rest
-        self._take = take
+        self._on_hours = on_hours
         self._trades_in = trades_in
         self._failing = False
 
     async def run(self) -> None:
-        """Read until cancelled; while Alpaca does not answer, what was read last stays."""
+        """Read until cancelled; while Alpaca does not answer, the last hours stay in force."""
         while True:
             try:
                 hours = await self._read()
             except RestError as error:
                 if not self._failing:
-                    log.warning("no market hours", error=str(error))
+                    log.warning("market_hours_failed", error=str(error))
                 self._failing = True
-                await asyncio.sleep(RETRY_SECONDS)
+                await asyncio.sleep(HOURS_RETRY_SECONDS)
                 continue
             self._failing = False
-            self._take(hours)
+            self._on_hours(hours)
             await asyncio.sleep(pause_seconds(hours, time.time_ns()))
 
     async def _read(self) -> MarketHours:
@@ -67,7 +67,7 @@ class HoursRefresh:
 
 
 def pause_seconds(hours: MarketHours, unix_ns: int) -> float:
-    """Return how long hours that were read now may be believed."""
+    """Return for how many seconds hours that were read now are valid."""
     if hours.is_closed_unplanned(unix_ns):
         return UNPLANNED_SECONDS
     return min(REFRESH_SECONDS, hours.seconds_to_next_event(unix_ns) + AFTER_EVENT_SECONDS)

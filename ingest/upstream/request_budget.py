@@ -1,22 +1,25 @@
-"""Alpaca's limit of requests per minute, kept from this side. No I/O."""
+"""Alpaca's limit of requests per minute, kept on our side. No I/O."""
 
 from collections.abc import Callable
 
 REQUESTS_PER_MINUTE = 200
 
 _BURST = 0.25
-"""The part of a minute's requests that may come at once. The rest trickles in over the minute, so
-that no minute, wherever it begins, has more than the limit."""
+"""The part of a minute's requests that may leave at once. The rest is spread over the minute, so
+that no window of 60 s has more than the limit: see ``test_request_budget.py``."""
 
 PAUSE_SECONDS = 5.0
-"""After a refusal that does not say how long to wait."""
+"""The pause after an HTTP 429 that names no time to wait."""
 
 LONGEST_PAUSE_SECONDS = 60.0
 
 _ROUNDING = 1e-6
+"""A request is not delayed for a fraction of a token that only floating point has lost."""
 
 
 class _Bucket:
+    """Tokens that refill at ``per_second`` up to ``burst``."""
+
     def __init__(self, burst: float, per_second: float, now: float) -> None:
         self.burst = self.tokens = burst
         self.per_second = per_second
@@ -36,7 +39,7 @@ class _Bucket:
 
 
 class RequestBudget:
-    """A token bucket. Polling has a smaller one inside, so that it leaves half for all else.
+    """A token bucket. Polling has a smaller one inside it, and leaves half for other requests.
 
     ``monotonic`` gives seconds.
     """
@@ -51,16 +54,17 @@ class RequestBudget:
 
     @property
     def polls_per_second(self) -> float:
-        """How many requests of polling there may be in the long run."""
+        """The long-term rate of polling requests."""
         return self._polling.per_second
 
-    def take(self, *, polling: bool = False) -> float:
-        """Take a request and return 0, or take none and return the seconds to wait."""
+    def acquire(self, *, polling: bool = False) -> float:
+        """Acquire a request and return 0, or acquire none and return the seconds to wait."""
         now = self._monotonic()
         self._all.refill(now)
         self._polling.refill(now)
         wait = self._all.seconds_to(1.0, now)
         if polling:
+            # Polls leave half the tokens, so that a new symbol is looked up at once.
             half = 1.0 + self._all.burst / 2
             wait = max(self._all.seconds_to(half, now), self._polling.seconds_to(1.0, now))
         if wait > 0:
@@ -70,8 +74,8 @@ class RequestBudget:
             self._polling.tokens -= 1
         return 0.0
 
-    def refused(self, seconds: float | None) -> None:
-        """Alpaca says that there were too many: nothing for so long, then as after a minute."""
+    def on_too_many(self, seconds: float | None) -> None:
+        """Pause after an HTTP 429, for the seconds that it names, and start with no tokens."""
         pause = PAUSE_SECONDS if seconds is None else seconds
         until = self._monotonic() + min(max(pause, 0.0), LONGEST_PAUSE_SECONDS)
         self._all.empty_until(until)

@@ -1,4 +1,4 @@
-"""The limits that alpaca-py's REST clients lack."""
+"""The time limits that alpaca-py's REST clients lack."""
 
 from typing import Any
 
@@ -15,9 +15,10 @@ class _LimitedAdapter(HTTPAdapter):
 
 
 def limit(client: RESTClient) -> None:
-    """Give every request a timeout, and leave retries to us.
+    """Give every request of a client a timeout, and switch its retries off.
 
-    alpaca-py sets none and would hang for ever; at 429 and 504 it would sleep in its thread.
+    alpaca-py sets no timeout, so a request could hang for ever. After HTTP 429 and 504 it would
+    sleep in its thread, and the ingest could neither cancel it nor count the retry.
     """
     for scheme in ("http://", "https://"):
         client._session.mount(scheme, _LimitedAdapter())  # noqa: SLF001 - it offers no other way

@@ -187,12 +187,12 @@ def test_where_the_tape_has_none_the_brokers_price_is_used_and_that_is_said() ->
     nothing = Price(symbol="BAC", reason="no_trade_seen")
     for last in (None, nothing):
         mark = mark_of("us_equity", last, Decimal(13), None)
-        assert mark == Mark(Decimal(13), "broker", None, "the tape has no price of it yet")
+        assert mark == Mark(Decimal(13), "broker", None, "the tape has no price for it yet")
     assert (
-        mark_of("crypto", None, Decimal(13), None).reason == "the tape has stocks only, no crypto"
+        mark_of("crypto", None, Decimal(13), None).reason == "the tape has only stocks, no crypto"
     )
     assert mark_of("us_equity", None, None, None) == Mark(
-        None, reason="the tape has no price of it yet, and the broker tells none"
+        None, reason="the tape has no price for it yet, and the broker reports none"
     )
 
 

@@ -10,7 +10,7 @@ from tests.ingest.demand.wants import Clock
 def taken(budget: RequestBudget, *, polling: bool = False) -> int:
     """Take whatever can be had now."""
     count = 0
-    while budget.take(polling=polling) == 0:
+    while budget.acquire(polling=polling) == 0:
         count += 1
     return count
 
@@ -37,10 +37,10 @@ def test_a_burst_is_possible_and_the_wait_is_told() -> None:
     clock = Clock()
     budget = RequestBudget(200, clock)
     assert taken(budget) == 50
-    wait = budget.take()
+    wait = budget.acquire()
     assert 0 < wait < 1
     clock.now += wait
-    assert budget.take() == 0
+    assert budget.acquire() == 0
 
 
 def test_polling_leaves_half_for_all_else() -> None:
@@ -60,18 +60,18 @@ def test_polling_leaves_half_for_all_else() -> None:
 def test_a_refusal_empties_it_for_as_long_as_it_says() -> None:
     clock = Clock()
     budget = RequestBudget(200, clock)
-    budget.refused(20.0)
-    assert 20 < budget.take() < 21
-    assert 20 < budget.take(polling=True) < 60
+    budget.on_too_many(20.0)
+    assert 20 < budget.acquire() < 21
+    assert 20 < budget.acquire(polling=True) < 60
     clock.now += 20.5
     assert taken(budget) == 1
 
-    budget.refused(None)
+    budget.on_too_many(None)
     clock.now += PAUSE_SECONDS
-    assert budget.take() > 0
-    budget.refused(1e9)
+    assert budget.acquire() > 0
+    budget.on_too_many(1e9)
     clock.now += 61
-    assert budget.take() == 0
+    assert budget.acquire() == 0
 
 
 @given(
@@ -86,6 +86,6 @@ def test_no_minute_has_more_than_the_limit_wherever_it_begins(
     times: list[float] = []
     for seconds, polling, count in steps:
         clock.now += seconds
-        answers = [budget.take(polling=polling) for _ in range(count)]
+        answers = [budget.acquire(polling=polling) for _ in range(count)]
         times += [clock.now] * answers.count(0)
     assert most_in_a_minute(times) <= max(per_minute, 3)

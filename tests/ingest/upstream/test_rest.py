@@ -148,21 +148,21 @@ async def test_too_many_requests_empty_the_budget_and_block_no_thread() -> None:
                 await rest.snapshots(["SPY"])
         assert refused.value.status == 429
         assert len(stub.requests) == 1, "the others waited for the reset, in vain"
-        assert 20 < rest.data_budget.take() < 60
+        assert 20 < rest.data_budget.acquire() < 60
         assert await rest.positions() == [], "trading has a budget of its own"
 
 
 async def test_within_the_budget_a_call_waits_its_turn() -> None:
     stub = RestStub(snapshots=traded)
     async with stubbed(stub, requests_per_minute=240) as rest:
-        while rest.data_budget.take() == 0:
+        while rest.data_budget.acquire() == 0:
             pass
         assert list(await rest.snapshots(["SPY"])) == ["SPY"]
 
 
 async def test_what_was_missed_does_not_wait_for_the_half_that_polling_has() -> None:
     async with stubbed(RestStub(trades=printed)) as rest:
-        while rest.data_budget.take(polling=True) == 0:
+        while rest.data_budget.acquire(polling=True) == 0:
             pass
         found = await rest.trades(["SPY"], time.time())
         assert (list(found.rows), found.incomplete) == (["SPY"], frozenset())
@@ -187,7 +187,7 @@ async def test_a_call_that_is_not_answered_ends_at_its_deadline(
 async def test_hours_come_from_alpaca_as_soon_as_it_answers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(hours_refresh, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(hours_refresh, "HOURS_RETRY_SECONDS", 0.01)
     taken: list[MarketHours] = []
     async with Simulator(SimulatorSettings(tape=None)) as first:
         port = first.port
