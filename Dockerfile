@@ -1,5 +1,5 @@
-# Two slim images from one file, each with its own extra only: the gateway's has the page and neither
-# pandas nor alpaca-py. `docker build --target gateway -t tapecast-gateway .`, and the same with `ingest`.
+# Two slim images, each with its own dependencies only: the gateway's has the page, but neither pandas
+# nor alpaca-py. Build with `docker build --target gateway -t tapecast-gateway .`, likewise `ingest`.
 
 FROM node:24-slim AS page
 ENV npm_config_cache=/var/cache/npm

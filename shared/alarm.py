@@ -1,4 +1,4 @@
-"""An alarm: something that a person should know of or mend."""
+"""An alarm: a condition that needs a person's attention."""
 
 from typing import Literal
 
@@ -25,5 +25,5 @@ AlarmCode = Literal[
 class Alarm(msgspec.Struct, frozen=True):
     """``code`` is for machines; ``text`` is a sentence that names the values and the remedy."""
 
-    code: str  # an AlarmCode; a newer ingest may know more of them than its reader
+    code: str  # an AlarmCode; a newer ingest may use codes that its reader does not know
     text: str

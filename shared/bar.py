@@ -6,8 +6,8 @@ import msgspec
 class Bar(msgspec.Struct, kw_only=True):
     """``timestamp`` is the start of the bar, RFC 3339; ``volume`` in shares.
 
-    ``revision`` counts the versions of one bar from 0; ``final``: its span is over and no revision
-    is expected. The JSON gets ``event_id`` when it is published.
+    ``revision`` numbers the versions of one bar from 0; ``final``: its span has ended and no
+    revision is expected. The JSON gets ``event_id`` when it is published.
     """
 
     symbol: str

@@ -1,4 +1,4 @@
-"""Ending tasks that one owns, for certain."""
+"""The reliable cancellation of tasks by their owner."""
 
 import asyncio
 
@@ -12,10 +12,10 @@ PATIENCE_SECONDS = 1.0
 async def cancel(*tasks: asyncio.Task[object], patience: float = PATIENCE_SECONDS) -> None:
     """Cancel tasks and wait until all have ended; their results and errors stay in them.
 
-    Other people's code can swallow a cancellation (``asyncio.wait_for`` on Python 3.11 does), and
-    the task then never ends. So whatever has not ended after ``patience`` seconds is cancelled
-    again. Give more patience to a task that has something to close: the second cancellation would
-    cut that short.
+    Library code can swallow a cancellation (``asyncio.wait_for`` on Python 3.11 does), and the task
+    would then not end. A task that has not ended after ``patience`` seconds is therefore cancelled
+    again. Give more patience to a task that closes resources: the second cancellation would
+    interrupt it.
     """
     waiting = {task for task in tasks if not task.done()}
     while waiting:
@@ -24,4 +24,4 @@ async def cancel(*tasks: asyncio.Task[object], patience: float = PATIENCE_SECOND
         _, waiting = await asyncio.wait(waiting, timeout=patience)
         if waiting:
             names = sorted(task.get_name() for task in waiting)
-            log.warning("cancelled tasks go on; cancelling them again", tasks=names)
+            log.warning("cancelled tasks have not ended; cancelling them again", tasks=names)

@@ -1,16 +1,16 @@
-"""The order of everything published: an epoch of the ingest's lease and a count within it."""
+"""The order of all published events: an epoch of the ingest's lease and a count within it."""
 
 from typing import NamedTuple, Self
 
 MAX_DIGITS = 19
-"""Of each number: they fit the 64 bits that a Redis stream has for them, and what browsers send in
-``Last-Event-ID`` to another origin without asking first, 128 bytes."""
+"""The digits of each number. They fit into the 64 bits of a Redis stream's ids, and into the 128
+bytes of ``Last-Event-ID`` that browsers send to another origin with no preflight request."""
 
 
 class EventId(NamedTuple):
     """``<epoch>-<seq>``; compares in the order of publication.
 
-    ``epoch`` grows at every hand-over of the ingest's lease, ``seq`` starts at 1 in each epoch
+    ``epoch`` increases at every hand-over of the ingest's lease, ``seq`` starts at 1 in each epoch
     and counts over all topics.
     """
 
@@ -39,4 +39,4 @@ class EventId(NamedTuple):
 
 
 NEVER = EventId(0, 0)
-"""Older than every published event: the id of a value that nobody has published yet."""
+"""The id of a value that has not been published yet: older than any published event."""

@@ -10,11 +10,11 @@ GapReason = Literal["upstream_lost", "redis_unavailable", "not_recorded", "not_k
 class Gap(msgspec.Struct, kw_only=True, rename={"from_": "from"}):
     """Events of ``topics`` are missing after ``from_`` and before ``to`` (RFC 3339 in UTC).
 
-    ``from_`` is None after what the client has had last, ``to`` before what it is sent next.
-    ``upstream_lost``: Alpaca's connection was away and REST did not give what was missed.
-    ``redis_unavailable``: more happened than the ingest could keep while Redis was away.
-    ``not_recorded``: no ingest led then, or nobody watched the topic.
-    ``not_kept``: the client was away, or did not read, for longer than the history reaches back.
+    ``from_`` None stands for the event that the client received last, ``to`` None for the next one.
+    ``upstream_lost``: Alpaca's connection was lost and REST did not return the missed events.
+    ``redis_unavailable``: the ingest had to discard events while Redis was unreachable.
+    ``not_recorded``: no ingest led at the time, or no client watched the topic.
+    ``not_kept``: the client was disconnected, or did not read, for longer than the history.
     The JSON gets ``event_id`` when it is published; ``from_`` is ``from`` there.
     """
 

@@ -1,4 +1,4 @@
-"""What the leading ingest reports every second: the truth about the upstream."""
+"""The report that the leading ingest publishes every second: the condition of the upstream."""
 
 from typing import Literal
 
@@ -11,7 +11,7 @@ Session = Literal["pre", "regular", "post", "overnight", "closed", "unknown"]
 
 
 class StreamStatus(msgspec.Struct, kw_only=True):
-    """One of Alpaca's streams: ``stocks``, and ``news`` once somebody has watched it."""
+    """One of Alpaca's streams: ``stocks``, and ``news`` once a client has watched it."""
 
     name: str
     state: FeedState
@@ -21,11 +21,12 @@ class StreamStatus(msgspec.Struct, kw_only=True):
 
 
 class TapeCounts(msgspec.Struct, kw_only=True):
-    """What came over the stock stream since this process leads, and what was made of it.
+    """Counts of the stock stream's messages since this process started to lead.
 
-    ``ineligible``: trades whose sale conditions move no last price. ``late``: older than the last
-    price. ``quarantined``: outside sessions or far off the market. ``unsubscribed``: about symbols
-    that are not asked for. ``unknown_conditions`` by ``tape:code``, ``unknown_messages`` by ``T``.
+    ``ineligible``: trades whose sale conditions exclude them from the last price. ``late``: older
+    than the last price. ``quarantined``: outside sessions or far off the market. ``unsubscribed``:
+    for symbols that are not subscribed. ``unknown_conditions`` by ``tape:code``,
+    ``unknown_messages`` by ``T``.
     """
 
     frames: int
@@ -46,8 +47,8 @@ class IngestStatus(msgspec.Struct, kw_only=True):
 
     ``alpaca_connected state reason since`` are those of the stock stream. ``over_limit``: symbols
     that are polled. ``conflated``: values replaced by newer ones while Redis was slow; ``lost``:
-    events of which more came than could be kept then. A Render worker has no HTTP port: this is
-    how it is seen.
+    events discarded for lack of room in that time. Redis carries the report because a worker has
+    no HTTP port.
     """
 
     event_id: str

@@ -11,21 +11,21 @@ from structlog.tracebacks import ExceptionDictTransformer
 Processor = structlog.types.Processor
 
 SECRET = re.compile(r"((?:ticket|token)=)[^&\s\"'\\]+", re.IGNORECASE)
-"""A ticket or a token in the query of a URL, wherever a line has it."""
+"""A ticket or a token in the query of a URL, anywhere in a line."""
 
 
 def redact(line: str) -> str:
-    """Return a log line without the secrets that a URL in it may hold."""
+    """Return a log line in which the secrets of URLs are redacted."""
     return SECRET.sub(r"\1[redacted]", line)
 
 
 def configure(level: str, output: Literal["auto", "json", "console"], service: str) -> None:
-    """Send every logger to stderr: JSON, or readable lines when stderr is a terminal."""
+    """Send all loggers to stderr: as JSON, or as readable lines if stderr is a terminal."""
 
     def name_service(
         _: object, __: str, event: structlog.types.EventDict
     ) -> structlog.types.EventDict:
-        return {"service": service, **event}  # a context variable would be unknown to threads
+        return {"service": service, **event}  # threads would not see a context variable
 
     common: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -49,9 +49,9 @@ def configure(level: str, output: Literal["auto", "json", "console"], service: s
 
 
 def _renderer(as_json: bool) -> list[Processor]:
-    """Return what makes a line of an event.
+    """Return the processors that turn an event into a line.
 
-    Tracebacks come without the values of local variables: a request has its token among them.
+    Tracebacks omit the values of local variables, because a request's token is among them.
     """
     if as_json:
         tracebacks = ExceptionDictTransformer(show_locals=False)

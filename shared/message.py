@@ -1,9 +1,9 @@
 """One published event on its way through Redis: ``<epoch>-<seq>``, a newline, the JSON.
 
-The id stands outside the JSON too, so that a gateway orders and forwards without decoding. An
-event whose name is not the kind of its topic has its name after the id: ``7-12 gap``.
-Whoever may publish must not be able to write lines of their own into a stream: a message whose JSON
-or name would break a line is refused.
+The id precedes the JSON, so that a gateway can order and forward a message undecoded. An event
+whose name differs from the kind of its topic has its name after the id: ``7-12 gap``.
+A publisher must not be able to inject lines into a stream, so a message whose JSON or name contains
+a line break is rejected.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _LF, _CR = b"\n\r"
 
 
 class Message(NamedTuple):
-    """A message taken apart. ``event`` is None where the kind of the topic names the event."""
+    """A parsed message. ``event`` is None if the kind of the topic names the event."""
 
     event_id: EventId
     body: bytes
@@ -23,7 +23,7 @@ class Message(NamedTuple):
 
 
 def stamp(event_id: EventId, body: bytes) -> bytes:
-    """Put the id into an encoded JSON object as its first member, ``event_id``."""
+    """Insert the id into an encoded JSON object as its first member, ``event_id``."""
     return b'{"event_id":"%d-%d",%b' % (*event_id, body[1:])
 
 
@@ -35,26 +35,28 @@ def pack(event_id: EventId, stamped: bytes, event: str | None = None) -> bytes:
 
 
 def unpack(message: bytes) -> Message:
-    """Take a message apart.
+    """Parse a message.
 
     Raises:
-        ValueError: the message does not begin with an event id on a line of its own, its name is no
-            word, or its JSON is not on one line.
+        ValueError: the first line of the message is not an event id and an optional name, or its
+            JSON is not on one line.
     """
     head, newline, stamped = message.partition(b"\n")
     if not newline:
         raise ValueError(f"{message[:40]!r} is not a Tapecast message: no event id line")
-    if _LF in stamped or _CR in stamped:  # by number: ten times faster than by bytes
+    if (
+        _LF in stamped or _CR in stamped
+    ):  # searching for the number is ten times faster than searching for bytes
         raise ValueError(f"{message[:40]!r} is not a Tapecast message: its JSON is not on one line")
     number, space, event = head.partition(b" ")
     return Message(EventId.parse(number), stamped, _name(event) if space else None)
 
 
 def of_entry(event_id: bytes, fields: Mapping[bytes, bytes]) -> Message:
-    """Take an entry of a history apart; it holds what a message does.
+    """Parse an entry of a history, which has the contents of a message.
 
     Raises:
-        ValueError: it would not be a message.
+        ValueError: it is not a valid message.
     """
     data, name = fields.get(b"data"), fields.get(b"event")
     if data is None:

@@ -4,7 +4,7 @@ import msgspec
 
 
 class News(msgspec.Struct, kw_only=True):
-    """Plain text: HTML is never passed on. ``id`` stays, ``updated_at`` tells versions apart.
+    """An article as plain text, with HTML removed; ``updated_at`` orders the versions of an ``id``.
 
     Times are RFC 3339. The JSON gets ``event_id`` when it is published.
     """

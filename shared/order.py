@@ -1,12 +1,12 @@
-"""The ``orders`` event: what has happened to an order, as Alpaca's ``trade_updates`` tell it."""
+"""The ``orders`` event: an update of an order, from Alpaca's ``trade_updates``."""
 
 import msgspec
 
 
 class Order(msgspec.Struct, kw_only=True):
-    """An order as it stood after the event; prices in dollars per share.
+    """An order after the event; prices in dollars per share.
 
-    ``symbol`` is null where it has several legs.
+    ``symbol`` is null if it has several legs.
     """
 
     id: str
@@ -31,12 +31,12 @@ class Order(msgspec.Struct, kw_only=True):
 class OrderUpdate(msgspec.Struct, kw_only=True):
     """One trade update. ``price`` and ``qty`` are those of this execution, in ``fill`` events.
 
-    ``symbol`` is empty for an order of several legs. ``position_qty`` is what is held after it,
+    ``symbol`` is empty for an order of several legs. ``position_qty`` is the position after it,
     negative when sold short. The JSON gets ``event_id`` when it is published.
     """
 
     event: str
-    """The broker's word: ``new fill partial_fill canceled expired rejected`` and others."""
+    """The broker's name of it: ``new fill partial_fill canceled expired rejected`` and others."""
     symbol: str
     timestamp: str
     order: Order
@@ -45,8 +45,8 @@ class OrderUpdate(msgspec.Struct, kw_only=True):
     position_qty: float | None = None
     execution_id: str | None = None
     recovered: bool = False
-    """It happened while the broker's stream was away and was found by REST: how the order stood
-    then, in one event for all that had happened to it."""
+    """The order changed while the broker's stream was disconnected, and REST returned its state:
+    one event for all changes in that time."""
 
 
 encode = msgspec.json.Encoder().encode

@@ -1,4 +1,4 @@
-"""The ``position`` event: an open position at its newest price, whole each time."""
+"""The ``position`` event: an open position at its newest price, with all fields each time."""
 
 from typing import Literal
 
@@ -8,17 +8,17 @@ PriceSource = Literal["trade", "broker"]
 
 
 class Position(msgspec.Struct, kw_only=True):
-    """What is held of one symbol, in the account's currency; negative when sold short.
+    """The position in one symbol, in the account's currency; negative when sold short.
 
     Money is rounded to cents, ratios are fractions (0.2 = 20 %). ``current_price`` is the last
-    price of the tape, or the broker's own where the tape has none that can be used
-    (``price_source``); ``timestamp`` is the exchange's of the tape's price. ``as_of``: when the
+    price of the tape, or the broker's own if the tape has no usable one (``price_source``);
+    ``timestamp`` is the exchange's time of the tape's price. ``as_of``: the time at which the
     broker last confirmed quantity and cost. The JSON gets ``event_id`` when it is published.
     """
 
     symbol: str
     asset_class: str | None = None
-    """``us_equity``, ``us_option`` or ``crypto``, as the broker says it."""
+    """``us_equity``, ``us_option`` or ``crypto``, as reported by the broker."""
     qty: float | None = None
     side: Literal["long", "short"] | None = None
     avg_entry_price: float | None = None
@@ -35,9 +35,9 @@ class Position(msgspec.Struct, kw_only=True):
     timestamp: str | None = None
     as_of: str | None = None
     reason: str | None = None
-    """Why there is no price, or why it is not the tape's; a sentence for people."""
+    """The reason why there is no price, or why it is not the tape's: a sentence for people."""
     removed: bool = False
-    """The position was closed; nothing else but ``symbol`` and ``as_of`` is said then."""
+    """The position was closed; all fields but ``symbol`` and ``as_of`` are null."""
 
 
 encode = msgspec.json.Encoder().encode

@@ -1,4 +1,4 @@
-"""The ``price`` event: a symbol's last price, whole each time."""
+"""The ``price`` event: a symbol's last price, with all fields each time."""
 
 import msgspec
 
@@ -24,7 +24,7 @@ class Price(msgspec.Struct, kw_only=True, gc=False):
     change_percent: float | None = None
     received: int | None = None
     reason: str | None = None
-    """Why ``price`` is null: ``no_trade_seen``, ``unknown_symbol``, ``redis_unavailable``."""
+    """For a null ``price``: ``no_trade_seen``, ``unknown_symbol`` or ``redis_unavailable``."""
 
 
 encode = msgspec.json.Encoder().encode

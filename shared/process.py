@@ -1,4 +1,4 @@
-"""A process of ours: its loop, its signals, its exit status."""
+"""One of our processes: its loop, its signals, its exit status."""
 
 import asyncio
 import signal
@@ -9,7 +9,7 @@ from contextlib import suppress
 import uvloop
 
 EXIT_SETTINGS = 78
-"""EX_CONFIG of sysexits.h: waiting cannot help, somebody has to change a setting."""
+"""EX_CONFIG of sysexits.h: waiting cannot help, a setting must be changed."""
 
 
 def run(main: Callable[[asyncio.Event], Awaitable[int]]) -> int:
@@ -39,6 +39,6 @@ def run(main: Callable[[asyncio.Event], Awaitable[int]]) -> int:
 
 
 def refuse(service: str, problems: str) -> int:
-    """Print why a process cannot start, one line a problem, and return its exit status."""
+    """Print why a process cannot start, one line per problem, and return its exit status."""
     print(f"{service} cannot start:", *problems.splitlines(), sep="\n  ", file=sys.stderr)  # noqa: T201
     return EXIT_SETTINGS

@@ -1,13 +1,13 @@
-"""The ``quote`` event: a symbol's best bid and offer, whole each time."""
+"""The ``quote`` event: a symbol's best bid and offer, with all fields each time."""
 
 import msgspec
 
 
 class Quote(msgspec.Struct, kw_only=True):
-    """Prices and sizes as received. A side whose price or size is zero is no quote: null.
+    """Prices and sizes as received. A side whose price or size is zero is null.
 
-    ``crossed``: the bid is above the ask, which happens for moments and throughout a halt; such a
-    quote values nothing. The JSON gets ``event_id`` when it is published.
+    ``crossed``: the bid is above the ask. This happens for moments, and throughout a halt; such a
+    quote is not used to value anything. The JSON gets ``event_id`` when it is published.
     """
 
     symbol: str

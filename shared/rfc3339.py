@@ -1,4 +1,4 @@
-"""Times as text: RFC 3339 in UTC, with every digit that the source had."""
+"""Times as text: RFC 3339 in UTC, with all digits of the source."""
 
 import calendar
 import re
@@ -22,7 +22,7 @@ def from_nanoseconds(unix_ns: int) -> str:
     seconds, nanoseconds = divmod(unix_ns, 1_000_000_000)
     if not nanoseconds:
         return _whole(seconds) + "Z"
-    fraction = "%09d" % nanoseconds  # noqa: UP031 - done for every trade: half an f-string's time
+    fraction = "%09d" % nanoseconds  # noqa: UP031 - called for each trade: half the time of an f-string
     return f"{_whole(seconds)}.{fraction.rstrip('0')}Z"
 
 
@@ -30,7 +30,7 @@ def to_nanoseconds(text: str) -> int:
     """Return RFC 3339 text as unix nanoseconds.
 
     Raises:
-        ValueError: the text is no RFC 3339 time.
+        ValueError: the text is not an RFC 3339 time.
     """
     found = _RFC3339.fullmatch(text)
     if not found:

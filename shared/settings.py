@@ -10,11 +10,11 @@ MEMORY_URL = "memory://"
 
 
 class SettingsError(Exception):
-    """Settings that the process cannot start with; the message lists every problem."""
+    """Settings that prevent the process from starting; the message lists all problems."""
 
 
 def without_password(url: str) -> str:
-    """Return a URL as it may be shown."""
+    """Return a URL with its password removed."""
     scheme, mark, rest = url.rpartition("://")
     return f"{scheme}{mark}{rest.partition('?')[0].rpartition('@')[2]}"
 
@@ -24,7 +24,7 @@ def _redis_url(url: str) -> str:
         return url
     try:
         parse_url(url)
-    except ValueError:  # its words may hold a part of the password
+    except ValueError:  # its text may contain a part of the password
         raise ValueError(
             f"{without_password(url)!r} is not a Redis URL: expected "
             "redis://HOST:PORT/0, rediss://…, unix://PATH or memory://"
@@ -42,7 +42,7 @@ class CommonSettings(BaseSettings):
         env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
     )
 
-    redis_url: RedisUrl | None = Field(default=None, repr=False)  # a password may stand in it
+    redis_url: RedisUrl | None = Field(default=None, repr=False)  # it may contain a password
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
 
@@ -51,7 +51,7 @@ class CommonSettings(BaseSettings):
         """Read and check everything at once.
 
         Raises:
-            SettingsError: one line for each variable that is wrong or missing.
+            SettingsError: one line for each wrong or missing variable.
         """
         try:
             return cls()
@@ -62,7 +62,7 @@ class CommonSettings(BaseSettings):
 
     @classmethod
     def _hidden_problems(cls, wrong: set[str]) -> list[str]:
-        """Return what only shows once the wrong settings are right: what does not fit together."""
+        """Return the conflicts between settings that are valid one by one."""
         if not wrong:
             return []
         defaults: dict[str, Any] = {name: cls.model_fields[name].get_default() for name in wrong}

@@ -1,4 +1,4 @@
-"""The ``status`` event: what may be expected of a symbol's price now."""
+"""The ``status`` event: how far a symbol's price can be trusted now."""
 
 from typing import Literal
 
@@ -8,11 +8,11 @@ SymbolState = Literal["live", "quiet", "stale", "halted", "closed", "polled", "r
 
 
 class SymbolStatus(msgspec.Struct, kw_only=True):
-    """A symbol's state and why it is in it.
+    """A symbol's state and the reason for it.
 
-    ``live``: trades come. ``quiet``: nobody trades, the last price stands. ``stale``: trades
-    happen, or may, that do not reach us. ``halted``: the exchange has stopped trading. ``closed``:
-    the market has. ``polled``: beyond the plan's symbols, looked up every few seconds.
+    ``live``: trades arrive. ``quiet``: there are no trades, so the last price is still valid.
+    ``stale``: trades may exist that do not reach us. ``halted``: the exchange has stopped trading.
+    ``closed``: the market is closed. ``polled``: beyond the plan's symbols, polled by REST.
     ``rejected``: Alpaca does not know the symbol.
 
     ``reason`` is a sentence for people, ``since`` RFC 3339 in UTC. The JSON gets ``event_id`` when

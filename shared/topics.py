@@ -1,4 +1,4 @@
-"""Topics and symbols: what may be watched, and how it is spelled."""
+"""Topics and symbols, and how they are spelled."""
 
 import re
 from types import MappingProxyType
@@ -6,7 +6,7 @@ from types import MappingProxyType
 # Alpaca's stock symbols: letters first, digits in some, one dotted suffix (BRK.B, BAC.PRB).
 _STOCK = re.compile(r"[A-Z][A-Z0-9]{0,11}(\.[A-Z0-9]{1,4})?")
 
-# What else an account may hold: BTC/USD, and options in OCC's form as AAPL240119C00100000.
+# Other assets of an account: BTC/USD, and options in OCC's form as AAPL240119C00100000.
 _PAIR = re.compile(r"[A-Z0-9]{2,10}/[A-Z]{3,5}")
 _OPTION = re.compile(r"[A-Z]{1,6}[0-9]{6}[CP][0-9]{8}")
 
@@ -42,26 +42,26 @@ KINDS = MappingProxyType(
 """Every kind of topic, and whether it is ordered."""
 
 ORDERED = frozenset(kind for kind, ordered in KINDS.items() if ordered)
-"""Kinds of which every event matters: they have a history, are never conflated, and a loss is
-announced as a ``gap``. Of the others only the newest value matters."""
+"""Kinds of which every event matters: they have a history, are not conflated, and a loss is
+announced as a ``gap``. For the other kinds only the newest value matters."""
 
 EVERYTHING = "*"
 WITH_EVERYTHING = frozenset({NEWS, POSITION})
-"""Kinds that can be asked for as a whole: ``news:*`` is all news, ``position:*`` all positions."""
+"""Kinds with a topic for all symbols: ``news:*`` is all news, ``position:*`` all positions."""
 
 WITHOUT_SYMBOL = frozenset({ACCOUNT, ORDERS})
-"""Kinds of which there is one topic only, which has the kind's name: ``account``."""
+"""Kinds that have a single topic, named after the kind: ``account``."""
 
 COMPANIONS = frozenset({STATUS, ACCOUNT})
-"""Kinds that come along with others, and count for nothing where topics are counted."""
+"""Kinds that accompany others, and do not count towards the limits on topics."""
 
 
 class InvalidSymbolError(ValueError):
-    """A symbol that no Alpaca stock can have. The message names it and the remedy."""
+    """Text that cannot be a symbol at Alpaca. The message names it and the remedy."""
 
 
 class InvalidTopicError(ValueError):
-    """A topic that nobody can ask for. The message names it and the remedy."""
+    """Text that is not a topic. The message names it and the remedy."""
 
 
 def stock_symbol(text: str) -> str:
@@ -85,7 +85,7 @@ def stock_symbol(text: str) -> str:
 
 
 def asset_symbol(text: str) -> str:
-    """Return the symbol of anything that can be held: a stock, a pair, an option.
+    """Return the symbol of any asset that an account can hold: a stock, a pair, an option.
 
     Raises:
         InvalidSymbolError: the text is none of these.
@@ -107,7 +107,7 @@ def topic(kind: str, key: str) -> str:
 
 
 def symbol_topic(kind: str, text: str) -> str:
-    """Return the topic of a kind that a symbol names, or ``*`` where a kind has it.
+    """Return the topic of a kind for a symbol, or for ``*`` if the kind has such a topic.
 
     Raises:
         InvalidSymbolError: the text is neither.
@@ -118,10 +118,10 @@ def symbol_topic(kind: str, text: str) -> str:
 
 
 def parse_topic(text: str) -> str:
-    """Return a topic as it is published: ``price:spy`` → ``price:SPY``, ``news:*``, ``orders``.
+    """Return a topic in its published spelling: ``price:spy`` → ``price:SPY``.
 
     Raises:
-        InvalidTopicError: there is no such kind, or it has no such symbol.
+        InvalidTopicError: the kind does not exist, or does not have the symbol.
     """
     kind, colon, key = text.strip().partition(":")
     if kind in WITHOUT_SYMBOL:
@@ -146,5 +146,5 @@ def kind_of(topic: str) -> str:
 
 
 def key_of(topic: str) -> str:
-    """Return what a topic is about: ``price:SPY`` → ``SPY``."""
+    """Return the symbol of a topic: ``price:SPY`` → ``SPY``."""
     return topic.partition(":")[2]

@@ -1,13 +1,13 @@
-"""The events of a symbol's tape: every print, and what became of it later."""
+"""The events of a symbol's tape: prints, their corrections and their cancels."""
 
 import msgspec
 
 
 class Trade(msgspec.Struct, kw_only=True):
-    """A print. ``eligible``: its sale conditions let it move the last price.
+    """A print. ``eligible``: its sale conditions allow it to set the last price.
 
-    ``id`` is text since ids exceed what JavaScript can count; it is unique within symbol, exchange
-    and day. The JSON gets ``event_id`` when it is published.
+    ``id`` is text because ids exceed the integers of JavaScript; it is unique within symbol,
+    exchange and day. The JSON gets ``event_id`` when it is published.
     """
 
     symbol: str
@@ -23,7 +23,7 @@ class Trade(msgspec.Struct, kw_only=True):
 
 
 class Correction(msgspec.Struct, kw_only=True):
-    """What a print should have been: ``original_id`` names it, the other values are new."""
+    """The corrected values of a print: ``original_id`` names it, the other values are new."""
 
     symbol: str
     original_id: str
@@ -38,7 +38,7 @@ class Correction(msgspec.Struct, kw_only=True):
 
 
 class Cancel(msgspec.Struct, kw_only=True):
-    """A print that is to be forgotten. ``action``: ``C`` cancelled, ``E`` an error."""
+    """The cancel of a print. ``action``: ``C`` cancelled, ``E`` an error."""
 
     symbol: str
     original_id: str

@@ -28,9 +28,9 @@ def parse_arguments(arguments: Sequence[str]) -> SimulatorSettings:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=7300, help="port to listen on; 0 = any")
     parser.add_argument("--tape", type=Path, default=SHIPPED, help="a .jsonl or .jsonl.gz file")
-    parser.add_argument("--speed", type=float, default=1.0, help="gaps are divided by this")
+    parser.add_argument("--speed", type=float, default=1.0, help="the divisor of the tape's pauses")
     loop = argparse.BooleanOptionalAction
-    parser.add_argument("--loop", action=loop, default=True, help="start over at the end")
+    parser.add_argument("--loop", action=loop, default=True, help="restart at the tape's end")
     parser.add_argument("--plan", choices=("basic", "plus"), default="basic", help="the plan")
     parser.add_argument("--news", action=loop, default=True, help="whether the plan has news")
     parser.add_argument("--symbol-limit", type=int, help="instead of the plan's own limit")
@@ -38,11 +38,13 @@ def parse_arguments(arguments: Sequence[str]) -> SimulatorSettings:
         "--ghost-seconds",
         type=float,
         default=0.0,
-        help="how long a connection that was cut keeps its slot; at Alpaca about 90",
+        help="how long a dropped connection keeps its slot; at Alpaca about 90",
     )
     parser.add_argument("--hours", choices=tuple(_HOURS), default="always", help="market hours")
     parser.add_argument("--cash", type=int, default=CASH, help="the account's dollars at the start")
-    parser.add_argument("--positions", action=loop, default=True, help="whether it holds any then")
+    parser.add_argument(
+        "--positions", action=loop, default=True, help="whether it starts with positions"
+    )
     parser.add_argument("--key", default=DEFAULT_KEY, help="the API key to accept")
     parser.add_argument("--secret", default=DEFAULT_SECRET, help="its secret")
     given = vars(parser.parse_args(arguments))
@@ -56,7 +58,7 @@ def parse_arguments(arguments: Sequence[str]) -> SimulatorSettings:
 
 
 async def serve(settings: SimulatorSettings) -> None:
-    """Run until a signal comes or a part of the simulator dies."""
+    """Run until a signal arrives or a part of the simulator fails."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -77,7 +79,7 @@ async def serve(settings: SimulatorSettings) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Return the exit code: 0 after a signal, 2 if the tape or the address is no good."""
+    """Return the exit code: 0 after a signal, 2 if the tape or the address cannot be used."""
     settings = parse_arguments(arguments)
     try:
         asyncio.run(serve(settings))

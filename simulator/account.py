@@ -1,7 +1,7 @@
-"""The ledger: cash, and what is held with its cost. Pure, and all money is Decimal.
+"""The ledger: cash, and the positions with their cost. Pure; all money is Decimal.
 
-Cost follows the average: buying more averages in, selling keeps the average. Beside it each
-purchase is kept as a lot, for the profit and loss of the day; sales take the oldest lots first.
+Cost is the average: a purchase changes it, a sale keeps it. Each purchase is also kept as a lot,
+for the profit and loss of the day; sales reduce the oldest lots first.
 There are no fees.
 """
 
@@ -32,9 +32,9 @@ HOLDINGS: Final = (
 
 @dataclass(frozen=True)
 class Lot:
-    """What came at once: quantity (negative when sold short), price in dollars, Unix ns.
+    """One purchase: quantity (negative when sold short), price in dollars, Unix ns.
 
-    `time` None means before today.
+    `time` is None for one before today.
     """
 
     quantity: Decimal
@@ -44,7 +44,7 @@ class Lot:
 
 @dataclass
 class Position:
-    """What is held of one asset, never nothing.
+    """The holding of one asset; its quantity is not zero.
 
     `cost` is quantity times average price, negative when sold short; `lots` are oldest first.
     """
@@ -55,16 +55,16 @@ class Position:
 
     @property
     def quantity(self) -> Decimal:
-        """What is held, negative when sold short."""
+        """The quantity, negative when sold short."""
         return sum((lot.quantity for lot in self.lots), Decimal(0))
 
     @property
     def average_price(self) -> Decimal:
-        """The average price of what is held, in dollars."""
+        """The average price of the lots, in dollars."""
         return self.cost / self.quantity
 
     def add(self, lot: Lot) -> None:
-        """Buy (or sell, if negative) a lot more, through zero if it is more than is held."""
+        """Buy a lot (or sell it, if negative); a larger sale than the position turns it short."""
         held = self.quantity
         if held * lot.quantity >= 0:
             self.cost += lot.quantity * lot.price
@@ -79,7 +79,7 @@ class Position:
         self.lots = [Lot(rest, lot.price, lot.time)]
 
     def _take_oldest(self, quantity: Decimal) -> None:
-        """Take lots away; `quantity` has their sign."""
+        """Remove the oldest lots; `quantity` has their sign."""
         while quantity:
             oldest = self.lots.pop(0)
             if abs(oldest.quantity) > abs(quantity):
@@ -93,10 +93,10 @@ class Account:
     """The cash and the positions; `holdings` and `start_cash` are those of the start of the day."""
 
     def __init__(self, cash: Decimal, holdings: Sequence[Holding]) -> None:
-        """Begin a day.
+        """Start a day.
 
         Raises:
-            ValueError: a holding has no possible symbol.
+            ValueError: the symbol of a holding is invalid.
         """
         self.start_cash = cash
         self.holdings = tuple(holdings)
@@ -107,11 +107,11 @@ class Account:
 
     @property
     def positions(self) -> Mapping[str, Position]:
-        """What is held now, by symbol (`BTCUSD`), in the order in which it was opened."""
+        """The open positions by symbol (`BTCUSD`), in the order in which they were opened."""
         return self._positions
 
     def quantity(self, symbol: str) -> Decimal:
-        """Return what is held of a symbol, negative when sold short, 0 if nothing."""
+        """Return the quantity of a symbol's position, negative when sold short, 0 if none."""
         position = self._positions.get(symbol)
         return Decimal(0) if position is None else position.quantity
 

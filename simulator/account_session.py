@@ -1,7 +1,7 @@
 """A session on `/stream` as a pure state machine: a decoded client message in, an outcome out.
 
 Source: docs.alpaca.markets/docs/websocket-streaming. Every official client authenticates in the
-older of the two forms; both are understood.
+older of the two forms; the simulator accepts both.
 """
 
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ class AccountSession:
         return failure(400, "invalid syntax")
 
     def wants(self, message: Message) -> bool:
-        """Say whether this session gets a message."""
+        """Return whether this session gets a message."""
         return message["stream"] in self.streams
 
     def _authenticate(self, key: object, secret: object) -> Outcome:

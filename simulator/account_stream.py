@@ -17,7 +17,7 @@ _AUTH_TIMEOUT = 404
 
 
 class AccountConnection(Connection):
-    """A client of `/stream`; it has the slot, which it gives back in the end."""
+    """A client of `/stream`; it holds the slot until it ends."""
 
     def __init__(
         self,
@@ -39,18 +39,18 @@ class AccountConnection(Connection):
         return self._session.authenticated
 
     def symbols(self, channel: str) -> list[str]:
-        """Return the streams that it listens to; there are no symbols here."""
+        """Return the streams that it listens to; this endpoint has no symbols."""
         return self._session.streams if channel == "streams" else []
 
     def offer(self, messages: Sequence[Outgoing]) -> None:
-        """Queue the updates, each in a frame of its own."""
+        """Queue the updates, one per frame."""
         for outgoing in messages:
             if self._heeds() and self._session.wants(outgoing.message):
                 self._outbox.add_update(msgspec.json.encode(outgoing.message))
         self._wake.set()
 
     def refuse(self, code: int, *, close: bool | None = None) -> None:
-        """Send the message of a failure of itself."""
+        """Send an error message unprompted."""
         self._apply(_failure(code, close=close))
 
     def _greeting(self) -> Outcome:

@@ -1,21 +1,21 @@
-"""Faults that wait for their moment: for the next so many times, or for a while. Pure."""
+"""Faults that are armed for the next few occasions or for a period. Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 Stage: TypeAlias = Literal["upgrade", "auth", "subscribe", "request", "statement"]
-"""Where a fault strikes: a WebSocket's opening, its keys, its subscribe; a REST request; or what
-REST tells of the account."""
+"""The point at which a fault strikes: a WebSocket's opening, its keys, its subscribe; a REST
+request; or REST's view of the account."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong at a stage.
+    """A fault at a stage.
 
-    `target` is a feed's name, or how a REST path begins. `code` is the error or the HTTP status
-    to answer with; None means no answer, at `request` the right one. `close` says whether the
-    connection ends after the error; None means as the protocol has it.
+    `target` is a feed's name, or the start of a REST path. `code` is the error or the HTTP status
+    of the response; None means no response (at `request`, the normal one). `close` is whether the
+    connection ends after the error; None means as the protocol requires.
     """
 
     name: str
@@ -34,18 +34,18 @@ class _Armed:
 
 
 class ArmedFaults:
-    """What is armed, first in, first out."""
+    """The armed faults, first in, first out."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
-        """`monotonic` gives seconds."""
+        """`monotonic` returns seconds."""
         self._monotonic = monotonic
         self._armed: list[_Armed] = []
 
     def arm(self, fault: Fault, count: int | None, seconds: float | None) -> None:
-        """Arm a fault for so many times, for so long, or for both; for neither means once.
+        """Arm a fault for `count` times, for `seconds`, or for both; by default once.
 
         Raises:
-            ValueError: there would be none.
+            ValueError: `count` or `seconds` is not positive.
         """
         if count is not None and count < 1:
             raise ValueError(f"count is {count}, expected 1 or more")
@@ -66,13 +66,13 @@ class ArmedFaults:
         return None
 
     def clear(self, target: str | None = None) -> None:
-        """Disarm what is armed for a target, or everything."""
+        """Disarm the faults of a target, or all."""
         self._armed = [
             armed for armed in self._armed if target is not None and armed.fault.target != target
         ]
 
     def shown(self) -> list[dict[str, object]]:
-        """Return what is armed, as `GET /simulator/state` shows it; times in seconds."""
+        """Return the armed faults, as `GET /simulator/state` shows them; times in seconds."""
         self._drop_spent()
         return [
             {

@@ -1,4 +1,4 @@
-"""What can be traded: stocks, options and crypto, and how each is spelled. Pure."""
+"""Tradable assets: stocks, options and crypto, and how each is spelled. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ _OPTION: Final = re.compile(r"[A-Z]{1,6}[0-9]{6}[CP][0-9]{8}", re.ASCII)
 _PAIR: Final = re.compile(
     r"([A-Z0-9]{2,10})/(USDT|USDC|USD)|([A-Z0-9]{3,10})(USDT|USDC|USD)", re.ASCII
 )
-"""A stock's symbol is never that long, so one without a slash is none of a stock."""
+"""Stock symbols are shorter, so a pair can be recognised even if it has no slash."""
 
 _SHARES_OF_A_CONTRACT: Final = 100
 
 
 @dataclass(frozen=True)
 class Asset:
-    """Something that can be held.
+    """An asset that an account can hold.
 
-    Orders and positions say `symbol` (BTCUSD), market data says `market_symbol` (BTC/USD).
+    Orders and positions use `symbol` (BTCUSD), market data uses `market_symbol` (BTC/USD).
     """
 
     symbol: str
@@ -37,7 +37,7 @@ class Asset:
 
     @property
     def exchange(self) -> str:
-        """Where it trades: of a stock an invented one, of an option none."""
+        """The exchange on which it trades: invented for stocks, empty for options."""
         return {"us_equity": "NYSE", "us_option": "", "crypto": "CRYPTO"}[self.asset_class]
 
     @property
@@ -47,10 +47,10 @@ class Asset:
 
 
 def asset_of(symbol: str) -> Asset:
-    """Return what a symbol names; a pair may be spelled BTCUSD or BTC/USD.
+    """Return the asset of a symbol; a pair may be spelled BTCUSD or BTC/USD.
 
     Raises:
-        ValueError: it can be no symbol; the text names it.
+        ValueError: the symbol is invalid; the text names it.
     """
     if _OPTION.fullmatch(symbol):
         return Asset(symbol, symbol, "us_option")

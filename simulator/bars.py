@@ -1,4 +1,4 @@
-"""A bar in the making, and as the wire has it. Pure."""
+"""A bar under construction, and its wire format. Pure."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,7 +10,7 @@ MINUTE: Final = 60 * SECOND
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar in the making: prices in dollars, `start` in Unix nanoseconds."""
+    """A bar under construction: prices in dollars, `start` in Unix nanoseconds."""
 
     start: int
     open: float

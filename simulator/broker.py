@@ -1,7 +1,7 @@
-"""The broker: takes orders, fills them as the market allows, keeps the account, and tells of it.
+"""The broker: accepts orders, fills them as the market allows, and publishes the account's updates.
 
-Nothing here knows of HTTP or sockets. Source of the rules:
-docs.alpaca.markets/docs/orders-at-alpaca; where it is simpler here, docs/simulator.md says so.
+It knows neither HTTP nor sockets. Source of the rules: docs.alpaca.markets/docs/orders-at-alpaca;
+docs/simulator.md lists the simplifications.
 """
 
 from collections import Counter
@@ -50,16 +50,16 @@ class Broker:
         clock: Callable[[], int],
         publish: Callable[[Update], None],
     ) -> None:
-        """Open for business.
+        """Set up a broker.
 
         Args:
-            account: Whose orders these are.
-            market: Knows the prices.
-            hours: When orders of stocks and options are filled.
-            splits: New shares of a symbol today for one of yesterday.
-            armed: Knows whether REST is stale.
-            clock: Unix time in nanoseconds.
-            publish: Takes every update.
+            account: The account that the orders change.
+            market: The source of prices.
+            hours: The hours in which orders for stocks and options fill.
+            splits: The new shares of a symbol today for one of yesterday.
+            armed: The source of the fault that makes REST stale.
+            clock: Returns Unix time in nanoseconds.
+            publish: Called with every update.
         """
         self.account = account
         self._market = market
@@ -76,15 +76,15 @@ class Broker:
         self._frozen: Statement | None = None
 
     def begin(self, holdings: Sequence[Holding]) -> None:
-        """Start the day anew with other holdings and the same cash; the orders stay."""
+        """Restart the day with other holdings and the same cash; the orders stay."""
         self.account = Account(self.account.start_cash, holdings)
 
     def submit(self, request: OrderRequest) -> dict[str, object]:
-        """Take an order, fill what can be filled at once, and return it as it was taken.
+        """Accept an order, fill as much as possible at once, and return it as it was accepted.
 
         Raises:
-            TradingError: 422 for an unknown symbol or a client's id that was there before, 403
-                for one that the account cannot pay.
+            TradingError: 422 for an unknown symbol or a repeated client's id, 403 if the account
+                cannot pay for it.
         """
         asset = request.asset
         if not self._market.knows(asset.market_symbol) and not self.account.quantity(asset.symbol):
@@ -100,12 +100,12 @@ class Broker:
         return shown
 
     def fill(self, symbol: str, quantity: Decimal, price: Decimal) -> Order:
-        """Make an order and fill it as told, whatever market and account are like.
+        """Create an order and fill it at this price, regardless of market and account.
 
         `quantity` is negative for a sale, `price` in dollars.
 
         Raises:
-            ValueError: it can be no symbol, or there is no quantity.
+            ValueError: the symbol is invalid, or the quantity is 0.
         """
         if not quantity:
             raise ValueError("quantity is 0, expected more to buy, less to sell")
@@ -116,7 +116,7 @@ class Broker:
         return order
 
     def cancel(self, order_id: str) -> None:
-        """Cancel what is left of an order.
+        """Cancel the rest of an order.
 
         Raises:
             TradingError: 404 if there is none, 422 if it has ended.
@@ -137,19 +137,19 @@ class Broker:
         return [order.id for order in orders]
 
     def observe(self, symbol: object) -> None:
-        """Fill what the newest message about a symbol (`BTC/USD`) allows."""
+        """Fill orders as far as the newest message about a symbol (`BTC/USD`) allows."""
         for order in list(self._open.values()):
             if order.asset.market_symbol == symbol:
                 self._match(order)
 
     async def run(self, sleep: Callable[[float], Awaitable[None]]) -> None:
-        """Look at the hours again and again, for ever."""
+        """Check the market's hours periodically, until cancelled."""
         while True:
             self.tick()
             await sleep(_TICK_SECONDS)
 
     def tick(self) -> None:
-        """Fill what waited for the market to open; let expire what was good until it closed."""
+        """Fill the orders that waited for the opening; expire day orders at the close."""
         is_open = self._sessions()
         for order in list(self._open.values()):
             session = order.session
@@ -161,13 +161,13 @@ class Broker:
         self._was_open = is_open
 
     def statement(self) -> Statement:
-        """Return what REST is to tell of: what is, or what was when it was frozen."""
+        """Return REST's view of the account: the current one, or the frozen one."""
         if self._frozen is not None and self._armed.take("statement", ACCOUNT.name) is not None:
             return self._frozen
         return self._live()
 
     def freeze(self) -> None:
-        """Remember what REST would tell of now."""
+        """Freeze REST's view of the account."""
         now = self.statement()
         orders = deepcopy(list(now.orders))
         account = deepcopy(now.account)
@@ -236,7 +236,7 @@ class Broker:
         self._publish(update)
 
     def _cannot_pay(self, order: Order, price: Decimal | None) -> bool:
-        """Say whether an order needs more than there is; False where prices are missing."""
+        """Return whether an order exceeds the buying power; False if prices are missing."""
         statement = self._live()
         need, power = statement.bound(order, price), statement.buying_power(without=order)
         return power is not None and need > max(power, Decimal(0))

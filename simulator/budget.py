@@ -13,14 +13,14 @@ class Budget:
     """Counts requests in windows of a minute."""
 
     def __init__(self, limit: int, now: Callable[[], float]) -> None:
-        """`now` gives Unix time in seconds."""
+        """`now` returns Unix time in seconds."""
         self._limit = limit
         self._now = now
         self._window = -1
         self._used = 0
 
     def spend(self) -> bool:
-        """Count a request; False if the minute's budget is used up."""
+        """Count a request; return False if the minute's budget is used up."""
         window = int(self._now()) // WINDOW_SECONDS
         if window != self._window:
             self._window, self._used = window, 0

@@ -1,6 +1,6 @@
 """One accepted WebSocket: reading, writing, timing out, closing, failing.
 
-What is said on it is the subclass's: `stream.py` for market data, `account_stream.py` for the
+The subclasses define the protocol: `stream.py` for market data, `account_stream.py` for the
 account's updates.
 """
 
@@ -20,7 +20,7 @@ from simulator.transport import protocol_of
 from simulator.wire import Format, Message, Outgoing
 
 CLOSE_SECONDS: Final = 2.0
-"""How long a peer may take to accept our close before the connection is cut."""
+"""The time in which a peer must accept our close before the connection is cut."""
 
 
 class Connection(ABC):
@@ -47,31 +47,31 @@ class Connection(ABC):
     @property
     @abstractmethod
     def authenticated(self) -> bool:
-        """Whether the session was let in."""
+        """Whether the session is authenticated."""
 
     @abstractmethod
     def symbols(self, channel: str) -> list[str]:
-        """Return what it listens to on one of its channels."""
+        """Return its subscriptions on one of its channels."""
 
     @abstractmethod
     def offer(self, messages: Sequence[Outgoing]) -> None:
-        """Queue what is subscribed."""
+        """Queue the subscribed messages."""
 
     @abstractmethod
     def refuse(self, code: int, *, close: bool | None = None) -> None:
-        """Send an error of itself."""
+        """Send an error unprompted."""
 
     @abstractmethod
     def _greeting(self) -> Outcome:
-        """Return what is said first."""
+        """Return the greeting."""
 
     @abstractmethod
     def _answer(self, raw: bytes) -> Outcome:
-        """Return what follows from a message of the client."""
+        """Return the response to a client's message."""
 
     @abstractmethod
     def _expiry(self) -> Outcome:
-        """Return what is said to a client that has not authenticated in time."""
+        """Return the response to a client that has not authenticated in time."""
 
     @abstractmethod
     def _queue(self, reply: Message) -> None:
@@ -79,7 +79,7 @@ class Connection(ABC):
 
     @abstractmethod
     def _release(self, *, closed: bool) -> None:
-        """Give back the slot; `closed` says whether a WebSocket close was exchanged."""
+        """Release the slot; `closed` is whether a WebSocket close was exchanged."""
 
     async def run(self, auth_timeout_seconds: float) -> None:
         """Serve the connection until either side ends it."""
@@ -96,19 +96,19 @@ class Connection(ABC):
             self._release(closed=closed)
 
     def close(self, code: int) -> None:
-        """Close after what is queued; cut a peer that does not let that happen."""
+        """Close after sending the queue; cut the connection if the peer does not read it."""
         if self._close_code is None:
             self._close_code = code
             self._wake.set()
             self._abort_later()
 
     def mute(self, seconds: float | None = None) -> None:
-        """Send nothing and heed nothing from now on, for a while or for ever."""
+        """Send nothing and process nothing from now on, for a time or permanently."""
         until = float("inf") if seconds is None else _now() + seconds
         self._mute_until = max(self._mute_until, until)
 
     def half_open(self) -> None:
-        """Be mute on the level of TCP as well."""
+        """Be mute at the TCP level as well."""
         self.mute()
         self._outbox.clear()
         protocol_of(self._websocket).freeze()
@@ -125,13 +125,13 @@ class Connection(ABC):
             self._abort_later()
 
     def send(self, payload: bytes, *, text: bool) -> None:
-        """Queue a whole frame, whatever it is."""
+        """Queue a whole frame of any content."""
         if self._heeds():
             self._outbox.add_raw(payload, is_text=text)
             self._wake.set()
 
     def _heeds(self) -> bool:
-        """Say whether it still sends and listens."""
+        """Return whether it still sends and processes messages."""
         return self._close_code is None and not self._is_mute()
 
     def _fault(self, stage: Stage) -> Fault | None:
@@ -152,10 +152,10 @@ class Connection(ABC):
             self.close(1000)
 
     async def _read(self, auth_timeout_seconds: float) -> bool:
-        """Answer the client until it is gone; True if a WebSocket close was exchanged."""
+        """Answer the client until it ends; return whether a WebSocket close was exchanged."""
         self._apply(self._greeting())
         try:
-            # Once the session is let in or refused, there is nothing left to time out.
+            # The timeout ends once the session is authenticated or rejected.
             async with asyncio.timeout(auth_timeout_seconds) as limit:
                 while True:
                     if self.authenticated or self._close_code is not None:
@@ -166,12 +166,12 @@ class Connection(ABC):
             self._apply(self._expiry())
             while self._receive(event := await self._websocket.receive()):
                 pass
-        # uvicorn reports a lost connection as 1005, like a close without a code, but only
-        # what came in a close frame (or went out in ours) has a reason beside it.
+        # uvicorn reports a lost connection as 1005, like a close that has no code. Only a close
+        # frame, received or sent, also has a reason.
         return "reason" in event
 
     def _receive(self, event: ASGIEvent) -> bool:
-        """Answer one event of the client; False if it was the last."""
+        """Answer one event of the client; return False if it was the last."""
         if event["type"] != "websocket.receive":
             return False
         if self._heeds():

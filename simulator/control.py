@@ -15,7 +15,7 @@ def routes(
     faults: Faults,
     publish: Callable[[bytes], int],
 ) -> list[Route]:
-    """Return the route table; `publish` takes a body and returns the number of messages.
+    """Return the route table; `publish` gets a body and returns the number of messages.
 
     `strike` and `publish` raise ValueError for a bad body: 400 with its text.
     """

@@ -1,4 +1,4 @@
-"""Numbers as text, as Alpaca's trading REST has them. Pure."""
+"""Numbers as text, in the format of Alpaca's trading REST. Pure."""
 
 from decimal import Decimal
 from typing import overload
@@ -11,13 +11,13 @@ def text(amount: None) -> None: ...
 @overload
 def text(amount: Decimal | None) -> str | None: ...
 def text(amount: Decimal | None) -> str | None:
-    """Write a number without an exponent and without trailing zeros; None stays None."""
+    """Format a number with neither exponent nor trailing zeros; None stays None."""
     if amount is None:
         return None
-    written = f"{amount + 0:f}"  # there is a negative zero, and nobody wants to read it
+    written = f"{amount + 0:f}"  # adding zero turns a negative zero into 0
     return written.rstrip("0").rstrip(".") if "." in written else written
 
 
 def exact(number: float | None) -> Decimal | None:
-    """Return the number that a float was written as."""
+    """Return the decimal number that a float was parsed from."""
     return None if number is None else Decimal(str(number))

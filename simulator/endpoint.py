@@ -1,4 +1,4 @@
-"""One stream endpoint (`/v2/iex`, …): its open connections and what has happened on it."""
+"""One stream endpoint (`/v2/iex`, …): its open connections and its counters."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ _SHOWN_CHANNELS: Final = ("trades", "quotes", "statuses", "news", "streams")
 
 
 class Listener(Protocol):
-    """A connection, as the endpoint and the faults see it."""
+    """A connection, as the endpoint and the faults use it."""
 
     form: Format
 
     @property
     def authenticated(self) -> bool:
-        """Whether it was let in."""
+        """Whether it is authenticated."""
 
     def symbols(self, channel: str) -> list[str]:
         """Return the symbols of one of its channels."""
@@ -26,10 +26,10 @@ class Listener(Protocol):
         """Queue those messages that it subscribed to."""
 
     def send(self, payload: bytes, *, text: bool) -> None:
-        """Queue a whole frame, whatever it is."""
+        """Queue a whole frame of any content."""
 
     def refuse(self, code: int, *, close: bool | None = None) -> None:
-        """Send an error of itself."""
+        """Send an error unprompted."""
 
     def close(self, code: int) -> None:
         """End it with this WebSocket close code."""
@@ -38,10 +38,10 @@ class Listener(Protocol):
         """End the TCP connection without a WebSocket close."""
 
     def mute(self, seconds: float | None = None) -> None:
-        """Send nothing and heed nothing from now on, for a while or for ever."""
+        """Send nothing and process nothing from now on, for a time or permanently."""
 
     def half_open(self) -> None:
-        """Be mute on the level of TCP as well."""
+        """Be mute at the TCP level as well."""
 
 
 class Endpoint:
@@ -60,21 +60,21 @@ class Endpoint:
 
     @property
     def listeners(self) -> Sequence[Listener]:
-        """The present connections."""
+        """The open connections."""
         return tuple(self._listeners)
 
     def attach(self, listener: Listener) -> None:
-        """Take in a connection that has just been accepted."""
+        """Add a connection that has just been accepted."""
         self._listeners.add(listener)
         self._connections_total += 1
         self._connections_peak = max(self._connections_peak, len(self._listeners))
 
     def detach(self, listener: Listener) -> None:
-        """Forget a connection that has ended."""
+        """Remove a connection that has ended."""
         self._listeners.discard(listener)
 
     def authenticated(self) -> None:
-        """Count a connection that was let in."""
+        """Count a connection that has authenticated."""
         self._sessions_total += 1
         self._sessions_peak = max(self._sessions_peak, len(self._sessions()))
 
@@ -91,8 +91,8 @@ class Endpoint:
     def state(self) -> dict[str, object]:
         """Return the counters as `GET /simulator/state` shows them.
 
-        `connections…` are WebSockets, refused ones included; `sessions…` only those that
-        were authenticated. `subscriptions` are those to trades; `streams` are those of `/stream`.
+        `connections…` are WebSockets, including rejected ones; `sessions…` are authenticated
+        ones. `subscriptions` are those to trades; `streams` are those of `/stream`.
         """
         channels = {name: self._subscribed(name) for name in _SHOWN_CHANNELS}
         return {

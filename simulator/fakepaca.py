@@ -19,7 +19,7 @@ _SPREAD: Final = 1.92
 
 
 def prints() -> Iterator[tuple[int, float, int]]:
-    """Yield a trade's id, price in dollars and size, for ever."""
+    """Yield a trade's id, price in dollars and size, endlessly."""
     for number in count(1):
         yield number, _PRICES[number % len(_PRICES)], _SIZES[number % len(_SIZES)]
 
@@ -42,9 +42,9 @@ async def run(
     sleep: Callable[[float], Awaitable[None]],
     interval_seconds: float,
 ) -> None:
-    """Publish one beat per interval, and a bar once its minute is over, for ever.
+    """Publish one beat per interval, and a bar once its minute is over, until cancelled.
 
-    `clock` gives Unix time in nanoseconds.
+    `clock` returns Unix time in nanoseconds.
     """
     bar: Bar | None = None
     for number, price, size in prints():

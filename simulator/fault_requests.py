@@ -1,6 +1,6 @@
-"""The body of `POST /simulator/faults`: which fault, and with what.
+"""The body of `POST /simulator/faults`: a fault and its arguments.
 
-The methods of `Faults` are the language: `{"fault": "refuse_upgrade", "feed": "iex", "count": 2}`
+The methods of `Faults` define the form: `{"fault": "refuse_upgrade", "feed": "iex", "count": 2}`
 calls `refuse_upgrade("iex", count=2)`.
 """
 
@@ -40,10 +40,10 @@ NAMES: Final = (
 
 
 def strike(faults: Faults, body: bytes) -> dict[str, object]:
-    """Do what a request asks for; return it, with the number of connections that it struck.
+    """Inject the requested fault; return it with the number of connections that it struck.
 
     Raises:
-        ValueError: it asks for what there is not; the text names it and what is allowed.
+        ValueError: the request is invalid; the text names the value and the allowed ones.
     """
     given = _read(body)
     name = given.pop("fault", None)
@@ -58,7 +58,7 @@ def _read(body: bytes) -> dict[str, object]:
     try:
         return msgspec.json.decode(body, type=dict[str, object])
     except msgspec.DecodeError as error:
-        raise ValueError(f"the body is no JSON object: {error}") from error
+        raise ValueError(f"the body is not a JSON object: {error}") from error
 
 
 def _arguments(

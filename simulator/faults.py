@@ -1,9 +1,9 @@
-"""What goes wrong on purpose: `Simulator.faults`, and `POST /simulator/faults` from outside.
+"""Faults on demand: `Simulator.faults`, and `POST /simulator/faults` from outside.
 
-Some faults are armed for what comes next: for `count` times, for `seconds`, or once. The others
-strike the endpoint's present connections at once and return how many these were. `feed` None
-means every endpoint; where messages of market data are sent, every endpoint of that. All raise
-ValueError for what cannot be; nothing has happened then.
+Some faults are armed for the next connections or requests: for `count` times, for `seconds`, or
+once. The others strike the endpoint's open connections at once and return their number. `feed` None
+means every endpoint, or for messages of market data every market-data endpoint. All raise
+ValueError for invalid arguments, and then have no effect.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from simulator.endpoint import Endpoint, Listener
 from simulator.subscription import ACCOUNT
 from simulator.wire import Format, Outgoing, encode, join
 
-_GARBAGE: Final = b"\xc1\xff\x00\xfe garbage"  # 0xc1 is the one byte that msgpack never uses
+_GARBAGE: Final = b"\xc1\xff\x00\xfe garbage"  # msgpack does not use the byte 0xc1
 _FILLER: Final[Mapping[str, object]] = {"T": "t", "i": 1, "S": "FILLER", "x": "V", "p": 1.0, "s": 1}
 _MALFORMED: Final[Mapping[str, object]] = {"T": "t", "S": ["no symbol"], "p": "no price", "t": "?"}
 _UNKNOWN: Final[Mapping[str, object]] = {"T": "unheard-of", "S": "FILLER", "p": 1.0}
@@ -34,13 +34,13 @@ class Faults:
         observed: Callable[[Mapping[str, object]], Outgoing],
         freeze: Callable[[], None],
     ) -> None:
-        """Get ready to break things.
+        """Set up the faults.
 
         Args:
             endpoints: The streams by name.
-            armed: Keeps what waits for its moment.
-            observed: Makes a message ready to send and lets REST know of it.
-            freeze: Keeps what REST would tell of the account now.
+            armed: Holds the armed faults.
+            observed: Prepares a message for sending and shows it to REST.
+            freeze: Freezes REST's view of the account.
         """
         self._endpoints = endpoints
         self._market_data = {name: one for name, one in endpoints.items() if name != ACCOUNT.name}
@@ -65,13 +65,13 @@ class Faults:
     def mute_after_connect(
         self, feed: str | None = None, *, count: int | None = None, seconds: float | None = None
     ) -> None:
-        """Open the WebSocket, and never send a message on it; pings are answered."""
+        """Open the WebSocket, but send no message on it; pings are answered."""
         self._arm("mute_after_connect", feed, count, seconds)
 
     def mute_after_auth(
         self, feed: str | None = None, *, count: int | None = None, seconds: float | None = None
     ) -> None:
-        """Greet, and never answer the keys or anything after them; no slot is taken."""
+        """Greet, but answer neither the keys nor later messages; no slot is used."""
         self._arm("mute_after_auth", feed, count, seconds)
 
     def refuse_auth(
@@ -83,7 +83,7 @@ class Faults:
         count: int | None = None,
         seconds: float | None = None,
     ) -> None:
-        """Answer the keys with an error, right as they may be."""
+        """Answer the keys with an error, even if they are right."""
         self._arm("refuse_auth", feed, count, seconds, code=code, close=close)
 
     def refuse_subscribe(
@@ -101,7 +101,7 @@ class Faults:
     def ignore_subscribe(
         self, feed: str | None = None, *, count: int | None = None, seconds: float | None = None
     ) -> None:
-        """Neither answer a subscribe nor do it."""
+        """Neither answer nor apply a subscribe."""
         self._arm("ignore_subscribe", feed, count, seconds)
 
     def rest(
@@ -117,68 +117,68 @@ class Faults:
         if status is None and delay_seconds == 0:
             raise ValueError("status and delay_seconds are missing, expected at least one of them")
         if not 0 <= delay_seconds < float("inf"):
-            raise ValueError(f"delay_seconds is {delay_seconds}, expected a number from 0 on")
+            raise ValueError(f"delay_seconds is {delay_seconds}, expected 0 or more")
         if not path.startswith("/v2/"):
-            raise ValueError(f"path is {path!r}, expected one that begins with /v2/")
+            raise ValueError(f"path is {path!r}, expected one that starts with /v2/")
         code = None if status is None else _status(status)
         fault = Fault("rest", "request", path, code, delay_seconds=delay_seconds)
         self._armed.arm(fault, count, seconds)
 
     def stale_positions(self, *, seconds: float) -> None:
-        """Let REST tell for a while of the account and its orders as they are now."""
+        """Make REST return the account and its orders as they are now, for a time."""
         self._armed.arm(Fault("stale_positions", "statement", ACCOUNT.name), None, seconds)
         self._freeze()
 
     def clear(self, feed: str | None = None) -> None:
-        """Disarm what waits for a feed; without one, everything, REST's faults too."""
+        """Disarm the faults of a feed; by default all, including REST's."""
         _chosen(self._endpoints, feed)
         self._armed.clear(feed)
 
-    # at once, on the present connections
+    # at once, on the open connections
 
     def mute(self, feed: str | None = None, *, seconds: float | None = None) -> int:
-        """Send nothing more and heed nothing, for a while or for ever; pings are answered.
+        """Send nothing more and process nothing, for a time or permanently; pings are answered.
 
-        What is published meanwhile is lost. New connections are served as always.
+        Messages published in the meantime are lost. New connections are served normally.
         """
         if seconds is not None and not seconds > 0:
             raise ValueError(f"seconds is {seconds}, expected a number above 0")
         return self._each(feed, lambda connection: connection.mute(seconds))
 
     def half_open(self, feed: str | None = None) -> int:
-        """Send and answer nothing more, not even pings; the socket stays, and its slot with it."""
+        """Send nothing more, not even pongs; the socket stays open and keeps its slot."""
         return self._each(feed, lambda connection: connection.half_open())
 
     def reset(self, feed: str | None = None) -> int:
-        """Reset the TCP connections; `ghost_seconds` says how long they keep their slots."""
+        """Reset the TCP connections; they keep their slots for `ghost_seconds`."""
         return self._each(feed, lambda connection: connection.cut(reset=True))
 
     def fin(self, feed: str | None = None) -> int:
-        """End the TCP connections in order, but without a WebSocket close."""
+        """End the TCP connections normally, but with no WebSocket close."""
         return self._each(feed, lambda connection: connection.cut(reset=False))
 
     def close(self, feed: str | None = None, *, code: int = 1000) -> int:
-        """Close the WebSockets; this is also how 407 looks when its message got lost."""
+        """Close the WebSockets; this is also how 407 looks when its message is lost."""
         if code not in _EXTERNAL_CLOSE_CODES and not 3000 <= code < 5000:
             raise ValueError(f"code is {code}, expected 1000 to 1003, 1007 to 1014, 3000 to 4999")
         return self._each(feed, lambda connection: connection.close(code))
 
     def error(self, feed: str | None = None, *, code: int = 500, close: bool | None = None) -> int:
-        """Send an error message, and close where the protocol does or `close` says so."""
+        """Send an error message, and close if the protocol or `close` requires it."""
         return self._each(feed, lambda connection: connection.refuse(code, close=close))
 
     def send(self, feed: str | None, payload: bytes) -> int:
-        """Send these bytes as one binary frame; over HTTP they come in base64."""
+        """Send these bytes as one binary frame; over HTTP they are in base64."""
         return self._each(feed, lambda connection: connection.send(payload, text=False))
 
     def send_text(self, feed: str | None, text: str) -> int:
-        """Send this as one text frame."""
+        """Send this text as one text frame."""
         return self._each(feed, lambda connection: connection.send(text.encode(), text=True))
 
     def send_messages(self, feed: str | None, messages: Messages) -> int:
         """Send messages in one frame to all, subscribed or not: late data, odd fields, any `T`.
 
-        A time may be absent (= now); REST learns of the trades and quotes among them.
+        A time may be absent (= now); REST also records the trades and quotes among them.
         """
         return self._send_frame(feed, self._ready(feed, messages))
 
@@ -187,7 +187,7 @@ class Faults:
         return self.send(feed, _GARBAGE)
 
     def no_array(self, feed: str | None = None) -> int:
-        """Send a well-formed message that is in no array."""
+        """Send a well-formed message outside any array."""
         lonely = {"T": "success", "msg": "no array"}
         return _strike(
             _chosen(self._market_data, feed),
@@ -200,13 +200,13 @@ class Faults:
         return self.send_messages(feed, [*messages[:half], _MALFORMED, *messages[half:]])
 
     def unknown_type(self, feed: str | None = None, *, messages: Messages = ()) -> int:
-        """Send a message of a type that nobody knows, before the given ones, in one frame."""
+        """Send a message of an unknown type, before the given ones, in one frame."""
         return self.send_messages(feed, [_UNKNOWN, *messages])
 
     def huge(
         self, feed: str | None = None, *, messages: Messages = (), size: int = 2 * 1024 * 1024
     ) -> int:
-        """Send one frame of at least so many bytes: the given messages, then trades of `FILLER`."""
+        """Send one frame of at least `size` bytes: the given messages, then trades of `FILLER`."""
         if not 0 < size <= 1 << 28:
             raise ValueError(f"size is {size}, expected 1 to {1 << 28} bytes")
         given = self._ready(feed, messages)
@@ -214,7 +214,7 @@ class Faults:
         count = size // len(filler.encoded(Format.MSGPACK)) + 1
         return self._send_frame(feed, [*given, *[filler] * count])
 
-    # what the other parts ask
+    # queries of the other parts
 
     async def pause(self, seconds: float) -> None:
         """Wait, but not beyond the end of the simulator."""
@@ -225,7 +225,7 @@ class Faults:
             pass
 
     def end(self) -> None:
-        """Let nobody wait any more."""
+        """Wake everything that waits in `pause`."""
         self._over.set()
 
     def _arm(

@@ -1,4 +1,4 @@
-"""What stands in front of the REST endpoints: the keys, the budget, the faults, the refusals."""
+"""The checks in front of the REST endpoints: keys, budget, faults, errors."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
@@ -20,7 +20,7 @@ TOO_MANY: Final = 429
 
 
 class Guard:
-    """The endpoints that share a budget."""
+    """Endpoints that share a request budget."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ def refused(status: int, text: str) -> JSONResponse:
 
 
 def failed(status: int) -> JSONResponse:
-    """Return the answer to a good request at a bad time."""
+    """Return the response to a valid request that a fault or the budget rejects."""
     return refused(status, "too many requests." if status == TOO_MANY else "a simulated fault")
 
 

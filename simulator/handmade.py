@@ -1,4 +1,4 @@
-"""Messages made by hand, in tests or with curl, made ready to be sent. Pure."""
+"""Hand-written messages, from tests or curl, prepared for sending. Pure."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -13,7 +13,7 @@ STOCK_FEEDS: Final = ("iex", "sip")
 
 
 class Handmade(NamedTuple):
-    """A message and where it goes."""
+    """A message and its destination."""
 
     feeds: tuple[str, ...]
     message: Message
@@ -22,12 +22,12 @@ class Handmade(NamedTuple):
 def handmade(
     given: Mapping[str, object], feed: str | None, feeds: Mapping[str, object], now: int
 ) -> Handmade:
-    """Return a message for a feed; None means where messages of its kind come from.
+    """Return a message for a feed; None means the feeds of its kind of message.
 
     Its times may be RFC-3339 text, Unix nanoseconds, or absent or None (= `now`).
 
     Raises:
-        ValueError: it cannot be published; the text names what is wrong and what is allowed.
+        ValueError: it cannot be published; the text names the value and the allowed ones.
     """
     kind = given.get("T")
     if not isinstance(kind, str) or kind not in CHANNELS:
@@ -39,10 +39,10 @@ def handmade(
 
 
 def with_times(given: Mapping[str, object], now: int, *, strict: bool) -> Message:
-    """Return a message with its times in nanoseconds, those that are absent being `now`.
+    """Return a message with its times in nanoseconds; absent times are `now`.
 
     Raises:
-        ValueError: one is no time; if not `strict`, it is left as it is.
+        ValueError: a time is invalid; if not `strict`, it is left unchanged instead.
     """
     times = {name: _moment(name, given.get(name), now, strict=strict) for name in times_of(given)}
     return {"T": given["T"], **given, **times}
@@ -52,12 +52,12 @@ def read_messages(body: bytes) -> list[tuple[Mapping[str, object], str | None]]:
     """Read a JSON array of messages, each with an optional `feed`.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the body is not such an array.
     """
     try:
         messages = msgspec.json.decode(body, type=list[dict[str, object]])
     except msgspec.DecodeError as error:
-        raise ValueError(f"the body is no JSON array of messages: {error}") from error
+        raise ValueError(f"the body is not a JSON array of messages: {error}") from error
     found: list[tuple[Mapping[str, object], str | None]] = []
     for message in messages:
         feed = message.pop("feed", None)

@@ -1,6 +1,6 @@
-"""`GET /v2/stocks/bars` and `/v2/stocks/trades`: what is asked for, page by page. Pure.
+"""`GET /v2/stocks/bars` and `/v2/stocks/trades`: queries, and responses page by page. Pure.
 
-Source: docs.alpaca.markets/reference/stockbars and …/stocktrades. Of the time frames there are
+Source: docs.alpaca.markets/reference/stockbars and …/stocktrades. The supported time frames are
 `1Min` and `1Day`; bars can be adjusted for splits.
 """
 
@@ -17,7 +17,7 @@ from simulator.rfc3339 import SECOND
 from simulator.wire import Message, json_fields
 
 DELAY: Final = 15 * 60 * SECOND
-"""Consolidated data that is younger needs a plan."""
+"""Newer consolidated data requires a paid plan."""
 
 _FEEDS: Final = ("sip", "iex", "boats", "otc", "delayed_sip", "overnight")
 _TIMEFRAMES: Final = ("1Min", "1Day")
@@ -28,16 +28,16 @@ _PRICES: Final = ("o", "h", "l", "c", "vw")
 
 
 class ParameterError(ValueError):
-    """A wrong parameter; the text names it as Alpaca does."""
+    """An invalid parameter; the text names it as Alpaca does."""
 
 
 class RecentSipError(Exception):
-    """The plan has no consolidated data of the last 15 minutes."""
+    """The plan does not include consolidated data of the last 15 minutes."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """A page of what happened from `start` to `end`, both included, in Unix nanoseconds."""
+    """A page of the events from `start` to `end` inclusive, in Unix nanoseconds."""
 
     start: int
     end: int
@@ -48,7 +48,7 @@ class Window:
 
 @dataclass(frozen=True)
 class BarsRequest:
-    """Which bars of a window."""
+    """The bars of a window."""
 
     window: Window
     timeframe: str
@@ -56,7 +56,7 @@ class BarsRequest:
 
 
 def read_bars_request(query: Mapping[str, str], now: int, *, has_recent_sip: bool) -> BarsRequest:
-    """Read the query for bars beside its `symbols`.
+    """Read the query for bars, except its `symbols`.
 
     Raises:
         ParameterError: one is wrong.
@@ -70,7 +70,7 @@ def read_bars_request(query: Mapping[str, str], now: int, *, has_recent_sip: boo
 
 
 def read_window(query: Mapping[str, str], now: int, *, has_recent_sip: bool) -> Window:
-    """Read what the queries for bars and for trades have in common.
+    """Read the parameters that the queries for bars and for trades share.
 
     Raises:
         ParameterError: one is wrong.
@@ -94,7 +94,7 @@ def read_window(query: Mapping[str, str], now: int, *, has_recent_sip: bool) -> 
 
 
 def adjusted(bar: Message, ratio: float, today: int) -> Message:
-    """Return a bar in today's shares: `ratio` new ones for one old one since `today`."""
+    """Return a bar in today's shares; since `today`, one old share is `ratio` new ones."""
     if ratio == 1 or not _time(bar) < today:
         return bar
     changed: dict[str, object] = {}
@@ -108,7 +108,7 @@ def adjusted(bar: Message, ratio: float, today: int) -> Message:
 
 
 def page(name: str, window: Window, known: Mapping[str, Sequence[Message]]) -> dict[str, object]:
-    """Return the answer's body out of each symbol's bars or trades, oldest first."""
+    """Return the body of the response from each symbol's bars or trades, oldest first."""
     rows = [
         (symbol, row)
         for symbol in sorted(known)

@@ -1,7 +1,7 @@
-"""When the market is open: the object behind `/v2/clock` and `/v2/calendar`.
+"""The market's hours, behind `/v2/clock` and `/v2/calendar`.
 
-Sessions come from these two endpoints everywhere, never from the machine's weekday; the
-simulator's default is a market that is always open. Pure: the time is an argument.
+All parts derive sessions from these two endpoints, not from the machine's weekday. By default the
+simulator's market is always open. Pure: the time is an argument.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,10 +29,10 @@ class MarketHours(Protocol):
     """The calendar of a market."""
 
     def trading_day(self, day: date) -> TradingDay | None:
-        """Return the hours of a day, None if there is no trading."""
+        """Return the hours of a day, None if it has no trading."""
 
     def is_open(self, at: datetime) -> bool:
-        """Say whether the market is open; `at` is aware."""
+        """Return whether the market is open; `at` is time-zone aware."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ class AlwaysOpen:
         return TradingDay(day, time(0), time(23, 59), time(0), time(23, 59))
 
     def is_open(self, at: datetime) -> bool:  # noqa: ARG002
-        """Say yes."""
+        """Return True."""
         return True
 
 
 @dataclass(frozen=True)
 class NyseHours:
-    """Monday to Friday 09:30 to 16:00, except for the days that it is told of."""
+    """Monday to Friday 09:30 to 16:00, except for the given days."""
 
     holidays: frozenset[date] = frozenset()
     early_closes: Mapping[date, time] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class NyseHours:
         return TradingDay(day, time(9, 30), close, time(4), time(20))
 
     def is_open(self, at: datetime) -> bool:
-        """Say whether `at` is within a day's regular hours."""
+        """Return whether `at` is within a day's regular hours."""
         local = at.astimezone(EASTERN)
         hours = self.trading_day(local.date())
         return hours is not None and hours.open <= local.time() < hours.close
@@ -82,29 +82,29 @@ _DAYS_OF: Final[Mapping[Session, tuple[time, time, time, time]]] = {
 
 @dataclass
 class SwitchableHours:
-    """Any moment is in the session that is set, every day, in the clock and the calendar alike.
+    """A market in which every moment belongs to one session, in the clock and the calendar alike.
 
-    It may be set anew at any time. The minutes around New York's midnight are the exception: a
-    day has to end somewhere. With `unplanned_closure` the clock says closed, whatever the
-    calendar has.
+    The session may be changed at any time. The minutes around New York's midnight are an exception,
+    because each day has to end. With `unplanned_closure` the clock reports a closed market,
+    regardless of the calendar.
     """
 
     session: Session = "regular"
     unplanned_closure: bool = False
 
     def trading_day(self, day: date) -> TradingDay:
-        """Return a day that is nearly all in one session."""
+        """Return a day of which nearly all is one session."""
         return TradingDay(day, *_DAYS_OF[self.session])
 
     def is_open(self, at: datetime) -> bool:
-        """Say whether the regular session is on."""
+        """Return whether the regular session is on."""
         hours = self.trading_day(at.astimezone(EASTERN).date())
         within = hours.open <= at.astimezone(EASTERN).time() < hours.close
         return within and not self.unplanned_closure
 
 
 def clock(hours: MarketHours, now: datetime) -> dict[str, object]:
-    """Return the body of `/v2/clock`; `now` is aware."""
+    """Return the body of `/v2/clock`; `now` is time-zone aware."""
     local = now.astimezone(EASTERN)
     return {
         "timestamp": local.isoformat(timespec="microseconds"),
@@ -130,7 +130,7 @@ def calendar(hours: MarketHours, start: date, end: date) -> Iterator[dict[str, s
 
 
 def in_session(hours: MarketHours, at: datetime) -> bool:
-    """Say whether `at` is within a day's hours, the extended ones included."""
+    """Return whether `at` is within a day's hours, including the extended ones."""
     local = at.astimezone(EASTERN)
     day = hours.trading_day(local.date())
     is_extended = day is not None and day.session_open <= local.time() < day.session_close

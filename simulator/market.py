@@ -1,8 +1,8 @@
-"""What has been replayed so far, per symbol: the newest trades, latest quote, bars.
+"""The market as replayed so far, per symbol: the newest trades, latest quote, bars.
 
-Pure; answers `GET /v2/stocks/` `snapshots`, `bars` and `trades`, and values the positions. Every
-trade counts towards the bars, whatever its conditions; Alpaca leaves some conditions out. Daily
-bars have only what was traded while the market was open.
+Pure; the source of `GET /v2/stocks/` `snapshots`, `bars` and `trades`, and of the positions'
+value. Trades of any condition count towards the bars; Alpaca excludes some conditions. Daily bars
+count only trades while the market was open.
 """
 
 from collections import deque
@@ -21,7 +21,7 @@ from simulator.wire import Message, json_fields
 
 _REMEMBERED_TRADES: Final = 2000
 _REMEMBERED_MINUTES: Final = 2000
-"""Of each symbol; a day has 1440 minutes."""
+"""The limit for each symbol; a day has 1440 minutes."""
 
 _SEARCH_DAYS: Final = 30
 
@@ -37,12 +37,12 @@ class _Known:
     days: dict[int, Bar] = field(default_factory=dict)
 
     def latest_trade(self) -> Message | None:
-        # of several at the same time the one that came last
+        # among several of the same time, the one that arrived last
         return max(reversed(self.trades), key=_time, default=None)
 
 
 class Market:
-    """The symbols of this run and what is known of each."""
+    """The symbols of this run, each with its data."""
 
     def __init__(self, hours: MarketHours) -> None:
         self._hours = hours
@@ -56,7 +56,7 @@ class Market:
             self._known[symbol] = _Known(recorded_days.get(symbol, ()))
 
     def observe(self, message: Message) -> None:
-        """Take in a message that is being sent; one with odd fields changes nothing."""
+        """Record a message that is being sent; one with invalid fields changes nothing."""
         symbol, time = message.get("S"), message.get("t")
         if not isinstance(symbol, str) or not isinstance(time, int):
             return
@@ -73,7 +73,7 @@ class Market:
                 self._replace(known, message.get("oi"), message)
 
     def knows(self, symbol: str) -> bool:
-        """Say whether a symbol is expected, or has had a message."""
+        """Return whether a symbol is expected, or has had a message."""
         return symbol in self._known
 
     def quote(self, symbol: str) -> Message | None:
@@ -88,7 +88,7 @@ class Market:
         return None if trade is None else _number(trade, "p")
 
     def previous_close(self, symbol: str, now: int) -> float | None:
-        """Return the close before today's in dollars, None if nobody recorded it."""
+        """Return the previous close in dollars, None if it was not recorded."""
         today = midnight(now)
         closes = [bar["c"] for bar in self.daily_bars(symbol, now) if _time(bar) < today]
         return _number({"c": closes[-1]}, "c") if closes else None
@@ -105,7 +105,7 @@ class Market:
         minutes = [bar for start, bar in known.minutes.items() if start + MINUTE <= now]
         days: list[Message | None] = [None, None, *self.daily_bars(symbol, now)]
         if not known.days and self._has_opened(now):
-            days.append(None)  # recorded is only what was before today
+            days.append(None)  # the recording has only days before today
         return {
             "latestTrade": _without_names(known.latest_trade()),
             "latestQuote": _without_names(known.quote),
@@ -115,13 +115,13 @@ class Market:
         }
 
     def trades(self, symbol: str) -> list[Message]:
-        """Return the newest trades as they now stand, oldest first; a cancelled one is none."""
+        """Return the newest trades, oldest first, with corrections applied and cancels removed."""
         known = self._known.get(symbol)
         trades = () if known is None else known.trades
         return [_nameless(trade) for trade in sorted(trades, key=_time)]
 
     def daily_bars(self, symbol: str, now: int) -> list[Message]:
-        """Return the bars of the days that are known, today's included, oldest first."""
+        """Return the bars of the known days, including today's, oldest first."""
         known = self._known.get(symbol)
         if known is None:
             return []
@@ -133,7 +133,7 @@ class Market:
         return [*reversed(recorded), *(bar_fields(bar) for bar in known.days.values())]
 
     def minute_bars(self, symbol: str, now: int) -> list[Message]:
-        """Return the bars of the minutes that are over, oldest first."""
+        """Return the bars of the completed minutes, oldest first."""
         known = self._known.get(symbol)
         minutes = {} if known is None else known.minutes
         return [bar_fields(bar) for start, bar in minutes.items() if start + MINUTE <= now]
@@ -141,7 +141,7 @@ class Market:
     def _extend_bars(self, known: _Known, trade: Message) -> None:
         time, price, size = _time(trade), _number(trade, "p"), _number(trade, "s")
         minute = time // MINUTE * MINUTE
-        if minute >= next(reversed(known.minutes), 0):  # a late print has had its bar
+        if minute >= next(reversed(known.minutes), 0):  # the bar of a late print is complete
             known.minutes[minute] = Bar.joined(known.minutes.get(minute), minute, price, size)
             if len(known.minutes) > _REMEMBERED_MINUTES:
                 del known.minutes[next(iter(known.minutes))]
@@ -150,9 +150,9 @@ class Market:
             known.days[day] = Bar.joined(known.days.get(day), day, price, size)
 
     def _replace(self, known: _Known, number: object, correction: Message | None) -> None:
-        """Take a trade back, for another one if it was corrected, and count its bars again.
+        """Remove a trade, replace it if it was corrected, and compute its bars again.
 
-        A bar keeps its values if not all of its trades are remembered any more.
+        A bar keeps its values if some of its trades are no longer stored.
         """
         was = next((one for one in known.trades if one.get("i") == number), None)
         if number is None or was is None:
@@ -176,7 +176,7 @@ class Market:
         return hours is not None and hours.open <= local.time()
 
     def _days_before(self, start: int) -> Iterator[int]:
-        """Yield the midnights of the trading days before one, the nearest first."""
+        """Yield the midnights of the trading days before one, nearest first."""
         day = _moment(start).astimezone(EASTERN).date()
         for days in range(1, _SEARCH_DAYS):
             before = day - timedelta(days=days)

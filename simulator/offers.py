@@ -1,8 +1,8 @@
-"""What an order can be filled against: the newest quote, or the last price. Pure.
+"""The offer that an order fills against: the newest quote, or the last price. Pure.
 
-A quote gives at most its size, once. One that lacks a side, has a size or price of zero, or whose
-bid is not below its ask gives nothing. Where a symbol has never had a quote, its last price gives
-everything.
+A quote fills at most its size, once. It fills nothing if a side is missing, if a size or price is
+zero, or if its bid is not below its ask. If a symbol has never had a quote, its last price fills
+any quantity.
 """
 
 from decimal import Decimal
@@ -15,7 +15,7 @@ from simulator.wire import Message
 
 
 class Depth:
-    """One quote, and what is left of it: of the ask for who buys, of the bid for who sells."""
+    """One quote with its remaining sizes: the ask's for buyers, the bid's for sellers."""
 
     def __init__(self, quote: Message) -> None:
         self.quote = quote
@@ -29,21 +29,21 @@ class Depth:
 
 
 class Offers:
-    """What the market offers now, less what has been taken of it."""
+    """The market's current offers, minus the filled quantities."""
 
     def __init__(self, market: Market) -> None:
         self._market = market
         self._depths: dict[str, Depth] = {}
 
     def price(self, asset: Asset, side: Side) -> Decimal | None:
-        """Return the price at which an order would be filled, in dollars."""
+        """Return the price at which an order would fill, in dollars."""
         depth = self._depth(asset)
         if depth is None:
             return exact(self._market.price(asset.market_symbol))
         return depth.prices.get(side)
 
     def take(self, asset: Asset, side: Side, wanted: Decimal) -> Decimal:
-        """Take up to a quantity at that price, and return how much there was."""
+        """Remove up to a quantity at that price, and return the quantity removed."""
         depth = self._depth(asset)
         if depth is None:
             return wanted

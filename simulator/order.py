@@ -1,4 +1,4 @@
-"""An order: what was asked for, how far it has come, and how Alpaca's REST shows it. Pure."""
+"""An order: its request, its progress, and its JSON in Alpaca's REST. Pure."""
 
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
@@ -17,12 +17,12 @@ Session: TypeAlias = Literal["regular", "extended"]
 Status: TypeAlias = Literal["new", "partially_filled", "filled"] | End
 
 _SMALLEST: Final = Decimal("1e-9")
-"""Nine decimals is how finely Alpaca divides shares and coins."""
+"""Alpaca divides shares and coins to nine decimals."""
 
 
 @dataclass(frozen=True)
 class OrderRequest:
-    """What a client asks for: a quantity or an amount in dollars (`notional`), never both."""
+    """A client's request: for a quantity or for an amount in dollars (`notional`), not both."""
 
     asset: Asset
     side: Side
@@ -37,7 +37,7 @@ class OrderRequest:
 
 @dataclass
 class Order:
-    """An order and what has become of it; times are Unix nanoseconds."""
+    """An order and its progress; times are Unix nanoseconds."""
 
     id: str
     client_order_id: str
@@ -46,7 +46,7 @@ class Order:
     updated_at: int
     status: Status = "new"
     total: Decimal | None = None
-    """What is wanted in all; None for an amount in dollars that no price has divided yet."""
+    """The total quantity; None for an amount in dollars that no price has converted yet."""
     filled: Decimal = Decimal(0)
     turnover: Decimal = Decimal(0)
     """The sum of quantities times prices."""
@@ -54,37 +54,37 @@ class Order:
 
     @property
     def asset(self) -> Asset:
-        """What is traded."""
+        """The asset that it trades."""
         return self.request.asset
 
     @property
     def is_open(self) -> bool:
-        """Whether it may still be filled."""
+        """Whether it may still fill."""
         return self.status in ("new", "partially_filled")
 
     @property
     def session(self) -> Session | None:
-        """When it may be filled; None for crypto, which never closes."""
+        """The hours in which it may fill; None for crypto, which has no closing time."""
         if self.asset.asset_class == "crypto":
             return None
         return "extended" if self.request.extended_hours else "regular"
 
     def remaining(self, price: Decimal) -> Decimal:
-        """Return what is still to be filled, at a price in dollars."""
+        """Return the quantity that remains to be filled, at a price in dollars."""
         if self.total is not None:
             return self.total - self.filled
         whole = (self.request.notional or Decimal(0)) / price
         return whole.quantize(_SMALLEST, ROUND_DOWN)
 
     def allows(self, price: Decimal) -> bool:
-        """Say whether it may be filled at a price."""
+        """Return whether it may fill at a price."""
         limit = self.request.limit_price
         if limit is None:
             return True
         return price <= limit if self.request.side == "buy" else price >= limit
 
     def execute(self, quantity: Decimal, price: Decimal, now: int) -> Event:
-        """Fill a quantity, and return what has happened thereby."""
+        """Fill a quantity, and return the event."""
         if self.total is None:
             self.total = self.remaining(price)
         self.filled += quantity
@@ -97,7 +97,7 @@ class Order:
         return "fill"
 
     def end(self, status: End, now: int) -> None:
-        """End it as it is, filled in part or not at all."""
+        """End it, whether partly filled or unfilled."""
         self.status = status
         self.updated_at = self.ended_at = now
 

@@ -29,7 +29,7 @@ _Choice = TypeVar("_Choice", bound=str)
 
 
 class TradingError(Exception):
-    """A refusal: an HTTP status, Alpaca's code, and a text that names the value."""
+    """A rejected request: an HTTP status, Alpaca's code, and a text that names the value."""
 
     def __init__(self, status: int, code: int, text: str) -> None:
         super().__init__(text)
@@ -38,15 +38,15 @@ class TradingError(Exception):
 
 
 def bad_input(text: str) -> TradingError:
-    """Return the refusal of a request that is wrong in itself."""
+    """Return the error for an invalid request."""
     return TradingError(422, BAD_INPUT, text)
 
 
 def read_order(body: bytes) -> OrderRequest:
-    """Read an order, whatever content type it came with.
+    """Read an order of any content type.
 
     Raises:
-        TradingError: 422, it asks for what there is not.
+        TradingError: 422, the request is invalid.
     """
     try:
         given = msgspec.json.decode(body, type=dict[str, object])
@@ -71,10 +71,10 @@ def read_order(body: bytes) -> OrderRequest:
 
 
 def read_asset(symbol: object) -> Asset:
-    """Return what a symbol names.
+    """Return the asset of a symbol.
 
     Raises:
-        TradingError: 422, it can be no symbol.
+        TradingError: 422, the symbol is invalid.
     """
     try:
         return asset_of(symbol if isinstance(symbol, str) else "")
@@ -84,7 +84,7 @@ def read_asset(symbol: object) -> Asset:
 
 @dataclass(frozen=True)
 class OrdersQuery:
-    """Which orders of all; times in Unix nanoseconds."""
+    """A selection of orders; times in Unix nanoseconds."""
 
     status: str
     limit: int
@@ -95,7 +95,7 @@ class OrdersQuery:
     until: int | None
 
     def select(self, orders: Iterable[Order]) -> list[Order]:
-        """Return those that are asked for; `orders` are in the order of their submission."""
+        """Return the selected orders; `orders` are in the order of their submission."""
         found = [order for order in orders if self._is_wanted(order)]
         return (found if self.is_ascending else found[::-1])[: self.limit]
 
@@ -110,10 +110,10 @@ class OrdersQuery:
 
 
 def read_query(query: Mapping[str, str]) -> OrdersQuery:
-    """Read which orders are asked for.
+    """Read a selection of orders.
 
     Raises:
-        TradingError: 422, a parameter is wrong.
+        TradingError: 422, a parameter is invalid.
     """
     limit = query.get("limit") or "50"
     if not limit.isdecimal() or not 1 <= int(limit) <= _LONGEST_LIST:

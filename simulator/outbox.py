@@ -1,9 +1,8 @@
-"""What waits to be sent on one connection.
+"""The messages that wait to be sent on one connection.
 
-Control messages leave alone, in arrays of one; data messages that wait side by side leave in
-one array, so that batches grow when the client is slow (docs.alpaca.markets/docs/
-streaming-market-data). What is no message of the protocol leaves as it is. Pure: no socket, no
-event loop.
+Each control message is sent in an array of one. Consecutive data messages are sent in one array, so
+that batches grow when the client is slow (docs.alpaca.markets/docs/streaming-market-data). Raw
+frames are sent unchanged. Pure: no socket, no event loop.
 """
 
 from collections import deque
@@ -13,11 +12,11 @@ from typing import Final, NamedTuple
 from simulator.wire import Format, Message, Outgoing, encode, join
 
 FRAME_BYTES: Final = 512 * 1024
-"""A longer batch is cut here: common clients refuse messages beyond 1 MiB."""
+"""The limit of a batch: common clients reject messages beyond 1 MiB."""
 
 
 class Frame(NamedTuple):
-    """One WebSocket message, whether it is text, and how many data messages are in it."""
+    """One WebSocket message, whether it is text, and its number of data messages."""
 
     payload: bytes
     is_text: bool
@@ -33,7 +32,7 @@ class _Kind(Enum):
 
 
 class Outbox:
-    """A bounded queue of encoded messages in the order in which they have to leave."""
+    """A bounded queue of encoded messages in the order of sending."""
 
     def __init__(self, form: Format, limit_bytes: int) -> None:
         self._form = form
@@ -50,7 +49,7 @@ class Outbox:
         self._append(payload, _Kind.RAW_TEXT if is_text else _Kind.RAW_BINARY)
 
     def add_data(self, outgoing: Outgoing) -> bool:
-        """Queue a data message; False if the bound is reached and it was not taken."""
+        """Queue a data message; return False if the bound is reached and it was not queued."""
         encoded = outgoing.encoded(self._form)
         if self._size + len(encoded) > self._limit_bytes:
             return False
@@ -58,16 +57,16 @@ class Outbox:
         return True
 
     def add_update(self, payload: bytes) -> None:
-        """Queue an update of the account, which leaves as a binary frame of its own."""
+        """Queue an update of the account, which is sent in a separate binary frame."""
         self._append(payload, _Kind.UPDATE)
 
     def clear(self) -> None:
-        """Forget everything that waits."""
+        """Discard the queue."""
         self._waiting.clear()
         self._size = 0
 
     def take(self) -> Frame | None:
-        """Return the next frame to send: all data up to anything else, or one of that."""
+        """Remove and return the next frame: consecutive data messages, or one other message."""
         if not self._waiting:
             return None
         is_text = self._form is Format.JSON

@@ -1,6 +1,6 @@
-"""A tape played again: times moved to now, gaps kept, faster by a factor if wished.
+"""The replay of a tape: times are moved to now, pauses kept or divided by a factor.
 
-Clock, sleep and the way out are arguments, so nothing here knows of sockets or of the time.
+Clock, sleep and output are arguments, so this module knows neither sockets nor the time.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,14 +11,14 @@ from simulator.tape import Row, Tape
 from simulator.wire import Outgoing
 
 _SHORTEST_PAUSE: Final = 1_000_000
-"""Nanoseconds of tape between two rounds, where the tape's own mean gap is shorter."""
+"""The shortest pause between two rounds, in nanoseconds; longer if the tape's mean pause is."""
 
 _LONGEST_BATCH: Final = 2000
-"""Rows published without a pause: at an absurd speed, the others have to work too."""
+"""Rows published with no pause in between: at extreme speeds, other tasks must run too."""
 
 
 class Replay:
-    """Publishes each row when it is due, never before; late rows go out together."""
+    """Publishes each row when it is due, not before; late rows are published together."""
 
     def __init__(
         self,
@@ -33,12 +33,12 @@ class Replay:
         """Set up a replay.
 
         Args:
-            tape: What to play.
-            publish: Takes every batch.
-            clock: Unix time in nanoseconds, which must not go back.
+            tape: The tape to replay.
+            publish: Called with every batch.
+            clock: Returns Unix time in nanoseconds, which must not decrease.
             sleep: Waits for a number of seconds.
-            speed: Gaps are divided by this.
-            loop: Start over at the end.
+            speed: The divisor of the tape's pauses.
+            loop: Whether to restart at the end.
         """
         self._tape = tape
         self._publish = publish
@@ -54,7 +54,7 @@ class Replay:
         return {"row": self.row, "loop": self.round, "rows": len(self._tape.rows)}
 
     async def run(self) -> None:
-        """Play the tape once, or for ever."""
+        """Replay the tape once, or endlessly."""
         start = self._clock()
         while True:
             end = await self._play_round(start)
@@ -65,13 +65,13 @@ class Replay:
             self.row = 0
 
     async def _play_round(self, start: int) -> int:
-        """Play all rows, the first one at `start`; return when the last one was due."""
+        """Publish all rows, the first one at `start`; return the time at which the last was due."""
         due = start
         batch: list[Outgoing] = []
         now = self._clock()
         for number, row in enumerate(self._tape.rows, start=1):
             time = start + round(row.offset / self._speed)
-            due = max(due, time)  # a tape in order of arrival steps back now and then
+            due = max(due, time)  # times may decrease in a tape that is in order of arrival
             if due > now:
                 self._send(batch, number - 1)
                 batch = []

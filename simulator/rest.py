@@ -1,6 +1,6 @@
 """REST for market data.
 
-Shapes follow docs.alpaca.markets/reference; answers come from pure modules.
+Shapes follow docs.alpaca.markets/reference; pure modules build the responses.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,8 +26,8 @@ _FEEDS: Final = frozenset({"iex", "sip", "delayed_sip"})
 class Rest:
     """The endpoints over one market.
 
-    `clock` gives Unix time in nanoseconds. `splits` maps a symbol to the number of new shares that
-    there are today for one of yesterday.
+    `clock` returns Unix time in nanoseconds. `splits` maps a symbol to the number of new shares
+    today for one of yesterday.
     """
 
     guard: Guard

@@ -17,7 +17,7 @@ def parse(text: str) -> int:
     """Return the Unix time in nanoseconds.
 
     Raises:
-        ValueError: the text is no RFC-3339 time, or has more than nine fractional digits.
+        ValueError: the text is not an RFC-3339 time, or has more than nine fractional digits.
     """
     match = _PATTERN.fullmatch(text)
     if match is None:
@@ -31,7 +31,7 @@ def parse(text: str) -> int:
 
 
 def render(nanoseconds: int) -> str:
-    """Write a Unix time in nanoseconds as Alpaca does: UTC, `Z`, no trailing zeros."""
+    """Format a Unix time in nanoseconds as Alpaca does: UTC, `Z`, no trailing zeros."""
     seconds, rest = divmod(nanoseconds, SECOND)
     whole = (_EPOCH + timedelta(seconds=seconds)).isoformat()
     return f"{whole}.{rest:09d}".rstrip("0") + "Z" if rest else f"{whole}Z"

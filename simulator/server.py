@@ -1,4 +1,4 @@
-"""uvicorn, as the simulator runs it: inside of somebody's event loop, silent, without signals."""
+"""uvicorn as the simulator runs it: in the caller's event loop, silent, ignoring signals."""
 
 import asyncio
 import socket
@@ -12,25 +12,25 @@ from simulator.transport import StreamProtocol
 
 
 class Server(uvicorn.Server):
-    """Tells when it listens, and leaves signals alone."""
+    """A server that reports when it listens and handles no signals."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Tell when connections are being accepted."""
+        """Start to listen, and set the event that reports it."""
         await super().startup(sockets)
         self.listening.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave signals to whoever owns the process."""
+        """Leave signals to the owner of the process."""
         yield
 
 
 def server_config(app: Starlette, ping_seconds: float) -> uvicorn.Config:
-    """Return what the server is to do."""
+    """Return the server's configuration."""
     return uvicorn.Config(
         app,
         ws=StreamProtocol,
@@ -46,10 +46,10 @@ def listen(host: str, port: int) -> socket.socket:
     """Bind a listening socket.
 
     Raises:
-        OSError: the address is taken, or not here.
+        OSError: the address is in use, or not of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family)
-    # asyncio forgets it for such sockets, and a second request would wait 40 ms for its answer.
+    # asyncio does not set it for such sockets; a second request would wait 40 ms for its response.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener

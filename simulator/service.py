@@ -1,6 +1,6 @@
-"""The simulator put together: settings in, a running server out.
+"""The composition of the simulator: settings in, a running server out.
 
-The only module that knows all parts. It reads no environment and takes no signals.
+The only module that knows all parts. It reads no environment and handles no signals.
 """
 
 import asyncio
@@ -44,13 +44,13 @@ _GOING_AWAY: Final = 1001
 
 
 class Simulator:
-    """A running simulator, from `async with` on to its end.
+    """A simulator, running inside `async with`.
 
-    `faults` breaks it. `account` is the ledger, to be read.
+    `faults` injects faults. `account` is the ledger, for reading.
 
     Raises on entry:
         TapeError: the tape cannot be read.
-        OSError: the port is taken.
+        OSError: the port is in use.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Simulator:
         *,
         clock: Callable[[], int] | None = None,
     ) -> None:
-        """`clock` gives Unix time in nanoseconds and never goes back."""
+        """`clock` returns Unix time in nanoseconds, which must not decrease."""
         self._settings = settings or SimulatorSettings()
         self._clock = clock or _steady_clock()
         self._market = Market(self._settings.hours)
@@ -114,7 +114,7 @@ class Simulator:
         self._server.should_exit = True
         await asyncio.wait([server], timeout=_STOP_SECONDS)
         for connection in list(self._server.server_state.connections):
-            connection.transport.abort()  # a peer that reads nothing would keep us for ever
+            connection.transport.abort()  # a peer that reads nothing would block the end
         results = await asyncio.gather(*self._tasks, return_exceptions=True)
         if error is None:
             _raise_first(results)
@@ -131,12 +131,12 @@ class Simulator:
 
     @property
     def account(self) -> Account:
-        """The cash and what is held now."""
+        """The cash and the open positions."""
         return self._broker.account
 
     @property
     def positions(self) -> Sequence[Holding]:
-        """What was held at the start of the day; setting it starts the day anew."""
+        """The positions at the start of the day; setting them restarts the day."""
         return self._broker.account.holdings
 
     @positions.setter
@@ -144,32 +144,32 @@ class Simulator:
         self._broker.begin(holdings)
 
     async def fill(self, symbol: str, quantity: Decimal, price: Decimal) -> str:
-        """Make an order and fill it, whatever market and account are like; return its id.
+        """Create an order and fill it, regardless of market and account; return its id.
 
         `quantity` is negative for a sale, `price` in dollars.
 
         Raises:
-            ValueError: it can be no symbol, or there is no quantity.
+            ValueError: the symbol is invalid, or the quantity is 0.
         """
         return self._broker.fill(symbol, quantity, price).id
 
     async def serve_forever(self) -> None:
-        """Wait for ever; a part that dies raises its error here."""
+        """Wait until cancelled; a part that fails raises its error here."""
         waiting = set(self._tasks)
         while waiting:
             done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:  # a replay without a loop comes to its end in peace
+            for task in done:  # a replay that does not loop ends normally
                 task.result()
 
     async def publish(self, message: Mapping[str, object], feed: str | None = None) -> None:
-        """Send a hand-made message, with all its fields, to the sessions subscribed to it.
+        """Send a hand-written message, with all its fields, to the sessions subscribed to it.
 
         Its times (`t`; `created_at`, `updated_at` of news) may be RFC-3339 text, Unix
-        nanoseconds, absent or None (= now). `feed` None means iex and sip, for news its own.
-        REST knows of what goes to iex or sip.
+        nanoseconds, absent or None (= now). `feed` None means iex and sip, or the news feed.
+        REST also records the messages for iex and sip.
 
         Raises:
-            ValueError: there is no such feed or type of message, or a time is none.
+            ValueError: the feed, the type of message or a time is invalid.
         """
         self._send([self._handmade(message, feed)])
 
@@ -271,7 +271,7 @@ class Simulator:
 
 
 def _steady_clock() -> Callable[[], int]:
-    """Return Unix time in nanoseconds that does not jump with the machine's clock."""
+    """Return a clock of Unix nanoseconds that does not jump with the machine's clock."""
     offset = time.time_ns() - time.monotonic_ns()
     return lambda: offset + time.monotonic_ns()
 

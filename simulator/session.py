@@ -1,9 +1,9 @@
 """One stream session as a pure state machine: a decoded client message in, an outcome out.
 
-It knows no socket, clock or encoding. What the outside decides is passed in: `claim` says
+It knows no socket, clock or encoding. Decisions of the outside are passed in: `claim` returns
 whether the endpoint's one connection is free for a key.
-Source: docs.alpaca.markets/docs/streaming-market-data; which errors close the connection is
-not documented: here 402, 404, 406, 407 and 409 do.
+Source: docs.alpaca.markets/docs/streaming-market-data. It does not document which errors close the
+connection; here 402, 404, 406, 407 and 409 do.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,7 +38,7 @@ CLOSING: Final = frozenset({402, 404, 406, 407, 409})
 
 @dataclass(frozen=True)
 class Terms:
-    """What one user has: a key pair, a plan, and its limit on symbols (None = no limit)."""
+    """One user: a key pair, a plan, and its limit on symbols (None = no limit)."""
 
     key: str
     secret: str
@@ -48,7 +48,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What follows from an input: control messages to send, and whether to close after them.
+    """The outcome of an input: control messages to send, and whether to close after them.
 
     `code` is that of the error among them.
     """
@@ -59,7 +59,7 @@ class Outcome:
 
 
 class Session:
-    """From `connected` to the end of one connection."""
+    """One connection, from `connected` to its end."""
 
     def __init__(self, feed: Feed, terms: Terms, claim: Callable[[str], bool]) -> None:
         self._feed = feed
@@ -69,7 +69,7 @@ class Session:
         self.authenticated = False
 
     def open(self, key: str | None = None, secret: str | None = None) -> Outcome:
-        """Greet; with credentials in the handshake's headers, authenticate unasked."""
+        """Greet; if the handshake's headers have credentials, authenticate with them."""
         greeting = success("connected")
         if key is None and secret is None:
             return Outcome((greeting,))
@@ -84,7 +84,7 @@ class Session:
             return refusal(refused.code)
 
     def wants(self, message: Message) -> bool:
-        """Say whether this session gets a data message."""
+        """Return whether this session gets a data message."""
         if not self.authenticated:
             return False
         kind = message["T"]

@@ -1,4 +1,4 @@
-"""How a simulator is to run."""
+"""The settings of a simulator."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,21 +14,20 @@ from simulator.subscription import IEX, NEWS, SIP, TEST, Feed
 from simulator.tape import SHIPPED, DailyBar
 
 PLAN_LIMITS: Final[Mapping[str, int | None]] = {"basic": 30, "plus": None}
-"""Symbols over trades and quotes that a plan allows; None = no limit."""
+"""The number of symbols, counted over trades and quotes, that a plan allows; None = no limit."""
 
 
 @dataclass(frozen=True)
 class SimulatorSettings:
-    """How to run. `port` 0 takes a free one; `tape` None replays nothing.
+    """The settings. `port` 0 chooses a free one; `tape` None replays nothing.
 
-    `ping_seconds` is both the time between pings and how long an answer may take.
-    `symbol_limit` None means the plan's own. `outbox_bytes` is how far a client may fall
-    behind before 407. `news` False takes the news stream out of the plan.
+    `ping_seconds` is both the time between pings and the time limit of a pong.
+    `symbol_limit` None means the plan's own. `outbox_bytes` is the backlog at which a client
+    gets 407. `news` False removes the news stream from the plan.
 
     `previous_daily_bars` maps a symbol to the bars of the trading days before, oldest first,
-    instead of what the tape's sidecar has. `splits` maps a symbol to the number of new shares
-    that there are from today on for each of yesterday's. `positions` and `cash` are those of the
-    start of the day.
+    instead of those in the tape's sidecar. `splits` maps a symbol to the number of new shares
+    today for each of yesterday's. `positions` and `cash` are those at the start of the day.
     """
 
     host: str = "127.0.0.1"

@@ -1,6 +1,6 @@
-"""Who holds the one connection that Alpaca allows per endpoint and user.
+"""The slot for the one connection that Alpaca allows per endpoint and user.
 
-A connection that vanished without a WebSocket close keeps its slot for a while: at Alpaca
+A connection that vanished with no WebSocket close keeps its slot for a time: at Alpaca
 about 90 s (forum.alpaca.markets, thread 10896).
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 class Slots:
-    """The connections in use, and the ghosts of those that were cut."""
+    """The connections in use, and the ghosts of dropped ones."""
 
     def __init__(self, ghost_seconds: float, monotonic: Callable[[], float]) -> None:
         self._ghost_seconds = ghost_seconds
@@ -17,7 +17,7 @@ class Slots:
         self._ghosts: dict[tuple[str, str], float] = {}
 
     def claim(self, feed: str, key: str) -> bool:
-        """Take the slot; False if a session or a ghost has it."""
+        """Acquire the slot; return False if a session or a ghost holds it."""
         slot = (feed, key)
         if slot in self._held or self._ghosts.get(slot, float("-inf")) > self._monotonic():
             return False
@@ -26,7 +26,7 @@ class Slots:
         return True
 
     def release(self, feed: str, key: str, *, closed: bool) -> None:
-        """Give the slot back; without a WebSocket close, only after the ghost's time."""
+        """Release the slot, or after the ghost's time if there was no WebSocket close."""
         slot = (feed, key)
         self._held.discard(slot)
         if not closed:

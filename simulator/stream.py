@@ -13,7 +13,7 @@ from simulator.wire import Format, Message, Outgoing, UndecodableError, decode
 
 
 class MarketDataConnection(Connection):
-    """A client of `/v2/iex` and the like, in the format that it asked for."""
+    """A client of a market-data endpoint such as `/v2/iex`, in the format that it requested."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class MarketDataConnection(Connection):
         return self._session.subscriptions.symbols(channel)
 
     def offer(self, messages: Sequence[Outgoing]) -> None:
-        """Queue what is subscribed; a client that is too far behind gets 407 and the end."""
+        """Queue the subscribed messages; a client that is too far behind gets 407 and is closed."""
         if not self._heeds():
             return
         for message in messages:
@@ -53,7 +53,7 @@ class MarketDataConnection(Connection):
         self._wake.set()
 
     def refuse(self, code: int, *, close: bool | None = None) -> None:
-        """Send an error of itself."""
+        """Send an error unprompted."""
         self._apply(refusal(code, close=close))
 
     def _greeting(self) -> Outcome:

@@ -1,4 +1,4 @@
-"""What a session listens to: channels, symbols, the plan's limit and the acknowledgement.
+"""A session's subscriptions: channels, symbols, the plan's limit and the acknowledgement.
 
 Pure. Sources: docs.alpaca.markets/docs/real-time-stock-pricing-data for channels and keys,
 docs.alpaca.markets/docs/streaming-real-time-news for news,
@@ -26,7 +26,7 @@ CHANNELS: Final[Mapping[str, str]] = {
 """The channel that carries each message type (`T`)."""
 
 WILDCARD: Final = "*"
-_MIRRORS: Final = ("corrections", "cancelErrors")  # come with trades, never by name
+_MIRRORS: Final = ("corrections", "cancelErrors")  # included with trades, not subscribed by name
 _LIMITED: Final = ("trades", "quotes")
 _SYMBOL = re.compile(r"[A-Z0-9]{1,12}(?:[.\-][A-Z0-9]{1,5})?", re.ASCII)
 
@@ -41,7 +41,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Feed:
-    """One stream endpoint: the channels in its acknowledgement, who may use it, and where it is."""
+    """One stream endpoint: the channels in its acknowledgement, its required plan, its path."""
 
     name: str
     path: str
@@ -66,7 +66,7 @@ ACCOUNT: Final = Feed("account", "/stream", ("trade_updates",))
 
 
 class Subscriptions:
-    """The symbols of each channel, in the order in which they were asked for."""
+    """The symbols of each channel, in the order of subscription."""
 
     def __init__(self, feed: Feed, symbol_limit: int | None) -> None:
         self._feed = feed
@@ -74,10 +74,10 @@ class Subscriptions:
         self._symbols: dict[str, dict[str, None]] = {name: {} for name in feed.channels}
 
     def add(self, request: Mapping[str, Iterable[str]]) -> None:
-        """Add symbols, all of them or, beyond the plan's limit, none.
+        """Add all symbols, or none if that would exceed the plan's limit.
 
         Raises:
-            RefusedError: 405, and nothing has changed.
+            RefusedError: 405; nothing has changed.
         """
         wanted = {name: dict(held) for name, held in self._symbols.items()}
         for channel, symbols in request.items():
@@ -86,13 +86,13 @@ class Subscriptions:
         self._symbols = wanted
 
     def remove(self, request: Mapping[str, Iterable[str]]) -> None:
-        """Take symbols away; one that is not there is no error."""
+        """Remove symbols; unknown ones are ignored."""
         for channel, symbols in request.items():
             for symbol in symbols:
                 self._symbols[channel].pop(symbol, None)
 
     def wants(self, kind: object, *symbols: object) -> bool:
-        """Say whether a message of this type (`T`) and any of the symbols is for this session."""
+        """Return whether this session gets a message of this type (`T`) and these symbols."""
         channel = CHANNELS.get(kind) if isinstance(kind, str) else None
         held = self._symbols.get("trades" if channel in _MIRRORS else channel or "")
         if not held:
@@ -100,18 +100,18 @@ class Subscriptions:
         return WILDCARD in held or any(symbol in held for symbol in symbols)
 
     def symbols(self, channel: str) -> list[str]:
-        """Return a channel's symbols, none where the feed lacks it.
+        """Return a channel's symbols; none if the feed lacks the channel.
 
         corrections and cancelErrors mirror trades.
         """
         return list(self._symbols.get("trades" if channel in _MIRRORS else channel, ()))
 
     def acknowledgement(self) -> dict[str, object]:
-        """Return the `subscription` message: always the entire current set."""
+        """Return the `subscription` message with the entire current set."""
         shown: dict[str, object] = {"T": "subscription"}
         for channel in self._feed.acknowledged:
             shown[channel] = self.symbols(channel)
-        # The documented reply has no such key; it appears here only once it says something.
+        # The documented reply has no such key, so it is omitted while it is empty.
         for channel in self._feed.unacknowledged:
             if self._symbols[channel]:
                 shown[channel] = self.symbols(channel)
@@ -126,7 +126,7 @@ class Subscriptions:
 
 
 def is_symbol(value: object) -> TypeGuard[str]:
-    """Say whether this is a stock symbol in Alpaca's spelling: `AAPL`, `BRK.B`."""
+    """Return whether this is a stock symbol in Alpaca's spelling: `AAPL`, `BRK.B`."""
     return isinstance(value, str) and _SYMBOL.fullmatch(value) is not None
 
 
@@ -142,7 +142,7 @@ def requested_channels(message: Mapping[object, object], feed: Feed) -> dict[str
             continue
         if not isinstance(channel, str):
             raise RefusedError(400)
-        # A client in Go sends null for a list that it never filled.
+        # Go clients send null for an empty list.
         listed = [] if symbols is None else symbols
         if not isinstance(listed, list):
             raise RefusedError(400)

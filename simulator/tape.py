@@ -1,8 +1,8 @@
 """Reading a recorded tape: one message a line, as JSON, gzipped or plain.
 
-Rows look like Alpaca's stream messages. A field that the recording lacks stays away, except
-two that a *sidecar* beside the tape and the row's number can give without inventing anything:
-`z` (the listing tape) and a trade's `i`. Nothing here knows of clocks or sessions.
+Rows look like Alpaca's stream messages. A field that the recording lacks is absent, except two that
+do not need to be invented: `z` (the listing tape) comes from a *sidecar* file beside the tape, a
+trade's `i` is the number of its row. This module knows neither clocks nor sessions.
 """
 
 import gzip
@@ -21,7 +21,7 @@ SHIPPED: Final = Path(__file__).parent / "tapes" / "us_consolidated_20131007_ope
 """Fifteen minutes from the open of 7 October 2013; see `tapes/SOURCES.md`."""
 
 _KINDS: Final = tuple(kind for kind in CHANNELS if kind != "n")
-# The order in which Alpaca's documentation prints the fields.
+# The order of the fields in Alpaca's documentation.
 _KEY_ORDER: Final[Mapping[str, tuple[str, ...]]] = {
     "t": ("T", "i", "S", "x", "p", "s", "t", "c", "z"),
     "q": ("T", "S", "bx", "bp", "bs", "ax", "ap", "as", "t", "c", "z"),
@@ -38,14 +38,14 @@ _GZIP_MAGIC: Final = b"\x1f\x8b"
 
 
 class TapeError(ValueError):
-    """The tape cannot be replayed; the text names the file, the line and what is wrong."""
+    """The tape cannot be replayed; the text names the file, the line and the problem."""
 
 
 class Row(NamedTuple):
     """One message of a tape.
 
     `offset` is in nanoseconds since the first row and may go back in a tape kept in order of
-    arrival; in `fields`, `t` is the recorded time and `i` is None where the row number goes.
+    arrival; in `fields`, `t` is the recorded time and `i` is None if the row number replaces it.
     """
 
     offset: int
@@ -65,7 +65,7 @@ class DailyBar(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
 
 class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is known of a tape beside its rows: `NAME.json` next to `NAME.jsonl.gz`.
+    """The data of a tape that are not in its rows: `NAME.json` next to `NAME.jsonl.gz`.
 
     `tapes` maps a symbol to its listing tape letter. `previous_daily_bars` maps a symbol to
     the bar of the trading day before the recording.
@@ -93,7 +93,7 @@ def read_tape(path: Path) -> Tape:
     """Read a tape and its sidecar, if it has one.
 
     Raises:
-        TapeError: a file is missing or unreadable, or a line is no message.
+        TapeError: a file is missing or unreadable, or a line is not a message.
     """
     sidecar = _read_sidecar(path)
     rows: list[Row] = []
@@ -115,7 +115,7 @@ def parse_row(line: bytes, sidecar: Sidecar) -> dict[str, object]:
     """Read one line as a message, `t` in nanoseconds, keys in Alpaca's order.
 
     Raises:
-        ValueError: it is no JSON object, or a field is missing or wrong.
+        ValueError: it is not a JSON object, or a field is missing or invalid.
     """
     row = _decode(line)
     kind = row.get("T")
@@ -145,7 +145,7 @@ def _check_numbers(row: Mapping[str, object], names: tuple[str, ...]) -> None:
     for name in names:
         value = row.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            raise ValueError(f'"{name}" is {value!r}, expected a number that is not negative')
+            raise ValueError(f'"{name}" is {value!r}, expected 0 or more')
 
 
 def _read_sidecar(path: Path) -> Sidecar:

@@ -1,6 +1,6 @@
-"""REST beside the account: orders, positions, and the market's hours.
+"""REST for trading: account, orders, positions, and the market's hours.
 
-Shapes follow docs.alpaca.markets/reference; answers come from pure modules and the broker.
+Shapes follow docs.alpaca.markets/reference; pure modules and the broker build the responses.
 """
 
 from collections.abc import Callable
@@ -23,12 +23,12 @@ from simulator.order_request import NOT_FOUND, TradingError, read_order, read_qu
 from simulator.rfc3339 import SECOND
 
 _FIRST_DAY: Final = date(1970, 1, 1)
-_LAST_DAY: Final = date(2029, 12, 31)  # where Alpaca's own calendar ends
+_LAST_DAY: Final = date(2029, 12, 31)  # the end of Alpaca's own calendar
 
 
 @dataclass(frozen=True)
 class Trading:
-    """The endpoints over one broker; `clock` gives Unix time in nanoseconds."""
+    """The endpoints over one broker; `clock` returns Unix time in nanoseconds."""
 
     guard: Guard
     broker: Broker
@@ -68,7 +68,7 @@ class Trading:
         return JSONResponse(self.broker.statement().positions())
 
     async def _position(self, request: Request) -> Response:
-        """Find one by its symbol, as BTCUSD or BTC/USD, or by the id of its asset."""
+        """Find a position by its symbol, as BTCUSD or BTC/USD, or by the id of its asset."""
         name = request.path_params["symbol"]
         for row in self.broker.statement().positions():
             if name in (row["symbol"], row["asset_id"], asset_of(str(row["symbol"])).market_symbol):

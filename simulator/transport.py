@@ -1,6 +1,6 @@
-"""uvicorn's WebSocket protocol within the application's reach.
+"""uvicorn's WebSocket protocol, accessible to the application.
 
-ASGI has no way to cut a connection whose peer has stopped reading, or to let one go stiff.
+ASGI can neither cut a connection whose peer has stopped reading, nor freeze one.
 """
 
 import socket
@@ -15,27 +15,27 @@ _EXTENSION: Final = "simulator.protocol"
 
 
 class StreamProtocol(WebSocketsSansIOProtocol):
-    """Hands itself to the application in `scope["extensions"]`."""
+    """A protocol that puts itself into `scope["extensions"]`."""
 
     _frozen = False
 
     def handle_connect(self, event: Request) -> None:
-        """Start the application, which runs from the next turn of the event loop on."""
+        """Start the application, which runs from the next iteration of the event loop."""
         super().handle_connect(event)
-        if hasattr(self, "scope"):  # not after a refused handshake
+        if hasattr(self, "scope"):  # not after a rejected handshake
             extensions = cast("dict[str, object]", self.scope["extensions"])
             extensions[_EXTENSION] = self
 
     def data_received(self, data: bytes) -> None:
-        """Read what the peer sends; a frozen connection loses it unread."""
+        """Read the peer's data; a frozen connection discards them."""
         if not self._frozen:
             super().data_received(data)
 
     def freeze(self) -> None:
-        """Answer nothing any more, not even pings, and send none; the peer's end is still seen."""
+        """Send nothing any more, neither pings nor pongs; the peer's close is still noticed."""
         self._frozen = True
         self.stop_keepalive()
-        self.transport.resume_reading()  # it may be paused, and would not notice the end
+        self.transport.resume_reading()  # while paused, it would not notice the end
 
     def reset(self) -> None:
         """Cut the connection so that the peer sees a reset."""
@@ -46,5 +46,5 @@ class StreamProtocol(WebSocketsSansIOProtocol):
 
 
 def protocol_of(websocket: WebSocket) -> StreamProtocol:
-    """Return what is under a WebSocket that was accepted."""
+    """Return the protocol of an accepted WebSocket."""
     return cast("StreamProtocol", websocket.scope["extensions"][_EXTENSION])

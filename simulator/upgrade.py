@@ -1,4 +1,4 @@
-"""The opening of a WebSocket: refused with an HTTP status, or served until it ends."""
+"""The opening of a WebSocket: rejected with an HTTP status, or served until it ends."""
 
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
@@ -18,8 +18,8 @@ def stream_route(
 ) -> WebSocketRoute:
     """Return the route of a stream.
 
-    A second connection to the account's is refused here, one to market data once it has sent
-    its keys.
+    A second connection to the account's stream is rejected here; one to market data is rejected
+    after it has sent its keys.
     """
     feed, terms = endpoint.feed, settings.terms
     is_account = feed is ACCOUNT

@@ -1,7 +1,7 @@
-"""What an account is worth: the bodies of `/v2/positions` and `/v2/account`. Pure.
+"""The value of an account: the bodies of `/v2/positions` and `/v2/account`. Pure.
 
-Every figure follows from its definition alone, in Decimal and without rounding, so that others can
-be judged by it. What depends on a price that nobody has seen yet is null.
+Each figure is computed from its definition, in Decimal and unrounded, so that tests can use it as a
+reference. A figure that depends on an unknown price is null.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from simulator.decimals import text
 from simulator.order import Order
 
 Price: TypeAlias = Callable[[Asset], Decimal | None]
-"""Gives an asset's price in dollars, None if it is not known."""
+"""Returns an asset's price in dollars, None if it is unknown."""
 
 Row: TypeAlias = dict[str, str | bool | None]
 
@@ -31,8 +31,7 @@ _ZERO: Final = Decimal(0)
 class Statement:
     """An account and its orders at certain prices.
 
-    `close` gives the close of the trading day before; `today` is when the day began, in Unix
-    nanoseconds.
+    `close` returns the previous close; `today` is the start of the day in Unix nanoseconds.
     """
 
     account: Account
@@ -46,7 +45,7 @@ class Statement:
         return [self._row(position) for position in self.account.positions.values()]
 
     def summary(self) -> Row:
-        """Return the body of `/v2/account`, that of a margin account."""
+        """Return the body of `/v2/account`, for a margin account."""
         values = self._values()
         longs = None if values is None else sum((one for one in values if one > 0), _ZERO)
         shorts = None if values is None else sum((one for one in values if one < 0), _ZERO)
@@ -80,7 +79,7 @@ class Statement:
         return None if values is None else self.account.cash + sum(values, _ZERO)
 
     def last_equity(self) -> Decimal | None:
-        """Return what the start of the day was worth at the close before."""
+        """Return the equity at the start of the day, at the previous close."""
         worth = self.account.start_cash
         for holding in self.account.holdings:
             asset = asset_of(holding.symbol)
@@ -91,9 +90,9 @@ class Statement:
         return worth
 
     def buying_power(self, without: Order | None = None) -> Decimal | None:
-        """Return twice the equity less what positions and open orders bind, None if not known.
+        """Return twice the equity minus the amount bound by positions and open orders.
 
-        `without` is an order that is to bind nothing.
+        None if a price is unknown. `without` is an order to ignore.
         """
         values, equity = self._values(), self.equity()
         if values is None or equity is None:
@@ -103,9 +102,9 @@ class Statement:
         return _LEVERAGE * equity - sum(map(abs, values), _ZERO) - bound
 
     def bound(self, order: Order, price: Decimal | None = None) -> Decimal:
-        """Return the value of what an order may add to a position, at a price or its own.
+        """Return the value that an order may add to a position, at a price or the order's own.
 
-        Nothing, where its own is not known.
+        `price` takes precedence over the order's limit and the market. Zero if all are unknown.
         """
         price = price or order.request.limit_price or self.price(order.asset)
         if price is None:
@@ -155,7 +154,7 @@ class Statement:
         return None if price is None else position.quantity * price * position.asset.multiplier
 
     def _start_value(self, position: Position) -> Decimal | None:
-        """Return what the lots were worth when their day began: at the close, or when bought."""
+        """Return the value of the lots at the previous close, or at purchase if bought since."""
         close = self.close(position.asset)
         worth = _ZERO
         for lot in position.lots:
@@ -167,7 +166,7 @@ class Statement:
         return worth
 
     def _available(self, position: Position) -> Decimal:
-        """Return what no open order is about to close, with the sign of the position."""
+        """Return the quantity that no open order will close, with the sign of the position."""
         held = position.quantity
         closing = "sell" if held > 0 else "buy"
         ordered = sum(

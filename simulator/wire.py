@@ -1,7 +1,7 @@
 """Messages as bytes, in the two formats of Alpaca's market-data streams.
 
 A message here is a mapping of wire keys (`T`, `S`, `p`, …) whose times (`t`; in news `created_at`
-and `updated_at`) are Unix times in nanoseconds. Nothing here knows of sockets or sessions.
+and `updated_at`) are Unix times in nanoseconds. This module knows neither sockets nor sessions.
 Source: docs.alpaca.markets/docs/streaming-market-data.
 """
 
@@ -28,7 +28,7 @@ class Format(Enum):
 
     @classmethod
     def of_content_type(cls, content_type: str) -> "Format":
-        """Return msgpack if it is asked for; Alpaca speaks JSON text otherwise."""
+        """Return msgpack if the client requests it, otherwise JSON text, as Alpaca does."""
         return cls.MSGPACK if content_type.lower().startswith(cls.MSGPACK.value) else cls.JSON
 
 
@@ -80,7 +80,7 @@ def json_fields(fields: Message) -> dict[str, object]:
 
 
 def join(encoded: Sequence[bytes], form: Format) -> bytes:
-    """Make one array frame of encoded messages without encoding them again."""
+    """Join encoded messages to one array frame; they are not encoded again."""
     if form is Format.JSON:
         return b"[" + b",".join(encoded) + b"]"
     return _msgpack_array_header(len(encoded)) + b"".join(encoded)
@@ -100,14 +100,14 @@ def decode(raw: bytes, form: Format) -> object:
         msgspec.DecodeError,
         msgpack.exceptions.UnpackException,
         ValueError,
-        TypeError,  # a map as the key of a map
+        TypeError,  # a map whose key is a map
         RecursionError,
     ) as error:
         raise UndecodableError(str(error)) from error
 
 
 def _json_number(value: object) -> object:
-    # Go prints the double 136.0 as 136, so that is what a real client gets to read.
+    # Go prints the double 136.0 as 136, so real clients receive that.
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return int(value)
     return value

@@ -1,7 +1,7 @@
-"""Every key and channel in Redis, and how long each lives.
+"""The keys and channels in Redis, and their lifetimes.
 
 A topic is itself the key of its value and the name of its channel; ``last_key`` puts the topic in
-braces so that in a cluster the last value lies in the same slot.
+braces so that in a cluster the last value is in the same slot.
 """
 
 from types import MappingProxyType
@@ -9,25 +9,25 @@ from types import MappingProxyType
 from shared import topics
 
 LEASE = "ingest:lease"
-"""Which ingest process leads, as ``<ingest> <epoch>``; expires unless renewed. ``nobody 0``: a
-standby has found Redis emptied and leaves it to whoever led."""
+"""The leading ingest process, as ``<ingest> <epoch>``; expires unless renewed. ``nobody 0``: a
+standby has found Redis emptied, and leaves the lease to the former leader."""
 LEASE_MILLISECONDS = 2_500
 
 EPOCH = "ingest:epoch"
 """The fencing number of the newest lease; no expiry."""
 
 PUBLISHED = "ingest:published"
-"""The id of the newest event that the publish script has taken; no expiry. A batch whose answer was
-lost is known by it when it comes again."""
+"""The id of the newest event that the publish script has accepted; no expiry. It identifies a
+batch that is sent again because its response was lost."""
 
 INGEST_STATUS = "ingest:status"
 """Key and channel: the leading ingest's health as JSON (``shared.ingest_status``)."""
 INGEST_STATUS_MILLISECONDS = 2_500
-"""Renewed every second; less than the 3 s within which the loss of an ingest has to be known."""
+"""Renewed every second; less than the 3 s within which the loss of an ingest must be noticed."""
 
 INTEREST = "interest"
 """Hash of ``<gateway id> <topic>`` → ``<expiry> <viewers>`` (Redis' clock, unix ms); also the
-channel on which a gateway says that it watches something new."""
+channel on which a gateway announces that its claims have changed."""
 INTEREST_MILLISECONDS = 15_000
 
 LAST_SECONDS = 7 * 24 * 3600
@@ -43,7 +43,7 @@ HISTORY_LENGTHS = MappingProxyType(
         topics.ORDERS: 1000,
     }
 )
-"""How many events the stream of each ordered topic keeps, by kind; Redis may keep some more."""
+"""The number of events in the history of an ordered topic, by kind; Redis may keep some more."""
 
 GATEWAY_SECONDS = 15
 
@@ -62,7 +62,7 @@ def last_key(topic: str) -> str:
 def history_key(topic: str) -> str:
     """Return the key of an ordered topic's newest events: a stream whose ids are event ids.
 
-    Fields of an entry: ``data`` (the JSON), and ``event`` where the kind does not name the event.
+    Fields of an entry: ``data`` (the JSON), and ``event`` if the kind does not name the event.
     """
     return f"{{{topic}}}:history"
 
@@ -73,10 +73,10 @@ def gateway_key(gateway_id: str) -> str:
 
 
 def streams_key(gateway_id: str) -> str:
-    """Return the key of a gateway's open streams: a hash of ``<limit> <who>`` → how many."""
+    """Return the key of a gateway's open streams: a hash of ``<limit> <owner>`` → their number."""
     return f"{STREAMS}:{gateway_id}"
 
 
 def ticket_key(digest: str) -> str:
-    """Return the key of a stream ticket by the SHA-256 of it, in hex."""
+    """Return the key of a stream ticket by its SHA-256, in hex."""
     return f"ticket:{digest}"

@@ -9,9 +9,10 @@ from redis.asyncio import Redis
 
 
 class _CancellableConnection(FakeAsyncRedisConnection):
-    """fakeredis waits with ``asyncio.wait_for``, which on Python 3.11 can swallow a cancellation.
+    """A connection that avoids ``asyncio.wait_for``, which fakeredis uses.
 
-    A task cancelled while a message arrives would then never end.
+    On Python 3.11 it can swallow a cancellation: a task cancelled while a message arrives would
+    not end.
     """
 
     async def can_read(self, timeout: float | None = 0) -> bool:  # noqa: ASYNC109 - fakeredis' name

@@ -1,7 +1,7 @@
-"""Connections to Redis or Valkey with the habits that a relay needs, or to fakeredis in memory.
+"""Connections to Redis or Valkey, configured for a relay, or to fakeredis in memory.
 
-redis-py by default retries silently: a publish is sent twice, a subscriber reconnects and loses
-messages without a word. Here every loss comes out as an exception, once.
+By default redis-py retries silently: it may send a publish twice, and a subscriber reconnects and
+loses messages unnoticed. These clients raise an exception for each loss instead, once.
 """
 
 import asyncio
@@ -24,16 +24,19 @@ CONNECT_TIMEOUT_SECONDS = 2.0
 
 
 def _keepalive() -> dict[int, int]:
-    """Find a dead peer in about ten seconds: unanswered data defeats plain TCP keepalive."""
+    """Return socket options that detect a dead peer within about ten seconds.
+
+    TCP keepalive alone does not while data is unacknowledged.
+    """
     wanted = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 10_000}
     return {getattr(socket, name): value for name, value in wanted.items() if hasattr(socket, name)}
 
 
 class _LimitedRedis(Redis):
-    """A client whose commands have a time limit of our own.
+    """A client whose commands have our time limit.
 
-    redis-py's ``socket_timeout`` writes through ``asyncio.wait_for``, which on Python 3.11 can
-    swallow a cancellation, so that a task never ends; it also makes a task of every command.
+    redis-py's ``socket_timeout`` uses ``asyncio.wait_for``, which on Python 3.11 can swallow a
+    cancellation, so that a task does not end; it also creates a task for each command.
     """
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
@@ -42,7 +45,7 @@ class _LimitedRedis(Redis):
 
 
 async def eviction_policy(client: Redis) -> str | None:
-    """Return what the server does when its memory is full; None where it does not say."""
+    """Return the server's ``maxmemory-policy``; None if it does not report one."""
     try:
         answer: Any = await client.config_get("maxmemory-policy")
     except REDIS_ERRORS:  # many hosted servers forbid the command
@@ -52,10 +55,10 @@ async def eviction_policy(client: Redis) -> str | None:
 
 
 class RedisSource:
-    """Where Redis is. Makes clients; the caller owns and closes each.
+    """The address of Redis, and a factory of clients, which the caller owns and closes.
 
-    ``memory://`` is one fakeredis shared by all clients of this object, so it only serves
-    processes that hold everything (``standalone``).
+    ``memory://`` is one fakeredis shared by all clients of this object, so it only suits a process
+    that contains all parts (``standalone``).
     """
 
     def __init__(self, url: str) -> None:
@@ -67,9 +70,9 @@ class RedisSource:
             self._memory = fakeredis.FakeServer(version=(7, 4))
 
     def client(self, name: str, *, subscriber: bool = False) -> Redis:
-        """Return a client that raises on the first failure and never resends.
+        """Return a client that raises on the first failure and does not resend.
 
-        ``subscriber`` leaves out the read timeout, since a quiet channel is no failure.
+        ``subscriber`` omits the read timeout, because a quiet channel is not a failure.
         """
         if self._memory is not None:
             from shared.bus.memory_redis import memory_client  # an extra that only memory:// needs
@@ -98,5 +101,5 @@ class RedisSource:
 
     @property
     def address(self) -> str:
-        """The URL without its password, for logs."""
+        """The URL for logs, with its password removed."""
         return without_password(self.url)

@@ -1,4 +1,4 @@
-"""A real Valkey from a wheel, as a child that dies with this process, however it dies."""
+"""A real Valkey from a wheel, as a child that ends with this process, even if it is killed."""
 
 import asyncio
 import shutil
@@ -16,15 +16,15 @@ START_SECONDS = 10.0
 STOP_SECONDS = 3.0
 RESTART_SECONDS = 0.2
 
-# The shell becomes the server. A forked watcher holds the pipe: when this process is gone, by
-# SIGKILL too, the pipe ends without a line and the server is killed.
+# The shell becomes the server. A forked watcher reads the pipe: when this process ends, even by
+# SIGKILL, the pipe ends before a line arrives, and the watcher kills the server.
 _TIED_TO_PIPE = (
     'exec 3<&0; { read -r _ <&3 || kill -KILL $$; } >/dev/null 2>&1 & exec "$@" </dev/null 3<&-'
 )
 
 
 class ValkeyError(Exception):
-    """The embedded Valkey did not start; the message says why and what else to do."""
+    """The embedded Valkey did not start; the message states the reason and an alternative."""
 
 
 def server_binary() -> Path:
@@ -47,9 +47,9 @@ def server_binary() -> Path:
 
 
 class ValkeyServer:
-    """An ``async with`` around a server on loopback without persistence; ``url`` is where.
+    """A server on loopback with no persistence, used as ``async with``; ``url`` is its address.
 
-    ``run`` starts it again when it dies, on the same port.
+    ``run`` restarts it on the same port when it dies.
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -79,10 +79,10 @@ class ValkeyServer:
         return self._process.pid
 
     async def start(self) -> None:
-        """Start the server and wait until it answers.
+        """Start the server and wait until it responds.
 
         Raises:
-            ValkeyError: it ended or did not answer in time.
+            ValkeyError: it ended or did not respond in time.
         """
         arguments = {
             "--port": self.port,
@@ -104,7 +104,7 @@ class ValkeyServer:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is for us: we stop it when we are done with it
+            start_new_session=True,  # Ctrl-C must not reach the server: we stop it last
         )
         try:
             async with asyncio.timeout(START_SECONDS):
@@ -114,15 +114,15 @@ class ValkeyServer:
                     await asyncio.sleep(0.02)
         except TimeoutError:
             await self.stop()
-            raise ValkeyError(f"valkey-server did not answer in {START_SECONDS:g} s") from None
+            raise ValkeyError(f"valkey-server did not respond within {START_SECONDS:g} s") from None
 
     def kill(self) -> None:
-        """Take the server away without a word."""
+        """Kill the server, so that the caller experiences a crash."""
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
 
     async def stop(self) -> None:
-        """End the server; it has nothing to save."""
+        """Stop the server; it has nothing to save."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -138,19 +138,19 @@ class ValkeyServer:
         _dismiss_watcher(process)
 
     async def run(self) -> None:
-        """Start the server again whenever it dies, until cancelled."""
+        """Restart the server whenever it dies, until cancelled."""
         while True:
             process = self._process
             assert process is not None  # noqa: S101 - it has been started
             status = await process.wait()
             _dismiss_watcher(process)
-            log.warning("valkey died; starting it again", status=status, port=self.port)
+            log.warning("valkey died; restarting it", status=status, port=self.port)
             await asyncio.sleep(RESTART_SECONDS)
             await self.start()
 
 
 def _dismiss_watcher(process: asyncio.subprocess.Process) -> None:
-    """Give the watcher its line, so that it goes without killing whoever has the id by then."""
+    """Send the watcher its line, so that it ends and kills no process that reuses the id."""
     if process.stdin is not None:
         with suppress(BrokenPipeError, ConnectionResetError):
             process.stdin.write(b"\n")

@@ -190,8 +190,12 @@ def _blank(match: re.Match[str]) -> str:
     return "`" + "\n" * match[0].count("\n")
 
 
+_INLINE_CODE = re.compile(r"``[^`]*``|`[^`\n]*`")
+
+
 def _markdown(name: str, text: str) -> Prose:
-    text = re.sub(r"```.*?```|`[^`\n]*`", _blank, text, flags=re.DOTALL)
+    text = re.sub(r"```.*?```", _blank, text, flags=re.DOTALL)
+    text = re.sub(_INLINE_CODE, _blank, text)
     return Prose(name, 1, re.sub(r"\]\([^)\n]*\)", "]", text))
 
 
@@ -202,7 +206,7 @@ def _python(name: str, source: str) -> Iterator[Prose]:
             and isinstance(node.value, str)
             and words(node.value) >= _PROSE_WORDS
         ):
-            yield Prose(name, node.lineno, node.value)
+            yield Prose(name, node.lineno, re.sub(_INLINE_CODE, _blank, node.value))
     yield from _joined(
         name,
         (

@@ -7,12 +7,12 @@ from tests.repository.english import AREAS, IDIOMS, Prose, counts, findings, rep
 LIMITS = {
     "ingest": 208,
     "gateway": 179,
-    "shared": 35,
-    "simulator": 101,
+    "shared": 0,
+    "simulator": 0,
     "web": 193,
     "bench": 61,
     "tests": 232,
-    "docs": 62,
+    "docs": 57,
 }
 """Findings that an area may still have: as many as it has today. They only go down."""
 

@@ -63,8 +63,8 @@ async def test_a_fault_strikes_and_tells_how_many(quiet: Simulator) -> None:
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        ("no json", "the body is no JSON object"),
-        ("[]", "the body is no JSON object"),
+        ("no json", "the body is not a JSON object"),
+        ("[]", "the body is not a JSON object"),
         ({"fault": "explode"}, "fault is 'explode', expected one of refuse_upgrade, "),
         ({"fault": ["mute"]}, "fault is ['mute']"),
         ({"fault": "pause", "seconds": 1}, "fault is 'pause'"),
@@ -108,7 +108,7 @@ async def test_other_processes_publish_to_those_who_subscribed(quiet: Simulator)
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        ("{}", "no JSON array"),
+        ("{}", "not a JSON array"),
         ([{"T": "z"}], "\"T\" is 'z', expected one of t q b u d s l c x i n"),
         ([{"S": "SPY"}], '"T" is None'),
         ([{"T": "t", "feed": "x"}], "feed is 'x', expected one of iex, sip, test, news"),
