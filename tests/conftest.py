@@ -1,15 +1,17 @@
 """The shared fixtures and settings of all tests: limits, examples, a real Valkey, fakeredis."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
 from tests import examples
 from tests.limits import TEST_SECONDS
+from tests.shared_valkey import SharedValkey
 
 pytest_plugins = ["tests.skips", "tests.store"]
 
@@ -38,13 +40,35 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def valkey() -> AsyncIterator[ValkeyServer]:
+    """A server of this test alone, which it may stop, kill and configure."""
     async with ValkeyServer() as server:
         yield server
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def one_valkey() -> AsyncIterator[SharedValkey]:
+    """The server of all tests that do not ask for one of their own."""
+    async with ValkeyServer() as server:
+        shared = SharedValkey(server)
+        yield shared
+        shared.close()
+
+
 @pytest.fixture
-def source(valkey: ValkeyServer) -> RedisSource:
-    return RedisSource(valkey.url)
+def emptied_valkey(one_valkey: SharedValkey) -> Iterator[SharedValkey]:
+    """The server of all tests as if it had just started."""
+    one_valkey.empty()
+    yield one_valkey
+    altered = one_valkey.altered_settings()
+    assert altered == {}, "a test that configures its server needs the fixture valkey"
+
+
+@pytest.fixture
+def source(request: pytest.FixtureRequest) -> RedisSource:
+    """A real Valkey: the test's own if it asks for ``valkey`` too, else an emptied one."""
+    wanted = "valkey" if "valkey" in request.fixturenames else "emptied_valkey"
+    server: ValkeyServer | SharedValkey = request.getfixturevalue(wanted)
+    return RedisSource(server.url)
 
 
 @pytest.fixture(params=["valkey", "memory"])

@@ -227,7 +227,7 @@ async def test_while_redis_is_away_everybody_is_let_in_and_counted_later(
 
 
 async def test_what_left_while_redis_refused_to_write_is_not_counted_any_more(
-    source: RedisSource,
+    valkey: ValkeyServer, source: RedisSource
 ) -> None:
     async with source.client("test") as client, claiming(client, "a", principal=1) as claims:
         assert await claims.claim(ANN) is None
