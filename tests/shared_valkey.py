@@ -22,8 +22,8 @@ class SharedValkey:
         """Remove all that a test has left: data, scripts, connections and counters."""
         with self._redis.pipeline(transaction=False) as batch:
             # Connections first: what a leftover client still writes would survive the rest.
-            batch.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-            batch.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+            batch.client_kill_filter(_type="normal", skipme=True)
+            batch.client_kill_filter(_type="pubsub")
             batch.flushall()
             batch.script_flush()
             batch.config_resetstat()
