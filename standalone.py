@@ -58,9 +58,8 @@ async def run(settings: StandaloneSettings, stop: asyncio.Event) -> int:
         if settings.credentials is None:
             simulator = await _simulator(parts, settings)
             settings = _pointed_at(simulator, settings)
-        gateway = GatewayService(settings, source)
-        port = gateway.bind()
-        print(_welcome(settings, source, port, valkey, simulator), flush=True)  # noqa: T201
+        gateway = GatewayService.bind(settings, source)
+        print(_welcome(settings, source, gateway.port, valkey, simulator), flush=True)  # noqa: T201
         ended = asyncio.Event()
         try:
             async with asyncio.TaskGroup() as tasks:

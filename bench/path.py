@@ -127,8 +127,8 @@ async def measure(rounds: int) -> dict[str, list[Call]]:
         settings = GatewaySettings(_env_file=None, host="127.0.0.1", port=0)  # type: ignore[call-arg]
         source = RedisSource(valkey.url)
         await store_price(source, "SPY")
-        service = GatewayService(settings, source)
-        port = service.bind()
+        service = GatewayService.bind(settings, source)
+        port = service.port
         stop = asyncio.Event()
         running = asyncio.create_task(service.run(stop))
         try:

@@ -1,4 +1,4 @@
-"""``python -m gateway``: one gateway as a process of its own."""
+"""``python -m gateway``: one gateway in a separate process."""
 
 import asyncio
 import gc
@@ -13,8 +13,8 @@ from shared.bus.redis_source import RedisSource
 from shared.settings import SettingsError
 
 GC_THRESHOLDS = (50_000, 20, 100)
-"""Ten thousand streams are a million objects, none of them garbage: with Python's own thresholds a
-third of the CPU of a reconnect storm went into looking (bench/fanout, scene e)."""
+"""Ten thousand streams are a million objects, none of them garbage. With Python's own thresholds,
+searching them took a third of the CPU of a reconnect storm (bench/fanout, scene e)."""
 
 
 def main() -> int:
@@ -25,15 +25,13 @@ def main() -> int:
         return process.refuse("gateway", str(error))
     logs.configure(settings.log_level, settings.log_format, "gateway")
     gc.set_threshold(*GC_THRESHOLDS)
-    assert settings.redis_url is not None  # noqa: S101 - checked by the settings
-    service = GatewayService(settings, RedisSource(settings.redis_url))
     try:
-        port = service.bind()
+        service = GatewayService.bind(settings, RedisSource(settings.redis_url))
     except OSError as error:
         return process.refuse(
             "gateway", f"PORT: {settings.host}:{settings.port} cannot be used: {error.strerror}"
         )
-    structlog.get_logger().info("gateway starting", url=f"http://{settings.host}:{port}")
+    structlog.get_logger().info("gateway_starting", url=f"http://{settings.host}:{service.port}")
 
     async def run(stop: asyncio.Event) -> int:
         await service.run(stop)

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
 from gateway.wire.grant import Grant, grants_of
-from shared.settings import MEMORY_URL, CommonSettings
+from shared.settings import MEMORY_URL, CommonSettings, RedisUrl
 
 ORIGIN = re.compile(
     r"(?!http:.*:80$|https:.*:443$)[a-z][a-z0-9+.-]*://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?"
@@ -16,12 +16,12 @@ ORIGIN = re.compile(
 
 
 def parts_of(text: str) -> tuple[str, ...]:
-    """Return what stands between commas, without empty parts."""
+    """Return the parts between commas that are not empty."""
     return tuple(each.strip() for each in text.split(",") if each.strip())
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach an address."""
+    """Return whether only this machine can reach an address."""
     if host == "localhost":
         return True
     try:
@@ -101,12 +101,14 @@ class GatewaySettings(CommonSettings):
 
 
 class GatewayProcessSettings(GatewaySettings):
-    """The settings of a gateway that is a process of its own, with a Redis beside it."""
+    """The settings of ``python -m gateway``, which needs a Redis outside its process."""
 
-    @field_validator("redis_url")
+    redis_url: RedisUrl = Field(default="", repr=False)
+
+    @field_validator("redis_url", mode="before")
     @classmethod
-    def _needs_redis(cls, url: str | None) -> str:
-        if url is None:
+    def _needs_redis(cls, url: str) -> str:
+        if not url:
             raise ValueError(
                 "not set: a gateway reads prices from Redis, e.g. redis://127.0.0.1:6379; "
                 "to try everything without one run: python -m standalone"

@@ -29,8 +29,8 @@ async def until(true: Callable[[], Awaitable[bool] | bool], seconds: float = LIM
 async def running_gateway(source: RedisSource, **settings: Any) -> AsyncIterator[str]:
     """Run a gateway on a free port; yield its URL."""
     given = {"host": "127.0.0.1", "port": 0, **settings}
-    service = GatewayService(GatewaySettings(_env_file=None, **given), source)  # type: ignore[call-arg]
-    url = f"http://127.0.0.1:{service.bind()}"
+    service = GatewayService.bind(GatewaySettings(_env_file=None, **given), source)  # type: ignore[call-arg]
+    url = f"http://127.0.0.1:{service.port}"
     stop = asyncio.Event()
     task = asyncio.create_task(service.run(stop))
     try:

@@ -1,1 +1,1 @@
-"""Redis' side: what is subscribed and read, what is claimed, what a gateway says of itself."""
+"""Everything that a gateway reads from Redis and writes to it. No other package knows Redis."""

@@ -1,7 +1,7 @@
 """The newest bars of symbols, from their histories in Redis."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -9,10 +9,11 @@ import msgspec
 from redis.asyncio import Redis
 
 from shared.bus import keys
+from shared.bus.errors import bus_errors
 from shared.bus.redis_source import COMMAND_TIMEOUT_SECONDS
 
 _SPARE = 10
-"""How many entries more than bars are read at once: some are revisions of a bar, some no bars."""
+"""How many more entries than bars a page has: some entries revise a bar, some are not bars."""
 
 
 class _Start(msgspec.Struct):
@@ -22,38 +23,52 @@ class _Start(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Start).decode
 
 
-async def newest_bars(
-    client: Redis, topics: Sequence[str], limit: int
-) -> dict[str, list[msgspec.Raw]]:
-    """Return up to so many bars of each topic as JSON, oldest first, each in its newest revision.
+class BarHistory:
+    """Reads the bars that are stored."""
 
-    Raises:
-        REDIS_ERRORS: they cannot be read.
-    """
-    found: dict[str, dict[str, msgspec.Raw]] = {topic: {} for topic in topics}
-    ends = dict.fromkeys(topics, "+")
-    async with asyncio.timeout(COMMAND_TIMEOUT_SECONDS):
-        while ends:
-            batch = client.pipeline(transaction=False)
-            for topic, end in ends.items():
-                batch.xrevrange(keys.history_key(topic), max=end, count=limit + _SPARE)
-            pages: list[Any] = await batch.execute()
-            for topic, page in zip(list(ends), pages, strict=True):
-                _take(page, found[topic])
-                # One more than wanted: a revision of the bar before may be newer than a bar.
-                if len(page) < limit + _SPARE or len(found[topic]) > limit:
-                    del ends[topic]
-                else:
-                    ends[topic] = f"({page[-1][0].decode()}"
-    return {
-        topic: [bars[start] for start in sorted(bars)[-limit:]] for topic, bars in found.items()
-    }
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+
+    async def newest(self, topics: Sequence[str], limit: int) -> dict[str, list[msgspec.Raw]]:
+        """Return up to ``limit`` bars of each topic, oldest first, each in its newest revision.
+
+        A bar is the JSON of its event.
+
+        Raises:
+            BusError: Redis is unreachable.
+        """
+        found: dict[str, dict[str, msgspec.Raw]] = {topic: {} for topic in topics}
+        ends = dict.fromkeys(topics, "+")
+        with bus_errors():
+            async with asyncio.timeout(COMMAND_TIMEOUT_SECONDS):
+                while ends:
+                    pages = await self._pages(ends, limit + _SPARE)
+                    for topic, page in pages.items():
+                        _add_bars(page, found[topic])
+                        # One bar more than the limit must be seen: an entry further back may
+                        # be a newer revision of the oldest bar found so far.
+                        if len(page) < limit + _SPARE or len(found[topic]) > limit:
+                            del ends[topic]
+                        else:
+                            ends[topic] = f"({page[-1][0].decode()}"
+        return {
+            topic: [bars[start] for start in sorted(bars)[-limit:]] for topic, bars in found.items()
+        }
+
+    async def _pages(self, ends: Mapping[str, str], count: int) -> dict[str, Any]:
+        """Read up to ``count`` entries of each history, newest first, back from its end."""
+        batch = self._client.pipeline(transaction=False)
+        for topic, end in ends.items():
+            batch.xrevrange(keys.history_key(topic), max=end, count=count)
+        pages: list[Any] = await batch.execute()
+        return dict(zip(ends, pages, strict=True))
 
 
-def _take(entries: Sequence[Any], bars: dict[str, msgspec.Raw]) -> None:
-    """Add the bars among entries, newest entry first, each by its start."""
+def _add_bars(entries: Sequence[Any], bars: dict[str, msgspec.Raw]) -> None:
+    """Add the bars among entries by their start; entries come newest first, so the first stays."""
     for _, fields in entries:
-        with suppress(KeyError, msgspec.DecodeError):  # not of ours
+        with suppress(KeyError, msgspec.DecodeError):  # another program wrote the entry
+            # An event with its own name, such as ``gap``, is not a bar.
             if b"event" not in fields:
                 body = fields[b"data"]
                 bars.setdefault(_decode(body).timestamp, msgspec.Raw(body))

@@ -6,17 +6,18 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from gateway.bus.refusal import refusing
+from gateway.bus.malformed import skipping_malformed
 from gateway.fanout.hub import Filling
 from gateway.fanout.ordered_channel import Event, OrderedChannel
 from shared import message
 from shared.bus import keys
+from shared.bus.errors import bus_errors
 from shared.bus.redis_source import COMMAND_TIMEOUT_SECONDS
 from shared.event_id import NEVER, EventId
 
 
 class History:
-    """Reads what was published before a gateway listened. A reading takes one round trip."""
+    """Reads events that were published before this gateway subscribed, in one round trip each."""
 
     def __init__(self, client: Redis) -> None:
         self._client = client
@@ -25,21 +26,24 @@ class History:
     async def fillings(
         self, channels: Sequence[OrderedChannel], cursor: EventId
     ) -> dict[OrderedChannel, Filling]:
-        """Read what channels lack: what came after the newest event of each.
+        """Read the events that channels lack: those after the newest event of each.
 
-        A channel that is read for the first time begins after ``cursor``, or after the newest event
-        there is where nothing has been heard yet.
+        A channel that is read for the first time starts after ``cursor``, or, if this gateway has
+        received no event yet, after the newest event in its history.
 
         Raises:
-            RedisError, OSError: Redis is away.
+            BusError: Redis is unreachable.
         """
         batch = self._client.pipeline(transaction=False)
         for channel in channels:
             key = keys.history_key(channel.topic)
             position = channel.event_id if channel.loaded.is_set() else cursor
+            # The oldest entry and the length show whether the history still reaches back to the
+            # position, or Redis has trimmed or lost some entries after it.
             batch.xrange(key, count=1)
             batch.xlen(key)
             if position == NEVER:
+                # There is no position to continue from: only the newest id is of interest.
                 batch.xrevrange(key, count=1)
             else:
                 batch.xrange(key, f"({position}")
@@ -50,14 +54,16 @@ class History:
         }
 
     async def extend(self, channels: Iterable[OrderedChannel], cursor: EventId) -> None:
-        """Have in memory what is later than a cursor, as far as Redis has it.
+        """Read into memory the events after a cursor, as far back as Redis has them.
 
         Raises:
-            RedisError, OSError: Redis is away.
+            BusError: Redis is unreachable.
         """
         if not _short(channels, cursor):
             return
-        async with self._reading:  # whoever comes at the same time finds it read
+        # After a gateway has died its clients resume at the same moment. The first reads; the
+        # others wait, and then find the events in memory.
+        async with self._reading:
             short = _short(channels, cursor)
             floors = [channel.floor for channel in short]
             batch = self._client.pipeline(transaction=False)
@@ -68,17 +74,22 @@ class History:
             answers = await self._execute(batch)
             for index, (channel, floor) in enumerate(zip(short, floors, strict=True)):
                 entries, length = answers[2 * index : 2 * index + 2]
-                if channel.floor == floor:  # else events have left memory meanwhile
+                # If events have left memory during the read, the entries do not join up with
+                # the rest. A later request reads again.
+                if channel.floor == floor:
                     channel.extend(_events(channel, entries), trimmed=length >= channel.length)
 
     @staticmethod
     async def _execute(batch: Any) -> list[Any]:
-        async with asyncio.timeout(COMMAND_TIMEOUT_SECONDS):
-            answers: list[Any] = await batch.execute()
-            return answers
+        # A pipeline does not pass through the client's own limit for commands.
+        with bus_errors():
+            async with asyncio.timeout(COMMAND_TIMEOUT_SECONDS):
+                answers: list[Any] = await batch.execute()
+                return answers
 
 
 def _short(channels: Iterable[OrderedChannel], cursor: EventId) -> list[OrderedChannel]:
+    """Return the channels whose memory does not reach back to a cursor while Redis' might."""
     return [channel for channel in channels if cursor < channel.floor and not channel.complete]
 
 
@@ -88,11 +99,13 @@ def _filling(
     stored = _events(channel, entries)
     first = _events(channel, oldest)
     if not channel.loaded.is_set():
+        # A new channel has lost nothing: no client has seen an event of it here.
         if cursor != NEVER:
             return Filling(cursor, stored, lost=False)
         return Filling(stored[-1].event_id if stored else NEVER, [], lost=False)
     position = channel.event_id
-    # What was heard last is in the history, unless Redis has trimmed it, or lost its data.
+    # The channel's newest event is still in the history, unless Redis has trimmed it or has lost
+    # its data. A topic of which neither side has ever had an event has lost none.
     reaches_back = bool(first) and first[0].event_id <= position
     expected = bool(channel.history) or length >= channel.length
     return Filling(position, stored, lost=expected and not reaches_back)
@@ -101,6 +114,6 @@ def _filling(
 def _events(channel: OrderedChannel, entries: list[Any]) -> list[Event]:
     events = []
     for event_id, fields in entries:
-        with refusing(channel.topic.encode()):
+        with skipping_malformed(channel.topic.encode()):
             events.append(Event(*message.of_entry(event_id, fields)))
     return events

@@ -1,23 +1,32 @@
-"""What this gateway shows, written back to a Redis that has lost it.
+"""The newest value of each topic in Redis, read once or written back to a Redis that lost it.
 
-A new ingest begins where the stored prices end. Without them it only has REST's word, which may be
-a minute old where the latest trade does not count.
+A new ingest starts from the stored prices. Without them it has only REST's answer, which may be a
+minute old if the latest trade does not count as a last price.
 """
 
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from itertools import islice
+from typing import Any
 
 from redis.asyncio import Redis
 
-from gateway.fanout.hub import Hub
+from gateway.fanout.channel import Channel
+from shared import message
 from shared.bus import keys
+from shared.bus.errors import bus_errors
+from shared.message import Message
 from shared.topics import ACCOUNT, ORDERED, POSITION, kind_of
 
-AT_ONCE = 500
+WRITTEN_AT_ONCE = 500
+"""Values of one script call, which blocks Redis for all other clients meanwhile."""
 
-_LEFT = {*ORDERED, POSITION, ACCOUNT}
-"""The ingest tells positions anew, and one that was closed meanwhile must not come back."""
+_NOT_WRITTEN = {*ORDERED, POSITION, ACCOUNT}
+"""The kinds that are not written back. Histories are not last values; the ingest publishes the
+account and the positions again, and a position that was closed meanwhile must not reappear."""
 
-# Of several gateways, and of an ingest that publishes already, the newest keeps its word.
+# Several gateways may write back the same topic while an ingest publishes already: the message
+# with the highest id stays, whatever the order in which they come.
 _WRITE_BACK = """
 local function id_of(message)
   local epoch, seq = string.match(message or '', '^(%d+)-(%d+)')
@@ -35,20 +44,38 @@ end
 
 
 class LastValues:
-    """The newest value of the topics that the hub holds."""
+    """Reads the last values of topics, and restores those that Redis has lost.
 
-    def __init__(self, client: Redis, hub: Hub) -> None:
-        self._hub = hub
+    Each method raises BusError if Redis is unreachable.
+    """
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
         self._script = client.register_script(_WRITE_BACK)
 
-    async def write_back(self) -> None:
-        """Store every value that is newer than what Redis has.
+    async def read(self, topics: Sequence[str]) -> list[Message | None]:
+        """Return the last value of each topic; None if there is none, or it cannot be read."""
+        with bus_errors():
+            stored: list[Any] = await self._client.mget([keys.last_key(topic) for topic in topics])
+        return [_unpacked(value) for value in stored]
 
-        Raises:
-            RedisError, OSError: Redis is away; some may be stored already.
+    async def write_back(self, channels: Iterable[Channel]) -> None:
+        """Store each channel's value that is newer than the one in Redis.
+
+        If Redis becomes unreachable meanwhile, some values are stored already.
         """
-        channels = iter([c for c in self._hub.channels.values() if kind_of(c.topic) not in _LEFT])
-        while batch := list(islice(channels, AT_ONCE)):
+        # A list: channels may be added to the hub while a script runs.
+        kept = iter([c for c in channels if kind_of(c.topic) not in _NOT_WRITTEN])
+        while batch := list(islice(kept, WRITTEN_AT_ONCE)):
             values = {keys.last_key(c.topic): packed for c in batch if (packed := c.packed())}
             if values:
-                await self._script(keys=[*values], args=[keys.LAST_SECONDS, *values.values()])
+                arguments: list[int | bytes] = [keys.LAST_SECONDS, *values.values()]
+                with bus_errors():
+                    await self._script(keys=[*values], args=arguments)
+
+
+def _unpacked(value: bytes | None) -> Message | None:
+    if value is not None:
+        with suppress(ValueError):  # another program wrote it
+            return message.unpack(value)
+    return None

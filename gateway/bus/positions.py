@@ -1,4 +1,4 @@
-"""All open positions as they are stored: those that the account lists."""
+"""The stored positions: those that the account lists as open."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 import msgspec
 from redis.asyncio import Redis
 
-from gateway.bus.refusal import refusing
+from gateway.bus.malformed import skipping_malformed
 from gateway.fanout.table_channel import TableChannel
 from shared import message
 from shared.account import BrokerState
 from shared.bus import keys
+from shared.bus.errors import bus_errors
 from shared.message import Message
 from shared.topics import ACCOUNT, POSITION, topic
 
@@ -24,9 +25,10 @@ _decode = msgspec.json.Decoder(_Listing).decode
 
 
 class StoredPositions(NamedTuple):
-    """``account`` is its newest event; ``symbols`` are all that are open, None while unknown.
+    """The account's newest event, the symbols that it lists as open, and their stored values.
 
-    ``rows`` are the values of the positions, some of which may be closed.
+    ``symbols`` is None while it is unknown which positions are open. ``rows`` may contain
+    positions that were closed.
     """
 
     account: Message | None
@@ -34,38 +36,51 @@ class StoredPositions(NamedTuple):
     rows: Sequence[Message]
 
     def fill(self, table: TableChannel) -> None:
-        """Put the positions into a table, and remove from it what was closed meanwhile."""
+        """Put the positions into a table, and remove the rows that were closed meanwhile."""
         for row in self.rows:
-            with refusing(table.topic.encode()):
+            with skipping_malformed(table.topic.encode()):
                 table.take(*row)
+        # No event says that a position is closed if it was closed while no gateway listened; it
+        # is only absent from the account's list. An unknown list would empty the table.
         if self.account is not None and self.symbols is not None:
             table.keep(self.symbols, self.account.event_id)
 
 
-async def read(client: Redis, symbols: Sequence[str] | None = None) -> StoredPositions:
-    """Read the account, then the positions in these symbols, or all that it lists.
+class Positions:
+    """Reads the account and its positions."""
 
-    Raises:
-        RedisError, OSError: Redis is away.
-    """
-    account = _unpacked(ACCOUNT, await client.get(keys.last_key(ACCOUNT)))
-    listed = None if account is None else _listed(account)
-    wanted = (listed or []) if symbols is None else symbols
-    names = [keys.last_key(topic(POSITION, symbol)) for symbol in wanted]
-    stored: list[Any] = await client.mget(names) if names else []
-    rows = [row for value in stored if (row := _unpacked(POSITION, value)) is not None]
-    return StoredPositions(account, listed, rows)
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+
+    async def read(self, symbols: Sequence[str] | None = None) -> StoredPositions:
+        """Read the account, then the positions in these symbols, or all that it lists.
+
+        Raises:
+            BusError: Redis is unreachable.
+        """
+        # The account comes first: a position that opens between the two reads is then missing
+        # from the list, but its own event is newer than the list and survives it.
+        with bus_errors():
+            account = _unpacked(ACCOUNT, await self._client.get(keys.last_key(ACCOUNT)))
+        listed = None if account is None else _listed(account)
+        wanted = (listed or []) if symbols is None else symbols
+        names = [keys.last_key(topic(POSITION, symbol)) for symbol in wanted]
+        with bus_errors():
+            stored: list[Any] = await self._client.mget(names) if names else []
+        rows = [row for value in stored if (row := _unpacked(POSITION, value)) is not None]
+        return StoredPositions(account, listed, rows)
 
 
 def _unpacked(name: str, stored: Any) -> Message | None:
     if stored is not None:
-        with refusing(name.encode()):
+        with skipping_malformed(name.encode()):
             return message.unpack(stored)
     return None
 
 
 def _listed(account: Message) -> Sequence[str] | None:
     listing = _Listing("unknown", [])
-    with refusing(ACCOUNT.encode()):
+    with skipping_malformed(ACCOUNT.encode()):
         listing = _decode(account.body)
+    # Before the broker's first answer the list is empty because it is unknown.
     return None if listing.state == "unknown" else listing.positions

@@ -1,6 +1,6 @@
-"""Changes of a stream's topics, asked of any gateway and made by the one that has the stream.
+"""Changes of a stream's topics: any gateway takes the request, the one with the stream makes it.
 
-A gateway listens on the channel ``gateway:<id>``, for questions and for answers to its own.
+Each gateway listens on the channel ``gateway:<id>`` for requests and for answers to its own.
 """
 
 import asyncio
@@ -14,18 +14,19 @@ from redis.asyncio import Redis
 
 from gateway.wire.stream_id import StreamId
 from shared.bus import keys
-from shared.bus.redis_source import REDIS_ERRORS
+from shared.bus.errors import BusError, BusUnreachableError, bus_errors
 
 ANSWER_SECONDS = 4.0
-"""How long another gateway has for its answer; it may wait 2 s for the values of new topics."""
+"""How long another gateway has to answer; it may wait 2 s for the values of new topics."""
 
-MAX_UNDER_WAY = 1_000
+MAX_IN_PROGRESS = 1_000
+"""How many changes for other gateways wait, and how many are made at the same time."""
 
 Problem = Literal["unknown_stream", "not_ready", "no_topics", "too_many_topics"]
 
 
 class Change(msgspec.Struct, kw_only=True, tag="change"):
-    """What a gateway asks for somebody: topics to ``add`` with their intervals in seconds."""
+    """A request of the gateway ``asker``: topics to ``add`` with their intervals in seconds."""
 
     question: str
     asker: str
@@ -48,7 +49,10 @@ _decode = msgspec.json.Decoder(Change | Changed).decode
 
 
 class StreamChanges:
-    """Asks other gateways, and answers them. ``make`` makes a change of a stream that is here."""
+    """Sends changes to other gateways, and answers theirs.
+
+    ``make`` makes a change of a stream of this gateway.
+    """
 
     def __init__(
         self, client: Redis, gateway_id: str, make: Callable[[Change], Awaitable[Changed]]
@@ -56,17 +60,17 @@ class StreamChanges:
         self._client = client
         self._gateway_id = gateway_id
         self._make = make
-        self._asked: dict[str, asyncio.Future[Changed]] = {}
-        self._heard: asyncio.Queue[Change] = asyncio.Queue(MAX_UNDER_WAY)
+        self._answers: dict[str, asyncio.Future[Changed]] = {}
+        self._requests: asyncio.Queue[Change] = asyncio.Queue(MAX_IN_PROGRESS)
 
     async def change(
         self, stream_id: str, principal: str, add: dict[str, float], remove: list[str]
     ) -> Changed:
-        """Have a stream's topics changed, wherever it is.
+        """Change a stream's topics, whichever gateway has it.
 
         Raises:
             ValueError: no stream has such an id.
-            RedisError, OSError: Redis is away, or the other gateway does not answer.
+            BusError: Redis is unreachable, or the gateway with the stream does not answer.
         """
         change = Change(
             question=secrets.token_hex(8),
@@ -79,41 +83,55 @@ class StreamChanges:
         owner = StreamId.parse(stream_id).gateway_id
         if owner == self._gateway_id:
             return await self._make(change)
+        return await self._ask(owner, change)
+
+    async def _ask(self, owner: str, change: Change) -> Changed:
         answer: asyncio.Future[Changed] = asyncio.get_running_loop().create_future()
-        self._asked[change.question] = answer
+        self._answers[change.question] = answer
         try:
-            if not await self._client.publish(keys.gateway_key(owner), _encode(change)):
+            with bus_errors():
+                receivers = await self._client.publish(keys.gateway_key(owner), _encode(change))
+            # A gateway listens on its channel for as long as it lives: without a receiver it is
+            # gone, and so is its stream.
+            if not receivers:
                 return Changed(question=change.question, problem="unknown_stream")
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await answer
+        except TimeoutError:
+            raise BusUnreachableError(
+                f"the gateway serving {change.stream_id} did not respond within "
+                f"{ANSWER_SECONDS:g} s"
+            ) from None
         finally:
-            del self._asked[change.question]
+            del self._answers[change.question]
 
-    def hear(self, packed: bytes) -> None:
-        """Take what another gateway asks or answers.
+    def on_message(self, packed: bytes) -> None:
+        """Accept a request of another gateway, or its answer to one of ours.
 
         Raises:
             ValueError: it is neither.
         """
-        heard = _decode(packed)
-        if isinstance(heard, Change):
-            with suppress(asyncio.QueueFull):  # the asker hears nothing, and tries again
-                self._heard.put_nowait(heard)
-        elif (answer := self._asked.get(heard.question)) and not answer.done():
-            answer.set_result(heard)
+        received = _decode(packed)
+        if isinstance(received, Change):
+            # A full queue drops the request. The asker gets no answer, and its client retries.
+            with suppress(asyncio.QueueFull):
+                self._requests.put_nowait(received)
+        elif (answer := self._answers.get(received.question)) and not answer.done():
+            answer.set_result(received)
 
     async def run(self) -> None:
-        """Answer until cancelled; one question that takes long holds no other up."""
+        """Answer until cancelled; a request that takes long delays no other."""
         async with asyncio.TaskGroup() as tasks:
-            under_way = asyncio.Semaphore(MAX_UNDER_WAY)
+            in_progress = asyncio.Semaphore(MAX_IN_PROGRESS)
             while True:
-                change = await self._heard.get()
-                await under_way.acquire()
+                change = await self._requests.get()
+                await in_progress.acquire()
                 tasks.create_task(self._answer(change)).add_done_callback(
-                    lambda _: under_way.release()
+                    lambda _: in_progress.release()
                 )
 
     async def _answer(self, change: Change) -> None:
         changed = await self._make(change)
-        with suppress(*REDIS_ERRORS):  # the asker hears nothing, and tries again
+        # An answer that is lost looks to the asker like a slow gateway: its client retries.
+        with suppress(BusError), bus_errors():
             await self._client.publish(keys.gateway_key(change.asker), _encode(changed))

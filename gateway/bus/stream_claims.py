@@ -1,6 +1,7 @@
-"""How many streams somebody has open at all gateways together.
+"""The limits on open streams that hold over all gateways, such as those of one principal.
 
-Each gateway counts its own in a hash that expires with it, so one that dies takes its claims along.
+Each gateway counts its own streams in a hash in Redis that it renews. A gateway that dies stops
+renewing, and its streams stop being counted.
 """
 
 import asyncio
@@ -14,26 +15,28 @@ import structlog
 from redis.asyncio import Redis
 
 from shared.bus import keys
-from shared.bus.redis_source import REDIS_ERRORS
+from shared.bus.errors import BusError, bus_errors
 from shared.waiting import wait_at_most
 
 log = structlog.get_logger()
 
 RENEW_SECONDS = 5.0
-RETRY_SECONDS = 0.5
-AT_ONCE = 200
-"""Counts or claims of one call, which keeps Redis from all else for about two milliseconds."""
+CLAIM_RETRY_SECONDS = 0.5
+RELEASE_SECONDS = 1.0
+SENT_AT_ONCE = 200
+"""Counts or claims of one script call, which blocks Redis for about two milliseconds."""
 
-LOST = -1
+_HASH_GONE = [-1]
 
 # KEYS: the set of all gateways' hashes, this gateway's hash.
-# ARGV: "anew" where the hash is written from the beginning; its life in ms; how many limits there
-# are, and each; how many counts follow, and each as field and number; the claims, each as the field
-# that every limit counts it under.
-# Returns for each claim 0, or the place of the limit that forbids it; {-1} where the hash is gone.
+# ARGV: "rewrite" if the hash is to be written from scratch, else ""; its life in ms; the number of
+# limits, and each limit; the number of counts, and each as field and number; then the claims, each
+# as the fields under which the limits count it, in their order.
+# Returns for each claim 0, or the place (from 1) of the limit that is reached; {-1} if the hash is
+# gone, in which case nothing was counted.
 _CLAIM = """
 local own, limits, at = KEYS[2], tonumber(ARGV[3]), 4 + ARGV[3]
-if ARGV[1] == 'anew' then redis.call('DEL', own)
+if ARGV[1] == 'rewrite' then redis.call('DEL', own)
 elseif redis.call('EXISTS', own) == 0 then return {-1} end
 redis.call('HSET', own, 'alive', 1)
 redis.call('SADD', KEYS[1], own)
@@ -81,15 +84,18 @@ return answers
 
 
 class _Claim(NamedTuple):
+    """A stream that waits to be counted. ``answer`` gets the limit that is reached, or None."""
+
     fields: tuple[str, ...]
     answer: "asyncio.Future[str | None]"
 
 
 class StreamClaims:
-    """Claims a place for each stream under every limit; ``limits`` has the most by what is counted.
+    """Counts each stream under every limit; ``limits`` maps the name of a limit to its number.
 
-    Claims of the same moment, and those that come while Redis is asked, share one call. Without
-    limits nothing is asked. While Redis is away everybody is let in, and counted once it is back.
+    Claims of the same moment share one script call, and so do those that arrive during a call. If
+    there are no limits, Redis is not called. While Redis is unreachable every stream is admitted,
+    and it is counted once Redis is back.
     """
 
     def __init__(self, client: Redis, gateway_id: str, limits: Mapping[str, int]) -> None:
@@ -97,37 +103,43 @@ class StreamClaims:
         self._script = client.register_script(_CLAIM)
         self._key = keys.streams_key(gateway_id)
         self._limits = dict(limits)
-        self._held: Counter[str] = Counter()
-        self._untold: dict[str, None] = {}
-        self._claims: list[_Claim] = []
-        self._anew = True
+        self._claimed: Counter[str] = Counter()
+        self._unsent: dict[str, None] = {}
+        """The fields whose count has changed since it was sent; a dict, for its order."""
+        self._waiting: list[_Claim] = []
+        self._rewriting = True
         self._changed = asyncio.Event()
 
-    async def claim(self, who: Mapping[str, str]) -> str | None:
-        """Claim a place for who is counted so; return what is at its limit, None if nothing is."""
+    async def claim(self, counted_as: Mapping[str, str]) -> str | None:
+        """Count a stream; return the name of the limit that it exceeds, or None.
+
+        ``counted_as`` gives for each limit whose streams it counts: ``{"principal": "ann"}``.
+        """
         if not self._limits:
             return None
-        claim = _Claim(self._fields(who), asyncio.get_running_loop().create_future())
-        self._claims.append(claim)
+        claim = _Claim(self._fields(counted_as), asyncio.get_running_loop().create_future())
+        self._waiting.append(claim)
         self._changed.set()
         try:
             return await claim.answer
         except asyncio.CancelledError:
+            # The client left in the turn of the loop in which the answer came: the stream is
+            # counted, and no caller will release it.
             if not claim.answer.cancelled() and claim.answer.result() is None:
-                self.release(who)  # the place came together with the cancellation
+                self.release(counted_as)
             raise
 
-    def release(self, who: Mapping[str, str]) -> None:
-        """Give a claimed place back."""
-        for field in self._fields(who):
-            self._held[field] -= 1
-            if not self._held[field]:
-                del self._held[field]
-            self._untold[field] = None
+    def release(self, counted_as: Mapping[str, str]) -> None:
+        """Stop counting a stream that was claimed."""
+        for field in self._fields(counted_as):
+            self._claimed[field] -= 1
+            if not self._claimed[field]:
+                del self._claimed[field]
+            self._unsent[field] = None
         self._changed.set()
 
     async def run(self) -> None:
-        """Ask, tell and renew until cancelled, then give everything back."""
+        """Claim, release and renew until cancelled, then release everything."""
         if not self._limits:
             return
         try:
@@ -135,66 +147,78 @@ class StreamClaims:
                 self._changed.clear()
                 pause = RENEW_SECONDS
                 try:
-                    await self._tell()
-                except REDIS_ERRORS:  # the subscriber reports the loss
-                    pause = RETRY_SECONDS
+                    await self._update()
+                except BusError:  # the subscriber logs the loss
+                    pause = CLAIM_RETRY_SECONDS
                 await wait_at_most(self._changed, pause)
         finally:
-            with suppress(*REDIS_ERRORS, TimeoutError):
-                async with asyncio.timeout(1):
-                    await self._client.delete(self._key)
+            with suppress(BusError, TimeoutError):
+                async with asyncio.timeout(RELEASE_SECONDS):
+                    with bus_errors():
+                        await self._client.delete(self._key)
 
-    async def _tell(self) -> None:
-        told = {field: self._held[field] for field in islice(self._untold, AT_ONCE)}
-        # No claim goes before the counts that it is measured against.
-        claims = self._claims[:AT_ONCE] if len(told) == len(self._untold) else []
-        for field in told:
-            del self._untold[field]
-        del self._claims[: len(claims)]
+    async def _update(self) -> None:
+        counts = {field: self._claimed[field] for field in islice(self._unsent, SENT_AT_ONCE)}
+        # A claim is measured against the counts in Redis. If some are still unsent it has to wait
+        # for the next call, or a stream over the limit would be admitted after a loss of Redis.
+        claims = self._waiting[:SENT_AT_ONCE] if len(counts) == len(self._unsent) else []
+        # Removed before the call: a count that changes during it must be sent again.
+        for field in counts:
+            del self._unsent[field]
+        del self._waiting[: len(claims)]
         try:
-            answers = await self._send(told, claims)
-        except REDIS_ERRORS:
+            answers = await self._send(counts, claims)
+        except BusError:
+            # A limit must not close the gateway while Redis is unreachable: the streams are
+            # admitted. Redis may have executed the call all the same, so its counts are uncertain.
             self._answer(claims, [0] * len(claims))
-            self._begin_anew()
+            self._start_over()
             raise
-        if answers == [LOST]:
-            log.warning("redis has lost its data; counting streams anew", streams=len(self._held))
-            self._claims[:0] = claims
-            self._begin_anew()
+        if answers == _HASH_GONE:
+            log.warning(
+                "stream_counts_lost",
+                message="Redis has lost its data; sending the counts of all streams again",
+                streams=len(self._claimed),
+            )
+            self._waiting[:0] = claims
+            self._start_over()
         else:
-            self._anew = False
+            self._rewriting = False
             self._answer(claims, answers)
-        if self._untold or self._claims:
+        if self._unsent or self._waiting:
             self._changed.set()
 
-    async def _send(self, told: Mapping[str, int], claims: Iterable[_Claim]) -> list[int]:
-        counts: Iterable[str | int] = chain.from_iterable(told.items())
+    async def _send(self, counts: Mapping[str, int], claims: Iterable[_Claim]) -> list[int]:
+        pairs: Iterable[str | int] = chain.from_iterable(counts.items())
         arguments = [
-            "anew" if self._anew else "",
+            "rewrite" if self._rewriting else "",
             keys.STREAMS_MILLISECONDS,
             len(self._limits),
             *self._limits.values(),
-            len(told),
-            *counts,
+            len(counts),
+            *pairs,
             *chain.from_iterable(claim.fields for claim in claims),
         ]
-        answers: list[int] = await self._script(keys=[keys.STREAMS, self._key], args=arguments)
+        with bus_errors():
+            answers: list[int] = await self._script(keys=[keys.STREAMS, self._key], args=arguments)
         return answers
 
     def _answer(self, claims: Iterable[_Claim], answers: Iterable[int]) -> None:
         names = list(self._limits)
         for claim, over in zip(claims, answers, strict=True):
-            if claim.answer.done():  # nobody waits any more, though Redis has counted it
-                self._untold |= dict.fromkeys(claim.fields)
+            # The client left during the call: Redis has counted the stream, and the old number
+            # must be sent again.
+            if claim.answer.done():
+                self._unsent |= dict.fromkeys(claim.fields)
                 continue
             if not over:
-                self._held.update(claim.fields)
+                self._claimed.update(claim.fields)
             claim.answer.set_result(names[over - 1] if over else None)
 
-    def _begin_anew(self) -> None:
-        """Have everything told again: what Redis knows is nothing, or uncertain."""
-        self._anew = True
-        self._untold = dict.fromkeys(self._held)
+    def _start_over(self) -> None:
+        """Send every count again: the hash in Redis is gone, or its contents are unknown."""
+        self._rewriting = True
+        self._unsent = dict.fromkeys(self._claimed)
 
-    def _fields(self, who: Mapping[str, str]) -> tuple[str, ...]:
-        return tuple(f"{counted} {who[counted]}" for counted in self._limits)
+    def _fields(self, counted_as: Mapping[str, str]) -> tuple[str, ...]:
+        return tuple(f"{limit} {counted_as[limit]}" for limit in self._limits)

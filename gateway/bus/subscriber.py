@@ -1,22 +1,24 @@
-"""The gateway's subscription to Redis: one connection, opened anew whenever it is lost.
+"""The gateway's subscription to Redis: one connection, opened again whenever it is lost.
 
-Subscribe first, then read the stored value, the newer id wins. redis-py re-subscribes silently
-when it reconnects; every confirmation therefore leads to a reading of the stored value.
+Subscribe first, then read the stored value; the newer id wins. Each confirmed subscription leads
+to such a read, so a value published between the two arrives at least once.
+
+redis-py subscribes again silently when it reconnects, and the messages in between are lost. Here a
+lost connection ends everything that depends on it, and the next one starts from nothing.
 """
 
 import asyncio
-import random
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import structlog
-from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
-from gateway.bus import positions
+from gateway.bus.connections import BusConnections
 from gateway.bus.history import History
-from gateway.bus.refusal import refusing
+from gateway.bus.malformed import skipping_malformed
+from gateway.bus.positions import Positions
 from gateway.fanout.channel import Channel
 from gateway.fanout.hub import Hub
 from gateway.fanout.ordered_channel import OrderedChannel
@@ -24,199 +26,231 @@ from gateway.fanout.table_channel import TableChannel
 from gateway.wire.feed_view import FeedView
 from shared import message
 from shared.bus import keys
-from shared.bus.redis_source import COMMAND_TIMEOUT_SECONDS, REDIS_ERRORS, RedisSource
+from shared.bus.errors import REDIS_ERRORS, BusError
+from shared.bus.redis_source import COMMAND_TIMEOUT_SECONDS
 from shared.event_id import NEVER, EventId
 from shared.waiting import wait_at_most
 
 log = structlog.get_logger()
 
 PING_SECONDS = 5.0
-"""How often a quiet connection is asked for a sign of life."""
+"""How often an idle connection is pinged."""
 
 SILENCE_SECONDS = 12.0
-"""After so long without a frame the peer is dead, hung or cut off, though the socket may stand."""
+"""After this long without a frame, two pings unanswered, the peer is dead, hung or cut off, even if
+the socket still looks open."""
 
-LOAD_AT_ONCE = 500
+RECONNECT_SECONDS = (0.1, 0.5)
+"""The range of the pause before the next connection."""
 
-# A pub/sub object used while it reconnects raises RuntimeError; the connection is spent then.
-LOST = (*REDIS_ERRORS, RuntimeError)
+LOADED_AT_ONCE = 500
+"""Stored values of one read, whose answer the loop has to decode in one go."""
+
+# redis-py raises RuntimeError if a pub/sub object is used while it reconnects. The connection is
+# lost then, whichever of the three tasks notices first.
+_CONNECTION_LOST = (BusError, *REDIS_ERRORS, RuntimeError)
+
+_INGEST_STATUS = keys.INGEST_STATUS.encode()
 
 
 class Subscriber:
-    """Keeps the hub supplied. Within a connection one task reads, one subscribes, one loads.
+    """Supplies the hub. Within a connection one task reads, one subscribes, one loads.
 
-    ``inbox`` is a channel of this gateway's own; what comes there goes to ``on_message``.
+    ``inbox`` is this gateway's own channel; its messages go to ``on_inbox``. ``changed`` is set
+    when the hub adds or drops a topic. ``on_connect`` is called when a connection has read the
+    ingest's report. ``jitter`` returns a number from 0 to 1.
     """
 
     def __init__(
         self,
-        source: RedisSource,
+        redis: BusConnections,
         hub: Hub,
         feed: FeedView,
         *,
         inbox: str,
-        on_message: Callable[[bytes], None],
-        on_connect: Callable[[], None] = lambda: None,
-        jitter: Callable[[], float] = random.random,
+        changed: asyncio.Event,
+        on_inbox: Callable[[bytes], None],
+        on_connect: Callable[[], None],
+        jitter: Callable[[], float],
     ) -> None:
-        self._source = source
+        self._redis = redis
         self._hub = hub
         self._feed = feed
         self._inbox = inbox.encode()
-        self._on_message = on_message
+        self._changed = changed
+        self._on_inbox = on_inbox
         self._on_connect = on_connect
         self._jitter = jitter
-        self._changed = asyncio.Event()
         self._confirmed = asyncio.Event()
-        self._answered = asyncio.Event()
-        self._question = 0
+        self._unconfirmed: set[bytes] = set()
         self._to_load: dict[bytes, None] = {}
-        self._awaited: set[bytes] = set()
-        self._heard = 0.0
-        self._told: str | None = None
-
-    def topics_changed(self) -> None:
-        """Compare what is subscribed with what the hub watches."""
-        self._changed.set()
+        self._barrier = 0
+        self._barrier_reached = asyncio.Event()
+        self._last_frame_at = 0.0
+        self._last_logged_error: str | None = None
 
     async def run(self) -> None:
         """Read until cancelled, through every loss of Redis."""
-        async with (
-            self._source.client("gateway-subscriber", subscriber=True) as subscriber,
-            self._source.client("gateway-loader") as loader,
-        ):
-            while True:
-                try:
-                    await self._connection(subscriber, loader)
-                except* LOST as lost:
-                    reason = str(lost.exceptions[0]) or type(lost.exceptions[0]).__name__
-                    self._feed.on_redis(connected=False)
-                    if reason != self._told:
-                        log.warning("redis lost", redis=self._source.address, error=reason)
-                    self._told = reason
-                await asyncio.sleep(0.1 + 0.4 * self._jitter())
+        shortest, longest = RECONNECT_SECONDS
+        while True:
+            try:
+                await self._serve_connection(self._redis.subscriber.pubsub())
+            except* _CONNECTION_LOST as lost:
+                self._feed.on_redis(connected=False)
+                self._log_loss(lost.exceptions[0])
+            # A random pause: all gateways lose a Redis that restarts at the same moment.
+            await asyncio.sleep(shortest + (longest - shortest) * self._jitter())
 
-    async def _connection(self, subscriber: Redis, loader: Redis) -> None:
-        pubsub = subscriber.pubsub()
+    def _log_loss(self, error: BaseException) -> None:
+        # Two attempts a second against a Redis that is down would fill the log with one line.
+        reason = str(error) or type(error).__name__
+        if reason != self._last_logged_error:
+            log.warning("redis_unreachable", redis=self._redis.address, error=reason)
+        self._last_logged_error = reason
+
+    async def _serve_connection(self, pubsub: PubSub) -> None:
+        # Messages published since the last connection are missing. Until the histories have been
+        # read, ordered events must not overtake them.
         self._hub.hold()
         self._to_load.clear()
-        wanted = dict(self._hub.channels)
-        self._awaited = {keys.INGEST_STATUS.encode(), self._inbox, *wanted}
-        self._heard = asyncio.get_running_loop().time()
+        watched = dict(self._hub.channels)
+        self._unconfirmed = {_INGEST_STATUS, self._inbox, *watched}
+        self._last_frame_at = asyncio.get_running_loop().time()
         try:
             async with asyncio.TaskGroup() as tasks:
-                await pubsub.subscribe(*self._awaited)
+                await pubsub.subscribe(*self._unconfirmed)
                 tasks.create_task(self._read(pubsub))
-                tasks.create_task(self._subscribe(pubsub, wanted))
-                tasks.create_task(self._load(pubsub, loader))
+                tasks.create_task(self._subscribe(pubsub, watched))
+                tasks.create_task(self._load(pubsub))
         finally:
-            with suppress(*LOST):
-                await pubsub.unsubscribe()  # fakeredis feeds a subscriber for ever otherwise
-            with suppress(*LOST):
+            # fakeredis would send to this subscriber for as long as the process lives.
+            with suppress(*_CONNECTION_LOST):
+                await pubsub.unsubscribe()
+            with suppress(*_CONNECTION_LOST):
                 await pubsub.aclose()  # type: ignore[no-untyped-call]
 
     async def _read(self, pubsub: PubSub) -> None:
         while True:
             received = await pubsub.get_message(timeout=None)
-            self._heard = asyncio.get_running_loop().time()
+            # Every frame proves that the peer is alive, also a confirmation or a pong.
+            self._last_frame_at = asyncio.get_running_loop().time()
             if received is None:
                 continue
             if received["type"] == "message":
-                self._take(received["channel"], received["data"])
+                self._on_message(received["channel"], received["data"])
             elif received["type"] == "subscribe":
-                self._awaited.discard(received["channel"])
-                if received["channel"] != self._inbox:
-                    self._to_load[received["channel"]] = None
-                if not self._awaited:
-                    self._confirmed.set()
-            elif received["type"] == "pong" and received["data"] == b"%d" % self._question:
-                self._answered.set()
+                self._on_confirmed(received["channel"])
+            # A pong of an idle connection's ping has no number, one of an earlier barrier an old
+            # number: neither shows that the present barrier has been reached.
+            elif received["type"] == "pong" and received["data"] == b"%d" % self._barrier:
+                self._barrier_reached.set()
 
-    def _take(self, channel: bytes, data: bytes) -> None:
-        with refusing(channel):
-            if channel == keys.INGEST_STATUS.encode():
+    def _on_confirmed(self, channel: bytes) -> None:
+        self._unconfirmed.discard(channel)
+        if channel != self._inbox:  # which has no stored value
+            self._to_load[channel] = None
+        # On a new connection the histories of all topics are read together: ordered events of
+        # different topics reach a client in the order of their ids.
+        if not self._unconfirmed:
+            self._confirmed.set()
+
+    def _on_message(self, channel: bytes, data: bytes) -> None:
+        with skipping_malformed(channel):
+            if channel == _INGEST_STATUS:
                 self._feed.on_report(message.unpack(data).body)
             elif channel == self._inbox:
-                self._on_message(data)
+                self._on_inbox(data)
             else:
                 self._hub.publish(channel, data)
 
     async def _subscribe(self, pubsub: PubSub, subscribed: dict[bytes, Channel]) -> None:
+        """Keep the subscriptions equal to the hub's topics, and the connection under watch."""
         while True:
             self._changed.clear()
-            wanted = dict(self._hub.channels)
-            # A topic dropped and watched again is another channel, whose value was not read yet.
-            new = [topic for topic, channel in wanted.items() if subscribed.get(topic) != channel]
-            gone = subscribed.keys() - wanted.keys()
+            watched = dict(self._hub.channels)
+            # Compared by channel, not by name: a topic that was dropped and watched again is a
+            # new channel, whose value has not been read. Redis confirms a second subscribe too.
+            new = [topic for topic, channel in watched.items() if subscribed.get(topic) != channel]
+            dropped = subscribed.keys() - watched.keys()
             if new:
                 await pubsub.subscribe(*new)
-            if gone:
-                await pubsub.unsubscribe(*gone)
-            if not new and not gone:
+            if dropped:
+                await pubsub.unsubscribe(*dropped)
+            # Only an idle connection needs a ping: a command gets an answer too.
+            if not new and not dropped:
                 self._check_silence()
                 await pubsub.ping()
-            subscribed = wanted
+            subscribed = watched
             await wait_at_most(self._changed, PING_SECONDS)
 
     def _check_silence(self) -> None:
-        silence = asyncio.get_running_loop().time() - self._heard
+        # A frozen Redis, or a network that drops packets, leaves the socket open: no error ever
+        # comes, and the prices would stand still while /readyz says that all is well.
+        silence = asyncio.get_running_loop().time() - self._last_frame_at
         if silence > SILENCE_SECONDS:
-            raise TimeoutError(f"nothing heard for {silence:.0f} s")
+            raise TimeoutError(f"Redis has sent nothing for {silence:.0f} s")
 
-    async def _load(self, pubsub: PubSub, loader: Redis) -> None:
+    async def _load(self, pubsub: PubSub) -> None:
         """Read the stored value of every topic whose subscription was confirmed.
 
         After a loss it waits for all of them, since ordered events are sent in one order again.
         """
-        history = History(loader)
+        history, positions = History(self._redis.loader), Positions(self._redis.loader)
         while True:
             await self._confirmed.wait()
             self._confirmed.clear()
             topics, self._to_load = list(self._to_load), {}
-            newest = await self._load_values(loader, topics)
+            newest = await self._load_values(topics)
+            # A topic may have been dropped between its subscription and now.
             channels = [channel for t in topics if (channel := self._hub.channels.get(t))]
             for channel in channels:
                 if isinstance(channel, TableChannel):
-                    (await positions.read(loader)).fill(channel)
+                    (await positions.read()).fill(channel)
             ordered = [channel for channel in channels if isinstance(channel, OrderedChannel)]
             fillings = await history.fillings(ordered, self._hub.cursor)
-            await self._hear_everything(pubsub)
+            # The histories were read on another connection. An event in them may still be on its
+            # way on this one; every message after the barrier is newer than all of them.
+            await self._reach_barrier(pubsub)
             self._hub.fill(fillings)
             self._hub.loaded(topics, newest)
 
-    async def _load_values(self, loader: Redis, topics: list[bytes]) -> EventId:
-        """Read and take values; return the highest id that Redis has given by now."""
-        newest = NEVER
-        with suppress(ValueError):  # not of ours
+    async def _load_values(self, topics: list[bytes]) -> EventId:
+        """Read stored values into the hub; return the highest id that Redis had before."""
+        loader, newest = self._redis.loader, NEVER
+        with suppress(ValueError):  # another program wrote it
             newest = EventId.parse(await loader.get(keys.PUBLISHED) or str(NEVER))
-        for begin in range(0, len(topics), LOAD_AT_ONCE):
-            some = topics[begin : begin + LOAD_AT_ONCE]
+        for begin in range(0, len(topics), LOADED_AT_ONCE):
+            some = topics[begin : begin + LOADED_AT_ONCE]
             stored: list[Any] = await loader.mget([_stored_key(topic) for topic in some])
             for topic, value in zip(some, stored, strict=True):
-                self._take_stored(topic, value)
+                if topic == _INGEST_STATUS:
+                    self._on_connected(value)
+                elif value is not None:
+                    with skipping_malformed(topic):
+                        self._hub.publish(topic, value, stored=True)
         return newest
 
-    async def _hear_everything(self, pubsub: PubSub) -> None:
-        """Wait until what was published before now has been read from the subscription."""
-        self._question += 1
-        self._answered.clear()
-        async with asyncio.timeout(COMMAND_TIMEOUT_SECONDS):
-            await pubsub.ping(str(self._question))
-            await self._answered.wait()
+    async def _reach_barrier(self, pubsub: PubSub) -> None:
+        """Wait until every message that was published before now has been read.
 
-    def _take_stored(self, topic: bytes, value: bytes | None) -> None:
-        if topic == keys.INGEST_STATUS.encode():
-            log.info("redis connected", redis=self._source.address)
-            self._told = None
-            self._feed.on_redis(connected=True)
-            self._on_connect()
-            if value is not None:
-                with refusing(topic):
-                    self._feed.on_report(value)
-            return
-        if value is not None:
-            with refusing(topic):
-                self._hub.publish(topic, value, stored=True)
+        Redis answers a connection in order: the pong comes after all of them.
+        """
+        self._barrier += 1
+        self._barrier_reached.clear()
+        async with asyncio.timeout(COMMAND_TIMEOUT_SECONDS):
+            await pubsub.ping(str(self._barrier))
+            await self._barrier_reached.wait()
+
+    def _on_connected(self, report: bytes | None) -> None:
+        # The ingest's report is read once per connection, so this is where one has proved to work
+        # in both directions: the subscription is confirmed, and a command was answered.
+        log.info("redis_connected", redis=self._redis.address)
+        self._last_logged_error = None
+        self._feed.on_redis(connected=True)
+        self._on_connect()
+        if report is not None:  # else no ingest reports; the feed stays down until one does
+            with skipping_malformed(_INGEST_STATUS):
+                self._feed.on_report(report)
 
 
 def _stored_key(topic: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Tickets in Redis, where every gateway finds them and each is found once."""
+"""Tickets in Redis, where any gateway can redeem a ticket, and only one can."""
 
 import hashlib
 import secrets
@@ -9,37 +9,42 @@ from redis.asyncio import Redis
 
 from gateway.wire.principal import Principal
 from shared.bus import keys
+from shared.bus.errors import bus_errors
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Principal).decode
 
 
 class TicketStore:
-    """Who holds a ticket comes in as the principal that it was issued to, once.
+    """Issues tickets and redeems them for the principal that each was issued to.
 
-    Every method raises RedisError or OSError while Redis is away.
+    Every method raises BusError if Redis is unreachable.
     """
 
     def __init__(self, client: Redis) -> None:
         self._client = client
 
     async def issue(self, principal: Principal) -> str:
-        """Return a new ticket."""
+        """Return a new ticket, which is valid for ``keys.TICKET_SECONDS``."""
         ticket = secrets.token_urlsafe(24)
-        await self.keep(ticket, principal)
+        await self.store(ticket, principal)
         return ticket
 
-    async def keep(self, ticket: str, principal: Principal) -> None:
-        """Let a ticket be used from now on; only its hash is stored."""
-        await self._client.set(_key_of(ticket), _encode(principal), ex=keys.TICKET_SECONDS)
+    async def store(self, ticket: str, principal: Principal) -> None:
+        """Make a ticket valid from now on, or valid again; only its hash is stored."""
+        with bus_errors():
+            await self._client.set(_key_of(ticket), _encode(principal), ex=keys.TICKET_SECONDS)
 
-    async def take(self, ticket: str) -> Principal | None:
-        """Use a ticket up; None if it is unknown, used or too old."""
-        return _principal_of(await self._client.getdel(_key_of(ticket)))
+    async def redeem(self, ticket: str) -> Principal | None:
+        """Use up a ticket; return None if it is unknown, used or expired."""
+        # Read and delete are one command: of two gateways that get the same ticket, one finds it.
+        with bus_errors():
+            return _principal_of(await self._client.getdel(_key_of(ticket)))
 
     async def look_up(self, ticket: str) -> Principal | None:
-        """Do the same, and leave it."""
-        return _principal_of(await self._client.get(_key_of(ticket)))
+        """Return the principal of a ticket, as ``redeem`` does, but leave the ticket valid."""
+        with bus_errors():
+            return _principal_of(await self._client.get(_key_of(ticket)))
 
 
 def _key_of(ticket: str) -> str:
@@ -47,6 +52,6 @@ def _key_of(ticket: str) -> str:
 
 
 def _principal_of(stored: bytes | str | None) -> Principal | None:
-    with suppress(msgspec.DecodeError):  # none, or one of another version
+    with suppress(msgspec.DecodeError):  # there is none, or another version stored it
         return _decode(stored or b"")
     return None

@@ -35,7 +35,8 @@ class Hub:
     """Frames each published value once and hands the same bytes to every client that watches.
 
     ``clock`` gives unix seconds: intervals are aligned to it so that gateways agree. ``retry_ms``
-    gives the time after which a client that is sent away may come back.
+    gives the time after which a client that is sent away may come back. ``on_change`` are called
+    when a topic is added or dropped.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Hub:
         flush_interval: float,
         clock: Callable[[], float],
         retry_ms: Callable[[], int],
+        on_change: Sequence[Callable[[], None]] = (),
     ) -> None:
         self.flusher = Flusher(loop, flush_interval)
         self.channels: dict[bytes, Channel] = {}
@@ -55,12 +57,11 @@ class Hub:
         """Up to where every client has every event of its ordered topics, or is about to."""
         self.feed = Channel("feed")
         self.refused = 0
-        self.on_change: list[Callable[[], None]] = []
-        """Called when topics begin or cease to be watched."""
         self.draining = False
         """Whether streams are ended, also those that only open now."""
         self._loop = loop
         self._clock = clock
+        self._on_change = on_change
         self.retry_ms = retry_ms
         self._cadences: dict[float, Cadence] = {}
         self._cohorts: dict[tuple[Lane, ...], Cohort] = {}
@@ -257,7 +258,7 @@ class Hub:
         return events.ready(self.cursor, rfc3339.from_unix(self._clock()))
 
     def _tell_change(self) -> None:
-        for listener in self.on_change:
+        for listener in self._on_change:
             listener()
 
     def _lane(self, channel: Channel, interval: float) -> Lane:

@@ -13,7 +13,7 @@ from gateway.http.denial import denied_scopes
 from gateway.wire.grant import Grant
 from gateway.wire.principal import Principal
 from shared.bus import keys
-from shared.bus.redis_source import REDIS_ERRORS
+from shared.bus.errors import BusError
 
 ANYBODY = Principal("anonymous")
 
@@ -61,17 +61,15 @@ class Access:
         """Let a stream in by token or, where a browser cannot send one, by ``?ticket=``.
 
         Raises:
-            ApiError: 401 as in ``check``; 503 when the ticket cannot be looked up.
+            ApiError: 401 as in ``check``.
+            BusError: the ticket cannot be looked up.
         """
         ticket = self._ticket_of(request)
         if ticket is None:
             return self.check(request)
         # HEAD opens no stream, so it must not use the ticket up.
-        find = self._tickets.look_up if request.method == "HEAD" else self._tickets.take
-        try:
-            principal = await find(ticket)
-        except REDIS_ERRORS as error:
-            raise _no_redis() from error
+        find = self._tickets.look_up if request.method == "HEAD" else self._tickets.redeem
+        principal = await find(ticket)
         if principal is None:
             raise _refusal(f"the ticket is unknown, used or older than {keys.TICKET_SECONDS} s")
         return principal
@@ -80,12 +78,9 @@ class Access:
         """Return a new ticket for a principal.
 
         Raises:
-            ApiError: 503 when it cannot be stored.
+            BusError: it cannot be stored.
         """
-        try:
-            return await self._tickets.issue(principal)
-        except REDIS_ERRORS as error:
-            raise _no_redis() from error
+        return await self._tickets.issue(principal)
 
     async def give_back(self, request: Request, principal: Principal) -> None:
         """Make the ticket good again of a stream that found no room.
@@ -94,8 +89,8 @@ class Access:
         """
         ticket = self._ticket_of(request)
         if ticket is not None:
-            with suppress(*REDIS_ERRORS):
-                await self._tickets.keep(ticket, principal)
+            with suppress(BusError):
+                await self._tickets.store(ticket, principal)
 
     def _ticket_of(self, request: Request) -> str | None:
         """Return the ticket, or None where it does not matter."""
@@ -116,14 +111,4 @@ def _refusal(message: str) -> ApiError:
         "send 'Authorization: Bearer <API_TOKEN>'; a browser first gets a ticket from "
         "POST /api/stream/ticket and adds ?ticket=",
         {"WWW-Authenticate": "Bearer"},
-    )
-
-
-def _no_redis() -> ApiError:
-    return ApiError(
-        503,
-        "redis_unavailable",
-        "tickets are kept in Redis, which does not answer",
-        "try again in a moment",
-        {"Retry-After": "2"},
     )

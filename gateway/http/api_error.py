@@ -6,6 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
+from shared.bus.errors import BusError
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -42,6 +44,18 @@ async def answer_api_error(_: Request, error: Exception) -> Response:
     """Answer an ``ApiError``."""
     assert isinstance(error, ApiError)  # noqa: S101 - Starlette looks handlers up by type
     return error.response()
+
+
+async def answer_bus_error(_: Request, error: Exception) -> Response:
+    """Answer a ``BusError`` with 503: the request needs Redis, and may be repeated."""
+    assert isinstance(error, BusError)  # noqa: S101 - Starlette looks handlers up by type
+    return ApiError(
+        503,
+        "redis_unavailable",
+        f"this gateway cannot use Redis: {error}",
+        "try again in a moment; /readyz reports when Redis is reachable again",
+        {"Retry-After": "2"},
+    ).response()
 
 
 async def answer_nobody(_: Request, __: Exception) -> Response:

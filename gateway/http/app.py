@@ -1,23 +1,18 @@
-"""The routes, and what is behind them. It starts and ends nothing."""
+"""The routes and the endpoints behind them. Nothing is started or ended here."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from redis.asyncio import Redis
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
-from gateway.bus.gateway_report import GatewayReport
-from gateway.bus.history import History
-from gateway.bus.stream_changes import StreamChanges
-from gateway.bus.tickets import TicketStore
-from gateway.fanout.hub import Hub
-from gateway.http.access import Access
 from gateway.http.admission import Admission, BusyError
 from gateway.http.api_error import (
     ApiError,
     answer_api_error,
+    answer_bus_error,
     answer_http_exception,
     answer_nobody,
 )
@@ -28,53 +23,34 @@ from gateway.http.page import Page
 from gateway.http.stored_values import StoredValues
 from gateway.http.stream_change import ChangeRoute, StreamChange
 from gateway.http.stream_fields import KIND_STREAMS
-from gateway.http.stream_request import StreamRequests
 from gateway.http.streams import Streams
 from gateway.http.tickets import Tickets
-from gateway.settings import GatewaySettings
-from gateway.wire.feed_view import FeedView
+from shared.bus.errors import BusError
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """The objects whose methods answer requests."""
+
+    streams: Streams
+    stream_change: StreamChange
+    tickets: Tickets
+    stored: StoredValues
+    health: Health
+    page: Page
+    openapi: OpenApi
 
 
 def create_app(
-    settings: GatewaySettings,
-    client: Redis,
-    *,
-    hub: Hub,
-    feed: FeedView,
-    admission: Admission,
-    changes: StreamChanges,
-    report: Callable[[], GatewayReport],
-    now: Callable[[], str],
+    endpoints: Endpoints, admission: Admission, cors_origins: Sequence[str]
 ) -> Starlette:
-    """Return the application of a gateway.
-
-    ``report`` gives what the gateway says of itself, ``now`` the time, RFC 3339.
-    """
-    access = Access(settings.api_token, TicketStore(client))
-    limit = settings.max_topics_per_client
-    requests = StreamRequests(limit=limit, interval=settings.update_interval_seconds)
+    """Return the application of a gateway; ``admission`` answers the clients that it rejects."""
     return Starlette(
-        routes=routes(
-            Streams(
-                settings,
-                access,
-                admission,
-                requests,
-                gateway_id=report().gateway_id,
-                hub=hub,
-                history=History(client),
-                now=now,
-            ),
-            StreamChange(access, changes, requests),
-            Tickets(access, limit=limit),
-            StoredValues(access, client, limit=limit),
-            Health(access, client, hub=hub, feed=feed, report=report),
-            Page(),
-            OpenApi(limit=limit),
-        ),
-        middleware=cors(settings.cors_origins),
+        routes=routes(endpoints),
+        middleware=cors(cors_origins),
         exception_handlers={
             ApiError: answer_api_error,
+            BusError: answer_bus_error,
             BusyError: admission.answer,
             ClientDisconnect: answer_nobody,
             HTTPException: answer_http_exception,
@@ -82,16 +58,10 @@ def create_app(
     )
 
 
-def routes(
-    streams: Streams,
-    stream_change: StreamChange,
-    tickets: Tickets,
-    stored: StoredValues,
-    health: Health,
-    page: Page,
-    openapi: OpenApi,
-) -> list[Route]:
-    """Return the table of everything that is served."""
+def routes(endpoints: Endpoints) -> list[Route]:
+    """Return the table of all routes."""
+    streams, page, stored = endpoints.streams, endpoints.page, endpoints.stored
+    health, tickets = endpoints.health, endpoints.tickets
     return [
         Route("/", page.index),
         Route("/assets/{name}", page.asset),
@@ -103,11 +73,12 @@ def routes(
         ),
         Route("/api/stream/status", health.status),
         Route("/api/stream/ticket", tickets.issue, methods=["POST"]),
-        ChangeRoute("/api/stream/{stream_id}", stream_change.change, methods=["PATCH"]),
+        # Matches only ids of streams, so a PATCH of the paths above stays a wrong method.
+        ChangeRoute("/api/stream/{stream_id}", endpoints.stream_change.change, methods=["PATCH"]),
         Route("/api/prices", stored.prices),
         Route("/api/bars", stored.bars),
         Route("/api/positions", stored.positions),
         Route("/healthz", health.alive),
         Route("/readyz", health.ready),
-        Route("/openapi.json", openapi.document),
+        Route("/openapi.json", endpoints.openapi.document),
     ]

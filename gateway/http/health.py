@@ -1,23 +1,21 @@
-"""How it is: the gateway itself, and the whole as seen through Redis at this moment."""
+"""The health of this gateway, and of the whole system as Redis has it at this moment."""
 
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import msgspec
-from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.bus import gateway_report
 from gateway.bus.gateway_report import GatewayReport
+from gateway.bus.reports import Reports
 from gateway.fanout.hub import Hub
 from gateway.http.access import Access
 from gateway.http.json_response import json_response
 from gateway.wire.feed_view import FeedView
 from shared import ingest_status
-from shared.bus import keys
-from shared.bus.redis_source import REDIS_ERRORS
+from shared.bus.errors import BusError
 
 
 class Health:
@@ -26,14 +24,14 @@ class Health:
     def __init__(
         self,
         access: Access,
-        client: Redis,
+        reports: Reports,
         *,
         hub: Hub,
         feed: FeedView,
         report: Callable[[], GatewayReport],
     ) -> None:
         self._access = access
-        self._client = client
+        self._reports = reports
         self._hub = hub
         self._feed = feed
         self._report = report
@@ -43,24 +41,29 @@ class Health:
         return json_response({"alive": True})
 
     async def ready(self, _: Request) -> Response:
-        """``GET /readyz``: 200 while streams can be served, else 503 with the reason."""
+        """``GET /readyz``: 200 if streams can be served, else 503 with the reason."""
         reason = None
         if self._hub.draining:
             reason = "shutting down"
+        # Without Redis a stream would open without prices; another gateway may still reach it. A
+        # missing ingest is no reason: it is missing for all gateways alike.
         elif not self._feed.redis_connected:
             reason = self._feed.event.reason
         body = {"ready": reason is None, "reason": reason, "feed_state": self._feed.event.state}
         return json_response(body, 200 if reason is None else 503)
 
     async def status(self, request: Request) -> Response:
-        """``GET /api/stream/status``: read from Redis at this moment, so that it is true."""
+        """``GET /api/stream/status``: read from Redis now, not from memory, so it is current.
+
+        It answers 200 even if Redis is unreachable: that is the moment at which operators ask.
+        """
         self._access.check(request)
         try:
-            stored: Any = await self._client.get(keys.INGEST_STATUS)
-            reports = await gateway_report.read_all(self._client)
-        except REDIS_ERRORS as error:
+            stored = await self._reports.ingest()
+            gateways = await self._reports.gateways()
+        except BusError as error:
             return json_response(self._status(None, [], str(error)))
-        return json_response(self._status(stored, reports, None))
+        return json_response(self._status(stored, gateways, None))
 
     def _status(
         self,
@@ -68,10 +71,11 @@ class Health:
         gateways: list[GatewayReport],
         redis_error: str | None,
     ) -> dict[str, Any]:
+        # Its stored report is up to five seconds old; its present state replaces it.
         mine = self._report()
         others = [other for other in gateways if other.gateway_id != mine.gateway_id]
         report = None
-        with suppress(msgspec.DecodeError):  # none, or of another version
+        with suppress(msgspec.DecodeError):  # there is none, or another version wrote it
             report = ingest_status.decode(stored or b"")
         active = [] if report is None else report.active_symbols
         return {

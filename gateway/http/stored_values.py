@@ -1,16 +1,15 @@
 """What is stored in Redis, once, as JSON."""
 
-from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, UnsetType
-from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.bus import positions
-from gateway.bus.bar_history import newest_bars
+from gateway.bus.bar_history import BarHistory
+from gateway.bus.last_values import LastValues
+from gateway.bus.positions import Positions
 from gateway.fanout.table_channel import TableChannel
 from gateway.http import fields
 from gateway.http.access import Access
@@ -21,8 +20,6 @@ from gateway.http.stream_request import topics_of
 from gateway.wire import events, sse
 from gateway.wire.principal import MARKET, POSITIONS
 from shared import message, price
-from shared.bus import keys
-from shared.bus.redis_source import REDIS_ERRORS
 from shared.event_id import NEVER
 from shared.message import Message
 from shared.price import Price
@@ -70,11 +67,24 @@ class StoredPositionFields(msgspec.Struct, kw_only=True):
 
 
 class StoredValues:
-    """The endpoints for those who ask once. ``limit`` is the most symbols of one request."""
+    """The endpoints that answer once. ``limit`` is the most symbols of one request.
 
-    def __init__(self, access: Access, client: Redis, *, limit: int) -> None:
+    They raise BusError if Redis is unreachable.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        *,
+        prices: LastValues,
+        bars: BarHistory,
+        positions: Positions,
+        limit: int,
+    ) -> None:
         self._access = access
-        self._client = client
+        self._prices = prices
+        self._bars = bars
+        self._positions = positions
         self._limit = limit
 
     async def prices(self, request: Request) -> Response:
@@ -82,10 +92,7 @@ class StoredValues:
         self._access.check(request, MARKET)
         asked = fields.from_query(request.query_params.multi_items(), PriceFields)
         topics = topics_of([PRICE], asked.symbols, limit=self._limit)
-        try:
-            stored: list[Any] = await self._client.mget([keys.last_key(topic) for topic in topics])
-        except REDIS_ERRORS as error:
-            raise _no_redis(error) from error
+        stored = await self._prices.read(topics)
         found = {
             key_of(t): _price(key_of(t), value) for t, value in zip(topics, stored, strict=True)
         }
@@ -104,10 +111,7 @@ class StoredValues:
                 f"takes {MAX_BARS}",
                 f"ask for fewer symbols, or for limit={max(1, MAX_BARS // len(topics))}",
             )
-        try:
-            found = await newest_bars(self._client, topics, asked.limit)
-        except REDIS_ERRORS as error:
-            raise _no_redis(error) from error
+        found = await self._bars.newest(topics, asked.limit)
         bars = {key_of(topic): bars for topic, bars in found.items()}
         return json_response({"timeframe": asked.timeframe, "bars": bars})
 
@@ -117,12 +121,9 @@ class StoredValues:
         asked = fields.from_query(request.query_params.multi_items(), StoredPositionFields)
         topics = topics_of([POSITION], asked.symbols, limit=self._limit)
         everything = topics == [ALL_POSITIONS]
-        try:
-            stored = await positions.read(
-                self._client, None if everything else [key_of(topic) for topic in topics]
-            )
-        except REDIS_ERRORS as error:
-            raise _no_redis(error) from error
+        stored = await self._positions.read(
+            None if everything else [key_of(topic) for topic in topics]
+        )
         table = TableChannel(ALL_POSITIONS)
         stored.fill(table)
         account = _account(stored.account) if principal.has(ACCOUNT) else None
@@ -136,19 +137,8 @@ def _account(stored: Message | None) -> msgspec.Raw:
     return msgspec.Raw(stored.body)
 
 
-def _price(symbol: str, stored: bytes | None) -> msgspec.Raw:
+def _price(symbol: str, stored: Message | None) -> msgspec.Raw:
     if stored is not None:
-        with suppress(ValueError):  # not of ours
-            return msgspec.Raw(message.unpack(stored).body)
+        return msgspec.Raw(stored.body)
     nothing = price.encode(Price(symbol=symbol, reason="no_trade_seen"))
     return msgspec.Raw(message.stamp(NEVER, nothing))
-
-
-def _no_redis(error: Exception) -> ApiError:
-    return ApiError(
-        503,
-        "redis_unavailable",
-        f"what is stored cannot be read: {error}",
-        "try again in a moment; /readyz says when",
-        {"Retry-After": "2"},
-    )

@@ -19,7 +19,6 @@ from gateway.http.json_response import json_response
 from gateway.http.stream_fields import Interval, PlainTopic, Topic
 from gateway.http.stream_request import StreamRequests, plain_topics
 from gateway.wire.stream_id import StreamId
-from shared.bus.redis_source import REDIS_ERRORS
 from shared.topics import ORDERED, kind_of
 
 
@@ -51,16 +50,7 @@ class StreamChange:
         if denied:
             raise denied_topics(principal, denied)
         stream_id = request.path_params["stream_id"]
-        try:
-            changed = await self._changes.change(stream_id, principal.name, add, remove)
-        except REDIS_ERRORS as error:
-            raise ApiError(
-                503,
-                "redis_unavailable",
-                f"the gateway that has {stream_id} cannot be asked: {error}",
-                "try again in a moment; a change that was made may be asked for again",
-                {"Retry-After": "2"},
-            ) from error
+        changed = await self._changes.change(stream_id, principal.name, add, remove)
         if changed.problem is not None:
             raise _refusal(changed.problem, stream_id)
         merge = {t: s for t, s in changed.intervals.items() if kind_of(t) not in ORDERED}

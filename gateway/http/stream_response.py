@@ -21,7 +21,7 @@ from gateway.fanout.ordered_channel import OrderedChannel
 from gateway.fanout.sink import AsgiSink, Sink, TransportSink
 from gateway.http.server import connection_of
 from gateway.http.stream_request import StreamRequest
-from shared.bus.redis_source import REDIS_ERRORS
+from shared.bus.errors import BusError
 
 HEADERS = {
     "Cache-Control": "no-cache, no-store, no-transform",
@@ -137,6 +137,6 @@ class StreamResponse(EventSourceResponse):
             return False
         try:
             await self._history.extend(ordered, cursor)
-        except REDIS_ERRORS:
+        except BusError:
             return False
         return True

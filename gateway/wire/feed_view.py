@@ -38,6 +38,8 @@ class FeedView:
         self._heard = 0.0
         self.redis_connected = False
         self.event = self._compose(rfc3339.from_unix(clock()))
+        # A stream that opens before the first report begins with this state.
+        announce(events.feed(self.event))
 
     @property
     def report(self) -> IngestStatus | None:

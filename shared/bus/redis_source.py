@@ -13,7 +13,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
-from shared.bus.errors import REDIS_ERRORS as REDIS_ERRORS  # until the gateway uses BusError
+from shared.bus.errors import REDIS_ERRORS
 from shared.settings import MEMORY_URL, without_password
 
 if TYPE_CHECKING:

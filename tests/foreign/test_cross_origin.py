@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway import service as gateway_service
+from gateway import composition
 from gateway.http.app import create_app
 from gateway.http.listener import listen
 from gateway.http.server import make_server
@@ -74,7 +74,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[bytes, bytes]
 
         return recorded
 
-    monkeypatch.setattr(gateway_service, "create_app", make)
+    monkeypatch.setattr(composition, "create_app", make)
     return seen
 
 

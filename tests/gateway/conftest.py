@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.http import app
+from gateway import composition
 from gateway.http.page import Page
 from tests.gateway.page_build import build_page
 from tests.gateway.portable import Run, running_portably
@@ -21,5 +21,5 @@ def run(request: pytest.FixtureRequest) -> Run:
 def built_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the page that gateways of this test serve."""
     folder = build_page(tmp_path / "page")
-    monkeypatch.setattr(app, "Page", partial(Page, folder))
+    monkeypatch.setattr(composition, "Page", partial(Page, folder))
     return folder

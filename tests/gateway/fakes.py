@@ -113,8 +113,8 @@ class Bench:
             flush_interval=flush_interval,
             clock=lambda: self.loop.now + self.loop.set_by,
             retry_ms=lambda: 700,
+            on_change=[self._changed],
         )
-        self.hub.on_change.append(self._changed)
 
     def _changed(self) -> None:
         self.changes += 1

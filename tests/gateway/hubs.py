@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway import service as gateway_service
+from gateway import composition
 from gateway.fanout.hub import Hub
 from shared.bus.redis_source import RedisSource
 from tests.services import running_gateway, until
@@ -26,7 +26,7 @@ async def gateway_with_hub(
         return made[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gateway_service, "Hub", make)
+        patch.setattr(composition, "Hub", make)
         async with run(source, **settings) as url:
             await until(lambda: bool(made))
             yield url, made[0]

@@ -70,7 +70,7 @@ async def test_it_is_off_unless_asked_for(valkey: ValkeyServer) -> None:
     async with gateway_process(valkey.url, API_TOKEN=TOKEN, LOG_LEVEL="debug") as (url, gateway):
         ticket = await _let_in(url)
 
-    assert "gateway draining" in gateway.output
+    assert "gateway_draining" in gateway.output
     assert "GET /" not in gateway.output
     assert ticket not in gateway.output
 

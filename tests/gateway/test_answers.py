@@ -6,15 +6,9 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from gateway.bus import gateway_report
-from gateway.bus.stream_changes import StreamChanges
-from gateway.bus.stream_claims import StreamClaims
-from gateway.bus.stream_topics import StreamTopics
-from gateway.fanout.hub import Hub
-from gateway.http.admission import Admission
-from gateway.http.app import create_app
+from gateway.bus.connections import bus_connections
+from gateway.composition import Surroundings, compose, compose_app
 from gateway.settings import GatewaySettings
-from gateway.wire.feed_view import FeedView
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
 from tests.event_stream import open_stream
@@ -159,28 +153,15 @@ async def test_after_an_answer_the_same_connection_can_open_a_stream(
 @pytest.mark.parametrize("symbols", ["SPY", "SPY,IBM"])
 def test_starlettes_test_client_reads_a_stream(symbols: str) -> None:
     """It offers neither a transport nor a socket: the portable path alone."""
-    loop_made: list[asyncio.AbstractEventLoop] = []
 
     async def application(scope: object, receive: object, send: object) -> None:
-        loop_made.append(asyncio.get_running_loop())
-        hub = Hub(loop_made[0], flush_interval=0, clock=lambda: 0.0, retry_ms=lambda: 0)
-        feed = FeedView(clock=lambda: 0.0, newest=lambda: hub.newest, announce=hub.announce_feed)
         settings = GatewaySettings(_env_file=None)  # type: ignore[call-arg]
-        for channel in hub.watch([f"price:{symbol}" for symbol in symbols.split(",")]):
-            channel.loaded.set()
-        async with RedisSource("memory://").client("test") as client:
-            claims = StreamClaims(client, "g", {})
-            admission = Admission(1, claims, newest=lambda: hub.newest, retry_ms=lambda: 5_000)
-            app = create_app(
-                settings,
-                client,
-                hub=hub,
-                feed=feed,
-                admission=admission,
-                changes=StreamChanges(client, "g", StreamTopics(hub, limit=1).change),
-                report=lambda: gateway_report.report_of("g", hub, feed, busy=0, started=""),
-                now=lambda: "",
-            )
+        around = Surroundings()
+        async with bus_connections(RedisSource("memory://")) as redis:
+            gateway = compose(settings, redis, around)
+            for channel in gateway.hub.watch([f"price:{symbol}" for symbol in symbols.split(",")]):
+                channel.loaded.set()
+            app = compose_app(settings, redis, gateway, around)
             await app(scope, receive, send)  # type: ignore[arg-type]
 
     with TestClient(application).stream("GET", f"/api/stream/prices?symbols={symbols}") as answer:
@@ -191,5 +172,5 @@ def test_starlettes_test_client_reads_a_stream(symbols: str) -> None:
                 break
 
     assert answer.status_code == 200
-    assert received.startswith(b"event: hello\nretry: 0\ndata: {")
+    assert received.startswith(b"event: hello\nretry: ")
     assert received.count(b"event: price") == len(symbols.split(","))

@@ -10,7 +10,8 @@ import pytest
 
 from gateway import service as gateway_service
 from gateway.bus import loading
-from gateway.service import RETRY_MS, GatewayService
+from gateway.composition import RETRY_MS
+from gateway.service import GatewayService
 from gateway.settings import GatewaySettings
 from shared.bus import keys
 from shared.bus.redis_source import RedisSource
@@ -26,11 +27,11 @@ class Stoppable:
 
     def __init__(self, source: RedisSource, settings: dict[str, Any]) -> None:
         given = {"host": "127.0.0.1", "port": 0, **settings}
-        self._service = GatewayService(
+        self._service = GatewayService.bind(
             GatewaySettings(_env_file=None, **given),  # type: ignore[call-arg]
             source,
         )
-        self.url = f"http://127.0.0.1:{self._service.bind()}"
+        self.url = f"http://127.0.0.1:{self._service.port}"
         self.stop = asyncio.Event()
         self.task = asyncio.create_task(self._service.run(self.stop))
 

@@ -20,7 +20,7 @@ from tests.gateway.ingest_stub import ingest_stub
 from tests.limits import LIMIT_SECONDS
 from tests.services import until
 
-RENEWAL = "gateway.bus.interest.RENEW_SECONDS"
+RENEWAL = "gateway.bus.interest_claims.RENEW_SECONDS"
 PRICE = keys.last_key("price:SPY")
 
 
@@ -63,7 +63,7 @@ async def test_what_is_shown_is_stored_again_before_it_is_claimed(
 
         assert stored == [packed(1), packed(2), None, None], "a tape has no last value"
         assert 0 < await client.ttl(PRICE) <= keys.LAST_SECONDS
-    assert [line["topics"] for line in lines if "lost its data" in line["event"]] == [4]
+    assert [line["topics"] for line in lines if line["event"] == "redis_data_lost"] == [4]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ async def test_of_several_gateways_the_newest_value_is_stored(
 async def test_a_redis_that_was_started_anew_gets_everything_in_batches(
     valkey: ValkeyServer, source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(last_values, "AT_ONCE", 2)
+    monkeypatch.setattr(last_values, "WRITTEN_AT_ONCE", 2)
     topics = [f"price:S{number}" for number in range(5)]
     async with gateway_with_hub(source) as (_, hub):
         async with source.client("test") as client:

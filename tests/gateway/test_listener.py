@@ -48,8 +48,6 @@ def test_the_kernel_is_more_patient_with_a_client_that_does_not_read_than_we_are
         port=0,
         slow_client_seconds=seconds,
     )
-    service = GatewayService(settings, RedisSource("memory://"))
-    service.bind()
-    assert service.listener is not None
+    service = GatewayService.bind(settings, RedisSource("memory://"))
 
     assert seconds * 1000 < _accepted(service.listener)["TCP_USER_TIMEOUT"] <= 610_000

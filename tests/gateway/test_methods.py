@@ -9,7 +9,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from gateway import service as gateway_service
+from gateway import composition
 from gateway.fanout.hub import Hub
 from gateway.http.app import create_app
 from shared.bus.redis_source import RedisSource
@@ -62,7 +62,7 @@ async def served(built_page: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
         made.append(create_app(*arguments, **named))
         return made[-1]
 
-    monkeypatch.setattr(gateway_service, "create_app", make)
+    monkeypatch.setattr(composition, "create_app", make)
     async with (
         gateway_with_hub(RedisSource("memory://"), api_token="x") as (url, hub),
         httpx.AsyncClient(base_url=url) as client,

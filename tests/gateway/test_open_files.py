@@ -42,20 +42,20 @@ async def test_a_gateway_raises_its_limit_at_the_start() -> None:
     try:
         async with program("gateway", MAX_CLIENTS="100", **NOWHERE) as gateway:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-            await until(lambda: "gateway listening" in gateway.output)
+            await until(lambda: "gateway_listening" in gateway.output)
 
             now, most = _limits(gateway.process.pid)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
     assert now == most
-    assert "too few open files" not in gateway.output
+    assert "too_few_open_files" not in gateway.output
 
 
 async def test_a_gateway_says_so_where_the_limit_is_too_low_for_its_clients() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     async with program("gateway", MAX_CLIENTS=str(hard), **NOWHERE) as gateway:
-        await until(lambda: "gateway listening" in gateway.output)
+        await until(lambda: "gateway_listening" in gateway.output)
 
-    assert '"event": "too few open files"' in gateway.output
+    assert '"event": "too_few_open_files"' in gateway.output
     assert f"from {hard} to {hard + 100}" in gateway.output

@@ -11,7 +11,7 @@ import pytest
 from httpx_sse import aconnect_sse
 from starlette.types import Message
 
-from gateway import service
+from gateway import composition
 from gateway.bus.history import History
 from gateway.http.stream_request import StreamRequest
 from gateway.http.stream_response import StreamResponse
@@ -77,7 +77,7 @@ async def test_a_full_gateway_sends_an_event_source_away_with_a_time_to_come_bac
     [bye] = outside.events
     assert (bye.kind, bye.data["reason"], bye.id) == ("bye", "busy", "")
     assert bye.retry == bye.data["retry_ms"]
-    assert service.BUSY_RETRY_MS[0] <= bye.data["retry_ms"] <= service.BUSY_RETRY_MS[1]
+    assert composition.BUSY_RETRY_MS[0] <= bye.data["retry_ms"] <= composition.BUSY_RETRY_MS[1]
     assert len({answer.content for answer in answers}) > 10, "they would come back together"
 
 
@@ -348,7 +348,7 @@ async def test_while_redis_is_away_limits_over_gateways_let_everybody_in(
 async def test_a_client_that_obeys_retry_gets_in_when_there_is_room(
     any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "BUSY_RETRY_MS", (20, 60))
+    monkeypatch.setattr(composition, "BUSY_RETRY_MS", (20, 60))
     reasons: list[str] = []
 
     async def event_source(url: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.http import app
+from gateway import composition
 from gateway.http.page import Page
 from shared.bus.redis_source import RedisSource
 from tests.gateway.page_build import ASSETS, INDEX, SCRIPT
@@ -37,7 +37,7 @@ async def client(built_page: Path) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 def nothing_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "Page", partial(Page, tmp_path / "nowhere"))
+    monkeypatch.setattr(composition, "Page", partial(Page, tmp_path / "nowhere"))
 
 
 @pytest.fixture

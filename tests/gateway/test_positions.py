@@ -183,7 +183,7 @@ async def test_positions_and_account_are_not_given_back_to_an_emptied_redis(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that was closed meanwhile must not come back; the ingest tells all of them anew."""
-    monkeypatch.setattr("gateway.bus.interest.RENEW_SECONDS", 0.05)
+    monkeypatch.setattr("gateway.bus.interest_claims.RENEW_SECONDS", 0.05)
     topics = "position:*,position:SPY,account,price:SPY"
     async with (
         ingest_stub(source) as ingest,
@@ -287,8 +287,8 @@ async def test_no_log_says_what_of_an_account_could_not_be_read(
             await stream.until_kind("ready")
             await ingest.client.publish(topic, b'{"symbol":"SPY","qty":7')
             await ingest.client.publish("orders", b'{"symbol":"SPY","qty":7')
-            await until(lambda: len([x for x in lines if x["event"] == "message refused"]) == 2)
+            await until(lambda: len([x for x in lines if x["event"] == "message_malformed"]) == 2)
 
-    refused = [line for line in lines if line["event"] == "message refused"]
+    refused = [line for line in lines if line["event"] == "message_malformed"]
     assert [line["channel"] for line in refused] == [topic.partition(":")[0], "orders"]
     assert "SPY" not in str(lines)

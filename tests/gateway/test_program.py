@@ -73,7 +73,7 @@ async def test_it_starts_without_redis_says_so_and_heals_when_redis_appears() ->
     url = f"http://127.0.0.1:{port}"
     redis_url = f"redis://127.0.0.1:{redis_port}/0"
     async with program("gateway", PORT=str(port), REDIS_URL=redis_url) as gateway:
-        await until(lambda: "gateway listening" in gateway.output)
+        await until(lambda: "gateway_listening" in gateway.output)
         async with httpx.AsyncClient() as client:
 
             async def unready() -> bool:
@@ -84,7 +84,7 @@ async def test_it_starts_without_redis_says_so_and_heals_when_redis_appears() ->
             # Anybody may ask for readiness: where Redis is stands in the log alone.
             assert str(redis_port) not in (await client.get(f"{url}/readyz")).text
         await asyncio.sleep(1.5)  # a few further attempts
-        [told] = [line for line in _lines(gateway) if line["event"] == "redis lost"]
+        [told] = [line for line in _lines(gateway) if line["event"] == "redis_unreachable"]
         assert str(redis_port) in str(told["redis"])
         async with ValkeyServer(redis_port):
             await ready(url)
@@ -103,7 +103,7 @@ async def test_it_starts_without_redis_says_so_and_heals_when_redis_appears() ->
 async def test_it_ends_well_while_redis_is_away() -> None:
     port = free_port()
     async with program("gateway", PORT=str(port), REDIS_URL="redis://127.0.0.1:1") as gateway:
-        await until(lambda: "gateway listening" in gateway.output)
+        await until(lambda: "gateway_listening" in gateway.output)
         gateway.send(signal.SIGTERM)
 
         assert await gateway.ended() == 0
@@ -115,7 +115,7 @@ async def test_its_output_never_shows_the_password_of_redis() -> None:
     async with program(
         "gateway", PORT=str(port), REDIS_URL="redis://:hush@127.0.0.1:1", LOG_LEVEL="debug"
     ) as gateway:
-        await until(lambda: "gateway listening" in gateway.output)
+        await until(lambda: "gateway_listening" in gateway.output)
         gateway.send(signal.SIGTERM)
         await gateway.ended()
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway import service as gateway_service
+from gateway import composition
 from gateway.fanout.sink import TransportSink
 from gateway.http.app import create_app
 from shared.bus.redis_source import RedisSource
@@ -31,7 +31,7 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return recorded
 
-    monkeypatch.setattr(gateway_service, "create_app", make)
+    monkeypatch.setattr(composition, "create_app", make)
     return seen
 
 

@@ -147,7 +147,7 @@ async def test_a_redis_that_hangs_is_seen_as_lost(
                 os.kill(valkey.pid, signal.SIGCONT)
             await until(lambda: _is(readiness, 200))
 
-    assert any("nothing heard" in line.get("error", "") for line in lines)
+    assert any("sent nothing" in line.get("error", "") for line in lines)
 
 
 async def _is(answer: Callable[[], Awaitable[int]], wanted: int) -> bool:
@@ -164,7 +164,7 @@ async def test_a_quiet_redis_is_not_taken_for_a_hung_one(
             await stream.until_kind("ready")
             await asyncio.sleep(1.5)  # longer than the silence that would end the connection
 
-    assert [line for line in lines if line["event"] == "redis lost"] == []
+    assert [line for line in lines if line["event"] == "redis_unreachable"] == []
 
 
 async def test_a_topic_dropped_and_watched_again_is_read_again(any_source: RedisSource) -> None:
@@ -211,7 +211,7 @@ async def test_what_is_watched_is_claimed_with_a_nudge_and_expires_in_fifteen_se
 
 
 async def test_a_claim_is_renewed(any_source: RedisSource, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.bus.interest.RENEW_SECONDS", 0.05)
+    monkeypatch.setattr("gateway.bus.interest_claims.RENEW_SECONDS", 0.05)
     async with any_source.client("test") as client, gateway_with_hub(any_source) as (_, hub):
         hub.watch(["price:SPY"])
 
@@ -274,4 +274,4 @@ async def test_a_port_in_use_is_an_error_at_once() -> None:
         port = httpx.URL(url).port or 0
         settings = GatewaySettings(_env_file=None, port=port)  # type: ignore[call-arg]
         with pytest.raises(OSError, match="in use"):
-            GatewayService(settings, RedisSource("memory://")).bind()
+            GatewayService.bind(settings, RedisSource("memory://"))

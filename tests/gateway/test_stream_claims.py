@@ -124,7 +124,7 @@ async def test_claims_of_the_same_moment_share_one_call(source: RedisSource) -> 
 async def test_a_crowd_is_asked_for_in_parts(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream_claims, "AT_ONCE", 10)
+    monkeypatch.setattr(stream_claims, "SENT_AT_ONCE", 10)
     monkeypatch.setattr(stream_claims, "RENEW_SECONDS", 1_000)
     async with source.client("test") as client, claiming(client, "a", principal=50) as claims:
         await claims.claim(BOB)
@@ -147,7 +147,7 @@ async def test_claims_live_as_long_as_their_gateway_and_no_longer(
             assert await one.claim(ANN) is None
             lost = asyncio.create_task(dead.claim(ANN))
             await asyncio.sleep(0)
-            await dead._tell()  # and nothing ever again, as if it had been killed
+            await dead._update()  # and nothing ever again, as if it had been killed
             assert await lost is None
             assert await one.claim(ANN) == "principal"
 
@@ -180,7 +180,7 @@ async def test_a_redis_that_has_lost_its_data_is_told_anew(
     any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream_claims, "RENEW_SECONDS", 0.05)
-    monkeypatch.setattr(stream_claims, "AT_ONCE", 2)
+    monkeypatch.setattr(stream_claims, "SENT_AT_ONCE", 2)
     who = [{"principal": f"p{number}"} for number in range(5)]
     async with any_source.client("test") as client, claiming(client, "a", principal=9) as claims:
         assert [await claims.claim(each) for each in [*who, *who]] == [None] * 10
@@ -197,7 +197,7 @@ async def test_a_redis_that_has_lost_its_data_is_told_anew(
 async def test_a_claim_after_the_loss_is_measured_against_what_was_held_before(
     any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream_claims, "AT_ONCE", 1)
+    monkeypatch.setattr(stream_claims, "SENT_AT_ONCE", 1)
     async with any_source.client("test") as client, claiming(client, "a", principal=2) as claims:
         assert await claims.claim(BOB) is None
         assert await claims.claim(ANN) is None
@@ -253,7 +253,7 @@ async def test_a_claim_given_up_at_the_moment_of_its_answer_is_not_held(
     async with any_source.client("test") as client, claiming(client, "a", principal=1) as claims:
         waiting = asyncio.create_task(claims.claim(ANN))
         async with asyncio.timeout(LIMIT_SECONDS):
-            while not claims._held:  # noqa: ASYNC110 - it has to be this very step
+            while not claims._claimed:  # noqa: ASYNC110 - it has to be this very step
                 await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.wait([waiting])

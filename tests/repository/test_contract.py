@@ -79,13 +79,15 @@ def fields(struct: type[msgspec.Struct]) -> set[str]:
 def routes() -> list[Route]:
     """Return what the gateway serves; the table needs no part of a running gateway."""
     return app.routes(
-        Streams.__new__(Streams),
-        StreamChange.__new__(StreamChange),
-        Tickets.__new__(Tickets),
-        StoredValues.__new__(StoredValues),
-        Health.__new__(Health),
-        Page.__new__(Page),
-        OpenApi.__new__(OpenApi),
+        app.Endpoints(
+            streams=Streams.__new__(Streams),
+            stream_change=StreamChange.__new__(StreamChange),
+            tickets=Tickets.__new__(Tickets),
+            stored=StoredValues.__new__(StoredValues),
+            health=Health.__new__(Health),
+            page=Page.__new__(Page),
+            openapi=OpenApi.__new__(OpenApi),
+        )
     )
 
 

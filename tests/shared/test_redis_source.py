@@ -5,7 +5,8 @@ from msgspec.structs import replace
 
 from shared import ingest_status
 from shared.alarm import Alarm
-from shared.bus.redis_source import REDIS_ERRORS, RedisSource
+from shared.bus.errors import REDIS_ERRORS
+from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
 from shared.event_id import EventId
 from shared.ingest_status import StreamStatus

@@ -8,7 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from shared.bus.redis_source import REDIS_ERRORS, RedisSource
+from shared.bus.errors import REDIS_ERRORS
+from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyError, ValkeyServer
 from tests.limits import LIMIT_SECONDS
 from tests.services import until

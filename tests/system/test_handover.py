@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 
 from shared import ingest_status, message, rfc3339
 from shared.bus import keys
-from shared.bus.redis_source import REDIS_ERRORS, RedisSource
+from shared.bus.errors import REDIS_ERRORS
+from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
 from shared.ingest_status import IngestStatus
 from shared.topics import DAY_BAR, topic

@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from gateway.bus.interest import Interest as Claims
+from gateway.bus.interest_claims import InterestClaims
 from gateway.fanout.hub import Hub
 from ingest.bus import interest
 from ingest.bus.interest import InterestReader
@@ -22,7 +22,7 @@ from tests.services import until
 
 
 @asynccontextmanager
-async def background(*works: InterestReader | Claims) -> AsyncIterator[None]:
+async def background(*works: InterestReader | InterestClaims) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(work.run()) for work in works]
     try:
         yield
@@ -33,11 +33,16 @@ async def background(*works: InterestReader | Claims) -> AsyncIterator[None]:
         await asyncio.wait(tasks)
 
 
-def hub_of(client: Redis, name: str) -> tuple[Hub, Claims]:
-    hub = Hub(asyncio.get_running_loop(), flush_interval=0, clock=time.time, retry_ms=lambda: 0)
-    claims = Claims(client, hub, name)
-    hub.on_change.append(claims.topics_changed)
-    return hub, claims
+def hub_of(client: Redis, name: str) -> tuple[Hub, InterestClaims]:
+    changed = asyncio.Event()
+    hub = Hub(
+        asyncio.get_running_loop(),
+        flush_interval=0,
+        clock=time.time,
+        retry_ms=lambda: 0,
+        on_change=[changed.set],
+    )
+    return hub, InterestClaims(client, hub, name, changed)
 
 
 @asynccontextmanager
@@ -69,7 +74,7 @@ async def test_a_new_topic_and_its_end_are_a_nudge_and_a_number_is_not(
     any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(interest, "POLL_SECONDS", 1000.0)
-    monkeypatch.setattr("gateway.bus.interest.RENEW_SECONDS", 0.5)
+    monkeypatch.setattr("gateway.bus.interest_claims.RENEW_SECONDS", 0.5)
     async with demand_of(any_source) as (client, demand):
         hub, claims = hub_of(client, "a")
         async with background(claims):
@@ -157,7 +162,7 @@ async def test_while_redis_is_away_the_demand_stays_and_then_follows_again(
             await asyncio.sleep(0.1)
             assert viewers(demand) == {"SPY": 1}
             await valkey.start()
-            claims.redis_connected()
+            claims.on_connected()
             await until(lambda: viewers(demand) == {"SPY": 1, "IBM": 1})
 
 

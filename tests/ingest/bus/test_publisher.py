@@ -19,7 +19,8 @@ from ingest.bus.outbox import Outbox, Publication
 from ingest.bus.publisher import BATCH, Publisher
 from shared import message
 from shared.bus import keys
-from shared.bus.redis_source import REDIS_ERRORS, RedisSource
+from shared.bus.errors import REDIS_ERRORS
+from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
 from shared.event_id import EventId
 from shared.gap import GAP

@@ -1,0 +1,139 @@
+"""The topics that this gateway watches, claimed in Redis so that the ingest subscribes to them.
+
+Claims expire, so a gateway that dies stops being counted without anyone cleaning up.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from itertools import chain
+
+import structlog
+from redis.asyncio import Redis
+
+from gateway.bus.last_values import LastValues
+from gateway.fanout.hub import Hub
+from shared.bus import keys
+from shared.bus.errors import BusError, bus_errors
+from shared.waiting import wait_at_most
+
+log = structlog.get_logger()
+
+RENEW_SECONDS = 5.0
+CLAIM_RETRY_SECONDS = 0.5
+RELEASE_SECONDS = 1.0
+
+_RELEASED = ""
+
+# Expiry uses Redis' own clock, so that gateways whose clocks differ expire alike. The message
+# notifies the ingest, which otherwise reads the claims only now and then.
+# The witness is an earlier claim of this gateway. If it is gone, Redis has lost its data, and
+# nothing is claimed yet: the values must be written back first.
+_CLAIM = """
+local witness = ARGV[2]
+if witness ~= '' and redis.call('HEXISTS', KEYS[1], witness) == 0 then return -1 end
+local now = redis.call('TIME')
+local millis = now[1] * 1000 + math.floor(now[2] / 1000) + tonumber(ARGV[1])
+local expiry = string.format('%.0f', millis)
+local changed = 0
+for i = 3, #ARGV, 2 do
+  if ARGV[i + 1] == '' then
+    changed = changed + redis.call('HDEL', KEYS[1], ARGV[i])
+  else
+    changed = changed + redis.call('HSET', KEYS[1], ARGV[i], expiry .. ' ' .. ARGV[i + 1])
+  end
+end
+if changed > 0 then redis.call('PUBLISH', KEYS[1], 'changed') end
+return changed
+"""
+
+
+class InterestClaims:
+    """Claims every topic that the hub has: a new one at once, all of them every five seconds.
+
+    A claim states the number of viewers. The hub keeps a topic for a while after its last viewer
+    has left, and the topic stays claimed meanwhile, so that a client that reconnects misses
+    nothing.
+
+    If Redis may have lost its data, the values shown here are written back before anything is
+    claimed: the ingest reads the stored values when it first sees a topic claimed.
+
+    ``changed`` is set when the hub adds or drops a topic.
+    """
+
+    def __init__(self, client: Redis, hub: Hub, gateway_id: str, changed: asyncio.Event) -> None:
+        self._hub = hub
+        self._gateway_id = gateway_id
+        self._claim = client.register_script(_CLAIM)
+        self._values = LastValues(client)
+        self._claimed: set[str] = set()
+        self._changed = changed
+        self._renew_at = 0.0
+        self._may_be_empty = False
+
+    def on_connected(self) -> None:
+        """Write back and claim everything: Redis may have restarted without its data."""
+        self._may_be_empty = True
+        self._changed.set()
+
+    def on_epoch(self) -> None:
+        """Claim everything now: a new leader may have found an empty Redis."""
+        self._renew_at = 0.0
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Claim and renew until cancelled, then release every claim."""
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                self._changed.clear()
+                try:
+                    await self._update(loop.time())
+                    pause = self._renew_at - loop.time()
+                except BusError:
+                    # The subscriber logs the loss. After it Redis may be a different one.
+                    self._may_be_empty = True
+                    pause = CLAIM_RETRY_SECONDS
+                await wait_at_most(self._changed, pause)
+        finally:
+            # The ingest then drops the symbols now and not only when the claims expire. The
+            # limit keeps an unreachable Redis from delaying the end of the process.
+            with suppress(BusError, TimeoutError):
+                async with asyncio.timeout(RELEASE_SECONDS):
+                    await self._send(dict.fromkeys(self._claimed, _RELEASED))
+
+    async def _update(self, now: float) -> None:
+        may_be_empty, self._may_be_empty = self._may_be_empty, False
+        renewing = may_be_empty or now >= self._renew_at
+        if renewing:
+            self._renew_at = now + RENEW_SECONDS
+        if may_be_empty:
+            await self._values.write_back(self._hub.channels.values())
+        watched = {f"{self._gateway_id} {c.topic}": c.watchers for c in self._hub.channels.values()}
+        claims: dict[str, str | int] = dict.fromkeys(self._claimed - watched.keys(), _RELEASED)
+        # Between renewals only new topics are sent. A change in the number of viewers can wait.
+        claims |= {
+            member: viewers
+            for member, viewers in watched.items()
+            if renewing or member not in self._claimed
+        }
+        # A Redis that is known to be empty has no witness; everything was just written back.
+        witness = "" if may_be_empty else next(iter(self._claimed), "")
+        if await self._send(claims, witness):
+            self._claimed = set(watched)
+        else:
+            log.warning(
+                "redis_data_lost",
+                message="writing back the values that are shown here",
+                topics=len(watched),
+            )
+            self.on_connected()
+
+    async def _send(self, claims: Mapping[str, str | int], witness: str = "") -> bool:
+        """Claim and release; return False, having done neither, if the witness is gone."""
+        if not claims:
+            return True
+        pairs = chain.from_iterable(claims.items())
+        arguments = [keys.INTEREST_MILLISECONDS, witness, *pairs]
+        with bus_errors():
+            return int(await self._claim(keys=[keys.INTEREST], args=arguments)) >= 0

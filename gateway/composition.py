@@ -1,0 +1,195 @@
+"""The parts of a gateway and how they are connected. Every one is constructed here."""
+
+import asyncio
+import os
+import random
+import secrets
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from starlette.types import ASGIApp
+
+from gateway.bus.bar_history import BarHistory
+from gateway.bus.connections import BusConnections
+from gateway.bus.gateway_report import GatewayReport, report_of
+from gateway.bus.history import History
+from gateway.bus.interest_claims import InterestClaims
+from gateway.bus.last_values import LastValues
+from gateway.bus.positions import Positions
+from gateway.bus.reports import Reports
+from gateway.bus.stream_changes import StreamChanges
+from gateway.bus.stream_claims import StreamClaims
+from gateway.bus.stream_topics import StreamTopics
+from gateway.bus.subscriber import Subscriber
+from gateway.bus.tickets import TicketStore
+from gateway.fanout.hub import Hub
+from gateway.http.access import Access
+from gateway.http.admission import Admission
+from gateway.http.app import Endpoints, create_app
+from gateway.http.health import Health
+from gateway.http.openapi import OpenApi
+from gateway.http.page import Page
+from gateway.http.stored_values import StoredValues
+from gateway.http.stream_change import StreamChange
+from gateway.http.stream_request import StreamRequests
+from gateway.http.streams import Streams
+from gateway.http.tickets import Tickets
+from gateway.settings import GatewaySettings
+from gateway.wire.feed_view import FeedView
+from shared import rfc3339
+from shared.bus import keys
+
+RETRY_MS = (500, 3_000)
+"""Clients whose stream ends reconnect after a random time in this range, not all at once."""
+
+BUSY_RETRY_MS = (5_000, 15_000)
+"""The same for clients that a full gateway rejects."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Time and chance. ``clock`` gives unix seconds; ``randomness`` spreads retries."""
+
+    clock: Callable[[], float] = time.time
+    randomness: random.Random = field(default_factory=random.Random)
+
+    def now(self) -> str:
+        """Return the time, RFC 3339."""
+        return rfc3339.from_unix(self.clock())
+
+    def within(self, bounds: tuple[int, int]) -> Callable[[], int]:
+        """Return a function that draws a number within bounds."""
+        return partial(self.randomness.randint, *bounds)
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The parts of a gateway that have a state or a loop. ``report`` gives its present report."""
+
+    gateway_id: str
+    hub: Hub
+    feed: FeedView
+    interest: InterestClaims
+    changes: StreamChanges
+    subscriber: Subscriber
+    claims: StreamClaims
+    admission: Admission
+    reports: Reports
+    report: Callable[[], GatewayReport]
+
+
+def compose(settings: GatewaySettings, redis: BusConnections, around: Surroundings) -> Gateway:
+    """Construct the parts of a gateway; none of them runs yet."""
+    gateway_id = f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(3)}"
+    resubscribe, reclaim = asyncio.Event(), asyncio.Event()
+    hub = _hub(settings, around, [resubscribe.set, reclaim.set])
+    interest = InterestClaims(redis.commands, hub, gateway_id, reclaim)
+    feed = FeedView(
+        clock=around.clock,
+        newest=lambda: hub.newest,
+        announce=hub.announce_feed,
+        on_epoch=interest.on_epoch,
+    )
+    topics = StreamTopics(hub, limit=settings.max_topics_per_client)
+    changes = StreamChanges(redis.commands, gateway_id, topics.change)
+    subscriber = Subscriber(
+        redis,
+        hub,
+        feed,
+        inbox=keys.gateway_key(gateway_id),
+        changed=resubscribe,
+        on_inbox=changes.on_message,
+        on_connect=interest.on_connected,
+        jitter=around.randomness.random,
+    )
+    claims = StreamClaims(redis.commands, gateway_id, _limits_over_gateways(settings))
+    admission = _admission(settings, hub, claims, around)
+    started = around.now()
+    report = partial(report_of, gateway_id, hub, feed, busy=lambda: admission.busy, started=started)
+    return Gateway(
+        gateway_id=gateway_id,
+        hub=hub,
+        feed=feed,
+        interest=interest,
+        changes=changes,
+        subscriber=subscriber,
+        claims=claims,
+        admission=admission,
+        reports=Reports(redis.commands),
+        report=report,
+    )
+
+
+def compose_app(
+    settings: GatewaySettings, redis: BusConnections, gateway: Gateway, around: Surroundings
+) -> ASGIApp:
+    """Construct the endpoints and their application."""
+    access = Access(settings.api_token, TicketStore(redis.commands))
+    limit = settings.max_topics_per_client
+    requests = StreamRequests(limit=limit, interval=settings.update_interval_seconds)
+    endpoints = Endpoints(
+        streams=Streams(
+            settings,
+            access,
+            gateway.admission,
+            requests,
+            gateway_id=gateway.gateway_id,
+            hub=gateway.hub,
+            history=History(redis.commands),
+            now=around.now,
+        ),
+        stream_change=StreamChange(access, gateway.changes, requests),
+        tickets=Tickets(access, limit=limit),
+        stored=StoredValues(
+            access,
+            prices=LastValues(redis.commands),
+            bars=BarHistory(redis.commands),
+            positions=Positions(redis.commands),
+            limit=limit,
+        ),
+        health=Health(
+            access,
+            gateway.reports,
+            hub=gateway.hub,
+            feed=gateway.feed,
+            report=gateway.report,
+        ),
+        page=Page(),
+        openapi=OpenApi(limit=limit),
+    )
+    return create_app(endpoints, gateway.admission, settings.cors_origins)
+
+
+def _hub(
+    settings: GatewaySettings, around: Surroundings, on_change: Sequence[Callable[[], None]]
+) -> Hub:
+    return Hub(
+        asyncio.get_running_loop(),
+        flush_interval=settings.flush_interval_ms / 1000,
+        clock=around.clock,
+        retry_ms=around.within(RETRY_MS),
+        on_change=on_change,
+    )
+
+
+def _admission(
+    settings: GatewaySettings, hub: Hub, claims: StreamClaims, around: Surroundings
+) -> Admission:
+    return Admission(
+        settings.max_clients,
+        claims,
+        newest=lambda: hub.newest,
+        retry_ms=around.within(BUSY_RETRY_MS),
+    )
+
+
+def _limits_over_gateways(settings: GatewaySettings) -> dict[str, int]:
+    """Return the limits that hold over all gateways, by the property that is counted."""
+    given = {
+        "principal": settings.max_streams_per_principal,
+        "address": settings.max_streams_per_address,
+    }
+    return {counted: limit for counted, limit in given.items() if limit is not None}
