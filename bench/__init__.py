@@ -1,1 +1,1 @@
-"""Measurements: ratios within one run, medians and percentiles, never a claim without its peer."""
+"""Measurements: ratios within one run, medians and percentiles, each beside that of a peer."""

@@ -1,4 +1,4 @@
-"""A stand-in for Alpaca that is never the bottleneck: ready frames, as fast as they are read."""
+"""A stand-in for Alpaca that sends prepared frames as fast as they are read."""
 
 import asyncio
 import json
@@ -24,8 +24,8 @@ _HOURS = hours.AlwaysOpen()
 class Feeder:
     """``async with``: a server for one reader on a port of loopback.
 
-    Speaks Alpaca's handshake and subscriptions, and answers the REST calls of an account without
-    positions in a market that is always open and of which nothing is known.
+    It supports Alpaca's handshake and subscriptions, and the REST calls for an account with no
+    positions and a market that is always open and has no data.
     """
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class Feeder:
         """Wait until the reader has subscribed to the trades of all these symbols.
 
         Raises:
-            TimeoutError: it does not.
+            TimeoutError: it has not.
         """
         async with asyncio.timeout(SUBSCRIBED_SECONDS), self._changed:
             await self._changed.wait_for(
@@ -94,7 +94,7 @@ class Feeder:
 
 
 def _rest(reader: ServerConnection, request: Request) -> Response | None:
-    """Answer plain HTTP; None lets a WebSocket in."""
+    """Answer plain HTTP; return None to admit a WebSocket."""
     if "Upgrade" in request.headers:
         return None
     url = urlsplit(request.path)

@@ -1,7 +1,7 @@
 """From the fill of an order at the broker to the position on a client's stream.
 
-Gateway and ingest are processes, broker and client this one. Beside it stands what alpaca-py's own
-``TradingStream`` takes for the same fills, right at the broker and without positions.
+Gateway and ingest are processes; broker and client are this one. The peer is alpaca-py's
+``TradingStream`` for the same fills, connected directly to the broker and computing no positions.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from tests.ports import free_port
 from tests.programs import ingest_environment, program, ready
 
 Wait = Callable[[int], Awaitable[None]]
-"""Waits until the client knows that so many shares are held."""
+"""Waits until the client has received a position of this many shares."""
 
 HELD = Holding("BAC", Decimal(1), Decimal("13.7"))
 SETTINGS = SimulatorSettings(tape=None, positions=[HELD])
@@ -78,7 +78,7 @@ async def tapecast(simulator: Simulator) -> AsyncIterator[Wait]:
 async def measure(
     listener: Callable[[Simulator], contextlib.AbstractAsyncContextManager[Wait]], rounds: int
 ) -> list[float]:
-    """Fill an order for one share so often; return after how many ms each was known."""
+    """Fill ``rounds`` orders for one share; return the ms until the client received each."""
     found = []
     async with Simulator(SETTINGS) as simulator, listener(simulator) as wait:
         state: Any = simulator.state()

@@ -1,7 +1,7 @@
-"""From a browser's request for a symbol that nobody watches to Alpaca's subscription of it.
+"""From a browser's request for an unwatched symbol to its subscription at Alpaca.
 
-Gateway and ingest are processes, the simulator is this one. Beside each figure stands that of the
-least that can be done: the same request, answered with ``hello``.
+Gateway and ingest are processes; the simulator is this one. For comparison, the figures include
+the minimum: the time until the same request is answered with ``hello``.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def subscribed(simulator: Simulator) -> set[str]:
 
 
 async def view(port: int, symbols: Sequence[str], simulator: Simulator) -> tuple[float, float]:
-    """Ask for symbols; return the ms until ``hello`` came, and until all were subscribed."""
+    """Request symbols; return the ms until ``hello`` arrived, and until all were subscribed."""
     asked = time.perf_counter()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     path = f"/api/stream/prices?symbols={','.join(symbols)}"
@@ -37,7 +37,7 @@ async def view(port: int, symbols: Sequence[str], simulator: Simulator) -> tuple
         async with asyncio.timeout(10):
             await reader.readuntil(b"event: hello")
             greeted = time.perf_counter()
-            while not subscribed(simulator).issuperset(symbols):  # noqa: ASYNC110 - it has no event
+            while not subscribed(simulator).issuperset(symbols):  # noqa: ASYNC110 - the simulator has no event for it
                 await asyncio.sleep(LOOK_SECONDS)
     finally:
         writer.close()
@@ -45,7 +45,7 @@ async def view(port: int, symbols: Sequence[str], simulator: Simulator) -> tuple
 
 
 async def measure(rounds: int, at_once: int) -> list[tuple[float, float]]:
-    """Start everything and ask for other symbols in each round."""
+    """Start everything and request other symbols in each round."""
     port = free_port()
     async with AsyncExitStack() as parts:
         enter = parts.enter_async_context

@@ -1,9 +1,9 @@
 """CPU per tick of the whole ingest, beside alpaca-py with a handler that does nothing.
 
-The same frames of real trades, 1, 10 and 100 to a frame, as fast as each reads them, in turns:
+Each reads the same frames of real trades, with 1, 10 and 100 to a frame, in turns, at full speed:
 
-- the peers: alpaca-py's ``StockDataStream``, with ``raw_data=True`` and as it comes (parsed);
-- Tapecast: ``python -m ingest``, from the frame to its scripts' answers from a real Valkey.
+- the peers: alpaca-py's ``StockDataStream``, with ``raw_data=True`` and by default (parsed);
+- Tapecast: ``python -m ingest``, from the frame to its scripts' responses from a real Valkey.
 
 Each is a process; its CPU time is user plus system between the first tick and the last one.
 ``--flat`` sends ten million ticks to the ingest alone and fails if its memory grows.
@@ -35,26 +35,26 @@ from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from tests.programs import Program, program
 
 VOLLEY_BLOCKS = 10
-"""What is sent before the reader has to catch up: less than the outbox may hold, or prices would
-be conflated instead of published."""
+"""The ticks sent before the reader must catch up: fewer than the outbox's limit, since prices would
+otherwise be conflated instead of published."""
 
 WARM_UP_TICKS = 20 * BLOCK_TRADES
 SETTLE_SECONDS = 2.0
 POLL_SECONDS = 0.002
 LIMIT_SECONDS = 900.0
-"""For one span: something has been lost when it takes longer."""
+"""The limit of one span: if it takes longer, ticks have been lost."""
 
 LAST = "AA"
-"""The symbol of the last tick of every span; the tape has no trades of it."""
+"""The symbol of the last tick of each span; the tape has no trades of it."""
 
 FLAT_TICKS, FLAT_FROM, FLAT_GROWTH = 10_000_000, 1_000_000, 0.1
 
 
 @dataclass
 class Reader:
-    """A process that reads from a feeder of its own.
+    """A process that reads from its own feeder.
 
-    ``read`` tells whether the tick of ``LAST`` at a price has come through.
+    ``read`` returns whether the tick of ``LAST`` at a price has come through.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Reader:
 
 
 class Bench:
-    """The readers, the frames, and the last price of every symbol as it was sent last."""
+    """The readers, the frames, and the last price sent for each symbol."""
 
     def __init__(self, valkey: ValkeyServer) -> None:
         trades = tape_trades()
@@ -79,7 +79,7 @@ class Bench:
     async def span(
         self, reader: Reader, per_frame: int, ticks: int, volley_blocks: int = VOLLEY_BLOCKS
     ) -> Span:
-        """Send ticks to a reader until it has read them all; return what they took."""
+        """Send ticks to a reader until it has read them all; return their cost."""
         await self.subscribed(reader)
         processes = [psutil.Process(pid) for pid in (reader.program.process.pid, self.valkey.pid)]
         before, started = [_cpu(process) for process in processes], time.perf_counter()
@@ -99,7 +99,7 @@ class Bench:
         """Wait until a reader has subscribed to everything.
 
         Raises:
-            AssertionError: it does not; the message holds what it said.
+            AssertionError: it has not; the message contains its output.
         """
         try:
             await reader.feeder.subscribed(self.symbols)
@@ -107,17 +107,17 @@ class Bench:
             raise AssertionError(f"{reader.name} said:\n{reader.program.output}") from None
 
     def _last_of_all(self) -> Block:
-        """Make a frame with a plain trade of each symbol, a cent above its last one."""
+        """Make a frame with a regular trade of each symbol, a cent above its last one."""
         for trade in self.last.values():
             trade["p"] = round(trade["p"] + 0.01, 2)
         ordered = [self.last[symbol] for symbol in self.symbols if symbol != LAST]
         return Block([*ordered, self.last[LAST]], len(self.last))
 
     async def check(self, ours: Reader) -> str:
-        """Return what the ingest says it did.
+        """Return the ingest's counts as a sentence.
 
         Raises:
-            AssertionError: it has lost ticks, or Redis holds a wrong last price.
+            AssertionError: it has lost ticks, or Redis has a wrong last price.
         """
         sent = ours.feeder.sent
         async with asyncio.timeout(10):
@@ -135,7 +135,7 @@ class Bench:
         )
 
     async def stored_last(self, price: float) -> bool:
-        """Tell whether Redis holds this price of ``LAST``."""
+        """Return whether Redis has this price of ``LAST``."""
         return await self._stored(LAST) == price
 
     async def _stored(self, symbol: str) -> float | None:
@@ -143,13 +143,13 @@ class Bench:
         return None if stored is None else json.loads(message.unpack(stored).body)["price"]
 
     async def _status(self) -> IngestStatus:
-        """Return the status, which is there while an ingest leads."""
+        """Return the status, which exists while an ingest leads."""
         stored: Any = await self.redis.get(keys.INGEST_STATUS)
         return ingest_status.decode(stored)
 
 
 async def claim(redis: Redis, symbols: Sequence[str]) -> None:
-    """Claim interest in the symbols' prices for a day, as a gateway does for 15 s."""
+    """Claim interest in the symbols' prices for a day; a gateway does so for 15 s."""
     until = f"{int(time.time() * 1000) + 86_400_000} 1"
     await redis.hset(keys.INTEREST, mapping={f"bench {price_topic(s)}": until for s in symbols})
     await redis.publish(keys.INTEREST, "changed")
@@ -216,7 +216,7 @@ async def compare(ticks: int, rounds: int) -> str:
 
 
 async def flat(ticks: int, start: int) -> int:
-    """Send ticks, print the ingest's memory on the way, and return 1 if it grew."""
+    """Send ticks, print the ingest's memory during the run, and return 1 if it grew."""
     async with AsyncExitStack() as parts:
         bench = Bench(await parts.enter_async_context(ValkeyServer()))
         parts.push_async_callback(bench.redis.aclose)

@@ -1,4 +1,4 @@
-"""What the readers of ``bench/ingest.py`` took, as a table. Pure."""
+"""The cost of the readers of ``bench/ingest.py``, as a table. Pure."""
 
 import platform
 from collections.abc import Mapping, Sequence
@@ -6,12 +6,12 @@ from statistics import median
 from typing import NamedTuple
 
 SPANS = {1: 1, 10: 3, 100: 5}
-"""Trades to a frame, and how many times longer than the shortest its spans are: CPU time is told
-in hundredths of a second."""
+"""Trades to a frame, and the factor by which its spans exceed the shortest: the system reports CPU
+time in hundredths of a second."""
 
 
 class Span(NamedTuple):
-    """What some ticks took: seconds of the wall, of the reader's CPU, of Valkey's CPU."""
+    """The cost of some ticks: elapsed seconds, and seconds of the reader's and of Valkey's CPU."""
 
     ticks: int
     wall: float
@@ -20,7 +20,7 @@ class Span(NamedTuple):
 
 
 Spans = Mapping[int, Sequence[Span]]
-"""The spans of one reader by trades to a frame, a span a round."""
+"""The spans of one reader by trades to a frame, one span per round."""
 
 
 def table(readers: Mapping[str, Spans], checked: str) -> str:

@@ -1,7 +1,7 @@
 """From the simulator's send to a client's read, beside alpaca-py's own stream on the same tape.
 
-The simulator stamps each trade with the moment of its sending, so a reader's clock minus the
-trade's ``timestamp`` is the latency. In one run, on the same trades:
+The simulator stamps each trade when it sends it, so a reader's clock minus the trade's
+``timestamp`` is the latency. In one run, on the same trades:
 
 - the peer: alpaca-py's ``StockDataStream`` connected directly to the simulator's ``/v2/sip``;
 - Tapecast: ``/v2/iex`` → ingest → Valkey → gateway → a stream with ``interval=0``, each a process.
@@ -41,7 +41,7 @@ class Measured:
 
 
 def peer(url: str, measured: Measured) -> StockDataStream:
-    """Return alpaca-py's stream, which notes the latency of every trade."""
+    """Return alpaca-py's stream, which records the latency of each trade."""
 
     async def on_trade(trade: Any) -> None:
         measured.peer.append((time.time_ns() - trade["t"].to_unix_nano()) / 1e6)
@@ -100,7 +100,7 @@ async def measure(seconds: float, speed: float) -> Measured:
         await ready(f"http://127.0.0.1:{gateway}")
         direct = peer(f"ws://127.0.0.1:{simulator}/v2/sip", measured)
         readers = [
-            # run() would start a loop of its own
+            # run() would start its own event loop
             asyncio.create_task(direct._run_forever()),  # noqa: SLF001
             asyncio.create_task(read_stream(gateway, measured)),
         ]
@@ -109,7 +109,7 @@ async def measure(seconds: float, speed: float) -> Measured:
             values.clear()
         await asyncio.sleep(seconds)
         readers[1].cancel()
-        await direct.stop_ws()  # it swallows a cancel; it looks for this every five seconds
+        await direct.stop_ws()  # it swallows a cancellation, and checks this every five seconds
         await asyncio.wait(readers, timeout=10)
     return measured
 

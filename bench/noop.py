@@ -1,7 +1,7 @@
 """alpaca-py with a handler that does nothing: ``python -m bench.noop URL raw|parsed LAST SYMBOL…``.
 
-As its users write it: ``run()``, the defaults, an ``async def`` handler. Says ``last`` on a line
-of its own whenever a trade of the symbol LAST arrives.
+Written as its users do: ``run()``, the defaults, an ``async def`` handler. Prints a line ``last``
+whenever a trade of the symbol LAST arrives.
 """
 
 import sys
@@ -18,7 +18,7 @@ async def on_trade(_: Any) -> None:
 
 
 async def on_last(_: Any) -> None:
-    """Tell whoever measures that everything has been read."""
+    """Report to the bench that all ticks have been read."""
     print("last", flush=True)
 
 

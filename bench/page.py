@@ -1,7 +1,7 @@
 """The page in a real Chromium: frames a second, and its heap, while every symbol ticks.
 
-Valkey, gateway and browser are processes, the publisher is this one; all share the machine. Beside
-the page stands an empty one in the same browser: more frames than that nobody gets here.
+Valkey, gateway and browser are processes; the publisher is this one. All share the machine. An
+empty page in the same browser gives the maximum number of frames.
 """
 
 import argparse
@@ -33,17 +33,17 @@ from tests.programs import program, ready
 DRIVER = Path(__file__).parent / "page_frames.mjs"
 LIMIT_SECONDS = 60.0
 FRAMES = 55.0
-"""A second, at least, in the median window."""
+"""The required minimum per second in the median window."""
 
 GROWTH = 0.05
-"""Of what the page holds, from the first third of the run to the last, at most."""
+"""The largest growth of the page's memory from the first third of the run to the last."""
 
 
 @dataclass
 class Measured:
-    """``frames`` are of windows of a second. ``held`` and ``code`` are bytes, after a collection.
+    """``frames`` are of windows of a second. ``held`` and ``code`` are bytes after a collection.
 
-    The engine compiles for minutes what it finds to be used much: that code is not the page's.
+    The engine compiles frequently used functions for minutes: that code is counted separately.
     """
 
     empty: float = 0.0
@@ -54,16 +54,16 @@ class Measured:
     code: list[int] = field(default_factory=list)
     elements: list[int] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
-    """Symbols whose newest price is not the one that is shown in the end."""
+    """Symbols for which the page does not show the newest price in the end."""
 
     @property
     def growth(self) -> float:
-        """What is held in the last third of the run by that in the first, minus one; medians."""
+        """The relative growth of the median memory from the first third of the run to the last."""
         first, _, last = thirds(self.held)
         return last / first - 1
 
     def take(self, told: Mapping[str, Any]) -> None:
-        """Note a line of the driver."""
+        """Record a line of the driver."""
         match told["kind"]:
             case "empty":
                 self.empty = told["frames"]
@@ -86,7 +86,7 @@ def thirds(values: Sequence[int]) -> tuple[float, float, float]:
 
 
 async def measure(count: int, rate: float, seconds: float, *, chromium: str) -> Measured:
-    """Show ``count`` symbols that tick ``rate`` times a second each, for so many seconds."""
+    """Show ``count`` symbols that tick ``rate`` times a second each, for ``seconds``."""
     measured, traded, port = Measured(), symbols(count), free_port()
     tape = Tape(traded, time.time_ns)
     async with AsyncExitStack() as parts:
@@ -145,7 +145,7 @@ async def _shown(driver: asyncio.subprocess.Process) -> dict[str, str]:
 
 
 def wrong(newest: Mapping[str, float], shown: Mapping[str, str]) -> list[str]:
-    """Return the symbols whose newest price is not the number that is shown."""
+    """Return the symbols for which the page does not show the newest price."""
     return [
         symbol
         for symbol, price in newest.items()
@@ -154,7 +154,7 @@ def wrong(newest: Mapping[str, float], shown: Mapping[str, str]) -> list[str]:
 
 
 def report(measured: Measured, count: int, rate: float) -> str:
-    """Return the figures as a table, and whether they are what is required."""
+    """Return the figures as a table, and whether they meet the requirements."""
     frames, elements = measured.frames, measured.elements
     median, low, least = statistics.median(frames), percentile(frames, 0.05), min(frames)
     long = percentile(measured.longest, 0.99)

@@ -1,14 +1,14 @@
-// A real Chromium on a page, and what it takes there: a JSON line for each measurement on stdout.
+// Measures a page in a real Chromium: a JSON line for each measurement on stdout.
 //
 // node page_frames.mjs URL SECONDS HEAP_EVERY_SECONDS, with CHROMIUM in the environment. At the end
-// it says `end`, waits for a line on stdin, and tells the prices that are shown then.
+// it prints `end`, waits for a line on stdin, and prints the displayed prices.
 import { once } from "node:events";
 import { launch } from "../tests/foreign/js/chromium.mjs";
 
 const [url, seconds, every] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
 const LONG_FRAME_MS = 50;
 const OPEN_MS = 30_000;
-const say = (told) => console.log(JSON.stringify(told));
+const say = (line) => console.log(JSON.stringify(line));
 const browser = await launch();
 
 /** Count the frames of a page for so many ms, in the page itself. */
@@ -32,7 +32,7 @@ const frames = (page, ms) =>
     [ms, LONG_FRAME_MS],
   );
 
-/** Weigh what there is after a collection: what the page holds, and apart from it compiled code. */
+/** Measure the heap after a collection: the page's memory, and compiled code separately. */
 async function heap(devtools) {
   const parts = [];
   const take = ({ chunk }) => parts.push(chunk);
@@ -73,7 +73,7 @@ try {
       const elements = await page.evaluate(() => document.getElementsByTagName("*").length);
       say({ kind: "heap", ...(await heap(devtools)), elements });
       heapAt = Date.now() + every * 1000;
-      await frames(page, 500); // what the weighing has cost is not the page's
+      await frames(page, 500); // exclude the cost of the measurement itself
     }
     say({ kind: "window", ...(await frames(page, 1000)) });
   }

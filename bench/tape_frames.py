@@ -1,4 +1,4 @@
-"""The shipped tape's trades as WebSocket frames, encoded once and stamped anew at each sending."""
+"""The shipped tape's trades as WebSocket frames, encoded once and stamped again at each sending."""
 
 import struct
 import time
@@ -16,10 +16,10 @@ BLOCK_TRADES = 1_000
 """Trades per write: a multiple of every frame size that is measured."""
 
 BETWEEN_TRADES_NS = 137
-"""From one trade's time to the next one's, at the least: a symbol's times must never go back."""
+"""The shortest time between two trades: a symbol's times must not decrease."""
 
 _SOME_ID = 1 << 40  # packed in nine bytes, as Alpaca's are
-_SOME_TIME = msgpack.Timestamp(1, 1)  # packed in the eight bytes that every time of now takes
+_SOME_TIME = msgpack.Timestamp(1, 1)  # packed in eight bytes, as all present times are
 _ID_AT = len(b"\x89\xa1T\xa1t\xa1i\xcf")
 _TIME_KEY = b"\xa1t\xd7\xff"
 _UINT64 = struct.Struct(">Q")
@@ -27,14 +27,14 @@ _SECOND_NS = 1_000_000_000
 
 
 class Stamp:
-    """Ids that grow by one and times that are now and never go back, over all blocks."""
+    """Ids that increase by one, and current times that do not decrease, over all blocks."""
 
     def __init__(self) -> None:
         self.id = _SOME_ID
         self._at = 0
 
     def put(self, block: bytearray, places: Sequence[tuple[int, int]]) -> bytes:
-        """Write a new id and time at each place of a block, and return the block."""
+        """Write a new id and time at each position of a block, and return the block."""
         at = max(time.time_ns(), self._at)
         for id_place, time_place in places:
             self.id += 1
@@ -47,7 +47,7 @@ class Stamp:
 
 
 class Block:
-    """Frames of trades that are written at once. ``places``: where ids and times lie in them."""
+    """Frames of trades that are written at once. ``places``: the positions of ids and times."""
 
     def __init__(self, trades: Sequence[dict[str, Any]], per_frame: int) -> None:
         self.trades = len(trades)
@@ -67,7 +67,7 @@ class Block:
 
 
 class TapeFrames:
-    """The tape over and over, in frames of so many trades."""
+    """The tape, repeated endlessly, in frames of a number of trades."""
 
     def __init__(self, trades: Sequence[dict[str, Any]], per_frame: int) -> None:
         whole_blocks = len(trades) - len(trades) % BLOCK_TRADES
@@ -79,7 +79,7 @@ class TapeFrames:
         )
 
     def blocks(self, trades: int) -> Iterator[Block]:
-        """Yield blocks with so many trades together, a multiple of ``BLOCK_TRADES``."""
+        """Yield blocks with ``count`` trades in total, a multiple of ``BLOCK_TRADES``."""
         return islice(self._blocks, trades // BLOCK_TRADES)
 
 

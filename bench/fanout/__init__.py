@@ -1,1 +1,1 @@
-"""Fan-out side by side: this gateway, nginx with nchan, sse-starlette with a queue per client."""
+"""The fan-out of this gateway, of nginx with nchan, and of sse-starlette with queues, compared."""

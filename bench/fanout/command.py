@@ -1,4 +1,4 @@
-"""``python -m bench fanout``: plays the scenes and reports."""
+"""``python -m bench fanout``: runs the scenes and reports."""
 
 import argparse
 import asyncio
@@ -38,7 +38,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 async def play(scenes: Sequence[str], seconds: float, most: int, *, pinned: bool) -> Results:
-    """Play scenes one after the other, and print each when it has ended."""
+    """Run scenes one after the other, and print each when it has ended."""
     results = Results()
     async with AsyncExitStack() as parts:
         valkey = await parts.enter_async_context(ValkeyServer())
@@ -68,7 +68,7 @@ async def play(scenes: Sequence[str], seconds: float, most: int, *, pinned: bool
 
 
 async def _until_told(given: argparse.Namespace, *, pinned: bool) -> Results:
-    """Play, and end everything on SIGTERM as on Ctrl-C."""
+    """Run the scenes; end everything on SIGTERM as on Ctrl-C."""
     playing = asyncio.current_task()
     assert playing is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)

@@ -1,4 +1,4 @@
-"""Ten thousand clients to whom nothing happens: what each keeps, and how fast all come at once."""
+"""Ten thousand idle clients: the memory per client, and the time to admit all at once."""
 
 import asyncio
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ SETTLE_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Idle:
-    """RSS of a server in bytes, with hardly any client and with all."""
+    """RSS of a server in bytes, with one client and with all."""
 
     server: str
     clients: int
@@ -24,14 +24,14 @@ class Idle:
 
     @property
     def per_connection(self) -> float:
-        """Bytes that each client costs."""
+        """The bytes per client."""
         return (self.after - self.before) / self.clients
 
 
 async def idle(server: Server, load: Load, audience: Audience, tape: Tape) -> Idle:
-    """Open the streams, not too many at a time, and see how the server has grown."""
+    """Open the streams, a limited number at a time, and measure the server's growth."""
     first, rest = Audience(audience.watched[:1]), Audience(audience.watched[1:])
-    await open_streams(server, load, first, tape)  # has a server load its modules
+    await open_streams(server, load, first, tape)  # makes a server load its modules
     before = server.rss
     await open_streams(server, load, rest, tape)
     await asyncio.sleep(SETTLE_SECONDS)
@@ -41,9 +41,9 @@ async def idle(server: Server, load: Load, audience: Audience, tape: Tape) -> Id
 
 @dataclass(frozen=True)
 class Storm:
-    """Seconds until half, 99 % and all of the clients were live; CPU seconds meanwhile.
+    """Seconds until half, 99 % and all of the clients were live; CPU seconds in that time.
 
-    ``again``: how often a connection was lost before its stream was live, and tried again.
+    ``again``: the number of connections that were lost before their stream was live, and retried.
     """
 
     server: str
@@ -57,7 +57,7 @@ class Storm:
 
 
 async def storm(server: Server, load: Load, audience: Audience, tape: Tape) -> Storm:
-    """Have all clients connect at once to a server that nobody has asked for anything yet."""
+    """Connect all clients at once to a server that has had no request yet."""
     before, first = server.cpu, await load.measure()
     opened = await open_streams(server, load, audience, tape, storm=True)
     seconds, last = opened.seconds, await load.figures()

@@ -1,4 +1,4 @@
-"""The load client's process as the bench sees it."""
+"""The bench's handle on the load client's process."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ LINE_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Figures:
-    """What the clients have read since ``measure``; ``cpu`` in seconds since their start."""
+    """The clients' reads since ``measure``; ``cpu`` in seconds since their start."""
 
     events: int
     reads: int
@@ -28,14 +28,14 @@ class Figures:
 
 @dataclass(frozen=True)
 class Opened:
-    """After how many seconds each stream was live; why how many connections failed before."""
+    """The seconds until each stream was live; the earlier failed connections, counted by reason."""
 
     seconds: list[float]
     failures: dict[str, int]
 
 
 class Load:
-    """Clients in a process of their own."""
+    """Clients in a separate process."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -49,7 +49,7 @@ class Load:
         storm: bool = False,
         limit: float = 60.0,
     ) -> Opened:
-        """Open streams; what is lost before it is live is tried again.
+        """Open streams; those that are lost before they are live are retried.
 
         Raises:
             AssertionError: not all were live within the limit.
@@ -71,15 +71,15 @@ class Load:
         return opened
 
     async def measure(self, every: int = 1) -> Figures:
-        """Count from zero, and note latencies in one of ``every`` reads."""
+        """Count from zero, and record latencies in one of ``every`` reads."""
         return Figures(**await self._ask("measure", every=every))
 
     async def figures(self) -> Figures:
-        """Return what has been read since ``measure``."""
+        """Return the reads since ``measure``."""
         return Figures(**await self._ask("figures"))
 
     async def latencies(self) -> list[float]:
-        """Return the noted latencies in ms."""
+        """Return the recorded latencies in ms."""
         return [each / 1000 for each in await self._ask("latencies")]
 
     async def close(self) -> None:
@@ -93,13 +93,13 @@ class Load:
         self._process.stdin.write(json.dumps({"do": what, **arguments}).encode() + b"\n")
         async with asyncio.timeout(within):
             line = await self._process.stdout.readline()
-        assert line, "the load client has ended; what it said is above"
+        assert line, "the load client has ended; its output is above"
         return json.loads(line)
 
 
 @asynccontextmanager
 async def load_client() -> AsyncIterator[Load]:
-    """Run a load client; it ends when its input does, even if this process is killed."""
+    """Run a load client; it ends when its input ends, even if this process is killed."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -1,8 +1,8 @@
-"""The clients, as a process of its own: ``python -m bench.fanout.load_client``.
+"""The clients, as a separate process: ``python -m bench.fanout.load_client``.
 
-It takes one JSON object a line on its standard input, answers each with one, and ends with its
-input. Thousands of bare sockets in one epoll loop: a read costs it about 4 µs, so that it is not
-the bottleneck; its CPU is in every answer.
+It reads one JSON object per line on its standard input, answers each with one, and ends with its
+input. It has thousands of bare sockets in one epoll loop. A read costs it about 4 µs, so that it
+is not the bottleneck; each answer includes its CPU time.
 """
 
 import json
@@ -25,13 +25,13 @@ from bench.fanout.event_count import EventCount
 
 BUFFER_BYTES = 256 * 1024
 AT_ONCE = 200
-"""Connections that are being made at a time, unless it is a storm."""
+"""The number of connections opened at a time, unless all open at once."""
 
 AGAIN_SECONDS = 1.0
-"""When a client connects again whose connection was lost before its stream was live."""
+"""The pause before a client retries a connection that was lost before its stream was live."""
 
 PER_ADDRESS = 100
-"""Connections from one address of loopback: a limit per address must not be what is measured."""
+"""Connections from one address of loopback, so that no limit per address affects the result."""
 
 _GRANTED = b"HTTP/1.1 200"
 _RECEIVED = re.compile(rb'"received":(\d{16})')
@@ -39,18 +39,18 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 def source_address(number: int) -> str:
-    """Return the address that connection ``number`` comes from."""
-    block = 256 + number // PER_ADDRESS  # from 127.0.1.0: nobody listens there
+    """Return the local address of connection ``number``."""
+    block = 256 + number // PER_ADDRESS  # from 127.0.1.0 on, where no server listens
     return f"127.0.{block // 250}.{block % 250 + 1}"
 
 
 def request_of(path: str) -> bytes:
-    """Return what an EventSource asks a server for."""
+    """Return the request of an EventSource."""
     return (f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n").encode()
 
 
 class Opening:
-    """A connection that is being made, until its stream is live."""
+    """A connection that is being opened, until its stream is live."""
 
     __slots__ = ("_events", "_number", "_path", "_server", "_unsent", "head", "socket")
 
@@ -60,7 +60,7 @@ class Opening:
         self._number = number
 
     def connect(self) -> int:
-        """Begin to connect, for the first time or again; return the socket's number."""
+        """Start to connect, for the first time or again; return the socket's number."""
         self._unsent = request_of(self._path)
         self._events = 0
         self.head = b""
@@ -79,10 +79,10 @@ class Opening:
         return not self._unsent
 
     def advance(self, live_after: bytes, events: int) -> bool:
-        """Send the request or read what there is; return whether the stream is live.
+        """Send the request, or read the available bytes; return whether the stream is live.
 
         Raises:
-            OSError: the server refused or ended the connection.
+            OSError: the server rejected or ended the connection.
         """
         if self._unsent:
             error = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -93,10 +93,10 @@ class Opening:
         data = self.socket.recv(BUFFER_BYTES)
         if not data:
             raise ConnectionError(f"the server ended a stream after {self.head[-100:]!r}")
-        new = max(0, len(self.head) - 1)  # a blank line may have come in two reads
+        new = max(0, len(self.head) - 1)  # a blank line may have arrived in two reads
         self.head += data
         if not self.head.startswith(_GRANTED[: len(self.head)]):
-            raise ConnectionError(f"the server refused a stream: {self.head[:100]!r}")
+            raise ConnectionError(f"the server rejected a stream: {self.head[:100]!r}")
         self._events += self.head.count(b"\n\n", new)
         return self._events >= events and live_after in self.head
 
@@ -115,7 +115,7 @@ class LoadClient:
         self._every = self._skip = 1
 
     def run(self) -> None:
-        """Read the streams and do as told until the input ends."""
+        """Read the streams and execute commands until the input ends."""
         commands = sys.stdin.fileno()
         self._epoll.register(commands, select.EPOLLIN)
         text = b""
@@ -151,7 +151,7 @@ class LoadClient:
             self._sample(size)
 
     def _sample(self, size: int) -> None:
-        """Note the latency of every event of a chunk: first and last waited differently long."""
+        """Record the latency of each event of a chunk, since they have waited differently."""
         now = time.time_ns() // 1000
         with memoryview(self._buffer) as view:
             found = _RECEIVED.findall(view[:size])
@@ -170,10 +170,10 @@ class LoadClient:
         *,
         storm: bool,
     ) -> dict[str, Any]:
-        """Open streams ``(host, port, path)``; answer the seconds until each was live.
+        """Open streams ``(host, port, path)``; return the seconds until each was live.
 
-        Live is a stream that has brought ``live_after`` and so many events. A connection that is
-        lost before is tried again a little later; ``failures`` says why.
+        A stream is live when it has sent ``live_after`` and a number of events. A connection that
+        is lost before is retried a little later; ``failures`` counts the reasons.
         """
         began = time.perf_counter()
         waiting = deque((began, Opening(*each)) for each in enumerate(requests))
@@ -206,14 +206,14 @@ class LoadClient:
         return {"seconds": seconds, "failures": failures}
 
     def measure(self, every: int) -> dict[str, Any]:
-        """Count from zero, and note latencies in one of ``every`` reads."""
+        """Count from zero, and record latencies in one of ``every`` reads."""
         self._events = self._reads = self._bytes = 0
         self._latencies = array("q")
         self._every = self._skip = every
         return self.figures()
 
     def figures(self) -> dict[str, Any]:
-        """Answer what has been read since ``measure``, and this process's CPU seconds."""
+        """Return the reads since ``measure``, and this process's CPU seconds."""
         used = resource.getrusage(resource.RUSAGE_SELF)
         return {
             "events": self._events,
@@ -224,7 +224,7 @@ class LoadClient:
         }
 
     def latencies(self) -> list[int]:
-        """Answer the latencies noted since ``measure``, in µs."""
+        """Return the latencies recorded since ``measure``, in µs."""
         return self._latencies.tolist()
 
     def close(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The machine that everything runs on, and who has its cores."""
+"""The machine, and the assignment of its cores."""
 
 import os
 import platform
@@ -18,15 +18,15 @@ PACKAGES = ("uvicorn", "uvloop", "httptools", "starlette", "sse-starlette", "red
 
 
 def raise_file_limit() -> None:
-    """Let this process and its children open as many files as they may."""
+    """Raise the limit of open files of this process and its children to the maximum."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def keep_first_core_for_servers() -> bool:
-    """Leave the first core to the servers: this process and its children run on the others.
+    """Reserve the first core for the servers: this process and its children run on the others.
 
-    Returns whether there is more than one core, and a system that can do it.
+    Return whether the machine has more than one core, and a system that supports this.
     """
     if sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2:
         return False
@@ -36,13 +36,13 @@ def keep_first_core_for_servers() -> bool:
 
 
 def give_first_core(processes: Iterable[psutil.Process]) -> None:
-    """Run processes on the first core alone."""
+    """Run processes on the first core only."""
     for process in processes:
         process.cpu_affinity([0])
 
 
 def give_all_cores(processes: Iterable[psutil.Process]) -> None:
-    """Run processes wherever there is room."""
+    """Run processes on any core."""
     for process in processes:
         process.cpu_affinity([])
 
@@ -54,13 +54,13 @@ def cpu_seconds(processes: Iterable[psutil.Process]) -> float:
 
 
 def busy_seconds() -> float:
-    """Return for how long the cores have worked since the machine's start, for whomever."""
+    """Return the CPU seconds of all programs since the machine's start."""
     times = psutil.cpu_times()
     return float(sum(times) - times.idle - getattr(times, "iowait", 0) - getattr(times, "guest", 0))
 
 
 def described() -> list[tuple[str, str]]:
-    """Return what the figures depend on: the machine and the versions of everything."""
+    """Return the conditions of the figures: the machine and the versions of all software."""
     return [
         ("cores", f"{os.cpu_count()} x {_processor()}"),
         ("kernel", f"{platform.system()} {platform.release()}"),

@@ -1,4 +1,4 @@
-"""nginx with nchan as Debian ships them, on a port of loopback and in a folder of its own."""
+"""nginx with nchan as Debian ships them, on a port of loopback and in a separate folder."""
 
 import asyncio
 import os
@@ -82,7 +82,7 @@ def nchan_module() -> Path | None:
 
 
 def missing() -> str | None:
-    """Return what has to be installed, or None when everything is there."""
+    """Return the missing packages as a sentence, or None if all are installed."""
     if nchan_module() is not None:
         return None
     what = "nginx is not" if binary() is None else "nginx's nchan module is not"
@@ -90,7 +90,7 @@ def missing() -> str | None:
 
 
 def configuration(folder: Path, port: int, module: Path) -> str:
-    """Return an nginx.conf: one worker, everything that it writes in ``folder``."""
+    """Return an nginx.conf: one worker, with all its files in ``folder``."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     return _CONFIGURATION.format(
         module=module,
@@ -132,10 +132,10 @@ async def running_nginx(port: int) -> AsyncIterator[psutil.Process]:
 
 
 async def _worker(master: asyncio.subprocess.Process) -> psutil.Process:
-    """Wait for the process that serves."""
+    """Wait for the worker process."""
     async with asyncio.timeout(START_SECONDS):
         while master.returncode is None:
             for worker in psutil.Process(master.pid).children():
                 return worker
             await asyncio.sleep(0.02)
-    raise AssertionError("nginx ended at once; what it said is above")
+    raise AssertionError("nginx ended at once; its output is above")

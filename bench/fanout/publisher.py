@@ -1,4 +1,4 @@
-"""The publisher: ticks at an even pace, to Redis as the ingest does it or to nchan by HTTP."""
+"""The publisher: ticks at an even rate, to Redis as the ingest does, or to nchan by HTTP."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,21 +13,21 @@ from shared.cancellation import cancel
 from shared.topics import price_topic
 
 BATCH_SECONDS = 0.005
-"""How long ticks are collected for one batch, as the ingest does it."""
+"""The time for which ticks are collected for one batch, as in the ingest."""
 
 STORE_SECONDS = 10.0
 POSTERS = 32
-"""Keep-alive connections to nchan. The ticks of a symbol keep to one of them: their order stays."""
+"""Keep-alive connections to nchan. All ticks of a symbol use the same one, to keep their order."""
 
 
 class Publisher(Protocol):
-    """Where ticks go."""
+    """A destination of ticks."""
 
     async def send(self, ticks: Sequence[Tick]) -> None:
-        """Publish ticks in their order, without waiting for anybody to be given them."""
+        """Publish ticks in order, not waiting for their delivery."""
 
     async def store(self, ticks: Sequence[Tick]) -> None:
-        """Publish what newcomers are given first; done when it is stored."""
+        """Store the values that new clients receive first; return when they are stored."""
 
 
 class RedisPublisher:
@@ -54,7 +54,7 @@ class RedisPublisher:
 class NchanPublisher:
     """``async with``: POST requests over keep-alive connections, each answered before the next.
 
-    What nchan does not take at once waits here, and its readers' clocks run on.
+    Ticks that nchan does not accept at once wait here; this time counts as latency.
     """
 
     def __init__(self, port: int) -> None:
@@ -78,7 +78,7 @@ class NchanPublisher:
             self._waiting[hash(tick.symbol) % POSTERS].put_nowait(tick)
 
     async def store(self, ticks: Sequence[Tick]) -> None:
-        """Publish ticks and wait until nchan has taken them: it keeps the last of each channel."""
+        """Publish ticks and wait until nchan has accepted them: it keeps the last per channel."""
         await self.send(ticks)
         async with asyncio.timeout(STORE_SECONDS):
             await asyncio.gather(*(queue.join() for queue in self._waiting))
@@ -103,9 +103,9 @@ class NchanPublisher:
 
 
 async def publish_evenly(tape: Tape, publisher: Publisher, rate: float, seconds: float) -> None:
-    """Publish ``rate`` ticks a second for so many seconds, in batches of a few ms.
+    """Publish ``rate`` ticks a second for ``seconds``, in batches of a few ms.
 
-    A batch that comes late is larger; what ``publisher`` cannot take is not waited for.
+    A late batch is larger. The pace does not depend on whether ``publisher`` keeps up.
     """
     loop = asyncio.get_running_loop()
     total, sent, began = round(rate * seconds), 0, loop.time()

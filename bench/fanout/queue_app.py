@@ -1,8 +1,8 @@
-"""The peer that people write by hand: sse-starlette with a queue per client.
+"""The usual hand-written server: sse-starlette with a queue per client.
 
-One subscriber reads Redis and puts each value into the queue of every client that watches; a task
-per client takes it out again. In its favour: the event is encoded once and passed on as bytes, and
-nothing is sent but prices (no ping). ``REDIS_URL`` says where Redis is.
+One subscriber reads Redis and puts each value into the queue of every client that watches it; a
+task per client sends it. In its favour, each event is encoded once and passed on as bytes, and only
+prices are sent (no ping). ``REDIS_URL`` is the address of Redis.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ class Relay:
                 self._take(received["channel"].decode(), received["data"])
 
     async def events(self, topics: list[str]) -> AsyncIterator[bytes]:
-        """Yield the stored event of each topic, then every one that is published."""
+        """Yield the stored event of each topic, then the published ones."""
         queue: asyncio.Queue[bytes] = asyncio.Queue()
         for topic in topics:
             self._queues[topic].add(queue)

@@ -1,4 +1,4 @@
-"""The figures as tables of Markdown, for the terminal and for ``docs/benchmarks.md``. Pure."""
+"""The figures as Markdown tables, for the terminal and for ``docs/benchmarks.md``. Pure."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -19,7 +19,7 @@ TITLES = {
 }
 
 QUIET_CORES = 0.25
-"""What may be busy elsewhere while figures are taken for what they say."""
+"""The largest load of other programs at which the figures are considered reliable."""
 
 Rows = Iterable[Sequence[str]]
 
@@ -37,7 +37,7 @@ TRAFFIC = (
 
 
 def table(head: Sequence[str], rows: Rows, texts: int = 1) -> str:
-    """Return a table whose first columns are ``texts``; the others are figures."""
+    """Return a table whose first ``texts`` columns are text; the others are figures."""
     lines = [head, [*["---"] * texts, *["---:"] * (len(head) - texts)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -48,7 +48,7 @@ def tables(scene: str, results: Results) -> str:
 
 
 def requirements(found: Sequence[Verdict]) -> str:
-    """Return the table of what had to be shown."""
+    """Return the table of the requirements."""
     rows = (
         (each.scene, each.required, each.measured, "yes" if each.met else "**no**")
         for each in found
@@ -57,7 +57,7 @@ def requirements(found: Sequence[Verdict]) -> str:
 
 
 def disturbance(results: Results) -> str:
-    """Return a sentence about how much of the machine was somebody else's during the traffic."""
+    """Return a sentence about the load of other programs during the traffic."""
     windows = [
         *(results.lone + results.busy_250 + results.busy_1000 + results.light),
         *results.conflated,
@@ -70,11 +70,11 @@ def disturbance(results: Results) -> str:
     ]
     most = max((each.elsewhere for each in windows), default=0.0)
     if most <= QUIET_CORES:
-        return f"Nothing else used more than {most:.2f} of a core meanwhile."
+        return f"Other programs used at most {most:.2f} of a core during the measurement."
     return (
-        f"**The machine was not quiet:** up to {most:.2f} cores were busy elsewhere. Latencies are "
-        "longer for it; a server that joins events into one write looks cheaper than it is, and "
-        "any other one dearer. Run it again where nothing else runs."
+        f"**The machine was not idle:** other programs used up to {most:.2f} cores. This increases "
+        "latencies; a server that joins events into one write appears cheaper than it is, other "
+        "servers appear more expensive. Run it again on an idle machine."
     )
 
 
@@ -160,8 +160,8 @@ def _slow(results: Results) -> str:
     head = (
         "server",
         "ticks/s",
-        "p99 ms without",
-        "p99 ms beside",
+        "p99 ms, none slow",
+        "p99 ms, one slow",
         "elsewhere",
         "RSS grown KB",
         "stale KB read first",

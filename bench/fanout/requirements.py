@@ -1,4 +1,4 @@
-"""What the gateway must show, and whether a run shows it. Pure."""
+"""The requirements of the gateway, and whether a run meets them. Pure."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeVar
@@ -10,13 +10,13 @@ from bench.fanout.slow import Slow
 from bench.fanout.traffic import Traffic
 
 UNCHANGED = 1.25
-"""Two windows of the same traffic differ by that much by themselves."""
+"""The difference that two windows of the same traffic show by chance."""
 
 BOUNDED_BYTES = 1024 * 1024
 
 
 class Verdict(NamedTuple):
-    """A requirement of a scene, what was measured, and whether that meets it."""
+    """A requirement of a scene, the measured value, and whether it meets the requirement."""
 
     scene: str
     required: str
@@ -38,7 +38,7 @@ def verdicts(results: Results) -> list[Verdict]:
 
 
 def ratio(results: Sequence[Traffic], peer: str) -> float | None:
-    """Return our CPU per event by a peer's; None where one of them is missing."""
+    """Return our CPU per event divided by a peer's; None if one of them is missing."""
     ours, theirs = _of(OURS, results), _of(peer, results)
     return ours.cpu_per_event / theirs.cpu_per_event if ours and theirs else None
 
@@ -58,7 +58,7 @@ def _busy_1000(results: Sequence[Traffic]) -> Iterator[Verdict]:
         share = ours.share_delivered
         yield Verdict("b", "1,000 clients: everything delivered", f"{share:.2%}", share == 1)
         core = ours.core
-        yield Verdict("b", "1,000 clients: on at most half a core", f"{core:.2f}", core <= 0.5)
+        yield Verdict("b", "1,000 clients: at most half a core", f"{core:.2f}", core <= 0.5)
         yield _within("b", "1,000 clients: p99 ≤ {} ms", 100, ours.latency.p99)
 
 
@@ -90,13 +90,13 @@ def _storm(results: Sequence[Storm]) -> Iterator[Verdict]:
 def _slow(results: Sequence[Slow]) -> Iterator[Verdict]:
     for found in results:
         before, beside = found.without.latency.p99, found.beside.latency.p99
-        required = f"the others' p99 unchanged (≤ {UNCHANGED:g} times)"
+        required = f"other clients' p99 unchanged (≤ {UNCHANGED:g} times)"
         measured = f"{before:.1f} → {beside:.1f} ms"
         yield Verdict("f", required, measured, beside <= before * UNCHANGED)
         growth, woken = found.beside.growth, found.woken
-        required = "the slow one's memory bounded (RSS grows by ≤ 1 MB)"
+        required = "memory for the slow client bounded (RSS grows by ≤ 1 MB)"
         yield Verdict("f", required, f"{growth / 1024:,.0f} KB", growth <= BOUNDED_BYTES)
-        required = "its first value after what TCP had buffered is the newest"
+        required = "its first value after TCP's buffers is the newest"
         measured = f"{woken.stale_late} stale"
         yield Verdict("f", required, measured, woken.newest and not woken.stale_late)
 

@@ -1,4 +1,4 @@
-"""What a run has found."""
+"""The results of a run."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ from bench.fanout.traffic import Traffic
 
 @dataclass
 class Results:
-    """The figures by scene; those of scenes that were not played are empty.
+    """The figures by scene; those of scenes that were not run are empty.
 
     ``lone``: a; ``busy_…`` by the number of clients, and ``light``: b; ``conflated``: c;
     ``slow`` with the traffic of b and ``slow_peers`` with less: f; ``several``: g, by the number of

@@ -1,4 +1,4 @@
-"""The scenes: who is measured with what."""
+"""The scenes: the servers and the traffic that each measures."""
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,23 +19,23 @@ from bench.fanout.traffic import Plan, Traffic, open_streams, run_traffic
 from bench.fanout.workload import Audience, Tape, symbols
 
 TICKS, LIGHT_TICKS, LONE_TICKS, PEERS_TICKS = 2000, 50, 20, 100
-"""A second: of scenes b c f g, of the light load, of the one topic, and of f for all servers."""
+"""Ticks a second: of scenes b c f g, of the light load, of the one topic, of f for all servers."""
 
 ROUNDS = 3
-"""Of scene a, by turns: its servers differ by less than the machine does from minute to minute."""
+"""For scene a, in turns: its servers differ less than the machine does from minute to minute."""
 
 WATCHED, OF = 20, 100
 IDLE_CLIENTS = 10_000
 INTERVAL = 0.25
 SLOW_TIMES, SLOW_SECONDS = 1.5, 20.0
-"""Times longer than other windows, and at most: a gateway cuts who has not read for 30 s."""
+"""A factor, and a limit in seconds: a gateway disconnects clients that do not read for 30 s."""
 
 T = TypeVar("T")
 
 
 @dataclass
 class Bench:
-    """What all scenes share. ``most`` is the limit of clients that was asked for."""
+    """The context that all scenes share. ``most`` is the requested limit of clients."""
 
     load: Load
     redis: Redis
@@ -70,7 +70,7 @@ class Bench:
                 await self.load.close()
 
     def audience(self, clients: int, each: int = WATCHED, of: int = OF) -> Audience:
-        """Return clients with their symbols, as many as the limit lets in."""
+        """Return clients with their symbols, as many as the limit allows."""
         return Audience.drawn(min(clients, self.most), symbols(of), each)
 
     def plan(self, clients: int, rate: float) -> Plan:
@@ -78,7 +78,7 @@ class Bench:
         return Plan(self.audience(clients), symbols(OF), rate, self.seconds)
 
     def traffic(self, plan: Plan, interval: float = 0) -> Callable[[Server], Awaitable[Traffic]]:
-        """Return what measures traffic through a server."""
+        """Return a function that measures traffic through a server."""
 
         async def measure(server: Server) -> Traffic:
             tape = new_tape(plan.symbols)
@@ -89,12 +89,12 @@ class Bench:
 
 
 def new_tape(traded: Sequence[str]) -> Tape:
-    """Return what is published to one server."""
+    """Return the publisher for one server."""
     return Tape(traded, time.time_ns)
 
 
 async def one_topic(bench: Bench, results: Results) -> None:
-    """Scene a; of each server the round with the median CPU per event."""
+    """Scene a: for each server the round with the median CPU per event."""
     plan = Plan(bench.audience(1000, 1, 1), symbols(1), LONE_TICKS, bench.seconds)
     rounds = [await bench.each(bench.traffic(plan)) for _ in range(ROUNDS)]
     results.lone = [
@@ -132,7 +132,7 @@ async def all_at_once(bench: Bench, results: Results) -> None:
 
 
 async def one_slow(bench: Bench, results: Results) -> None:
-    """Scene f: this gateway with the traffic of b, then every server with what all can do."""
+    """Scene f: this gateway with the traffic of b, then all servers with less."""
     seconds = min(SLOW_TIMES * bench.seconds, SLOW_SECONDS)
 
     def measure(rate: float) -> Callable[[Server], Awaitable[Slow]]:

@@ -1,4 +1,4 @@
-"""The servers side by side: each started with its best settings, as processes of its own."""
+"""The servers under comparison: each started with its best settings, in separate processes."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -16,14 +16,14 @@ from tests.programs import program, ready
 OURS, NCHAN, QUEUES = "tapecast", "nginx + nchan", "sse-starlette + queues"
 
 QUIET_SECONDS = "300"
-"""Between heartbeats: only prices are counted. The peers are as quiet."""
+"""The time between heartbeats: long, because only prices count, and the peers send none."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server that runs. ``path`` makes the URL of a stream from symbols and interval.
+    """A running server. ``path`` makes the URL of a stream from symbols and interval.
 
-    ``live_after`` is what ends the snapshot of a new stream, beside its events.
+    ``live_after`` is the text that ends the snapshot of a new stream, in addition to its events.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Server:
 
 @asynccontextmanager
 async def gateways(redis: Redis, url: str, count: int = 1) -> AsyncIterator[Server]:
-    """Run so many of our gateways."""
+    """Run ``count`` of our gateways."""
     async with AsyncExitStack() as parts:
         ports = tuple(free_port() for _ in range(count))
         running = [
@@ -87,7 +87,7 @@ async def gateways(redis: Redis, url: str, count: int = 1) -> AsyncIterator[Serv
 
 @asynccontextmanager
 async def nchan() -> AsyncIterator[Server]:
-    """Run nginx with nchan; the only server that gets the ticks by HTTP instead of Redis."""
+    """Run nginx with nchan, the only server that gets the ticks by HTTP instead of Redis."""
     port = free_port()
     async with running_nginx(port) as worker, NchanPublisher(port) as publisher:
         yield Server(
@@ -102,7 +102,7 @@ async def nchan() -> AsyncIterator[Server]:
 
 @asynccontextmanager
 async def queue_per_client(redis: Redis, url: str) -> AsyncIterator[Server]:
-    """Run the application of ``queue_app`` as its users do, with uvicorn's fastest parts."""
+    """Run the application of ``queue_app`` as is usual, with uvicorn's fastest components."""
     port = free_port()
     uvicorn = (
         "uvicorn bench.fanout.queue_app:app --loop uvloop --http httptools --no-access-log "

@@ -1,4 +1,4 @@
-"""A client that stops reading, among many that go on."""
+"""A client that stops reading, among many that continue."""
 
 import asyncio
 import re
@@ -15,21 +15,22 @@ from bench.fanout.traffic import Plan, Traffic, open_streams, run_traffic
 from bench.fanout.workload import Audience, Tape
 
 BUFFER_BYTES = 16 * 1024
-"""What the kernel of the slow client keeps for it: little, so that the server is what is seen."""
+"""The kernel's receive buffer of the slow client: small, so that the server's behaviour shows."""
 
 WAKE_SECONDS = 1.0
-"""Silence after which a client that reads again has everything."""
+"""The silence after which a client that reads again has received everything."""
 
 _EVENT = re.compile(rb'"event_id":"\d+-(\d+)","symbol":"(\w+)"')
 
 
 @dataclass(frozen=True)
 class Woken:
-    """What a client that has slept finds when it reads again.
+    """The data that a paused client finds when it reads again.
 
-    ``stale``: events that a newer one of their symbol follows; ``stale_bytes``: everything up to
-    the last of them. ``stale_late``: those published in the second half of its sleep, when its
-    buffers were full: a server that conflates has none. ``newest``: each symbol's last event is.
+    ``stale``: events that a newer one of their symbol follows; ``stale_bytes``: all bytes up to
+    the last of them. ``stale_late``: those published in the second half of the pause, when the
+    buffers were full; a server that conflates has none. ``newest``: each symbol's last event is the
+    newest.
     """
 
     stale: int
@@ -39,7 +40,7 @@ class Woken:
 
     @classmethod
     def of(cls, data: bytes, newest: dict[str, int], late_after: int) -> "Woken":
-        """Judge bytes by the newest ``seq`` of each symbol; late is what is above a ``seq``."""
+        """Evaluate bytes by the newest ``seq`` of each symbol; late are those above a ``seq``."""
         stale = stale_late = stale_bytes = 0
         last: dict[str, int] = {}
         for found in _EVENT.finditer(data):
@@ -54,7 +55,7 @@ class Woken:
 
 @dataclass(frozen=True)
 class Slow:
-    """The others' traffic without and beside a client that does not read, and what that finds.
+    """The other clients' traffic with and without one that does not read, and that one's data.
 
     ``rate`` in ticks a second.
     """
@@ -67,7 +68,7 @@ class Slow:
 
 
 async def sleeper(server: Server, symbols: Sequence[str]) -> socket.socket:
-    """Open a stream of all symbols that nobody reads."""
+    """Open a stream of all symbols, and do not read it."""
     [(host, port, path)] = server.requests(Audience((tuple(symbols),)))
     opened = socket.socket()
     opened.setblocking(False)
@@ -79,7 +80,7 @@ async def sleeper(server: Server, symbols: Sequence[str]) -> socket.socket:
 
 
 async def wake(opened: socket.socket) -> bytes:
-    """Read until nothing comes any more."""
+    """Read until no more data arrive."""
     loop, data = asyncio.get_running_loop(), bytearray()
     try:
         while True:
@@ -96,7 +97,7 @@ async def wake(opened: socket.socket) -> bytes:
 async def slow_client(
     server: Server, load: Load, plan: Plan, tape: Tape, others: Sequence[psutil.Process]
 ) -> Slow:
-    """Run the traffic twice, the second time beside a client that does not read."""
+    """Run the traffic twice, the second time with a client that does not read."""
     await open_streams(server, load, plan.audience, tape)
     without = await run_traffic(server, load, plan, tape, others)
     with await sleeper(server, plan.symbols) as opened:

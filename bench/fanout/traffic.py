@@ -1,4 +1,4 @@
-"""Ticks through one server to its clients for a while, and what that took."""
+"""Ticks through one server to its clients for a period, and their cost."""
 
 import asyncio
 import time
@@ -19,13 +19,13 @@ OPEN_SECONDS = 120.0
 WARM_UP_SECONDS = 0.5
 QUIET_SECONDS = 0.4
 SETTLE_SECONDS = 120.0
-"""How long the warm-up may take to be delivered by a server that cannot keep up."""
+"""The limit for the delivery of the warm-up by a server that cannot keep up."""
 
 LAST_SECONDS = 0.5
-"""What the last ticks may take to arrive before the window closes."""
+"""The time for the last ticks to arrive before the window closes."""
 
 SAMPLES = 200_000
-"""About how many latencies are noted."""
+"""The approximate number of recorded latencies."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Latency:
 class Traffic:
     """A window of ``seconds``; CPU in seconds of user and system time.
 
-    ``offered``: events if every client gets every tick of its symbols. ``elsewhere``: the CPU of
-    everything else on the machine, in cores. ``growth``: of the server's RSS, in bytes.
+    ``offered``: the events if each client gets each tick of its symbols. ``elsewhere``: the CPU of
+    other programs on the machine, in cores. ``growth``: of the server's RSS, in bytes.
     """
 
     server: str
@@ -66,7 +66,7 @@ class Traffic:
 
     @property
     def cpu_per_event(self) -> float:
-        """The server's CPU for an event that has arrived, in µs."""
+        """The server's CPU per event that has arrived, in µs."""
         return self.cpu / self.delivered * 1e6
 
     @property
@@ -76,13 +76,13 @@ class Traffic:
 
     @property
     def share_delivered(self) -> float:
-        """Delivered by offered."""
+        """Delivered divided by offered."""
         return self.delivered / self.offered
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is published to whom, at ``rate`` ticks a second of all ``symbols`` together."""
+    """The ticks and their audience, at ``rate`` ticks a second over all ``symbols``."""
 
     audience: Audience
     symbols: Sequence[str]
@@ -91,7 +91,7 @@ class Plan:
 
     @property
     def events(self) -> float:
-        """How many events are about to be offered."""
+        """The approximate number of events offered."""
         watched = sum(len(each) for each in self.audience.watched)
         return self.rate * self.seconds * watched / len(self.symbols)
 
@@ -119,9 +119,9 @@ async def open_streams(
 async def run_traffic(
     server: Server, load: Load, plan: Plan, tape: Tape, others: Sequence[psutil.Process]
 ) -> Traffic:
-    """Publish to open streams for as long as planned, after a warm-up.
+    """Publish to open streams for the planned time, after a warm-up.
 
-    ``others`` are the processes that belong to the bench beside the server's and the clients'.
+    ``others`` are the bench's processes other than the server's and the clients'.
     """
     await publish_evenly(tape, server.publisher, plan.rate, min(WARM_UP_SECONDS, plan.seconds))
     await _quiet(load)

@@ -1,4 +1,4 @@
-"""What is published and who watches it: the same for every server, from one seed. Pure."""
+"""The ticks and their audience: the same for every server, from one seed. Pure."""
 
 import random
 from collections import Counter
@@ -31,7 +31,7 @@ class Audience:
         return cls(tuple(tuple(sorted(draw.sample(of, each))) for _ in range(clients)))
 
     def watchers(self) -> Counter[str]:
-        """Return how many clients watch each symbol."""
+        """Return the number of clients that watch each symbol."""
         return Counter(symbol for each in self.watched for symbol in each)
 
 
@@ -49,9 +49,9 @@ class Tick(NamedTuple):
 
 
 class Tape:
-    """Made-up trades of symbols in random order; ``clock`` gives unix ns.
+    """Invented trades of symbols in random order; ``clock`` returns unix ns.
 
-    ``received`` in a tick is the moment of its making, which is that of its publication.
+    ``received`` in a tick is the time of its creation, which is that of its publication.
     """
 
     def __init__(
@@ -67,15 +67,15 @@ class Tape:
         """The ``seq`` of each symbol's last tick."""
 
     def ticks(self, count: int) -> list[Tick]:
-        """Return that many ticks of random symbols, published now."""
+        """Return ``count`` ticks of random symbols, published now."""
         return [self._tick(symbol) for symbol in self._random.choices(self._symbols, k=count)]
 
     def one_of_each(self) -> list[Tick]:
-        """Return a tick of every symbol: the values that are stored before anybody asks."""
+        """Return a tick of every symbol: the values that are stored before the clients connect."""
         return [self._tick(symbol) for symbol in self._symbols]
 
     def offered(self, audience: Audience) -> int:
-        """Return how many events an audience should have been given so far."""
+        """Return the number of events offered to an audience so far."""
         watchers = audience.watchers()
         return sum(count * watchers[symbol] for symbol, count in self.published.items())
 

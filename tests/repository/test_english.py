@@ -10,9 +10,9 @@ LIMITS = {
     "shared": 0,
     "simulator": 0,
     "web": 193,
-    "bench": 61,
+    "bench": 0,
     "tests": 232,
-    "docs": 57,
+    "docs": 49,
 }
 """Findings that an area may still have: as many as it has today. They only go down."""
 
