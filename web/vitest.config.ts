@@ -1,12 +1,18 @@
-/** The tests, with the newest React and with the oldest that is supported. */
+/** The tests: with the newest React, with the oldest that is supported, and of the sources. */
 
 import { defineConfig } from "vitest/config";
 
-const shared = { environment: "happy-dom", include: ["test/**/*.test.{ts,tsx}"] };
+const SOURCES = "test/sources/**/*.test.ts";
+const shared = {
+  environment: "happy-dom",
+  include: ["test/**/*.test.{ts,tsx}"],
+  exclude: [SOURCES],
+};
 
 export default defineConfig({
   test: {
     projects: [
+      { test: { name: "sources", include: [SOURCES] } },
       { test: { ...shared, name: "react-19" } },
       {
         resolve: {

@@ -64,7 +64,7 @@ async def test_a_gateway_that_hangs_is_noticed_by_its_heartbeats(
 @pytest.mark.parametrize(
     ("status", "body", "reason"),
     [
-        (201, {"ticket": "spent", "expires_in": 30}, "opens no stream"),
+        (201, {"ticket": "spent", "expires_in": 30}, "rejected the stream"),
         (
             503,
             {"error": {"code": "redis_unavailable", "message": "Redis is away"}},

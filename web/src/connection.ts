@@ -1,56 +1,178 @@
-/** The one stream of a client: opened, watched, changed, opened again. */
+/** The one stream of a client: a state machine, whose table is in transitions.ts. */
 
-import { backoff } from "./backoff.ts";
-import { followBrowser } from "./browser.ts";
-import type { MarketClientOptions } from "./client.ts";
 import { type Connection, StreamError } from "./connection-state.ts";
-import type { Bye, Feed, Heartbeat, Hello, Position } from "./events.ts";
+import { followDevice } from "./device.ts";
 import { connectionIndicator, indicator, isSilent, LATE_BEATS } from "./indicator.ts";
 import { type Link, openLink } from "./link.ts";
+import type { MarketClientOptions } from "./options.ts";
+import { createReception, type Reception } from "./reception.ts";
 import { changeTopics } from "./requests.ts";
+import { createRetry, type Retry } from "./retry.ts";
 import type { Store } from "./store.ts";
-import { NO_SLOT, takeSlot } from "./tab-slot.ts";
+import { createTabSlot, type TabSlot } from "./tab-slot.ts";
+import { ALWAYS, type State, type StreamEvent, TRANSITIONS } from "./transitions.ts";
 
-const TICK_MS = 1000;
-/** After so many heartbeats of silence a stream is opened anew; sooner when somebody comes back. */
+/** A stream that is silent for this many heartbeats is replaced; sooner when a person returns. */
 const SILENT_BEATS = 2.5;
-const NO_SLOT_RETRY_MS = 3000;
 
-export interface StreamConnection {
-  /** Have the stream bring just these topics; none ends it. */
-  want(topics: string[]): void;
-  reconnect(): void;
-}
+export class StreamMachine {
+  #state: State = "idle";
+  #wanted: string[] = [];
+  /** The stream that is being opened, or is ready. */
+  #current: Link | null = null;
+  /** A second stream while it is being opened: it replaces the current one when it is ready. */
+  #next: Link | null = null;
+  #unfollow: (() => void) | undefined;
+  readonly #options: MarketClientOptions;
+  readonly #report: (connection: Connection) => void;
+  readonly #retry: Retry;
+  readonly #slot: TabSlot;
+  readonly #reception: Reception;
 
-type Told = (name: string, data: unknown) => void;
+  constructor(
+    options: MarketClientOptions,
+    store: Store,
+    emit: (name: string, data: unknown) => void,
+    report: (connection: Connection) => void,
+  ) {
+    this.#options = options;
+    this.#report = report;
+    this.#retry = createRetry(options.random ?? Math.random, () => this.#send("due"));
+    this.#slot = createTabSlot(options.url ?? "");
+    this.#reception = createReception(store, emit, (name) => this.#control(name));
+  }
 
-export function createConnection(
-  options: MarketClientOptions,
-  store: Store,
-  told: Told,
-  log: (connection: Connection) => void,
-): StreamConnection {
-  let wanted: string[] = [];
-  let current: Link | null = null;
-  /** The stream that takes over when it is ready: make before break. */
-  let next: Link | null = null;
-  let changing = false;
-  let attempt = 0;
-  let error: StreamError | null = null;
-  let retryAt: number | null = null;
-  let retry: ReturnType<typeof setTimeout> | undefined;
-  let tick: ReturnType<typeof setInterval> | undefined;
-  let unfollow: (() => void) | undefined;
-  let slot: (() => void) | undefined;
-  let feed: Feed | null = null;
-  let denied: readonly string[] = [];
-  let cursor = "";
-  let shown: Connection | undefined;
+  /** Bring the stream to these topics; end it if there are none. */
+  want = (topics: string[]): void => {
+    if (topics.join() === this.#wanted.join()) return;
+    this.#wanted = topics;
+    this.#send(topics.length ? "topics" : "none");
+  };
+  reconnect = (): void => {
+    if (!this.#wanted.length) return;
+    this.#retry.attempt = 0;
+    this.#closeStreams();
+    this.#send("reconnect");
+  };
 
-  function publish() {
+  #send(event: StreamEvent) {
+    const state = TRANSITIONS[this.#state][event] ?? ALWAYS[event];
+    if (state) {
+      // No timer outlives the state that planned it.
+      this.#retry.cancel();
+      this.#state = state;
+      this.#enter[state]?.();
+    }
+    this.#publish();
+  }
+
+  /** The effects of entering a state. */
+  readonly #enter: Partial<Record<State, () => void>> = {
+    idle: () => {
+      this.#leave();
+      this.#unfollow?.();
+      this.#unfollow = undefined;
+      this.#retry.attempt = 0;
+      this.#retry.error = null;
+      this.#reception.cursor = "";
+    },
+    opening: () => {
+      this.#unfollow ??= this.#follow();
+      // If the current stream was lost while it was being replaced, the second one is under way.
+      this.#promote();
+      this.#current ??= this.#open();
+    },
+    open: () => {
+      this.#promote();
+      if (this.#current?.topics.join() !== this.#wanted.join()) this.#send("different");
+    },
+    changing: () => this.#change(),
+    replacing: () => {
+      this.#next = this.#open();
+    },
+    postponed: () => this.#retry.plan(),
+    waiting: () => this.#retry.plan(),
+    stopped: () => this.#leave(),
+  };
+  #follow() {
+    return followDevice({
+      tick: () => this.#checkSilence(SILENT_BEATS),
+      awake: () => {
+        // A gateway or a browser at its limit has no more room because a person returns.
+        if (this.#retry.error?.code !== "limit") this.#send("due");
+        this.#checkSilence(LATE_BEATS);
+      },
+      offline: () => this.#publish(),
+      left: () => this.#send("left"),
+      restored: this.reconnect,
+    });
+  }
+  #open(): Link {
+    return openLink(this.#options, this.#wanted, this.#reception.cursor, {
+      // A fake EventSource uses none of the browser's connections.
+      before: async () => this.#options.eventSource || this.#slot.claim(),
+      received: this.#reception.receive,
+      ended: (link, why) => this.#ended(link, why),
+    });
+  }
+  #promote() {
+    if (!this.#next) return;
+    this.#current?.close();
+    this.#current = this.#next;
+    this.#next = null;
+  }
+  #closeStreams() {
+    this.#current?.close();
+    this.#next?.close();
+    this.#current = this.#next = null;
+  }
+  #leave() {
+    this.#closeStreams();
+    this.#slot.release();
+  }
+  async #change() {
+    const link = this.#current as Link;
+    const wanted = this.#wanted;
+    const add = absent(wanted, link.topics);
+    const remove = absent(link.topics, wanted);
+    const changed = await changeTopics(this.#options, `${link.id}`, add, remove).catch(() => false);
+    // A stream that ended in the meantime has moved the machine on.
+    if (link !== this.#current) return;
+    if (changed) link.topics = wanted;
+    // Topics that could not be removed do no harm. They go with the stream.
+    const lacking = absent(this.#wanted, link.topics).length;
+    this.#send(changed ? "changed" : lacking ? "unchanged" : "unremoved");
+  }
+  #ended(link: Link, why: StreamError) {
+    const isNext = link === this.#next;
+    if (isNext) this.#next = null;
+    else this.#current = null;
+    this.#retry.error = why;
+    this.#retry.attempt++;
+    this.#send(why.retryable ? (isNext ? "nextLost" : "lost") : "rejected");
+  }
+  /** React to an event about the stream itself. */
+  #control(name: string) {
+    // `ready` proves less than a heartbeat: a gateway in trouble may end each stream right after it.
+    if (name === "heartbeat") this.#retry.attempt = 0;
+    if (name === "ready") {
+      this.#retry.error = null;
+      this.#send("ready");
+    } else this.#publish();
+  }
+  /** End a silent stream. The wall clock counts the time that a device slept, too. */
+  #checkSilence(beats: number) {
+    if (this.#current?.ready && isSilent(this.#current, Date.now(), beats))
+      this.#current.end(new StreamError("timeout", "the gateway is silent", 0));
+    this.#publish();
+  }
+  #publish() {
+    const current = this.#current;
+    const { feed, denied } = this.#reception;
+    const { error, attempt, retryAt } = this.#retry;
     const now = Date.now();
-    const fresh: Connection = {
-      ...(wanted.length ? connectionIndicator(current, error, feed, now) : indicator("idle")),
+    this.#report({
+      ...(this.#wanted.length ? connectionIndicator(current, error, feed, now) : indicator("idle")),
       connected: !!current?.ready && !isSilent(current, now, LATE_BEATS),
       error,
       attempt,
@@ -58,172 +180,10 @@ export function createConnection(
       feed,
       streamId: current?.id ?? null,
       denied,
-    };
-    const keys = Object.keys(fresh) as (keyof Connection)[];
-    if (keys.every((key) => shown?.[key] === fresh[key])) return;
-    log(fresh);
-    shown = fresh;
-    store.set("connection", fresh);
-  }
-
-  function want(topics: string[]) {
-    if (topics.join() === wanted.join()) return;
-    wanted = topics;
-    if (!wanted.length) end();
-    else if (!unfollow) begin();
-    sync();
-    publish();
-  }
-  function begin() {
-    tick = setInterval(watch, TICK_MS, SILENT_BEATS);
-    unfollow = followBrowser({
-      awake,
-      offline: publish,
-      visibility: store.frames.visibility,
-      left: suspend,
-      restored: reconnect,
     });
   }
-  function end() {
-    suspend();
-    clearInterval(tick);
-    unfollow?.();
-    unfollow = undefined;
-    attempt = 0;
-    error = null;
-    cursor = "";
-  }
-  /** Close whatever is open or planned; nothing is forgotten. */
-  function suspend() {
-    current?.close();
-    next?.close();
-    current = next = null;
-    unplan();
-    slot?.();
-    slot = undefined;
-  }
-
-  /** Make the stream what is wanted, by the smallest step. */
-  function sync() {
-    if (next || changing || retryAt !== null || !wanted.length) return;
-    current ??= open();
-    if (!current.ready) return;
-    const { topics } = current;
-    const add = wanted.filter((topic) => !topics.has(topic));
-    const remove = [...topics].filter((topic) => !wanted.includes(topic));
-    if (add.length + remove.length) change(current, add, remove);
-  }
-  async function change(link: Link, add: string[], remove: string[]) {
-    changing = true;
-    for (const topic of add) link.topics.add(topic);
-    const changed = await changeTopics(options, `${link.id}`, add, remove).catch(() => false);
-    changing = false;
-    // What could not be removed does no harm and goes with the stream.
-    for (const topic of changed ? remove : add) link.topics.delete(topic);
-    if (changed || link !== current) sync();
-    else if (add.length) next = open();
-  }
-  function open(): Link {
-    return openLink(options, wanted, cursor, claimSlot, { received, ended });
-  }
-  async function claimSlot() {
-    if (options.eventSource || slot) return;
-    const found = await takeSlot(options.url ?? "");
-    if (!found) throw new StreamError("limit", NO_SLOT, NO_SLOT_RETRY_MS);
-    if (slot || (!current && !next)) found();
-    else slot = found;
-  }
-
-  function ended(link: Link, why: StreamError) {
-    if (link === next) next = null;
-    else if (link === current) current = null;
-    error = why;
-    attempt++;
-    unplan();
-    // Where it is not, the same request would fail again: somebody has to change something.
-    if (why.retryable) {
-      const ms = why.retryMs ?? backoff(attempt, options.random ?? Math.random);
-      retryAt = Date.now() + ms;
-      retry = setTimeout(retryNow, ms);
-    }
-    publish();
-  }
-  function unplan() {
-    clearTimeout(retry);
-    retryAt = null;
-  }
-  function retryNow() {
-    unplan();
-    sync();
-    publish();
-  }
-  function reconnect() {
-    attempt = 0;
-    suspend();
-    retryNow();
-  }
-  function awake() {
-    if (retryAt !== null && error?.code !== "limit") retryNow();
-    watch(LATE_BEATS);
-  }
-  /** A device that slept has been silent, too: the clock on the wall tells. */
-  function watch(beats: number) {
-    if (current?.ready && isSilent(current, Date.now(), beats))
-      current.end(new StreamError("timeout", "the gateway fell silent", 0));
-    publish();
-  }
-
-  function received(link: Link, name: string, data: never, id: string) {
-    if (id) cursor = id;
-    if (name === "hello") {
-      const hello: Hello = data;
-      link.id = hello.stream_id;
-      link.heartbeatMs = hello.heartbeat_seconds * 1000;
-      denied = hello.denied;
-    } else if (name === "feed") feed = data;
-    else if (name === "heartbeat") beat(data);
-    else if (name === "ready") ready(link);
-    else if (name === "bye") {
-      const { reason, retry_ms }: Bye = data;
-      const code = reason === "busy" ? "limit" : "network";
-      link.end(new StreamError(code, `the gateway says: ${reason}`, retry_ms));
-    } else {
-      if (take(link, name, data)) told(name, data);
-      return;
-    }
-    told(name, data);
-    publish();
-  }
-  function beat({ feed_state: state, session, lag_ms }: Heartbeat) {
-    attempt = 0;
-    if (feed) feed = { ...feed, state, session, lag_ms };
-  }
-  function ready(link: Link) {
-    link.ready = true;
-    error = null;
-    if (link === next) {
-      current?.close();
-      current = next;
-      next = null;
-    }
-    if (link.topics.has("position:*")) setOpen(link);
-    sync();
-  }
-  function take(link: Link, name: string, data: { event_id: string; symbol?: string }): boolean {
-    const newer = store.take(data.symbol ? `${name}:${data.symbol}` : name, data);
-    if (name === "position") {
-      const { symbol, removed } = data as Position;
-      const { positions } = link;
-      const moved = removed
-        ? positions.delete(symbol)
-        : positions.size < positions.add(symbol).size;
-      if (moved && link.ready) setOpen(link);
-    }
-    return newer;
-  }
-  function setOpen(link: Link) {
-    store.set("positions", [...link.positions].sort());
-  }
-
-  return { want, reconnect };
 }
+
+/** Return the topics that are not among others. */
+const absent = (topics: string[], others: string[]) =>
+  topics.filter((topic) => !others.includes(topic));

@@ -1,30 +1,32 @@
-/** When what has arrived is shown: once a frame, and each second while nobody looks. */
+/** When new values are shown: with the next frame, or each second while the page is hidden. */
 
 const HIDDEN_MS = 1000;
 
 export interface Frames {
-  /** Have `flush` called with the next frame. */
+  /** Call `flush` with the next frame. */
   request(): void;
-  /** Follow the page into the background, or back. */
-  visibility(): void;
   cancel(): void;
 }
 
-/** A hidden page has no frames at all, so a timer stands in for them. */
 export function frames(flush: () => void): Frames {
+  const page = globalThis.document as Document | undefined;
+  /** Cancels the flush that is due; undefined if none is. */
   let forget: (() => void) | undefined;
 
   function cancel() {
+    page?.removeEventListener("visibilitychange", turn);
     forget?.();
     forget = undefined;
   }
   function run() {
-    forget = undefined;
+    cancel();
     flush();
   }
   function request() {
     if (forget) return;
-    if (globalThis.document?.hidden === false) {
+    page?.addEventListener("visibilitychange", turn);
+    // A hidden page has no frames, and Node has none either.
+    if (page?.hidden === false) {
       const frame = requestAnimationFrame(run);
       forget = () => cancelAnimationFrame(frame);
     } else {
@@ -32,11 +34,11 @@ export function frames(flush: () => void): Frames {
       forget = () => clearTimeout(timer);
     }
   }
-  function visibility() {
-    if (!forget) return;
+  /** The page was hidden or shown: its frame will not come, or is due now. */
+  function turn() {
     cancel();
-    if (document.hidden) request();
+    if (page?.hidden) request();
     else flush();
   }
-  return { request, visibility, cancel };
+  return { request, cancel };
 }

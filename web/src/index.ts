@@ -1,9 +1,4 @@
-export {
-  createMarketClient,
-  type EventSourceLike,
-  type MarketClient,
-  type MarketClientOptions,
-} from "./client.ts";
+export { createMarketClient, type MarketClient } from "./client.ts";
 export {
   type Connection,
   type ConnectionState,
@@ -13,6 +8,7 @@ export {
 } from "./connection-state.ts";
 export type * from "./events.ts";
 export { symbolIndicator } from "./indicator.ts";
+export type { EventSourceLike, MarketClientOptions } from "./options.ts";
 export type { Pace } from "./pace.ts";
 export { type FigureProps, NumberCell } from "./react/cell.tsx";
 export { ConnectionBadge } from "./react/connection-badge.tsx";
@@ -29,7 +25,8 @@ export {
   useSymbolStatus,
 } from "./react/hooks.ts";
 export { Paced } from "./react/paced.tsx";
-export { PositionsTable, type PositionsTableProps } from "./react/positions-table.tsx";
+export { PositionsTable } from "./react/positions-table.tsx";
+export type { PositionsTableProps } from "./react/table-props.ts";
 export { useValue, useWatch } from "./react/use-value.ts";
 export { isStock } from "./topics.ts";
 export { type Totals, totals } from "./totals.ts";

@@ -20,10 +20,10 @@ export const indicator = (state: ConnectionState, detail: string | null = null):
   detail,
 });
 
-type Heard = Pick<Link, "ready" | "heardAt" | "heartbeatMs">;
+type Heard = Pick<Link, "ready" | "lastEventAt" | "heartbeatMs">;
 
 export const isSilent = (link: Heard, now: number, beats: number): boolean =>
-  now - link.heardAt > link.heartbeatMs * beats;
+  now - link.lastEventAt > link.heartbeatMs * beats;
 
 /** Return the indicator of what is watched: the transport first, then the data. `now` is unix ms. */
 export function connectionIndicator(
@@ -41,7 +41,7 @@ export function connectionIndicator(
       : indicator("connecting", message);
   }
   if (isSilent(link, now, LATE_BEATS))
-    return indicator("stale", `nothing heard for ${Math.round((now - link.heardAt) / 1000)} s`);
+    return indicator("stale", `nothing heard for ${Math.round((now - link.lastEventAt) / 1000)} s`);
   const { state, reason, session, lag_ms } = feed ?? {};
   if (state !== "live")
     return indicator(!state || state === "connecting" ? "connecting" : "stale", reason);

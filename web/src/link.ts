@@ -1,115 +1,138 @@
-/** One EventSource, from its ticket to its end. It is never left to reconnect by itself. */
+/** One EventSource, from its ticket to its end. It never reconnects by itself. */
 
-import type { EventSourceLike, MarketClientOptions } from "./client.ts";
 import { StreamError } from "./connection-state.ts";
+import type { EventSourceLike, MarketClientOptions } from "./options.ts";
 import { ticketFor } from "./requests.ts";
 
 const CONNECT_MS = 10_000;
+const NO_ANSWER =
+  "no answer for 10 s: the gateway is unreachable, or other tabs hold this browser's six " +
+  "HTTP/1.1 connections to the gateway";
 
-const NAMES =
-  "hello ready heartbeat feed bye gap price status position account orders news trade correction cancel quote book bar.1Min bar.5Min bar.1Day";
+// A browser reports no status and no reason; only `hello` shows that the gateway accepted a stream.
+const LOST = "the connection was lost";
+const REJECTED = "the gateway rejected the stream";
+
+const EVENT_NAMES = [
+  "hello",
+  "ready",
+  "heartbeat",
+  "feed",
+  "bye",
+  "gap",
+  "price",
+  "status",
+  "position",
+  "account",
+  "orders",
+  "news",
+  "trade",
+  "correction",
+  "cancel",
+  "quote",
+  "book",
+  "bar.1Min",
+  "bar.5Min",
+  "bar.1Day",
+];
 
 export interface Link {
-  readonly topics: Set<string>;
-  /** Open positions that it has brought. */
+  /** Sorted. */
+  topics: string[];
+  /** The open positions that the stream has sent. */
   readonly positions: Set<string>;
   id: string | null;
+  /** The snapshot is complete. */
   ready: boolean;
   heartbeatMs: number;
-  /** When it was last heard, unix ms. */
-  heardAt: number;
+  /** When the last event arrived, unix ms. */
+  lastEventAt: number;
   close(): void;
-  /** Close it, and have that told. */
+  /** Close the stream and report its end. */
   end(error: StreamError): void;
 }
 
 export interface LinkEvents {
+  /** Waited for before the ticket is requested. It may throw a StreamError. */
+  before(): Promise<unknown>;
   received(link: Link, name: string, data: never, cursor: string): void;
-  /** It has ended, and not because it was closed. */
+  /** The stream has ended, and `close` was not called. */
   ended(link: Link, error: StreamError): void;
 }
 
-/** Open a stream of topics; `before` is waited for first, and may refuse. */
+/** Open a stream of topics that resumes after the event id `cursor`. */
 export function openLink(
   options: MarketClientOptions,
   topics: string[],
   cursor: string,
-  before: () => Promise<void>,
   on: LinkEvents,
 ): Link {
   const stop = new AbortController();
   let source: EventSourceLike | undefined;
-  const timeout = setTimeout(
-    () =>
-      end(
-        new StreamError(
-          "timeout",
-          "no answer for 10 s: other tabs hold all of this browser's six HTTP/1.1 connections to the " +
-            "gateway, or it is away",
-        ),
-      ),
-    CONNECT_MS,
-  );
+  const timeout = setTimeout(() => link.end(new StreamError("timeout", NO_ANSWER)), CONNECT_MS);
   const link: Link = {
-    topics: new Set(topics),
+    topics,
     positions: new Set(),
     id: null,
     ready: false,
     heartbeatMs: CONNECT_MS,
-    heardAt: Date.now(),
-    close,
-    end,
+    lastEventAt: Date.now(),
+    close() {
+      clearTimeout(timeout);
+      stop.abort();
+      source?.close();
+    },
+    end(error) {
+      if (stop.signal.aborted) return;
+      link.close();
+      on.ended(link, error);
+    },
   };
-
-  function close() {
-    clearTimeout(timeout);
-    stop.abort();
-    source?.close();
-  }
-  function end(error: StreamError) {
-    if (stop.signal.aborted) return;
-    close();
-    on.ended(link, error);
-  }
-  async function open() {
-    await before();
-    const ticket = await ticketFor(options, topics, stop.signal);
-    if (stop.signal.aborted) return;
-    const query = new URLSearchParams({ topics: topics.join() });
-    if (options.interval !== undefined) query.set("interval", `${options.interval}`);
-    if (cursor) query.set("last_event_id", cursor);
-    if (ticket) query.set("ticket", ticket);
-    const url = `${options.url ?? ""}/api/stream?${query}`;
-    source = options.eventSource?.(url) ?? new EventSource(url);
-    for (const name of NAMES.split(" "))
-      source.addEventListener(name, (event) => receive(name, event));
-    source.addEventListener("error", () =>
-      end(
-        new StreamError(
-          "network",
-          link.id ? "the connection was lost" : "the gateway opens no stream",
-        ),
-      ),
-    );
-  }
-  function receive(name: string, event: MessageEvent) {
+  function receive(name: string, { data, lastEventId }: MessageEvent) {
     if (stop.signal.aborted) return;
     if (name === "hello") clearTimeout(timeout);
-    link.heardAt = Date.now();
-    let data: never;
-    try {
-      data = JSON.parse(event.data) as never;
-    } catch {
-      return; // one bad event must not end the stream
-    }
-    on.received(link, name, data, event.lastEventId);
+    link.lastEventAt = Date.now();
+    const parsed = parse(data);
+    if (parsed) on.received(link, name, parsed, lastEventId);
   }
-  open().catch((error: unknown) =>
-    end(
-      error instanceof StreamError
-        ? error
-        : new StreamError("network", `no way to the gateway: ${(error as Error).message}`),
-    ),
-  );
+  async function open() {
+    await on.before();
+    const ticket = await ticketFor(options, topics, stop.signal);
+    if (stop.signal.aborted) return;
+    source = connect(options, topics, cursor, ticket);
+    for (const name of EVENT_NAMES) source.addEventListener(name, (event) => receive(name, event));
+    source.addEventListener("error", () => link.end(networkError(link.id ? LOST : REJECTED)));
+  }
+  open().catch((error) => link.end(asStreamError(error)));
   return link;
 }
+
+function connect(
+  options: MarketClientOptions,
+  topics: string[],
+  cursor: string,
+  ticket: string | undefined,
+): EventSourceLike {
+  const query = new URLSearchParams({ topics: topics.join() });
+  if (options.interval !== undefined) query.set("interval", `${options.interval}`);
+  if (cursor) query.set("last_event_id", cursor);
+  if (ticket) query.set("ticket", ticket);
+  const url = `${options.url ?? ""}/api/stream?${query}`;
+  return options.eventSource?.(url) ?? new EventSource(url);
+}
+
+/** Return undefined for malformed JSON: one bad event must not end the stream. */
+function parse(text: string): never | undefined {
+  try {
+    return JSON.parse(text) as never;
+  } catch {
+    return undefined;
+  }
+}
+
+const networkError = (message: string) => new StreamError("network", message);
+
+const asStreamError = (error: unknown) =>
+  error instanceof StreamError
+    ? error
+    : networkError(`the gateway is unreachable: ${(error as Error).message}`);

@@ -1,7 +1,7 @@
 /** What is asked of a gateway beside its stream. */
 
-import type { MarketClientOptions } from "./client.ts";
 import { StreamError } from "./connection-state.ts";
+import type { MarketClientOptions } from "./options.ts";
 
 const CHANGE_MS = 10_000;
 

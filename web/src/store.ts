@@ -1,6 +1,6 @@
 /** The newest value of each topic, and who is told when it is replaced. */
 
-import { type Frames, frames } from "./frames.ts";
+import { frames } from "./frames.ts";
 import { createListeners } from "./listeners.ts";
 import { isNewer } from "./topics.ts";
 import type { ValueOf, Values } from "./values.ts";
@@ -9,8 +9,7 @@ export interface Store extends Values {
   /** Replace a value; whoever follows it is told with the next frame. */
   set(topic: string, value: unknown): void;
   /** Replace an event's topic by it, unless what is there is as new: streams may overlap. */
-  take(topic: string, event: { event_id: string }): boolean;
-  frames: Frames;
+  apply(topic: string, event: { event_id: string }): boolean;
   clear(): void;
 }
 
@@ -35,14 +34,13 @@ export function createStore(): Store {
   return {
     get: <Topic extends string>(topic: Topic) => values.get(topic) as ValueOf<Topic> | undefined,
     set,
-    take(topic, event) {
+    apply(topic, event) {
       const old = values.get(topic) as { event_id: string } | undefined;
-      if (old !== undefined && !isNewer(event.event_id, old.event_id)) return false;
-      set(topic, event);
-      return true;
+      const newer = !old || isNewer(event.event_id, old.event_id);
+      if (newer) set(topic, event);
+      return newer;
     },
     subscribe: listeners.add,
-    frames: clock,
     clear() {
       clock.cancel();
       listeners.clear();

@@ -356,7 +356,7 @@ describe("a ticket", () => {
     gateway.ticketAnswers = [new TypeError("Failed to fetch")];
     client.watch(["price:SPY"]);
     await after(50);
-    expect(client.get("connection")?.detail).toMatch(/no way to the gateway: Failed to fetch/);
+    expect(client.get("connection")?.detail).toMatch(/the gateway is unreachable: Failed to fetch/);
     await after(500);
     expect(gateway.streams).toHaveLength(1);
   });

@@ -1,6 +1,6 @@
 /** A gateway without a network: tickets, changes, and EventSources that behave as a browser's do. */
 
-import type { EventSourceLike } from "../src/client.ts";
+import type { EventSourceLike } from "../src/options.ts";
 
 type Listener = (event: MessageEvent) => void;
 

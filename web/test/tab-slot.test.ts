@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { createMarketClient, type MarketClient } from "../src/client.ts";
-import { takeSlot } from "../src/tab-slot.ts";
+import { acquireSlot } from "../src/tab-slot.ts";
 import { FakeGateway } from "./fake-gateway.ts";
 
 const GATEWAY = "http://gateway.example";
@@ -89,13 +89,13 @@ it("keeps no place for a tab that was closed while it waited for one", async () 
 });
 
 it("limits nothing over TLS, where there may be HTTP/2", async () => {
-  for (let n = 0; n < 7; n++) expect(await takeSlot("https://gateway.example")).toBeDefined();
+  for (let n = 0; n < 7; n++) expect(await acquireSlot("https://gateway.example")).toBeDefined();
   expect(held.size).toBe(0);
 });
 
 it("limits nothing where locks are not to be had", async () => {
   vi.stubGlobal("navigator", { locks: { request: () => Promise.reject(new Error("no")) } });
-  expect(await takeSlot(GATEWAY)).toBeDefined();
+  expect(await acquireSlot(GATEWAY)).toBeDefined();
   vi.stubGlobal("navigator", {});
-  expect(await takeSlot(GATEWAY)).toBeDefined();
+  expect(await acquireSlot(GATEWAY)).toBeDefined();
 });

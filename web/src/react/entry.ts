@@ -1,14 +1,16 @@
-/** What the rows of the table are of, and in which order. */
+/** The rows of the table and their order. */
 
 import type { Position, Price } from "../events.ts";
 import { type Lot, type Valued, valued } from "../valuation.ts";
 import type { Values } from "../values.ts";
 import { COLUMNS } from "./columns.tsx";
 
-/** A position of the account, or a lot of one's own. */
+/** A row: a position of the account, or one of your own lots. */
 export interface Entry {
+  /** Differs from that of each other row. */
+  readonly key: string;
   readonly symbol: string;
-  /** What it changes with. */
+  /** The topic whose value the row shows. */
   readonly topic: `price:${string}` | `position:${string}`;
   readonly lot?: Lot;
 }
@@ -20,15 +22,16 @@ export const positionOf = (
 ): Valued | undefined => (lot ? valued(lot, value as Price) : (value as Position));
 
 /**
- * Return entries in an order by what they are now; those without a figure come last.
+ * Return the entries sorted by their present values; entries that have no value come last.
  *
- * `column` is counted from 1, the symbol's, and negative for the other way round.
+ * `column` counts from 1, the symbol, and is negative for descending order; 0 changes no order.
  */
 export function ordered(
   entries: readonly Entry[],
   column: number,
   { get }: Values,
 ): readonly Entry[] {
+  if (!column) return entries;
   const way = Math.sign(column);
   const by = column * way - 2;
   const key = (entry: Entry) => {

@@ -1,45 +1,20 @@
 /** The table itself, at the pace of the `Paced` around it. */
 
 import { type KeyboardEvent, type ReactNode, useMemo, useState } from "react";
-import { isStock, priceTopics } from "../topics.ts";
-import type { Lot } from "../valuation.ts";
-import { COLUMNS } from "./columns.tsx";
 import { useValues } from "./context.tsx";
-import { type Entry, ordered } from "./entry.ts";
+import { ordered } from "./entry.ts";
 import { formats } from "./format.ts";
-import { POSITION_TOPICS, useConnection } from "./hooks.ts";
+import { useConnection } from "./hooks.ts";
 import { PositionRow } from "./position-row.tsx";
-import type { PositionsTableProps } from "./positions-table.tsx";
 import { TableFoot } from "./table-foot.tsx";
-import { useValue, useWatch } from "./use-value.ts";
-
-const LABELS = ["Symbol", .../* @__PURE__ */ COLUMNS.map(([label]) => label), "Age"];
-
-/** Return what there is a row of; undefined while that is not known. */
-function useEntries(lots: PositionsTableProps["positions"]): readonly Entry[] | undefined {
-  const symbols = useValue("positions");
-  // Lots that are new but equal are the same.
-  const key = lots && JSON.stringify(lots);
-  const entries = useMemo<readonly Entry[] | undefined>(
-    () =>
-      key
-        ? JSON.parse(key).map((lot: Lot) => ({
-            symbol: lot.symbol,
-            topic: `price:${lot.symbol}`,
-            lot,
-          }))
-        : symbols?.map((symbol) => ({ symbol, topic: `position:${symbol}` })),
-    [key, symbols],
-  );
-  const stocks = entries?.map(({ symbol }) => symbol).filter(isStock) ?? [];
-  useWatch(
-    lots ? priceTopics(stocks) : [...POSITION_TOPICS, ...stocks.map((each) => `status:${each}`)],
-  );
-  return entries;
-}
+import { TableHead } from "./table-head.tsx";
+import type { PositionsTableProps } from "./table-props.ts";
+import { useEntries } from "./use-entries.ts";
+import { useValue } from "./use-value.ts";
 
 const rowOf = (event: { target: EventTarget }) => (event.target as Element).closest("tr");
 
+/** Move the focus to the row above or below. */
 function step(event: KeyboardEvent) {
   const row = rowOf(event);
   const next =
@@ -53,7 +28,7 @@ function step(event: KeyboardEvent) {
 
 interface BoardProps extends PositionsTableProps {
   announcing: boolean;
-  /** Why what is open is not known, if so. */
+  /** Why the open positions are not known; null if they are, or are still expected. */
   unknown: unknown;
 }
 
@@ -66,43 +41,15 @@ export function TableBoard(props: BoardProps): ReactNode {
   const [order, setOrder] = useState(0);
   const money = currency ?? account?.currency;
   const format = useMemo(() => formats(locale, money), [locale, money]);
-  const rows = useMemo(
-    () => (order ? ordered(entries ?? [], order, values) : (entries ?? [])),
-    [entries, order, values],
-  );
-  const way = (rows.find(({ symbol }) => symbol === selected) ?? rows[0])?.symbol;
+  const rows = useMemo(() => ordered(entries ?? [], order, values), [entries, order, values]);
+  const reached = rows.find(({ symbol }) => symbol === selected) ?? rows[0];
   const loading = !entries && !unknown;
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, by the keyboard too
     <section tabIndex={0} aria-label={caption} aria-busy={loading}>
       <table>
         <caption>{caption}</caption>
-        <thead>
-          <tr>
-            {LABELS.map((label, at) => {
-              const column = at + 1;
-              return (
-                <th
-                  key={label}
-                  scope="col"
-                  aria-sort={
-                    order === column ? "ascending" : order === -column ? "descending" : undefined
-                  }
-                >
-                  <button
-                    type="button"
-                    // Figures the largest first.
-                    onClick={() =>
-                      setOrder(Math.abs(order) === column ? -order : at ? -column : column)
-                    }
-                  >
-                    {label}
-                  </button>
-                </th>
-              );
-            })}
-          </tr>
-        </thead>
+        <TableHead order={order} onOrder={setOrder} />
         <tbody
           onKeyDown={step}
           onClick={(event) => {
@@ -112,23 +59,26 @@ export function TableBoard(props: BoardProps): ReactNode {
         >
           {rows.map((entry) => (
             <PositionRow
-              key={entry.symbol}
+              key={entry.key}
               entry={entry}
               formats={format}
               delayed={state === "delayed"}
               selected={entry.symbol === selected}
-              tab={onSelect && (entry.symbol === way ? 0 : -1)}
+              tab={onSelect && (entry === reached ? 0 : -1)}
             />
           ))}
-          {!rows.length &&
-            (loading ? [1, 2, 3] : [0]).map((row) => (
-              <tr key={row}>
-                <td colSpan={9}>{row ? "…" : unknown ? "Not known" : "No open positions"}</td>
-              </tr>
-            ))}
+          {!rows.length && fillers(loading, unknown)}
         </tbody>
         <TableFoot entries={rows} formats={format} announcing={props.announcing} />
       </table>
     </section>
   );
 }
+
+/** Rows in place of positions: three while they are loading, else one that says why there are none. */
+const fillers = (loading: boolean, unknown: unknown) =>
+  (loading ? [1, 2, 3] : [0]).map((row) => (
+    <tr key={row}>
+      <td colSpan={9}>{row ? "…" : unknown ? "Not known" : "No open positions"}</td>
+    </tr>
+  ));

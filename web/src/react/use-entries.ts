@@ -1,0 +1,35 @@
+import { useMemo } from "react";
+import { isStock, priceTopics } from "../topics.ts";
+import type { Lot } from "../valuation.ts";
+import type { Entry } from "./entry.ts";
+import { POSITION_TOPICS } from "./hooks.ts";
+import { useValue, useWatch } from "./use-value.ts";
+
+/** Return an entry for each row and watch its topics; undefined while the positions are not known. */
+export function useEntries(lots: readonly Lot[] | undefined): readonly Entry[] | undefined {
+  const symbols = useValue("positions");
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new array of equal lots changes nothing
+  const entries = useMemo(
+    () => (lots ? lotEntries(lots) : symbols?.map(positionEntry)),
+    [JSON.stringify(lots), symbols],
+  );
+  const stocks = entries?.map(({ symbol }) => symbol).filter(isStock) ?? [];
+  useWatch(
+    lots ? priceTopics(stocks) : [...POSITION_TOPICS, ...stocks.map((each) => `status:${each}`)],
+  );
+  return entries;
+}
+
+const positionEntry = (symbol: string): Entry => ({
+  key: symbol,
+  symbol,
+  topic: `position:${symbol}`,
+});
+
+/** A symbol may have several lots: each is a row, told apart by its number among them. */
+const lotEntries = (lots: readonly Lot[]): Entry[] =>
+  lots.map((lot, at) => {
+    const { symbol } = lot;
+    const number = lots.slice(0, at).filter((other) => other.symbol === symbol).length;
+    return { key: `${symbol} ${number}`, symbol, topic: `price:${symbol}`, lot };
+  });
