@@ -93,7 +93,7 @@ def test_a_run_on_a_busy_machine_says_so() -> None:
     quiet, busy = OUR_TRAFFIC, replace(OUR_TRAFFIC, elsewhere=1.25)
 
     assert "0.10" in disturbance(Results(lone=[quiet]))
-    assert "not quiet" not in disturbance(Results(lone=[quiet]))
-    assert "not quiet:** up to 1.25 cores" in disturbance(
+    assert "not idle" not in disturbance(Results(lone=[quiet]))
+    assert "not idle:** other programs used up to 1.25 cores" in disturbance(
         Results(lone=[quiet], several=[(2, busy)])
     )
