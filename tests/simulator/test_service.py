@@ -11,6 +11,7 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from simulator import server
 from simulator.account import Holding
 from simulator.hours import NyseHours, SwitchableHours
 from simulator.service import Simulator, SimulatorSettings
@@ -237,3 +238,24 @@ async def test_the_command_refuses_bad_input(
     assert ended.returncode == 2
     assert problem in errors.decode()
     assert "Traceback" not in errors.decode()
+
+
+async def test_stopping_waits_for_connections_instead_of_polling(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "DATE_SECONDS", 10 * LIMIT_SECONDS)
+    pauses: list[float] = []
+    sleep = asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        pauses.append(seconds)
+        await sleep(seconds)
+
+    async with (
+        AsyncExitStack() as streams,
+        Simulator(SimulatorSettings(tape=None)) as simulator,
+    ):
+        client = await streams.enter_async_context(open_stream(simulator))
+        await client.sign_in()
+        monkeypatch.setattr(asyncio, "sleep", noted)
+    assert set(pauses) <= {0}
