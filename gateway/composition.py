@@ -22,8 +22,8 @@ from gateway.bus.positions import Positions
 from gateway.bus.reports import Reports
 from gateway.bus.stream_changes import StreamChanges
 from gateway.bus.stream_claims import StreamClaims
-from gateway.bus.stream_topics import StreamTopics
 from gateway.bus.subscriber import Subscriber
+from gateway.bus.subscriptions import Subscriptions
 from gateway.bus.tickets import TicketStore
 from gateway.fanout.hub import Hub
 from gateway.http.access import Access
@@ -73,6 +73,7 @@ class Gateway:
     hub: Hub
     feed: FeedView
     interest: InterestClaims
+    subscriptions: Subscriptions
     changes: StreamChanges
     subscriber: Subscriber
     claims: StreamClaims
@@ -93,8 +94,10 @@ def compose(settings: GatewaySettings, redis: BusConnections, around: Surroundin
         announce=hub.announce_feed,
         on_epoch=interest.on_epoch,
     )
-    topics = StreamTopics(hub, limit=settings.max_topics_per_client)
-    changes = StreamChanges(redis.commands, gateway_id, topics.change)
+    subscriptions = Subscriptions(
+        hub, History(redis.commands), limit=settings.max_topics_per_client
+    )
+    changes = StreamChanges(redis.commands, gateway_id, subscriptions.change)
     subscriber = Subscriber(
         redis,
         hub,
@@ -114,6 +117,7 @@ def compose(settings: GatewaySettings, redis: BusConnections, around: Surroundin
         hub=hub,
         feed=feed,
         interest=interest,
+        subscriptions=subscriptions,
         changes=changes,
         subscriber=subscriber,
         claims=claims,
@@ -136,9 +140,9 @@ def compose_app(
             access,
             gateway.admission,
             requests,
+            gateway.subscriptions,
             gateway_id=gateway.gateway_id,
             hub=gateway.hub,
-            history=History(redis.commands),
             now=around.now,
         ),
         stream_change=StreamChange(access, gateway.changes, requests),

@@ -116,7 +116,7 @@ class GatewayService:
 
 async def drain(hub: Hub, seconds: float, randomness: random.Random) -> None:
     """End every stream with a ``bye``, one after another over the given time at most."""
-    hub.draining = True
+    hub.drain()
     clients = list(hub.clients.values())
     # The order of their ends is the order in which they reach the other gateways. Those that
     # opened together, a page's streams or one office's, should not come together again.
@@ -155,7 +155,7 @@ async def _heartbeat(gateway: Gateway, seconds: float, now: Callable[[], str]) -
             session=feed.event.session,
             lag_ms=feed.event.lag_ms,
         )
-        hub.broadcast(events.heartbeat(hub.cursor, heartbeat))
+        hub.send_heartbeat(heartbeat)
 
 
 async def _report(gateway: Gateway) -> None:

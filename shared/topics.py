@@ -145,6 +145,11 @@ def kind_of(topic: str) -> str:
     return topic.partition(":")[0]
 
 
+def is_ordered(topic: str) -> bool:
+    """Return whether every event of a topic matters: ``trade:SPY``, but not ``price:SPY``."""
+    return topic.partition(":")[0] in ORDERED
+
+
 def key_of(topic: str) -> str:
     """Return the symbol of a topic: ``price:SPY`` → ``SPY``."""
     return topic.partition(":")[2]

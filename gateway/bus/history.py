@@ -8,7 +8,8 @@ from redis.asyncio import Redis
 
 from gateway.bus.malformed import skipping_malformed
 from gateway.fanout.hub import Filling
-from gateway.fanout.ordered_channel import Event, OrderedChannel
+from gateway.fanout.ordered_channel import OrderedChannel
+from gateway.wire.event import Event
 from shared import message
 from shared.bus import keys
 from shared.bus.errors import bus_errors
@@ -115,5 +116,5 @@ def _events(channel: OrderedChannel, entries: list[Any]) -> list[Event]:
     events = []
     for event_id, fields in entries:
         with skipping_malformed(channel.topic.encode()):
-            events.append(Event(*message.of_entry(event_id, fields)))
+            events.append(channel.event_of(message.of_entry(event_id, fields)))
     return events

@@ -12,6 +12,7 @@ from shared import message
 from shared.account import BrokerState
 from shared.bus import keys
 from shared.bus.errors import bus_errors
+from shared.event_id import EventId
 from shared.message import Message
 from shared.topics import ACCOUNT, POSITION, topic
 
@@ -21,7 +22,13 @@ class _Listing(msgspec.Struct):
     positions: list[str]
 
 
+class _Named(msgspec.Struct):
+    symbol: str
+    removed: bool = False
+
+
 _decode = msgspec.json.Decoder(_Listing).decode
+_decode_row = msgspec.json.Decoder(_Named).decode
 
 
 class StoredPositions(NamedTuple):
@@ -39,11 +46,28 @@ class StoredPositions(NamedTuple):
         """Put the positions into a table, and remove the rows that were closed meanwhile."""
         for row in self.rows:
             with skipping_malformed(table.topic.encode()):
-                table.take(*row)
+                table.apply(*row)
         # No event says that a position is closed if it was closed while no gateway listened; it
         # is only absent from the account's list. An unknown list would empty the table.
         if self.account is not None and self.symbols is not None:
             table.keep(self.symbols, self.account.event_id)
+
+    def open_rows(self) -> list[bytes]:
+        """Return the JSON of the open positions, in the order of symbols."""
+        found: dict[str, bytes] = {}
+        for row in self.rows:
+            with skipping_malformed(POSITION.encode()):
+                named = _decode_row(row.body)
+                if not named.removed and self._lists(named.symbol, row.event_id):
+                    found[named.symbol] = row.body
+        return [body for _, body in sorted(found.items())]
+
+    def _lists(self, symbol: str, event_id: EventId) -> bool:
+        """Return whether the account has a position, as far as it is known."""
+        if self.account is None or self.symbols is None:
+            return True
+        # A row that is newer than the account's list was opened after it.
+        return symbol in self.symbols or event_id >= self.account.event_id
 
 
 class Positions:

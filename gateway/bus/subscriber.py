@@ -111,7 +111,7 @@ class Subscriber:
     async def _serve_connection(self, pubsub: PubSub) -> None:
         # Messages published since the last connection are missing. Until the histories have been
         # read, ordered events must not overtake them.
-        self._hub.hold()
+        self._hub.buffer()
         self._to_load.clear()
         watched = dict(self._hub.channels)
         self._unconfirmed = {_INGEST_STATUS, self._inbox, *watched}

@@ -1,18 +1,13 @@
 """The windows of one interval, aligned to the clock so that clients and gateways agree."""
 
 from collections.abc import Callable
-from typing import Protocol
 
-
-class Windowed(Protocol):
-    """What waits for the end of a window: a lane."""
-
-    def close_window(self, next_window: int) -> None:
-        """Send what waits; ``next_window`` begins."""
+CloseWindow = Callable[[int], None]
+"""Sends the values that wait in a lane. It is given the number of the window that starts."""
 
 
 class Cadence:
-    """Windows of ``interval`` seconds; 0 means that every value is a window of its own."""
+    """Windows of ``interval`` seconds; 0 means that every value is a window by itself."""
 
     def __init__(
         self,
@@ -23,7 +18,7 @@ class Cadence:
         self.interval = interval
         self._clock = clock
         self._call_later = call_later
-        self._due: list[Windowed] = []
+        self._due: list[CloseWindow] = []
         self._next_window = 0
         self._count = 0
 
@@ -34,17 +29,18 @@ class Cadence:
             return self._count
         return int(self._clock() / self.interval)
 
-    def remind(self, lane: Windowed, window: int) -> None:
-        """Have the lane close its window when it ends."""
+    def remind(self, close_window: CloseWindow, window: int) -> None:
+        """Call a lane back at the end of a window."""
+        # One timer serves all lanes of the interval: their windows end at the same moment.
         if not self._due:
             self._next_window = window + 1
             wait = self._next_window * self.interval - self._clock()
             self._call_later(wait, self._close_windows)
-        self._due.append(lane)
+        self._due.append(close_window)
 
     def _close_windows(self) -> None:
         due, self._due = self._due, []
         # A timer may fire a fraction early; the window that it was set for has ended all the same.
         next_window = max(self._next_window, self.window())
-        for lane in due:
-            lane.close_window(next_window)
+        for close_window in due:
+            close_window(next_window)

@@ -1,23 +1,40 @@
-"""One topic in the hub: its newest frame, and who wants it how often."""
+"""One topic in the hub: its newest event, and the lanes that pass it on."""
 
 import asyncio
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Protocol
 
-from gateway.fanout.lane import Lane
-from gateway.wire import events, sse
-from shared import message, topics
+from gateway.wire import events
+from gateway.wire.event import Encoder, Event
+from shared import message
 from shared.event_id import NEVER, EventId
-from shared.topics import kind_of
+from shared.topics import ACCOUNT, PRICE, key_of, kind_of
+
+
+class Listener(Protocol):
+    """A lane, as its channel sees it."""
+
+    def offer(self) -> None:
+        """Pass the channel's new value on, now or when the window closes."""
+
+    def announce(self, event: Event) -> None:
+        """Pass on an event that is not a value, after the value that waits."""
+
+    def send(self, frame_of: Callable[[Encoder], bytes]) -> None:
+        """Pass on a message that the channel does not keep."""
+
+    def skip_to(self, position: EventId) -> None:
+        """Treat events up to a position as sent."""
 
 
 class Channel:
-    """A topic of which the newest value matters; a newcomer gets it from here, not from Redis."""
+    """A topic whose newest value matters; a newcomer gets it from here, not from Redis."""
 
     __slots__ = (
+        "event",
         "event_id",
-        "frame",
-        "head",
         "idle_since",
+        "kind",
         "lanes",
         "loaded",
         "named",
@@ -28,74 +45,79 @@ class Channel:
     ordered: ClassVar[bool] = False
     """Whether every event matters, so that none is conflated and a client may resume."""
 
-    lane_type: ClassVar[type[Lane]] = Lane
-    """What conflates it."""
-
     def __init__(self, topic: str) -> None:
         self.topic = topic
-        self.head = sse.head_of(kind_of(topic))
+        self.kind = kind_of(topic)
         self.event_id: EventId = NEVER
-        self.frame: bytes | None = None
-        self.lanes: dict[float, Lane] = {}
-        self.named: dict[str, tuple[EventId, bytes]] = {}
+        """The id of the newest event, or the position that the channel starts after."""
+        self.event: Event | None = None
+        self.lanes: dict[Listener, None] = {}
+        self.named: dict[str, Event] = {}
+        """The newest event of each name that is not a value, such as ``gap``."""
         self.watchers = 0
         self.idle_since = 0.0
         self.loaded = asyncio.Event()
+        """Set once the stored value has been read from Redis."""
 
-    def take(self, event_id: EventId, payload: bytes, name: str | None = None) -> bool:
-        """Take what was published, unless something newer, or this very event, is here already.
+    def apply(self, event_id: EventId, payload: bytes, name: str | None = None) -> bool:
+        """Apply a published event; return False if this one or a newer one is here already.
 
-        An event with a name, such as ``gap``, is no value: it goes at once, and after what was
-        before it.
+        An event with a name, such as ``gap``, is not a value. It leaves at once, after the values
+        that were published before it.
         """
         if name is not None:
-            return self._announce(name, event_id, payload)
+            return self._announce(Event(event_id, payload, name))
+        # The subscription starts before the stored value is read, so either may arrive first, and
+        # the same event may arrive twice. The newer id wins.
         if event_id <= self.event_id:
             return False
-        self.replace(event_id, b"%b%b\n\n" % (self.head, payload))
+        self.replace(Event(event_id, payload, self.kind))
         return True
 
-    def replace(self, event_id: EventId, frame: bytes) -> None:
-        """Put a newer frame in the place of the last one."""
-        self.event_id = event_id
-        self.frame = frame
-        for lane in self.lanes.values():
+    def replace(self, event: Event) -> None:
+        """Replace the newest event."""
+        self.event_id = event.event_id
+        self.event = event
+        for lane in self.lanes:
             lane.offer()
 
-    def snapshot(self) -> bytes | None:
-        """Return what a newcomer is given; None where there is nothing to say."""
-        return self.no_value() if self.frame is None else self.frame
+    def snapshot(self) -> Sequence[Event]:
+        """Return the events that a newcomer starts with."""
+        event = self.no_value() if self.event is None else self.event
+        return () if event is None else (event,)
 
-    def since(self, position: EventId) -> list[tuple[EventId, bytes]]:
-        """Return what a client must be given that has everything up to a position."""
-        news = [event for event in self.named.values() if event[0] > position]
-        if self.frame is not None and self.event_id > position:
-            news.append((self.event_id, self.frame))
-        return news
+    def since(self, position: EventId) -> list[Event]:
+        """Return the events that a client lacks if it has everything up to a position."""
+        found = [event for event in self.named.values() if event.event_id > position]
+        if self.event is not None and self.event_id > position:
+            found.append(self.event)
+        return found
 
     def packed(self) -> bytes | None:
         """Return the newest value as it was published; None before the first."""
-        if self.frame is None:
-            return None
-        return message.pack(self.event_id, self.frame[len(self.head) : -len(b"\n\n")])
+        event = self.event
+        return None if event is None else message.pack(event.event_id, event.payload)
 
-    def no_value(self) -> bytes | None:
-        """Return what is said where there is no value: of price and account why, else nothing."""
+    def no_value(self) -> Event | None:
+        """Return the event that states why there is no value; None if the kind has no such event.
+
+        A client must be able to tell a symbol without trades from a Redis that is unreachable.
+        """
         known = self.loaded.is_set()
-        match kind_of(self.topic):
-            case topics.PRICE:
-                return events.no_price(
-                    self.topic, "no_trade_seen" if known else "redis_unavailable"
-                )
-            case topics.ACCOUNT:
-                return events.no_account(events.NOT_REPORTED if known else events.NOT_READ)
+        if self.kind == PRICE:
+            reason: events.NoPriceReason = "no_trade_seen" if known else "redis_unavailable"
+            return Event(NEVER, events.no_price(key_of(self.topic), reason), PRICE)
+        if self.kind == ACCOUNT:
+            words = events.NOT_REPORTED if known else events.NOT_READ
+            return Event(NEVER, events.no_account(words), ACCOUNT)
         return None
 
-    def _announce(self, name: str, event_id: EventId, payload: bytes) -> bool:
-        if event_id <= self.named.get(name, (NEVER,))[0]:
+    def _announce(self, event: Event) -> bool:
+        last = self.named.get(event.name)
+        if last is not None and event.event_id <= last.event_id:
             return False
-        frame = sse.event(name, payload)
-        self.named[name] = (event_id, frame)
-        for lane in self.lanes.values():
-            lane.announce(event_id, frame)
+        # Kept for clients that do not read at present: they get it when they wake.
+        self.named[event.name] = event
+        for lane in self.lanes:
+            lane.announce(event)
         return True

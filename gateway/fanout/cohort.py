@@ -1,109 +1,230 @@
-"""Clients with the same topics and intervals: what is sent to one is sent to all."""
+"""Streams, and the cohorts of those that are sent the same bytes."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple
 
-from gateway.fanout.client import Client, Stall
+from gateway.fanout.channel import Channel
 from gateway.fanout.lane import Lane
-from gateway.fanout.sink import STALL_BYTES, chunk_of
+from gateway.fanout.sink import STALL_BYTES, Sink, chunk_of
+from gateway.wire.event import Encoder, Event
 from shared.event_id import EventId
-
-if TYPE_CHECKING:
-    from gateway.fanout.channel import Channel
 
 NOTHING: frozenset[bytes] = frozenset()
 
 
 class Joining(NamedTuple):
-    """What a client that joins is given first: bytes of its own, then what it has not got.
+    """The client waits for the next flush, which writes the bytes that it still lacks.
 
-    ``positions``: up to where it has a channel; ``cursor``: up to where it has ordered channels
-    otherwise; ``seen``: frames that it has all the same; ``ready``: whether it is told that it has
-    everything.
+    ``greeting``: bytes for it alone, which go first; ``positions``: up to where it has a channel;
+    ``cursor``: up to where it has the ordered channels not in ``positions``; ``seen``: later
+    frames that it has too; ``ready``: whether the end of the snapshot is announced.
     """
 
     greeting: bytes = b""
-    positions: "Mapping[Channel, EventId] | None" = None
+    positions: Mapping[Channel, EventId] | None = None
     cursor: EventId | None = None
     seen: frozenset[bytes] = NOTHING
     ready: bool = True
 
 
-class Cohort:
-    """Its clients are written the same bytes, joined once per flush.
+class Fresh(NamedTuple):
+    """The client is written to alone: its snapshot held frames that the members still await.
 
-    ``fresh`` are newcomers with the frames that they have and that the others will be sent when a
-    window closes; until then a newcomer is written to alone. ``queue`` has the cohort flushed;
-    ``ready`` gives the bytes that end a snapshot.
+    ``seen`` are these frames. They leave for the members when a window closes.
     """
 
-    __slots__ = ("fresh", "joining", "lanes", "members", "pending", "queue", "ready", "size")
+    seen: frozenset[bytes]
+
+
+class Member(NamedTuple):
+    """The client is sent exactly what every other member is sent."""
+
+
+class Stalled(NamedTuple):
+    """The client does not read, and nothing is kept for it but how far it has got.
+
+    ``since``: when it stopped, in the loop's time; ``positions``: up to where it has each channel;
+    ``seen``: later frames that it has too.
+    """
+
+    since: float
+    positions: Mapping[Channel, EventId]
+    seen: frozenset[bytes]
+
+
+Place = Joining | Fresh | Member | Stalled
+"""Where a client stands in its cohort: Joining → (Fresh →) Member → Stalled → Joining."""
+
+MEMBER = Member()
+
+
+class Client:
+    """A stream. It has no task and no queue: the frames that it is sent are its cohort's.
+
+    ``encoder``: its protocol; ``principal``: who may change it; ``on_end``: gives its place in the
+    gateway back.
+    """
+
+    __slots__ = (
+        "_leave_listeners",
+        "cohort",
+        "encoder",
+        "left",
+        "on_end",
+        "place",
+        "principal",
+        "sink",
+        "stream_id",
+    )
+
+    def __init__(
+        self,
+        stream_id: str,
+        sink: Sink,
+        encoder: Encoder,
+        principal: str,
+        on_end: Callable[[], None],
+    ) -> None:
+        self.stream_id = stream_id
+        self.sink = sink
+        self.encoder = encoder
+        self.principal = principal
+        self.on_end = on_end
+        self.cohort: Cohort | None = None
+        self.place: Place | None = None
+        """None until it joins a cohort."""
+        self.left = False
+        self._leave_listeners: list[Callable[[], None]] | None = None
+
+    def write(self, data: bytes) -> None:
+        """Send bytes that belong to this stream alone, if there are any."""
+        if data:
+            self.sink.write(data, chunk_of(data))
+
+    @contextmanager
+    def on_leave(self, listener: Callable[[], None]) -> Iterator[None]:
+        """Call a listener if the stream ends within the context; there may be several."""
+        # Made on demand: ten thousand streams wait for nothing most of the time.
+        listeners = self._leave_listeners = self._leave_listeners or []
+        listeners.append(listener)
+        try:
+            yield
+        finally:
+            listeners.remove(listener)
+
+    def note_left(self) -> None:
+        """Note that the stream has ended, and call the listeners."""
+        self.left = True
+        for listener in list(self._leave_listeners or ()):
+            listener()
+
+
+class Cohort:
+    """Clients with the same topics, intervals and protocol: one sequence of bytes for all.
+
+    The last of ``lanes`` is the feed's. ``queue`` asks for a flush of the cohort; ``ready`` gives
+    the bytes that end a snapshot.
+    """
+
+    __slots__ = (
+        "_encoder",
+        "_queue",
+        "_ready",
+        "fresh",
+        "joining",
+        "lanes",
+        "members",
+        "pending",
+        "stalled",
+    )
 
     def __init__(
         self,
         lanes: tuple[Lane, ...],
+        encoder: Encoder,
         queue: Callable[["Cohort"], None],
         ready: Callable[[], bytes],
     ) -> None:
         self.lanes = lanes
         self.pending: list[bytes] = []
+        self.joining: dict[Client, None] = {}
+        self.fresh: dict[Client, None] = {}
         self.members: dict[Client, None] = {}
-        self.fresh: dict[Client, frozenset[bytes]] = {}
-        self.joining: dict[Client, Joining] = {}
-        self.size = 0
-        """How many clients belong to it, stalled ones included."""
-        self.queue = queue
-        self.ready = ready
+        self.stalled: dict[Client, None] = {}
+        self._encoder = encoder
+        self._queue = queue
+        self._ready = ready
 
-    def offer(self, frame: bytes) -> None:
-        """Queue bytes for all clients that read."""
-        if not self.pending:
-            self.queue(self)
-        self.pending.append(frame)
+    @property
+    def is_empty(self) -> bool:
+        """Whether no client belongs to it."""
+        return not (self.members or self.joining or self.fresh or self.stalled)
 
-    def join(self, client: Client, joining: Joining) -> None:
-        """Take a client in at the coming flush: between two writes there is nothing half sent."""
-        self.joining[client] = joining
-        self.queue(self)
+    @property
+    def intervals(self) -> dict[str, float]:
+        """The topics of its clients, each with its interval in seconds."""
+        return {lane.channel.topic: lane.interval for lane in self.lanes[:-1]}
 
-    def wake(self, client: Client) -> None:
-        """Take a client in again that reads again."""
-        stall, client.stall = client.stall, None
-        if stall is not None:
-            self.join(client, Joining(positions=stall.positions, seen=stall.seen, ready=False))
+    @property
+    def channels(self) -> list[Channel]:
+        """The channels of its clients' topics."""
+        return [lane.channel for lane in self.lanes[:-1]]
+
+    def queue(self) -> None:
+        """Ask for a flush."""
+        self._queue(self)
+
+    def add(self, client: Client, place: Joining | Stalled) -> None:
+        """Add a client; one that joins is admitted at the coming flush."""
+        # Between two flushes nothing is half sent, so the snapshot and the live events that follow
+        # it neither overlap nor leave a hole.
+        client.cohort = self
+        self._move(client, place)
+        if isinstance(place, Joining):
+            self._queue(self)
 
     def remove(self, client: Client) -> None:
         """Forget a client, wherever it stands."""
-        self.members.pop(client, None)
-        self.fresh.pop(client, None)
-        self.joining.pop(client, None)
+        self._index(client.place).pop(client, None)
+        client.cohort = client.place = None
+
+    def wake(self, client: Client) -> None:
+        """Admit a stalled client again: it reads."""
+        stalled = client.place
+        if isinstance(stalled, Stalled):
+            self.add(client, Joining(positions=stalled.positions, seen=stalled.seen, ready=False))
+
+    def hand_over(self, client: Client) -> Joining | Stalled:
+        """Write the frames that wait for a client, remove it, and return how it joins another."""
+        place = client.place
+        joining: Joining | Stalled
+        if isinstance(place, Joining | Stalled):
+            joining = place  # it was written nothing here, or has only its positions
+        else:
+            client.write(b"".join(self.unsent(client)))
+            seen = place.seen if isinstance(place, Fresh) else NOTHING
+            joining = Joining(positions=self.positions(), seen=seen)
+        self.remove(client)
+        return joining
 
     def unsent(self, client: Client) -> list[bytes]:
-        """Return what waits to be written to a client."""
-        if client in self.members:
-            return self.pending
-        if client in self.fresh:
-            return _without(self.pending, self.fresh[client])
-        return [self.joining[client].greeting] if client in self.joining else []
+        """Return the frames that wait to be written to a client."""
+        match client.place:
+            case Member():
+                return self.pending
+            case Fresh(seen):
+                return _without(self.pending, seen)
+            case Joining(greeting=greeting):
+                return [greeting]
+        return []
 
-    @property
-    def channels(self) -> "list[Channel]":
-        """The channels of its topics; the last lane is the feed's."""
-        return [lane.channel for lane in self.lanes[:-1]]
-
-    def hand_over(self, client: Client) -> Joining:
-        """Return how a client that reads joins another cohort, after what waits for it here."""
-        if client in self.joining:
-            return self.joining[client]
-        client.write(b"".join(self.unsent(client)))
-        return Joining(positions=self.positions(), seen=self.fresh.get(client, NOTHING))
-
-    def positions(self) -> "dict[Channel, EventId]":
-        """Return up to where a client has each channel that has been written everything."""
+    def positions(self) -> dict[Channel, EventId]:
+        """Return up to where a client has each channel if nothing waits for it."""
         return {lane.channel: lane.sent for lane in self.lanes}
 
     def flush(self, now: float) -> list[Client]:
-        """Write what waits, take in who joins, and return who does not read."""
+        """Write the pending frames, admit the joining clients; return those that do not read."""
         stalled: list[Client] = []
         if self.pending:
             pending, self.pending = self.pending, []
@@ -118,6 +239,7 @@ class Cohort:
                 self._stall(client, now, NOTHING)
             if self.fresh:
                 stalled += self._write_fresh(pending, now)
+        # Last: the snapshot of a joining client holds the frames that were just written.
         if self.joining:
             stalled += self._admit(now)
         return stalled
@@ -125,63 +247,89 @@ class Cohort:
     def _write_fresh(self, pending: list[bytes], now: float) -> list[Client]:
         stalled = []
         due = self._due_frames()
-        for client, seen in list(self.fresh.items()):
+        for client in list(self.fresh):
+            seen = client.place.seen if isinstance(client.place, Fresh) else NOTHING
             client.write(b"".join(_without(pending, seen)))
             if client.sink.buffered() > STALL_BYTES:
                 self._stall(client, now, seen)
                 stalled.append(client)
+            # Once no frame that it has is still to be sent, it differs from no member.
             elif seen.isdisjoint(due):
-                del self.fresh[client]
-                self.members[client] = None
+                self._move(client, MEMBER)
         return stalled
 
     def _admit(self, now: float) -> list[Client]:
-        joining, self.joining = self.joining, {}
-        seen = self._due_frames()
-        ready = self.ready()
+        # A snapshot holds the values that wait for their windows to close. Sent again with the
+        # members' frames, they would arrive twice.
+        due = self._due_frames()
+        ready = self._ready()
         snapshot: bytes | None = None
         stalled = []
-        for client, entry in joining.items():
+        for client in list(self.joining):
+            entry = client.place
+            if not isinstance(entry, Joining):
+                continue
             if entry.positions is None and entry.cursor is None:
+                # Made once for all newcomers: after a gateway's loss thousands come at once.
                 if snapshot is None:
                     snapshot = b"".join(self._values())
                 news = snapshot
             else:
                 news = b"".join(_without(self._news(entry), entry.seen))
             client.write(entry.greeting + news + (ready if entry.ready else b""))
+            seen = due | entry.seen
             if client.sink.buffered() > STALL_BYTES:
-                self._stall(client, now, seen | entry.seen)
+                self._stall(client, now, seen)
                 stalled.append(client)
-            elif seen:
-                self.fresh[client] = seen | entry.seen
             else:
-                self.members[client] = None
+                self._move(client, Fresh(seen) if due else MEMBER)
         return stalled
 
     def _due_frames(self) -> frozenset[bytes]:
         return frozenset(frame for lane in self.lanes if lane.due for frame in lane.waiting())
 
     def _values(self) -> Iterable[bytes]:
-        values = (lane.channel.snapshot() for lane in self.lanes)
-        return (value for value in values if value is not None)
+        events = [event for lane in self.lanes for event in lane.channel.snapshot()]
+        return [event.frame(self._encoder) for event in events]
 
     def _news(self, entry: Joining) -> list[bytes]:
-        values: list[bytes] = []
-        news: list[tuple[EventId, bytes]] = []
+        """Return the values of channels that are new to a client, then the events it has missed."""
+        values: list[Event] = []
+        news: list[Event] = []
         positions = entry.positions or {}
         for lane in self.lanes:
             channel = lane.channel
+            # The cursor is a position among ordered events only. A merge topic has no history, so
+            # its newest value is all that a returning client can lack.
             position = positions.get(channel, entry.cursor if channel.ordered else None)
-            if position is not None:
+            if position is None:
+                values += channel.snapshot()
+            else:
                 news += channel.since(position)
-            elif (value := channel.snapshot()) is not None:
-                values.append(value)
-        news.sort(key=lambda event: event[0])
-        return values + [frame for _, frame in news]
+        # Ordered events leave in the order of their ids over all topics of the stream.
+        news.sort(key=lambda event: event.event_id)
+        return [event.frame(self._encoder) for event in values + news]
 
     def _stall(self, client: Client, now: float, seen: frozenset[bytes]) -> None:
-        self.remove(client)
-        client.stall = Stall(now, self.positions(), seen)
+        self._move(client, Stalled(now, self.positions(), seen))
+
+    def _move(self, client: Client, place: Place) -> None:
+        """Put a client into a place, and out of the one before."""
+        if client.place is not None:
+            self._index(client.place).pop(client, None)
+        client.place = place
+        self._index(place)[client] = None
+
+    def _index(self, place: Place | None) -> dict[Client, None]:
+        """Return the clients that stand in such a place."""
+        match place:
+            case Joining():
+                return self.joining
+            case Fresh():
+                return self.fresh
+            case Stalled():
+                return self.stalled
+        return self.members
 
 
 def _without(frames: list[bytes], seen: frozenset[bytes]) -> list[bytes]:

@@ -2,29 +2,35 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from gateway.fanout.cadence import Cadence
 from gateway.fanout.channel import Channel
-from gateway.fanout.client import Client
-from gateway.fanout.cohort import Cohort, Joining
+from gateway.fanout.cohort import Client, Cohort, Joining
 from gateway.fanout.flusher import Flusher
-from gateway.fanout.lane import Lane
-from gateway.fanout.ordered_channel import Event, OrderedChannel
+from gateway.fanout.lane import Lane, TableLane
+from gateway.fanout.ordered_channel import OrderedChannel
 from gateway.fanout.sink import Sink
 from gateway.fanout.table_channel import TableChannel
 from gateway.wire import events
+from gateway.wire.event import Encoder, Event
 from gateway.wire.events import ByeReason
 from shared import message, rfc3339
 from shared.event_id import NEVER, EventId
 from shared.topics import EVERYTHING, ORDERED, key_of, kind_of
 
 LINGER_SECONDS = 5.0
-"""How long a channel outlives its last client, who is often about to come back."""
+"""How long a channel outlives its last client, which often reconnects within seconds."""
+
+FEED = "feed"
 
 
 class Filling(NamedTuple):
-    """What Redis has of an ordered topic after ``position``; ``lost``: it does not reach back."""
+    """The events of an ordered topic that Redis has after ``position``.
+
+    ``lost``: its history no longer reaches back to the position.
+    """
 
     position: EventId
     events: list[Event]
@@ -32,11 +38,11 @@ class Filling(NamedTuple):
 
 
 class Hub:
-    """Frames each published value once and hands the same bytes to every client that watches.
+    """Frames each published event once per protocol and gives all its watchers the same bytes.
 
     ``clock`` gives unix seconds: intervals are aligned to it so that gateways agree. ``retry_ms``
-    gives the time after which a client that is sent away may come back. ``on_change`` are called
-    when a topic is added or dropped.
+    gives the time after which a client whose stream is ended may reconnect. ``on_change`` are
+    called when a topic is added or dropped.
     """
 
     def __init__(
@@ -54,221 +60,236 @@ class Hub:
         self.newest: EventId = NEVER
         """The highest id seen."""
         self.cursor: EventId = NEVER
-        """Up to where every client has every event of its ordered topics, or is about to."""
-        self.feed = Channel("feed")
+        """Up to where every client has the events of its ordered topics, or is about to."""
+        self.feed = Channel(FEED)
         self.refused = 0
-        self.draining = False
-        """Whether streams are ended, also those that only open now."""
+        self.retry_ms = retry_ms
+        self._draining = False
         self._loop = loop
         self._clock = clock
         self._on_change = on_change
-        self.retry_ms = retry_ms
         self._cadences: dict[float, Cadence] = {}
+        self._lanes: dict[tuple[Channel, float, Encoder], Lane] = {}
         self._cohorts: dict[tuple[Lane, ...], Cohort] = {}
-        self._holding = False
+        self._buffering = False
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether streams are ended, also those that only open now."""
+        return self._draining
+
+    def drain(self) -> None:
+        """End the streams that open from now on."""
+        self._draining = True
 
     def open(
         self,
         stream_id: str,
         sink: Sink,
+        encoder: Encoder,
+        *,
         principal: str = "",
         on_end: Callable[[], None] = lambda: None,
     ) -> Client:
-        """Add a stream that watches nothing yet. ``principal``: who may change it.
-
-        ``on_end`` is called when it leaves.
-        """
-        client = self.clients[stream_id] = Client(stream_id, sink, principal, on_end)
+        """Add a stream that watches nothing yet; ``on_end`` is called when it leaves."""
+        client = self.clients[stream_id] = Client(stream_id, sink, encoder, principal, on_end)
         return client
 
-    def watch(self, topics: Iterable[str]) -> list[Channel]:
-        """Hold the channels of topics; each call is undone by one ``unwatch``."""
-        channels, opened = [], False
-        for topic in topics:
+    def watch(self, intervals: Mapping[str, float]) -> dict[Channel, float]:
+        """Hold the channels of topics; ``join`` takes them over, or ``unwatch`` releases them.
+
+        ``intervals``: topics, each with its interval in seconds. Returns their channels likewise.
+        """
+        watched: dict[Channel, float] = {}
+        opened = False
+        for topic, interval in intervals.items():
             key = topic.encode()
             channel = self.channels.get(key)
             if channel is None:
                 channel = self.channels[key] = _channel_of(topic)
                 opened = True
             channel.watchers += 1
-            channels.append(channel)
+            watched[channel] = interval
+        # Once for all of them: a stream may bring hundreds of new topics.
         if opened:
-            self._tell_change()
-        return channels
+            self._notify()
+        return watched
 
     def unwatch(self, channels: Iterable[Channel]) -> None:
-        """Let go of channels; those that nobody holds are dropped after a while."""
+        """Release channels; one without watchers is dropped after a while."""
+        now = self._loop.time()
         for channel in channels:
             channel.watchers -= 1
-            channel.idle_since = self._loop.time()
+            channel.idle_since = now
 
     def join(
         self,
         client: Client,
-        intervals: Sequence[float],
+        watched: Mapping[Channel, float],
         *,
         greeting: bytes = b"",
         cursor: EventId | None = None,
     ) -> None:
-        """Give a client the stored value of each channel that it holds and all from then on.
+        """Give a client the channels that are held for it, each at its interval, and no others.
 
-        ``intervals``, in seconds, go with its channels; of ordered ones it is given what is later
-        than ``cursor``.
+        A topic that it already has continues without a repetition. A new one starts with its
+        value, or, if it is ordered, with the events after ``cursor``; then ``ready`` follows.
         """
-        cohort = self._enter(client, client.channels, intervals)
-        client.channels = ()
-        cohort.join(client, Joining(greeting, cursor=cursor))
-
-    def change(
-        self, client: Client, channels: Sequence[Channel], intervals: Sequence[float]
-    ) -> None:
-        """Give a client that has joined other channels, which are held for it already.
-
-        What stays is not repeated, what is new begins with its value and ends with ``ready``.
-        """
+        encoder = client.encoder
+        wanted = [self._lane(channel, interval, encoder) for channel, interval in watched.items()]
+        after = self._cohort((*wanted, self._lane(self.feed, 0.0, encoder)), encoder)
         before = client.cohort
         if before is None:
-            raise ValueError(f"{client.stream_id} has not joined")
-        after = self._enter(client, channels, intervals)
-        joining = None if client.stall else before.hand_over(client)
-        self._exit(client, before)
-        if joining is not None:
-            after.join(client, joining)
+            after.add(client, Joining(greeting, cursor=cursor))
+            return
+        # Both may be the same cohort: it must not be released before the client is in it again.
+        after.add(client, before.hand_over(client))
+        self._release(before)
 
     def leave(self, client: Client) -> None:
-        """Remove a client and all that it holds, and complete its response."""
+        """Remove a client and everything kept for it, and complete its response."""
+        # The peer may vanish while its stream is being ended.
         if client.left:
             return
-        client.left = True
+        client.note_left()
         del self.clients[client.stream_id]
         self.flusher.forget(client)
-        cohort, client.cohort = client.cohort, None
+        cohort = client.cohort
         if cohort is not None:
-            self._exit(client, cohort)
-        self.unwatch(client.channels)
-        client.channels = ()
+            cohort.remove(client)
+            self._release(cohort)
         client.sink.close()
-        if client.on_leave is not None:
-            client.on_leave()
         client.on_end()
 
     def end(self, client: Client, reason: ByeReason) -> None:
-        """Say goodbye to a client, after what was waiting for it."""
+        """Send a client its pending frames and a ``bye``, and remove it."""
         unsent = client.cohort.unsent(client) if client.cohort else []
-        client.write(b"".join([*unsent, events.bye(self.cursor, reason, self.retry_ms())]))
+        bye = events.Bye(str(self.cursor), reason, self.retry_ms())
+        client.write(b"".join([*unsent, client.encoder.bye(bye)]))
         self.leave(client)
 
     def drop_idle(self) -> None:
-        """Drop the channels that nobody has watched for a while."""
+        """Drop the channels that no client has watched for a while."""
         limit = self._loop.time() - LINGER_SECONDS
         idle = [key for key, c in self.channels.items() if not c.watchers and c.idle_since < limit]
         for key in idle:
             del self.channels[key]
         if idle:
-            self._tell_change()
+            self._notify()
 
     def publish(self, topic: bytes, packed: bytes, *, stored: bool = False) -> None:
-        """Take a message, live or stored; an older one than the newest known is refused.
+        """Apply a message, live or stored; one older than the newest known is refused.
 
         Raises:
-            ValueError: the message is not one of ours.
+            ValueError: the message is not one of Tapecast's.
         """
+        # Redis still delivers messages of topics that were dropped a moment ago.
         channel = self.channels.get(topic)
         if channel is None:
             return
         event_id, payload, name = message.unpack(packed)
-        if channel.take(event_id, payload, name):
+        if channel.apply(event_id, payload, name):
             self.newest = max(self.newest, event_id)
-            if not (stored or self._holding):
+            # A stored value says nothing about the events before it, nor does a live one while
+            # ordered events are buffered: a client that resumed there would miss some.
+            if not (stored or self._buffering):
                 self.cursor = max(self.cursor, event_id)
+        # The same event again is usual: it was stored and published. An older one is a fault of
+        # the publisher, such as a leader that was replaced.
         elif event_id < channel.event_id:
             self.refused += 1
 
-    def hold(self) -> None:
-        """Hold ordered events back, and the cursor: what came before them may be missing."""
-        self._holding = True
+    def buffer(self) -> None:
+        """Buffer ordered events, and stop the cursor: earlier events may be missing."""
+        self._buffering = True
         for channel in self.channels.values():
             if isinstance(channel, OrderedChannel):
-                channel.hold()
+                channel.buffer()
 
     def fill(self, fillings: Mapping[OrderedChannel, Filling]) -> None:
-        """Send what Redis has and what was held back, in the order of ids over all topics."""
-        found: list[tuple[EventId, OrderedChannel, Event]] = []
+        """Send the events that Redis has and the buffered ones, in the order of ids."""
+        found: list[tuple[OrderedChannel, Event]] = []
         for channel, (position, stored, lost) in fillings.items():
             if not channel.loaded.is_set():
                 channel.begin(position)
             elif lost:
                 channel.lose(stored[0] if stored else None)
-            found += [(each.event_id, channel, each) for each in stored + channel.release()]
-        for _, channel, event in sorted(found, key=lambda each: each[0]):
+            found += [(channel, each) for each in stored + channel.release()]
+        # Over all topics: a client's cursor is one id for all of them, so an event that left late
+        # would be before the cursor of a client that disconnects in between.
+        for channel, event in sorted(found, key=lambda each: each[1].event_id):
             channel.add(event)
 
     def loaded(self, topics: Iterable[bytes], newest: EventId) -> None:
-        """Note that topics have been read, whether there is something or not.
+        """Note that the stored values of topics have been read, whether there were any or not.
 
-        ``newest`` is the highest id in Redis by then; what was published before it was read has
-        been heard here.
-        Clients that were told that a value could not be read are told that there is none.
+        ``newest`` is the highest id in Redis by then; everything published before it was read has
+        been received here.
         """
-        self._holding = False
+        self._buffering = False
         self.newest = self.cursor = max(self.newest, newest)
         for topic in topics:
             channel = self.channels.get(topic)
             if channel is None or channel.loaded.is_set():
                 continue
             channel.loaded.set()
-            nothing = None if channel.frame is not None else channel.no_value()
+            # Clients that did not wait for Redis were sent "redis_unavailable" in the snapshot.
+            nothing = None if channel.event is not None else channel.no_value()
             if nothing is not None:
-                for lane in channel.lanes.values():
-                    lane.tell(nothing)
+                for lane in channel.lanes:
+                    lane.send(nothing.frame)
 
-    def announce_feed(self, frame: bytes) -> None:
-        """Tell every client about the upstream, and those to come."""
-        self.feed.replace(EventId(0, self.feed.event_id.seq + 1), frame)
+    def announce_feed(self, feed: events.Feed) -> None:
+        """Send every client the state of the upstream, and keep it for clients to come."""
+        event_id = EventId(0, self.feed.event_id.seq + 1)
+        self.feed.replace(Event(event_id, events.encode(feed), FEED))
 
-    def broadcast(self, frame: bytes) -> None:
-        """Send bytes to every client that reads."""
-        for lane in self.feed.lanes.values():
-            lane.tell(frame)
+    def send_heartbeat(self, heartbeat: events.Heartbeat) -> None:
+        """Send a heartbeat to every client that reads."""
+        cursor = self.cursor
+        for lane in self.feed.lanes:
+            lane.send(lambda encoder: encoder.heartbeat(cursor, heartbeat))
 
-    def _enter(
-        self, client: Client, channels: Sequence[Channel], intervals: Sequence[float]
-    ) -> Cohort:
-        wanted = [self._lane(*each) for each in zip(channels, intervals, strict=True)]
-        lanes = (*wanted, self._lane(self.feed, 0.0))
+    def _cohort(self, lanes: tuple[Lane, ...], encoder: Encoder) -> Cohort:
         cohort = self._cohorts.get(lanes)
         if cohort is None:
-            cohort = self._cohorts[lanes] = Cohort(lanes, self.flusher.add, self._ready)
+            ready = partial(self._ready, encoder)
+            cohort = self._cohorts[lanes] = Cohort(lanes, encoder, self.flusher.add, ready)
             for lane in lanes:
                 lane.attach(cohort)
-        cohort.size += 1
-        client.cohort = cohort
         return cohort
 
-    def _exit(self, client: Client, cohort: Cohort) -> None:
-        cohort.remove(client)
-        cohort.size -= 1
+    def _release(self, cohort: Cohort) -> None:
+        """Release the channels that a client held through a cohort, and the cohort if it is empty.
+
+        The client has been removed from it.
+        """
         self.unwatch(cohort.channels)
-        if not cohort.size:
-            del self._cohorts[cohort.lanes]
-            for lane in cohort.lanes:
-                lane.detach(cohort)
+        if not cohort.is_empty:
+            return
+        del self._cohorts[cohort.lanes]
+        for lane in cohort.lanes:
+            lane.detach(cohort)
+            if not lane.cohorts:
+                del self._lanes[lane.channel, lane.interval, lane.encoder]
 
-    def _ready(self) -> bytes:
-        return events.ready(self.cursor, rfc3339.from_unix(self._clock()))
-
-    def _tell_change(self) -> None:
+    def _notify(self) -> None:
         for listener in self._on_change:
             listener()
 
-    def _lane(self, channel: Channel, interval: float) -> Lane:
-        lane = channel.lanes.get(interval)
+    def _ready(self, encoder: Encoder) -> bytes:
+        now = rfc3339.from_unix(self._clock())
+        return encoder.ready(self.cursor, events.Ready(str(self.cursor), now))
+
+    def _lane(self, channel: Channel, interval: float, encoder: Encoder) -> Lane:
+        lane = self._lanes.get((channel, interval, encoder))
         if lane is None:
             cadence = self._cadences.get(interval)
             if cadence is None:
                 cadence = Cadence(interval, self._clock, self._loop.call_later)
                 self._cadences[interval] = cadence
-            lane = channel.lanes[interval] = channel.lane_type(channel, cadence)
+            kind = TableLane if isinstance(channel, TableChannel) else Lane
+            lane = self._lanes[channel, interval, encoder] = kind(channel, cadence, encoder)
         return lane
 
 

@@ -1,96 +1,122 @@
-"""What wants one topic at one interval: the same frames at the same moments."""
+"""One topic at one interval in one protocol: the same frames at the same moments."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Protocol
 
 from gateway.fanout.cadence import Cadence
+from gateway.fanout.channel import Channel
+from gateway.wire.event import Encoder, Event
 from shared.event_id import EventId
 
-if TYPE_CHECKING:
-    from gateway.fanout.channel import Channel
-    from gateway.fanout.cohort import Cohort
+
+class Receiver(Protocol):
+    """A cohort, as its lanes see it."""
+
+    pending: list[bytes]
+    """The frames that wait for the next flush."""
+
+    def queue(self) -> None:
+        """Ask for a flush."""
 
 
 class Lane:
-    """The cohorts that want a channel's frames at one interval.
+    """The cohorts that watch a channel at one interval in one protocol.
 
-    Conflation happens once for all of them: the first value of a window goes at once, the last one
-    when the window closes. ``sent`` is the id of the newest event that has left.
+    Conflation happens once for all of them: the first value of a window leaves at once, the last
+    one when the window closes. ``sent`` is the id of the newest event that has left.
     """
 
-    __slots__ = ("_cadence", "_window", "channel", "cohorts", "due", "sent")
+    __slots__ = ("_cadence", "_window", "channel", "cohorts", "due", "encoder", "sent")
 
-    def __init__(self, channel: "Channel", cadence: Cadence) -> None:
+    def __init__(self, channel: Channel, cadence: Cadence, encoder: Encoder) -> None:
         self.channel = channel
-        self.cohorts: dict[Cohort, None] = {}
+        self.encoder = encoder
+        self.cohorts: dict[Receiver, None] = {}
         self.due = False
+        """Whether a value waits for the window to close."""
         self.sent: EventId = channel.event_id
         self._cadence = cadence
         self._window = -1
+        channel.lanes[self] = None
 
     @property
     def interval(self) -> float:
         """Seconds between two values; 0 for every event."""
         return self._cadence.interval
 
-    def attach(self, cohort: "Cohort") -> None:
+    def attach(self, cohort: Receiver) -> None:
         """Send to a cohort from now on."""
         self.cohorts[cohort] = None
 
-    def detach(self, cohort: "Cohort") -> None:
-        """Send to a cohort no more; the last one takes the lane with it."""
+    def detach(self, cohort: Receiver) -> None:
+        """Send to a cohort no more; after the last one the channel forgets the lane."""
         del self.cohorts[cohort]
         if not self.cohorts:
-            del self.channel.lanes[self._cadence.interval]
+            del self.channel.lanes[self]
 
     def offer(self) -> None:
-        """Send the channel's new frame, or leave it to the end of the window."""
+        """Send the channel's new value, or leave it to the end of the window."""
         window = self._cadence.window()
         # One ahead of the clock is the window too: its predecessor's timer fired a fraction early.
         if window not in (self._window, self._window - 1):
             self._window = window
-            self._send()
+            self._send_value()
         elif not self.due:
             self.due = True
-            self._cadence.remind(self, self._window)
+            self._cadence.remind(self.close_window, self._window)
 
     def close_window(self, next_window: int) -> None:
-        """Send the newest frame of the window that has just ended."""
+        """Send the newest value of the window that has just ended."""
+        # An event that is not a value has taken the waiting value with it.
         if not self.due:
             return
         if self._window < next_window:
             self._window = next_window
-            self._send()
-        else:  # the timer was late: what waits is already of the window that has begun
-            self._cadence.remind(self, self._window)
+            self._send_value()
+        else:  # the timer was late: the waiting value belongs to the window that has started
+            self._cadence.remind(self.close_window, self._window)
 
-    def announce(self, event_id: EventId, frame: bytes) -> None:
-        """Send the frame that waits for the end of the window, if one does, then an event."""
+    def announce(self, event: Event) -> None:
+        """Send the value that waits for the end of the window, if one does, then an event."""
+        # A gap must not overtake the value that was published before it.
         if self.due:
-            self._send()
-        self.sent = max(self.sent, event_id)
-        self.tell(frame)
+            self._send_value()
+        self.sent = max(self.sent, event.event_id)
+        self.send(event.frame)
 
-    def tell(self, frame: bytes) -> None:
-        """Send bytes that are no value."""
+    def send(self, frame_of: Callable[[Encoder], bytes]) -> None:
+        """Send a message that is not a value."""
+        frame = frame_of(self.encoder)
+        if not frame:  # the protocol has no such message
+            return
         for cohort in self.cohorts:
-            cohort.offer(frame)
+            if not cohort.pending:
+                cohort.queue()
+            cohort.pending.append(frame)
+
+    def skip_to(self, position: EventId) -> None:
+        """Treat events up to a position as sent."""
+        self.sent = max(self.sent, position)
 
     def waiting(self) -> list[bytes]:
-        """Return what leaves when the window closes, if something is due."""
-        return [] if self.channel.frame is None else [self.channel.frame]
+        """Return the frames that leave when the window closes, if a value is due."""
+        event = self.channel.event
+        return [] if event is None else [event.frame(self.encoder)]
 
-    def _send(self) -> None:
+    def _send_value(self) -> None:
         self.due = False
-        channel = self.channel
-        frame = channel.frame
-        if frame is None:
+        event = self.channel.event
+        if event is None:
             return
-        self.sent = max(self.sent, channel.event_id)
-        # Written out, since it runs for every event and client; see bench/fanout.
+        self.sent = max(self.sent, event.event_id)
+        frame = event.frame(self.encoder)
+        if not frame:
+            return
+        # The same loop as in ``send``: a call fewer for each event and lane; see bench/fanout.
         for cohort in self.cohorts:
             pending = cohort.pending
             if not pending:
-                cohort.queue(cohort)
+                cohort.queue()
             pending.append(frame)
 
 
@@ -104,11 +130,11 @@ class TableLane(Lane):
 
     def waiting(self) -> list[bytes]:
         """Return every row that has changed since the last ones left, in its newest form."""
-        return [frame for _, frame in self.channel.since(self.sent)]
+        return [event.frame(self.encoder) for event in self.channel.since(self.sent)]
 
-    def _send(self) -> None:
+    def _send_value(self) -> None:
         self.due = False
-        rows = self.waiting()
+        rows = self.channel.since(self.sent)
         self.sent = self.channel.event_id
         for row in rows:
-            self.tell(row)
+            self.send(row.frame)

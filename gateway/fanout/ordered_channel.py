@@ -1,115 +1,124 @@
 """One topic of which every event matters, with the newest of them in memory."""
 
 from collections import deque
-from typing import ClassVar, NamedTuple
+from collections.abc import Sequence
+from typing import ClassVar
 
 from gateway.fanout.channel import Channel
-from gateway.wire import events, sse
+from gateway.wire import events
+from gateway.wire.event import Event
 from shared.bus import keys
 from shared.event_id import NEVER, EventId
-from shared.topics import kind_of
-
-
-class Event(NamedTuple):
-    """One event as it was published; ``name`` is None where the topic's kind names it."""
-
-    event_id: EventId
-    payload: bytes
-    name: str | None = None
+from shared.gap import GAP
+from shared.message import Message
 
 
 class OrderedChannel(Channel):
     """A topic with a history. Nothing of it is conflated; a loss is announced.
 
-    What is published while the history is being read is held back, so that it comes after it.
+    Events that arrive while the history is being read are buffered, so that they follow it.
     All events later than ``floor`` are in ``history``.
     """
 
-    __slots__ = ("complete", "floor", "held", "history", "length")
+    __slots__ = ("buffered", "complete", "floor", "history", "length")
 
     ordered: ClassVar[bool] = True
 
     def __init__(self, topic: str) -> None:
         super().__init__(topic)
-        self.history: deque[tuple[EventId, bytes]] = deque()
+        self.history: deque[Event] = deque()
         self.floor: EventId = NEVER
         self.complete = False
         """Whether ``history`` reaches back as far as Redis'."""
-        self.held: list[Event] | None = []
-        self.length = keys.HISTORY_LENGTHS[kind_of(topic)]
+        self.buffered: list[Event] | None = []
+        """Events that wait for the history; None while events are passed on at once."""
+        self.length = keys.HISTORY_LENGTHS[self.kind]
 
-    def take(self, event_id: EventId, payload: bytes, name: str | None = None) -> bool:
-        """Take an event that is later than all before it, or hold it back for the moment."""
-        if self.held is not None:
-            self.held.append(Event(event_id, payload, name))
+    def apply(self, event_id: EventId, payload: bytes, name: str | None = None) -> bool:
+        """Apply an event that is later than all before it, or buffer it for the moment."""
+        event = self.event_of(Message(event_id, payload, name))
+        if self.buffered is not None:
+            self.buffered.append(event)
             return True
-        return self.add(Event(event_id, payload, name))
+        return self.add(event)
+
+    def event_of(self, published: Message) -> Event:
+        """Return the event of a published message or of an entry of the history."""
+        name = published.event or self.kind
+        return Event(published.event_id, published.body, name, is_position=True)
 
     def add(self, event: Event) -> bool:
         """Keep an event and send it, unless it is not later than all before it."""
+        # Stored and live events overlap after each reading of the history.
         if event.event_id <= self.event_id:
             return False
-        frame = self._frame_of(event)
-        self.history.append((event.event_id, frame))
+        self.history.append(event)
         while len(self.history) > self.length:
-            self.floor = self.history.popleft()[0]
-        self.replace(event.event_id, frame)
+            self.floor = self.history.popleft().event_id
+        self.replace(event)
         return True
 
-    def hold(self) -> None:
-        """Hold back what comes from now on: something before it may be missing."""
-        if self.held is None:
-            self.held = []
+    def buffer(self) -> None:
+        """Buffer the events that come from now on: earlier ones may be missing."""
+        if self.buffered is None:
+            self.buffered = []
 
     def release(self) -> list[Event]:
-        """Return what was held back, and hold back no more."""
-        held, self.held = self.held or [], None
-        return held
+        """Return the buffered events, and buffer no more."""
+        buffered, self.buffered = self.buffered or [], None
+        return buffered
 
     def begin(self, position: EventId) -> None:
-        """Begin after a position: what was before it is nobody's who watches now."""
+        """Start after a position: no client that watches now was promised the events before it."""
         self.event_id = self.floor = position
-        for lane in self.lanes.values():
-            lane.sent = max(lane.sent, position)
+        for lane in self.lanes:
+            lane.skip_to(position)
 
-    def extend(self, earlier: list[Event], *, trimmed: bool) -> None:
-        """Put what Redis has up to ``floor`` before it; ``trimmed``: Redis has had more once."""
-        self.history.extendleft((e.event_id, self._frame_of(e)) for e in reversed(earlier))
+    def extend(self, earlier: Sequence[Event], *, trimmed: bool) -> None:
+        """Put the events that Redis has up to ``floor`` before those in memory.
+
+        ``trimmed``: Redis has removed older ones.
+        """
+        self.history.extendleft(reversed(earlier))
         if not trimmed:
             self.floor = NEVER
         elif earlier:
             self.floor = before(earlier[0].event_id)
+        # Redis trims no further back than this, so it need not be asked again.
         self.complete = True
 
     def lose(self, first: Event | None) -> None:
-        """Tell the clients that something is missing before ``first``, or before now."""
-        gap = events.lost(self.topic, self.event_id, first.payload if first else None)
-        for lane in self.lanes.values():
-            lane.tell(gap)
+        """Announce to the clients that events before ``first``, or before now, are lost."""
+        gap = self._gap(self.event_id, first)
+        for lane in self.lanes:
+            lane.send(gap.frame)
+        # The events in memory lie before the hole. A client that resumes there must be sent the
+        # gap too, so they are forgotten and the floor moves up.
         self.history.clear()
         self.floor = self.event_id if first is None else before(first.event_id)
         self.complete = True
 
-    def snapshot(self) -> None:
-        """Return nothing: a newcomer begins with what comes."""
+    def snapshot(self) -> Sequence[Event]:
+        """Return nothing: a newcomer starts with live events."""
+        return ()
 
-    def since(self, position: EventId) -> list[tuple[EventId, bytes]]:
-        """Return every event after a position, led by a ``gap`` where some are not here."""
+    def since(self, position: EventId) -> list[Event]:
+        """Return the events after a position, led by a ``gap`` if some are not here."""
         found = []
         for event in reversed(self.history):
-            if event[0] <= position:
+            if event.event_id <= position:
                 break
             found.append(event)
         if position < self.floor:
-            first = sse.data_of(self.history[0][1]) if self.history else None
-            found.append((position, events.lost(self.topic, position, first)))
+            found.append(self._gap(position, self.history[0] if self.history else None))
         return found[::-1]
 
     def packed(self) -> None:
-        """Return nothing: a history is not given back to Redis."""
+        """Return nothing: a history is not written back to Redis."""
 
-    def _frame_of(self, event: Event) -> bytes:
-        return sse.event(event.name or kind_of(self.topic), event.payload, cursor=event.event_id)
+    def _gap(self, position: EventId, first: Event | None) -> Event:
+        payload = events.lost(self.topic, position, None if first is None else first.payload)
+        return Event(position, payload, GAP)
 
 
 def before(event_id: EventId) -> EventId:

@@ -1,22 +1,21 @@
 """One topic that is a table: the newest row of each symbol, such as all open positions."""
 
-from collections.abc import Collection
-from typing import ClassVar, NamedTuple
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from gateway.fanout.channel import Channel
-from gateway.fanout.lane import Lane, TableLane
 from gateway.wire import events
+from gateway.wire.event import Event
 from shared.event_id import EventId
 
 
 class Row(NamedTuple):
-    """What is known of a symbol; ``change`` is which change of the table has brought it."""
+    """The newest event of a symbol; ``change`` is the number of the change that brought it."""
 
     change: EventId
-    event_id: EventId
-    frame: bytes
+    event: Event
     removed: bool
 
 
@@ -29,61 +28,61 @@ _decode = msgspec.json.Decoder(_Named).decode
 
 
 class TableChannel(Channel):
-    """A topic of which the newest row of each symbol matters; that one was removed is a row too.
+    """A topic in which the newest row of each symbol matters; a removal is a row too.
 
-    The rows are in the order in which they came, which need not be that of their ids: what is
-    stored is read while newer ones come already. ``event_id`` therefore counts the changes.
+    The rows are in the order in which they arrived, which need not be that of their ids: stored
+    rows are read while newer ones arrive already. ``event_id`` therefore counts the changes.
     """
 
     __slots__ = ("rows",)
-
-    lane_type: ClassVar[type[Lane]] = TableLane
 
     def __init__(self, topic: str) -> None:
         super().__init__(topic)
         self.rows: dict[str, Row] = {}
 
-    def take(self, event_id: EventId, payload: bytes, name: str | None = None) -> bool:
-        """Take a row, unless the symbol has a newer one, or this very one.
+    def apply(self, event_id: EventId, payload: bytes, name: str | None = None) -> bool:
+        """Apply a row, unless the symbol has a newer one, or this very one.
 
         Raises:
-            ValueError: it has a name of its own.
-            msgspec.DecodeError: it is no row.
+            ValueError: the event has a name, so it is not a row.
+            msgspec.DecodeError: the payload is not a row.
         """
         if name is not None:
             raise ValueError(f"{self.topic} has no {name!r} events, only rows")
         named = _decode(payload)
         known = self.rows.get(named.symbol)
         if known is not None:
-            if event_id <= known.event_id:
+            if event_id <= known.event.event_id:
                 return False
+            # A dictionary keeps the place of a key that is replaced, and ``since`` reads from the
+            # end: the row must move there.
             del self.rows[named.symbol]
         self.event_id = EventId(0, self.event_id.seq + 1)
-        frame = b"%b%b\n\n" % (self.head, payload)
-        self.rows[named.symbol] = Row(self.event_id, event_id, frame, named.removed)
-        for lane in self.lanes.values():
+        event = Event(event_id, payload, self.kind)
+        self.rows[named.symbol] = Row(self.event_id, event, named.removed)
+        for lane in self.lanes:
             lane.offer()
         return True
 
     def keep(self, symbols: Collection[str], event_id: EventId) -> None:
-        """Remove the rows of other symbols; those that are newer than the list of them stay."""
+        """Remove the rows of other symbols, except those newer than the list of symbols.
+
+        ``event_id`` is the list's. A position that was closed while Redis was unreachable is on no
+        list and had no event that was received here.
+        """
         for symbol, row in list(self.rows.items()):
             if symbol not in symbols and not row.removed:
-                self.take(event_id, events.closed_position(symbol, event_id))
+                self.apply(event_id, events.closed_position(symbol, event_id))
 
-    def open_rows(self) -> list[bytes]:
+    def snapshot(self) -> Sequence[Event]:
         """Return the rows that were not removed, in the order of symbols."""
-        return [row.frame for _, row in sorted(self.rows.items()) if not row.removed]
+        return [row.event for _, row in sorted(self.rows.items()) if not row.removed]
 
-    def snapshot(self) -> bytes | None:
-        """Return all rows; of those that were removed a newcomer knows nothing."""
-        return b"".join(self.open_rows()) or None
-
-    def since(self, position: EventId) -> list[tuple[EventId, bytes]]:
+    def since(self, position: EventId) -> list[Event]:
         """Return the rows, also removed ones, that came after a change, in the order of ids."""
         found = []
         for row in reversed(self.rows.values()):
             if row.change <= position:
                 break
-            found.append((row.event_id, row.frame))
-        return sorted(found)
+            found.append(row.event)
+        return sorted(found, key=lambda event: event.event_id)

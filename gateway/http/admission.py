@@ -10,8 +10,9 @@ from starlette.responses import Response
 from gateway.bus.stream_claims import StreamClaims
 from gateway.http.api_error import ApiError
 from gateway.http.stream_response import HEADERS
-from gateway.wire import events
+from gateway.wire.events import Bye
 from gateway.wire.principal import Principal
+from gateway.wire.sse import SSE
 from shared.event_id import EventId
 
 
@@ -62,13 +63,16 @@ class Admission:
                 "make room",
             )
 
-    async def admit(self, principal: Principal, address: str) -> Callable[[], None]:
-        """Take a place for a stream; return what gives it back.
+    async def admit(self, request: Request, principal: Principal) -> Callable[[], None]:
+        """Reserve a place for a stream; return the function that gives it back.
 
         Raises:
-            BusyError: there is none.
+            BusyError: there is no place.
         """
+        if request.method == "HEAD":  # opens no stream
+            return _nothing
         self.check_room()
+        address = request.client.host if request.client is not None else ""
         who = {"principal": principal.name, "address": address}
         self._streams += 1
         try:
@@ -87,7 +91,7 @@ class Admission:
         if "text/event-stream" not in request.headers.get("accept", ""):
             return error.response()
         return Response(
-            events.bye(self._newest(), "busy", error.retry_ms),
+            SSE.bye(Bye(str(self._newest()), "busy", error.retry_ms)),
             headers={**HEADERS, "X-Accel-Buffering": "no", "Connection": "close"},
             media_type="text/event-stream",
         )
@@ -107,3 +111,7 @@ class Admission:
     def _refusal(self, message: str, hint: str) -> BusyError:
         self.busy += 1
         return BusyError(message, hint, self._retry_ms())
+
+
+def _nothing() -> None:
+    pass

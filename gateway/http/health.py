@@ -43,7 +43,7 @@ class Health:
     async def ready(self, _: Request) -> Response:
         """``GET /readyz``: 200 if streams can be served, else 503 with the reason."""
         reason = None
-        if self._hub.draining:
+        if self._hub.is_draining:
             reason = "shutting down"
         # Without Redis a stream would open without prices; another gateway may still reach it. A
         # missing ingest is no reason: it is missing for all gateways alike.

@@ -10,19 +10,15 @@ from starlette.responses import Response
 from gateway.bus.bar_history import BarHistory
 from gateway.bus.last_values import LastValues
 from gateway.bus.positions import Positions
-from gateway.fanout.table_channel import TableChannel
 from gateway.http import fields
 from gateway.http.access import Access
 from gateway.http.api_error import ApiError
 from gateway.http.json_response import json_response
 from gateway.http.stream_fields import BAR_KINDS, Asset, Symbol, Timeframe
 from gateway.http.stream_request import topics_of
-from gateway.wire import events, sse
+from gateway.wire import events
 from gateway.wire.principal import MARKET, POSITIONS
-from shared import message, price
-from shared.event_id import NEVER
 from shared.message import Message
-from shared.price import Price
 from shared.topics import ACCOUNT, EVERYTHING, POSITION, PRICE, key_of, topic
 
 ALL_POSITIONS = topic(POSITION, EVERYTHING)
@@ -124,21 +120,18 @@ class StoredValues:
         stored = await self._positions.read(
             None if everything else [key_of(topic) for topic in topics]
         )
-        table = TableChannel(ALL_POSITIONS)
-        stored.fill(table)
         account = _account(stored.account) if principal.has(ACCOUNT) else None
-        rows = [msgspec.Raw(sse.data_of(row)) for row in table.open_rows()]
+        rows = [msgspec.Raw(row) for row in stored.open_rows()]
         return json_response({"account": account, "positions": rows})
 
 
 def _account(stored: Message | None) -> msgspec.Raw:
     if stored is None:
-        return msgspec.Raw(sse.data_of(events.no_account(events.NOT_REPORTED)))
+        return msgspec.Raw(events.no_account(events.NOT_REPORTED))
     return msgspec.Raw(stored.body)
 
 
 def _price(symbol: str, stored: Message | None) -> msgspec.Raw:
     if stored is not None:
         return msgspec.Raw(stored.body)
-    nothing = price.encode(Price(symbol=symbol, reason="no_trade_seen"))
-    return msgspec.Raw(message.stamp(NEVER, nothing))
+    return msgspec.Raw(events.no_price(symbol, "no_trade_seen"))

@@ -21,12 +21,11 @@ from shared.event_id import EventId
 from shared.topics import (
     COMPANIONS,
     EVERYTHING,
-    ORDERED,
     WITH_EVERYTHING,
     WITHOUT_SYMBOL,
     InvalidSymbolError,
     InvalidTopicError,
-    kind_of,
+    is_ordered,
     parse_topic,
     symbol_topic,
 )
@@ -56,7 +55,7 @@ class StreamRequest:
         return {
             topic: seconds
             for topic, seconds in self.intervals.items()
-            if seconds != self.interval and kind_of(topic) not in ORDERED
+            if seconds != self.interval and not is_ordered(topic)
         }
 
 
@@ -80,7 +79,9 @@ class StreamRequests:
             raise ApiError(
                 400, "no_topics", "no topics were asked for", "add topics=price:SPY,news:*"
             )
-        return self._request(self._own_intervals(asked.topics), asked, header)
+        intervals = self.intervals_of(asked.topics, asked.interval)
+        cursor = cursor_of(header, asked.last_event_id)
+        return StreamRequest(intervals, self._default(asked.interval), cursor)
 
     def intervals_of(self, texts: Sequence[str], interval: float | UnsetType) -> dict[str, float]:
         """Return topics, such as ``quote:SPY@1``, each with its interval in seconds.
@@ -88,7 +89,12 @@ class StreamRequests:
         Raises:
             ApiError: 400 with the value that is wrong.
         """
-        return _effective(self._own_intervals(texts), self._default(interval))
+        default = self._default(interval)
+        return {
+            # An ordered topic has no interval: each of its events is sent.
+            topic: 0.0 if is_ordered(topic) else default if seconds is None else seconds
+            for topic, seconds in self._own_intervals(texts).items()
+        }
 
     def of_kinds(
         self, stream: KindStream, asked: StreamFields, header: str | None
@@ -102,15 +108,11 @@ class StreamRequests:
         if isinstance(asked, BarFields):
             kinds = [kind for span, kind in BAR_KINDS.items() if span in asked.timeframe]
         symbols = asked.symbols if isinstance(asked, SymbolFields | AnySymbolFields) else UNSET
-        topics = topics_of(kinds, symbols, limit=self._limit)
-        return self._request(dict.fromkeys(topics), asked, header)
-
-    def _request(
-        self, intervals: Mapping[str, float | None], asked: StreamFields, header: str | None
-    ) -> StreamRequest:
         default = self._default(asked.interval)
         cursor = cursor_of(header, asked.last_event_id)
-        return StreamRequest(_effective(intervals, default), default, cursor)
+        topics = topics_of(kinds, symbols, limit=self._limit)
+        intervals = {topic: 0.0 if is_ordered(topic) else default for topic in topics}
+        return StreamRequest(intervals, default, cursor)
 
     def _own_intervals(self, texts: Sequence[str]) -> dict[str, float | None]:
         _check_count(len(texts), self._limit)
@@ -134,13 +136,6 @@ def plain_topics(texts: Iterable[str]) -> list[str]:
         return [parse_topic(text) for text in texts]
     except InvalidTopicError as error:
         raise ApiError(400, "bad_topic", str(error), "price:SPY, news:*") from error
-
-
-def _effective(intervals: Mapping[str, float | None], default: float) -> dict[str, float]:
-    return {
-        topic: 0.0 if kind_of(topic) in ORDERED else default if seconds is None else seconds
-        for topic, seconds in intervals.items()
-    }
 
 
 def topics_of(kinds: Iterable[str], symbols: Sequence[str] | UnsetType, *, limit: int) -> list[str]:
@@ -182,8 +177,9 @@ def cursor_of(header: str | None, given: str) -> EventId | None:
     Raises:
         ApiError: 400, ``last_event_id`` is malformed.
     """
-    with suppress(ValueError):
-        return EventId.parse(header or "")
+    if header:
+        with suppress(ValueError):
+            return EventId.parse(header)
     if not given:
         return None
     try:
@@ -208,7 +204,7 @@ def _topic_of(text: str) -> tuple[str, float | None]:
     if not 0 <= interval <= MAX_INTERVAL_SECONDS:
         hint = f"write seconds from 0 to {MAX_INTERVAL_SECONDS:g} after the @: price:SPY@1"
         raise ApiError(400, "bad_value", f"{text!r} has no interval after the @", hint)
-    if interval and kind_of(topic) in ORDERED:
+    if interval and is_ordered(topic):
         message = f"{text!r} cannot have an interval: every event of it is sent"
         raise ApiError(400, "bad_value", message, f"write {topic}")
     return topic, _evened(interval)

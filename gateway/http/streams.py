@@ -3,28 +3,29 @@
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
-import msgspec
+from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.bus.history import History
+from gateway.bus.subscriptions import Opening, Subscriptions
 from gateway.fanout.hub import Hub
 from gateway.http import fields, json_body
 from gateway.http.access import Access
 from gateway.http.admission import Admission, BusyError
 from gateway.http.denial import denied_topics
-from gateway.http.stream_fields import KindStream, TopicFields
+from gateway.http.stream_fields import KindStream, StreamFields, TopicFields
 from gateway.http.stream_request import StreamRequest, StreamRequests
 from gateway.http.stream_response import StreamResponse
 from gateway.settings import GatewaySettings
-from gateway.wire import events
-from gateway.wire.principal import Principal
+from gateway.wire.events import Hello
+from gateway.wire.sse import SSE
 from gateway.wire.stream_id import StreamId
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-Fields = TypeVar("Fields", bound=msgspec.Struct)
+Fields = TypeVar("Fields", bound=StreamFields)
 
 
 class Streams:
@@ -36,87 +37,81 @@ class Streams:
         access: Access,
         admission: Admission,
         requests: StreamRequests,
+        subscriptions: Subscriptions,
         *,
         gateway_id: str,
         hub: Hub,
-        history: History,
         now: Callable[[], str],
     ) -> None:
         self._settings = settings
         self._access = access
         self._admission = admission
+        self._requests = requests
+        self._subscriptions = subscriptions
         self._gateway_id = gateway_id
         self._hub = hub
-        self._history = history
         self._now = now
-        self._requests = requests
 
     async def topics(self, request: Request) -> Response:
         """``GET /api/stream?topics=``: many kinds on one stream."""
-        self._admission.check_room()
-        asked = await _fields_of(request, TopicFields)
-        return await self._open(request, self._requests.of_topics(asked, _cursor(request)))
+        return await self._open(request, TopicFields, self._requests.of_topics)
 
     def kinds(self, stream: KindStream) -> Endpoint:
         """Return the endpoint of a stream of certain kinds: ``GET /api/stream/trades?symbols=``."""
 
         async def endpoint(request: Request) -> Response:
-            self._admission.check_room()
-            asked = await _fields_of(request, stream.fields)
-            return await self._open(
-                request, self._requests.of_kinds(stream, asked, _cursor(request))
-            )
+            read = partial(self._requests.of_kinds, stream)
+            return await self._open(request, stream.fields, read)
 
         return endpoint
 
-    async def _open(self, request: Request, asked: StreamRequest) -> Response:
-        principal = await self._access.check_stream(request)  # last: a mistake costs no ticket
-        allowed, denied = principal.divide(asked.topics)
+    async def _open(
+        self,
+        request: Request,
+        known: type[Fields],
+        read: Callable[[Fields, str | None], StreamRequest],
+    ) -> Response:
+        # The cheapest check goes first: a full gateway must spend nothing on a storm of requests.
+        self._admission.check_room()
+        if request.method == "POST":
+            given = fields.from_json(await json_body.read(request), known)
+        else:
+            given = fields.from_query(request.query_params.multi_items(), known)
+        asked = read(given, request.headers.get("last-event-id"))
+        # After the request was read, so that a mistake in it does not use up the ticket.
+        principal = await self._access.check_stream(request)
+        allowed, denied = principal.divide(list(asked.intervals))
         if not allowed:
             raise denied_topics(principal, denied)
         if denied:
             asked = replace(asked, intervals={each: asked.intervals[each] for each in allowed})
-        on_end = await self._admit(request, principal)
-        stream_id = str(StreamId(self._gateway_id, secrets.token_hex(6)))
-        hello = events.Hello(
-            stream_id=stream_id,
-            server_time=self._now(),
-            heartbeat_seconds=self._settings.heartbeat_seconds,
-            topics=list(asked.topics),
-            denied=denied,
-            interval=asked.interval,
-            intervals=asked.own_intervals or msgspec.UNSET,
-            resumed=asked.cursor is not None,
-            event_id=str(self._hub.newest),
-        )
-        return StreamResponse(
-            self._hub,
-            self._history,
-            asked,
-            stream_id=stream_id,
-            greeting=events.hello(hello, self._hub.retry_ms()),
-            principal=principal.name,
-            on_end=on_end,
-        )
-
-    async def _admit(self, request: Request, principal: Principal) -> Callable[[], None]:
-        """Take a place for a stream, which a HEAD does not open; return what gives it back."""
-        if request.method == "HEAD":
-            return lambda: None
         try:
-            address = request.client.host if request.client is not None else ""
-            return await self._admission.admit(principal, address)
+            on_end = await self._admission.admit(request, principal)
         except BusyError:
             await self._access.give_back(request, principal)
             raise
+        stream_id = str(StreamId(self._gateway_id, secrets.token_hex(6)))
+        opening = Opening(
+            stream_id=stream_id,
+            intervals=asked.intervals,
+            greeting=self._greeting(stream_id, asked, denied),
+            encoder=SSE,
+            principal=principal.name,
+            on_end=on_end,
+            cursor=asked.cursor,
+        )
+        return StreamResponse(self._subscriptions, opening)
 
-
-async def _fields_of(request: Request, known: type[Fields]) -> Fields:
-    """Read what is asked for: the body of a POST, the query of any other method."""
-    if request.method == "POST":
-        return fields.from_json(await json_body.read(request), known)
-    return fields.from_query(request.query_params.multi_items(), known)
-
-
-def _cursor(request: Request) -> str | None:
-    return request.headers.get("last-event-id")
+    def _greeting(self, stream_id: str, asked: StreamRequest, denied: list[str]) -> bytes:
+        hello = Hello(
+            stream_id=stream_id,
+            server_time=self._now(),
+            heartbeat_seconds=self._settings.heartbeat_seconds,
+            topics=list(asked.intervals),
+            denied=denied,
+            interval=asked.interval,
+            intervals=asked.own_intervals or UNSET,
+            resumed=asked.cursor is not None,
+            event_id=str(self._hub.newest),
+        )
+        return SSE.hello(hello, self._hub.retry_ms())

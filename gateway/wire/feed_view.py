@@ -17,8 +17,9 @@ DOWN = "down"
 class FeedView:
     """Turns the ingest's reports, or their absence, into ``feed`` events when something changes.
 
-    ``clock`` gives unix seconds, ``newest`` the highest id that the hub has seen, ``announce``
-    takes the frame of a ``feed`` event, ``on_epoch`` hears that another epoch has begun.
+    ``clock`` gives unix seconds, ``newest`` the highest id that the hub has seen. ``announce``
+    is given each ``feed`` event, the first one at once. ``on_epoch`` is called when another epoch
+    has started.
     """
 
     def __init__(
@@ -26,7 +27,7 @@ class FeedView:
         *,
         clock: Callable[[], float],
         newest: Callable[[], EventId],
-        announce: Callable[[bytes], None],
+        announce: Callable[[events.Feed], None],
         on_epoch: Callable[[], None] = lambda: None,
     ) -> None:
         self._clock = clock
@@ -39,7 +40,7 @@ class FeedView:
         self.redis_connected = False
         self.event = self._compose(rfc3339.from_unix(clock()))
         # A stream that opens before the first report begins with this state.
-        announce(events.feed(self.event))
+        announce(self.event)
 
     @property
     def report(self) -> IngestStatus | None:
@@ -77,7 +78,7 @@ class FeedView:
             self.event = fresh
             return
         self.event = fresh
-        self._announce(events.feed(fresh))
+        self._announce(fresh)
 
     def _compose(self, now: str) -> events.Feed:
         report = self._report

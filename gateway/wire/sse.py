@@ -1,14 +1,15 @@
-"""The bytes of Server-Sent Events: LF only, an ``id:`` only where a cursor belongs.
+"""The encoder of Server-Sent Events: LF only, an ``id:`` only where a cursor belongs.
 
 Rules: https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
+import msgspec
+
+from gateway.wire.event import Event
+from gateway.wire.events import Bye, Heartbeat, Hello, Ready
 from shared.event_id import EventId
 
-
-def head_of(kind: str) -> bytes:
-    """Return what precedes the JSON of every merge event of a kind."""
-    return b"event: %b\ndata: " % kind.encode()
+_encode = msgspec.json.Encoder().encode
 
 
 def event(
@@ -24,6 +25,36 @@ def event(
     return b"".join(lines)
 
 
-def data_of(frame: bytes) -> bytes:
-    """Return the JSON in an event that was made here."""
-    return frame.partition(b"data: ")[2].removesuffix(b"\n\n")
+class SseEncoder:
+    """Writes events as Server-Sent Events."""
+
+    def event(self, event: Event) -> bytes:
+        """Return an event of a topic; an id that is a position becomes the client's cursor."""
+        # An id on a merge event would move the cursor back: a delayed one carries an old id, and
+        # the client would then receive ordered events again.
+        if not event.is_position:
+            return b"event: %b\ndata: %b\n\n" % (event.name.encode(), event.payload)
+        return b"event: %b\nid: %d-%d\ndata: %b\n\n" % (
+            event.name.encode(),
+            *event.event_id,
+            event.payload,
+        )
+
+    def hello(self, hello: Hello, retry_ms: int) -> bytes:
+        """Return a ``hello``; ``retry_ms`` is the client's wait if the gateway crashes."""
+        return event("hello", _encode(hello), retry_ms=retry_ms)
+
+    def ready(self, cursor: EventId, ready: Ready) -> bytes:
+        """Return a ``ready``."""
+        return event("ready", _encode(ready), cursor=cursor)
+
+    def heartbeat(self, cursor: EventId, heartbeat: Heartbeat) -> bytes:
+        """Return a ``heartbeat``."""
+        return event("heartbeat", _encode(heartbeat), cursor=cursor)
+
+    def bye(self, bye: Bye) -> bytes:
+        """Return a ``bye``; a native EventSource obeys its ``retry:`` line."""
+        return event("bye", _encode(bye), retry_ms=bye.retry_ms)
+
+
+SSE = SseEncoder()

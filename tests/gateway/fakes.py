@@ -6,14 +6,35 @@ import json
 from collections.abc import Callable
 from typing import Any, cast
 
-from gateway.fanout.client import Client
+from gateway.fanout.cohort import Client
 from gateway.fanout.hub import Hub
 from gateway.fanout.sink import STALL_BYTES
+from gateway.wire.event import Encoder
+from gateway.wire.events import Feed, Heartbeat
+from gateway.wire.sse import SSE
 from shared import message
 from shared.event_id import EventId
-from shared.topics import price_topic
+from shared.topics import ORDERED, kind_of, price_topic
 
 STARTED = 1_381_325_400.0
+HEARTBEAT = Heartbeat(
+    event_id="1-1", server_time="", feed_state="live", session="regular", lag_ms=None
+)
+
+
+def feed(state: str) -> Feed:
+    """Return the upstream in a state."""
+    return Feed(
+        event_id="1-1",
+        alpaca_connected=state == "live",
+        state=state,
+        reason=None,
+        since="",
+        session="regular",
+        next_open=None,
+        next_close=None,
+        lag_ms=None,
+    )
 
 
 class FakeLoop:
@@ -124,21 +145,24 @@ class Bench:
         return self.stream(*map(price_topic, symbols), interval=interval)
 
     def stream(
-        self, *topics: str, interval: float = 0.0, cursor: EventId | None = None
+        self,
+        *topics: str,
+        interval: float = 0.0,
+        cursor: EventId | None = None,
+        encoder: Encoder = SSE,
     ) -> tuple[Client, FakeSink]:
         """Open a stream that has joined."""
-        client, sink = self.open()
-        client.channels = self.hub.watch(topics)
-        intervals = [0.0 if channel.ordered else interval for channel in client.channels]
-        self.hub.join(client, intervals, cursor=cursor)
+        client, sink = self.open(encoder)
+        intervals = {topic: 0.0 if kind_of(topic) in ORDERED else interval for topic in topics}
+        self.hub.join(client, self.hub.watch(intervals), cursor=cursor)
         self.loop.advance()
         return client, sink
 
-    def open(self) -> tuple[Client, FakeSink]:
+    def open(self, encoder: Encoder = SSE) -> tuple[Client, FakeSink]:
         """Open a stream that watches nothing yet."""
         sink = FakeSink()
         self._opened += 1
-        return self.hub.open(f"stream-{self._opened}", sink), sink
+        return self.hub.open(f"stream-{self._opened}", sink, encoder), sink
 
     def publish(self, seq: int, symbol: str = "SPY", epoch: int = 1) -> None:
         """Publish a value and let what is due happen."""

@@ -159,7 +159,8 @@ def test_starlettes_test_client_reads_a_stream(symbols: str) -> None:
         around = Surroundings()
         async with bus_connections(RedisSource("memory://")) as redis:
             gateway = compose(settings, redis, around)
-            for channel in gateway.hub.watch([f"price:{symbol}" for symbol in symbols.split(",")]):
+            topics = [f"price:{symbol}" for symbol in symbols.split(",")]
+            for channel in gateway.hub.watch(dict.fromkeys(topics, 0.0)):
                 channel.loaded.set()
             app = compose_app(settings, redis, gateway, around)
             await app(scope, receive, send)  # type: ignore[arg-type]

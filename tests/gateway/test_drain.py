@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from gateway import service as gateway_service
-from gateway.bus import loading
+from gateway.bus import subscriptions
 from gateway.composition import RETRY_MS
 from gateway.service import GatewayService
 from gateway.settings import GatewaySettings
@@ -140,7 +140,7 @@ async def test_while_draining_it_is_not_ready_and_a_newcomer_is_sent_away(
 async def test_a_stream_that_waits_for_redis_is_ended_as_well(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "SNAPSHOT_SECONDS", 600.0)
+    monkeypatch.setattr(subscriptions, "SNAPSHOT_SECONDS", 600.0)
     async with (
         stoppable(RedisSource("redis://127.0.0.1:1")) as gateway,
         open_stream(gateway.url, symbols="SPY") as stream,

@@ -30,7 +30,7 @@ def value(epoch: int, seq: int) -> bytes:
 
 async def watch(client: Redis, hub: Hub, *topics: str) -> None:
     """Watch topics, and wait until they are claimed and read."""
-    channels = hub.watch(topics)
+    channels = hub.watch(dict.fromkeys(topics, 0.0))
     await until_claimed(client, len(hub.channels))
     await until(lambda: all(channel.loaded.is_set() for channel in channels))
 
@@ -95,7 +95,7 @@ async def test_of_several_gateways_the_newest_value_is_stored(
     async with any_source.client("test") as client, AsyncExitStack() as stack:
         for seq in (8, 9, 7):
             _, hub = await stack.enter_async_context(gateway_with_hub(any_source))
-            hub.watch(["price:SPY"])
+            hub.watch({"price:SPY": 0.0})
             hub.publish(b"price:SPY", packed(seq))
         await until_claimed(client, 3)
         await client.flushall()
@@ -127,7 +127,7 @@ async def test_a_new_leader_is_told_at_once_what_is_watched(
     monkeypatch.setattr(RENEWAL, 1_000)
     async with ingest_stub(any_source) as ingest, gateway_with_hub(any_source) as (_, hub):
         await ingest.report(1)
-        await until(lambda: b'"live"' in (hub.feed.frame or b""))
+        await until(lambda: hub.feed.event is not None and b'"live"' in hub.feed.event.payload)
         await watch(ingest.client, hub, "price:SPY")
         hub.publish(b"price:SPY", packed(2))
         await ingest.client.flushall()

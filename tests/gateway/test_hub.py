@@ -4,8 +4,7 @@ import weakref
 import pytest
 
 from gateway.fanout.hub import LINGER_SECONDS
-from gateway.wire import sse
-from tests.gateway.fakes import Bench, packed
+from tests.gateway.fakes import HEARTBEAT, Bench, feed, packed
 
 
 @pytest.fixture
@@ -14,15 +13,15 @@ async def bench() -> Bench:
 
 
 async def test_watching_something_new_is_told_once(bench: Bench) -> None:
-    bench.hub.watch(["price:SPY", "price:IBM"])
-    bench.hub.watch(["price:SPY"])
+    bench.hub.watch(dict.fromkeys(["price:SPY", "price:IBM"], 0.0))
+    bench.hub.watch({"price:SPY": 0.0})
 
     assert bench.changes == 1
     assert set(bench.hub.channels) == {b"price:SPY", b"price:IBM"}
 
 
 async def test_a_channel_that_nobody_watches_lingers_and_is_then_dropped(bench: Bench) -> None:
-    bench.hub.unwatch(bench.hub.watch(["price:SPY"]))
+    bench.hub.unwatch(bench.hub.watch({"price:SPY": 0.0}))
 
     bench.loop.advance(LINGER_SECONDS)
     bench.hub.drop_idle()
@@ -48,8 +47,8 @@ async def test_whoever_comes_back_in_time_keeps_the_channel_and_its_frame(bench:
 
 
 async def test_a_channel_lives_as_long_as_any_of_its_watchers(bench: Bench) -> None:
-    one = bench.hub.watch(["price:SPY"])
-    bench.hub.watch(["price:SPY"])
+    one = bench.hub.watch({"price:SPY": 0.0})
+    bench.hub.watch({"price:SPY": 0.0})
     bench.hub.unwatch(one)
     bench.loop.advance(LINGER_SECONDS * 2)
 
@@ -90,7 +89,7 @@ async def test_values_come_in_the_order_asked_for(bench: Bench) -> None:
 
 
 async def test_a_missing_value_says_whether_redis_knows_it(bench: Bench) -> None:
-    [known, _] = bench.hub.watch(["price:SPY", "price:IBM"])
+    [known, _] = bench.hub.watch(dict.fromkeys(["price:SPY", "price:IBM"], 0.0))
     known.loaded.set()
 
     _, sink = bench.client("SPY", "IBM")
@@ -123,8 +122,8 @@ async def test_nothing_is_written_to_a_client_that_has_left(bench: Bench) -> Non
     before = list(sink.writes)
 
     bench.publish(2)
-    bench.hub.announce_feed(b"event: feed\ndata: {}\n\n")
-    bench.hub.broadcast(b"event: heartbeat\ndata: {}\n\n")
+    bench.hub.announce_feed(feed("live"))
+    bench.hub.send_heartbeat(HEARTBEAT)
     bench.loop.advance(10)
 
     assert sink.writes == before
@@ -181,14 +180,14 @@ async def test_the_highest_id_seen_is_the_cursor(bench: Bench) -> None:
 async def test_the_feed_is_told_to_those_who_have_joined_and_kept_for_others(bench: Bench) -> None:
     _, sink = bench.client("SPY")
     _, waiting = bench.open()
-    frame = sse.event("feed", b'{"state":"live"}')
 
-    bench.hub.announce_feed(frame)
+    bench.hub.announce_feed(feed("live"))
     bench.loop.advance()
+    _, newcomer = bench.client("SPY")
 
-    assert sink.writes[-1] == frame
+    assert sink.writes[-1].startswith(b"event: feed\ndata: {")
     assert waiting.writes == []
-    assert bench.hub.feed.frame == frame
+    assert [each["state"] for each in newcomer.events("feed")] == ["live"]
 
 
 async def test_frames_are_shared_not_copied(bench: Bench) -> None:

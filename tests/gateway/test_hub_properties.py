@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.fanout.client import Client
+from gateway.fanout.cohort import MEMBER, Client
 from shared.event_id import NEVER, EventId
 from tests.examples import examples
 from tests.gateway.fakes import Bench, FakeSink
@@ -79,8 +79,8 @@ class World:
             which %= len(self.here)
             client, sink, _ = self.here[which]
             wanted = tuple(sorted(symbols))
-            channels = self.bench.hub.watch([f"price:{symbol}" for symbol in wanted])
-            self.bench.hub.change(client, channels, [interval] * len(channels))
+            topics = [f"price:{symbol}" for symbol in wanted]
+            self.bench.hub.join(client, self.bench.hub.watch(dict.fromkeys(topics, interval)))
             self.here[which] = (client, sink, wanted)
             # What was taken away may come again when it is given again.
             self.all[sink] = tuple(symbol for symbol in self.all[sink] if symbol in wanted)
@@ -113,7 +113,7 @@ def test_ids_only_grow_the_last_value_arrives_and_nothing_is_invented(
             assert all(one < other for one, other in pairwise(ids))
             assert set(ids) <= {NEVER, *world.published[symbol]}
     for client, sink, symbols in world.here:
-        assert client.stall is None
+        assert client.place == MEMBER
         for symbol in symbols:
             channel = world.bench.hub.channels[f"price:{symbol}".encode()]
             assert EventId.parse(sink.ids(symbol)[-1]) == channel.event_id

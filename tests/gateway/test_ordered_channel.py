@@ -1,13 +1,14 @@
 """Ordered topics: every event once and in order, or a ``gap``, also for those who come back."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import pytest
 
 from gateway.fanout.channel import Channel
 from gateway.fanout.hub import Filling
-from gateway.fanout.ordered_channel import Event, OrderedChannel
+from gateway.fanout.ordered_channel import OrderedChannel
+from gateway.wire.event import Event
 from shared import message
 from shared.event_id import NEVER, EventId
 from tests.gateway.fakes import Bench, FakeSink
@@ -21,14 +22,14 @@ def body(seq: int) -> bytes:
 
 
 def event(seq: int, name: str | None = None) -> Event:
-    return Event(EventId(1, seq), body(seq), name)
+    return Event(EventId(1, seq), body(seq), name or "trade", is_position=True)
 
 
 class Tape(Bench):
     """A hub whose ordered topics Redis has been read for."""
 
     def watch(self, *topics: str) -> None:
-        channels = self.hub.watch(topics)
+        channels = self.hub.watch(dict.fromkeys(topics, 0.0))
         self.hub.fill({each: Filling(NEVER, [], lost=False) for each in self._ordered(channels)})
         self.hub.loaded([topic.encode() for topic in topics], NEVER)
 
@@ -42,7 +43,7 @@ class Tape(Bench):
         return channel
 
     @staticmethod
-    def _ordered(channels: Sequence[Channel]) -> list[OrderedChannel]:
+    def _ordered(channels: Iterable[Channel]) -> list[OrderedChannel]:
         return [channel for channel in channels if isinstance(channel, OrderedChannel)]
 
 
@@ -135,7 +136,7 @@ async def test_memory_keeps_as_many_as_the_history(tape: Tape) -> None:
     for seq in range(1, 11):
         tape.print(seq)
 
-    assert [each.seq for each, _ in tape.channel().history] == [8, 9, 10]
+    assert [each.event_id.seq for each in tape.channel().history] == [8, 9, 10]
     assert tape.channel().floor == (1, 7)
 
 
@@ -193,7 +194,7 @@ async def test_a_client_that_does_not_read_for_too_long_is_told_of_its_loss(tape
 async def test_after_a_loss_of_redis_the_missed_come_before_the_new_ones(tape: Tape) -> None:
     _, sink = tape.stream(SPY, IBM, "price:SPY")
     tape.print(1)
-    tape.hub.hold()
+    tape.hub.buffer()
     tape.print(6, SPY)  # heard again, before the histories were read
     tape.print(7, IBM)
     tape.publish(8)
@@ -216,7 +217,7 @@ async def test_after_a_loss_of_redis_the_missed_come_before_the_new_ones(tape: T
 async def test_what_redis_has_no_more_after_a_loss_is_a_gap_for_all(tape: Tape) -> None:
     _, sink = tape.stream(SPY)
     tape.print(1)
-    tape.hub.hold()
+    tape.hub.buffer()
     tape.hub.fill({tape.channel(): Filling(EventId(1, 1), [event(9)], lost=True)})
     tape.hub.loaded([SPY.encode()], EventId(1, 9))
     tape.loop.advance()
@@ -228,7 +229,7 @@ async def test_what_redis_has_no_more_after_a_loss_is_a_gap_for_all(tape: Tape) 
 
 
 async def test_what_comes_before_a_new_topic_was_read_is_held_back(tape: Tape) -> None:
-    [channel] = tape.hub.watch(["trade:AIG"])
+    [channel] = tape.hub.watch({"trade:AIG": 0.0})
     tape.print(3, "trade:AIG")
     tape.hub.fill({channel: Filling(EventId(1, 1), [event(2), event(3)], lost=False)})  # type: ignore[dict-item]
     _, sink = tape.stream("trade:AIG", cursor=EventId(1, 1))
@@ -237,7 +238,7 @@ async def test_what_comes_before_a_new_topic_was_read_is_held_back(tape: Tape) -
 
 
 async def test_what_redis_has_of_earlier_times_is_put_before(tape: Tape) -> None:
-    [channel] = tape.hub.watch(["trade:AIG"])
+    [channel] = tape.hub.watch({"trade:AIG": 0.0})
     tape.hub.fill({channel: Filling(EventId(1, 5), [], lost=False)})  # type: ignore[dict-item]
     tape.hub.loaded([b"trade:AIG"], EventId(1, 5))
     tape.print(6, "trade:AIG")

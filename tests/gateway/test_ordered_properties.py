@@ -3,14 +3,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.fanout.client import Client
+from gateway.fanout.cohort import Client
 from gateway.fanout.hub import Filling
-from gateway.fanout.ordered_channel import Event, OrderedChannel
+from gateway.fanout.ordered_channel import OrderedChannel
+from gateway.wire.event import Event
 from shared.event_id import NEVER, EventId
 from tests.examples import examples
 from tests.gateway.fakes import FakeSink
 from tests.gateway.played import played
-from tests.gateway.test_ordered_channel import IBM, SPY, Tape, body, got
+from tests.gateway.test_ordered_channel import IBM, SPY, Tape, body, event, got
 
 TOPICS = (SPY, IBM)
 LENGTH = 6
@@ -101,7 +102,7 @@ class World:
     def lose_redis(self, missed: int) -> None:
         """The connection breaks, some events pass unheard, and it is there again."""
         hub = self.tape.hub
-        hub.hold()
+        hub.buffer()
         for number in range(missed):
             self._record(TOPICS[number % 2])
         heard = self.seq + 1
@@ -118,7 +119,7 @@ class World:
 
     def _record(self, topic: str) -> None:
         self.seq += 1
-        self.history[topic].append(Event(EventId(1, self.seq), body(self.seq)))
+        self.history[topic].append(event(self.seq))
 
     def _viewer(self, which: int) -> Viewer | None:
         return self.viewers[which % len(self.viewers)] if self.viewers else None

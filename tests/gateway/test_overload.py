@@ -13,8 +13,9 @@ from starlette.types import Message
 
 from gateway import composition
 from gateway.bus.history import History
-from gateway.http.stream_request import StreamRequest
+from gateway.bus.subscriptions import Opening, Subscriptions
 from gateway.http.stream_response import StreamResponse
+from gateway.wire.sse import SSE
 from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
@@ -148,13 +149,15 @@ async def test_a_stream_that_cannot_begin_gives_its_place_back() -> None:
     hub = Bench().hub
     async with RedisSource("memory://").client("test") as client:
         response = StreamResponse(
-            hub,
-            History(client),
-            StreamRequest({"price:SPY": 0.0}, 0.0),
-            stream_id="g-1",
-            greeting=b"",
-            principal="ann",
-            on_end=lambda: given_back.append(True),
+            Subscriptions(hub, History(client), limit=1),
+            Opening(
+                stream_id="g-1",
+                intervals={"price:SPY": 0.0},
+                greeting=b"",
+                encoder=SSE,
+                principal="ann",
+                on_end=lambda: given_back.append(True),
+            ),
         )
 
         async def nobody(message: Message) -> None:

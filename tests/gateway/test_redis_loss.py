@@ -177,7 +177,7 @@ async def test_a_topic_dropped_and_watched_again_is_read_again(any_source: Redis
         channel.idle_since -= 1_000  # as if nobody had watched for a while
 
         hub.drop_idle()
-        hub.watch(["price:SPY"])  # before the subscriber has seen that it was gone
+        hub.watch({"price:SPY": 0.0})  # before the subscriber has seen that it was gone
         await until(lambda: hub.channels[b"price:SPY"].event_id == (1, 3))
 
         assert hub.channels[b"price:SPY"].loaded.is_set()
@@ -213,7 +213,7 @@ async def test_what_is_watched_is_claimed_with_a_nudge_and_expires_in_fifteen_se
 async def test_a_claim_is_renewed(any_source: RedisSource, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.bus.interest_claims.RENEW_SECONDS", 0.05)
     async with any_source.client("test") as client, gateway_with_hub(any_source) as (_, hub):
-        hub.watch(["price:SPY"])
+        hub.watch({"price:SPY": 0.0})
 
         async def score() -> float:
             return (await _claims(client)).get("price:SPY", 0.0)
@@ -232,7 +232,7 @@ async def test_a_claim_is_renewed(any_source: RedisSource, monkeypatch: pytest.M
 
 async def test_what_nobody_watches_any_more_is_given_back(any_source: RedisSource) -> None:
     async with any_source.client("test") as client, gateway_with_hub(any_source) as (_, hub):
-        channels = hub.watch(["price:SPY", "price:IBM"])
+        channels = list(hub.watch({"price:SPY": 0.0, "price:IBM": 0.0}))
         hub.unwatch(channels[:1])
         channels[0].idle_since -= 1_000
 
@@ -245,7 +245,7 @@ async def test_what_nobody_watches_any_more_is_given_back(any_source: RedisSourc
 async def test_interest_is_claimed_again_after_redis_lost_it(valkey: ValkeyServer) -> None:
     source = RedisSource(valkey.url)
     async with gateway_with_hub(source) as (_, hub):
-        hub.watch(["price:SPY"])
+        hub.watch({"price:SPY": 0.0})
 
         async def claimed() -> bool:
             async with source.client("test") as client:

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from gateway import service as gateway_service
-from gateway.bus import loading
+from gateway.bus import subscriptions
 from gateway.fanout.hub import Hub
 from gateway.fanout.sink import STALL_BYTES
 from shared.bus.redis_source import RedisSource
@@ -194,7 +194,7 @@ async def test_a_client_that_vanishes_is_forgotten(source: RedisSource, when: st
 async def test_a_client_that_vanishes_while_redis_is_away_is_forgotten(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(loading, "SNAPSHOT_SECONDS", 600.0)
+    monkeypatch.setattr(subscriptions, "SNAPSHOT_SECONDS", 600.0)
     source = RedisSource("redis://127.0.0.1:1")
     async with gateway_with_hub(source) as (url, hub):
         async with raw_client(url, symbols="SPY") as client:

@@ -7,9 +7,13 @@ from hypothesis import given
 from sseclient import SSEClient
 
 from gateway.wire import events, sse
+from gateway.wire.event import Event
+from gateway.wire.sse import SSE
 from shared.event_id import NEVER, EventId
 from tests.gateway.encoded import Sent, pieces_of, sizes, streams
 from tests.gateway.encoded import events as events_sent
+
+NO_PRICE = Event(NEVER, events.no_price("SPY", "no_trade_seen"), "price")
 
 
 def _read(pieces: Iterable[bytes]) -> list[ServerSentEvent]:
@@ -25,8 +29,12 @@ def test_the_exact_bytes_of_an_event() -> None:
     )
 
 
-def test_a_head_and_json_make_the_same_bytes_as_an_event() -> None:
-    assert sse.head_of("price") + b"{}\n\n" == sse.event("price", b"{}")
+def test_a_published_event_has_its_id_as_cursor_only_if_it_is_a_position() -> None:
+    value = Event(EventId(1, 5), b"{}", "price")
+    ordered = Event(EventId(1, 5), b"{}", "trade", is_position=True)
+
+    assert value.frame(SSE) == sse.event("price", b"{}")
+    assert ordered.frame(SSE) == sse.event("trade", b"{}", cursor=EventId(1, 5))
 
 
 @given(streams, sizes)
@@ -76,10 +84,10 @@ def test_every_event_of_ours_is_read_with_its_kind() -> None:
     )
     cursor = EventId(1, 5)
     made = (
-        events.hello(hello, 700),
-        events.no_price("price:SPY", "no_trade_seen"),
-        events.ready(cursor, "2013-10-09T13:30:00.000Z"),
-        events.bye(cursor, "slow", 900),
+        SSE.hello(hello, 700),
+        NO_PRICE.frame(SSE),
+        SSE.ready(cursor, events.Ready("1-5", "2013-10-09T13:30:00.000Z")),
+        SSE.bye(events.Bye("1-5", "slow", 900)),
     )
 
     read = _read(made)
@@ -95,15 +103,14 @@ def test_the_cursor_stands_on_ready_and_heartbeat_only() -> None:
         event_id=str(cursor), server_time="", feed_state="live", session="regular", lag_ms=None
     )
 
-    assert b"\nid: 1-5\n" in events.ready(cursor, "")
-    assert b"\nid: 1-5\n" in events.heartbeat(cursor, heartbeat)
-    assert b"\nid:" not in events.bye(cursor, "shutdown", 500)
-    assert b"\nid:" not in events.no_price("price:SPY", "no_trade_seen")
+    assert b"\nid: 1-5\n" in SSE.ready(cursor, events.Ready("1-5", ""))
+    assert b"\nid: 1-5\n" in SSE.heartbeat(cursor, heartbeat)
+    assert b"\nid:" not in SSE.bye(events.Bye("1-5", "shutdown", 500))
+    assert b"\nid:" not in NO_PRICE.frame(SSE)
 
 
 def test_an_absent_price_is_older_than_any_published_one() -> None:
-    [read] = _read([events.no_price("price:SPY", "redis_unavailable")])
-    data = json.loads(read.data)
+    data = json.loads(events.no_price("SPY", "redis_unavailable"))
 
     assert EventId.parse(data["event_id"]) == NEVER
     assert (data["symbol"], data["price"], data["reason"]) == ("SPY", None, "redis_unavailable")

@@ -69,7 +69,7 @@ async def test_entries_of_a_history_that_are_not_ours_are_passed_over(source: Re
         await History(client).extend([channel], EventId(1, 0))
 
     assert [each.event_id for each in filling.events] == [(1, 1), (1, 5)]
-    assert [event_id for event_id, _ in channel.history] == [(1, 1), (1, 5)]
+    assert [each.event_id for each in channel.history] == [(1, 1), (1, 5)]
 
 
 async def test_a_resumed_stream_has_no_lines_of_a_forged_history(source: RedisSource) -> None:

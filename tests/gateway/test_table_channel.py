@@ -118,7 +118,7 @@ async def test_who_did_not_read_gets_every_row_that_changed_meanwhile(table: Tab
 async def test_a_change_of_topics_repeats_no_row_and_loses_none(table: Table) -> None:
     client, sink = table.stream(TABLE, interval=1)
     table.rows(row(1, "SPY"), row(2, "IBM"))
-    table.hub.change(client, table.hub.watch([TABLE, "account"]), [60, 60])
+    table.hub.join(client, table.hub.watch({TABLE: 60, "account": 60}))
     table.loop.advance()
     table.rows(row(3, "AIG"))
     table.loop.advance(60)
@@ -170,6 +170,6 @@ async def test_an_empty_table_says_nothing_and_has_no_last_value(table: Table) -
 @pytest.mark.parametrize(("topic", "kind"), [("news:*", False), ("position:SPY", False)])
 async def test_no_other_topic_is_a_table(topic: str, kind: bool) -> None:
     bench = Bench()
-    [channel] = bench.hub.watch([topic])
+    [channel] = bench.hub.watch({topic: 0.0})
 
     assert isinstance(channel, TableChannel) is kind

@@ -40,7 +40,7 @@ class World:
     def __init__(self, early: float) -> None:
         self.bench = Bench(flush_interval=0.02)
         self.bench.loop.early = early
-        [channel] = self.bench.hub.watch([TABLE])
+        [channel] = self.bench.hub.watch({TABLE: 0.0})
         assert isinstance(channel, TableChannel)
         self.table = channel
         self.seq = 10
@@ -86,7 +86,7 @@ class World:
     def move(self, which: int, interval: float) -> None:
         if self.here:
             client, _ = self.here[which % len(self.here)]
-            self.bench.hub.change(client, self.bench.hub.watch([TABLE]), [interval])
+            self.bench.hub.join(client, self.bench.hub.watch({TABLE: interval}))
 
     def stall(self, which: int) -> None:
         if self.here:

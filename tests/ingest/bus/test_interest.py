@@ -64,8 +64,9 @@ async def test_viewers_of_all_gateways_are_added_up(any_source: RedisSource) -> 
     async with demand_of(any_source) as (client, demand):
         (hub_a, claims_a), (hub_b, claims_b) = hub_of(client, "a"), hub_of(client, "b")
         async with background(claims_a, claims_b):
-            hub_a.watch(["price:SPY", "price:SPY", "quote:IBM"])
-            hub_b.watch(["price:SPY", "news:*"])
+            hub_a.watch({"price:SPY": 0.0, "quote:IBM": 0.0})
+            hub_a.watch({"price:SPY": 0.0})
+            hub_b.watch({"price:SPY": 0.0, "news:*": 0.0})
             await until(lambda: viewers(demand) == {"SPY": 3, "IBM": 1})
             await until(lambda: demand.watches("news:*"))
 
@@ -78,9 +79,9 @@ async def test_a_new_topic_and_its_end_are_a_nudge_and_a_number_is_not(
     async with demand_of(any_source) as (client, demand):
         hub, claims = hub_of(client, "a")
         async with background(claims):
-            [channel] = hub.watch(["price:SPY"])
+            [channel] = hub.watch({"price:SPY": 0.0})
             await until(lambda: viewers(demand) == {"SPY": 1})
-            hub.watch(["price:SPY"])
+            hub.watch({"price:SPY": 0.0})
 
             async def told() -> bool:
                 claim: Any = await client.hget(keys.INTEREST, "a price:SPY")
@@ -88,7 +89,7 @@ async def test_a_new_topic_and_its_end_are_a_nudge_and_a_number_is_not(
 
             await until(told)
             assert viewers(demand) == {"SPY": 1}
-            hub.watch(["price:IBM"])
+            hub.watch({"price:IBM": 0.0})
             await until(lambda: viewers(demand) == {"SPY": 2, "IBM": 1})
 
             hub.unwatch([channel, channel])
@@ -102,7 +103,7 @@ async def test_a_topic_that_is_kept_without_viewers_stays_claimed(any_source: Re
     async with demand_of(any_source) as (client, demand):
         hub, claims = hub_of(client, "a")
         async with background(claims):
-            hub.unwatch(hub.watch(["trade:SPY"]))
+            hub.unwatch(hub.watch({"trade:SPY": 0.0}))
             await until(lambda: demand.watches("trade:SPY"))
             assert viewers(demand) == {"SPY": 0}
 
@@ -141,7 +142,7 @@ async def test_many_nudges_are_few_readings(
         hub, claims = hub_of(client, "a")
         async with background(claims):
             for number in range(1000):
-                hub.watch([f"price:S{number}"])
+                hub.watch({f"price:S{number}": 0.0})
                 if not number % 10:
                     await asyncio.sleep(0)
             await until(lambda: len(viewers(demand)) == 1000)
@@ -155,10 +156,10 @@ async def test_while_redis_is_away_the_demand_stays_and_then_follows_again(
     async with demand_of(source) as (client, demand):
         hub, claims = hub_of(client, "a")
         async with background(claims):
-            hub.watch(["price:SPY"])
+            hub.watch({"price:SPY": 0.0})
             await until(lambda: viewers(demand) == {"SPY": 1})
             await valkey.stop()
-            hub.watch(["price:IBM"])
+            hub.watch({"price:IBM": 0.0})
             await asyncio.sleep(0.1)
             assert viewers(demand) == {"SPY": 1}
             await valkey.start()

@@ -1,0 +1,155 @@
+"""The topics of a stream: opened, resumed, and changed while it runs.
+
+Each of these is the same operation: hold the channels of the topics, wait until their values are
+in memory, then give them to the client.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from gateway.bus.history import History
+from gateway.bus.stream_changes import Change, Changed, Problem
+from gateway.fanout.channel import Channel
+from gateway.fanout.cohort import Client
+from gateway.fanout.hub import Hub
+from gateway.fanout.ordered_channel import OrderedChannel
+from gateway.fanout.sink import Sink
+from gateway.wire.event import Encoder
+from shared.bus.errors import BusError
+from shared.event_id import EventId
+from shared.topics import COMPANIONS, kind_of
+
+SNAPSHOT_SECONDS = 2.0
+"""How long a stream waits for the stored values of new topics. After that it starts without them,
+and ``price: null`` states the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A stream that was admitted: its topics with their intervals in seconds.
+
+    ``greeting`` goes first; ``principal`` is who may change the stream; ``cursor`` is the newest
+    event that the client has; ``on_end`` is called when the stream is over.
+    """
+
+    stream_id: str
+    intervals: Mapping[str, float]
+    greeting: bytes
+    encoder: Encoder
+    principal: str
+    on_end: Callable[[], None]
+    cursor: EventId | None = None
+
+
+class Subscriptions:
+    """Opens and changes the streams of this gateway. ``limit`` is the most topics of a stream."""
+
+    def __init__(self, hub: Hub, history: History, *, limit: int) -> None:
+        self._hub = hub
+        self._history = history
+        self._limit = limit
+
+    def open(self, opening: Opening, sink: Sink) -> Client:
+        """Add a stream to the hub. From now on it may leave; ``begin`` gives it its topics."""
+        return self._hub.open(
+            opening.stream_id,
+            sink,
+            opening.encoder,
+            principal=opening.principal,
+            on_end=opening.on_end,
+        )
+
+    def leave(self, client: Client) -> None:
+        """Remove a stream whose peer has gone, or that has been served."""
+        self._hub.leave(client)
+
+    async def begin(self, client: Client, opening: Opening) -> None:
+        """Give a stream its topics, or end it with the reason why it cannot be served."""
+        hub = self._hub
+        if hub.is_draining:
+            client.write(opening.greeting)
+            hub.end(client, "shutdown")
+            return
+        greeting = opening.greeting
+        watched = hub.watch(opening.intervals)
+        try:
+            # The greeting does not wait for Redis: proxies and browsers give up on a response
+            # that sends nothing.
+            if not all(channel.loaded.is_set() for channel in watched):
+                client.write(greeting)
+                greeting = b""
+                await _loaded(client, watched)
+            resumed = opening.cursor is None or await self._read_from(opening.cursor, watched)
+            if client.left:
+                return
+            if resumed:
+                hub.join(client, watched, greeting=greeting, cursor=opening.cursor)
+            else:
+                # Live events would move the cursor past the events that could not be read.
+                client.write(greeting)
+                hub.end(client, "unavailable")
+        finally:
+            if client.cohort is None:
+                hub.unwatch(watched)
+
+    async def change(self, change: Change) -> Changed:
+        """Give a stream other topics; the answer comes when their values are on their way."""
+        hub = self._hub
+        client = hub.clients.get(change.stream_id)
+        # Another principal's stream looks like none, so that ids cannot be tried out.
+        if client is None or client.principal != change.principal:
+            return _refused(change, "unknown_stream")
+        added = hub.watch(change.add)
+        try:
+            await _loaded(client, added)
+            # Read only now: during the wait the stream may have left, or changed again.
+            if client.left:
+                return _refused(change, "unknown_stream")
+            if client.cohort is None:
+                return _refused(change, "not_ready")
+            kept = client.cohort.intervals
+            for topic in change.remove:
+                kept.pop(topic, None)
+            intervals = kept | change.add
+            if not intervals:
+                return _refused(change, "no_topics")
+            if sum(kind_of(topic) not in COMPANIONS for topic in intervals) > self._limit:
+                return _refused(change, "too_many_topics")
+            hub.join(client, hub.watch(intervals))
+        finally:
+            hub.unwatch(added)
+        return Changed(question=change.question, intervals=intervals)
+
+    async def _read_from(self, cursor: EventId, channels: Iterable[Channel]) -> bool:
+        """Read the events after a cursor into memory; return False if Redis cannot be read."""
+        ordered = [channel for channel in channels if isinstance(channel, OrderedChannel)]
+        if _unloaded(ordered):
+            return False
+        try:
+            await self._history.extend(ordered, cursor)
+        except BusError:
+            return False
+        return True
+
+
+def _unloaded(channels: Iterable[Channel]) -> list[Channel]:
+    return [channel for channel in channels if not channel.loaded.is_set()]
+
+
+async def _loaded(client: Client, channels: Iterable[Channel]) -> None:
+    """Wait for the values of channels, for the limit at most and while the client stays."""
+    waiting = _unloaded(channels)
+    if not waiting:
+        return
+    loop = asyncio.get_running_loop()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SNAPSHOT_SECONDS) as limit:
+            with client.on_leave(lambda: limit.reschedule(loop.time())):
+                for channel in waiting:
+                    await channel.loaded.wait()
+
+
+def _refused(change: Change, problem: Problem) -> Changed:
+    return Changed(question=change.question, problem=problem)
