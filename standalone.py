@@ -10,16 +10,18 @@ from dataclasses import replace
 from typing import Self
 
 import structlog
-from pydantic import SecretStr, model_validator
+from pydantic import model_validator
 
 from gateway.service import GatewayService
 from gateway.settings import GatewaySettings
+from ingest.alpaca_access import AlpacaAccess
 from ingest.service import IngestService
 from ingest.settings import IngestSettings
 from ingest.upstream.feed_error import FeedError
 from shared import logs, process
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyError, ValkeyServer
+from shared.first_error import first_error
 from shared.settings import MEMORY_URL, SettingsError
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
@@ -50,14 +52,15 @@ class StandaloneSettings(GatewaySettings, IngestSettings):
 async def run(settings: StandaloneSettings, stop: asyncio.Event) -> int:
     """Run everything until ``stop`` is set; return the exit status."""
     async with AsyncExitStack() as parts:
-        valkey = None
-        if settings.redis_url is None:
+        url, valkey = settings.redis_url, None
+        if url is None:
             valkey = await parts.enter_async_context(ValkeyServer())
-        source = RedisSource(settings.redis_url or (valkey.url if valkey else ""))
-        simulator = None
-        if settings.credentials is None:
+            url = valkey.url
+        source = RedisSource(url)
+        access, simulator = settings.access, None
+        if access is None:
             simulator = await _simulator(parts, settings)
-            settings = _pointed_at(simulator, settings)
+            access = _simulated_access(simulator, settings)
         gateway = GatewayService.bind(settings, source)
         print(_welcome(settings, source, gateway.port, valkey, simulator), flush=True)  # noqa: T201
         ended = asyncio.Event()
@@ -66,14 +69,14 @@ async def run(settings: StandaloneSettings, stop: asyncio.Event) -> int:
                 servers = [tasks.create_task(part.run()) for part in (valkey,) if part is not None]
                 if simulator is not None:
                     servers.append(tasks.create_task(simulator.serve_forever()))
-                ingest = tasks.create_task(IngestService(settings, source).run(ended))
+                ingest = tasks.create_task(IngestService(settings, access, source).run(ended))
                 await tasks.create_task(gateway.run(stop))
                 ended.set()
                 await ingest
                 for server in servers:
                     server.cancel()
         except* FeedError as group:
-            structlog.get_logger().error("alpaca refuses", error=str(group.exceptions[0]))
+            structlog.get_logger().error("alpaca_rejected", error=str(first_error(group)))
             return_status = process.EXIT_SETTINGS
         else:
             return_status = 0
@@ -91,16 +94,14 @@ async def _simulator(parts: AsyncExitStack, settings: StandaloneSettings) -> Sim
         return await parts.enter_async_context(Simulator(replace(simulated, port=0)))
 
 
-def _pointed_at(simulator: Simulator, settings: StandaloneSettings) -> StandaloneSettings:
-    return settings.model_copy(
-        update={
-            "alpaca_paper": True,
-            "alpaca_paper_api_key": SecretStr(DEFAULT_KEY),
-            "alpaca_paper_secret_key": SecretStr(DEFAULT_SECRET),
-            "alpaca_stream_url": simulator.stream_url,
-            "alpaca_data_url": simulator.rest_url,
-            "alpaca_trading_url": simulator.rest_url,
-        }
+def _simulated_access(simulator: Simulator, settings: StandaloneSettings) -> AlpacaAccess:
+    return AlpacaAccess(
+        key=DEFAULT_KEY,
+        secret=DEFAULT_SECRET,
+        feed=settings.alpaca_feed,
+        stream_url=simulator.stream_url,
+        data_url=simulator.rest_url,
+        trading_url=simulator.rest_url,
     )
 
 

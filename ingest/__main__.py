@@ -1,4 +1,4 @@
-"""``python -m ingest``: the one that holds the Alpaca connection, as a process of its own."""
+"""``python -m ingest``: the process that owns the connections to Alpaca."""
 
 import asyncio
 import sys
@@ -20,14 +20,13 @@ def main() -> int:
     except SettingsError as error:
         return process.refuse("ingest", str(error))
     logs.configure(settings.log_level, settings.log_format, "ingest")
-    assert settings.redis_url is not None  # noqa: S101 - checked by the settings
-    service = IngestService(settings, RedisSource(settings.redis_url))
+    service = IngestService(settings, settings.access, RedisSource(settings.redis_url))
 
     async def run(stop: asyncio.Event) -> int:
         try:
             await service.run(stop)
         except FeedError as error:
-            structlog.get_logger().error("alpaca refuses", error=str(error), code=error.code)
+            structlog.get_logger().error("alpaca_rejected", error=str(error), code=error.code)
             return process.EXIT_SETTINGS
         return 0
 

@@ -7,77 +7,96 @@ import socket
 
 import structlog
 
-from ingest.bus.connections import bus_connections
+from ingest.alpaca_access import AlpacaAccess
+from ingest.bus.connections import BusConnections, bus_connections
 from ingest.bus.lease import Lease, LeaseLostError
-from ingest.leadership import Leadership
+from ingest.composition import compose
 from ingest.settings import IngestSettings
 from ingest.upstream.alpaca_rest import AlpacaRest
 from shared.bus.errors import BusError
-from shared.bus.redis_source import RedisSource
+from shared.bus.redis_source import RedisSource, eviction_policy
+from shared.first_error import first_error
 from shared.waiting import wait_at_most
 
 log = structlog.get_logger()
 
 CLAIM_SECONDS = 0.1
-"""How often a standby asks for the lease: a clean hand-over has to be live within a second."""
+"""How often a standby claims the lease: after a clean hand-over it must be live within a second."""
 
 
 class IngestService:
     """One ingest process: stands by until it holds the lease, then leads.
 
-    Raises from ``run``: ``FeedError`` when Alpaca refuses in a way that waiting does not mend.
+    Raises from ``run``: ``FeedError`` if Alpaca rejects it in a way that waiting does not change.
     """
 
-    def __init__(self, settings: IngestSettings, source: RedisSource) -> None:
+    def __init__(self, settings: IngestSettings, access: AlpacaAccess, source: RedisSource) -> None:
         self._settings = settings
+        self._access = access
         self._source = source
         self._ingest_id = f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(3)}"
 
     async def run(self, stop: asyncio.Event) -> None:
         """Stand by or lead until ``stop`` is set."""
-        rest = self._rest()
+        # One client of REST for all leaderships of this process: its budget of requests must not
+        # start again with a new leadership, because Alpaca's does not.
+        rest = AlpacaRest(
+            self._access.key,
+            self._access.secret,
+            data_url=self._access.data_url,
+            trading_url=self._access.trading_url,
+            feed=self._access.feed,
+        )
         try:
             async with bus_connections(self._source) as redis:
                 while not stop.is_set():
+                    # A lost lease cannot be claimed again under its number, so each attempt to lead
+                    # has a new one.
                     lease = Lease(redis.commands, self._ingest_id)
                     if await self._stand_by(lease, stop):
-                        await self._lead(
-                            Leadership(self._settings, rest, redis, lease, self._ingest_id), stop
-                        )
+                        await self._lead(rest, redis, lease, stop)
         finally:
             rest.close()
 
-    def _rest(self) -> AlpacaRest:
-        credentials = self._settings.credentials
-        assert credentials is not None  # noqa: S101 - whoever made the settings has checked them
-        return AlpacaRest(
-            *credentials,
-            data_url=self._settings.alpaca_data_url,
-            trading_url=self._settings.trading_url,
-            feed=self._settings.alpaca_feed,
-        )
-
     async def _stand_by(self, lease: Lease, stop: asyncio.Event) -> bool:
-        told: str | None = None
+        """Claim the lease until it is held; return False if ``stop`` is set first."""
+        logged: str | None = None
         while not stop.is_set():
             try:
                 if await lease.claim():
                     return True
-                waits_for = "another ingest leads; standing by"
+                reason = "another ingest leads"
             except BusError as error:
-                waits_for = f"redis at {self._source.address} does not answer: {error}; waiting"
-            if waits_for != told:
-                log.warning(waits_for)
-                told = waits_for
+                reason = f"Redis at {self._source.address} does not answer: {error}"
+            # Ten claims a second: logged only when the reason changes.
+            if reason != logged:
+                log.warning("standing_by", reason=reason)
+                logged = reason
             await wait_at_most(stop, CLAIM_SECONDS)
         return False
 
-    async def _lead(self, leadership: Leadership, stop: asyncio.Event) -> None:
+    async def _lead(
+        self, rest: AlpacaRest, redis: BusConnections, lease: Lease, stop: asyncio.Event
+    ) -> None:
+        policy = await eviction_policy(redis.commands)
+        if policy not in (None, "noeviction"):
+            message = "Redis may evict the lease: set maxmemory-policy noeviction"
+            log.warning("redis_evicts_keys", message=message, policy=policy)
+        leadership = compose(
+            self._settings,
+            self._access,
+            rest,
+            redis,
+            lease,
+            ingest_id=self._ingest_id,
+            eviction_policy=policy,
+        )
         try:
             await leadership.run(stop)
         except BaseExceptionGroup as group:
-            lost, other = group.split(LeaseLostError)
+            # Losing the lease is part of normal operation; any other error ends the program, and
+            # callers expect a FeedError on its own, not in a group.
+            _, other = group.split(LeaseLostError)
             if other is not None:
-                raise other.exceptions[0] from None
-            assert lost is not None  # noqa: S101 - a group holds at least one
-            log.warning("lease lost", reason=str(lost.exceptions[0]))
+                raise first_error(other) from None
+            log.warning("lease_lost", reason=str(first_error(group)))

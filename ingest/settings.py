@@ -5,7 +5,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from shared.settings import MEMORY_URL, CommonSettings
+from ingest.alpaca_access import AlpacaAccess
+from shared.settings import MEMORY_URL, CommonSettings, RedisUrl, SettingsError
 
 Feed = Literal["iex", "sip", "delayed_sip", "boats", "overnight", "test"]
 
@@ -32,7 +33,7 @@ RestUrl = Annotated[str, AfterValidator(_rest_url)]
 
 
 class IngestSettings(CommonSettings):
-    """What the ingest needs to know; see ``docs/reference.md``."""
+    """The ingest's settings; see ``docs/reference.md``."""
 
     alpaca_paper: bool = True
     alpaca_paper_api_key: SecretStr | None = None
@@ -48,8 +49,8 @@ class IngestSettings(CommonSettings):
     price_ttl_seconds: float = Field(5, gt=0, le=3600)
 
     @property
-    def credentials(self) -> tuple[str, str] | None:
-        """Key and secret of the account in use, or None unless both are there."""
+    def access(self) -> AlpacaAccess | None:
+        """The access to the account in use; None unless its key and secret are both set."""
         key, secret = (
             (self.alpaca_paper_api_key, self.alpaca_paper_secret_key)
             if self.alpaca_paper
@@ -57,7 +58,14 @@ class IngestSettings(CommonSettings):
         )
         if key is None or secret is None:
             return None
-        return key.get_secret_value(), secret.get_secret_value()
+        return AlpacaAccess(
+            key=key.get_secret_value(),
+            secret=secret.get_secret_value(),
+            feed=self.alpaca_feed,
+            stream_url=self.alpaca_stream_url,
+            data_url=self.alpaca_data_url,
+            trading_url=self.alpaca_trading_url or self._default_trading_url(),
+        )
 
     @property
     def symbol_limit(self) -> int | None:
@@ -66,33 +74,27 @@ class IngestSettings(CommonSettings):
             return self.alpaca_symbol_limit
         return BASIC_PLAN_SYMBOLS if self.alpaca_feed == "iex" else None
 
-    @property
-    def stream_endpoint(self) -> str:
-        """The URL of the feed's WebSocket."""
-        version = "v1beta1" if self.alpaca_feed in ("boats", "overnight") else "v2"
-        return f"{self.alpaca_stream_url.rstrip('/')}/{version}/{self.alpaca_feed}"
-
-    @property
-    def news_endpoint(self) -> str:
-        """The URL of the news' WebSocket."""
-        return f"{self.alpaca_stream_url.rstrip('/')}/v1beta1/news"
-
-    @property
-    def account_endpoint(self) -> str:
-        """The URL of the account's WebSocket; it is on the host of its REST API."""
-        return f"{self.trading_url.rstrip('/').replace('http', 'ws', 1)}/stream"
-
-    @property
-    def trading_url(self) -> str:
-        """The base URL of the REST API with the clock, the calendar and the account."""
-        if self.alpaca_trading_url is not None:
-            return self.alpaca_trading_url
+    def _default_trading_url(self) -> str:
         host = "paper-api" if self.alpaca_paper else "api"
         return f"https://{host}.alpaca.markets"
 
 
 class IngestProcessSettings(IngestSettings):
-    """The settings of an ingest that is a process of its own."""
+    """The settings of ``python -m ingest``: keys and a shared Redis are required."""
+
+    redis_url: RedisUrl = Field(default="", repr=False)  # "" is not set: _shared_redis rejects it
+
+    @property
+    def access(self) -> AlpacaAccess:
+        """The access to the account in use.
+
+        Raises:
+            SettingsError: the keys are not set, although ``load`` has not been used to check them.
+        """
+        access = super().access
+        if access is None:
+            raise SettingsError("Alpaca's keys are not set")
+        return access
 
     @field_validator(
         "alpaca_paper_api_key", "alpaca_paper_secret_key", "alpaca_api_key", "alpaca_secret_key"
@@ -107,10 +109,10 @@ class IngestProcessSettings(IngestSettings):
             )
         return key
 
-    @field_validator("redis_url")
+    @field_validator("redis_url", mode="before")
     @classmethod
-    def _shared_redis(cls, url: str | None) -> str:
-        if url is None:
+    def _shared_redis(cls, url: str) -> str:
+        if not url:
             raise ValueError("not set: the ingest publishes to Redis, e.g. redis://127.0.0.1:6379")
         if url.startswith(MEMORY_URL):
             raise ValueError(

@@ -53,12 +53,19 @@ def ingest_settings(simulator: Simulator, **settings: Any) -> IngestSettings:
     return IngestSettings(_env_file=None, **given)  # type: ignore[call-arg]
 
 
+def ingest_service(source: RedisSource, simulator: Simulator, **settings: Any) -> IngestService:
+    """Return an ingest that uses a simulator with its default keys."""
+    read = ingest_settings(simulator, **settings)
+    assert read.access is not None
+    return IngestService(read, read.access, source)
+
+
 @asynccontextmanager
 async def running_ingest(
     source: RedisSource, simulator: Simulator, **settings: Any
 ) -> AsyncIterator[IngestService]:
     """Run an ingest against a simulator."""
-    service = IngestService(ingest_settings(simulator, **settings), source)
+    service = ingest_service(source, simulator, **settings)
     stop = asyncio.Event()
     task = asyncio.create_task(service.run(stop))
     try:

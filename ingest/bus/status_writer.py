@@ -40,7 +40,6 @@ class StatusWriter:
         client: Redis,
         lease: Lease,
         ingest_id: str,
-        *,
         next_id: Callable[[], EventId],
         compose: Callable[[EventId], IngestStatus],
         changed: asyncio.Event,

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from ingest.portfolio import holdings
-from ingest.upstream import broker_reports, connection, feed
+from ingest.upstream import broker_reports, connection, stream_holder
 from shared import message
 from shared.bus import keys
 from shared.bus.redis_source import RedisSource
@@ -244,7 +244,7 @@ async def test_a_broker_that_cannot_be_heard_is_said_to_be_stale_and_asked_more_
         simulator.faults.refuse_upgrade(FEED, status=429, count=1000)
         simulator.faults.reset(FEED)
         told = await books.until_account(state="stale")
-        assert "account's stream is away" in told["reason"]
+        assert "account's stream is disconnected" in told["reason"]
         assert told["positions"] == ["BAC", "IBM"]
         await simulator.fill("BAC", Decimal(1), Decimal(14))
         await books.until_qty("BAC", 101)
@@ -257,7 +257,7 @@ async def test_a_broker_that_falls_silent_before_it_tells_anything_is_asked_agai
     source: RedisSource, monkeypatch: pytest.MonkeyPatch, fault: Callable[..., None]
 ) -> None:
     monkeypatch.setattr(connection, "CONNECT_SECONDS", 1.0)
-    monkeypatch.setattr(feed, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(stream_holder, "ANSWER_SECONDS", 1.0)
     async with brokerage(source, *HELD, ingest=False) as (simulator, books):
         fault(simulator.faults, FEED)
         async with running_ingest(source, simulator):

@@ -160,7 +160,7 @@ async def test_a_standby_takes_over_from_one_that_was_killed(source: RedisSource
         await watching.watch("SPY")
         await until_subscribed(simulator, "SPY")
         async with program("ingest", **against(simulator, REDIS_URL=source.url)) as second:
-            await until(lambda: "standing by" in second.output)
+            await until(lambda: "standing_by" in second.output)
             assert endpoint_state(simulator)["connections_total"] == 1
             first.process.kill()
             await until(lambda: endpoint_state(simulator)["sessions_total"] == 2)

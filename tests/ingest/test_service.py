@@ -7,7 +7,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from ingest.bus import status_writer
-from ingest.service import IngestService
 from ingest.upstream.feed_error import FeedError
 from shared.bus import keys
 from shared.bus.redis_source import RedisSource
@@ -15,7 +14,7 @@ from shared.bus.valkey_server import ValkeyServer
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.watching import relay, trade, until_subscribed, watcher
 from tests.limits import LIMIT_SECONDS
-from tests.services import ingest_settings, running_ingest, until
+from tests.services import ingest_service, running_ingest, until
 from tests.simulator.client import endpoint_state
 
 QUIET = SimulatorSettings(tape=None, positions=(), ghost_seconds=90)
@@ -32,7 +31,7 @@ async def test_what_waiting_does_not_mend_ends_the_ingest_and_the_reason_stays(
     any_source: RedisSource, settings: dict[str, str], code: int, remedy: str
 ) -> None:
     async with Simulator(QUIET) as simulator, watcher(any_source) as watching:
-        service = IngestService(ingest_settings(simulator, **settings), any_source)
+        service = ingest_service(any_source, simulator, **settings)
         with pytest.raises(FeedError) as caught:
             async with asyncio.timeout(LIMIT_SECONDS):
                 await service.run(asyncio.Event())
@@ -51,9 +50,9 @@ async def test_what_waiting_does_not_mend_ends_the_ingest_and_the_reason_stays(
 
 async def test_a_failed_report_gives_way_to_the_next_ingest(any_source: RedisSource) -> None:
     async with Simulator(QUIET) as simulator, watcher(any_source) as watching:
-        wrong = ingest_settings(simulator, alpaca_paper_secret_key="wrong")
+        wrong = ingest_service(any_source, simulator, alpaca_paper_secret_key="wrong")
         with pytest.raises(FeedError):
-            await IngestService(wrong, any_source).run(asyncio.Event())
+            await wrong.run(asyncio.Event())
         async with running_ingest(any_source, simulator):
             await watching.until_state("live")
             life = await watching.client.pttl(keys.INGEST_STATUS)

@@ -6,6 +6,10 @@ import pytest
 
 from ingest.settings import IngestSettings
 
+KEYS: dict[str, Any] = {
+    f"alpaca_{kind}{name}": "x" for kind in ("paper_", "") for name in ("api_key", "secret_key")
+}
+
 
 @pytest.mark.parametrize(
     ("given", "endpoint"),
@@ -18,5 +22,7 @@ from ingest.settings import IngestSettings
 def test_the_accounts_stream_is_on_the_host_of_its_rest(
     given: dict[str, Any], endpoint: str
 ) -> None:
-    settings = IngestSettings(_env_file=None, **given)  # type: ignore[call-arg]
-    assert settings.account_endpoint == endpoint
+    settings = IngestSettings(_env_file=None, **KEYS, **given)  # type: ignore[call-arg]
+
+    assert settings.access is not None
+    assert settings.access.account_endpoint == endpoint

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ingest import stock_desk
+from ingest import stocks
 from ingest.demand import lookups
 from ingest.market import symbol_states
 from shared.bus.redis_source import RedisSource
@@ -30,7 +30,7 @@ YESTERDAY = DailyBar(o=90, h=110, l=85, c=100, v=1_000_000)
 
 @pytest.fixture(autouse=True)
 def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stock_desk, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(stocks, "LOOK_SECONDS", 0.05)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from tenacity import wait_random
 
 from ingest.portfolio.portfolio import Portfolio
-from ingest.upstream import broker_reports, feed
+from ingest.upstream import broker_reports, stream_holder
 from shared.bus.redis_source import RedisSource
 from simulator.account import CASH, Holding
 from simulator.service import Simulator, SimulatorSettings
@@ -192,7 +192,7 @@ async def test_after_500_orders_and_random_losses_stream_rest_and_ledger_agree_t
 ) -> None:
     for name, seconds in (("REPORT", 2.0), ("SHORT", 0.5), ("SPACING", 0.1)):
         monkeypatch.setattr(broker_reports, f"{name}_SECONDS", seconds)
-    monkeypatch.setattr(feed, "_soon", wait_random(0.05, 0.5))  # not up to 30 s
+    monkeypatch.setattr(stream_holder, "_soon", wait_random(0.05, 0.5))  # not up to 30 s
     dice = random.Random(seed)  # noqa: S311
     closes = {symbol: [DailyBar(o=p, h=p, l=p, c=p, v=1)] for symbol, p in PRICES.items()}
     settings = SimulatorSettings(

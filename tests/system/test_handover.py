@@ -137,7 +137,7 @@ async def pair(source: RedisSource, **simulated: Any) -> AsyncIterator[Pair]:
         made.leader = await enter(program("ingest", **environment))
         await made.until_led_by(made.leader)
         made.standby = await enter(program("ingest", **environment))
-        await until(lambda: "standing by" in made.standby.output)
+        await until(lambda: "standing_by" in made.standby.output)
         await stream.until(lambda s: sum(p["price"] is not None for p in s.of("price")) > 5)
         try:
             yield made
@@ -199,7 +199,7 @@ async def test_a_paused_leader_that_wakes_publishes_nothing_and_stands_by(
             await both.until_led_by(both.standby)
         finally:
             both.leader.send(signal.SIGCONT)
-        await until(lambda: "lease lost" in both.leader.output)
+        await until(lambda: "lease_lost" in both.leader.output)
         await both.moves_on()
         new = await both.epoch()
 
@@ -239,7 +239,7 @@ async def test_an_emptied_redis_deposes_nobody(source: RedisSource) -> None:
 
         assert both.sessions() == (1, {})
         assert endpoint_state(both.simulator)["connections_total"] == 1
-        assert "lease lost" not in both.leader.output
+        assert "lease_lost" not in both.leader.output
 
 
 async def test_nothing_goes_back_though_leader_and_redis_are_lost_and_rest_knows_less(

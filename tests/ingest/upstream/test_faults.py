@@ -8,10 +8,8 @@ from typing import Any
 import pytest
 from tenacity import wait_none
 
-from ingest import stock_desk
 from ingest.market import stream_silence, symbol_tape
-from ingest.service import IngestService
-from ingest.upstream import connection, feed, rest_prices, stocks
+from ingest.upstream import connection, rest_prices, stocks, stream_holder
 from ingest.upstream.feed_error import FeedError
 from shared.bus.redis_source import RedisSource
 from simulator.faults import Faults
@@ -20,7 +18,7 @@ from simulator.service import Simulator, SimulatorSettings
 from simulator.subscription import IEX
 from tests.ingest.watching import Watcher, relay, trade, until_subscribed, watcher
 from tests.limits import LIMIT_SECONDS
-from tests.services import ingest_settings, running_ingest, until
+from tests.services import ingest_service, running_ingest, until
 from tests.simulator.client import endpoint_state
 
 TERMINAL = [402, 408, 409, 410, 411, 412, 413]
@@ -31,7 +29,7 @@ MENDED = [400, 401, 404, 405, 406, 407, 500]
 def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is waited for here is the next attempt, not how long it takes."""
     for patience in ("_soon", "_slot_taken", "_too_many"):
-        monkeypatch.setattr(feed, patience, wait_none())
+        monkeypatch.setattr(stream_holder, patience, wait_none())
 
 
 @pytest.fixture
@@ -70,7 +68,7 @@ async def test_an_error_that_waiting_does_not_mend_ends_the_ingest_with_its_code
         watcher(source) as watching,
     ):
         simulator.faults.refuse_auth("iex", code=code, count=100)
-        service = IngestService(ingest_settings(simulator), source)
+        service = ingest_service(source, simulator)
         with pytest.raises(FeedError) as caught:
             await asyncio.wait_for(service.run(asyncio.Event()), LIMIT_SECONDS)
 
@@ -209,7 +207,7 @@ async def test_late_data_of_symbols_that_are_not_subscribed_is_counted_and_goes_
 async def test_an_unanswered_change_is_a_reason_to_reconnect(
     upstream: tuple[Simulator, Watcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(stream_holder, "ANSWER_SECONDS", 0.3)
     simulator, watching = upstream
     simulator.faults.ignore_subscribe("iex", count=1)
     await watching.watch("SPY", "IBM")
@@ -345,8 +343,8 @@ async def test_what_a_second_silence_soon_after_has_swallowed_is_fetched_too(
 async def test_a_symbol_that_alone_is_mute_is_found_out_and_fetched(
     upstream: tuple[Simulator, Watcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stock_desk, "LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(stock_desk, "QUIET_NS", 100_000_000)
+    monkeypatch.setattr("ingest.stocks.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("ingest.stocks.QUIET_NS", 100_000_000)
     monkeypatch.setattr(rest_prices, "MISSED_NS", 100_000_000)
     simulator, watching = upstream
     monkeypatch.setattr(simulator._endpoints["iex"], "publish", lambda _: None)  # REST alone knows

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from tenacity import Future, RetryCallState, Retrying
 
-from ingest.upstream.feed import wait_for
 from ingest.upstream.feed_error import FeedError, Retry, from_http
+from ingest.upstream.stream_holder import wait_for
 
 MEANING = {
     400: Retry.SOON,

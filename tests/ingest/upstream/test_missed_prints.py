@@ -12,7 +12,7 @@ from tenacity import wait_none
 from ingest.bus import history_gaps
 from ingest.demand import lookups
 from ingest.market import stream_silence
-from ingest.upstream import alpaca_rest, feed, stocks
+from ingest.upstream import alpaca_rest, stocks, stream_holder
 from shared import message
 from shared.bus.redis_source import RedisSource
 from shared.gap import GAP
@@ -31,7 +31,7 @@ Tape = list[tuple[str, Any]]
 @pytest.fixture(autouse=True)
 def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     for patience in ("_soon", "_slot_taken", "_too_many"):
-        monkeypatch.setattr(feed, patience, wait_none())
+        monkeypatch.setattr(stream_holder, patience, wait_none())
     monkeypatch.setattr(lookups, "FIRST_RETRY_SECONDS", 0.05)
     monkeypatch.setattr(lookups, "LONGEST_RETRY_SECONDS", 0.05)
 

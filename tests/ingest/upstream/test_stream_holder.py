@@ -10,10 +10,10 @@ from ingest.bus.announcer import Announcer
 from ingest.bus.outbox import Outbox
 from ingest.demand import wanted
 from ingest.demand.wanted import Demand
-from ingest.upstream import feed
+from ingest.upstream import stream_holder
 from ingest.upstream.alpaca_stream import AlpacaStream
-from ingest.upstream.feed_health import FeedHealth
 from ingest.upstream.news import NewsSide
+from ingest.upstream.stream_health import StreamHealth
 from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from simulator import subscription as simulated
@@ -122,7 +122,7 @@ async def test_claims_that_have_expired_count_no_more(any_source: RedisSource) -
 async def test_an_answer_without_what_was_asked_for_is_not_met_with_a_flood(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(feed, "STUCK_SECONDS", 3600.0)
+    monkeypatch.setattr(stream_holder, "STUCK_SECONDS", 3600.0)
     asked: list[object] = []
 
     async def deaf(connection: ServerConnection) -> None:
@@ -137,7 +137,9 @@ async def test_an_answer_without_what_was_asked_for_is_not_met_with_a_flood(
     demand.update({"news:SPY": 1})
     side = NewsSide(demand, Announcer(Outbox()))
     async with websocket_server(deaf) as url:
-        work = feed.Feed(lambda: AlpacaStream(url, "k", "s"), side, FeedHealth())
+        work = stream_holder.StreamHolder(
+            lambda: AlpacaStream(url, "k", "s"), side, StreamHealth(asyncio.Event())
+        )
         running = asyncio.create_task(work.run())
         await until(lambda: side.stuck)
         await asyncio.wait([running], timeout=0.2)
@@ -225,8 +227,8 @@ async def test_sessions_that_alpaca_ends_are_replaced(any_source: RedisSource) -
 async def test_a_connection_that_lasted_is_replaced_without_the_patience_of_a_failure(
     any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "STABLE_SECONDS", 0.0)
-    monkeypatch.setattr(feed, "wait_for", lambda _: 3600.0)
+    monkeypatch.setattr(stream_holder, "STABLE_SECONDS", 0.0)
+    monkeypatch.setattr(stream_holder, "wait_for", lambda _: 3600.0)
     async with relay(any_source) as (simulator, watching, _):
         await watching.watch("SPY")
         await until_subscribed(simulator, "SPY")

@@ -1,0 +1,192 @@
+"""The parts of a leading ingest, put together with plain constructor calls.
+
+They are made when the lease has been acquired and dropped when it is lost: a later leadership of
+the same process starts with the values that are then stored in Redis.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from ingest.account import BrokerAccount
+from ingest.alpaca_access import AlpacaAccess
+from ingest.bus.announcer import Announcer
+from ingest.bus.connections import BusConnections
+from ingest.bus.history_gaps import HistoryGaps
+from ingest.bus.interest import InterestReader
+from ingest.bus.lease import Lease
+from ingest.bus.outbox import Outbox
+from ingest.bus.publisher import Publisher
+from ingest.bus.status_writer import StatusWriter
+from ingest.bus.stored_account import StoredAccount
+from ingest.bus.stored_prices import StoredPrices
+from ingest.demand.channels import STOCK_CHANNELS, TEST_CHANNELS
+from ingest.demand.subscription import Subscription
+from ingest.demand.wanted import Demand
+from ingest.health_report import HealthReport
+from ingest.leadership import Leadership
+from ingest.market.day_bars import previous_closes
+from ingest.market.lag import EXPECTED_MS, Lag
+from ingest.market.last_price import LastPrices
+from ingest.market.market_hours import TRADES_IN, MarketHours
+from ingest.market.stream_silence import StreamSilence
+from ingest.market.symbol_states import SymbolStates
+from ingest.portfolio.order_log import OrderLog
+from ingest.portfolio.portfolio import Portfolio
+from ingest.settings import IngestSettings
+from ingest.stocks import Stocks
+from ingest.upstream.account_stream import AccountStream
+from ingest.upstream.alpaca_rest import AlpacaRest
+from ingest.upstream.alpaca_stream import AlpacaStream
+from ingest.upstream.broker import BrokerSide
+from ingest.upstream.broker_reports import BrokerReports
+from ingest.upstream.frame import FrameReader
+from ingest.upstream.hours_refresh import HoursRefresh
+from ingest.upstream.news import NewsSide
+from ingest.upstream.rest_prices import RestPrices
+from ingest.upstream.snapshots import Snapshots
+from ingest.upstream.stocks import StockSide
+from ingest.upstream.stream_group import StreamGroup
+from ingest.upstream.stream_health import StreamHealth
+from ingest.upstream.stream_holder import StreamHolder
+
+TEST_FEED = "test"
+
+
+def compose(
+    settings: IngestSettings,
+    access: AlpacaAccess,
+    rest: AlpacaRest,
+    redis: BusConnections,
+    lease: Lease,
+    *,
+    ingest_id: str,
+    eviction_policy: str | None,
+) -> Leadership:
+    """Make every part of a leadership."""
+    status_due = asyncio.Event()
+    account_changed = asyncio.Event()
+    demand = Demand(time.monotonic)
+    prices = LastPrices(MarketHours((), None, TRADES_IN[settings.alpaca_feed]))
+    portfolio = Portfolio(prices.by_symbol.get, time.monotonic, account_changed.set)
+    outbox = Outbox()
+    announcer = Announcer(outbox, portfolio.reprice)
+    publisher = Publisher(redis.publisher, lease, outbox, settings.price_ttl_seconds)
+    common = _Common(settings, access, rest, redis, demand, announcer, status_due)
+
+    stocks = _stocks(common, prices)
+    news = _news(common)
+    account = _account(common, portfolio, account_changed)
+    streams = [stocks.stream, news, account.stream]
+    report = HealthReport(
+        ingest_id, access.feed, stocks, streams, publisher, outbox, eviction_policy=eviction_policy
+    )
+    order_streams = [account.stream] if settings.alpaca_trade_updates else []
+    return Leadership(
+        lease=lease,
+        publisher=publisher,
+        status=StatusWriter(
+            redis.commands, lease, ingest_id, publisher.next_id, report.compose, status_due
+        ),
+        streams=StreamGroup(market=[stocks.stream, news], others=order_streams),
+        works=[
+            InterestReader(redis.commands, redis.subscriber, demand).run,
+            HistoryGaps(redis.commands, demand, announcer, stocks.catch_up).run,
+            stocks.run,
+            account.run,
+        ],
+        republish=[stocks.republish, account.republish],
+    )
+
+
+@dataclass(frozen=True)
+class _Common:
+    """The parts that stocks, news and the account share."""
+
+    settings: IngestSettings
+    access: AlpacaAccess
+    rest: AlpacaRest
+    redis: BusConnections
+    demand: Demand
+    announcer: Announcer
+    status_due: asyncio.Event
+
+
+def _stocks(common: _Common, prices: LastPrices) -> Stocks:
+    access, demand, announcer = common.access, common.demand, common.announcer
+    channels = TEST_CHANNELS if access.feed == TEST_FEED else STOCK_CHANNELS
+    subscription = Subscription(common.settings.symbol_limit, channels=channels)
+    states = SymbolStates()
+    lag = Lag(EXPECTED_MS.get(access.feed, 0.0))
+    reader = FrameReader(prices, states, lag, demand, subscription, announcer)
+    snapshots = Snapshots(
+        common.rest,
+        StoredPrices(common.redis.commands),
+        demand,
+        RestPrices(prices, states, demand, announcer),
+        polled=lambda: [*subscription.over_limit, *subscription.partly_over_limit],
+        previous_closes=previous_closes,
+    )
+    handler = StockSide(
+        demand,
+        subscription,
+        reader,
+        StreamSilence(),
+        lag,
+        snapshots,
+        lambda: prices.hours.session_now(time.time_ns()),
+        prices.timestamp_of,
+    )
+
+    def connect() -> AlpacaStream:
+        return AlpacaStream(access.stock_endpoint, access.key, access.secret)
+
+    def apply_hours(hours: MarketHours) -> None:
+        prices.hours = hours
+        common.status_due.set()
+
+    return Stocks(
+        stream=StreamHolder(connect, handler, StreamHealth(common.status_due)),
+        snapshots=snapshots,
+        hours=HoursRefresh(common.rest, apply_hours, TRADES_IN[common.settings.alpaca_feed]),
+        demand=demand,
+        prices=prices,
+        states=states,
+        lag=lag,
+        subscription=subscription,
+        reader=reader,
+        announcer=announcer,
+    )
+
+
+def _news(common: _Common) -> StreamHolder:
+    access = common.access
+    return StreamHolder(
+        lambda: AlpacaStream(access.news_endpoint, access.key, access.secret),
+        NewsSide(common.demand, common.announcer),
+        StreamHealth(common.status_due),
+    )
+
+
+def _account(common: _Common, portfolio: Portfolio, changed: asyncio.Event) -> BrokerAccount:
+    access, announcer = common.access, common.announcer
+    orders = OrderLog(time.time_ns())
+    handler = BrokerSide(portfolio, orders, announcer)
+    return BrokerAccount(
+        stream=StreamHolder(
+            lambda: AccountStream(access.account_endpoint, access.key, access.secret),
+            handler,
+            StreamHealth(common.status_due),
+        ),
+        handler=handler,
+        reports=BrokerReports(
+            common.rest, common.demand, portfolio, orders, announcer, handler, changed.set
+        ),
+        stored=StoredAccount(common.redis.commands),
+        portfolio=portfolio,
+        orders=orders,
+        demand=common.demand,
+        announcer=announcer,
+        changed=changed,
+        streams_orders=common.settings.alpaca_trade_updates,
+    )

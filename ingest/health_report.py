@@ -1,0 +1,118 @@
+"""The status that ``ingest:status`` holds, composed from the facts of each part."""
+
+import time
+from collections.abc import Sequence
+
+from ingest.bus.outbox import Outbox
+from ingest.bus.publisher import Publisher
+from ingest.market.alarms import Alarms, Facts, StreamFacts
+from ingest.stocks import StockFacts, Stocks
+from ingest.upstream.stream_holder import StreamHolder
+from shared import rfc3339
+from shared.alarm import Alarm
+from shared.event_id import EventId
+from shared.ingest_status import IngestStatus, Session, StreamStatus
+
+
+class HealthReport:
+    """Composes the ingest's status.
+
+    ``streams``: the stocks' stream first, which is *the* connection to Alpaca in the status.
+    ``eviction_policy``: Redis' setting, None if it does not answer the question.
+    """
+
+    def __init__(
+        self,
+        ingest_id: str,
+        feed: str,
+        stocks: Stocks,
+        streams: Sequence[StreamHolder],
+        publisher: Publisher,
+        outbox: Outbox,
+        *,
+        eviction_policy: str | None,
+    ) -> None:
+        self._ingest_id = ingest_id
+        self._feed = feed
+        self._stocks = stocks
+        self._streams = streams
+        self._publisher = publisher
+        self._outbox = outbox
+        self._eviction_policy = eviction_policy
+        self._alarms = Alarms()
+        self._hours_known_at = time.monotonic()
+        self._started = rfc3339.from_unix(time.time())
+
+    def compose(self, event_id: EventId) -> IngestStatus:
+        """Return the present status."""
+        facts, main = self._stocks.facts(), self._streams[0].health
+        # A stream that no client has needed yet is neither up nor down.
+        streams = [stream for stream in self._streams if stream.in_use]
+        return IngestStatus(
+            event_id=str(event_id),
+            ingest_id=self._ingest_id,
+            alpaca_connected=main.live,
+            state=main.state,
+            reason=main.reason,
+            since=rfc3339.from_unix(main.since),
+            feed=self._feed,
+            session=facts.session,
+            next_open=facts.next_open,
+            next_close=facts.next_close,
+            lag_ms=None if facts.lag_ms is None else round(facts.lag_ms, 1),
+            active_symbols=facts.subscribed,
+            over_limit=facts.over_limit,
+            rejected=facts.rejected,
+            alarms=self._current_alarms(facts, streams),
+            streams=[_stream_status(stream) for stream in streams],
+            tape=facts.tape,
+            published=self._publisher.published,
+            conflated=self._outbox.conflated,
+            lost=self._outbox.lost,
+            reconnects=main.reconnects,
+            started=self._started,
+        )
+
+    def _current_alarms(self, facts: StockFacts, streams: Sequence[StreamHolder]) -> list[Alarm]:
+        return self._alarms.look(
+            time.monotonic(),
+            Facts(
+                streams=[_stream_facts(stream, time.time()) for stream in streams],
+                hours_unknown_seconds=self._hours_unknown_seconds(facts.session),
+                lag_ms=facts.lag_ms,
+                lag_alarm=facts.lag_alarm,
+                over_limit=len(facts.over_limit),
+                limit=facts.limit,
+                left_out=facts.left_out,
+                rejected=facts.rejected,
+                redis_waiting_seconds=self._publisher.waiting_seconds,
+                redis_conflated=self._outbox.conflated,
+                events_lost=self._outbox.lost,
+                unknown_conditions=facts.tape.unknown_conditions,
+                quarantined=facts.tape.quarantined,
+                rest_failing_seconds=facts.rest_failing_seconds,
+                rest_error=facts.rest_error,
+                eviction_policy=self._eviction_policy,
+            ),
+        )
+
+    def _hours_unknown_seconds(self, session: Session) -> float:
+        now = time.monotonic()
+        if session != "unknown":
+            self._hours_known_at = now
+        return now - self._hours_known_at
+
+
+def _stream_status(stream: StreamHolder) -> StreamStatus:
+    return StreamStatus(
+        name=stream.name,
+        state=stream.health.state,
+        reason=stream.health.reason,
+        since=rfc3339.from_unix(stream.health.since),
+        reconnects=stream.health.reconnects,
+    )
+
+
+def _stream_facts(stream: StreamHolder, now: float) -> StreamFacts:
+    health = stream.health
+    return StreamFacts(stream.name, health.state, health.reason, health.code, now - health.since)

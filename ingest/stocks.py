@@ -1,0 +1,174 @@
+"""The stocks while this process leads: everything that depends on time, and the facts to report."""
+
+import asyncio
+import time
+from collections.abc import Set
+from dataclasses import dataclass
+
+from ingest.bus.announcer import Announcer
+from ingest.demand.channels import TRADES
+from ingest.demand.subscription import Subscription
+from ingest.demand.wanted import Demand
+from ingest.market.lag import Lag
+from ingest.market.last_price import LastPrices
+from ingest.market.symbol_states import SymbolStates, View
+from ingest.upstream.frame import FrameReader
+from ingest.upstream.hours_refresh import HoursRefresh
+from ingest.upstream.snapshots import Snapshots
+from ingest.upstream.stream_holder import StreamHolder
+from shared.ingest_status import Session, TapeCounts
+
+LOOK_SECONDS = 1.0
+
+QUIET_LOOKS = 10
+"""At every tenth look REST is asked for some of the quiet symbols, in case the stream is mute."""
+QUIET_AT_ONCE = 100
+QUIET_NS = 15_000_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class StockFacts:
+    """The state of the stocks, as the status and the alarms need it."""
+
+    session: Session
+    next_open: str | None
+    next_close: str | None
+    lag_ms: float | None
+    lag_alarm: bool
+    subscribed: list[str]
+    over_limit: list[str]
+    limit: int | None
+    left_out: int
+    rejected: list[str]
+    tape: TapeCounts
+    rest_failing_seconds: float
+    rest_error: str | None
+
+
+class Stocks:
+    """Looks up prices, and evaluates the states of all stocks once a second."""
+
+    def __init__(
+        self,
+        *,
+        stream: StreamHolder,
+        snapshots: Snapshots,
+        hours: HoursRefresh,
+        demand: Demand,
+        prices: LastPrices,
+        states: SymbolStates,
+        lag: Lag,
+        subscription: Subscription,
+        reader: FrameReader,
+        announcer: Announcer,
+    ) -> None:
+        self.stream = stream
+        self._snapshots = snapshots
+        self._hours = hours
+        self._demand = demand
+        self._prices = prices
+        self._states = states
+        self._lag = lag
+        self._subscription = subscription
+        self._reader = reader
+        self._announcer = announcer
+
+    async def run(self) -> None:
+        """Refresh the hours, look up prices and evaluate until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._hours.run())
+            tasks.create_task(self._snapshots.run())
+            tasks.create_task(self._watch())
+
+    def catch_up(self, symbol: str, since: float) -> None:
+        """Look up all prints of a symbol since a time (unix s)."""
+        self._snapshots.miss(symbol, since)
+
+    def republish(self) -> None:
+        """Announce every known value again, for a new epoch or an emptied Redis."""
+        for last in self._prices.by_symbol.values():
+            self._announcer.price(last, traded=False)
+        for status in self._states.publish_all():
+            self._announcer.status(status)
+
+    async def _watch(self) -> None:
+        """Look once a second, until cancelled, for changes that no message announces."""
+        looks = 0
+        while True:
+            view = self._view()
+            for status in self._states.evaluate(time.monotonic(), time.time(), view):
+                self._announcer.status(status)
+            self._prices.forget_others(view.wanted)
+            self._lag.look(time.time_ns() // 1000)
+            self._snapshots.look_up(self._prices.take_doubtful())
+            looks += 1
+            # Outside the regular session most symbols are quiet, and the look-ups would only use up
+            # the budget of REST requests.
+            if looks % QUIET_LOOKS == 0 and view.session == "regular":
+                self._snapshots.look_up(self._some_quiet_ones(looks // QUIET_LOOKS))
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def facts(self) -> StockFacts:
+        """Return the present state."""
+        hours, subscription = self._prices.hours, self._subscription
+        wanted = {want.symbol for want in self._demand.wanted()}
+        return StockFacts(
+            session=hours.session_now(time.time_ns()),
+            next_open=hours.next_open(),
+            next_close=hours.next_close(),
+            lag_ms=self._lag.ms,
+            lag_alarm=self._lag.alarm,
+            subscribed=sorted(subscription.acknowledged[TRADES]),
+            over_limit=subscription.over_limit,
+            limit=subscription.limit,
+            left_out=self._demand.left_out,
+            rejected=sorted(self._rejected(wanted)),
+            tape=self._tape(),
+            rest_failing_seconds=self._snapshots.failing_seconds,
+            rest_error=self._snapshots.error,
+        )
+
+    def _tape(self) -> TapeCounts:
+        reader, counts = self._reader, self._prices.counts
+        return TapeCounts(
+            frames=reader.frames,
+            ticks=reader.ticks,
+            ineligible=counts.ineligible,
+            late=counts.late,
+            quarantined=counts.quarantined,
+            corrected=counts.corrected,
+            cancelled=counts.cancelled,
+            malformed=reader.malformed + self.stream.malformed_frames,
+            unsubscribed=reader.unsubscribed,
+            unknown_conditions=dict(counts.unknown_conditions),
+            unknown_messages=dict(reader.unknown),
+        )
+
+    def _rejected(self, wanted: Set[str]) -> set[str]:
+        """Return the wanted symbols that Alpaca does not know, by its stream or by REST."""
+        known = self._prices.by_symbol
+        unknown = {s for s in wanted if s in known and known[s].reason == "unknown_symbol"}
+        return self._subscription.rejected | unknown
+
+    def _view(self) -> View:
+        wanted = {want.symbol for want in self._demand.wanted()}
+        return View(
+            feed_live=self.stream.health.live,
+            feed_reason=self.stream.health.reason,
+            session=self._prices.hours.session_now(time.time_ns()),
+            wanted=wanted,
+            acknowledged=self._subscription.acknowledged[TRADES],
+            over_limit=set(self._subscription.over_limit),
+            rejected=self._rejected(wanted),
+        )
+
+    def _some_quiet_ones(self, turn: int) -> list[str]:
+        """Return some of the subscribed symbols with no recent trade, others in each turn."""
+        recently = time.time_ns() - QUIET_NS
+        quiet = [
+            symbol
+            for symbol in sorted(self._subscription.acknowledged[TRADES])
+            if (self._prices.timestamp_of(symbol) or recently) < recently
+        ]
+        start = turn * QUIET_AT_ONCE % max(len(quiet), 1)
+        return (quiet + quiet)[start : start + min(QUIET_AT_ONCE, len(quiet))]
