@@ -1,4 +1,4 @@
-"""The parts of a gateway and how they are connected. Every one is constructed here."""
+"""The parts of a gateway and how they are connected: ``compose``, then ``compose_app``."""
 
 import asyncio
 import os
@@ -85,6 +85,8 @@ class Gateway:
 def compose(settings: GatewaySettings, redis: BusConnections, around: Surroundings) -> Gateway:
     """Construct the parts of a gateway; none of them runs yet."""
     gateway_id = f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(3)}"
+    # The hub exists before the two parts that follow its topics, so it sets their events. There
+    # are two because each part clears its event before it looks.
     resubscribe, reclaim = asyncio.Event(), asyncio.Event()
     hub = _hub(settings, around, [resubscribe.set, reclaim.set])
     interest = InterestClaims(redis.commands, hub, gateway_id, reclaim)
@@ -111,6 +113,7 @@ def compose(settings: GatewaySettings, redis: BusConnections, around: Surroundin
     claims = StreamClaims(redis.commands, gateway_id, _limits_over_gateways(settings))
     admission = _admission(settings, hub, claims, around)
     started = around.now()
+    # ``busy`` and the hub's size are read when the report is made, not now.
     report = partial(report_of, gateway_id, hub, feed, busy=lambda: admission.busy, started=started)
     return Gateway(
         gateway_id=gateway_id,

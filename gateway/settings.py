@@ -10,6 +10,7 @@ from pydantic_settings import NoDecode
 from gateway.wire.grant import Grant, grants_of
 from shared.settings import MEMORY_URL, CommonSettings, RedisUrl
 
+# A browser leaves out the default port, so an origin with one would never match its header.
 ORIGIN = re.compile(
     r"(?!http:.*:80$|https:.*:443$)[a-z][a-z0-9+.-]*://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?"
 )
@@ -33,8 +34,8 @@ def is_loopback(host: str) -> bool:
 def _origin(given: str) -> str:
     if given != "*" and not ORIGIN.fullmatch(given):
         raise ValueError(
-            f"{given!r} is no origin: expected https://HOST or https://HOST:PORT as a browser "
-            "sends it: lower case, without path, slash at the end or usual port"
+            f"{given!r} is not an origin: expected https://HOST or https://HOST:PORT as a browser "
+            "sends it: in lower case, without a path, a trailing slash or the default port"
         )
     return given
 
@@ -45,7 +46,7 @@ def _proxy(given: str) -> str:
             ipaddress.ip_network(given)
     except ValueError as error:
         raise ValueError(
-            f"{error}: expected addresses or networks of proxies, 10.0.0.0/8, or * for all"
+            f"{error}: expected the addresses or networks of proxies, such as 10.0.0.0/8, or *"
         ) from None
     return given
 
@@ -55,7 +56,7 @@ Proxy = Annotated[str, AfterValidator(_proxy)]
 
 
 class GatewaySettings(CommonSettings):
-    """What a gateway needs to know; see ``docs/reference.md``."""
+    """The settings of a gateway; see ``docs/reference.md``."""
 
     host: str = "127.0.0.1"
     port: int = Field(8001, ge=0, le=65535)
@@ -77,13 +78,13 @@ class GatewaySettings(CommonSettings):
     @field_validator("cors_origins", "forwarded_allow_ips", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        """Several, separated by commas."""
+        """Split a list that is separated by commas."""
         return parts_of(value) if isinstance(value, str) else value
 
     @field_validator("api_token", mode="before")
     @classmethod
     def _grants(cls, value: object) -> object:
-        """Several, separated by commas: one token can be replaced while both work."""
+        """Split a list of tokens. During a replacement the old and the new one both work."""
         return grants_of(parts_of(value)) if isinstance(value, str) else value
 
     @field_validator("api_token")
@@ -110,12 +111,12 @@ class GatewayProcessSettings(GatewaySettings):
     def _needs_redis(cls, url: str) -> str:
         if not url:
             raise ValueError(
-                "not set: a gateway reads prices from Redis, e.g. redis://127.0.0.1:6379; "
-                "to try everything without one run: python -m standalone"
+                "not set: a gateway reads prices from Redis, for example redis://127.0.0.1:6379; "
+                "to try everything without a Redis, run: python -m standalone"
             )
         if url.startswith(MEMORY_URL):
             raise ValueError(
-                "memory:// lives in one process and would show this gateway nothing; "
+                "memory:// exists within one process, and no ingest would write to this one; "
                 "use it with: python -m standalone"
             )
         return url

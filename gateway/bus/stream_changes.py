@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from gateway.wire.stream_id import StreamId
 from shared.bus import keys
-from shared.bus.errors import BusError, BusUnreachableError, bus_errors
+from shared.bus.errors import BusError, bus_errors
 
 ANSWER_SECONDS = 4.0
 """How long another gateway has to answer; it may wait 2 s for the values of new topics."""
@@ -46,6 +46,10 @@ class Changed(msgspec.Struct, kw_only=True, tag="changed"):
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Change | Changed).decode
+
+
+class NoAnswerError(BusError):
+    """The gateway that has a stream did not answer in time."""
 
 
 class StreamChanges:
@@ -98,7 +102,7 @@ class StreamChanges:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await answer
         except TimeoutError:
-            raise BusUnreachableError(
+            raise NoAnswerError(
                 f"the gateway serving {change.stream_id} did not respond within "
                 f"{ANSWER_SECONDS:g} s"
             ) from None

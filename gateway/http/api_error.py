@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
-from shared.bus.errors import BusError
+from shared.bus.errors import BusRejectedError, BusUnreachableError
 
 _encode = msgspec.json.Encoder().encode
 
@@ -47,14 +47,20 @@ async def answer_api_error(_: Request, error: Exception) -> Response:
 
 
 async def answer_bus_error(_: Request, error: Exception) -> Response:
-    """Answer a ``BusError`` with 503: the request needs Redis, and may be repeated."""
-    assert isinstance(error, BusError)  # noqa: S101 - Starlette looks handlers up by type
+    """Answer a ``BusError`` with 503: every request that can raise one may be repeated."""
+    match error:
+        case BusUnreachableError():
+            message = f"Redis is unreachable: {error}"
+        case BusRejectedError():
+            message = f"Redis rejected a command: {error}"
+        case _:  # its own words suffice
+            message = str(error)
     return ApiError(
-        503,
-        "redis_unavailable",
-        f"this gateway cannot use Redis: {error}",
-        "try again in a moment; /readyz reports when Redis is reachable again",
-        {"Retry-After": "2"},
+        status=503,
+        code="redis_unavailable",
+        message=message,
+        hint="try again in a moment; /readyz reports when Redis is reachable again",
+        headers={"Retry-After": "2"},
     ).response()
 
 

@@ -1,4 +1,4 @@
-"""``POST /api/stream/ticket``: what lets a browser's EventSource in."""
+"""``POST /api/stream/ticket``: an EventSource cannot send a header, but it can send a ticket."""
 
 from typing import Annotated
 
@@ -21,19 +21,22 @@ EXAMPLE = '{"topics": ["price:SPY", "news:*"]}'
 
 
 class TicketFields(msgspec.Struct, forbid_unknown_fields=True):
-    """What a ticket may be for. A misspelt field must not lead to one for everything."""
+    """The topics of a ticket.
+
+    Unknown fields are rejected: a misspelt ``topics`` would give a ticket for everything.
+    """
 
     topics: (
         Annotated[
             list[PlainTopic],
-            Meta(description="topics as price:SPY,news:*; whatever the token may watch without"),
+            Meta(description="topics as price:SPY,news:*; all that the token allows if omitted"),
         ]
         | UnsetType
     ) = UNSET
 
 
 class Tickets:
-    """Issues tickets. ``limit`` is the most topics of one."""
+    """Issues tickets. ``limit`` is the maximum number of topics of one."""
 
     def __init__(self, access: Access, *, limit: int) -> None:
         self._access = access
@@ -46,6 +49,8 @@ class Tickets:
         if topics is not None:
             principal = replace(principal, topics=topics)
             allowed, denied = principal.divide(sorted(topics))
+            # A ticket may name more than its token allows: ``hello`` lists the denied topics. One
+            # that allows none of them would only fail later, and less clearly.
             if not allowed:
                 raise denied_topics(principal, denied)
         ticket = await self._access.issue_ticket(principal)
@@ -53,26 +58,29 @@ class Tickets:
 
 
 def topics_of(body: bytes, limit: int) -> frozenset[str] | None:
-    """Return the topics that a ticket is to be for; None for whatever the token may watch.
+    """Return the topics that a ticket is for; None for everything that the token allows.
 
     Raises:
-        ApiError: 400 with the value that is wrong.
+        ApiError: 400, naming the wrong value.
     """
     asked = fields.from_json(body, TicketFields).topics
     if asked is UNSET:
         return None
     if not asked:
         raise ApiError(
-            400, "no_topics", "topics is empty: such a ticket would open nothing", EXAMPLE
+            status=400,
+            code="no_topics",
+            message="topics is empty: such a ticket would open no stream",
+            hint=EXAMPLE,
         )
     if len(asked) > limit:
         raise ApiError(
-            400,
-            "too_many_topics",
-            f"{len(asked)} topics were asked for; one ticket takes {limit}",
-            "get a second ticket for a second stream, or raise MAX_TOPICS_PER_CLIENT",
+            status=400,
+            code="too_many_topics",
+            message=f"{len(asked)} topics were requested; one ticket allows at most {limit}",
+            hint="get a second ticket for a second stream, or raise MAX_TOPICS_PER_CLIENT",
         )
     try:
         return frozenset(map(parse_topic, asked))
     except InvalidTopicError as error:
-        raise ApiError(400, "bad_topic", str(error), EXAMPLE) from error
+        raise ApiError(status=400, code="bad_topic", message=str(error), hint=EXAMPLE) from error

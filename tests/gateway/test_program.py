@@ -43,7 +43,7 @@ async def test_every_problem_is_told_in_one_go() -> None:
 async def test_memory_makes_no_sense_for_a_process_of_its_own() -> None:
     [problem] = await _refused(REDIS_URL="memory://")
 
-    assert "memory:// lives in one process" in problem
+    assert "memory:// exists within one process" in problem
 
 
 async def test_a_port_in_use_is_named() -> None:

@@ -4,6 +4,8 @@ import ast
 import re
 from typing import get_args
 
+import pytest
+
 from ingest.upstream.feed_error import _MEANING, FeedError, Retry
 from shared.alarm import AlarmCode
 from shared.gap import GapReason
@@ -16,12 +18,13 @@ from tests.repository.tree import modules, name_of, syntax
 
 PAGE = "operations.md"
 LEVELS = ("info", "warning", "error")
+LOG_TABLES = [("ingest", "line"), ("gateway", "line of a gateway")]
 
 
-def log_lines() -> dict[str, str]:
-    """Return the fixed log lines of the ingest, debugging left out, and their levels."""
+def log_lines(package: str) -> dict[str, str]:
+    """Return the fixed log lines of a package, debugging left out, and their levels."""
     found: dict[str, str] = {}
-    for path in modules("ingest"):
+    for path in modules(package):
         for node in ast.walk(syntax(path)):
             if (
                 isinstance(node, ast.Call)
@@ -32,11 +35,6 @@ def log_lines() -> dict[str, str]:
             ):
                 found[str(node.args[0].value)] = node.func.attr
     return found
-
-
-def source() -> str:
-    """Return the ingest's code."""
-    return "\n".join(path.read_text() for path in modules("ingest"))
 
 
 def test_every_error_of_alpacas_has_its_advice() -> None:
@@ -78,20 +76,22 @@ def test_the_gaps_that_clients_of_prices_see_are_explained() -> None:
     assert "`gap` `upstream_lost`" in section(PAGE, "What happens when …")
 
 
-def test_every_log_line_of_the_ingest_is_explained_with_its_level() -> None:
-    table = rows(section(PAGE, "Log lines"), "line")
-    told = {line: rest for cell, rest in table.items() for line in codes(cell)}
+@pytest.mark.parametrize(("package", "header"), LOG_TABLES)
+def test_every_log_line_is_explained_with_its_level(package: str, header: str) -> None:
+    table = rows(section(PAGE, "Log lines"), header)
+    explained = {line: rest for cell, rest in table.items() for line in codes(cell)}
 
-    assert set(log_lines()) - set(told) == set()
-    for line, level in log_lines().items():
-        assert level in words(told[line].partition(" | ")[0]), line
+    assert set(log_lines(package)) - set(explained) == set()
+    for line, level in log_lines(package).items():
+        assert level in words(explained[line].partition(" | ")[0]), line
 
 
-def test_no_log_line_is_explained_that_there_is_not() -> None:
-    text = source()
-    told = [line for cell in rows(section(PAGE, "Log lines"), "line") for line in codes(cell)]
+@pytest.mark.parametrize(("package", "header"), LOG_TABLES)
+def test_no_log_line_is_explained_that_there_is_not(package: str, header: str) -> None:
+    text = "\n".join(path.read_text() for path in modules(package))
+    table = rows(section(PAGE, "Log lines"), header)
 
-    parts = [part for line in told for part in re.split("…", line)]
+    parts = [part for cell in table for line in codes(cell) for part in re.split("…", line)]
     assert [part for part in parts if part.strip(" :;") not in text] == []
 
 

@@ -143,7 +143,7 @@ def test_what_no_browser_sends_as_an_origin_is_refused(
     monkeypatch.setenv("CORS_ORIGINS", f"https://app.example,{origin}")
 
     [problem] = _refusal(GatewaySettings)
-    assert problem.startswith(f"CORS_ORIGINS: {origin!r} is no origin: expected https://HOST")
+    assert problem.startswith(f"CORS_ORIGINS: {origin!r} is not an origin: expected https://HOST")
 
 
 def test_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +162,7 @@ def test_a_proxy_that_would_never_match_is_refused(
     [problem] = _refusal(GatewaySettings)
     assert problem.startswith("FORWARDED_ALLOW_IPS: ")
     assert proxy in problem
-    assert "expected addresses or networks of proxies" in problem
+    assert "expected the addresses or networks of proxies" in problem
 
 
 def test_a_list_of_commas_is_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,7 +238,7 @@ def test_memory_serves_no_gateway_on_its_own(monkeypatch: pytest.MonkeyPatch) ->
 
     assert _refusal(GatewayProcessSettings) == [
         (
-            "REDIS_URL: memory:// lives in one process and would show this gateway nothing; "
-            "use it with: python -m standalone"
+            "REDIS_URL: memory:// exists within one process, and no ingest would write to "
+            "this one; use it with: python -m standalone"
         )
     ]
