@@ -113,7 +113,6 @@ def compose(settings: GatewaySettings, redis: BusConnections, around: Surroundin
     claims = StreamClaims(redis.commands, gateway_id, _limits_over_gateways(settings))
     admission = _admission(settings, hub, claims, around)
     started = around.now()
-    # ``busy`` and the hub's size are read when the report is made, not now.
     report = partial(report_of, gateway_id, hub, feed, busy=lambda: admission.busy, started=started)
     return Gateway(
         gateway_id=gateway_id,
