@@ -47,7 +47,7 @@ async def valkey() -> AsyncIterator[ValkeyServer]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def one_valkey() -> AsyncIterator[SharedValkey]:
-    """The server of all tests that do not ask for one of their own."""
+    """The server of all tests that do not need a separate one."""
     async with ValkeyServer() as server:
         shared = SharedValkey(server)
         yield shared

@@ -1,4 +1,4 @@
-"""Reading a stream as somebody else's client does: httpx-sse parses, the test looks."""
+"""Reading a stream as a third-party client does: httpx-sse parses, the test inspects."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""An ingest's reports without an ingest, for what is fed by hand."""
+"""An ingest's reports for tests that feed a gateway by hand."""
 
 import asyncio
 import time

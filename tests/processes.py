@@ -1,4 +1,4 @@
-"""Gateways as processes of their own, as they are deployed."""
+"""Gateways as separate processes, as they are deployed."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

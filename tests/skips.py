@@ -14,7 +14,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """List what was skipped."""
+    """List the skipped tests."""
     if skipped := _skipped(config):
         terminalreporter.section("skipped, but CI has to run everything", red=True)
         for report in skipped:

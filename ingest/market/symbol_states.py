@@ -170,7 +170,7 @@ class SymbolStates:
             self._feed_lost_at = now
         elif self._feed_away is None and now - self._feed_lost_at > FEED_AWAY_SECONDS:
             why = f": {view.feed_reason}" if view.feed_reason else ""
-            self._feed_away = _Verdict("stale", f"Alpaca's stream is away{why}.")
+            self._feed_away = _Verdict("stale", f"Alpaca's stream is disconnected{why}.")
 
     def _begin_comparable(self, now: float) -> None:
         self._comparable_since = now

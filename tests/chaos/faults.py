@@ -30,7 +30,7 @@ class Kind(NamedTuple):
 
 
 async def inflict(system: System, step: Step) -> float:
-    """Do all faults of a step, and trade what is quiet meanwhile.
+    """Inject all faults of a step, and trade the quiet symbols in the meantime.
 
     Returns the monotonic time from which the recovery of the last one counts.
     """

@@ -86,7 +86,7 @@ class Follower:
             self._wrong(f"{symbol} went back {back:.3f} s: {dict(data)} after {before}")
         is_bar = data["exchange"] is None and value.at % _MINUTE == 0
         if not is_bar and not self._ledger.printed(symbol, value.at, value.price):
-            self._wrong(f"{symbol} shows what was no last price at any time: {dict(data)}")
+            self._wrong(f"{symbol} shows a price that was no last price at any time: {dict(data)}")
 
     def _wrong(self, what: str) -> None:
         self._complain(f"{self._name}, stream {self.streams}: {what}")

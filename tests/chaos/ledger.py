@@ -49,11 +49,11 @@ class Ledger:
         return max(counting, key=lambda each: each.at, default=None)
 
     def printed(self, symbol: str, at: int, price: float) -> bool:
-        """Tell whether this ever was a price that counts."""
+        """Return whether this was a last price at any time."""
         return price in self._shown_times.get(symbol, {}).get(at, ())
 
     def retracted(self, symbol: str, at: int) -> bool:
-        """Tell whether the print of that time was cancelled or corrected."""
+        """Return whether the print of that time was cancelled or corrected."""
         return (symbol, at) in self._retracted
 
     def _replace(self, symbol: str, trade_id: int, by: tuple[int, float] | None) -> None:

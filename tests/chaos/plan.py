@@ -1,4 +1,4 @@
-"""What goes wrong and when: drawn before the run from a seed, written as one line, read again."""
+"""The faults and their times: drawn from a seed before the run, written and read as one line."""
 
 import random
 import re

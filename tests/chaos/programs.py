@@ -26,7 +26,7 @@ class Service:
         self.name = name
         self.starts = 0
         self.memory: list[int] = []
-        """Of the present process, in bytes, sampled."""
+        """The memory of the present process in bytes, sampled."""
         self.peak_memory = 0
         self._arguments, self._environment = arguments, environment
         self._complain = complain
@@ -75,7 +75,7 @@ class Service:
         return sent
 
     async def pause(self, seconds: float) -> float:
-        """Stop it, and let it go on; return when it did."""
+        """Stop it, and let it continue; return the time at which it did."""
         if (running := self._running) is not None:
             _signal(running, signal.SIGSTOP)
             try:
@@ -123,7 +123,7 @@ class Valkey:
             return time.monotonic()
 
     async def pause(self, seconds: float) -> float:
-        """Stop it, and let it go on; return when it did."""
+        """Stop it, and let it continue; return the time at which it did."""
         async with self._hurt:
             os.kill(self._server.pid, signal.SIGSTOP)
             try:
@@ -134,7 +134,7 @@ class Valkey:
 
 
 def steady_ports(count: int) -> list[int]:
-    """Return free ports that no outgoing connection takes while their server is away."""
+    """Return free ports that no outgoing connection uses while their server is down."""
     found: list[int] = []
     for port in range(20_000 + os.getpid() % 10_000, 32_000):
         with socket.socket() as probe, suppress(OSError):

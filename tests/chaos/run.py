@@ -22,7 +22,7 @@ RECOVERY_SECONDS = 45.0
 SETTLE_SECONDS = 45.0
 """A silence that was short enough to be the market's is seen through by REST within that."""
 SHOWN_COMPLAINTS = 6
-"""Of one step: one cause is often seen by every client in every symbol."""
+"""The limit for one step: every client often sees one cause in every symbol."""
 
 
 class Terms(NamedTuple):

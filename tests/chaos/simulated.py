@@ -111,4 +111,4 @@ SIMULATED: Mapping[str, tuple[Odds, Strike]] = {
         ),
     ),
 }
-"""By name: how often and how long, and what is done."""
+"""By name: the frequency, the duration and the action."""

@@ -33,7 +33,7 @@ so long has everything to stay fresh."""
 
 ALL = (PROBE, *BUSY, *QUIET)
 NEWCOMERS = tuple(f"NEW{number}" for number in range(8))
-"""Symbols that nobody watches and nobody trades at first."""
+"""Symbols that are neither watched nor traded at first."""
 
 _LEASE_HOLDER = re.compile(rb"-(\d+)-")
 
@@ -84,7 +84,7 @@ class System:
         return self.former_events + sum(client.events for client in self.clients)
 
     async def start(self) -> list[asyncio.Task[None]]:
-        """Start everything; return what has to be cancelled."""
+        """Start everything; return the tasks to cancel."""
         await self.trading.open()
         running = [self._tasks.create_task(service.run()) for service in self.services]
         running.append(self._tasks.create_task(self._watch_memory()))
@@ -107,7 +107,7 @@ class System:
         self.clients[client] = self._tasks.create_task(client.run(self._http))
 
     def join_with_new_symbols(self) -> None:
-        """Let a client in that watches what nobody has; trading in it begins after that."""
+        """Admit a client that watches an unwatched symbol; trading in it starts afterwards."""
         if len(self._newcomers) >= 2:
             new = [self._newcomers.pop(), self._newcomers.pop()]
             self.join(f"of {' and '.join(new)}", self.urls, (PROBE, *new), 0.0)
@@ -144,13 +144,13 @@ class System:
         return None
 
     def fresh(self, since_ns: int) -> bool:
-        """Tell whether every client has a newer print of the probe, and not by REST alone."""
+        """Return whether every client has a newer print of the probe, and not by REST alone."""
         state: Any = self.simulator.state()["endpoints"]
         has_stream = state["iex"]["sessions"] > 0
         return has_stream and all(self._probe(client) > since_ns for client in self.clients)
 
     async def recovered(self, since_ns: int, seconds: float) -> float | None:
-        """Wait until prints after a moment reach every client, and go on doing so.
+        """Wait until prints after a moment reach every client, and continue to do so.
 
         Returns the monotonic time at which that began, None if it did not.
         """

@@ -8,7 +8,7 @@ from simulator import rfc3339
 from tests.chaos.ledger import Ledger
 
 PROBE = "PROBE"
-"""Trades ten times a second: what is fresh can be told by it."""
+"""Traded ten times a second, to recognise fresh prices."""
 
 BUSY = ("SPY", "QQQ", "AAPL", "MSFT", "IBM", "BAC", "AIG", "F", "T", "BRK.B")
 QUIET = ("CALM", "STILL")

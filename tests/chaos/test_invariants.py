@@ -13,7 +13,7 @@ PRINTS = [(index, index * SECOND, 50.0 + index) for index in range(1, 9)]
 
 
 class Story:
-    """A client's events, told in short."""
+    """A client's events, in a short form."""
 
     def __init__(self) -> None:
         self.complaints: list[str] = []
@@ -23,7 +23,7 @@ class Story:
         self.follower = Follower("it", ("SPY",), self.ledger, self.complaints.append)
 
     def stream(self, *ids: tuple[str, int]) -> "Story":
-        """Tell a stream with these prices: event id and number of the print."""
+        """Feed a stream with these prices: event id and number of the print."""
         self.follower.opened()
         self.event("hello")
         self.price(*ids[0])

@@ -14,7 +14,7 @@ TICKS_PER_PROBE = 4
 
 
 class Trading:
-    """Trades until it is told to close. ``symbols`` are those that trade all the time."""
+    """Trades until it is closed. ``symbols`` are those that trade all the time."""
 
     def __init__(self, tape: Tape, simulator: Simulator, complain: Complain) -> None:
         self.symbols = [*BUSY]
@@ -40,7 +40,7 @@ class Trading:
             await self._publish(self._tape.trade(symbol, time.time_ns()))
 
     def some_trades(self) -> list[dict[str, Any]]:
-        """Return a trade of each busy symbol, for a frame that somebody else sends."""
+        """Return a trade of each busy symbol, for a frame that the caller sends."""
         return [self._tape.trade(symbol, time.time_ns()) for symbol in BUSY]
 
     async def open(self) -> None:
@@ -48,7 +48,7 @@ class Trading:
         await self.one_of((PROBE, *BUSY, *QUIET))
 
     async def close(self) -> None:
-        """Trade what is busy once more, and nothing after that."""
+        """Trade the busy symbols a last time."""
         self._closed = True
         await self.one_of((PROBE, *self.symbols))
 

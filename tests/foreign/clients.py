@@ -1,4 +1,4 @@
-"""Clients that nobody here wrote, behind one interface: a program that prints what it receives."""
+"""Third-party clients behind one interface: a program that prints the events it receives."""
 
 import asyncio
 import json

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # curl in a loop, as a shell script would use it: it knows nothing of events, so the loop reads the
-# lines, keeps the cursor, and comes back after the time that it was told.
+# lines, keeps the cursor, and reconnects after the time that the server specified.
 #
 # usage: curl_stream.sh URL
 set -u

@@ -29,7 +29,7 @@ async def ignore(_message: object) -> None:
 
 @asynccontextmanager
 async def running(stream: StockDataStream) -> AsyncIterator[None]:
-    # its run() insists on an event loop of its own
+    # its run() would create another event loop
     task = asyncio.create_task(stream._run_forever())
     try:
         yield

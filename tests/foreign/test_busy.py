@@ -11,8 +11,8 @@ from tests.services import running_gateway
 EVENT_SOURCE = """{
   document.body.textContent = "";
   const source = new EventSource("/api/stream/prices?symbols=SPY");
-  const told = (event) => { document.body.textContent += ` ${event.type}`; };
-  for (const kind of ["bye", "hello", "ready"]) source.addEventListener(kind, told);
+  const show = (event) => { document.body.textContent += ` ${event.type}`; };
+  for (const kind of ["bye", "hello", "ready"]) source.addEventListener(kind, show);
 }"""
 
 

@@ -44,7 +44,7 @@ async def browser(node: str, chromium: str) -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def page() -> AsyncIterator[str]:
-    """Serve the page on an origin of its own; yield its URL."""
+    """Serve the page on another origin; yield its URL."""
 
     async def index(_: Request) -> HTMLResponse:
         return HTMLResponse(PAGE)

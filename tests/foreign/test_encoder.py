@@ -1,4 +1,4 @@
-"""What the encoder writes, read back by ``eventsource-parser``, which complains of what is odd."""
+"""The encoder's output, parsed by ``eventsource-parser``, which reports irregularities."""
 
 import base64
 import json
@@ -42,7 +42,7 @@ payloads = st.binary(max_size=20) | st.builds(
 
 @contextmanager
 def parser(node: str) -> Iterator[Callable[[list[bytes]], dict[str, list[object]]]]:
-    """Run the parser; yield what has it read a stream from its pieces. One process reads many."""
+    """Run the parser; yield a function that parses a stream from its pieces, many times."""
     with subprocess.Popen(
         [node, "parse.mjs"], cwd=JAVASCRIPT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:

@@ -1,4 +1,4 @@
-"""Clients that nobody here wrote lose their gateway and go on at another one."""
+"""Third-party clients lose their gateway and continue at another one."""
 
 import asyncio
 import signal

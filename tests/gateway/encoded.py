@@ -14,7 +14,7 @@ KINDS = [
 ]
 
 names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]*", fullmatch=True)
-"""Of named events: whatever ``message.unpack`` lets in."""
+"""The names of events: any that ``message.unpack`` accepts."""
 
 numbers = st.integers(0, 10**MAX_DIGITS - 1)
 texts = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(

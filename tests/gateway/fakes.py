@@ -43,7 +43,7 @@ class FakeLoop:
     def __init__(self) -> None:
         self.now = STARTED
         self.set_by = 0.0
-        """By how much somebody has set the wall clock."""
+        """The amount by which the wall clock was set."""
         self.early = 0.0
         """By how much timers fire before their time, as uvloop's do that counts milliseconds."""
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
@@ -101,11 +101,11 @@ class FakeSink:
         self.aborted = True
 
     def stop_reading(self) -> None:
-        """Leave unread what comes, and more than a client that reads ever leaves."""
+        """Stop reading, and leave more unread than any client that reads."""
         self.reads, self._buffered = False, STALL_BYTES + 1
 
     def read_on(self) -> None:
-        """Read what is buffered, and everything to come."""
+        """Read the buffered bytes, and everything that follows."""
         self.reads, self._buffered = True, 0
 
     def events(self, kind: str = "price") -> list[dict[str, Any]]:
@@ -165,7 +165,7 @@ class Bench:
         return self.hub.open(f"stream-{self._opened}", sink, encoder), sink
 
     def publish(self, seq: int, symbol: str = "SPY", epoch: int = 1) -> None:
-        """Publish a value and let what is due happen."""
+        """Publish a value and run the callbacks that are due."""
         self.publish_silently(seq, symbol, epoch)
         self.loop.advance()
 

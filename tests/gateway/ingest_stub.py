@@ -90,6 +90,6 @@ class IngestStub:
 
 @asynccontextmanager
 async def ingest_stub(source: RedisSource) -> AsyncIterator[IngestStub]:
-    """Yield an ``IngestStub`` with a connection of its own."""
+    """Yield an ``IngestStub`` with a separate connection."""
     async with source.client("stub") as client:
         yield IngestStub(client)

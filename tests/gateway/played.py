@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 
 class Settling(Protocol):
-    """What comes to rest when all who had stopped reading have read."""
+    """The world at rest, after all stalled clients have read."""
 
     def settle(self) -> None:
         """Let time pass until nothing is under way."""
@@ -16,7 +16,7 @@ World = TypeVar("World", bound=Settling)
 
 
 def played(make: Callable[[], World], steps: Iterable[tuple[object, ...]]) -> World:
-    """Make a world in a loop of its own, let the steps happen, and return it at rest."""
+    """Make a world in a separate loop, play the steps, and return it at rest."""
 
     async def play() -> World:
         world = make()

@@ -13,7 +13,7 @@ from shared.position import Position
 
 
 class PortfolioStub:
-    """Publishes positions as the ingest does: under the symbol, then once more for the table."""
+    """Publishes positions as the ingest does: under the symbol, then again for the table."""
 
     def __init__(self, client: Redis) -> None:
         self.client = client
@@ -21,7 +21,7 @@ class PortfolioStub:
     async def position(
         self, seq: int, symbol: str, *, removed: bool = False, heard: bool = True, **fields: Any
     ) -> None:
-        """Tell a position under ``seq`` and ``seq + 1``; one that is not ``heard`` is only stored.
+        """Publish a position under ``seq`` and ``seq + 1``; store it only, if not ``heard``.
 
         The clients of ``position:*`` get the second id, or the first where it was read.
         """
@@ -34,7 +34,7 @@ class PortfolioStub:
     async def account(
         self, seq: int, *positions: str, heard: bool = True, state: str = "live", **fields: Any
     ) -> None:
-        """Tell the account with the symbols of its open positions."""
+        """Publish the account with the symbols of its open positions."""
         value = Account(state=state, positions=sorted(positions), **fields)  # type: ignore[arg-type]
         await self._tell(seq, "account", value, key=keys.last_key("account"), heard=heard)
 

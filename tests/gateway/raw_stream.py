@@ -11,9 +11,9 @@ from tests.limits import LIMIT_SECONDS
 
 
 class RawStream:
-    """What was read of a response so far. A gateway makes one chunk of each write.
+    """The part of a response that was read so far. A gateway makes one chunk of each write.
 
-    ``rest`` is what follows the last whole chunk; ``complete``: the response was ended properly.
+    ``rest`` follows the last whole chunk; ``complete``: the response was ended properly.
     """
 
     def __init__(self, reader: asyncio.StreamReader) -> None:

@@ -15,7 +15,7 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
 async def _let_in(url: str) -> str:
-    """Open a stream by a ticket, try it once more, and make other mistakes; return the ticket."""
+    """Open a stream by a ticket, use it again, and make other mistakes; return the ticket."""
     async with httpx.AsyncClient(
         base_url=url, headers={"X-Forwarded-For": "203.0.113.7"}
     ) as client:

@@ -1,4 +1,4 @@
-"""The end of a gateway: everybody is told, nothing is cut, interest is given back."""
+"""The end of a gateway: all clients are notified, nothing is cut, interest is released."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -36,7 +36,7 @@ async def watch(client: Redis, hub: Hub, *topics: str) -> None:
 
 
 async def until_claimed(client: Redis, count: int, keys_read: Sequence[str] = (PRICE,)) -> Any:
-    """Wait for so many claims; return what is stored at the moment at which they are first seen."""
+    """Wait for so many claims; return the stored values when they are first seen."""
     async with asyncio.timeout(LIMIT_SECONDS):
         while True:
             async with client.pipeline() as together:

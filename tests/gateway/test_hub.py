@@ -104,7 +104,7 @@ async def test_nothing_of_a_client_stays_when_it_leaves(bench: Bench) -> None:
         bench.publish(seq)
     bench.publish_silently(3)
     assert client in bench.hub.flusher.stalled
-    gone = weakref.ref(sink)  # whoever held the client would hold its sink
+    gone = weakref.ref(sink)  # a reference to the client would keep its sink
 
     bench.hub.leave(client)
     del client, sink

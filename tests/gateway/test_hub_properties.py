@@ -38,7 +38,7 @@ step = st.one_of(
 
 
 class World:
-    """A hub, its clients, and what was published."""
+    """A hub, its clients, and the published events."""
 
     def __init__(self, early: float) -> None:
         self.bench = Bench(flush_interval=0.02)
@@ -82,7 +82,7 @@ class World:
             topics = [f"price:{symbol}" for symbol in wanted]
             self.bench.hub.join(client, self.bench.hub.watch(dict.fromkeys(topics, interval)))
             self.here[which] = (client, sink, wanted)
-            # What was taken away may come again when it is given again.
+            # A topic that was removed may send its value again when it is added again.
             self.all[sink] = tuple(symbol for symbol in self.all[sink] if symbol in wanted)
 
     def stall(self, which: int) -> None:

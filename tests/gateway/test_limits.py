@@ -27,7 +27,7 @@ HEAD = b"HTTP/1.1\r\nHost: x\r\n"
 
 
 class Running:
-    """A server of ours with an application that tells what it got, and what it did not."""
+    """One of our servers with an application that reports the requests that reach it."""
 
     def __init__(self) -> None:
         self.left: list[str] = []
@@ -366,7 +366,7 @@ async def test_a_stream_lives_longer_than_any_request_may_take(
         (b"", b"\x16\x03\x01\x00\xa5"),
         (b"", b"GET / " + HEAD + b"x: " + b"y" * HEAD_BYTES),
     ],
-    ids=["empty lines", "half a head", "half a body", "half a body of its own", "garbage", "much"],
+    ids=["empty lines", "half a head", "half a body", "half its own body", "garbage", "much"],
 )
 async def test_what_a_client_writes_on_its_stream_does_not_end_it(
     impatient: None, headers: bytes, more: bytes

@@ -1,4 +1,4 @@
-"""Each stream is an open file: the limit is raised as far as it goes, and a shortage told."""
+"""Each stream is an open file: the limit is raised to the maximum, and a shortage reported."""
 
 import resource
 import sys

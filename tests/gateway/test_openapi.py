@@ -30,7 +30,7 @@ def parameters(path: str, where: str = "query") -> dict[str, dict[str, Any]]:
 
 
 def body(path: str, method: str = "POST") -> dict[str, Any]:
-    """The schema of what is sent."""
+    """The schema of the sent data."""
     content = DOCUMENT["paths"][path][method.lower()]["requestBody"]["content"]
     schema: dict[str, Any] = content["application/json"]["schema"]
     return schema
@@ -166,7 +166,7 @@ async def test_it_is_served_to_everybody_as_it_is_made() -> None:
 
 
 async def test_every_member_of_an_answer_is_told() -> None:
-    """Schemas allow more members than they tell: newer gateways may have some."""
+    """Schemas allow additional members: newer gateways may send some."""
     schemas = DOCUMENT["components"]["schemas"]
     paths = {
         "/api/prices?symbols=SPY": "Prices",

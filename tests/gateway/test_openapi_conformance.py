@@ -1,6 +1,6 @@
 """A running gateway against its own OpenAPI document, by schemathesis.
 
-It makes requests that the document allows and others that it does not, and compares what comes:
+It makes requests that the document allows and others that it does not, and compares the responses:
 statuses, types, the schema of every JSON, and of the first events of every stream.
 """
 

@@ -29,7 +29,7 @@ step = st.one_of(
 
 
 class Viewer:
-    """Someone who watches, over all their connections."""
+    """A watching client, over all its connections."""
 
     def __init__(self, topics: tuple[str, ...], since: int) -> None:
         self.topics = topics

@@ -1,4 +1,4 @@
-"""Ordered topics from Redis to a client: every event once and in order, whatever is lost between.
+"""Ordered topics from Redis to a client: every event once and in order, despite losses in between.
 
 Prints are published by the ingest's own parts (``tests/tape.py``); where Redis has to be in a state
 that they would not leave it in, by hand.

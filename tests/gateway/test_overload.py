@@ -1,4 +1,4 @@
-"""A full gateway: newcomers are told to come back, those inside notice nothing."""
+"""A full gateway: new clients are asked to retry, connected ones notice nothing."""
 
 import asyncio
 import json
@@ -41,7 +41,7 @@ def from_address(address: str) -> dict[str, str]:
 
 
 async def refused(url: str, **headers: str) -> bool:
-    """Ask for a stream as curl does; tell whether it was refused, and take no place."""
+    """Request a stream as curl does; return whether it was rejected, and occupy no place."""
     async with (
         httpx.AsyncClient() as client,
         client.stream("GET", url + PATH, headers=headers) as got,
@@ -318,7 +318,7 @@ async def test_a_killed_gateway_takes_its_claims_along(valkey: ValkeyServer) -> 
             gateway.send(signal.SIGKILL)
             await stream.until(lambda s: s.ended)
         assert await refused(url)
-        for key in await client.smembers(keys.STREAMS):  # what 15 s do, which nobody renews
+        for key in await client.smembers(keys.STREAMS):  # as after 15 s with no renewal
             if await client.hlen(key) > 1:
                 assert 0 < await client.pttl(key) <= keys.STREAMS_MILLISECONDS
                 await client.pexpire(key, 1)

@@ -182,7 +182,7 @@ async def test_nothing_is_removed_where_nothing_is_known(source: RedisSource, ac
 async def test_positions_and_account_are_not_given_back_to_an_emptied_redis(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that was closed meanwhile must not come back; the ingest tells all of them anew."""
+    """One that was closed in the meantime must not return; the ingest publishes all again."""
     monkeypatch.setattr("gateway.bus.interest_claims.RENEW_SECONDS", 0.05)
     topics = "position:*,position:SPY,account,price:SPY"
     async with (

@@ -81,7 +81,7 @@ async def test_it_starts_without_redis_says_so_and_heals_when_redis_appears() ->
                 return answer.status_code == 503 and "Redis does not answer" in answer.text
 
             await until(unready)
-            # Anybody may ask for readiness: where Redis is stands in the log alone.
+            # Readiness needs no token, so Redis' address appears only in the log.
             assert str(redis_port) not in (await client.get(f"{url}/readyz")).text
         await asyncio.sleep(1.5)  # a few further attempts
         [told] = [line for line in _lines(gateway) if line["event"] == "redis_unreachable"]

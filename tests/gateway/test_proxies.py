@@ -1,4 +1,4 @@
-"""Who a client is, behind proxies: believed of those in ``FORWARDED_ALLOW_IPS`` alone."""
+"""The address of a client behind proxies: trusted only from those in ``FORWARDED_ALLOW_IPS``."""
 
 from typing import Any
 

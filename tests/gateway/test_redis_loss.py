@@ -60,7 +60,7 @@ async def test_a_stream_survives_a_restart_of_redis(valkey: ValkeyServer) -> Non
         reason = stream.of("feed")[-1]["reason"]
         await valkey.start()
         async with ingest_stub(source) as ingest:
-            await ingest.store(6)  # while nobody listened
+            await ingest.store(6)  # while no subscriber listened
             await stream.until(lambda s: EventId(1, 6) in _ids(s))
             await ingest.report(7)
             await stream.until(lambda s: s.of("feed")[-1]["state"] == "live")
@@ -174,7 +174,7 @@ async def test_a_topic_dropped_and_watched_again_is_read_again(any_source: Redis
         await until(lambda: not hub.clients)
         await ingest.store(3)
         channel = hub.channels[b"price:SPY"]
-        channel.idle_since -= 1_000  # as if nobody had watched for a while
+        channel.idle_since -= 1_000  # as if no client had watched for a while
 
         hub.drop_idle()
         hub.watch({"price:SPY": 0.0})  # before the subscriber has seen that it was gone

@@ -1,4 +1,4 @@
-"""What cannot be served: status, code, the value by name, and the remedy."""
+"""Rejected requests: status, code, the value by name, and the remedy."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""Clients that do not read, vanish, come in crowds: nobody else notices, nothing is left behind."""
+"""Clients that do not read, vanish, come in crowds: others notice nothing, and nothing remains."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ RESET = struct.pack("ii", 1, 0)
 
 
 class RawClient:
-    """A socket that has asked for a stream and reads only when told to."""
+    """A socket that has requested a stream and reads only on demand."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection

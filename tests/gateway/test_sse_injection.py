@@ -1,4 +1,4 @@
-"""Whoever may publish in Redis, or write there, cannot write lines of their own into a stream."""
+"""Publishers and writers in Redis cannot inject lines into a stream."""
 
 import json
 from typing import Any

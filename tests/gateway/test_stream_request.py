@@ -366,7 +366,7 @@ def test_stored_bars_are_asked_for_within_bounds(query: dict[str, str], says: st
 
 
 def read_or_refused(read: Callable[[], StreamRequest]) -> None:
-    """Whatever is said, it is either understood or refused in words that can be sent."""
+    """Any request is either understood or rejected in words that can be sent."""
     try:
         asked = read()
     except ApiError as error:

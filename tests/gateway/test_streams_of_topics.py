@@ -1,4 +1,4 @@
-"""What is asked for comes: by topic or by symbol, in a query or in a body."""
+"""Streams send the requested topics: by topic or by symbol, in a query or in a body."""
 
 import asyncio
 import json

@@ -11,10 +11,10 @@ from tests.gateway.rows import TABLE, got, row
 
 
 class Table(Bench):
-    """A hub in which somebody watches the table."""
+    """A hub in which a client watches the table."""
 
     def rows(self, *packed: bytes) -> None:
-        """Publish rows and let what is due happen."""
+        """Publish rows and run the callbacks that are due."""
         for each in packed:
             self.hub.publish(TABLE.encode(), each)
         self.loop.advance()
@@ -65,7 +65,7 @@ async def test_a_row_that_is_not_newer_than_its_symbols_is_refused(table: Table,
 
 
 async def test_an_older_row_of_another_symbol_is_not_lost(table: Table) -> None:
-    """What is stored is read while newer rows come already."""
+    """The stored rows are read while newer rows already arrive."""
     _, every = table.stream(TABLE)
     _, window = table.stream(TABLE, interval=1)
     table.rows(row(9, "IBM"))
@@ -138,7 +138,7 @@ async def test_what_is_not_among_the_open_ones_is_removed_unless_it_is_newer(tab
 
     table.channel.keep(["SPY"], EventId(1, 8))
     table.loop.advance()
-    assert got(sink)[5:] == [], "it is told once"
+    assert got(sink)[5:] == [], "it is sent once"
 
 
 @pytest.mark.parametrize("body", [b"{}", b"[]", b'{"symbol":7}', b'{"symbol":"SPY","removed":1}'])

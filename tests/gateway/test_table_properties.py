@@ -1,7 +1,7 @@
 """Whatever happens in whatever order, every client ends with the rows that are open, and no other.
 
-Rows come in another order than that of their ids, as after a loss of Redis, where what is stored
-is read while what is newer comes already.
+Rows arrive in another order than that of their ids, as after a loss of Redis, when stored rows are
+read while newer ones already arrive.
 """
 
 from functools import partial

@@ -222,8 +222,8 @@ async def test_rule_8_what_a_killed_gateway_leaves_is_never_taken_for_the_whole(
 def cut(stream: RawStream) -> None:
     """Assert that a client knows of a lost connection, and where the last whole event ends.
 
-    The kernel may have sent a part of a write when the process died; nobody can prevent that. What
-    can be: that anything follows the part, or that the response is ended as if it were complete.
+    The kernel may have sent a part of a write when the process died, which cannot be prevented.
+    But nothing may follow the part, and the response may not end as if it were complete.
     """
     assert not stream.complete
     assert all(chunk.endswith(b"\n\n") for chunk in stream.chunks)

@@ -22,7 +22,7 @@ async def websocket_server(script: Script) -> AsyncIterator[str]:
 
 
 def saying(*frames: bytes | str) -> Script:
-    """Return a script: welcome, let anybody in, send frames, then listen until the end."""
+    """Return a script: welcome, accept any keys, send frames, then listen until the end."""
 
     async def script(connection: ServerConnection) -> None:
         await connection.send(WELCOME)

@@ -79,7 +79,7 @@ class Books:
         return [(each["event"], each["symbol"], each["recovered"]) for each in told]
 
     async def until_orders(self, *orders: tuple[str, str, bool]) -> None:
-        """Wait until these have been told, and no others."""
+        """Wait until these have been published, and no others."""
 
         async def is_so() -> bool:
             return await self.orders() == [*orders]

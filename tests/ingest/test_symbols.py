@@ -1,4 +1,4 @@
-"""What is told of a symbol: before its first print, through halts, limits and hours."""
+"""The events of a symbol: before its first print, through halts, limits and hours."""
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -187,7 +187,7 @@ async def test_a_lost_connection_makes_its_symbols_stale_after_a_while(
     simulator.faults.refuse_upgrade("iex", status=503, seconds=600)
     simulator.faults.reset("iex")
     status = await watching.until_symbol("SPY", "stale")
-    assert "stream is away" in status["reason"]
+    assert "stream is disconnected" in status["reason"]
     simulator.faults.clear()
     await until_subscribed(simulator, "SPY")
     await trade(simulator, "SPY", 101)

@@ -1,4 +1,4 @@
-"""A gateway's side of Redis, by hand: who watches what, and what the ingest says."""
+"""A gateway's side of Redis, by hand: its claims, and the ingest's events."""
 
 import json
 import time
@@ -20,7 +20,7 @@ from tests.simulator.client import endpoint_state
 
 
 class Watcher:
-    """Claims interest like a gateway and reads what is published."""
+    """Claims interest like a gateway and reads the published events."""
 
     def __init__(self, client: Redis, name: str = "gateway-1") -> None:
         self.client = client

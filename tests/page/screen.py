@@ -1,4 +1,4 @@
-"""The page at ``/`` as somebody sees it, and what the browser notes of it."""
+"""The page at ``/`` as a user sees it, and the browser's notes about it."""
 
 from typing import Any, Self
 
@@ -12,7 +12,7 @@ CHART = "#chart-title"
 POSITIONS = ".tapecast-positions tbody"
 
 REFUSED = "Failed to load resource"
-"""What a browser itself says in the console of a gateway that is away, or refuses."""
+"""The browser's own console messages about a gateway that is unreachable or rejects a request."""
 
 
 def cell(symbol: str, field: str) -> str:
@@ -29,7 +29,7 @@ class Screen:
     """A browser with a tab. ``expected`` are words of problems that are none in this test.
 
     ``async with running_gateway(...) as url, screen`` closes all tabs before the gateway ends: they
-    would note that it is away.
+    would note that it is unreachable.
     """
 
     def __init__(self, browser: Browser) -> None:
@@ -89,7 +89,7 @@ class Screen:
         return [url for url in urls if part in url]
 
     async def strangers(self) -> list[str]:
-        """Return what was asked for of hosts whose page nobody had opened."""
+        """Return the requests to hosts whose page was not opened."""
         known = (*self._opened, "data:", "blob:")
         return [url for url in await self.urls() if not url.startswith(known)]
 

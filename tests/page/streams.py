@@ -6,7 +6,7 @@ from tests.services import until
 
 
 async def streams(url: str, count: int) -> None:
-    """Wait until a gateway has so many streams; of others Redis may still tell."""
+    """Wait until a gateway has so many streams; Redis may still list streams of other gateways."""
 
     async def counted() -> bool:
         async with httpx.AsyncClient() as client:

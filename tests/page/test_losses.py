@@ -1,4 +1,4 @@
-"""Whatever is lost, the page says so, and comes back by itself with one stream."""
+"""The page reports each loss, and recovers by itself with one stream."""
 
 import json
 import signal
@@ -67,8 +67,8 @@ async def test_a_gateway_that_hangs_is_noticed_by_its_heartbeats(
         (201, {"ticket": "spent", "expires_in": 30}, "rejected the stream"),
         (
             503,
-            {"error": {"code": "redis_unavailable", "message": "Redis is away"}},
-            "Redis is away",
+            {"error": {"code": "redis_unavailable", "message": "Redis is unreachable"}},
+            "Redis is unreachable",
         ),
     ],
     ids=["spent", "503"],

@@ -1,4 +1,4 @@
-"""What is held, on the page."""
+"""Positions on the page."""
 
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any

@@ -22,7 +22,7 @@ LEFT = """(() => {
     window.requestAnimationFrame = () => 0;
     document.dispatchEvent(new Event("visibilitychange"));
 })()"""
-"""A tab that nobody looks at has no frames ..."""
+"""A hidden tab has no frames ..."""
 
 ASLEEP = "window.setTimeout = () => 0; document.dispatchEvent(new Event('visibilitychange'))"
 """... and after some minutes hardly any timers."""
@@ -36,7 +36,7 @@ SEEN = """
 
 
 async def more(prices: EventStream) -> None:
-    """Wait until somebody else has seen four more prices."""
+    """Wait until another client has seen four more prices."""
     seen = len(prices.of("price"))
     await prices.until(lambda stream: len(stream.of("price")) >= seen + 4)
 

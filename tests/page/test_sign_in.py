@@ -1,4 +1,4 @@
-"""Who may see what, on the page."""
+"""Sign-in and permissions on the page."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What the deployment files say, read without the engines that run them."""
+"""The contents of the deployment files, read without the engines that run them."""
 
 import json
 import re
@@ -60,12 +60,12 @@ class Stage:
     instructions: list[tuple[str, str]] = field(default_factory=list)
 
     def all(self, word: str) -> list[str]:
-        """What follows each instruction of this kind."""
+        """The arguments of each instruction of this kind."""
         return [rest for found, rest in self.instructions if found == word]
 
     @property
     def variables(self) -> dict[str, str]:
-        """What `ENV` sets."""
+        """The variables that `ENV` sets."""
         return dict(re.findall(r"(\w+)=(\S+)", " ".join(self.all("ENV"))))
 
     @property

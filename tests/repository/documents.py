@@ -28,7 +28,7 @@ def rows(text: str, header: str) -> dict[str, str]:
 
 
 def codes(text: str) -> list[str]:
-    """What stands in backticks, in order."""
+    """The texts in backticks, in order."""
     return re.findall(r"`([^`]+)`", text)
 
 

@@ -142,7 +142,7 @@ def test_every_kind_of_topic_is_in_the_reference_and_no_other() -> None:
 
 
 def test_every_event_that_anybody_makes_has_its_place_above() -> None:
-    """A struct that has an encoder of its own, or belongs to the gateway, is an event."""
+    """A struct that has its own encoder, or belongs to the gateway, is an event."""
     made = {
         node.name
         for path in [*modules("shared"), ROOT / "gateway" / "wire" / "events.py"]

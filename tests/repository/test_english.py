@@ -11,8 +11,8 @@ LIMITS = {
     "simulator": 0,
     "web": 193,
     "bench": 0,
-    "tests": 232,
-    "docs": 49,
+    "tests": 0,
+    "docs": 45,
 }
 """Findings that an area may still have: as many as it has today. They only go down."""
 

@@ -1,4 +1,4 @@
-"""Who may know whom: docs/architecture.md draws it, this holds it."""
+"""The layers of docs/architecture.md: which package may import which."""
 
 import ast
 import json

@@ -84,7 +84,7 @@ def simulator_urls(tmp_path: Path) -> Iterator[dict[str, str]]:
 def _process(
     command: list[str], log: Path, environment: dict[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A child that writes to a log, and is gone with all of its own at the end."""
+    """A child that writes to a log, and is killed with all its children at the end."""
     with log.open("wb") as output:
         child = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT

@@ -155,7 +155,7 @@ def test_every_ordered_kind_has_a_history_and_no_other() -> None:
 
 
 def test_a_topics_last_value_lies_in_the_same_cluster_slot() -> None:
-    """A cluster hashes what stands in the first braces, and the whole key where there are none."""
+    """A cluster hashes the part in the first braces, or the whole key if there are none."""
     assert keys.last_key("price:SPY") == "{price:SPY}:last"
 
 

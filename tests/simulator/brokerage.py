@@ -1,4 +1,4 @@
-"""A broker without a server: what is published it has seen, what it tells is kept."""
+"""A broker with no server: it sees the published messages, and its updates are recorded."""
 
 import json
 from collections.abc import Sequence
@@ -73,7 +73,7 @@ class Brokerage:
         return order.shown()
 
     def events(self) -> list[Any]:
-        """Return what has been told: each event, with quantity and price where it has them."""
+        """Return the updates: each event, with quantity and price if it has them."""
         return [
             (one["event"], one["qty"], one["price"]) if "price" in one else one["event"]
             for one in self.told

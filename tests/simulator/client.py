@@ -65,7 +65,7 @@ class StreamClient:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait, within limits, for something that nobody announces."""
+    """Poll, with a time limit, for a condition that has no event."""
     async with asyncio.timeout(LIMIT_SECONDS):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)

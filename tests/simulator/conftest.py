@@ -7,6 +7,6 @@ from simulator.service import Simulator, SimulatorSettings
 
 @pytest.fixture
 async def quiet() -> AsyncIterator[Simulator]:
-    """Return a simulator that replays nothing: what is sent, the test sends."""
+    """Return a simulator that replays nothing: only the test sends messages."""
     async with Simulator(SimulatorSettings(tape=None)) as simulator:
         yield simulator

@@ -116,7 +116,7 @@ async def test_listen_replaces_the_streams(quiet: Simulator) -> None:
         assert (await client.ask(LISTEN))["data"] == {"streams": ["trade_updates"]}
         await quiet.fill("BAC", Decimal(1), Decimal("13.9"))
 
-        assert (await client.receive())["data"]["order"]["qty"] == "1", "nothing is told again"
+        assert (await client.receive())["data"]["order"]["qty"] == "1", "nothing is sent again"
 
 
 async def test_wrong_keys_are_unauthorized_and_the_end(quiet: Simulator) -> None:

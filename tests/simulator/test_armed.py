@@ -1,4 +1,4 @@
-"""Faults that wait: how often, how long, for whom."""
+"""Armed faults: how often, how long, for which target."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Orders against the market: what fills, at what price, and what is told of it."""
+"""Orders against the market: fills, prices, and updates."""
 
 from decimal import Decimal
 from typing import Any
@@ -284,7 +284,7 @@ def test_what_is_frozen_is_told_until_its_time_is_over(one: Brokerage) -> None:
     frozen = one.broker.statement()
     assert [frozen.positions(), frozen.summary()] == before
     assert one.shown(order["id"])["status"] == "new"
-    assert one.broker.account.quantity("BAC") == 10, "the account itself goes on"
+    assert one.broker.account.quantity("BAC") == 10, "the account itself continues"
     one.now += 5 * SECOND
     assert [row["qty"] for row in one.broker.statement().positions()] == ["10"]
     assert one.shown(order["id"])["status"] == "filled"

@@ -1,4 +1,4 @@
-"""`GET /v2/stocks/bars` and `/trades`: what is asked for, without a server; and over HTTP."""
+"""`GET /v2/stocks/bars` and `/trades`: the queries as pure functions, and over HTTP."""
 
 from typing import Any
 

@@ -21,7 +21,12 @@ WAYMO: dict[str, Any] = {
     "url": "https://www.benzinga.com/news/21/04/20472678/ceo-john-krafcik-leaves-waymo",
     "symbols": ["GOOG", "GOOGL", "TSLA"],
 }
-MADE_UP: dict[str, Any] = {"T": "n", "id": 1, "headline": "Nothing about anybody", "symbols": []}
+MADE_UP: dict[str, Any] = {
+    "T": "n",
+    "id": 1,
+    "headline": "Nothing about any company",
+    "symbols": [],
+}
 
 
 @pytest.mark.parametrize("form", Format)

@@ -16,7 +16,7 @@ MS = 1_000_000
 
 
 class Time:
-    """A clock that moves when somebody sleeps, and ends the run after a while."""
+    """A clock that moves when the replay sleeps, and ends the run after a while."""
 
     def __init__(self, *, stop_after: int, oversleep: int = 0) -> None:
         self.now = START

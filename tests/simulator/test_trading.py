@@ -75,8 +75,8 @@ async def test_all_open_orders_are_canceled_at_once(http: httpx.AsyncClient) -> 
         ("POST", "/v2/orders", ORDER | {"symbol": "ZZZ"}, (422, 40010001, '"ZZZ" not found')),
         ("POST", "/v2/orders", ORDER | {"qty": "x"}, (422, 40010001, "invalid qty: x")),
         ("GET", "/v2/orders?status=lost", None, (422, 40010001, "invalid status: lost")),
-        ("GET", "/v2/orders/nobody", None, (404, 40410000, "order not found for nobody")),
-        ("DELETE", "/v2/orders/nobody", None, (404, 40410000, "order not found for nobody")),
+        ("GET", "/v2/orders/unknown", None, (404, 40410000, "order not found for unknown")),
+        ("DELETE", "/v2/orders/unknown", None, (404, 40410000, "order not found for unknown")),
         ("GET", "/v2/positions/SPY", None, (404, 40410000, "position does not exist: SPY")),
         (
             "GET",

@@ -41,7 +41,7 @@ class Market:
         self._cents = {symbol: round(price * 100) for symbol, price in PRICES.items()}
 
     async def move(self, symbol: str) -> None:
-        """Quote a symbol anew, with sizes that may not do for an order, and trade it."""
+        """Quote a symbol again, with sizes that may not suffice for an order, and trade it."""
         cents = self._cents[symbol] = max(100, self._cents[symbol] + self._dice.randint(-9, 9))
         bid, ask = (cents - 1) / 100, (cents + 1) / 100
         sizes = {"bs": self._dice.choice((3, 400)), "as": self._dice.choice((3, 400))}
@@ -54,7 +54,7 @@ class Market:
 
 
 class Trader:
-    """Sends orders over REST like anybody else."""
+    """Sends orders over REST like any client."""
 
     def __init__(self, simulator: Simulator, http: httpx.AsyncClient) -> None:
         self._url = f"{simulator.rest_url}/v2"

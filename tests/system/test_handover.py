@@ -65,7 +65,7 @@ class Pair:
         return found[-1]
 
     async def until_led_anew(self, epoch: int) -> None:
-        """Wait until somebody leads under another epoch."""
+        """Wait until an ingest leads under another epoch."""
 
         async def leads() -> bool:
             return await self.epoch() > epoch and await self.status() is not None
@@ -73,7 +73,7 @@ class Pair:
         await until(leads)
 
     async def until_looked_up(self) -> None:
-        """Wait until REST was asked about what is traded by hand, of which Redis knew no day."""
+        """Wait until REST was asked about the symbol traded by hand, which Redis did not know."""
         bars = keys.history_key(topic(DAY_BAR, BY_HAND))
 
         async def is_known() -> bool:
@@ -82,7 +82,7 @@ class Pair:
         await until(is_known)
 
     async def until_shown(self, price: float) -> None:
-        """Wait until the client has a price of what is traded by hand."""
+        """Wait until the client has a price of the symbol traded by hand."""
         await self.stream.until(
             lambda s: any((p["symbol"], p["price"]) == (BY_HAND, price) for p in s.of("price"))
         )
@@ -93,14 +93,14 @@ class Pair:
         await self.stream.until(lambda s: any(order(p) > seen for p in s.of("price")))
 
     async def trade(self, price: float, *, seconds_ago: float = 0, odd_lot: bool = False) -> None:
-        """Trade what is traded by hand."""
+        """Trade the symbol that is traded by hand."""
         at = time.time_ns() - int(seconds_ago * 1e9)
         conditions = ["@", "I"] if odd_lot else ["@"]
         symbol = {"T": "t", "S": BY_HAND, "i": at // 1000, "x": "V", "z": "C"}
         await self.simulator.publish({**symbol, "p": price, "s": 10, "c": conditions, "t": at})
 
     def sessions(self) -> tuple[int, dict[str, int]]:
-        """Return the peak of open connections at Alpaca, and what was refused."""
+        """Return the peak of open connections at Alpaca, and the rejected ones."""
         state = endpoint_state(self.simulator)
         return state["connections_peak"], state["refused"]
 
@@ -223,7 +223,7 @@ async def test_prices_go_on_after_a_redis_that_lost_everything(
         await both.redis.connection_pool.disconnect()
         await both.until_led_anew(before)
         await both.moves_on()
-        state = endpoint_state(both.simulator)  # whoever came first, the old leader or the standby
+        state = endpoint_state(both.simulator)  # in either order of the old leader and the standby
         assert state["sessions"] <= 1
         assert set(state["refused"]) <= {"406"}
 

@@ -1,4 +1,4 @@
-"""Parts die and come back in any order; streams stay open, and tell the truth meanwhile."""
+"""Parts die and return in any order; streams stay open and report the truth throughout."""
 
 import asyncio
 import signal
@@ -53,7 +53,7 @@ class Stack:
         await self._running.pop(part).aclose()
 
     async def close(self) -> None:
-        """End what runs."""
+        """Stop the running processes."""
         for part in ("ingest", "simulator"):
             if part in self._running:
                 await self._running.pop(part).aclose()

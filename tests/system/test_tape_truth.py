@@ -23,8 +23,8 @@ SYMBOLS = ("SPY", "IBM", "BAC", "AIG")
 TICK_SECONDS = 0.002
 LONGEST_TICK_NS = 20_000_000
 
-# What never moves the last price in regular hours on tapes A and B, by the notes of CTA; and what
-# does so only as the first of the day.
+# Conditions that do not move the last price in regular hours on tapes A and B, by the notes of CTA,
+# and those that do so only as the first of the day.
 NEVER = set("BCNHV7IURMQT")
 ONLY_FIRST = set("Z4PG")
 
@@ -37,7 +37,7 @@ class Prints:
 
     last_prices: list[tuple[int, Row]] = field(default_factory=list)
     only_first: list[tuple[int, Row]] = field(default_factory=list)
-    """What the day's first price could be, for who does not know of those before."""
+    """The possible first prices of the day, for a client that has not seen the earlier ones."""
 
 
 def expected() -> dict[str, Prints]:
@@ -61,8 +61,8 @@ def expected() -> dict[str, Prints]:
 class Pace:
     """The time, which after a stall comes back in small steps.
 
-    A simulator that made up for a stall at once would find readers in the same loop too slow, and
-    prices are conflated for those.
+    A simulator that caught up after a stall at once would find readers in the same loop too slow,
+    and their prices would be conflated.
     """
 
     def __init__(self) -> None:
@@ -87,9 +87,9 @@ class Pace:
 
 
 def shown(stream: EventStream, symbol: str) -> list[dict[str, Any]]:
-    """Return what was shown of a symbol, but for a price that is told again with the close before.
+    """Return the shown prices of a symbol, except one that is repeated with the previous close.
 
-    That is once, where REST tells the close when prices have come already.
+    That happens once, if REST returns the close after the first prices.
     """
     found: list[dict[str, Any]] = []
     again = 0
@@ -153,7 +153,7 @@ async def test_a_stream_shows_the_tapes_last_prices_and_nothing_else(source: Red
     finals = {symbol: prints.last_prices[-1] for symbol, prints in truth.items()}
 
     def at_the_end(stream: EventStream) -> bool:
-        """Tell the last prints from earlier ones like them: all times were moved alike."""
+        """Distinguish the last prints from earlier equal ones: all times were moved alike."""
         last = {price["symbol"]: price for price in stream.of("price")}
         moved = [
             rfc3339.to_nanoseconds(last[symbol]["timestamp"]) - round(at / SPEED)
@@ -178,8 +178,8 @@ async def test_a_stream_shows_the_tapes_last_prices_and_nothing_else(source: Red
 
     for symbol in SYMBOLS:
         end = len(truth[symbol].last_prices)
-        # The first price is REST's or live. REST knows no more than the last print, and what was
-        # on its way behind that is late. From then on there is every one, once, in order.
+        # The first price is REST's or live. REST knows no more than the last print, and prints
+        # on their way behind that are late. After it, each price appears once, in order.
         first, *live = positions(shown(every, symbol), truth[symbol])
         assert len(live) > 1000
         assert live[0] is not None

@@ -23,7 +23,7 @@ Fields = dict[str, tuple[bool, bool]]
 
 
 def interfaces() -> dict[str, Fields]:
-    """Return what is exported, with what it inherits."""
+    """Return the exported types, with their inherited members."""
     found: dict[str, Fields] = {}
     for name, base, body in INTERFACE.findall(TEXT):
         own = {

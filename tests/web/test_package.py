@@ -1,4 +1,4 @@
-"""The package `@tapecast/react`: its own tests pass, and what is packed can be used."""
+"""The package `@tapecast/react`: its own tests pass, and the packed files can be used."""
 
 from tests.web.conftest import Npm
 

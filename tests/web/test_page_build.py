@@ -13,7 +13,7 @@ from tests.web.conftest import WEB
 
 
 class Elements(HTMLParser):
-    """The elements of a document with their attributes, and what is in scripts and styles."""
+    """The elements of a document with their attributes, and the contents of scripts and styles."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

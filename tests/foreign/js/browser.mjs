@@ -12,7 +12,7 @@ let context;
 let page;
 let seen;
 
-/** Begin anew: another profile, with one tab. */
+/** Start again: another profile, with one tab. */
 async function fresh() {
   await context?.close();
   seen = { problems: [], urls: [], words: [] };
@@ -83,7 +83,7 @@ const commands = {
   evaluate: ({ script }) => page.evaluate(script),
   seen: () => seen,
 };
-/** Their answers are told; those of the others are objects of Playwright. */
+/** Their results are reported; those of the others are objects of Playwright. */
 const TELLING = new Set(["text", "screenshot", "axe", "evaluate", "seen"]);
 
 try {

@@ -1,4 +1,4 @@
-"""What waits to be published."""
+"""The queue of events that wait to be published."""
 
 import json
 from collections import defaultdict

@@ -70,7 +70,7 @@ class Listener:
 
 @asynccontextmanager
 async def listening(source: RedisSource, *topics: str) -> AsyncIterator[Listener]:
-    """Listen like a gateway, coming back when Redis was away."""
+    """Listen like a gateway, and reconnect when Redis was unreachable."""
     listener = Listener()
     subscribed = asyncio.Event()
 
@@ -457,7 +457,9 @@ async def test_the_newest_of_each_topic_survives_a_redis_that_goes_away(
         for topic in "abcde":
             assert heard.ids(topic) == sorted(set(heard.ids(topic)))
             assert heard.numbers(topic) == sorted(heard.numbers(topic))
-        if fault == "pause":  # nobody was disconnected for good: the listener has heard it all
+        if (
+            fault == "pause"
+        ):  # no connection was lost permanently: the listener has received everything
             await until(lambda: all(heard.numbers(each)[-1] == newest[each] for each in newest))
         republishing.cancel()
         await asyncio.wait([republishing])

@@ -1,4 +1,4 @@
-"""What is looked up next, and what becomes of what failed."""
+"""The order of look-ups, and the retries of failed ones."""
 
 from datetime import date
 
@@ -36,7 +36,7 @@ class Schedule:
         return self.lookups.take_due()
 
     def do(self) -> dict[str, Reason]:
-        """Do what is due and return it."""
+        """Do the due look-ups and return them."""
         batch = self.due()
         if batch is None:
             return {}
@@ -44,7 +44,7 @@ class Schedule:
         return batch.reasons
 
     def fail(self) -> dict[str, Reason]:
-        """Fail in what is due and return it."""
+        """Fail in the due look-ups and return them."""
         batch = self.due()
         if batch is None:
             return {}
@@ -211,7 +211,7 @@ def reconnected(schedule: Schedule, **since: float) -> Schedule:
 
 
 def caught_up(schedule: Schedule) -> dict[str, float]:
-    """Do what is due; return what was caught up with, and since when."""
+    """Do the due look-ups; return the gaps that were closed, with their starts."""
     batch = schedule.due()
     if batch is None:
         return {}

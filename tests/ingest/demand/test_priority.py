@@ -1,4 +1,4 @@
-"""Who gets a slot: positions, the most watched, and those who have one already."""
+"""The order of slots: positions, the most watched symbols, and those that have one already."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,7 +92,7 @@ def test_the_limit_holds_and_positions_come_before_all_others(
     assert served.isdisjoint(shares.over_limit)
     assert set(shares.partly_over_limit) <= set(shares.symbols["trades"])
     if shares.over_limit:
-        assert not served - watched, "a lingering symbol has a slot that somebody needs"
+        assert not served - watched, "a lingering symbol has a slot that another needs"
 
 
 @given(wanted=some_wants, held=holdings, limit=limits, counts_each_channel=st.booleans())
@@ -167,4 +167,4 @@ def test_who_loses_a_slot_loses_it_to_somebody_much_more_important(
                 or winner.viewers > 2 * loser.viewers
             )
     if limit is not None and losers and len(had & {w.symbol for w in wanted}) <= limit:
-        assert served - had, "a slot was taken from somebody for nothing"
+        assert served - had, "a symbol lost its slot for nothing"

@@ -1,4 +1,4 @@
-"""Whatever is wanted, refused and lost: it settles at the best that can be had."""
+"""With any wishes, rejections and losses, the subscription settles at the best possible one."""
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule

@@ -38,14 +38,14 @@ def test_each_kind_of_topic_needs_its_channel() -> None:
         "C": QUOTES,
         "D": TRADES | QUOTES,
     }
-    assert wants["D"].viewers == 3, "who watches both is not two"
+    assert wants["D"].viewers == 3, "a client that watches both counts once"
 
 
 @pytest.mark.parametrize(
     "topic", [*(f"{kind}:SPY" for kind in KINDS), "news:*", "position:*", "odd.new kind:SPY", "*"]
 )
 def test_whatever_is_claimed_harms_nothing(topic: str) -> None:
-    """Gateways pass on topics that nobody publishes yet, and newer ones know more of them."""
+    """Gateways pass on topics that are not published yet, and newer ones know more of them."""
     demand = Demand(Clock())
     demand.update({topic: 1})
 
@@ -120,7 +120,7 @@ def test_a_closed_position_lingers_like_a_symbol_that_is_left() -> None:
 def test_what_lingers_is_not_watched() -> None:
     demand = Demand(Clock())
     demand.update({"trade:SPY": 0, "price:IBM": 1})
-    assert demand.watches("trade:SPY"), "a gateway holds it for who comes back"
+    assert demand.watches("trade:SPY"), "a gateway keeps it for clients that reconnect"
     demand.update({"price:IBM": 1})
     assert not demand.watches("trade:SPY")
     assert not demand.watches("trade:IBM")

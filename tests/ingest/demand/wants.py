@@ -23,7 +23,7 @@ class Clock:
 def want(
     symbol: str, viewers: int = 1, *channels: str, position: bool = False, lingering: bool = False
 ) -> Want:
-    """Return a want, of trades unless told."""
+    """Return a want, by default for trades."""
     return Want(
         symbol, frozenset(channels or [TRADES]), position, 0 if lingering else viewers, lingering
     )
@@ -105,7 +105,7 @@ class Alpaca:
         return sum(map(len, both)) if self.pairs else len(set.union(*both))
 
     def settle(self, subscription: Subscription, wanted: list[Want], most: int = 200) -> list[str]:
-        """Play until nothing is left to ask for; return what could not be had."""
+        """Play until there is nothing left to request; return the rejected symbols."""
         refused: list[str] = []
         for _ in range(most):
             change = subscription.next_change(wanted)

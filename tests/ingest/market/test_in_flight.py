@@ -35,7 +35,7 @@ class Both:
             self._show(self.prices.on_trade(print_, wire.nanoseconds(print_.time), NOW_US))
 
     def snapshot(self, index: int, **more: Any) -> None:
-        """Have REST say that a print is the latest trade."""
+        """Let REST report a print as the latest trade."""
         print_ = self.tape[index]
         latest = {
             "t": rfc3339.from_nanoseconds(wire.nanoseconds(print_.time)),

@@ -1,4 +1,4 @@
-"""Corrections and cancels: the last price is always that of what remains."""
+"""Corrections and cancels: the last price is that of the remaining prints."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -69,7 +69,7 @@ def test_a_cancel_of_an_older_trade_changes_nothing_but_is_remembered(prices: La
     assert prices.on_cancel(cancel_of(older), NOW_US) is None
     last = prices.on_cancel(cancel_of(newest), NOW_US)
     assert last is not None
-    assert last.price == 99, "the late print is what remains"
+    assert last.price == 99, "only the late print remains"
 
 
 @pytest.mark.parametrize("other", [{"exchange": "N"}, {"tape": "A"}, {"symbol": "IBM"}], ids=repr)
@@ -262,7 +262,7 @@ steps = st.lists(
 
 
 def naive(known: dict[int, Known]) -> float | None:
-    """Of the newest day with any: the newest regular trade, else the first of the others."""
+    """Return the newest regular trade of the newest day, else the first of the others."""
     counted = [each for each in known.values() if each.rule is not Eligibility.NEVER]
     today = max((day_of(each.at) for each in counted), default=0)
     counted = [each for each in counted if day_of(each.at) == today]

@@ -1,4 +1,4 @@
-"""The state of each symbol, why it is in it, and how rarely it is told."""
+"""The state of each symbol, its reason, and how rarely it is published."""
 
 import pytest
 
@@ -111,7 +111,7 @@ def test_a_connection_that_stays_away_makes_stale_until_the_subscription_is_back
     look.for_seconds(10, trade_every=1)
 
     assert look.for_seconds(8, AWAY) == ["live", "stale"]
-    assert look.reason() == "Alpaca's stream is away: no close frame."
+    assert look.reason() == "Alpaca's stream is disconnected: no close frame."
     assert look.for_seconds(3, AWAY._replace(feed_reason="HTTP 503")) == ["stale"]
     assert look.at(OPEN._replace(acknowledged=frozenset())) == "stale"
     look.trade()
@@ -236,7 +236,7 @@ def test_what_nobody_wants_is_forgotten() -> None:
     assert look.states.publish_all() == []
     for left in ("_symbols", "_traded", "_halts", "_missed"):
         assert not getattr(look.states, left)
-    look.states.on_trade("SPY", look.now)  # what comes late, after the unsubscription
+    look.states.on_trade("SPY", look.now)  # a late message after the unsubscription
     look.states.evaluate(look.now, EPOCH, nothing)
     assert not look.states._traded
 

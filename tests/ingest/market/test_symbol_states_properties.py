@@ -45,7 +45,7 @@ Course: TypeAlias = list[tuple[float, list[tuple[str, str]], View, int]]
 
 @dataclass
 class Told:
-    """What is told of each symbol, as a client would keep it."""
+    """The published states of each symbol, as a client would keep them."""
 
     states: SymbolStates = field(default_factory=SymbolStates)
     now: float = 1000.0

@@ -1,4 +1,4 @@
-"""Reports and executions in any order: what is held, what it is worth, and what is told of it."""
+"""Reports and executions in any order: the holdings, their value, and their events."""
 
 import dataclasses
 from decimal import Decimal
@@ -16,7 +16,7 @@ from tests.ingest.portfolio.rows import AS_OF, account, execution, holding, repo
 
 
 class Desk(Portfolio):
-    """A portfolio with a clock and a tape of its own."""
+    """A portfolio with a fake clock and tape."""
 
     def __init__(self) -> None:
         self.clock = Clock()

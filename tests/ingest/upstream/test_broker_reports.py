@@ -67,7 +67,7 @@ def says(answer: Callable[[], Any], status: Callable[[], int] = lambda: 200) -> 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A report follows the other, and nobody waits for claims."""
+    """One report follows the other, and none waits for claims."""
     for name in ("SHORT_SECONDS", "REPORT_SECONDS", "SPACING_SECONDS", "CLAIMS_SECONDS"):
         monkeypatch.setattr(broker_reports, name, 0.01)
 

@@ -1,4 +1,4 @@
-"""Which prints are fetched and handed on, and what cannot be had."""
+"""The prints that are fetched and handed on, and those that are unavailable."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ NOW = NOON / SECOND
 
 
 class Heard:
-    """Remembers what it is told."""
+    """Records its calls."""
 
     def __init__(self) -> None:
         self.prints: dict[str, list[list[wire.Trade]]] = {}

@@ -1,4 +1,4 @@
-"""Whatever Alpaca does to the connection: what waiting mends is mended, the rest is said."""
+"""Faults of Alpaca's connection: the ingest recovers if waiting helps, and reports the rest."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -27,7 +27,7 @@ MENDED = [400, 401, 404, 405, 406, 407, 500]
 
 @pytest.fixture(autouse=True)
 def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is waited for here is the next attempt, not how long it takes."""
+    """These tests wait for the next attempt, not for its delay."""
     for patience in ("_soon", "_slot_taken", "_too_many"):
         monkeypatch.setattr(stream_holder, patience, wait_none())
 
@@ -39,7 +39,7 @@ def source() -> RedisSource:
 
 @pytest.fixture
 async def upstream(source: RedisSource) -> AsyncIterator[tuple[Simulator, Watcher]]:
-    """A simulator, an ingest that is connected, and somebody who watches SPY and has its price."""
+    """A simulator, a connected ingest, and a client that watches SPY and has its price."""
     async with relay(source) as (simulator, watching, _):
         await watching.watch("SPY")
         await until_subscribed(simulator, "SPY")
@@ -144,7 +144,7 @@ BREAKS: dict[str, Callable[[Faults], Any]] = {
     "fin": lambda faults: faults.fin("iex"),
     "close": lambda faults: faults.close("iex", code=1012),
     "slow client, with warning": lambda faults: faults.error("iex", code=407),
-    "slow client, without": lambda faults: faults.close("iex", code=1008),
+    "slow client, no message": lambda faults: faults.close("iex", code=1008),
     "internal error": lambda faults: faults.error("iex", code=500, close=True),
     "an error without a close": lambda faults: faults.error("iex", code=500, close=False),
     "not authenticated": lambda faults: faults.error("iex", code=401, close=False),
@@ -289,7 +289,7 @@ def _silence_is_soon_odd(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def trades_come_steadily(simulator: Simulator, watching: Watcher) -> None:
-    """Let the ingest learn SPY's pace while somebody watches IBM, too."""
+    """Let the ingest learn SPY's pace while a client watches IBM, too."""
     await watching.watch("SPY", "IBM")
     await until_subscribed(simulator, "IBM", "SPY")
     for _ in range(60):

@@ -1,4 +1,4 @@
-"""What happens while nobody listens to Alpaca: fetched and published, or announced as a gap."""
+"""Prints while no connection to Alpaca is open: fetched and published, or announced as a gap."""
 
 import asyncio
 import json
@@ -42,7 +42,7 @@ def source() -> RedisSource:
 
 
 class Prints:
-    """Has trades happen, each with an id of its own."""
+    """Makes trades, each with a unique id."""
 
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
@@ -98,7 +98,7 @@ async def gaps_of(watching: Watcher, topic: str) -> AsyncIterator[list[dict[str,
 
 
 async def begin(simulator: Simulator, watching: Watcher) -> Prints:
-    """Have somebody watch SPY's price and tape; trade at 99 and 100."""
+    """Watch SPY's price and tape; trade at 99 and 100."""
     await watching.watch("SPY")
     await watching.watch("SPY", kind="trade")
     await until_subscribed(simulator, "SPY")
@@ -174,7 +174,7 @@ async def test_what_a_mute_connection_has_not_brought_is_fetched(
         await until(trades_until_replaced)
 
         async def complete() -> bool:
-            # what comes live before the answer of REST stands before it
+            # live prints that arrive before REST's response stand before it
             return sorted(await tape(watching)) == shown(99, 100, *published)
 
         await until(complete)

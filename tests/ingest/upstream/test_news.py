@@ -1,4 +1,4 @@
-"""News: what is asked for, and what an article becomes."""
+"""News: the subscription, and the events of an article."""
 
 import json
 from typing import Any

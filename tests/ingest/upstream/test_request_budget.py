@@ -8,7 +8,7 @@ from tests.ingest.demand.wants import Clock
 
 
 def taken(budget: RequestBudget, *, polling: bool = False) -> int:
-    """Take whatever can be had now."""
+    """Acquire all permits that are available now."""
     count = 0
     while budget.acquire(polling=polling) == 0:
         count += 1

@@ -1,4 +1,4 @@
-"""The calls to Alpaca's REST API: deadlines, budgets, and what is no answer."""
+"""The calls to Alpaca's REST API: deadlines, budgets, and invalid responses."""
 
 import asyncio
 import time
@@ -149,7 +149,7 @@ async def test_too_many_requests_empty_the_budget_and_block_no_thread() -> None:
         assert refused.value.status == 429
         assert len(stub.requests) == 1, "the others waited for the reset, in vain"
         assert 20 < rest.data_budget.acquire() < 60
-        assert await rest.positions() == [], "trading has a budget of its own"
+        assert await rest.positions() == [], "trading has a separate budget"
 
 
 async def test_within_the_budget_a_call_waits_its_turn() -> None:

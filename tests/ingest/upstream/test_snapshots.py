@@ -1,4 +1,4 @@
-"""What REST is asked, and who hears the answer."""
+"""The requests to REST, and the use of the responses."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -46,7 +46,7 @@ def previous_closes(bars: Mapping[str, Any], today: date) -> dict[str, float]:
 
 
 class Heard:
-    """Remembers what it is told."""
+    """Records its calls."""
 
     def __init__(self) -> None:
         self.ours: set[str] = set()
@@ -186,7 +186,7 @@ async def test_on_a_new_day_everything_is_looked_up_again_with_a_new_close() -> 
         await until(lambda: set_up.heard.times("SPY", Reason.PREVIOUS_CLOSE) == 1)
 
     ends = [each.query_params["end"][:10] for each in stub.of("bars")]
-    assert ends == ["2026-11-16", "2026-11-17"], "midnight in New York, told in UTC"
+    assert ends == ["2026-11-16", "2026-11-17"], "midnight in New York, as UTC"
 
 
 async def test_what_has_no_slot_is_polled_again_and_again() -> None:

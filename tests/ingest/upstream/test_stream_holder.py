@@ -1,4 +1,4 @@
-"""The feed as a whole: what is watched is subscribed, and nothing that happens ends it."""
+"""The stream as a whole: watched symbols are subscribed, and no event ends it."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -99,7 +99,7 @@ async def test_a_symbol_that_alpaca_refuses_takes_no_other_with_it(
     monkeypatch.setattr("simulator.rest.is_symbol", is_symbol)
     async with relay(any_source) as (simulator, watching, _):
         for symbol in ("SPY", "IBM", "BAC"):
-            await trade(simulator, symbol, 50)  # before anybody listens: for the snapshot
+            await trade(simulator, symbol, 50)  # before any client listens: for the snapshot
         await watching.watch("SPY", "BAD", "IBM", "BAC")
         await until_subscribed(simulator, "SPY", "IBM", "BAC")
         for symbol in ("SPY", "IBM", "BAC"):
