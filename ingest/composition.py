@@ -25,7 +25,6 @@ from ingest.demand.subscription import Subscription
 from ingest.demand.wanted import Demand
 from ingest.health_report import HealthReport
 from ingest.leadership import Leadership
-from ingest.market.day_bars import previous_closes
 from ingest.market.lag import EXPECTED_MS, Lag
 from ingest.market.last_price import LastPrices
 from ingest.market.market_hours import TRADES_IN, MarketHours
@@ -125,7 +124,6 @@ def _stocks(common: _Common, prices: LastPrices) -> Stocks:
         demand,
         RestPrices(prices, states, demand, announcer),
         polled=lambda: [*subscription.over_limit, *subscription.partly_over_limit],
-        previous_closes=previous_closes,
     )
     handler = StockSide(
         demand,

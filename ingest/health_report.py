@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 
+from ingest.alpaca.codes import CONNECTION_LIMIT
 from ingest.bus.outbox import Outbox
 from ingest.bus.publisher import Publisher
 from ingest.market.alarms import Alarms, Facts, StreamFacts
@@ -115,4 +116,10 @@ def _stream_status(stream: StreamHolder) -> StreamStatus:
 
 def _stream_facts(stream: StreamHolder, now: float) -> StreamFacts:
     health = stream.health
-    return StreamFacts(stream.name, health.state, health.reason, health.code, now - health.since)
+    return StreamFacts(
+        stream.name,
+        health.state,
+        health.reason,
+        slot_taken=health.code == CONNECTION_LIMIT,
+        seconds=now - health.since,
+    )

@@ -14,7 +14,9 @@ _RFC3339 = re.compile(
 
 @lru_cache(maxsize=64)
 def _whole(seconds: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    year, month, day, hour, minute, second, *_ = time.gmtime(seconds)
+    # not strftime: it writes year 1, which stands for "no time" in Go, without its zeros
+    return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
 
 
 def from_nanoseconds(unix_ns: int) -> str:

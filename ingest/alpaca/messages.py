@@ -48,7 +48,7 @@ class Quote(_Message, tag="q", rename={"symbol": "S", "bid": "bp", "bid_size": "
     time: msgspec.msgpack.Ext
     bid_exchange: str | None = None
     ask_exchange: str | None = None
-    conditions: list[str] | None = None
+    conditions: tuple[str, ...] | None = None
     tape: str | None = None
 
 

@@ -4,18 +4,37 @@ Source: https://docs.alpaca.markets/docs/websocket-streaming. The paper host sen
 binary frames. Numbers are text; fields that nobody reads are left out.
 """
 
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, TypeAlias
 
 import msgspec
 
 from ingest.alpaca.messages import BadFrameError
-from shared import rfc3339
-from shared.order import Order
 
 CHANNEL = "trade_updates"
+
+
+class Order(msgspec.Struct, kw_only=True):
+    """An order as it stood after the event; also a row of ``GET /v2/orders``."""
+
+    id: str
+    client_order_id: str | None = None
+    symbol: str | None = None
+    asset_class: str | None = None
+    order_class: str | None = None
+    type: str | None = None
+    side: str | None = None
+    time_in_force: str | None = None
+    status: str | None = None
+    qty: float | None = None
+    notional: float | None = None
+    filled_qty: float | None = None
+    filled_avg_price: float | None = None
+    limit_price: float | None = None
+    stop_price: float | None = None
+    submitted_at: str | None = None
+    updated_at: str | None = None
 
 
 class TradeUpdate(msgspec.Struct, kw_only=True):
@@ -101,21 +120,10 @@ def decode(frame: bytes | str) -> list[Message]:
         return [Malformed(kind, str(error))]
 
 
-def read_orders(rows: Iterable[Any]) -> list[Order]:
-    """Return the orders of REST's list; one of another form is passed over."""
-    read = []
-    for row in rows:
-        with suppress(msgspec.ValidationError, ValueError):
-            order = msgspec.convert(row, Order, strict=False)
-            changed_at(order)  # one whose time is none is of another form
-            read.append(order)
-    return read
-
-
-def changed_at(order: Order) -> int:
-    """Return when an order changed last, unix ns.
+def read_order(row: Any) -> Order:
+    """Decode a row of ``GET /v2/orders``.
 
     Raises:
-        ValueError: it does not tell.
+        ValueError: the row has another form.
     """
-    return rfc3339.to_nanoseconds(order.updated_at or order.submitted_at or "")
+    return msgspec.convert(row, Order, strict=False)

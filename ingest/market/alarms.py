@@ -19,16 +19,17 @@ REST_SECONDS = 30.0
 NAMED = 10
 """So many symbols or codes are named in a text; of the others the number."""
 
-SLOT_TAKEN = 406
-
 
 class StreamFacts(NamedTuple):
-    """One connection; ``code`` is Alpaca's of the last error, ``seconds`` since the state began."""
+    """One connection; ``slot_taken``: Alpaca's last error says that another session has it.
+
+    ``seconds``: since the state began.
+    """
 
     name: str
     state: FeedState
     reason: str | None = None
-    code: int | None = None
+    slot_taken: bool = False
     seconds: float = 0.0
 
 
@@ -127,7 +128,7 @@ def _of_streams(facts: Facts) -> Iterator[Alarm]:
                 f"the {stream.name} stream has ended for good: {why}; "
                 "correct the keys, the plan or the feed and restart the ingest",
             )
-        elif stream.state == "reconnecting" and stream.code == SLOT_TAKEN:
+        elif stream.state == "reconnecting" and stream.slot_taken:
             yield Alarm(
                 "slot_taken",
                 f"another session has held Alpaca's slot for the {stream.name} stream for "

@@ -9,7 +9,15 @@ symbol trading or halted as it was. After UTP's quotation resumption quotes move
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ingest.alpaca.messages import TradingStatus
+
+class TradingStatus(NamedTuple):
+    """A symbol's trading status, by the codes of its ``tape``; ``reason`` is a text."""
+
+    symbol: str
+    code: str
+    reason_code: str = ""
+    reason: str = ""
+    tape: str | None = None
 
 
 class TradingChange(NamedTuple):

@@ -1,14 +1,13 @@
 """The last price of each symbol, as the tape's rules make it."""
 
 import math
-from collections.abc import Iterable, Mapping, Set
-from typing import Any
+from collections.abc import Iterable, Set
 
-from ingest.alpaca import messages as wire
 from ingest.market.conditions import Eligibility, eligibility
 from ingest.market.market_hours import MarketHours
+from ingest.market.prints import Cancel, Correction, Trade, is_price
 from ingest.market.quarantine import AHEAD_NS, FAR_OFF, is_outside
-from ingest.market.snapshot import LastTrade, is_price, read
+from ingest.market.snapshot import Snapshot
 from ingest.market.symbol_tape import SymbolTape
 from ingest.market.tape_history import Entry, Print
 from ingest.market.trade_counts import TradeCounts
@@ -38,15 +37,15 @@ class LastPrices:
             if (tape := self._tapes.get(symbol)) is not None:
                 tape.told = tape.at
 
-    def on_trade(self, trade: wire.Trade, at: int, received_us: int) -> Price | None:
+    def on_trade(self, trade: Trade, received_us: int) -> Price | None:
         """Take a print; return the new last price, if it is one.
 
-        ``at`` is the trade's time in unix ns, ``received_us`` in unix µs.
+        ``received_us`` is unix µs.
 
         Raises:
             ValueError: its price is no price, or its time no time.
         """
-        price = trade.price
+        price, at = trade.price, trade.at_ns
         if not 0 < price < _INFINITE:
             raise ValueError(f"{price!r} is no price")
         tape = self._tapes.get(trade.symbol) or self._tape(trade.symbol)
@@ -63,7 +62,7 @@ class LastPrices:
             or session == "closed"
             or tape.history.held
         ):
-            return self._take_unusual(tape, trade, at, session, rule, received_us)
+            return self._take_unusual(tape, trade, session, rule, received_us)
         last = tape.event(trade, at, session, received_us)
         tape.history.append((at, trade.id, last))
         tape.at, tape.price = at, price
@@ -72,16 +71,17 @@ class LastPrices:
         self.by_symbol[trade.symbol] = last
         return last
 
-    def on_missed(self, trade: wire.Trade, received_us: int) -> Price | None:
+    def on_rest_trade(self, trade: Trade, received_us: int) -> Price | None:
         """Take a print that REST brings, perhaps again; return the new last price, if it is one."""
         tape = self._tapes.get(trade.symbol) or self._tape(trade.symbol)
-        return self._take_rest_trade(tape, trade, wire.nanoseconds(trade.time), received_us)
+        return self._take_rest_trade(tape, trade, received_us)
 
-    def is_eligible(self, trade: wire.Trade, at: int) -> bool:
+    def is_eligible(self, trade: Trade) -> bool:
         """Return whether a trade, already taken by ``on_trade``, could move the last price.
 
         Its conditions allow it, and it is not in quarantine; whether it came late does not matter.
         """
+        at = trade.at_ns
         rule = eligibility(trade.tape, trade.conditions, self.hours.session_at(at))
         tape = self._tapes.get(trade.symbol)
         if rule is Eligibility.NEVER or tape is None or is_outside(self.hours, at):
@@ -91,12 +91,8 @@ class LastPrices:
             return newest is not None and newest[:2] == (at, trade.id)
         return not any(each[:2] == (at, trade.id) for each in tape.history.held)
 
-    def on_cancel(self, cancel: wire.Cancel, received_us: int) -> Price | None:
-        """Forget a trade; return the last price if it is another one now.
-
-        Raises:
-            ValueError: its time is no time.
-        """
+    def on_cancel(self, cancel: Cancel, received_us: int) -> Price | None:
+        """Forget a trade; return the last price if it is another one now."""
         gone = Print.cancelled(cancel)
         self.counts.cancelled += 1
         tape, found = self._find(cancel.symbol, gone)
@@ -106,14 +102,14 @@ class LastPrices:
         del entries[index]
         return self._settle_anew(tape, received_us)
 
-    def on_correction(self, correction: wire.Correction, received_us: int) -> Price | None:
+    def on_correction(self, correction: Correction, received_us: int) -> Price | None:
         """Put a trade right, at its own time; return the last price if it is another one now.
 
         A trade that could not be the last price before is not known here: its correction is
         without effect.
 
         Raises:
-            ValueError: the new price is no price, or its time no time.
+            ValueError: the new price is no price.
         """
         if not is_price(correction.price):
             raise ValueError(f"{correction.price!r} is no price")
@@ -145,7 +141,7 @@ class LastPrices:
     def on_snapshot(
         self,
         symbol: str,
-        snapshot: Mapping[str, Any] | None,
+        snapshot: Snapshot | None,
         received_us: int,
         previous_close: float | None = None,
     ) -> Price | None:
@@ -154,23 +150,20 @@ class LastPrices:
         ``previous_close`` is that of the day of ``received_us``, adjusted for splits, if known.
         Returns the price to publish, if it or its previous close is new: the last trade if it is
         eligible, else the close of the last minute bar, unless the stream has brought a newer one.
-
-        Raises:
-            ValueError: the snapshot has another form.
         """
         tape = self._tapes.get(symbol) or self._tape(symbol)
         tape.history.asked = True
         if snapshot is None:
             return self.reject(symbol) if tape.at < 0 else None
-        trade, bars = read(snapshot)
+        trade, closes = snapshot.trade, snapshot.closes
         before = self.by_symbol.get(symbol)
-        tape.closes.learn(bars, day_of(received_us * 1000), previous_close)
+        tape.closes.learn(closes, day_of(received_us * 1000), previous_close)
         compared = before is not None and tape.compare(before)
         if trade is not None:
-            self._take_rest_trade(tape, trade, trade.at, received_us)
-        if bars.minute is not None:
-            self._take_bar(tape, *bars.minute, received_us)
-        if tape.judge_held(bars, received_us):
+            self._take_rest_trade(tape, trade, received_us)
+        if closes.minute is not None:
+            self._take_bar(tape, *closes.minute, received_us)
+        if tape.judge_held(closes, received_us):
             tape.doubtful = True
         self._settle(tape, received_us)
         last = self.by_symbol.get(symbol)
@@ -209,12 +202,12 @@ class LastPrices:
     def _take_unusual(
         self,
         tape: SymbolTape,
-        trade: wire.Trade,
-        at: int,
+        trade: Trade,
         session: Session,
         rule: Eligibility,
         received_us: int,
     ) -> Price | None:
+        at = trade.at_ns
         if not 0 <= at < _END_OF_TIME:
             raise ValueError(f"{at} ns is no time of a trade")
         if session == "closed" and is_outside(self.hours, at):
@@ -227,10 +220,9 @@ class LastPrices:
         entry = (at, trade.id, tape.event(trade, at, session, received_us))
         return None if tape.is_told(entry) else self._admit(tape, entry, rule, received_us)
 
-    def _take_rest_trade(
-        self, tape: SymbolTape, trade: wire.Trade | LastTrade, at: int, received_us: int
-    ) -> Price | None:
-        if is_outside(self.hours, at) or tape.has_retracted(trade, at):
+    def _take_rest_trade(self, tape: SymbolTape, trade: Trade, received_us: int) -> Price | None:
+        at = trade.at_ns
+        if is_outside(self.hours, at) or tape.has_retracted(trade):
             return None
         session = self.hours.session_at(at)
         rule = eligibility(trade.tape, trade.conditions, session)

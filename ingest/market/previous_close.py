@@ -3,7 +3,9 @@
 from decimal import Context, Decimal
 from functools import lru_cache
 
-from ingest.market.snapshot import Bars, is_price
+from ingest.market.prints import is_price
+from ingest.market.snapshot import NewestCloses
+from ingest.market.trading_day import day_of
 
 # 40 digits are exact for any price of a market; what needs more has no meaningful fraction.
 _DECIMAL = Context(prec=40, traps=[])
@@ -20,22 +22,23 @@ class PreviousCloses:
         self.by_day: dict[int, float] = {}
         self._given: set[int] = set()
 
-    def learn(self, bars: Bars, today: int, given: float | None) -> None:
-        """Take a snapshot's bars, and today's previous close where the caller knows it better.
+    def learn(self, closes: NewestCloses, today: int, given: float | None) -> None:
+        """Learn from a snapshot's closes, and from today's previous close if the caller has it.
 
-        Before the first trade of a day the daily bar is still the last day's: its close is today's
-        base. ``given`` is adjusted for splits, which the snapshot is not; no
-        bar replaces it.
+        ``today`` is a number by ``day_of``. ``given`` is adjusted for splits, which the snapshot
+        is not: no bar replaces it.
         """
+        bar_day = None if closes.day is None else day_of(closes.day.at_ns)
         for day in [day for day in self.by_day if day < today - _DAYS_KEPT]:
             del self.by_day[day]
             self._given.discard(day)
-        if bars.day is not None and bars.previous is not None:
-            self._set(bars.day[0], bars.previous)
-        if bars.day is not None and bars.day[0] != today:
-            self._set(today, bars.day[1])
-        elif bars.day is None and bars.previous is not None:
-            self._set(today, bars.previous)
+        if bar_day is not None and closes.previous_day is not None:
+            self._set(bar_day, closes.previous_day)
+        if closes.day is not None and bar_day is not None and bar_day != today:
+            # Before a day's first trade the daily bar is the last day's: its close is today's base.
+            self._set(today, closes.day.price)
+        elif closes.day is None and closes.previous_day is not None:
+            self._set(today, closes.previous_day)
         if given is not None and is_price(given):
             self._given.add(today)
             self.by_day[today] = given

@@ -7,7 +7,7 @@ AAPL at $1.10. Its prints lie outside every session. Within sessions only the pr
 from collections.abc import Sequence
 
 from ingest.market.market_hours import MarketHours
-from ingest.market.snapshot import Bars
+from ingest.market.snapshot import NewestCloses
 from ingest.market.tape_history import Entry
 from ingest.market.trading_day import day_of
 
@@ -69,11 +69,12 @@ def believed(held: Sequence[Entry]) -> list[Entry]:
     return list(held[-1:]) if len(held) >= PATIENCE else []
 
 
-def confirmed(entry: Entry, bars: Bars) -> bool | None:
+def confirmed(entry: Entry, closes: NewestCloses) -> bool | None:
     """Judge a held print by REST's newest bars; None where none of them reaches up to it yet."""
     at, price = entry[0], entry[2].price or 0.0
-    if bars.minute is not None and bars.minute[0] > at - MINUTE_NS:
-        return agree(price, bars.minute[1])
-    if bars.day is not None and bars.day[0] == day_of(at) and agree(price, bars.day[1]):
+    minute, day = closes.minute, closes.day
+    if minute is not None and minute.at_ns > at - MINUTE_NS:
+        return agree(price, minute.price)
+    if day is not None and day_of(day.at_ns) == day_of(at) and agree(price, day.price):
         return True
     return None

@@ -9,8 +9,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ingest.alpaca.messages import TradingStatus
-from ingest.market.halts import trading_change
+from ingest.market.halts import TradingStatus, trading_change
 from ingest.market.usual_gap import UsualGap
 from shared import rfc3339
 from shared.ingest_status import Session

@@ -2,11 +2,11 @@
 
 from collections import deque
 
-from ingest.alpaca import messages as wire
 from ingest.market import quarantine
 from ingest.market.conditions import Eligibility
 from ingest.market.previous_close import PreviousCloses, change
-from ingest.market.snapshot import Bars, LastTrade
+from ingest.market.prints import Correction, Trade, TradeId
+from ingest.market.snapshot import NewestCloses
 from ingest.market.tape_history import DEPTH, Entry, TapeHistory
 from ingest.market.trading_day import day_of
 from shared import rfc3339
@@ -59,7 +59,7 @@ class SymbolTape:
         self.looks = 0
         self.doubtful = False
         """Whether REST is to be asked: the last price is not sure."""
-        self.retracted: deque[tuple[int, str | None, str | None, int]] = deque(maxlen=DEPTH)
+        self.retracted: deque[tuple[TradeId, str | None, str | None, int]] = deque(maxlen=DEPTH)
         """Id, exchange, tape and day of trades that REST may still believe in."""
 
     @property
@@ -69,7 +69,7 @@ class SymbolTape:
 
     def event(
         self,
-        trade: wire.Trade | wire.Correction | LastTrade,
+        trade: Trade | Correction,
         at: int,
         session: Session,
         received_us: int,
@@ -165,13 +165,15 @@ class SymbolTape:
         known = bool(regular) and at <= regular[-1][0]
         if known or self.awaits(at + quarantine.MINUTE_NS, heard):
             return
-        bar = LastTrade(at, close, None, None, None, None, None)
-        self.history.insert((at, None, self.event(bar, at, session, received_us)), _ALWAYS)
+        bar = Trade(self.symbol, close, 0, at, None, None, None, None)
+        event = self.event(bar, at, session, received_us)
+        event.size = None
+        self.history.insert((at, None, event), _ALWAYS)
         self.told = max(self.told, at)
 
-    def has_retracted(self, trade: wire.Trade | LastTrade, at: int) -> bool:
+    def has_retracted(self, trade: Trade) -> bool:
         """Return whether REST shows a trade that has been cancelled or corrected."""
-        return (trade.id, trade.exchange, trade.tape, day_of(at)) in self.retracted
+        return (trade.id, trade.exchange, trade.tape, day_of(trade.at_ns)) in self.retracted
 
     def is_incredible(self, at: int, price: float, received_us: int) -> bool:
         """Return whether a print is to be held back until something confirms it."""
@@ -205,11 +207,11 @@ class SymbolTape:
             for each in level:
                 history.insert(each, Eligibility.ALWAYS)
 
-    def judge_held(self, bars: Bars, received_us: int) -> bool:
+    def judge_held(self, closes: NewestCloses, received_us: int) -> bool:
         """Take or drop held prints as REST's bars and closes say; return whether to ask again."""
         held, self.history.held = self.history.held, []
         for entry in held:
-            verdict = quarantine.confirmed(entry, bars)
+            verdict = quarantine.confirmed(entry, closes)
             at, _, last = entry
             if verdict is None and not self.is_incredible(at, last.price or 0.0, received_us):
                 verdict = True

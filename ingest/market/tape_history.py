@@ -4,22 +4,22 @@ from bisect import bisect_left, insort
 from operator import itemgetter
 from typing import NamedTuple, Self, TypeAlias
 
-from ingest.alpaca import messages as wire
 from ingest.market.conditions import Eligibility
+from ingest.market.prints import Cancel, Correction, TradeId
 from ingest.market.trading_day import day_of
 from shared.price import Price
 
 DEPTH = 16
 """Cancels come within seconds or minutes; what is older than this many trades is asked by REST."""
 
-Entry: TypeAlias = tuple[int, int | None, Price]
+Entry: TypeAlias = tuple[int, TradeId | None, Price]
 """Exchange time in unix ns, the trade's id, and the event that it makes as the last price."""
 
 
 class Print(NamedTuple):
     """What a correction or a cancel says of the trade that it means; ``day`` by ``day_of``."""
 
-    id: int
+    id: TradeId
     exchange: str | None
     tape: str | None
     day: int
@@ -27,27 +27,19 @@ class Print(NamedTuple):
     size: float | None
 
     @classmethod
-    def cancelled(cls, cancel: wire.Cancel) -> Self:
-        """Return which trade a cancel means.
-
-        Raises:
-            ValueError: its time is no time.
-        """
-        day = day_of(wire.nanoseconds(cancel.time))
+    def cancelled(cls, cancel: Cancel) -> Self:
+        """Return which trade a cancel means."""
+        day = day_of(cancel.at_ns)
         return cls(cancel.id, cancel.exchange, cancel.tape, day, cancel.price, cancel.size)
 
     @classmethod
-    def corrected(cls, correction: wire.Correction) -> Self:
-        """Return which trade a correction means.
-
-        Raises:
-            ValueError: its time is no time.
-        """
+    def corrected(cls, correction: Correction) -> Self:
+        """Return which trade a correction means."""
         return cls(
             correction.original_id,
             correction.exchange,
             correction.tape,
-            day_of(wire.nanoseconds(correction.time)),
+            day_of(correction.at_ns),
             correction.original_price,
             correction.original_size,
         )
@@ -79,7 +71,7 @@ class TapeHistory:
                 return self.firsts[bisect_left(self.firsts, day, key=_day)]
         return last
 
-    def newest_id(self) -> int | None:
+    def newest_id(self) -> TradeId | None:
         """Return the id of the newest trade that counts always."""
         return self.regular[-1][1] if self.regular else None
 

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from ingest.alpaca import messages as wire
 from ingest.market.conditions import unknown_codes
+from ingest.market.prints import Trade
 
 _MOST_CODES = 100
 
@@ -21,7 +21,7 @@ class TradeCounts(msgspec.Struct):
     unknown_conditions: dict[str, int] = msgspec.field(default_factory=dict)
     """By ``tape:code``; beyond a hundred of them under ``other``."""
 
-    def count_ineligible(self, trade: wire.Trade) -> None:
+    def count_ineligible(self, trade: Trade) -> None:
         """Count a trade that its conditions exclude, and those of them that are not known."""
         self.ineligible += 1
         unknown = self.unknown_conditions

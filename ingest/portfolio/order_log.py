@@ -2,13 +2,8 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from decimal import Decimal
 from typing import NamedTuple
 
-from msgspec import structs
-
-from ingest.alpaca.trade_updates import TradeUpdate, changed_at
-from ingest.portfolio.broker_rows import tape_symbol
 from shared import rfc3339
 from shared.order import Order, OrderUpdate
 
@@ -46,18 +41,17 @@ class OrderLog:
             self._begun = rfc3339.to_nanoseconds(update.timestamp)
         self._known |= heard
 
-    def on_update(self, update: TradeUpdate) -> OrderUpdate | None:
-        """Take a trade update; return the event, None where REST has told as much already.
+    def on_update(self, update: OrderUpdate) -> OrderUpdate | None:
+        """Record a trade update; return it, or None if REST has already shown as much.
 
         Raises:
-            ValueError: its time is none.
+            ValueError: its order has no valid time.
         """
-        event = event_of(update)
         known = self._known.get(update.order.id)
         if known is not None and known.recovered and changed_at(update.order) <= known.at:
             return None
-        self._note(event)
-        return event
+        self._note(update)
+        return update
 
     def on_orders(self, rows: Iterable[Order], now: int, heard_since: int) -> list[OrderUpdate]:
         """Take REST's orders; return what the stream has not brought and will not, oldest first.
@@ -88,63 +82,30 @@ class OrderLog:
             self._known.popitem(last=False)
 
 
-def event_of(update: TradeUpdate) -> OrderUpdate:
-    """Return the event for a trade update.
-
-    Raises:
-        ValueError: its time is none.
-    """
-    order = spelt(update.order)
-    moment = update.timestamp or update.at or update.order.updated_at
-    return OrderUpdate(
-        event=update.event,
-        symbol=order.symbol or "",
-        timestamp=_utc(moment or ""),
-        order=order,
-        price=_number(update.price),
-        qty=_number(update.qty),
-        position_qty=_number(update.position_qty),
-        execution_id=update.execution_id,
-    )
-
-
 def recovered_event(row: Order) -> OrderUpdate:
     """Return the event for an order of which REST knows more than was announced.
 
     Raises:
         ValueError: its time is none.
     """
-    order, status = spelt(row), row.status or ""
+    status = row.status or ""
     return OrderUpdate(
         event=_EVENTS.get(status, status),
-        symbol=order.symbol or "",
+        symbol=row.symbol or "",
         timestamp=rfc3339.from_nanoseconds(changed_at(row)),
-        order=order,
+        order=row,
         recovered=True,
     )
 
 
-def spelt(order: Order) -> Order:
-    """Return an order with its symbol as market data spells it, times in UTC.
+def changed_at(order: Order) -> int:
+    """Return the time of an order's last change, unix ns.
 
     Raises:
-        ValueError: a time is none.
+        ValueError: it has no valid time.
     """
-    return structs.replace(
-        order,
-        symbol=tape_symbol(order.symbol, order.asset_class or "") if order.symbol else None,
-        submitted_at=order.submitted_at and _utc(order.submitted_at),
-        updated_at=order.updated_at and _utc(order.updated_at),
-    )
+    return rfc3339.to_nanoseconds(order.updated_at or order.submitted_at or "")
 
 
 def _same(known: _Known, row: Order) -> bool:
     return (known.status, known.filled) == (row.status, row.filled_qty or 0)
-
-
-def _utc(moment: str) -> str:
-    return rfc3339.from_nanoseconds(rfc3339.to_nanoseconds(moment))
-
-
-def _number(amount: Decimal | None) -> float | None:
-    return None if amount is None else float(amount)

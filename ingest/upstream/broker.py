@@ -3,26 +3,21 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 
 import structlog
 
 from ingest.alpaca import trade_updates
 from ingest.alpaca.trade_updates import TradeUpdate
-from ingest.bus.announcer import Announcer
 from ingest.demand.subscription import Change
-from ingest.portfolio.broker_rows import US_EQUITY, tape_symbol
-from ingest.portfolio.holdings import Execution
 from ingest.portfolio.order_log import OrderLog
 from ingest.portfolio.portfolio import Portfolio
+from ingest.upstream.announcements import Announcements
 from ingest.upstream.feed_error import FeedError
-from shared import rfc3339
+from ingest.upstream.order_translation import execution, order_update
 
 log = structlog.get_logger()
 
 LOOK_SECONDS = 1.0
-
-EXECUTIONS = frozenset({"fill", "partial_fill"})
 
 
 class BrokerSide:
@@ -35,7 +30,7 @@ class BrokerSide:
         self,
         portfolio: Portfolio,
         orders: OrderLog,
-        announcer: Announcer,
+        announcer: Announcements,
         *,
         monotonic: Callable[[], float] = time.monotonic,
         clock_ns: Callable[[], int] = time.time_ns,
@@ -128,44 +123,18 @@ class BrokerSide:
 
     def _take(self, update: TradeUpdate) -> None:
         try:
-            event = self._orders.on_update(update)
-            execution = execution_of(update)
+            event = self._orders.on_update(order_update(update))
+            executed = execution(update)
         except ValueError as error:
             self._note_malformed(trade_updates.CHANNEL, str(error))
             return
         if event is not None:
             self._announcer.order(event)
-        if execution is not None:
-            self._portfolio.on_execution(execution)
+        if executed is not None:
+            self._portfolio.on_execution(executed)
         self.news.set()
 
     def _note_malformed(self, kind: str, problem: str) -> None:
         self.malformed += 1
         self.news.set()
         log.debug("malformed message", kind=kind, error=problem)
-
-
-def execution_of(update: TradeUpdate) -> Execution | None:
-    """Return what a trade update did to a position, as far as it tells.
-
-    Raises:
-        ValueError: its time is none.
-    """
-    order = update.order
-    price, qty, held = update.price, update.qty, update.position_qty
-    if update.event not in EXECUTIONS or not order.symbol:
-        return None
-    if price is None or qty is None or held is None or order.side is None:
-        return None
-    if not all(each.is_finite() for each in (price, qty, held)):
-        return None
-    asset_class = order.asset_class or US_EQUITY
-    moment = update.timestamp or update.at or order.updated_at or ""
-    return Execution(
-        symbol=tape_symbol(order.symbol, asset_class),
-        asset_class=asset_class,
-        delta=qty if order.side.startswith("buy") else Decimal(0) - qty,
-        price=price,
-        qty=held,
-        at=rfc3339.from_nanoseconds(rfc3339.to_nanoseconds(moment)),
-    )

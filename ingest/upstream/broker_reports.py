@@ -6,8 +6,6 @@ from collections.abc import Callable
 
 import structlog
 
-from ingest.alpaca.trade_updates import read_orders
-from ingest.bus.announcer import Announcer
 from ingest.demand.wanted import Demand
 from ingest.portfolio.broker_rows import read_account, read_positions
 from ingest.portfolio.holding import Holding
@@ -15,7 +13,9 @@ from ingest.portfolio.holdings import BrokerReport
 from ingest.portfolio.order_log import OrderLog
 from ingest.portfolio.portfolio import Portfolio
 from ingest.upstream.alpaca_rest import ORDERS_AT_ONCE, AlpacaRest, RestError
+from ingest.upstream.announcements import Announcements
 from ingest.upstream.broker import BrokerSide
+from ingest.upstream.order_translation import orders
 from shared import rfc3339
 from shared.topics import ORDERS
 from shared.waiting import wait_at_most
@@ -44,7 +44,7 @@ class BrokerReports:
         demand: Demand,
         portfolio: Portfolio,
         orders: OrderLog,
-        announcer: Announcer,
+        announcer: Announcements,
         side: BrokerSide,
         on_read: Callable[[], None] = lambda: None,
         *,
@@ -104,7 +104,7 @@ class BrokerReports:
 
     async def _read_orders(self) -> None:
         side = self._side
-        rows = read_orders(await self._rest.orders())
+        rows = orders(await self._rest.orders())
         now, lost_ns = self._clock_ns(), side.lost_ns
         streaming_since_ns = now if side.streaming_since is None else side.streaming_since_ns
         news = self._orders.on_orders(rows, now, streaming_since_ns)

@@ -1,44 +1,47 @@
-"""What a frame of the stock stream means: prices to publish, halts, answers, errors."""
+"""The effect of each message of the stock stream: prices, halts, answers, errors."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 
 import structlog
 
-from ingest.alpaca import codes
-from ingest.alpaca import messages as wire
-from ingest.bus.announcer import Announcer
+from ingest.alpaca.messages import (
+    Cancel,
+    Correction,
+    Error,
+    Malformed,
+    Message,
+    Quote,
+    Subscribed,
+    Trade,
+    TradingStatus,
+    Unknown,
+)
 from ingest.demand.channels import TRADES
 from ingest.demand.subscription import Rejection, Subscription
 from ingest.demand.wanted import Demand
+from ingest.market import tape_events
 from ingest.market.lag import Lag
 from ingest.market.last_price import LastPrices
 from ingest.market.quotes import quote_event
 from ingest.market.symbol_states import SymbolStates
-from ingest.upstream import tape
+from ingest.upstream import translation
+from ingest.upstream.announcements import Announcements
 from ingest.upstream.feed_error import HARMLESS, FeedError
+from ingest.upstream.translation import REJECTIONS
 from shared.topics import QUOTE, TRADE, topic
 
 log = structlog.get_logger()
 
-REJECTIONS: Mapping[int, Rejection] = MappingProxyType(
-    {
-        codes.INVALID_SYNTAX: Rejection.SYNTAX,
-        codes.SYMBOL_LIMIT: Rejection.SYMBOL_LIMIT,
-        codes.INSUFFICIENT_SUBSCRIPTION: Rejection.NOT_IN_PLAN,
-        codes.INVALID_ACTION: Rejection.NO_SUCH_CHANNEL,
-    }
-)
-"""Alpaca's codes that can answer a change of the subscription."""
-
 UNKNOWN_KINDS = 50
 
-MALFORMED = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError)
+_MALFORMED = (ValueError, ArithmeticError, OSError)
+"""The errors of a message whose types are right and whose values are not; ``OSError`` is the C
+library's for a time too far from 1970."""
 
 
 class FrameReader:
-    """Applies frames; one bad message never takes the others of its frame with it.
+    """Applies frames; one bad message does not cost the others of its frame.
 
     ``monotonic`` seconds are arguments, as is ``received_us``, the ingest's clock in unix µs.
     """
@@ -50,7 +53,7 @@ class FrameReader:
         lag: Lag,
         demand: Demand,
         subscription: Subscription,
-        announcer: Announcer,
+        announcer: Announcements,
     ) -> None:
         self.frames = 0
         self.ticks = 0
@@ -65,7 +68,7 @@ class FrameReader:
         self._subscription = subscription
         self._announcer = announcer
 
-    def apply(self, messages: Sequence[wire.Message], received_us: int, monotonic: float) -> bool:
+    def apply(self, messages: Sequence[Message], received_us: int, monotonic: float) -> bool:
         """Apply a frame's messages in order; return whether the subscription was answered.
 
         Raises:
@@ -74,84 +77,99 @@ class FrameReader:
         self.frames += 1
         answered = False
         for message in messages:
-            if type(message) is wire.Trade:
-                self._take_trade(message, received_us, monotonic)
-            elif isinstance(message, wire.Subscribed):
+            if type(message) is Trade:  # first: nearly all messages are trades
+                self._on_trade(message, received_us, monotonic)
+            elif isinstance(message, Subscribed):
                 before = self._subscription.acknowledged[TRADES]
                 self._subscription.on_acknowledged(message.channels())
+                # The stream has nothing of a symbol that is new on it, and no longer brings one
+                # that left: for both, REST's newest trade is right until the next one here.
                 self._prices.begin(before ^ self._subscription.acknowledged[TRADES])
                 answered = True
-            elif isinstance(message, wire.Error):
-                answered = self._take_error(message) or answered
+            elif isinstance(message, Error):
+                answered = self._on_error(message) or answered
             else:
-                self._take_other(message, received_us)
+                self._on_other(message, received_us)
         return answered
 
-    def _take_trade(self, trade: wire.Trade, received_us: int, monotonic: float) -> None:
-        symbol = trade.symbol
+    def _on_trade(self, message: Trade, received_us: int, monotonic: float) -> None:
+        symbol = message.symbol
+        # Alpaca sends what was on its way for a moment after it confirms an unsubscribe.
         if symbol not in self._subscription.acknowledged[TRADES]:
             self.unsubscribed += 1
             return
         self.ticks += 1
         try:
-            at = wire.nanoseconds(trade.time)
-            last = self._prices.on_trade(trade, at, received_us)
-        except MALFORMED as error:
-            self._note_malformed(trade, error)
+            trade = translation.trade(message)
+            last = self._prices.on_trade(trade, received_us)
+        except _MALFORMED as error:
+            self._note_malformed(message, error)
             return
-        self._lag.add(received_us, at)
+        self._lag.add(received_us, trade.at_ns)
         self._states.on_trade(symbol, monotonic)
         if last is not None:
             self._announcer.price(last, traded=True)
         if self._demand.watches(topic(TRADE, symbol)):
-            eligible = self._prices.is_eligible(trade, at)
-            self._announcer.trade(tape.print_event(trade, received_us, eligible=eligible))
+            eligible = self._prices.is_eligible(trade)
+            self._announcer.trade(tape_events.print_event(trade, received_us, eligible=eligible))
 
-    def _take_other(self, message: wire.Message, received_us: int) -> None:
+    def _on_other(self, message: Message, received_us: int) -> None:
         try:
             match message:
-                case wire.Quote():
+                case Quote():
                     if self._demand.watches(topic(QUOTE, message.symbol)):
-                        self._announcer.quote(quote_event(message, received_us))
-                case wire.TradingStatus():
-                    self._states.on_trading_status(message)
-                case wire.Correction():
-                    self._take_correction(message, received_us)
-                case wire.Cancel():
-                    self._take_cancel(message, received_us)
-                case wire.Unknown(kind):
+                        best = translation.quote(message)
+                        self._announcer.quote(quote_event(best, received_us))
+                case TradingStatus():
+                    self._states.on_trading_status(translation.trading_status(message))
+                case Correction():
+                    self._on_correction(message, received_us)
+                case Cancel():
+                    self._on_cancel(message, received_us)
+                case Unknown(kind):
                     self._note_unknown(kind)
-                case wire.Malformed("error", problem):
+                case Malformed("error", problem):
+                    # Its code is unreadable: it may be one that makes this connection useless.
                     raise FeedError(f"an error of another form: {problem}")
-                case wire.Malformed(kind, problem):
+                case Malformed(kind, problem):
                     self._note_malformed(kind, problem)
                 case _:
                     pass
-        except MALFORMED as error:
+        except _MALFORMED as error:
             self._note_malformed(message, error)
 
-    def _take_correction(self, correction: wire.Correction, received_us: int) -> None:
+    def _on_correction(self, message: Correction, received_us: int) -> None:
+        correction = translation.correction(message)
         last = self._prices.on_correction(correction, received_us)
         if last is not None:
             self._announcer.price(last, traded=False)
         if self._demand.watches(topic(TRADE, correction.symbol)):
-            self._announcer.correction(tape.correction_event(correction, received_us))
+            self._announcer.correction(tape_events.correction_event(correction, received_us))
 
-    def _take_cancel(self, cancel: wire.Cancel, received_us: int) -> None:
+    def _on_cancel(self, message: Cancel, received_us: int) -> None:
+        cancel = translation.cancel(message)
         last = self._prices.on_cancel(cancel, received_us)
         if last is not None:
             self._announcer.price(last, traded=False)
         if self._demand.watches(topic(TRADE, cancel.symbol)):
-            self._announcer.cancel(tape.cancel_event(cancel, received_us))
+            self._announcer.cancel(tape_events.cancel_event(cancel, received_us))
 
-    def _take_error(self, error: wire.Error) -> bool:
+    def _on_error(self, error: Error) -> bool:
+        """Apply an error; return whether it answers the change in flight."""
         if error.code == HARMLESS:
             return False
         rejection = None if error.code is None else REJECTIONS.get(error.code)
         if rejection is None or not self._subscription.concerns_change(rejection):
             raise FeedError(error.msg, error.code)
         for symbol in self._subscription.on_rejected(rejection):
-            log.warning("symbol refused by Alpaca", symbol=symbol, code=error.code, error=error.msg)
+            log.warning(
+                "symbol_rejected",
+                message="Alpaca rejects a symbol; it is tried again later",
+                symbol=symbol,
+                code=error.code,
+                error=error.msg,
+            )
+            # Only this says that there is no such symbol. One beyond the limit has a price by REST.
             if rejection is Rejection.SYNTAX:
                 self._announcer.price(self._prices.reject(symbol), traded=False)
         return True
@@ -162,4 +180,9 @@ class FrameReader:
 
     def _note_malformed(self, what: object, problem: object) -> None:
         self.malformed += 1
-        log.debug("malformed message", message=repr(what)[:200], error=repr(problem))
+        log.debug(
+            "message_malformed",
+            message="a message of Alpaca has another form; it is passed over",
+            content=repr(what)[:200],
+            error=repr(problem),
+        )

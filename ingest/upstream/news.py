@@ -1,35 +1,29 @@
-"""The news stream: which symbols' articles are asked for, and what an article becomes.
+"""The news stream: the subscribed symbols, and the articles to publish.
 
 Source: https://docs.alpaca.markets/docs/streaming-real-time-news
 """
 
 import asyncio
-import html
-import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from urllib.parse import urlsplit
 
-import msgspec
 import structlog
 
 from ingest.alpaca import codes
-from ingest.alpaca import messages as wire
-from ingest.bus.announcer import Announcer
+from ingest.alpaca.messages import Error, Malformed, Message, News, Subscribed, decode
 from ingest.demand.subscription import SYMBOLS_PER_REQUEST, Change
 from ingest.demand.wanted import Demand
+from ingest.upstream import translation
+from ingest.upstream.announcements import Announcements
 from ingest.upstream.feed_error import HARMLESS, FeedError
 from shared import rfc3339
-from shared.news import News
 from shared.topics import EVERYTHING, NEWS, topic
 
 log = structlog.get_logger()
 
 DEMAND_SECONDS = 1.0
-REMEMBERED = 1_000
-
-_MARKUP = re.compile(r"<[^<>]*>")
+REMEMBERED_VERSIONS = 1_000
 
 
 class NewsSide:
@@ -38,7 +32,7 @@ class NewsSide:
     name = "news"
 
     def __init__(
-        self, demand: Demand, announcer: Announcer, clock: Callable[[], float] = time.time
+        self, demand: Demand, announcer: Announcements, clock: Callable[[], float] = time.time
     ) -> None:
         self.articles = 0
         self.malformed = 0
@@ -47,18 +41,18 @@ class NewsSide:
         self._announcer = announcer
         self._clock = clock
         self._acknowledged: set[str] = set()
-        self._refused: set[str] = set()
+        self._rejected: set[str] = set()
         self._in_flight: Change | None = None
         self._seen: OrderedDict[tuple[int, str], None] = OrderedDict()
         self._lost_at: float | None = None
 
-    def decode(self, frame: bytes | str) -> Sequence[wire.Message]:
+    def decode(self, frame: bytes | str) -> Sequence[Message]:
         """Return the messages of a frame.
 
         Raises:
             BadFrameError: it is no msgpack array.
         """
-        return wire.decode(frame)
+        return decode(frame)
 
     async def needed(self) -> None:
         """Return once somebody watches news."""
@@ -86,7 +80,7 @@ class NewsSide:
         if self._in_flight is not None:
             return None
         watched = self._demand.news_symbols()
-        wanted = ({EVERYTHING} if EVERYTHING in watched else watched) - self._refused
+        wanted = ({EVERYTHING} if EVERYTHING in watched else watched) - self._rejected
         if new := sorted(wanted - self._acknowledged):
             self._in_flight = Change("subscribe", NEWS, tuple(new[:SYMBOLS_PER_REQUEST]))
         elif gone := sorted(self._acknowledged - wanted):
@@ -101,7 +95,7 @@ class NewsSide:
         """Do nothing: hours without news are no fault, and pings find a dead peer."""
         await asyncio.Event().wait()
 
-    def apply(self, messages: Sequence[wire.Message], received_us: int) -> bool:  # noqa: ARG002
+    def apply(self, messages: Sequence[Message], received_us: int) -> bool:  # noqa: ARG002
         """Take a frame; return whether it answers a change.
 
         Raises:
@@ -109,74 +103,55 @@ class NewsSide:
         """
         answered = False
         for message in messages:
-            if isinstance(message, wire.News):
-                self._take(message)
-            elif isinstance(message, wire.Subscribed):
+            if isinstance(message, News):
+                self._on_article(message)
+            elif isinstance(message, Subscribed):
                 self.stuck = set(message.news or ()) == self._acknowledged
                 self._acknowledged = set(message.news or ())
                 self._in_flight = None
                 answered = True
-            elif isinstance(message, wire.Error):
-                answered = self._take_error(message) or answered
-            elif isinstance(message, wire.Malformed):
+            elif isinstance(message, Error):
+                answered = self._on_error(message) or answered
+            elif isinstance(message, Malformed):
                 self.malformed += 1
                 if message.kind == "error":
                     raise FeedError(f"an error of another form: {message.problem}")
         return answered
 
-    def _take(self, news: wire.News) -> None:
+    def _on_article(self, news: News) -> None:
         try:
-            article = article_of(news)
+            article = translation.article(news)
         except ValueError as error:
             self.malformed += 1
-            log.debug("malformed article", id=news.id, error=str(error))
+            log.debug(
+                "article_malformed",
+                message="an article has an invalid time; it is passed over",
+                id=news.id,
+                error=str(error),
+            )
             return
         version = (news.id, article.updated_at)
         if version in self._seen:
             return
         self._seen[version] = None
-        if len(self._seen) > REMEMBERED:
+        if len(self._seen) > REMEMBERED_VERSIONS:
             self._seen.popitem(last=False)
         self.articles += 1
         watched = self._demand.news_symbols()
         self._announcer.news(article, [k for k in (EVERYTHING, *article.symbols) if k in watched])
 
-    def _take_error(self, error: wire.Error) -> bool:
+    def _on_error(self, error: Error) -> bool:
         if error.code == HARMLESS:
             return False
-        refused = self._in_flight
-        if refused is None or error.code not in (codes.INVALID_SYNTAX, codes.SYMBOL_LIMIT):
+        rejected = self._in_flight
+        if rejected is None or error.code not in (codes.INVALID_SYNTAX, codes.SYMBOL_LIMIT):
             raise FeedError(error.msg, error.code)
-        log.warning("news refused by Alpaca", symbols=refused.symbols, error=error.msg)
-        self._refused.update(refused.symbols)
+        log.warning(
+            "news_rejected",
+            message="Alpaca rejects news of these symbols",
+            symbols=rejected.symbols,
+            error=error.msg,
+        )
+        self._rejected.update(rejected.symbols)
         self._in_flight = None
         return True
-
-
-def article_of(news: wire.News) -> News:
-    """Return the event for an article; markup is taken out, entities are resolved.
-
-    Raises:
-        ValueError: a time is none.
-    """
-    return News(
-        id=str(news.id),
-        headline=_text(news.headline),
-        summary=_text(news.summary),
-        author=_text(news.author),
-        source=news.source,
-        url=news.url if news.url and urlsplit(news.url).scheme in ("http", "https") else None,
-        symbols=list(dict.fromkeys(news.symbols)),
-        created_at=_time(news.created_at),
-        updated_at=_time(news.updated_at),
-    )
-
-
-def _text(markup: str) -> str:
-    return html.unescape(_MARKUP.sub("", markup)).strip()
-
-
-def _time(time_: msgspec.msgpack.Ext | str) -> str:
-    if isinstance(time_, str):
-        return rfc3339.from_nanoseconds(rfc3339.to_nanoseconds(time_))
-    return rfc3339.from_nanoseconds(wire.nanoseconds(time_))

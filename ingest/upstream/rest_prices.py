@@ -1,39 +1,39 @@
-"""What REST says of a symbol, on its way to the clients."""
+"""The effect of REST's answers: prices, quotes, bars and states to publish."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from ingest.alpaca import messages as wire
-from ingest.bus.announcer import Announcer
 from ingest.demand.lookups import Reason
 from ingest.demand.wanted import Demand
-from ingest.market.day_bars import day_bar_of_snapshot
+from ingest.market.day_bars import day_bar_event
 from ingest.market.last_price import LastPrices
-from ingest.market.quotes import quote_of_snapshot
+from ingest.market.prints import Trade
+from ingest.market.quotes import quote_event
+from ingest.market.snapshot import Snapshot
 from ingest.market.symbol_states import SymbolStates
-from ingest.upstream.tape import print_event
+from ingest.market.tape_events import print_event
+from ingest.upstream.announcements import Announcements
 from shared import rfc3339
 from shared.price import Price
 from shared.symbol_status import SymbolStatus
 from shared.topics import PRICE, QUOTE, TRADE, topic
 
-HANDOVER_SECONDS = 10.0
-"""Symbols that are new to this leader by then were watched under the one before."""
+HALT_HANDOVER_SECONDS = 10.0
+"""A symbol that is new to this leader by then was watched under the leader before it."""
 
-MISSED_NS = 5_000_000_000
-"""A trade that REST knows for so long and the stream has not brought is a missed one."""
+STALE_NS = 5_000_000_000
+"""The age at which a trade that only REST has makes its symbol stale: the stream has missed it."""
 
 
 class RestPrices:
-    """The ``Sink`` of ``Snapshots``."""
+    """The ``RestHandler`` of ``Snapshots``."""
 
     def __init__(
         self,
         prices: LastPrices,
         states: SymbolStates,
         demand: Demand,
-        announcer: Announcer,
+        announcer: Announcements,
         *,
         clock: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
@@ -48,88 +48,89 @@ class RestPrices:
         self._began_us = clock() // 1000
 
     def restore(self, price: Price) -> bool:
-        """Take a stored price; return whether it is an earlier leader's."""
+        """Apply a stored price; return whether an earlier leader published it."""
         self._prices.restore(price)
         return price.received is None or price.received < self._began_us
 
     def restore_halt(self, status: SymbolStatus) -> None:
-        """Take a halt that an earlier leader has published, but no old one of a new symbol."""
-        if self._monotonic() - self._began < HANDOVER_SECONDS:
+        """Apply a halt that an earlier leader published, unless it may be over.
+
+        Statuses of a symbol that no client watched since then were not received.
+        """
+        if self._monotonic() - self._began < HALT_HANDOVER_SECONDS:
             self._states.restore_halt(status.symbol, status.reason)
 
-    def catch_up(self, symbol: str, prints: Sequence[wire.Trade]) -> None:
-        """Publish the last price that the prints make, and those that the tape has not shown.
+    def on_missed_trades(self, symbol: str, trades: Sequence[Trade]) -> None:
+        """Publish the last price that the trades make, and those that the tape has not shown.
 
-        Live prints are not held back for it: a missed one comes after them, and its ``timestamp``
-        tells.
+        Live prints do not wait for them: a missed one may follow a newer one on the tape, as its
+        ``timestamp`` shows.
         """
         now_us = self._clock() // 1000
         watched = self._demand.watches(topic(TRADE, symbol))
+        # Without the earlier leader's prints the tape would show some of them twice.
         completed = watched and self._announcer.recent.recalls(symbol)
         last = None
-        for each in prints:
-            last = self._prices.on_missed(each, now_us) or last
+        for trade in trades:
+            last = self._prices.on_rest_trade(trade, now_us) or last
             if completed:
-                eligible = self._prices.is_eligible(each, wire.nanoseconds(each.time))
-                self._announcer.trade(print_event(each, now_us, eligible=eligible))
+                eligible = self._prices.is_eligible(trade)
+                self._announcer.trade(print_event(trade, now_us, eligible=eligible))
         if last is not None:
             self._announcer.price(last, traded=False)
 
-    def missed(self, symbols: Sequence[str], since: float) -> None:
-        """Announce that what these symbols may have missed since then (unix s) cannot be had."""
+    def on_unrepairable_gap(self, symbols: Sequence[str], since: float) -> None:
+        """Announce that trades of these symbols since a time (unix s) are lost."""
         topics = [topic(PRICE, symbol) for symbol in symbols]
         tapes = [topic(TRADE, symbol) for symbol in symbols]
         topics += [each for each in tapes if self._demand.watches(each)]
         start, end = rfc3339.from_unix(since), rfc3339.from_unix(self._clock() / 1e9)
         self._announcer.gap(topics, start, end, "upstream_lost")
 
-    def take(
+    def on_snapshot(
         self,
         symbol: str,
-        snapshot: Mapping[str, Any] | None,
+        snapshot: Snapshot | None,
         previous_close: float | None,
         reason: Reason,
     ) -> float | None:
-        """Publish what a snapshot says that is new.
+        """Publish the new values of a snapshot.
 
-        Returns since when, in unix seconds, the stream has kept something of the symbol from us,
-        or None if it has not.
-
-        Raises:
-            ValueError: it has another form.
+        Returns the time (unix s) since which the stream lacks trades of the symbol, or None.
         """
-        now = self._clock()
-        heard = self._prices.timestamp_of(symbol)
+        now_ns = self._clock()
+        known_ns = self._prices.timestamp_of(symbol)
         if snapshot is not None:
-            self._announce_quote(symbol, snapshot, now, reason)
-            day = day_bar_of_snapshot(symbol, snapshot)
-            if day is not None and reason in (Reason.NEW, Reason.PREVIOUS_CLOSE):
-                self._announcer.day_bar(day)
-        last = self._prices.on_snapshot(symbol, snapshot, now // 1000, previous_close)
+            self._announce_parts(symbol, snapshot, now_ns // 1000, reason)
+        last = self._prices.on_snapshot(symbol, snapshot, now_ns // 1000, previous_close)
         if last is not None:
             self._announcer.price(last, traded=False)
-        trade = None if snapshot is None else snapshot.get("latestTrade")
-        return self._judge(symbol, trade, heard, now, reason) if trade else None
-
-    def _announce_quote(
-        self, symbol: str, snapshot: Mapping[str, Any], now: int, reason: Reason
-    ) -> None:
-        if reason is Reason.NEW or self._demand.watches(topic(QUOTE, symbol)):
-            best = quote_of_snapshot(symbol, snapshot, now // 1000)
-            if best is not None:
-                self._announcer.quote(best)
-
-    def _judge(
-        self, symbol: str, trade: Mapping[str, Any], heard: int | None, now: int, reason: Reason
-    ) -> float | None:
-        """Say since when the stream keeps something of a symbol from us."""
-        if reason is Reason.NEW:
-            at = rfc3339.to_nanoseconds(trade["t"])
-            self._states.on_known_trade(symbol, self._monotonic() - (now - at) / 1e9)
-        if reason is not Reason.DOUBTFUL or heard is None:
+        if snapshot is None or snapshot.trade is None:
             return None
-        if heard < (self._prices.timestamp_of(symbol) or heard) < now - MISSED_NS:
+        if reason is Reason.NEW:
+            age_seconds = (now_ns - snapshot.trade.at_ns) / 1e9
+            self._states.on_known_trade(symbol, self._monotonic() - age_seconds)
+        return self._lacks_since(symbol, known_ns, now_ns) if reason is Reason.DOUBTFUL else None
+
+    def _announce_parts(self, symbol: str, snapshot: Snapshot, now_us: int, reason: Reason) -> None:
+        quoted = reason is Reason.NEW or self._demand.watches(topic(QUOTE, symbol))
+        if quoted and snapshot.quote is not None:
+            self._announcer.quote(quote_event(snapshot.quote, now_us))
+        # At other times a day's bar would move a chart only by chance.
+        if snapshot.day is not None and reason in (Reason.NEW, Reason.PREVIOUS_CLOSE):
+            self._announcer.day_bar(day_bar_event(snapshot.day))
+
+    def _lacks_since(self, symbol: str, known_ns: int | None, now_ns: int) -> float | None:
+        """Mark a looked-up symbol stale or fresh; return since when the stream lacks trades of it.
+
+        ``known_ns``: the time of its newest trade before the look-up, unix ns.
+        """
+        if known_ns is None:
+            return None
+        newest_ns = self._prices.timestamp_of(symbol) or known_ns
+        # A newer trade that is younger may still be on its way through the stream.
+        if known_ns < newest_ns < now_ns - STALE_NS:
             self._states.mark_stale(symbol)
-            return heard / 1e9
+            return known_ns / 1e9
         self._states.mark_fresh(symbol)
         return None

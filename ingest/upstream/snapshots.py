@@ -1,24 +1,26 @@
-"""REST look-ups: a price at once for a new symbol, what was missed, and who has no slot.
+"""REST look-ups: new symbols, missed trades, doubtful prices, and symbols without a slot.
 
-First what an earlier leader has published, so that no price goes back; then the prints that the
-stream has not brought; then Alpaca's snapshot, with the daily bars for the previous close.
+Each look-up has three steps. It restores the values that an earlier leader published, so that no
+price goes back. It fetches the trades that the stream did not bring. Then it applies Alpaca's
+snapshot, with the daily bars for the previous close.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import date, datetime, timedelta
-from typing import Any, Protocol, TypeAlias
-from zoneinfo import ZoneInfo
+from typing import Any, Protocol
 
 import structlog
 
-from ingest.bus.stored_prices import StoredPrices
 from ingest.demand.lookups import SYMBOLS_PER_LOOKUP, Batch, Lookups, Reason
 from ingest.demand.wanted import Demand
-from ingest.upstream import catch_up
+from ingest.market.day_bars import previous_closes
+from ingest.market.market_hours import NEW_YORK
+from ingest.market.snapshot import Snapshot
+from ingest.upstream import translation
 from ingest.upstream.alpaca_rest import AlpacaRest, RestError
-from ingest.upstream.catch_up import CatchUp
+from ingest.upstream.catch_up import CatchUp, MissedTradesHandler
 from shared import rfc3339
 from shared.bus.errors import BusError
 from shared.price import Price
@@ -35,92 +37,97 @@ CLOSES_RETRY_SECONDS = 60.0
 DAYS_BACK = 10
 """Enough for the longest row of days without trading."""
 
-HANDOVER_SECONDS = 300.0
-"""A price that an earlier leader published not longer ago: it had the symbol until then."""
+PRICE_HANDOVER_SECONDS = 300.0
+"""The age up to which a stored price shows that the earlier leader had the symbol on its stream:
+the trades since then were missed. An older one may be of a symbol that no client watched."""
 
 BAD_REQUEST = 400
 
-MALFORMED = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError)
 
-_NEW_YORK = ZoneInfo("America/New_York")
+class PublishedBefore(Protocol):
+    """The values that this or an earlier leader published last."""
 
-Snapshot: TypeAlias = Mapping[str, Any]
+    async def read(self, symbols: Sequence[str]) -> list[Price]:
+        """Return the prices of those symbols that have one.
 
-PreviousCloses: TypeAlias = Callable[[Mapping[str, Any], date], Mapping[str, float]]
-"""Daily bars by symbol, and today in New York → previous closes in dollars."""
+        Raises:
+            BusError: Redis is unreachable.
+        """
+
+    async def halts(self, symbols: Sequence[str]) -> list[SymbolStatus]:
+        """Return the statuses of those symbols that are halted.
+
+        Raises:
+            BusError: Redis is unreachable.
+        """
 
 
-class Sink(catch_up.Sink, Protocol):
-    """Who hears what REST says."""
+class RestHandler(MissedTradesHandler, Protocol):
+    """Applies REST's answers."""
 
     def restore(self, price: Price) -> bool:
-        """Take a stored price; return whether it is an earlier leader's."""
+        """Apply a stored price; return whether an earlier leader published it."""
 
     def restore_halt(self, status: SymbolStatus) -> None:
-        """Take a halt that an earlier leader has published."""
+        """Apply a halt that an earlier leader published."""
 
-    def take(
+    def on_snapshot(
         self,
         symbol: str,
         snapshot: Snapshot | None,
         previous_close: float | None,
         reason: Reason,
     ) -> float | None:
-        """Take a symbol's snapshot, None where Alpaca does not know the symbol.
+        """Apply a symbol's snapshot, None if Alpaca does not know the symbol.
 
-        Returns since when, in unix seconds, the stream has not brought all, or None if it has.
-
-        Raises:
-            KeyError, TypeError, ValueError, AttributeError, ArithmeticError: it has another form.
+        Returns the time (unix s) since which the stream lacks trades of the symbol, or None.
         """
 
 
 class Snapshots:
-    """Looks up whatever is due, at most 100 symbols a request, within the budget.
+    """Looks up the symbols that are due, at most 100 a request, within the budget.
 
-    ``polled`` tells the symbols without a slot in the stream; ``clock`` gives unix nanoseconds,
+    ``polled`` returns the symbols without a slot in the stream; ``clock`` gives unix nanoseconds,
     ``monotonic`` seconds.
     """
 
     def __init__(
         self,
         rest: AlpacaRest,
-        stored: StoredPrices,
+        stored: PublishedBefore,
         demand: Demand,
-        sink: Sink,
+        handler: RestHandler,
         *,
         polled: Callable[[], Sequence[str]],
-        previous_closes: PreviousCloses,
         clock: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._rest = rest
         self._stored = stored
         self._demand = demand
-        self._sink = sink
+        self._handler = handler
         self._polled = polled
-        self._previous_closes = previous_closes
         self._clock = clock
         self._monotonic = monotonic
-        self._catch_up = CatchUp(rest, sink, clock=lambda: clock() / 1e9)
+        self._catch_up = CatchUp(rest, handler, clock=lambda: clock() / 1e9)
         self._lookups = Lookups(monotonic, rest.data_budget.polls_per_second)
         self._wake = asyncio.Event()
         self._today: date | None = None
         self._closes: dict[str, float | None] = {}
         self._failing_since: float | None = None
         self.error: str | None = None
-        """Why REST fails at present; None while it does not."""
+        """The reason why REST fails at present; None while it works."""
 
     @property
     def failing_seconds(self) -> float:
-        """For how long REST has been failing."""
+        """The time for which REST has been failing; 0 while it works."""
         since = self._failing_since
         return 0.0 if since is None else self._monotonic() - since
 
     async def run(self) -> None:
-        """Look up until cancelled; what failed is asked again."""
+        """Look up until cancelled; failed look-ups are repeated."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._hear_demand())
+            tasks.create_task(self._wake_on_demand())
             while True:
                 self._wake.clear()
                 self._schedule()
@@ -129,16 +136,16 @@ class Snapshots:
                 await self._wake.wait()
 
     def lost(self, since: Mapping[str, float]) -> None:
-        """Note that the stream brings nothing more, of each symbol since a time (unix s)."""
+        """Note that the stream is down, and since when (unix s) it lacks each symbol's trades."""
         self._lookups.on_stream_lost(since)
 
     def miss(self, symbol: str, since: float) -> None:
-        """Look up all prints since a time (unix s), as soon as the stream brings the symbol."""
+        """Fetch all trades since a time (unix s), as soon as the symbol is on the stream."""
         self._lookups.open_gap(symbol, since)
         self._wake.set()
 
     def subscribed(self, symbols: Set[str]) -> None:
-        """Look up what those of these symbols have missed that were not on the stream before."""
+        """Note all symbols on the stream; fetch the missed trades of those that are new on it."""
         self._lookups.on_subscribed(symbols)
         self._wake.set()
 
@@ -150,7 +157,7 @@ class Snapshots:
     async def probe(self, symbols: Sequence[str]) -> dict[str, int] | None:
         """Return the exchange time (unix ns) of the newest trade of up to 100 symbols.
 
-        Symbols that have none are left out; None if REST does not answer soon.
+        Symbols without a trade are absent. Returns None if REST does not answer soon.
         """
         try:
             async with asyncio.timeout(PROBE_SECONDS):
@@ -160,19 +167,21 @@ class Snapshots:
         times = {}
         for symbol, snapshot in found.items():
             try:
-                times[symbol] = rfc3339.to_nanoseconds(snapshot["latestTrade"]["t"])
-            except MALFORMED:
+                trade = translation.snapshot(symbol, snapshot).trade
+            except ValueError:  # the other symbols answer the question as well
                 continue
+            if trade is not None:
+                times[symbol] = trade.at_ns
         return times
 
-    async def _hear_demand(self) -> None:
+    async def _wake_on_demand(self) -> None:
         while True:
             await self._demand.wait_for_change(LOOK_SECONDS)
             self._wake.set()
 
     def _schedule(self) -> None:
         wanted = [want.symbol for want in self._demand.wanted()]
-        today = datetime.fromtimestamp(self._clock() / 1e9, _NEW_YORK).date()
+        today = datetime.fromtimestamp(self._clock() / 1e9, NEW_YORK).date()
         if today != self._today:
             self._today = today
             self._closes.clear()
@@ -180,18 +189,24 @@ class Snapshots:
             self._closes = {s: close for s, close in self._closes.items() if s in set(wanted)}
         self._lookups.follow(wanted, self._polled(), today)
         for since, symbols in self._lookups.take_unrepairable().items():
-            self._sink.missed(symbols, since)
+            self._handler.on_unrepairable_gap(symbols, since)
 
     async def _look_up(self, batch: Batch) -> None:
         try:
             await self._restore([s for s, why in batch.reasons.items() if why is Reason.NEW])
             await self._catch_up_with(batch)
             await self._ask(batch)
-        except BusError:  # the lease reports the loss; an older price must not be published
+        except BusError:
+            # Without the stored price, REST's could be older than the one that clients show. The
+            # lease reports that Redis is unreachable.
             self._lookups.failed(batch)
         except RestError as error:
             if self._failing_since is None:
-                log.warning("no snapshots", error=str(error))
+                log.warning(
+                    "snapshot_failed",
+                    message="REST fails; the look-ups are repeated until it works",
+                    error=str(error),
+                )
                 self._failing_since = self._monotonic()
             self.error = str(error)
             self._lookups.failed(batch)
@@ -203,28 +218,35 @@ class Snapshots:
 
     async def _restore(self, symbols: list[str]) -> None:
         if symbols:
+            # Alpaca sends a halt once, and not again after a handover.
             for status in await self._stored.halts(symbols):
-                self._sink.restore_halt(status)
-            recent = self._clock() / 1e9 - HANDOVER_SECONDS
+                self._handler.restore_halt(status)
+            recent = self._clock() / 1e9 - PRICE_HANDOVER_SECONDS
             for price in await self._stored.read(symbols):
                 traded_at = _unix(price.timestamp)
-                if self._sink.restore(price) and traded_at is not None and traded_at > recent:
+                if self._handler.restore(price) and traded_at is not None and traded_at > recent:
                     self.miss(price.symbol, traded_at)
 
     async def _catch_up_with(self, batch: Batch) -> None:
         try:
             await self._catch_up.run(batch.gaps)
-        except RestError as error:  # what is left will be asked for again
-            log.warning("no missed trades", symbols=sorted(batch.gaps), error=str(error))
+        except RestError as error:  # the symbols left in ``gaps`` are scheduled again
+            log.warning(
+                "missed_trades_failed",
+                message="REST did not return the missed trades; they are requested again",
+                symbols=sorted(batch.gaps),
+                error=str(error),
+            )
 
     async def _ask(self, batch: Batch) -> None:
-        lacking = [
+        without_close = [
             symbol
             for symbol, reason in batch.reasons.items()
             if reason in (Reason.NEW, Reason.PREVIOUS_CLOSE) and symbol not in self._closes
         ]
+        # A client waits for a new symbol's first price; other look-ups can wait for REST.
         patience = CLOSES_SECONDS if Reason.NEW in batch.reasons.values() else None
-        closes = asyncio.create_task(self._learn_closes(lacking, patience))
+        closes = asyncio.create_task(self._learn_closes(without_close, patience))
         try:
             found = await self._found(list(batch.reasons), polling=batch.polling)
             learnt = await closes
@@ -232,17 +254,25 @@ class Snapshots:
             closes.cancel()
             await asyncio.wait([closes])
         if not learnt:
-            spoilt = any(self._lookups.is_rejected(symbol) for symbol in lacking)
-            self._lookups.request_close(lacking, 0.0 if spoilt else CLOSES_RETRY_SECONDS)
+            # One rejected symbol fails the request for all; the next one is made without it.
+            spoilt = any(self._lookups.is_rejected(symbol) for symbol in without_close)
+            self._lookups.request_close(without_close, 0.0 if spoilt else CLOSES_RETRY_SECONDS)
         for symbol, reason in batch.reasons.items():
+            row = found.get(symbol)
             try:
-                close = self._closes.get(symbol)
-                behind_since = self._sink.take(symbol, found.get(symbol), close, reason)
-            except MALFORMED as error:
-                log.warning("malformed snapshot", symbol=symbol, error=repr(error))
+                snapshot = None if row is None else translation.snapshot(symbol, row)
+            except ValueError as error:
+                log.warning(
+                    "snapshot_malformed",
+                    message="a symbol's snapshot has another form; it is passed over",
+                    symbol=symbol,
+                    error=repr(error),
+                )
                 continue
-            if behind_since is not None:
-                self.miss(symbol, behind_since)
+            close = self._closes.get(symbol)
+            lacks_since = self._handler.on_snapshot(symbol, snapshot, close, reason)
+            if lacks_since is not None:
+                self.miss(symbol, lacks_since)
 
     async def _found(self, symbols: list[str], *, polling: bool) -> dict[str, Any]:
         try:
@@ -253,7 +283,7 @@ class Snapshots:
         if len(symbols) == 1:
             self._lookups.reject(symbols[0])
             return {}
-        half = len(symbols) // 2  # one symbol spoils it for all
+        half = len(symbols) // 2  # one symbol that Alpaca rejects fails the request for all
         first = await self._found(symbols[:half], polling=polling)
         return first | await self._found(symbols[half:], polling=polling)
 
@@ -265,11 +295,15 @@ class Snapshots:
         try:
             async with asyncio.timeout(seconds):
                 bars = await self._rest.daily_bars(symbols, first, last)
-            found = self._previous_closes(bars, today)
-        except (RestError, TimeoutError, *MALFORMED) as error:
-            log.warning("no previous closes", error=repr(error)[:300])
+            found = previous_closes(translation.closes(bars), today)
+        except (RestError, TimeoutError, TypeError, ValueError) as error:
+            log.warning(
+                "previous_close_failed",
+                message="REST did not return the daily bars; they are requested again",
+                error=repr(error)[:300],
+            )
             return False
-        if today == self._today:
+        if today == self._today:  # midnight may have passed meanwhile
             self._closes |= {symbol: found.get(symbol) for symbol in symbols}
         return True
 

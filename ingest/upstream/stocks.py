@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ingest.alpaca import messages as wire
+from ingest.alpaca.messages import Message, decode
 from ingest.demand.channels import TRADES
 from ingest.demand.lookups import SYMBOLS_PER_LOOKUP
 from ingest.demand.subscription import Change, Subscription
@@ -74,13 +74,13 @@ class StockSide:
         self._odd: deque[_Odd] = deque()
         self._acknowledged_at: dict[str, float] = {}
 
-    def decode(self, frame: bytes | str) -> Sequence[wire.Message]:
+    def decode(self, frame: bytes | str) -> Sequence[Message]:
         """Return the messages of a frame.
 
         Raises:
             BadFrameError: it is no msgpack array.
         """
-        return wire.decode(frame)
+        return decode(frame)
 
     async def needed(self) -> None:
         """Return at once: a connection that stands saves the first viewer a second."""
@@ -113,7 +113,7 @@ class StockSide:
         """Return when the demand changes, or after a second: lingering symbols run out."""
         await self._demand.wait_for_change(DEMAND_SECONDS)
 
-    def apply(self, messages: Sequence[wire.Message], received_us: int) -> bool:
+    def apply(self, messages: Sequence[Message], received_us: int) -> bool:
         """Take a frame; return whether it answers a change.
 
         Raises:

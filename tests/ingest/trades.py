@@ -1,13 +1,12 @@
-"""Hand-made messages of Alpaca's wire, and a market whose hours are known."""
+"""Hand-made prints, and a market whose hours are known."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-from msgpack import Timestamp
-
-from ingest.alpaca import messages as wire
 from ingest.market.market_hours import MarketHours, parse_day
+from ingest.market.prints import Cancel, Correction, Trade
+from ingest.market.snapshot import Snapshot
+from ingest.upstream import translation
 from shared import rfc3339
 
 MONDAY = {"date": "2026-11-16", "open": "09:30", "close": "16:00"}
@@ -24,13 +23,19 @@ NOON = ns("2026-11-16T12:00:00-05:00")
 """Monday, in regular hours."""
 
 
+def rest_snapshot(row: Mapping[str, Any], symbol: str = "SPY") -> Snapshot:
+    """Return a row of Alpaca's REST snapshots as the ingest reads it.
+
+    A daily bar may lack all values but its time and its close.
+    """
+    day = row.get("dailyBar")
+    if isinstance(day, dict) and "c" in day:
+        row = {**row, "dailyBar": {**dict.fromkeys("ohl", day["c"]), "v": 1, **day}}
+    return translation.snapshot(symbol, row)
+
+
 def two_days() -> MarketHours:
     return MarketHours([parse_day(MONDAY), parse_day(TUESDAY)])
-
-
-def wire_time(at: int) -> msgspec.msgpack.Ext:
-    """Return unix nanoseconds as msgpack has them."""
-    return msgspec.msgpack.Ext(-1, Timestamp.from_unix_nano(at).to_bytes())
 
 
 def trade(
@@ -40,16 +45,16 @@ def trade(
     *,
     symbol: str = "SPY",
     tape: str | None = "B",
-    size: int = 100,
+    size: float = 100,
     number: int | None = 1,
     exchange: str | None = "V",
-) -> wire.Trade:
+) -> Trade:
     """Return a print; ``number`` is its id."""
-    return wire.Trade(
+    return Trade(
         symbol=symbol,
         price=price,
         size=size,
-        time=wire_time(at),
+        at_ns=at,
         id=number,
         exchange=exchange,
         conditions=None if conditions is None else tuple(conditions),
@@ -58,16 +63,16 @@ def trade(
 
 
 def correction_of(
-    wrong: wire.Trade,
+    wrong: Trade,
     price: Any,
     *,
     number: int,
     conditions: Sequence[str] | None = ("@",),
     at: int | None = None,
-) -> wire.Correction:
+) -> Correction:
     """Return the message that puts a print right; ``number`` is the id of what it becomes."""
     assert wrong.id is not None
-    return wire.Correction(
+    return Correction(
         symbol=wrong.symbol,
         original_id=wrong.id,
         original_price=wrong.price,
@@ -78,14 +83,14 @@ def correction_of(
         conditions=None if conditions is None else tuple(conditions),
         exchange=wrong.exchange,
         tape=wrong.tape,
-        time=wrong.time if at is None else wire_time(at),
+        at_ns=wrong.at_ns if at is None else at,
     )
 
 
-def cancel_of(wrong: wire.Trade, at: int | None = None) -> wire.Cancel:
+def cancel_of(wrong: Trade, at: int | None = None) -> Cancel:
     """Return the message that takes a print back."""
     assert wrong.id is not None
-    return wire.Cancel(
+    return Cancel(
         symbol=wrong.symbol,
         id=wrong.id,
         price=wrong.price,
@@ -93,5 +98,5 @@ def cancel_of(wrong: wire.Trade, at: int | None = None) -> wire.Cancel:
         exchange=wrong.exchange,
         action="C",
         tape=wrong.tape,
-        time=wrong.time if at is None else wire_time(at),
+        at_ns=wrong.at_ns if at is None else at,
     )

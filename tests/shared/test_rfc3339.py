@@ -37,6 +37,7 @@ def test_offsets_are_taken_into_account(wall: datetime, minutes: int) -> None:
 @pytest.mark.parametrize(
     ("unix_ns", "text"),
     [
+        (-62_135_596_800_000_000_000, "0001-01-01T00:00:00Z"),
         (0, "1970-01-01T00:00:00Z"),
         (1, "1970-01-01T00:00:00.000000001Z"),
         (1_381_325_400_123_456_789, "2013-10-09T13:30:00.123456789Z"),

@@ -9,8 +9,7 @@ import pytest
 
 from ingest.alpaca import trade_updates
 from ingest.alpaca.messages import BadFrameError
-from ingest.alpaca.trade_updates import TradeUpdate, decode, read_orders
-from ingest.upstream.broker import execution_of
+from ingest.alpaca.trade_updates import TradeUpdate, decode
 
 EXAMPLES = {
     name: json.dumps(message)
@@ -29,19 +28,10 @@ def update_of(frame: bytes | str) -> TradeUpdate:
 @pytest.mark.parametrize("form", [str, str.encode])
 def test_text_and_binary_frames_say_the_same(form: Any) -> None:
     update = update_of(form(EXAMPLES["fill"]))
-    execution = execution_of(update)
 
-    assert execution is not None
-    assert (execution.symbol, execution.asset_class) == ("SOL/USD", "crypto")
-    assert (execution.delta, execution.price) == (Decimal("-1790.86"), Decimal("105.8988475"))
-    assert execution.qty == 0
-    assert execution.at == "2022-04-19T17:45:05.024916716Z"
-
-
-def test_an_order_of_several_legs_tells_no_position() -> None:
-    update = update_of(EXAMPLES["several legs"])
-    assert (update.event, update.order.symbol) == ("fill", "")
-    assert execution_of(update) is None
+    assert (update.event, update.order.symbol, update.order.side) == ("fill", "SOLUSD", "sell")
+    assert (update.qty, update.price) == (Decimal("1790.86"), Decimal("105.8988475"))
+    assert update.position_qty == 0
 
 
 def test_what_is_not_an_update_is_told_apart() -> None:
@@ -68,19 +58,3 @@ def test_an_update_of_another_form_is_malformed_and_ends_nothing(changes: dict[s
 def test_a_frame_that_is_no_object_is_bad(frame: bytes | str) -> None:
     with pytest.raises(BadFrameError):
         decode(frame)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [{"position_qty": None}, {"price": "NaN"}, {"qty": None}, {"event": "new"}],
-)
-def test_an_update_that_does_not_tell_all_of_an_execution_is_none(changes: dict[str, Any]) -> None:
-    message = json.loads(EXAMPLES["fill"])
-    message["data"] |= changes
-    assert execution_of(update_of(json.dumps(message))) is None
-
-
-def test_of_rests_orders_those_of_another_form_are_passed_over() -> None:
-    good = {"id": "a", "status": "new", "updated_at": "2026-11-25T15:00:00Z"}
-    rows = [good, {"id": "b"}, "rubbish", good | {"filled_qty": "many"}, good | {"updated_at": "?"}]
-    assert [each.id for each in read_orders(rows)] == ["a"]

@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
-from ingest.market.day_bars import day_bar_of_snapshot, previous_closes
+from ingest.market import day_bars
+from ingest.market.day_bars import day_bar_event
+from ingest.upstream import translation
 from shared.bar import Bar
+from tests.ingest.trades import rest_snapshot
 
 # alpaca-trade-api-go, marketdata/rest_test.go
 DAILY = {
@@ -25,8 +28,17 @@ def row(day: str, close: Any) -> dict[str, Any]:
     return {"t": f"{day}T05:00:00Z", "o": 1, "h": 1, "l": 1, "c": close, "v": 1}
 
 
+def day_bar_of(snapshot: dict[str, Any]) -> Bar | None:
+    day = rest_snapshot(snapshot, "AAPL").day
+    return None if day is None else day_bar_event(day)
+
+
+def previous_closes(rows: dict[str, list[dict[str, Any]]], today: date) -> dict[str, float]:
+    return day_bars.previous_closes(translation.closes(rows), today)
+
+
 def test_the_day_bar_of_a_snapshot() -> None:
-    assert day_bar_of_snapshot("AAPL", {"dailyBar": DAILY}) == Bar(
+    assert day_bar_of({"dailyBar": DAILY}) == Bar(
         symbol="AAPL",
         open=132.04,
         high=134.07,
@@ -42,23 +54,23 @@ def test_the_day_bar_of_a_snapshot() -> None:
 
 
 def test_count_and_average_may_be_missing() -> None:
-    bar = day_bar_of_snapshot(
-        "AAPL", {"dailyBar": {key: value for key, value in DAILY.items() if key not in ("n", "vw")}}
+    bar = day_bar_of(
+        {"dailyBar": {key: value for key, value in DAILY.items() if key not in ("n", "vw")}}
     )
 
     assert bar is not None
     assert (bar.trade_count, bar.vwap) == (None, None)
 
 
-@pytest.mark.parametrize("nothing", [None, {}, {"dailyBar": None}])
-def test_a_snapshot_without_a_day_bar_gives_none(nothing: dict[str, Any] | None) -> None:
-    assert day_bar_of_snapshot("AAPL", nothing) is None
+@pytest.mark.parametrize("nothing", [{}, {"dailyBar": None}])
+def test_a_snapshot_without_a_day_bar_gives_none(nothing: dict[str, Any]) -> None:
+    assert day_bar_of(nothing) is None
 
 
 @pytest.mark.parametrize("bad", [{}, {**DAILY, "o": None}, {**DAILY, "l": 0}, {**DAILY, "v": "1"}])
 def test_a_bar_of_another_form_is_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"\S"):
-        day_bar_of_snapshot("AAPL", {"dailyBar": bad})
+        day_bar_of({"dailyBar": bad})
 
 
 def test_the_previous_close_is_that_of_the_last_day_before_today() -> None:

@@ -5,18 +5,19 @@ from itertools import chain
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.msgpack import Ext
 
-from ingest.alpaca.messages import TradingStatus
-from ingest.market.halts import _CTA, _CTA_REASONS, _UTP, _UTP_REASONS, trading_change
-
-SOME_TIME = Ext(-1, b"\x65\x00\x00\x00")
+from ingest.market.halts import (
+    _CTA,
+    _CTA_REASONS,
+    _UTP,
+    _UTP_REASONS,
+    TradingStatus,
+    trading_change,
+)
 
 
 def status(code: str, tape: str | None, reason_code: str = "", reason: str = "") -> TradingStatus:
-    return TradingStatus(
-        symbol="SPY", code=code, time=SOME_TIME, reason_code=reason_code, reason=reason, tape=tape
-    )
+    return TradingStatus("SPY", code, reason_code, reason, tape)
 
 
 @pytest.mark.parametrize(

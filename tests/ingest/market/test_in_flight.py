@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
-from ingest.alpaca import messages as wire
 from ingest.market.last_price import LastPrices
 from ingest.market.symbol_tape import LOOKS, PASSED_NS
 from shared import rfc3339
 from shared.price import Price
-from tests.ingest.trades import NOON, SECOND, cancel_of, trade, two_days
+from tests.ingest.trades import NOON, SECOND, cancel_of, rest_snapshot, trade, two_days
 
 NOW_US = (NOON + 60 * SECOND) // 1000
 MS = 1_000_000
@@ -32,13 +32,13 @@ class Both:
     def live(self, *indexes: int) -> None:
         for index in indexes:
             print_ = self.tape[index]
-            self._show(self.prices.on_trade(print_, wire.nanoseconds(print_.time), NOW_US))
+            self._show(self.prices.on_trade(print_, NOW_US))
 
     def snapshot(self, index: int, **more: Any) -> None:
         """Let REST report a print as the latest trade."""
         print_ = self.tape[index]
         latest = {
-            "t": rfc3339.from_nanoseconds(wire.nanoseconds(print_.time)),
+            "t": rfc3339.from_nanoseconds(print_.at_ns),
             "p": print_.price,
             "s": print_.size,
             "i": print_.id,
@@ -46,11 +46,13 @@ class Both:
             "c": list(print_.conditions or ()),
             "z": print_.tape,
         }
-        self._show(self.prices.on_snapshot("SPY", {"latestTrade": latest, **more}, NOW_US))
+        self._show(
+            self.prices.on_snapshot("SPY", rest_snapshot({"latestTrade": latest, **more}), NOW_US)
+        )
 
     def missed(self, *indexes: int) -> None:
         """Have REST bring prints after a loss; what they make is published once."""
-        found = [self.prices.on_missed(self.tape[index], NOW_US) for index in indexes]
+        found = [self.prices.on_rest_trade(self.tape[index], NOW_US) for index in indexes]
         self._show(next((each for each in reversed(found) if each), None))
 
     def doubts(self) -> int:
@@ -117,7 +119,7 @@ def test_what_the_stream_has_passed_is_missed_and_believed_at_once() -> None:
     both = Both(0, MS)
     both.live(0)
     other = trade(NOON + MS + PASSED_NS, symbol="IBM")
-    both.prices.on_trade(other, wire.nanoseconds(other.time), NOW_US)
+    both.prices.on_trade(other, NOW_US)
     both.snapshot(1)
 
     assert both.shown == [0, 1]
@@ -149,7 +151,7 @@ def test_missed_prints_fill_the_hole_before_what_came_live_meanwhile() -> None:
 
 def test_a_minute_bar_whose_last_trade_is_on_its_way_does_not_take_its_place() -> None:
     both = Both(0, MINUTE - MS, MINUTE - MS)
-    both.tape[2].conditions = ("I",)
+    both.tape[2] = structs.replace(both.tape[2], conditions=("I",))
     both.live(0)
     bar = {"t": rfc3339.from_nanoseconds(NOON + MS), "c": 100.01}
     both.snapshot(2, minuteBar=bar)

@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.alpaca import messages as wire
 from ingest.market.last_price import LastPrices
 from ingest.market.market_hours import MarketHours
 from shared.price import Price
-from tests.ingest.trades import NOON, SECOND, ns, trade, two_days
+from tests.ingest.trades import NOON, SECOND, ns, rest_snapshot, trade, two_days
 
 NOW_US = NOON // 1000
 HOUR = 3600 * SECOND
@@ -38,12 +37,12 @@ def prices() -> LastPrices:
 
 def take(prices: LastPrices, *args: Any, **named: Any) -> Price | None:
     print_ = trade(*args, **named)
-    at = wire.nanoseconds(print_.time)
-    return prices.on_trade(print_, at, at // 1000)
+    at = print_.at_ns
+    return prices.on_trade(print_, at // 1000)
 
 
 def snapshot(prices: LastPrices, now_us: int = NOW_US, **changed: Any) -> Price | None:
-    return prices.on_snapshot("SPY", {**SNAPSHOT, **changed}, now_us)
+    return prices.on_snapshot("SPY", rest_snapshot({**SNAPSHOT, **changed}), now_us)
 
 
 def test_a_trade_becomes_the_last_price_with_all_that_the_wire_said(prices: LastPrices) -> None:
@@ -347,9 +346,9 @@ def test_a_refused_symbol_is_unknown_until_it_trades(prices: LastPrices) -> None
 def test_the_tape_marks_what_could_move_the_last_price(prices: LastPrices) -> None:
     def eligible(*args: Any, **named: Any) -> bool:
         print_ = trade(*args, **named)
-        at = wire.nanoseconds(print_.time)
-        prices.on_trade(print_, at, at // 1000)
-        return prices.is_eligible(print_, at)
+        at = print_.at_ns
+        prices.on_trade(print_, at // 1000)
+        return prices.is_eligible(print_)
 
     snapshot(prices, latestTrade=None, minuteBar=None)
     assert eligible(NOON, 100, ["4"], number=1)
@@ -370,14 +369,9 @@ def test_the_counted_codes_are_bounded(prices: LastPrices) -> None:
 
 
 def test_a_time_that_is_none_is_refused(prices: LastPrices) -> None:
-    print_ = trade()
-    print_.time = msgspec.msgpack.Ext(-1, (0).to_bytes(4, "big") + (1 << 62).to_bytes(8, "big"))
-
-    with pytest.raises(ValueError, match="no time"):
-        prices.on_trade(print_, wire.nanoseconds(print_.time), NOW_US)
-    print_.time = msgspec.msgpack.Ext(5, b"")
-    with pytest.raises(ValueError, match="no msgpack timestamp"):
-        prices.on_trade(print_, wire.nanoseconds(print_.time), NOW_US)
+    for at in (-1, 1 << 63, (1 << 62) * 1_000_000_000):
+        with pytest.raises(ValueError, match="no time"):
+            prices.on_trade(trade(at), NOW_US)
     assert prices.by_symbol == {}
 
 
@@ -429,13 +423,10 @@ def test_no_price_however_odd_breaks_the_comparison(
     price: float, previous: float, size: float
 ) -> None:
     prices = LastPrices(two_days())
-    prices.on_snapshot(
-        "SPY", {"prevDailyBar": {"t": "2026-11-13T05:00:00Z", "c": previous}}, NOW_US
-    )
+    row = {"prevDailyBar": {"t": "2026-11-13T05:00:00Z", "c": previous}}
+    prices.on_snapshot("SPY", rest_snapshot(row), NOW_US)
     for number in range(3):  # three are believed, however far off
-        print_ = trade(NOON, price, number=number)
-        print_.size = size
-        prices.on_trade(print_, wire.nanoseconds(print_.time), NOW_US)
+        prices.on_trade(trade(NOON, price, number=number, size=size), NOW_US)
 
     assert prices.by_symbol["SPY"].price == price
     msgspec.json.encode(prices.by_symbol["SPY"])
@@ -444,7 +435,7 @@ def test_no_price_however_odd_breaks_the_comparison(
 def test_what_nobody_wants_is_forgotten() -> None:
     prices = LastPrices(two_days())
     for symbol in ("SPY", "IBM"):
-        prices.on_trade(trade(symbol=symbol), NOON, NOON // 1000)
+        prices.on_trade(trade(symbol=symbol), NOON // 1000)
     prices.forget_others({"SPY"})
 
     assert prices.by_symbol.keys() == {"SPY"}

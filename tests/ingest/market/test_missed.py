@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.alpaca import messages as wire
 from ingest.market.last_price import LastPrices
+from ingest.market.prints import Trade
 from ingest.market.symbol_tape import LOOKS
 from shared.price import Price
 from tests.ingest.trades import NOON, SECOND, cancel_of, trade, two_days
@@ -18,13 +18,13 @@ def prices() -> LastPrices:
     return LastPrices(two_days())
 
 
-def live(prices: LastPrices, print_: wire.Trade) -> None:
-    prices.on_trade(print_, wire.nanoseconds(print_.time), NOW_US)
+def live(prices: LastPrices, print_: Trade) -> None:
+    prices.on_trade(print_, NOW_US)
 
 
-def missed(prices: LastPrices, *prints: wire.Trade) -> list[float | None]:
+def missed(prices: LastPrices, *prints: Trade) -> list[float | None]:
     """Return the last price that each makes, None where it is none."""
-    events = [prices.on_missed(each, NOW_US) for each in prints]
+    events = [prices.on_rest_trade(each, NOW_US) for each in prints]
     return [None if event is None else event.price for event in events]
 
 
@@ -105,5 +105,5 @@ def test_whatever_the_stream_has_brought_the_newest_print_is_the_last_price(
         if prices.take_doubtful():
             missed(prices, *everything)
 
-    newest = {each.price for each in everything if each.time == everything[-1].time}
+    newest = {each.price for each in everything if each.at_ns == everything[-1].at_ns}
     assert price_of(prices) in newest

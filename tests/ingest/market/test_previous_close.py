@@ -6,20 +6,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.market.bars import Close
 from ingest.market.last_price import LastPrices
 from ingest.market.previous_close import PreviousCloses, change
-from ingest.market.snapshot import Bars
-from tests.ingest.trades import ns, trade, two_days
+from ingest.market.snapshot import NewestCloses
+from tests.ingest.trades import ns, rest_snapshot, trade, two_days
 
 US = 1000
 MONDAY, FRIDAY, TUESDAY = 20773, 20770, 20774
+
+
+def close(day: int, price: float) -> Close:
+    """Return the close of a daily bar, which starts at New York's midnight."""
+    return Close((day * 24 + 5) * 3_600_000_000_000, price)
 
 
 def learnt(
     today: int, day: tuple[int, float] | None, previous: float | None, given: float | None = None
 ) -> dict[int, float]:
     closes = PreviousCloses()
-    closes.learn(Bars(None, day, previous), today, given)
+    closes.learn(NewestCloses(None, day and close(*day), previous), today, given)
     return closes.by_day
 
 
@@ -50,9 +56,9 @@ def test_bars_and_callers_tell_the_closes_of_the_days_they_mean(
 
 def test_the_adjusted_close_is_not_replaced_by_a_later_snapshots_raw_one() -> None:
     closes = PreviousCloses()
-    closes.learn(Bars(None, None, 1000), MONDAY, 100)
-    closes.learn(Bars(None, (MONDAY, 105), 1000), MONDAY, None)
-    closes.learn(Bars(None, (MONDAY, 105), 1000), TUESDAY, None)
+    closes.learn(NewestCloses(previous_day=1000), MONDAY, 100)
+    closes.learn(NewestCloses(None, close(MONDAY, 105), 1000), MONDAY, None)
+    closes.learn(NewestCloses(None, close(MONDAY, 105), 1000), TUESDAY, None)
 
     assert closes.by_day == {MONDAY: 100, TUESDAY: 105}
 
@@ -60,7 +66,7 @@ def test_the_adjusted_close_is_not_replaced_by_a_later_snapshots_raw_one() -> No
 def test_old_days_are_forgotten() -> None:
     closes = PreviousCloses()
     for day in range(MONDAY, MONDAY + 1000):
-        closes.learn(Bars(None, (day, 100), 99), day, 98)
+        closes.learn(NewestCloses(None, close(day, 100), 99), day, 98)
 
     assert len(closes.by_day) < 10
 
@@ -69,16 +75,16 @@ def test_a_day_that_changes_while_running_does_not_keep_the_old_previous_close()
     prices = LastPrices(two_days())
     evening = ns("2026-11-16T19:59:00-05:00")
     morning = ns("2026-11-17T04:00:01-05:00")
-    prices.on_snapshot("SPY", {}, evening // US, previous_close=100)
+    prices.on_snapshot("SPY", rest_snapshot({}), evening // US, previous_close=100)
 
-    monday = prices.on_trade(trade(evening, 110, ["T"]), evening, evening // US)
+    monday = prices.on_trade(trade(evening, 110, ["T"]), evening // US)
     assert monday is not None
     assert monday.change == 10
-    tuesday = prices.on_trade(trade(morning, 111, ["T"]), morning, morning // US)
+    tuesday = prices.on_trade(trade(morning, 111, ["T"]), morning // US)
     assert tuesday is not None
     assert (tuesday.previous_close, tuesday.change, tuesday.change_percent) == (None, None, None)
 
-    again = prices.on_snapshot("SPY", {}, morning // US, previous_close=110)
+    again = prices.on_snapshot("SPY", rest_snapshot({}), morning // US, previous_close=110)
     assert again is tuesday
     assert (again.previous_close, again.change) == (110, 1)
 

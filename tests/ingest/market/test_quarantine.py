@@ -6,12 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.alpaca import messages as wire
 from ingest.market.last_price import LastPrices
 from ingest.market.market_hours import MarketHours
+from ingest.market.prints import Trade
 from ingest.market.quarantine import agree, is_far_off
 from shared.price import Price
-from tests.ingest.trades import NOON, SECOND, cancel_of, correction_of, ns, trade, two_days
+from tests.ingest.trades import (
+    NOON,
+    SECOND,
+    cancel_of,
+    correction_of,
+    ns,
+    rest_snapshot,
+    trade,
+    two_days,
+)
 
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
@@ -25,7 +34,7 @@ def prices() -> LastPrices:
 
 def take(prices: LastPrices, at: int, price: Any, **named: Any) -> Price | None:
     print_ = trade(at, price, number=at, **named)
-    return prices.on_trade(print_, at, at // US)
+    return prices.on_trade(print_, at // US)
 
 
 def last_of(prices: LastPrices) -> float | None:
@@ -45,7 +54,7 @@ def test_a_print_outside_every_session_is_no_last_price(prices: LastPrices, mome
     assert prices.counts.quarantined == 1
     assert prices.by_symbol == {}
     assert prices.timestamp_of("SPY") is None
-    assert not prices.is_eligible(trade(ns(moment)), ns(moment))
+    assert not prices.is_eligible(trade(ns(moment)))
 
 
 @pytest.mark.parametrize("moment", ["2026-11-16T03:58:30-05:00", "2026-11-16T20:01:59-05:00"])
@@ -132,7 +141,7 @@ def test_a_corrected_print_needs_no_confirmation(prices: LastPrices) -> None:
 
 def test_a_derived_price_far_off_is_never_believed(prices: LastPrices) -> None:
     previous = {"prevDailyBar": {"t": "2026-11-13T05:00:00Z", "c": 100}}
-    prices.on_snapshot("SPY", previous, NOON // US)
+    prices.on_snapshot("SPY", rest_snapshot(previous), NOON // US)
     for number in range(20):
         take(prices, NOON + number, 10, conditions=["4"])
 
@@ -144,7 +153,7 @@ def test_the_previous_close_tells_whether_the_days_first_print_is_far_off(
     prices: LastPrices,
 ) -> None:
     previous = {"prevDailyBar": {"t": "2026-11-13T05:00:00Z", "c": 131.5}}
-    prices.on_snapshot("SPY", previous, NOON // US)
+    prices.on_snapshot("SPY", rest_snapshot(previous), NOON // US)
 
     assert take(prices, NOON, 1.1) is None
     assert take(prices, NOON + 1, 130) is not None
@@ -156,7 +165,7 @@ def test_on_a_split_morning_the_adjusted_close_counts_not_yesterdays_price(
     take(prices, NOON, 1000)
     morning = ns("2026-11-17T04:00:01-05:00")
     yesterday = {"dailyBar": {"t": "2026-11-16T05:00:00Z", "c": 1000}}
-    prices.on_snapshot("SPY", yesterday, morning // US, previous_close=100)
+    prices.on_snapshot("SPY", rest_snapshot(yesterday), morning // US, previous_close=100)
 
     last = take(prices, morning, 101, conditions=["T"])
     assert last is not None
@@ -170,7 +179,7 @@ def test_a_print_held_on_a_split_morning_is_shown_when_the_close_is_known(
     morning = ns("2026-11-17T04:00:01-05:00")
     assert take(prices, morning, 101, conditions=["T"]) is None
 
-    last = prices.on_snapshot("SPY", {}, morning // US, previous_close=100)
+    last = prices.on_snapshot("SPY", rest_snapshot({}), morning // US, previous_close=100)
     assert last is not None
     assert (last.price, last.change) == (101, 1)
 
@@ -199,7 +208,7 @@ def test_rests_bars_judge_a_print_that_is_held(
     assert prices.take_doubtful() == ["SPY"]
 
     take(prices, NOON + 3 * MINUTE, 200, symbol="IBM")
-    prices.on_snapshot("SPY", bars, (NOON + 2 * MINUTE) // US)
+    prices.on_snapshot("SPY", rest_snapshot(bars), (NOON + 2 * MINUTE) // US)
     assert last_of(prices) == shown
     assert prices.take_doubtful() == (["SPY"] if asked_again else [])
 
@@ -209,14 +218,16 @@ def test_rest_is_not_asked_for_ever(prices: LastPrices) -> None:
     take(prices, NOON + 1, 40)
     prices.take_doubtful()
 
-    prices.on_snapshot("SPY", {}, (NOON + 3 * MINUTE) // US)
+    prices.on_snapshot("SPY", rest_snapshot({}), (NOON + 3 * MINUTE) // US)
     assert prices.take_doubtful() == []
 
 
 def test_a_symbol_that_only_rest_serves_shows_a_crash_too(prices: LastPrices) -> None:
     for second, price in enumerate([100, 40, 40.5, 40]):
         at = f"2026-11-16T17:00:0{second}Z"
-        prices.on_snapshot("SPY", {"latestTrade": rest_trade(at, price, second)}, NOON // US)
+        prices.on_snapshot(
+            "SPY", rest_snapshot({"latestTrade": rest_trade(at, price, second)}), NOON // US
+        )
 
     assert last_of(prices) == 40
 
@@ -225,17 +236,17 @@ def test_a_time_far_in_the_future_does_not_make_all_others_late(prices: LastPric
     take(prices, NOON, 100)
     stray = trade(NOON + 3 * HOUR, 100, number=1)
 
-    assert prices.on_trade(stray, NOON + 3 * HOUR, NOON // US) is None
+    assert prices.on_trade(stray, NOON // US) is None
     assert take(prices, NOON + 1, 101) is not None
     future = {"latestTrade": rest_trade("2026-11-16T20:00:00Z", 102)}
-    assert prices.on_snapshot("SPY", future, NOON // US) is None
+    assert prices.on_snapshot("SPY", rest_snapshot(future), NOON // US) is None
     assert take(prices, NOON + 2, 103) is not None
     assert prices.timestamp_of("SPY") == NOON + 2
 
 
 def test_a_machine_whose_clock_is_behind_shows_prices_all_the_same(prices: LastPrices) -> None:
     shown = [
-        prices.on_trade(trade(at, 100 + at - NOON, number=at), at, (NOON - HOUR) // US)
+        prices.on_trade(trade(at, 100 + at - NOON, number=at), (NOON - HOUR) // US)
         for at in range(NOON, NOON + 5)
     ]
 
@@ -285,7 +296,7 @@ def test_what_agrees_is_not_far_off_and_both_are_symmetric(one: float, other: fl
 
 def test_held_prints_are_not_eligible_for_the_tape(prices: LastPrices) -> None:
     take(prices, NOON, 100)
-    stray: wire.Trade = trade(NOON + 1, 1.1, number=7)
-    prices.on_trade(stray, NOON + 1, NOON // US)
+    stray: Trade = trade(NOON + 1, 1.1, number=7)
+    prices.on_trade(stray, NOON // US)
 
-    assert not prices.is_eligible(stray, NOON + 1)
+    assert not prices.is_eligible(stray)

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.alpaca import messages as wire
-from ingest.market.quotes import quote_event, quote_of_snapshot
-from shared.quote import Quote
-from tests.ingest.trades import NOON, wire_time
+from ingest.market.quotes import Quote, quote_event
+from shared import quote as events
+from tests.ingest.trades import NOON, rest_snapshot
 
 # alpaca-trade-api-go, marketdata/rest_test.go
 SNAPSHOT = {
@@ -30,8 +29,8 @@ SNAPSHOT = {
 
 def quote(
     bid: float = 100.1, bid_size: float = 3, ask: float = 100.2, ask_size: float = 4
-) -> wire.Quote:
-    return wire.Quote(
+) -> Quote:
+    return Quote(
         symbol="SPY",
         bid=bid,
         bid_size=bid_size,
@@ -39,14 +38,14 @@ def quote(
         ask=ask,
         ask_size=ask_size,
         ask_exchange="Q",
-        time=wire_time(NOON + 123_456_789),
-        conditions=["R"],
+        at_ns=NOON + 123_456_789,
+        conditions=("R",),
         tape="B",
     )
 
 
-def test_a_quote_becomes_an_event_with_all_that_the_wire_said() -> None:
-    assert quote_event(quote(), 5) == Quote(
+def test_a_quote_becomes_an_event_with_all_its_values() -> None:
+    assert quote_event(quote(), 5) == events.Quote(
         symbol="SPY",
         bid=100.1,
         bid_size=3,
@@ -104,20 +103,21 @@ def test_a_side_is_whole_or_null_and_only_whole_sides_cross(
 
 
 def test_the_quote_of_a_snapshot_is_the_same_event() -> None:
-    event = quote_of_snapshot("AAPL", SNAPSHOT, 5)
+    found = rest_snapshot(SNAPSHOT, "AAPL").quote
 
-    assert event is not None
+    assert found is not None
+    event = quote_event(found, 5)
     assert (event.symbol, event.bid, event.bid_size, event.ask) == ("AAPL", 133.42, 15, 133.43)
     assert (event.conditions, event.tape) == (["R"], None)
     assert event.timestamp == "2021-05-03T14:48:07.257820915Z"
 
 
-@pytest.mark.parametrize("nothing", [None, {}, {"latestQuote": None}])
-def test_a_snapshot_without_a_quote_gives_none(nothing: dict[str, Any] | None) -> None:
-    assert quote_of_snapshot("AAPL", nothing, 5) is None
+@pytest.mark.parametrize("nothing", [{}, {"latestQuote": None}])
+def test_a_snapshot_without_a_quote_gives_none(nothing: dict[str, Any]) -> None:
+    assert rest_snapshot(nothing).quote is None
 
 
 @pytest.mark.parametrize("bad", [5, {}, {**SNAPSHOT["latestQuote"], "bp": "133"}])
 def test_a_quote_of_another_form_is_refused(bad: Any) -> None:
     with pytest.raises(ValueError, match=r"\S"):
-        quote_of_snapshot("AAPL", {"latestQuote": bad}, 5)
+        rest_snapshot({"latestQuote": bad})

@@ -7,13 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.alpaca import messages as wire
 from ingest.market.conditions import Eligibility, eligibility
 from ingest.market.last_price import LastPrices
+from ingest.market.prints import Trade
 from ingest.market.tape_history import DEPTH
 from ingest.market.trading_day import day_of
 from shared.price import Price
-from tests.ingest.trades import NOON, SECOND, cancel_of, correction_of, ns, trade, two_days
+from tests.ingest.trades import (
+    NOON,
+    SECOND,
+    cancel_of,
+    correction_of,
+    ns,
+    rest_snapshot,
+    trade,
+    two_days,
+)
 
 NOW_US = NOON // 1000 + 2_000_000
 HOUR = 3600 * SECOND
@@ -25,9 +34,9 @@ def prices() -> LastPrices:
     return LastPrices(two_days())
 
 
-def take(prices: LastPrices, *args: Any, **named: Any) -> wire.Trade:
+def take(prices: LastPrices, *args: Any, **named: Any) -> Trade:
     print_ = trade(*args, **named)
-    prices.on_trade(print_, wire.nanoseconds(print_.time), NOW_US)
+    prices.on_trade(print_, NOW_US)
     return print_
 
 
@@ -90,7 +99,9 @@ def test_the_same_id_on_another_day_is_another_trade(prices: LastPrices) -> None
 
 
 def test_a_correction_takes_the_trades_place(prices: LastPrices) -> None:
-    prices.on_snapshot("SPY", {"prevDailyBar": {"t": "2026-11-13T05:00:00Z", "c": 80}}, NOW_US)
+    prices.on_snapshot(
+        "SPY", rest_snapshot({"prevDailyBar": {"t": "2026-11-13T05:00:00Z", "c": 80}}), NOW_US
+    )
     wrong = take(prices, NOON + 123, 100, number=1)
 
     last = prices.on_correction(
@@ -147,7 +158,7 @@ def test_a_correction_to_what_is_no_price_is_refused(prices: LastPrices, price: 
 def test_after_a_cancel_of_the_days_only_trade_a_derived_price_counts_again(
     prices: LastPrices,
 ) -> None:
-    prices.on_snapshot("SPY", {}, NOW_US)
+    prices.on_snapshot("SPY", rest_snapshot({}), NOW_US)
     only = take(prices, NOON, 100, number=1)
     take(prices, NOON + 1, 101, ["4"], number=2)
     assert last_of(prices) == 100
@@ -170,7 +181,9 @@ def test_when_nothing_remains_the_symbol_is_doubtful_and_rest_decides(prices: La
 
     cancelled = {"t": "2026-11-16T17:00:00Z", "p": 100, "s": 100, "i": 5, "x": "V", "z": "B"}
     bar = {"t": "2026-11-16T16:58:00Z", "c": 98}
-    last = prices.on_snapshot("SPY", {"latestTrade": cancelled, "minuteBar": bar}, NOW_US)
+    last = prices.on_snapshot(
+        "SPY", rest_snapshot({"latestTrade": cancelled, "minuteBar": bar}), NOW_US
+    )
     assert last is not None
     assert (last.price, last.timestamp) == (98, "2026-11-16T16:58:00Z")
 
@@ -179,7 +192,9 @@ def test_when_rest_knows_nothing_else_either_there_is_no_price(prices: LastPrice
     wrong = take(prices, NOON, 100, number=5)
     prices.on_cancel(cancel_of(wrong), NOW_US)
 
-    assert prices.on_snapshot("SPY", {}, NOW_US) == Price(symbol="SPY", reason="no_trade_seen")
+    assert prices.on_snapshot("SPY", rest_snapshot({}), NOW_US) == Price(
+        symbol="SPY", reason="no_trade_seen"
+    )
 
 
 def stored(**changed: Any) -> Price:
@@ -214,7 +229,7 @@ def test_a_cancel_that_differs_from_a_price_without_an_id_is_of_another_trade(
 def test_rest_gives_a_restored_price_its_id(prices: LastPrices) -> None:
     prices.restore(stored())
     again = {"t": "2026-11-16T17:00:00Z", "p": 100, "s": 100, "i": 9, "x": "V", "z": "B"}
-    prices.on_snapshot("SPY", {"latestTrade": again}, NOW_US)
+    prices.on_snapshot("SPY", rest_snapshot({"latestTrade": again}), NOW_US)
 
     prices.on_cancel(cancel_of(trade(NOON, 100, number=9)), NOW_US)
     assert prices._tapes["SPY"].history.newest() is None, "it was one trade, not two"
@@ -277,7 +292,7 @@ def test_after_any_history_the_last_price_is_that_of_a_naive_recomputation(
     history: list[tuple[str, int, int, str, int]],
 ) -> None:
     prices = LastPrices(two_days())
-    prices.on_snapshot("SPY", {}, NOW_US)
+    prices.on_snapshot("SPY", rest_snapshot({}), NOW_US)
     known: dict[int, Known] = {}
     for number, (kind, offset, price, code, which) in enumerate(history):
         now_us = (NOON + TOMORROW) // 1000
@@ -285,7 +300,7 @@ def test_after_any_history_the_last_price_is_that_of_a_naive_recomputation(
             at = NOON + offset
             rule = eligibility("B", (code,), "regular")
             known[number] = Known(number, at, price, rule)
-            prices.on_trade(trade(at, price, [code], number=number), at, now_us)
+            prices.on_trade(trade(at, price, [code], number=number), now_us)
         elif (meant := known.get(which)) is not None and kind == "cancel":
             del known[which]
             prices.on_cancel(cancel_of(trade(meant.at, meant.price, number=which)), now_us)

@@ -6,7 +6,7 @@ from typing import TypeAlias
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.alpaca.messages import TradingStatus
+from ingest.market.halts import TradingStatus
 from ingest.market.symbol_states import (
     FEED_AWAY_SECONDS,
     LEAST_QUIET_SECONDS,
@@ -66,9 +66,7 @@ class Told:
 
 
 def status_of(what: str, symbol: str) -> TradingStatus:
-    each = status("H" if what == "halt" else "T", "C")
-    each.symbol = symbol
-    return each
+    return status("H" if what == "halt" else "T", "C")._replace(symbol=symbol)
 
 
 @given(courses)

@@ -1,10 +1,7 @@
 """Orders: every update once, and from REST what the stream has not brought."""
 
-from decimal import Decimal
-
 import pytest
 
-from ingest.alpaca.trade_updates import TradeUpdate
 from ingest.portfolio.order_log import ON_ITS_WAY_NS, OrderLog
 from shared import rfc3339
 from shared.order import Order, OrderUpdate
@@ -31,8 +28,10 @@ def order(name: str, status: str, at: float, filled: str = "0") -> Order:
     )
 
 
-def update(event: str, row: Order) -> TradeUpdate:
-    return TradeUpdate(event=event, order=row, timestamp=row.updated_at)
+def update(event: str, row: Order) -> OrderUpdate:
+    return OrderUpdate(
+        event=event, symbol=row.symbol or "", timestamp=row.updated_at or "", order=row
+    )
 
 
 def told(events: list[OrderUpdate]) -> list[tuple[str, str, bool]]:
@@ -49,29 +48,6 @@ def from_rest(
 @pytest.fixture
 def log() -> OrderLog:
     return OrderLog(BEGUN)
-
-
-def test_an_update_becomes_an_event_spelt_as_market_data_with_its_time_in_utc(
-    log: OrderLog,
-) -> None:
-    row = order("a", "filled", 1, "10")
-    row.updated_at = "2026-11-25T10:00:01.5-05:00"
-    event = log.on_update(
-        TradeUpdate(
-            event="fill",
-            order=row,
-            timestamp="2026-11-25T10:00:01-05:00",
-            price=Decimal("97.5"),
-            qty=Decimal(10),
-            position_qty=Decimal(-3),
-            execution_id="x",
-        )
-    )
-    assert event is not None
-    assert (event.event, event.symbol, event.timestamp) == ("fill", "BTC/USD", moment(1))
-    assert (event.price, event.qty, event.position_qty) == (97.5, 10, -3)
-    assert (event.order.filled_qty, event.order.updated_at) == (10, moment(1.5))
-    assert not event.recovered
 
 
 def test_rest_brings_what_happened_while_nothing_was_heard_oldest_first(log: OrderLog) -> None:

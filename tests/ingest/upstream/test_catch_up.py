@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from structlog.testing import capture_logs
 
-from ingest.alpaca import messages as wire
 from ingest.demand.lookups import OpenGap
+from ingest.market.prints import Trade, TradeId
 from ingest.upstream import alpaca_rest, catch_up
 from ingest.upstream.alpaca_rest import RestError
 from ingest.upstream.catch_up import CatchUp
@@ -24,16 +24,16 @@ class Heard:
     """Records its calls."""
 
     def __init__(self) -> None:
-        self.prints: dict[str, list[list[wire.Trade]]] = {}
+        self.prints: dict[str, list[list[Trade]]] = {}
         self.gaps: list[tuple[list[str], float]] = []
 
-    def catch_up(self, symbol: str, prints: Sequence[wire.Trade]) -> None:
-        self.prints.setdefault(symbol, []).append(list(prints))
+    def on_missed_trades(self, symbol: str, trades: Sequence[Trade]) -> None:
+        self.prints.setdefault(symbol, []).append(list(trades))
 
-    def missed(self, symbols: Sequence[str], since: float) -> None:
+    def on_unrepairable_gap(self, symbols: Sequence[str], since: float) -> None:
         self.gaps.append((list(symbols), since))
 
-    def ids(self) -> dict[str, list[int | None]]:
+    def ids(self) -> dict[str, list[TradeId | None]]:
         return {
             symbol: [each.id for part in parts for each in part]
             for symbol, parts in self.prints.items()
@@ -74,7 +74,7 @@ async def test_the_rows_that_stand_come_as_the_stream_would_have_brought_them() 
 
     assert (heard.ids(), heard.gaps, missed) == ({"SPY": [2, 5]}, [], {})
     last = heard.prints["SPY"][0][-1]
-    assert wire.nanoseconds(last.time) == NOON + SECOND + 1
+    assert last.at_ns == NOON + SECOND + 1
     assert (last.symbol, last.price, last.size, last.exchange, last.tape, last.conditions) == (
         "SPY",
         5.5,

@@ -345,7 +345,7 @@ async def test_a_symbol_that_alone_is_mute_is_found_out_and_fetched(
 ) -> None:
     monkeypatch.setattr("ingest.stocks.LOOK_SECONDS", 0.05)
     monkeypatch.setattr("ingest.stocks.QUIET_NS", 100_000_000)
-    monkeypatch.setattr(rest_prices, "MISSED_NS", 100_000_000)
+    monkeypatch.setattr(rest_prices, "STALE_NS", 100_000_000)
     simulator, watching = upstream
     monkeypatch.setattr(simulator._endpoints["iex"], "publish", lambda _: None)  # REST alone knows
     await trade(simulator, "SPY", 200)

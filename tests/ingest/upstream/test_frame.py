@@ -16,7 +16,7 @@ from ingest.market.last_price import LastPrices
 from ingest.market.symbol_states import SymbolStates
 from ingest.upstream.feed_error import FeedError
 from ingest.upstream.frame import FrameReader
-from tests.ingest.trades import NOON, two_days
+from tests.ingest.trades import NOON, rest_snapshot, two_days
 
 NOW_US = NOON // 1000 + 25_000
 AT = msgpack.Timestamp.from_unix_nano(NOON)
@@ -240,6 +240,6 @@ def test_what_rest_shows_is_left_to_the_stream_while_that_has_the_symbol(
     stage.apply(trade(price=100))
     newer = {"t": "2026-11-16T17:00:01Z", "p": 101, "s": 100, "i": 2, "x": "V", "z": "B"}
     stage.apply({"T": "subscription", "trades": symbols})
-    found = stage.prices.on_snapshot("SPY", {"latestTrade": newer}, NOW_US)
+    found = stage.prices.on_snapshot("SPY", rest_snapshot({"latestTrade": newer}), NOW_US)
 
     assert (found is None) == ("SPY" in symbols)

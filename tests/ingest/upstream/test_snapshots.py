@@ -1,24 +1,23 @@
 """The requests to REST, and the use of the responses."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import date
-from typing import Any
 
 import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from structlog.testing import capture_logs
 
-from ingest.alpaca import messages as wire
 from ingest.bus.stored_prices import StoredPrices
 from ingest.demand import lookups
 from ingest.demand.lookups import Reason
 from ingest.demand.wanted import Demand
+from ingest.market.prints import Trade, TradeId
+from ingest.market.snapshot import Snapshot
 from ingest.upstream import snapshots
 from ingest.upstream.alpaca_rest import AlpacaRest
-from ingest.upstream.snapshots import Snapshot, Snapshots
+from ingest.upstream.snapshots import Snapshots
 from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from shared.price import Price
@@ -40,11 +39,6 @@ from tests.services import until
 DAY = 24 * 3600 * SECOND
 
 
-def previous_closes(bars: Mapping[str, Any], today: date) -> dict[str, float]:
-    before = {s: [row for row in rows if row["t"] < str(today)] for s, rows in bars.items()}
-    return {symbol: rows[-1]["c"] for symbol, rows in before.items() if rows}
-
-
 class Heard:
     """Records its calls."""
 
@@ -54,7 +48,7 @@ class Heard:
         self.taken: list[tuple[str, Reason]] = []
         self.snapshots: dict[str, Snapshot | None] = {}
         self.closes: dict[str, float | None] = {}
-        self.caught_up: list[tuple[str, int | None]] = []
+        self.caught_up: list[tuple[str, TradeId | None]] = []
         self.gaps: list[tuple[list[str], float]] = []
 
     def restore_halt(self, status: SymbolStatus) -> None:
@@ -64,19 +58,17 @@ class Heard:
         self.restored.append(price.symbol)
         return price.symbol not in self.ours
 
-    def take(
+    def on_snapshot(
         self, symbol: str, snapshot: Snapshot | None, previous_close: float | None, reason: Reason
     ) -> None:
-        if snapshot is not None:
-            float(snapshot["latestTrade"]["p"])
         self.taken.append((symbol, reason))
         self.snapshots[symbol] = snapshot
         self.closes[symbol] = previous_close
 
-    def catch_up(self, symbol: str, prints: Sequence[wire.Trade]) -> None:
-        self.caught_up += [(symbol, each.id) for each in prints]
+    def on_missed_trades(self, symbol: str, trades: Sequence[Trade]) -> None:
+        self.caught_up += [(symbol, each.id) for each in trades]
 
-    def missed(self, symbols: Sequence[str], since: float) -> None:
+    def on_unrepairable_gap(self, symbols: Sequence[str], since: float) -> None:
         self.gaps.append((sorted(symbols), since))
 
     def times(self, symbol: str, reason: Reason | None = None) -> int:
@@ -98,7 +90,6 @@ class Stage:
             self.demand,
             self.heard,
             polled=lambda: self.polled,
-            previous_closes=previous_closes,
             clock=lambda: self.now,
         )
 
@@ -254,12 +245,12 @@ async def test_what_failed_is_asked_again_and_one_batch_does_not_hold_up_another
             await set_up.until_taken("S0150")
             hung.set()
             await set_up.until_taken("S0000")
-    assert "no snapshots" in {line["event"] for line in lines}
+    assert "snapshot_failed" in {line["event"] for line in lines}
 
 
 async def test_a_malformed_snapshot_takes_no_other_with_it() -> None:
     def answer(request: Request) -> Response:
-        return JSONResponse({"IBM": {"latestTrade": {}}, "SPY": {"latestTrade": {"p": 1}}})
+        return JSONResponse({"IBM": {"latestTrade": {}}, "SPY": {}})
 
     async with (
         stubbed(RestStub(snapshots=answer, bars=closed)) as rest,
@@ -293,7 +284,7 @@ async def test_what_was_missed_is_caught_up_with_or_announced() -> None:
         with capture_logs() as lines:
             work.miss("IBM", since)
             await until(lambda: heard.gaps == [(["IBM"], since)])
-        assert {line["event"] for line in lines} == {"no missed trades"}
+        assert {line["event"] for line in lines} == {"missed_trades_failed"}
         await until(lambda: heard.times("IBM", Reason.RECONNECT) == 5)  # its price is known
         assert work.error is None
 

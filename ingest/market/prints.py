@@ -1,0 +1,63 @@
+"""Prints and their later fate, in our own terms: every vendor's messages become these.
+
+Times are the exchange's, in unix nanoseconds. Prices and sizes are as received.
+"""
+
+import math
+from typing import TypeAlias
+
+import msgspec
+
+TradeId: TypeAlias = int | str
+"""The vendor's id, compared but never computed with. With Alpaca it is unique within symbol,
+exchange, tape and day."""
+
+
+class Trade(msgspec.Struct, frozen=True, gc=False):
+    """A print. ``conditions`` are the sale conditions of its ``tape`` (see ``conditions``)."""
+
+    symbol: str
+    price: float
+    size: float
+    at_ns: int
+    id: TradeId | None
+    exchange: str | None
+    conditions: tuple[str, ...] | None
+    tape: str | None
+
+
+class Correction(msgspec.Struct, frozen=True, gc=False):
+    """A print's correct values. ``at_ns`` is the time of the correction, not of the print."""
+
+    symbol: str
+    original_id: TradeId
+    original_price: float | None
+    original_size: float | None
+    id: TradeId
+    price: float
+    size: float
+    at_ns: int
+    exchange: str | None
+    conditions: tuple[str, ...] | None
+    tape: str | None
+
+
+class Cancel(msgspec.Struct, frozen=True, gc=False):
+    """The withdrawal of a print. ``action``: ``C`` cancelled, ``E`` an error.
+
+    ``at_ns`` is the time of the withdrawal, not of the print.
+    """
+
+    symbol: str
+    id: TradeId
+    price: float | None
+    size: float | None
+    at_ns: int
+    exchange: str | None
+    action: str | None
+    tape: str | None
+
+
+def is_price(price: float) -> bool:
+    """Return whether a number can be a price: above zero and finite."""
+    return 0 < price < math.inf

@@ -1,0 +1,49 @@
+"""Prints, corrections and cancels as the events of the ``trade`` topic."""
+
+from ingest.market.prints import Cancel, Correction, Trade
+from shared import rfc3339, trade
+
+
+def print_event(print_: Trade, received_us: int, *, eligible: bool) -> trade.Trade:
+    """Return the ``trade`` event of a print."""
+    return trade.Trade(
+        symbol=print_.symbol,
+        id=None if print_.id is None else str(print_.id),
+        price=print_.price,
+        size=print_.size,
+        exchange=print_.exchange,
+        conditions=print_.conditions or (),
+        tape=print_.tape,
+        eligible=eligible,
+        timestamp=rfc3339.from_nanoseconds(print_.at_ns),
+        received=received_us,
+    )
+
+
+def correction_event(correction: Correction, received_us: int) -> trade.Correction:
+    """Return the ``correction`` event."""
+    return trade.Correction(
+        symbol=correction.symbol,
+        original_id=str(correction.original_id),
+        id=str(correction.id),
+        price=correction.price,
+        size=correction.size,
+        exchange=correction.exchange,
+        conditions=correction.conditions or (),
+        tape=correction.tape,
+        timestamp=rfc3339.from_nanoseconds(correction.at_ns),
+        received=received_us,
+    )
+
+
+def cancel_event(cancel: Cancel, received_us: int) -> trade.Cancel:
+    """Return the ``cancel`` event."""
+    return trade.Cancel(
+        symbol=cancel.symbol,
+        original_id=str(cancel.id),
+        action=cancel.action,
+        exchange=cancel.exchange,
+        tape=cancel.tape,
+        timestamp=rfc3339.from_nanoseconds(cancel.at_ns),
+        received=received_us,
+    )

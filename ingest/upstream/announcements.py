@@ -1,0 +1,47 @@
+"""The outlet for everything that the upstream learns; ``ingest.bus`` implements it."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from ingest.market.recent_prints import RecentPrints
+from shared.bar import Bar
+from shared.gap import GapReason
+from shared.news import News
+from shared.order import OrderUpdate
+from shared.price import Price
+from shared.quote import Quote
+from shared.trade import Cancel, Correction, Trade
+
+
+class Announcements(Protocol):
+    """One method for each kind of event. None of them waits."""
+
+    recent: RecentPrints
+    """The prints that were announced lately."""
+
+    def price(self, last: Price, *, traded: bool) -> None:
+        """Announce a last price. ``traded``: the trade happened just now."""
+
+    def quote(self, best: Quote) -> None:
+        """Announce a best bid and offer."""
+
+    def trade(self, print_: Trade) -> None:
+        """Announce a print, unless it was announced before."""
+
+    def correction(self, correction: Correction) -> None:
+        """Announce the correct values of a print."""
+
+    def cancel(self, cancel: Cancel) -> None:
+        """Announce the withdrawal of a print."""
+
+    def day_bar(self, day: Bar) -> None:
+        """Announce a daily bar."""
+
+    def news(self, article: News, keys: Iterable[str]) -> None:
+        """Announce an article on the topics of these symbols, or of ``*``."""
+
+    def order(self, update: OrderUpdate) -> None:
+        """Announce a change of an order."""
+
+    def gap(self, topics: Iterable[str], since: str, until: str, reason: GapReason) -> None:
+        """Announce on each topic that data between two times (RFC 3339) is lost."""

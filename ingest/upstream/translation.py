@@ -1,0 +1,252 @@
+"""Alpaca's market data in our own terms: the streams' messages and REST's rows alike.
+
+The one place that knows both vocabularies. Another vendor needs a decoder beside
+``ingest.alpaca`` and a module like this one.
+"""
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit
+
+from msgspec.msgpack import Ext
+
+from ingest.alpaca import codes, messages, rest_rows
+from ingest.alpaca.messages import nanoseconds
+from ingest.demand.subscription import Rejection
+from ingest.market.bars import Bar, Close
+from ingest.market.halts import TradingStatus
+from ingest.market.prints import Cancel, Correction, Trade, is_price
+from ingest.market.quotes import Quote
+from ingest.market.snapshot import NewestCloses, Snapshot
+from shared import rfc3339
+from shared.news import News
+
+_MARKUP = re.compile(r"<[^<>]*>")
+
+_VOID = ("canceled", "incorrect")
+"""The ``update`` of REST's rows for prints that were withdrawn or replaced."""
+
+REJECTIONS: Mapping[int, Rejection] = MappingProxyType(
+    {
+        codes.INVALID_SYNTAX: Rejection.SYNTAX,
+        codes.SYMBOL_LIMIT: Rejection.SYMBOL_LIMIT,
+        codes.INSUFFICIENT_SUBSCRIPTION: Rejection.NOT_IN_PLAN,
+        codes.INVALID_ACTION: Rejection.NO_SUCH_CHANNEL,
+    }
+)
+"""Alpaca's codes that can answer a change of the subscription."""
+
+
+def trade(message: messages.Trade) -> Trade:
+    """Translate a print of the stream.
+
+    Raises:
+        ValueError: its time is not a timestamp.
+    """
+    # By position and in one call: this runs for every print of the stream.
+    return Trade(
+        message.symbol,
+        message.price,
+        message.size,
+        nanoseconds(message.time),
+        message.id,
+        message.exchange,
+        message.conditions,
+        message.tape,
+    )
+
+
+def correction(message: messages.Correction) -> Correction:
+    """Translate a correction.
+
+    Raises:
+        ValueError: its time is not a timestamp.
+    """
+    return Correction(
+        symbol=message.symbol,
+        original_id=message.original_id,
+        original_price=message.original_price,
+        original_size=message.original_size,
+        id=message.id,
+        price=message.price,
+        size=message.size,
+        at_ns=nanoseconds(message.time),
+        exchange=message.exchange,
+        conditions=message.conditions,
+        tape=message.tape,
+    )
+
+
+def cancel(message: messages.Cancel) -> Cancel:
+    """Translate the withdrawal of a print.
+
+    Raises:
+        ValueError: its time is not a timestamp.
+    """
+    return Cancel(
+        symbol=message.symbol,
+        id=message.id,
+        price=message.price,
+        size=message.size,
+        at_ns=nanoseconds(message.time),
+        exchange=message.exchange,
+        action=message.action,
+        tape=message.tape,
+    )
+
+
+def quote(message: messages.Quote) -> Quote:
+    """Translate a quote of the stream.
+
+    Raises:
+        ValueError: its time is not a timestamp.
+    """
+    return _quote(message.symbol, message, nanoseconds(message.time))
+
+
+def trading_status(message: messages.TradingStatus) -> TradingStatus:
+    """Translate a halt, a resumption or an indication."""
+    return TradingStatus(
+        symbol=message.symbol,
+        code=message.code,
+        reason_code=message.reason_code,
+        reason=message.reason,
+        tape=message.tape,
+    )
+
+
+def article(message: messages.News) -> News:
+    """Translate an article: without markup, with its entities resolved.
+
+    Raises:
+        ValueError: a time is invalid.
+    """
+    url = message.url
+    return News(
+        id=str(message.id),
+        headline=_plain_text(message.headline),
+        summary=_plain_text(message.summary),
+        author=_plain_text(message.author),
+        source=message.source,
+        # A page may make a link of it: other schemes would run as a script there.
+        url=url if url and urlsplit(url).scheme in ("http", "https") else None,
+        symbols=list(dict.fromkeys(message.symbols)),
+        created_at=_utc(message.created_at),
+        updated_at=_utc(message.updated_at),
+    )
+
+
+def trade_of_row(symbol: str, row: Any) -> Trade | None:
+    """Translate a row of REST's trades; None if the print is void or has no valid price.
+
+    Raises:
+        ValueError: the row has another form.
+    """
+    found = rest_rows.read_trade(row)
+    if found.update in _VOID or not is_price(found.price):
+        return None
+    return _rest_trade(symbol, found)
+
+
+def snapshot(symbol: str, row: Mapping[str, Any]) -> Snapshot:
+    """Translate a symbol's REST snapshot.
+
+    A trade or a close without a valid price is absent. A daily bar without one is an error,
+    since a chart would show it.
+
+    Raises:
+        ValueError: the snapshot has another form.
+    """
+    found = rest_rows.read_snapshot(row)
+    last, best = found.latest_trade, found.latest_quote
+    earlier = _close(found.prev_daily_bar)
+    return Snapshot(
+        trade=None if last is None or not is_price(last.price) else _rest_trade(symbol, last),
+        quote=None if best is None else _quote(symbol, best, rfc3339.to_nanoseconds(best.time)),
+        day=None if found.daily_bar is None else _bar(symbol, found.daily_bar),
+        closes=NewestCloses(
+            minute=_close(found.minute_bar),
+            day=_close(found.daily_bar),
+            previous_day=None if earlier is None else earlier.price,
+        ),
+    )
+
+
+def closes(rows: Mapping[str, Sequence[Any]]) -> dict[str, list[Close]]:
+    """Translate REST's bars by symbol; rows without a valid close are passed over."""
+    found: dict[str, list[Close]] = {}
+    for symbol, bars in rows.items():
+        found[symbol] = []
+        for row in bars:
+            try:
+                close = _close(rest_rows.read_bar(row))
+            except ValueError:  # one bad row must not cost a symbol its previous close
+                continue
+            if close is not None:
+                found[symbol].append(close)
+    return found
+
+
+def _plain_text(markup: str) -> str:
+    return html.unescape(_MARKUP.sub("", markup)).strip()
+
+
+def _utc(moment: Ext | str) -> str:
+    at_ns = rfc3339.to_nanoseconds(moment) if isinstance(moment, str) else nanoseconds(moment)
+    return rfc3339.from_nanoseconds(at_ns)
+
+
+def _rest_trade(symbol: str, row: rest_rows.Trade) -> Trade:
+    return Trade(
+        symbol,
+        row.price,
+        row.size,
+        rfc3339.to_nanoseconds(row.time),
+        row.id,
+        row.exchange,
+        row.conditions,
+        row.tape,
+    )
+
+
+def _quote(symbol: str, found: messages.Quote | rest_rows.Quote, at_ns: int) -> Quote:
+    return Quote(
+        symbol=symbol,
+        bid=found.bid,
+        bid_size=found.bid_size,
+        bid_exchange=found.bid_exchange,
+        ask=found.ask,
+        ask_size=found.ask_size,
+        ask_exchange=found.ask_exchange,
+        at_ns=at_ns,
+        conditions=found.conditions,
+        tape=found.tape,
+    )
+
+
+def _bar(symbol: str, row: rest_rows.Bar) -> Bar:
+    open_, high, low, volume = row.open, row.high, row.low, row.volume
+    if open_ is None or high is None or low is None or volume is None:
+        raise ValueError(f"{row!r} lacks a value")
+    if not all(map(is_price, (open_, high, low, row.close))):
+        raise ValueError(f"{row!r} has an invalid price")
+    return Bar(
+        symbol=symbol,
+        at_ns=rfc3339.to_nanoseconds(row.time),
+        open=open_,
+        high=high,
+        low=low,
+        close=row.close,
+        volume=volume,
+        trade_count=row.trade_count,
+        vwap=row.vwap,
+    )
+
+
+def _close(row: rest_rows.Bar | None) -> Close | None:
+    if row is None or not is_price(row.close):
+        return None
+    return Close(rfc3339.to_nanoseconds(row.time), row.close)
