@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from bench.tape_frames import Block, Stamp
-from simulator import hours
+from simulator.tape import hours
 
 SUBSCRIBED_SECONDS = 30.0
 

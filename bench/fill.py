@@ -19,7 +19,7 @@ from alpaca.trading.stream import TradingStream
 from bench.percentiles import percentile
 from shared.bus.valkey_server import ValkeyServer
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
-from simulator.account import Holding
+from simulator.account.ledger import Holding
 from simulator.service import Simulator, SimulatorSettings
 from tests.ports import free_port
 from tests.programs import ingest_environment, program, ready

@@ -9,8 +9,8 @@ from typing import Any
 import msgpack
 from websockets.frames import Frame, Opcode
 
-from simulator.tape import SHIPPED, read_tape
-from simulator.wire import Format, join
+from simulator.protocol.wire import Format, join
+from simulator.tape.recording import SHIPPED, read_tape
 
 BLOCK_TRADES = 1_000
 """Trades per write: a multiple of every frame size that is measured."""

@@ -9,11 +9,11 @@ from decimal import Decimal
 from pathlib import Path
 
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
-from simulator.account import CASH, HOLDINGS
-from simulator.hours import AlwaysOpen, NyseHours
+from simulator.account.ledger import CASH, HOLDINGS
 from simulator.service import Simulator
 from simulator.settings import SimulatorSettings
-from simulator.tape import SHIPPED, TapeError
+from simulator.tape.hours import AlwaysOpen, NyseHours
+from simulator.tape.recording import SHIPPED, TapeError
 
 _HOURS = {"always": AlwaysOpen, "nyse": NyseHours}
 

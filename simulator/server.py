@@ -9,7 +9,7 @@ from typing import Any, Final
 import uvicorn
 from starlette.applications import Starlette
 
-from simulator.transport import StreamProtocol
+from simulator.streams.transport import StreamProtocol
 
 DATE_SECONDS: Final = 1.0
 """How often the `Date` header of responses is renewed."""

@@ -14,28 +14,29 @@ from typing import Final, Self
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
-from simulator import control, fakepaca
-from simulator.account import Account, Holding
-from simulator.account_session import TRADE_UPDATES
-from simulator.armed import ArmedFaults
-from simulator.broker import Broker, Update
-from simulator.budget import Budget
-from simulator.endpoint import Endpoint
-from simulator.faults import Faults
-from simulator.guard import Guard
-from simulator.handmade import STOCK_FEEDS, Handmade, handmade, read_messages, with_times
-from simulator.market import Market
-from simulator.replay import Replay
-from simulator.rest import Rest
-from simulator.rfc3339 import SECOND
+from simulator.account.broker import Broker, Update
+from simulator.account.ledger import Account, Holding
+from simulator.faults import control
+from simulator.faults.armed import ArmedFaults
+from simulator.faults.catalogue import Faults
+from simulator.protocol.endpoint import Endpoint
+from simulator.protocol.rfc3339 import SECOND
+from simulator.protocol.subscription import ACCOUNT, TEST
+from simulator.protocol.wire import Message, Outgoing
+from simulator.rest.budget import Budget
+from simulator.rest.guard import Guard
+from simulator.rest.market_data import Rest
+from simulator.rest.trading import Trading
 from simulator.server import Server, listen, server_config
 from simulator.settings import SimulatorSettings
-from simulator.slots import Slots
-from simulator.subscription import ACCOUNT, TEST
-from simulator.tape import read_tape
-from simulator.trading import Trading
+from simulator.streams.account_session import TRADE_UPDATES
+from simulator.streams.slots import Slots
+from simulator.tape import fakepaca
+from simulator.tape.handmade import STOCK_FEEDS, Handmade, handmade, read_messages, with_times
+from simulator.tape.market import Market
+from simulator.tape.recording import read_tape
+from simulator.tape.replay import Replay
 from simulator.upgrade import stream_route
-from simulator.wire import Message, Outgoing
 
 __all__ = ["Simulator", "SimulatorSettings"]
 

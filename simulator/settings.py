@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
-from simulator.account import CASH, HOLDINGS, Holding
-from simulator.hours import AlwaysOpen, MarketHours
-from simulator.session import Terms
-from simulator.subscription import IEX, NEWS, SIP, TEST, Feed
-from simulator.tape import SHIPPED, DailyBar
+from simulator.account.ledger import CASH, HOLDINGS, Holding
+from simulator.protocol.subscription import IEX, NEWS, SIP, TEST, Feed
+from simulator.streams.session import Terms
+from simulator.tape.hours import AlwaysOpen, MarketHours
+from simulator.tape.recording import SHIPPED, DailyBar
 
 PLAN_LIMITS: Final[Mapping[str, int | None]] = {"basic": 30, "plus": None}
 """The number of symbols, counted over trades and quotes, that a plan allows; None = no limit."""

@@ -3,14 +3,14 @@
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
-from simulator.account_stream import AccountConnection
-from simulator.armed import ArmedFaults
-from simulator.endpoint import Endpoint
-from simulator.guard import TOO_MANY, failed
+from simulator.faults.armed import ArmedFaults
+from simulator.protocol.endpoint import Endpoint
+from simulator.protocol.subscription import ACCOUNT
+from simulator.rest.guard import TOO_MANY, failed
 from simulator.settings import SimulatorSettings
-from simulator.slots import Slots
-from simulator.stream import MarketDataConnection
-from simulator.subscription import ACCOUNT
+from simulator.streams.account_stream import AccountConnection
+from simulator.streams.market_data_stream import MarketDataConnection
+from simulator.streams.slots import Slots
 
 
 def stream_route(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
-from simulator import rfc3339
+from simulator.protocol import rfc3339
 from tests.chaos.ledger import Ledger
 
 Complain = Callable[[str], None]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from simulator import rfc3339
+from simulator.protocol import rfc3339
 from tests.chaos import report
 from tests.chaos.faults import inflict
 from tests.chaos.invariants import Complain, Shown

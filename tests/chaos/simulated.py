@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from simulator.faults import Faults
+from simulator.faults.catalogue import Faults
 from tests.chaos.plan import Odds
 from tests.chaos.trading import Trading
 

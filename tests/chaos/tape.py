@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from simulator import rfc3339
+from simulator.protocol import rfc3339
 from tests.chaos.ledger import Ledger
 
 PROBE = "PROBE"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from simulator import rfc3339
+from simulator.protocol import rfc3339
 from tests.chaos.invariants import Follower
 from tests.chaos.ledger import Ledger
 

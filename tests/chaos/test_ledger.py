@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from simulator import rfc3339
+from simulator.protocol import rfc3339
 from tests.chaos.ledger import Ledger, Print
 from tests.chaos.tape import Tape
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
-from simulator.tape import SHIPPED, read_tape
+from simulator.tape.recording import SHIPPED, read_tape
 from tests.foreign.conftest import JAVASCRIPT
 from tests.limits import LIMIT_SECONDS
 

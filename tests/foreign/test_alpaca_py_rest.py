@@ -18,7 +18,7 @@ from alpaca.trading.requests import GetCalendarRequest
 
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
-from simulator.tape import DailyBar
+from simulator.tape.recording import DailyBar
 
 QUOTE = {"T": "q", "S": "BAC", "bx": "P", "bp": 13.9, "bs": 1, "ax": "Q", "ap": 13.91, "as": 2}
 

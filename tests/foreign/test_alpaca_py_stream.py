@@ -11,9 +11,10 @@ from alpaca.common.types import RawData
 from alpaca.data.live import StockDataStream
 from alpaca.data.models import Quote, Trade
 
-from simulator import DEFAULT_KEY, DEFAULT_SECRET, rfc3339
+from simulator import DEFAULT_KEY, DEFAULT_SECRET
+from simulator.protocol import rfc3339
 from simulator.service import Simulator, SimulatorSettings
-from simulator.tape import SHIPPED, read_tape
+from simulator.tape.recording import SHIPPED, read_tape
 from tests.limits import LIMIT_SECONDS
 from tests.simulator.client import endpoint_state, until
 

@@ -23,7 +23,7 @@ from alpaca.trading.requests import GetOrdersRequest, LimitOrderRequest, MarketO
 from alpaca.trading.stream import TradingStream
 
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
-from simulator.account import Holding
+from simulator.account.ledger import Holding
 from simulator.service import Simulator, SimulatorSettings
 from tests.simulator.client import endpoint_state, until
 

@@ -17,8 +17,8 @@ from shared import message
 from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from shared.topics import ACCOUNT, ORDERS
-from simulator.account import Holding
-from simulator.faults import Faults
+from simulator.account.ledger import Holding
+from simulator.faults.catalogue import Faults
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.watching import trade, until_subscribed, watcher
 from tests.limits import LIMIT_SECONDS

@@ -10,10 +10,10 @@ from ingest import stocks
 from ingest.demand import lookups
 from ingest.market import symbol_states
 from shared.bus.redis_source import RedisSource
-from simulator.account import Holding
-from simulator.hours import SwitchableHours
+from simulator.account.ledger import Holding
 from simulator.service import Simulator, SimulatorSettings
-from simulator.tape import DailyBar
+from simulator.tape.hours import SwitchableHours
+from simulator.tape.recording import DailyBar
 from tests.ingest.watching import (
     Watcher,
     relay,

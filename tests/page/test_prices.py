@@ -3,8 +3,8 @@
 import pytest
 
 from shared.bus.redis_source import RedisSource
-from simulator.hours import SwitchableHours
 from simulator.service import Simulator, SimulatorSettings
+from simulator.tape.hours import SwitchableHours
 from tests.event_stream import EventStream, open_stream
 from tests.page.screen import CHART, PRICE, SYMBOLS, Screen, cell
 from tests.page.streams import streams

@@ -6,10 +6,10 @@ import re
 import pytest
 
 from simulator.__main__ import parse_arguments
-from simulator.fault_requests import NAMES
-from simulator.faults import _STAGES, Faults
+from simulator.faults.catalogue import _STAGES, Faults
+from simulator.faults.fault_requests import NAMES
+from simulator.protocol.subscription import ACCOUNT
 from simulator.settings import SimulatorSettings
-from simulator.subscription import ACCOUNT
 from tests.repository.documents import codes, document, rows, section, words
 from tests.repository.tree import ROOT
 
@@ -44,7 +44,7 @@ def test_every_option_is_there_and_no_other(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_every_path_is_there_and_no_other() -> None:
-    modules = ("rest.py", "trading.py", "control.py")
+    modules = ("rest/market_data.py", "rest/trading.py", "faults/control.py")
     source = "".join((ROOT / "simulator" / name).read_text() for name in modules)
     served = {
         ACCOUNT.path,

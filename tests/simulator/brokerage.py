@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from simulator.account import Account, Holding
-from simulator.armed import ArmedFaults
-from simulator.broker import Broker, Update
-from simulator.hours import AlwaysOpen, MarketHours, midnight
-from simulator.market import Market
-from simulator.order_request import read_order
-from simulator.rfc3339 import SECOND, parse
-from simulator.tape import DailyBar
+from simulator.account.broker import Broker, Update
+from simulator.account.ledger import Account, Holding
+from simulator.account.order_request import read_order
+from simulator.faults.armed import ArmedFaults
+from simulator.protocol.rfc3339 import SECOND, parse
+from simulator.tape.hours import AlwaysOpen, MarketHours, midnight
+from simulator.tape.market import Market
+from simulator.tape.recording import DailyBar
 
 NOW = parse("2026-11-25T15:00:00Z")
 MIDNIGHT = midnight(NOW)

@@ -10,8 +10,8 @@ import msgpack
 from websockets.asyncio.client import ClientConnection, connect
 
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
+from simulator.protocol.wire import Format
 from simulator.service import Simulator
-from simulator.wire import Format
 from tests.limits import LIMIT_SECONDS
 
 KEYS = {"APCA-API-KEY-ID": DEFAULT_KEY, "APCA-API-SECRET-KEY": DEFAULT_SECRET}

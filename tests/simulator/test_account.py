@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.account import Account, Holding, Lot
-from simulator.asset import asset_of
+from simulator.account.asset import asset_of
+from simulator.account.ledger import Account, Holding, Lot
 
 BAC = asset_of("BAC")
 QUANTITIES = st.decimals(-1000, 1000, places=3).filter(bool)

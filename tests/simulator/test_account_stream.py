@@ -12,9 +12,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
-from simulator.account_session import AccountSession
 from simulator.service import Simulator, SimulatorSettings
-from simulator.session import Terms
+from simulator.streams.account_session import AccountSession
+from simulator.streams.session import Terms
 from tests.limits import LIMIT_SECONDS
 from tests.simulator.client import endpoint_state, until
 

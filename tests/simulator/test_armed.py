@@ -2,7 +2,7 @@
 
 import pytest
 
-from simulator.armed import ArmedFaults, Fault
+from simulator.faults.armed import ArmedFaults, Fault
 
 REFUSAL = Fault("refuse_auth", "auth", "iex", 406)
 SILENCE = Fault("mute_after_auth", "auth", "iex")

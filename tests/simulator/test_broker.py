@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.account import Holding
-from simulator.armed import Fault
-from simulator.hours import SwitchableHours
-from simulator.order_request import TradingError, read_query
-from simulator.rfc3339 import SECOND, render
+from simulator.account.ledger import Holding
+from simulator.account.order_request import TradingError, read_query
+from simulator.faults.armed import Fault
+from simulator.protocol.rfc3339 import SECOND, render
+from simulator.tape.hours import SwitchableHours
 from tests.simulator.brokerage import NOW, Brokerage
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from simulator.fault_requests import NAMES
-from simulator.faults import Faults
+from simulator.faults.catalogue import Faults
+from simulator.faults.fault_requests import NAMES
 from simulator.service import Simulator
 from tests.simulator.client import endpoint_state, open_stream
 

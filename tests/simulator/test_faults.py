@@ -9,8 +9,8 @@ import msgpack
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from simulator.protocol.wire import Format
 from simulator.service import Simulator, SimulatorSettings
-from simulator.wire import Format
 from tests.limits import LIMIT_SECONDS
 from tests.simulator.client import KEYS, StreamClient, endpoint_state, open_stream, until
 

@@ -5,11 +5,12 @@ from typing import Any
 import httpx
 import pytest
 
-from simulator import historical, rfc3339
-from simulator.historical import RecentSipError, adjusted, page, read_bars_request, read_window
-from simulator.hours import NyseHours
+from simulator.protocol import rfc3339
+from simulator.rest import historical
+from simulator.rest.historical import RecentSipError, adjusted, page, read_bars_request, read_window
 from simulator.service import Simulator, SimulatorSettings
-from simulator.tape import DailyBar
+from simulator.tape.hours import NyseHours
+from simulator.tape.recording import DailyBar
 from tests.simulator.client import KEYS
 
 NOW = rfc3339.parse("2026-11-23T15:30:00Z")  # a Monday, an hour after the opening

@@ -4,10 +4,11 @@ from datetime import UTC, date, datetime, time
 
 import pytest
 
-from simulator import hours, rfc3339
-from simulator.hours import AlwaysOpen, NyseHours, SwitchableHours
-from simulator.market import Market
-from simulator.tape import DailyBar
+from simulator.protocol import rfc3339
+from simulator.tape import hours
+from simulator.tape.hours import AlwaysOpen, NyseHours, SwitchableHours
+from simulator.tape.market import Market
+from simulator.tape.recording import DailyBar
 
 OPEN = rfc3339.parse("2021-05-03T14:45:00Z")
 SECOND = rfc3339.SECOND

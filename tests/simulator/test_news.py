@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from simulator import rfc3339
+from simulator.protocol import rfc3339
+from simulator.protocol.wire import Format
 from simulator.service import Simulator, SimulatorSettings
-from simulator.wire import Format
 from tests.simulator.client import endpoint_state, open_stream
 
 WAYMO: dict[str, Any] = {

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from simulator.order import OrderRequest
-from simulator.order_request import BAD_INPUT, TradingError, read_order, read_query
+from simulator.account.order import OrderRequest
+from simulator.account.order_request import BAD_INPUT, TradingError, read_order, read_query
 
 ORDER = {"symbol": "BAC", "qty": "137", "side": "buy", "type": "market", "time_in_force": "day"}
 LIMIT = ORDER | {"type": "limit", "limit_price": "13.5"}

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from simulator import fakepaca
-from simulator.budget import Budget
-from simulator.outbox import FRAME_BYTES, Outbox
-from simulator.rfc3339 import SECOND
-from simulator.slots import Slots
-from simulator.wire import Format, Message, Outgoing
+from simulator.protocol.rfc3339 import SECOND
+from simulator.protocol.wire import Format, Message, Outgoing
+from simulator.rest.budget import Budget
+from simulator.streams.outbox import FRAME_BYTES, Outbox
+from simulator.streams.slots import Slots
+from simulator.tape import fakepaca
 
 
 def trade(number: int, text: str = "") -> Outgoing:

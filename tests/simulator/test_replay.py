@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.replay import Replay
-from simulator.tape import Row, Sidecar, Tape
-from simulator.wire import Outgoing
+from simulator.protocol.wire import Outgoing
+from simulator.tape.recording import Row, Sidecar, Tape
+from simulator.tape.replay import Replay
 
 START = 1_700_000_000_000_000_000
 MS = 1_000_000

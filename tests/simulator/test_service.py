@@ -12,10 +12,10 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from simulator import server
-from simulator.account import Holding
-from simulator.hours import NyseHours, SwitchableHours
+from simulator.account.ledger import Holding
 from simulator.service import Simulator, SimulatorSettings
-from simulator.tape import TapeError
+from simulator.tape.hours import NyseHours, SwitchableHours
+from simulator.tape.recording import TapeError
 from tests.limits import LIMIT_SECONDS
 from tests.simulator.client import KEYS, open_stream, until
 

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from simulator.session import Outcome, Session, Terms, refusal
-from simulator.subscription import IEX, SIP, TEST, Feed
+from simulator.protocol.subscription import IEX, SIP, TEST, Feed
+from simulator.streams.session import Outcome, Session, Terms, refusal
 
 AUTH = {"action": "auth", "key": "k", "secret": "s"}
 CONNECTED = {"T": "success", "msg": "connected"}

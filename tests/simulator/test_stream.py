@@ -6,10 +6,10 @@ import json
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from simulator import rfc3339
+from simulator.protocol import rfc3339
+from simulator.protocol.wire import Format
 from simulator.service import Simulator, SimulatorSettings
-from simulator.tape import SHIPPED, read_tape
-from simulator.wire import Format
+from simulator.tape.recording import SHIPPED, read_tape
 from tests.limits import LIMIT_SECONDS
 from tests.simulator.client import KEYS, StreamClient, endpoint_state, open_stream, until
 

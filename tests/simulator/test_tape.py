@@ -6,8 +6,8 @@ from typing import cast
 
 import pytest
 
-from simulator import rfc3339
-from simulator.tape import SHIPPED, Sidecar, TapeError, parse_row, read_tape
+from simulator.protocol import rfc3339
+from simulator.tape.recording import SHIPPED, Sidecar, TapeError, parse_row, read_tape
 
 TRADE = (
     '{"T":"t","S":"SPY","x":"Q","p":167.41,"s":500,"c":[" ","T"],"t":"2013-10-07T13:30:00.007Z"}'

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from simulator.account import Holding
+from simulator.account.ledger import Holding
 from simulator.service import Simulator, SimulatorSettings
 from tests.simulator.client import KEYS, until
 

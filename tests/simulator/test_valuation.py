@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from simulator.account import HOLDINGS, Holding
+from simulator.account.ledger import HOLDINGS, Holding
 from tests.simulator.brokerage import MIDNIGHT, Brokerage
 
 DAY = 24 * 3600 * 1_000_000_000

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator import rfc3339
-from simulator.wire import Format, Outgoing, UndecodableError, decode, encode, join
+from simulator.protocol import rfc3339
+from simulator.protocol.wire import Format, Outgoing, UndecodableError, decode, encode, join
 
 NANOSECONDS = st.integers(min_value=0, max_value=4_102_444_800 * rfc3339.SECOND)
 CHARACTERS = 'abc "\\\n\0é漢🦙'

@@ -15,9 +15,9 @@ from tenacity import wait_random
 from ingest.portfolio.portfolio import Portfolio
 from ingest.upstream import broker_reports, stream_holder
 from shared.bus.redis_source import RedisSource
-from simulator.account import CASH, Holding
+from simulator.account.ledger import CASH, Holding
 from simulator.service import Simulator, SimulatorSettings
-from simulator.tape import DailyBar
+from simulator.tape.recording import DailyBar
 from tests.event_stream import EventStream, open_stream
 from tests.services import running_gateway, running_ingest, until
 from tests.simulator.client import KEYS, endpoint_state

@@ -13,7 +13,7 @@ from typing import Any
 from shared import rfc3339
 from shared.bus.redis_source import RedisSource
 from simulator.service import Simulator, SimulatorSettings
-from simulator.tape import SHIPPED
+from simulator.tape.recording import SHIPPED
 from tests.event_stream import EventStream, open_stream
 from tests.services import running_gateway, running_ingest, until
 

@@ -7,7 +7,7 @@ import pytest
 
 from ingest.market.market_hours import TRADES_IN, MarketHours, parse_clock, parse_day
 from ingest.settings import Feed
-from simulator import hours as simulated
+from simulator.tape import hours as simulated
 from tests.ingest.trades import MONDAY, TUESDAY, ns, two_days
 
 FRIDAY_AFTER_THANKSGIVING = {

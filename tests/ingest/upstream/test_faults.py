@@ -12,10 +12,10 @@ from ingest.market import stream_silence, symbol_tape
 from ingest.upstream import connection, rest_prices, stocks, stream_holder
 from ingest.upstream.feed_error import FeedError
 from shared.bus.redis_source import RedisSource
-from simulator.faults import Faults
-from simulator.hours import SwitchableHours
+from simulator.faults.catalogue import Faults
+from simulator.protocol.subscription import IEX
 from simulator.service import Simulator, SimulatorSettings
-from simulator.subscription import IEX
+from simulator.tape.hours import SwitchableHours
 from tests.ingest.watching import Watcher, relay, trade, until_subscribed, watcher
 from tests.limits import LIMIT_SECONDS
 from tests.services import ingest_service, running_ingest, until

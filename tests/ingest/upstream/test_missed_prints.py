@@ -17,7 +17,7 @@ from shared import message
 from shared.bus.redis_source import RedisSource
 from shared.gap import GAP
 from shared.topics import TRADE
-from simulator.faults import Faults
+from simulator.faults.catalogue import Faults
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.watching import Watcher, relay, trade, until_subscribed, watcher
 from tests.services import running_ingest, until

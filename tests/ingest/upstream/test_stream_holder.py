@@ -16,7 +16,7 @@ from ingest.upstream.news import NewsSide
 from ingest.upstream.stream_health import StreamHealth
 from shared.bus import keys
 from shared.bus.redis_source import RedisSource
-from simulator import subscription as simulated
+from simulator.protocol import subscription as simulated
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.peers import AUTHENTICATED, WELCOME, packed, websocket_server
 from tests.ingest.watching import relay, subscribed, trade, until_subscribed, watcher
@@ -96,7 +96,7 @@ async def test_a_symbol_that_alpaca_refuses_takes_no_other_with_it(
         return real(value) and value != "BAD"
 
     monkeypatch.setattr(simulated, "is_symbol", is_symbol)
-    monkeypatch.setattr("simulator.rest.is_symbol", is_symbol)
+    monkeypatch.setattr("simulator.rest.market_data.is_symbol", is_symbol)
     async with relay(any_source) as (simulator, watching, _):
         for symbol in ("SPY", "IBM", "BAC"):
             await trade(simulator, symbol, 50)  # before any client listens: for the snapshot

@@ -1,0 +1,1 @@
+"""The broker: orders, positions and the ledger."""

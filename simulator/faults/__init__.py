@@ -1,0 +1,1 @@
+"""The faults that a test or a person can inject."""

@@ -1,0 +1,1 @@
+"""Alpaca's messages and endpoints, as the simulator serves them."""

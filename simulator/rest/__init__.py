@@ -1,0 +1,1 @@
+"""The REST APIs: market data, trading, and their limits."""

@@ -1,0 +1,117 @@
+"""REST for trading: account, orders, positions, and the market's hours.
+
+Shapes follow docs.alpaca.markets/reference; pure modules and the broker build the responses.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from simulator.account.asset import asset_of
+from simulator.account.broker import Broker
+from simulator.account.order import Order
+from simulator.account.order_request import NOT_FOUND, TradingError, read_order, read_query
+from simulator.protocol.rfc3339 import SECOND
+from simulator.rest.guard import Guard
+from simulator.rest.historical import ParameterError
+from simulator.tape import hours
+from simulator.tape.hours import MarketHours
+
+_FIRST_DAY: Final = date(1970, 1, 1)
+_LAST_DAY: Final = date(2029, 12, 31)  # the end of Alpaca's own calendar
+
+
+@dataclass(frozen=True)
+class Trading:
+    """The endpoints over one broker; `clock` returns Unix time in nanoseconds."""
+
+    guard: Guard
+    broker: Broker
+    market_hours: MarketHours
+    clock: Callable[[], int]
+
+    def routes(self) -> list[Route]:
+        """Return the route table."""
+        route = self.guard.route
+        return [
+            route("/v2/clock", self._clock),
+            route("/v2/calendar", self._calendar),
+            route("/v2/account", self._account),
+            route("/v2/positions", self._positions),
+            route("/v2/positions/{symbol:path}", self._position),
+            route("/v2/orders", self._orders),
+            route("/v2/orders", self._submit, ["POST"]),
+            route("/v2/orders", self._cancel_all, ["DELETE"]),
+            route("/v2/orders:by_client_order_id", self._order_of_client),
+            route("/v2/orders/{order_id}", self._order),
+            route("/v2/orders/{order_id}", self._cancel, ["DELETE"]),
+        ]
+
+    async def _clock(self, _request: Request) -> Response:
+        now = datetime.fromtimestamp(self.clock() / SECOND, UTC)
+        return JSONResponse(hours.clock(self.market_hours, now))
+
+    async def _calendar(self, request: Request) -> Response:
+        start = max(_day(request, "start", _FIRST_DAY), _FIRST_DAY)
+        end = min(_day(request, "end", _LAST_DAY), _LAST_DAY)
+        return JSONResponse(list(hours.calendar(self.market_hours, start, end)))
+
+    async def _account(self, _request: Request) -> Response:
+        return JSONResponse(self.broker.statement().summary())
+
+    async def _positions(self, _request: Request) -> Response:
+        return JSONResponse(self.broker.statement().positions())
+
+    async def _position(self, request: Request) -> Response:
+        """Find a position by its symbol, as BTCUSD or BTC/USD, or by the id of its asset."""
+        name = request.path_params["symbol"]
+        for row in self.broker.statement().positions():
+            if name in (row["symbol"], row["asset_id"], asset_of(str(row["symbol"])).market_symbol):
+                return JSONResponse(row)
+        raise TradingError(404, NOT_FOUND, f"position does not exist: {name}")
+
+    async def _orders(self, request: Request) -> Response:
+        wanted = read_query(request.query_params)
+        found = wanted.select(self.broker.statement().orders)
+        return JSONResponse([order.shown() for order in found])
+
+    async def _order(self, request: Request) -> Response:
+        order_id = request.path_params["order_id"]
+        return self._one(lambda order: order.id == order_id, order_id)
+
+    async def _order_of_client(self, request: Request) -> Response:
+        order_id = request.query_params.get("client_order_id", "")
+        return self._one(lambda order: order.client_order_id == order_id, order_id)
+
+    async def _submit(self, request: Request) -> Response:
+        wanted = read_order(await request.body())
+        return JSONResponse(self.broker.submit(wanted))
+
+    async def _cancel(self, request: Request) -> Response:
+        self.broker.cancel(request.path_params["order_id"])
+        return Response(status_code=204)
+
+    async def _cancel_all(self, _request: Request) -> Response:
+        canceled = self.broker.cancel_all()
+        return JSONResponse([{"id": order_id, "status": 200} for order_id in canceled], 207)
+
+    def _one(self, is_wanted: Callable[[Order], bool], name: str) -> Response:
+        for order in self.broker.statement().orders:
+            if is_wanted(order):
+                return JSONResponse(order.shown())
+        raise TradingError(404, NOT_FOUND, f"order not found for {name}")
+
+
+def _day(request: Request, name: str, default: date) -> date:
+    text = request.query_params.get(name)
+    if not text:
+        return default
+    try:
+        return datetime.fromisoformat(text).date()
+    except ValueError as error:
+        raise ParameterError(f"invalid {name}: {text}") from error

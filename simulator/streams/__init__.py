@@ -1,0 +1,1 @@
+"""The WebSockets: market data, news and the account."""

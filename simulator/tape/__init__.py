@@ -1,0 +1,1 @@
+"""The recorded market: its tape, hours and bars, and their replay."""

@@ -1,0 +1,170 @@
+"""Reading a recorded tape: one message a line, as JSON, gzipped or plain.
+
+Rows look like Alpaca's stream messages. A field that the recording lacks is absent, except two that
+do not need to be invented: `z` (the listing tape) comes from a *sidecar* file beside the tape, a
+trade's `i` is the number of its row. This module knows neither clocks nor sessions.
+"""
+
+import gzip
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple, cast
+
+import msgspec
+
+from simulator.protocol import rfc3339
+from simulator.protocol.subscription import CHANNELS, is_symbol
+
+SHIPPED: Final = Path(__file__).parent / "tapes" / "us_consolidated_20131007_open.jsonl.gz"
+"""Fifteen minutes from the open of 7 October 2013; see `tapes/SOURCES.md`."""
+
+_KINDS: Final = tuple(kind for kind in CHANNELS if kind != "n")
+# The order of the fields in Alpaca's documentation.
+_KEY_ORDER: Final[Mapping[str, tuple[str, ...]]] = {
+    "t": ("T", "i", "S", "x", "p", "s", "t", "c", "z"),
+    "q": ("T", "S", "bx", "bp", "bs", "ax", "ap", "as", "t", "c", "z"),
+}
+_NUMBERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "t": ("p", "s"),
+    "q": ("bp", "bs", "ap", "as"),
+    "b": ("o", "h", "l", "c", "v"),
+    "u": ("o", "h", "l", "c", "v"),
+    "d": ("o", "h", "l", "c", "v"),
+}
+_WITHOUT_LISTING_TAPE: Final = frozenset({"b", "u", "d"})
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+
+
+class TapeError(ValueError):
+    """The tape cannot be replayed; the text names the file, the line and the problem."""
+
+
+class Row(NamedTuple):
+    """One message of a tape.
+
+    `offset` is in nanoseconds since the first row and may go back in a tape kept in order of
+    arrival; in `fields`, `t` is the recorded time and `i` is None if the row number replaces it.
+    """
+
+    offset: int
+    fields: Mapping[str, object]
+
+
+class DailyBar(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A recorded bar of one day, in dollars and shares, by its wire keys."""
+
+    o: float
+    h: float
+    l: float  # noqa: E741 - Alpaca's key
+    c: float
+    v: float
+    n: int | None = None
+    vw: float | None = None
+
+
+class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The data of a tape that are not in its rows: `NAME.json` next to `NAME.jsonl.gz`.
+
+    `tapes` maps a symbol to its listing tape letter. `previous_daily_bars` maps a symbol to
+    the bar of the trading day before the recording.
+    """
+
+    tapes: dict[str, str] = {}
+    previous_daily_bars: dict[str, DailyBar] = {}
+
+
+@dataclass(frozen=True)
+class Tape:
+    """A whole recording, in memory and in the order of the file."""
+
+    path: Path
+    rows: tuple[Row, ...]
+    sidecar: Sidecar
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        """Every symbol that has at least one row."""
+        return frozenset(cast("str", row.fields["S"]) for row in self.rows)
+
+
+def read_tape(path: Path) -> Tape:
+    """Read a tape and its sidecar, if it has one.
+
+    Raises:
+        TapeError: a file is missing or unreadable, or a line is not a message.
+    """
+    sidecar = _read_sidecar(path)
+    rows: list[Row] = []
+    start = None
+    for number, line in enumerate(_lines(path), start=1):
+        try:
+            fields = parse_row(line, sidecar)
+        except ValueError as error:
+            raise TapeError(f"{path}, line {number}: {error}") from error
+        time = cast("int", fields["t"])
+        start = time if start is None else start
+        rows.append(Row(time - start, fields))
+    if not rows:
+        raise TapeError(f"{path}: the tape is empty")
+    return Tape(path, tuple(rows), sidecar)
+
+
+def parse_row(line: bytes, sidecar: Sidecar) -> dict[str, object]:
+    """Read one line as a message, `t` in nanoseconds, keys in Alpaca's order.
+
+    Raises:
+        ValueError: it is not a JSON object, or a field is missing or invalid.
+    """
+    row = _decode(line)
+    kind = row.get("T")
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise ValueError(f'"T" is {kind!r}, expected one of {" ".join(_KINDS)}')
+    symbol = row.get("S")
+    if not is_symbol(symbol):
+        raise ValueError(f'"S" is {symbol!r}, expected a symbol')
+    row["t"] = rfc3339.parse(str(row.get("t")))
+    _check_numbers(row, _NUMBERS.get(kind, ()))
+    if kind == "t":
+        row.setdefault("i", None)
+    if kind not in _WITHOUT_LISTING_TAPE and symbol in sidecar.tapes:
+        row.setdefault("z", sidecar.tapes[symbol])
+    order = _KEY_ORDER.get(kind, ())
+    return {key: row[key] for key in order if key in row} | row
+
+
+def _decode(line: bytes) -> dict[str, object]:
+    try:
+        return msgspec.json.decode(line, type=dict[str, object])
+    except msgspec.DecodeError as error:
+        raise ValueError(f"not a JSON object: {error}") from error
+
+
+def _check_numbers(row: Mapping[str, object], names: tuple[str, ...]) -> None:
+    for name in names:
+        value = row.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            raise ValueError(f'"{name}" is {value!r}, expected 0 or more')
+
+
+def _read_sidecar(path: Path) -> Sidecar:
+    sidecar = path.with_name(path.name.removesuffix(".gz").removesuffix(".jsonl") + ".json")
+    if sidecar == path or not sidecar.is_file():
+        return Sidecar()
+    try:
+        return msgspec.json.decode(sidecar.read_bytes(), type=Sidecar)
+    except (OSError, msgspec.DecodeError) as error:
+        raise TapeError(f"{sidecar}: {error}") from error
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        raw = path.read_bytes()
+        if raw.startswith(_GZIP_MAGIC):
+            raw = gzip.decompress(raw)
+    except OSError as error:  # a missing file, or gzip.BadGzipFile
+        raise TapeError(f"{path}: {error.strerror or error}") from error
+    except (EOFError, zlib.error) as error:
+        raise TapeError(f"{path}: damaged gzip: {error}") from error
+    return iter(raw.splitlines())

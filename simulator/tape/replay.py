@@ -1,0 +1,108 @@
+"""The replay of a tape: times are moved to now, pauses kept or divided by a factor.
+
+Clock, sleep and output are arguments, so this module knows neither sockets nor the time.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from simulator.protocol.rfc3339 import SECOND
+from simulator.protocol.wire import Outgoing
+from simulator.tape.recording import Row, Tape
+
+_SHORTEST_PAUSE: Final = 1_000_000
+"""The shortest pause between two rounds, in nanoseconds; longer if the tape's mean pause is."""
+
+_LONGEST_BATCH: Final = 2000
+"""Rows published with no pause in between: at extreme speeds, other tasks must run too."""
+
+
+class Replay:
+    """Publishes each row when it is due, not before; late rows are published together."""
+
+    def __init__(
+        self,
+        tape: Tape,
+        publish: Callable[[Sequence[Outgoing]], None],
+        *,
+        clock: Callable[[], int],
+        sleep: Callable[[float], Awaitable[None]],
+        speed: float = 1.0,
+        loop: bool = True,
+    ) -> None:
+        """Set up a replay.
+
+        Args:
+            tape: The tape to replay.
+            publish: Called with every batch.
+            clock: Returns Unix time in nanoseconds, which must not decrease.
+            sleep: Waits for a number of seconds.
+            speed: The divisor of the tape's pauses.
+            loop: Whether to restart at the end.
+        """
+        self._tape = tape
+        self._publish = publish
+        self._clock = clock
+        self._sleep = sleep
+        self._speed = speed
+        self._loop = loop
+        self.row = 0
+        self.round = 0
+
+    def state(self) -> dict[str, int]:
+        """Return the position: the last row sent (1-based), the round (0-based), all rows."""
+        return {"row": self.row, "loop": self.round, "rows": len(self._tape.rows)}
+
+    async def run(self) -> None:
+        """Replay the tape once, or endlessly."""
+        start = self._clock()
+        while True:
+            end = await self._play_round(start)
+            if not self._loop:
+                return
+            start = end + self._pause()
+            self.round += 1
+            self.row = 0
+
+    async def _play_round(self, start: int) -> int:
+        """Publish all rows, the first one at `start`; return the time at which the last was due."""
+        due = start
+        batch: list[Outgoing] = []
+        now = self._clock()
+        for number, row in enumerate(self._tape.rows, start=1):
+            time = start + round(row.offset / self._speed)
+            due = max(due, time)  # times may decrease in a tape that is in order of arrival
+            if due > now:
+                self._send(batch, number - 1)
+                batch = []
+                now = await self._wait_until(due)
+            batch.append(self._outgoing(row, number, time))
+            if len(batch) == _LONGEST_BATCH:
+                self._send(batch, number)
+                batch = []
+                await self._sleep(0)
+        self._send(batch, len(self._tape.rows))
+        await self._sleep(0)
+        return due
+
+    async def _wait_until(self, due: int) -> int:
+        while (now := self._clock()) < due:
+            await self._sleep((due - now) / SECOND)
+        return now
+
+    def _send(self, batch: Sequence[Outgoing], row: int) -> None:
+        if batch:
+            self.row = row
+            self._publish(batch)
+
+    def _outgoing(self, row: Row, number: int, time: int) -> Outgoing:
+        fields = {**row.fields, "t": time}
+        if fields.get("i", 0) is None:
+            fields["i"] = number + self.round * len(self._tape.rows)
+        return Outgoing(fields)
+
+    def _pause(self) -> int:
+        rows = self._tape.rows
+        span = max(row.offset for row in rows)
+        pause = span // (len(rows) - 1) if len(rows) > 1 else SECOND
+        return max(1, round(max(pause, _SHORTEST_PAUSE) / self._speed))
