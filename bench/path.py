@@ -105,8 +105,8 @@ async def open_stream(port: int, symbol: str) -> asyncio.StreamWriter:
 
 async def follow(port: int, symbol: str) -> list[Call]:
     """Return the calls that one request leads to."""
-    await asyncio.sleep(QUIET_SECONDS)
     gc.collect()
+    await asyncio.sleep(QUIET_SECONDS)
     with recorded() as calls:
         writer = await open_stream(port, symbol)
     writer.close()

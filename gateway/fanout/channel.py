@@ -8,7 +8,7 @@ from gateway.wire import events
 from gateway.wire.event import Encoder, Event
 from shared import message
 from shared.event_id import NEVER, EventId
-from shared.topics import ACCOUNT, PRICE, key_of, kind_of
+from shared.topics import ACCOUNT, PRICE
 
 
 class Listener(Protocol):
@@ -34,6 +34,7 @@ class Channel:
         "event",
         "event_id",
         "idle_since",
+        "key",
         "kind",
         "lanes",
         "loaded",
@@ -47,7 +48,7 @@ class Channel:
 
     def __init__(self, topic: str) -> None:
         self.topic = topic
-        self.kind = kind_of(topic)
+        self.kind, _, self.key = topic.partition(":")
         self.event_id: EventId = NEVER
         """The id of the newest event, or the position that the channel starts after."""
         self.event: Event | None = None
@@ -101,12 +102,12 @@ class Channel:
     def no_value(self) -> Event | None:
         """Return the event that states why there is no value; None if the kind has no such event.
 
-        A client must be able to tell a symbol without trades from a Redis that is unreachable.
+        A client must be able to distinguish a symbol without trades from an unreachable Redis.
         """
         known = self.loaded.is_set()
         if self.kind == PRICE:
             reason: events.NoPriceReason = "no_trade_seen" if known else "redis_unavailable"
-            return Event(NEVER, events.no_price(key_of(self.topic), reason), PRICE)
+            return Event(NEVER, events.no_price(self.key, reason), PRICE)
         if self.kind == ACCOUNT:
             words = events.NOT_REPORTED if known else events.NOT_READ
             return Event(NEVER, events.no_account(words), ACCOUNT)

@@ -62,8 +62,8 @@ MEMBER = Member()
 class Client:
     """A stream. It has no task and no queue: the frames that it is sent are its cohort's.
 
-    ``encoder``: its protocol; ``principal``: who may change it; ``on_end``: gives its place in the
-    gateway back.
+    ``encoder`` is its protocol, ``principal`` the name of the principal that may change it.
+    ``on_end`` gives its place in the gateway back.
     """
 
     __slots__ = (

@@ -18,7 +18,7 @@ from gateway.wire.event import Encoder, Event
 from gateway.wire.events import ByeReason
 from shared import message, rfc3339
 from shared.event_id import NEVER, EventId
-from shared.topics import EVERYTHING, ORDERED, key_of, kind_of
+from shared.topics import EVERYTHING, ORDERED
 
 LINGER_SECONDS = 5.0
 """How long a channel outlives its last client, which often reconnects within seconds."""
@@ -234,8 +234,7 @@ class Hub:
                 continue
             channel.loaded.set()
             # Clients that did not wait for Redis were sent "redis_unavailable" in the snapshot.
-            nothing = None if channel.event is not None else channel.no_value()
-            if nothing is not None:
+            if channel.lanes and channel.event is None and (nothing := channel.no_value()):
                 for lane in channel.lanes:
                     lane.send(nothing.frame)
 
@@ -294,6 +293,7 @@ class Hub:
 
 
 def _channel_of(topic: str) -> Channel:
-    if kind_of(topic) in ORDERED:
+    kind, _, key = topic.partition(":")
+    if kind in ORDERED:
         return OrderedChannel(topic)
-    return TableChannel(topic) if key_of(topic) == EVERYTHING else Channel(topic)
+    return TableChannel(topic) if key == EVERYTHING else Channel(topic)

@@ -30,7 +30,7 @@ class LimitedProtocol(HttpToolsProtocol):
     url = b""
     _in_head = True
     _received = 0
-    _refused = False
+    _ignores_input = False
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -44,8 +44,8 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has come, within the limits."""
-        if self._refused:
+        """Parse the received bytes, within the limits."""
+        if self._ignores_input:
             return
         self._unset_keepalive_if_required()
         self._received += len(data)
@@ -59,7 +59,7 @@ class LimitedProtocol(HttpToolsProtocol):
         except httptools.HttpParserError as error:
             raised = error.__context__  # by one of the callbacks below
             self._refuse(raised if isinstance(raised, ApiError) else _bad_http(str(error)))
-        if not self._refused:
+        if not self._ignores_input:
             self._keep_time()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -89,6 +89,11 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self.timeout_keep_alive_task is None:
             self._keep_time()
+
+    def ignore_input(self) -> None:
+        """Drop everything that the peer sends from now on."""
+        self._ignores_input = True
+        self._stop_clock()
 
     def _check_size(self) -> None:
         if self._in_head and self._received > HEAD_BYTES:
@@ -127,8 +132,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _refuse(self, refusal: ApiError) -> None:
         """Answer and hang up; where another answer is under way, or has been given, only that."""
-        self._refused = True
-        self._stop_clock()
+        self.ignore_input()
         answered = self.cycle is not None and self.cycle.response_complete and not self._in_head
         if answered or not self._is_receiving():
             self.transport.abort()

@@ -22,62 +22,56 @@ DATE_SECONDS = 1.0
 """How often the ``Date`` header of responses is renewed."""
 
 
-class Connection:
-    """A request's connection, which a stream may take for itself."""
+class RequestConnection:
+    """A request's connection, which a stream may detach from the server."""
 
-    __slots__ = ("_protocol", "on_lost")
+    __slots__ = ("_protocol",)
 
     def __init__(self, protocol: "StreamingProtocol") -> None:
         self._protocol = protocol
-        self.on_lost: Callable[[], None] | None = None
-        """Who to tell when the peer is gone."""
 
-    def take(self) -> asyncio.Transport:
-        """Return the transport, once the response has begun; the request may end then.
+    def detach(self, on_lost: Callable[[], None]) -> asyncio.Transport:
+        """Return the transport, once the response has started; the request may end then.
 
-        The server forgets the request and what else the peer sends; who takes the connection ends
-        the response and closes it.
+        The server forgets the request and ignores everything else that the peer sends. The caller
+        ends the response and closes the connection. ``on_lost`` is called, never before this
+        method has returned, when the connection is closed or lost.
         """
-        return self._protocol.give_away()
+        return self._protocol.detach(on_lost)
 
 
-def connection_of(scope: Mapping[str, Any]) -> Connection | None:
-    """Return the connection of a request, or None where another server runs the application."""
-    offered: Connection | None = scope.get("extensions", {}).get(EXTENSION, {}).get("connection")
+def connection_of(scope: Mapping[str, Any]) -> RequestConnection | None:
+    """Return the connection of a request, or None if another server runs the application."""
+    offered: RequestConnection | None = (
+        scope.get("extensions", {}).get(EXTENSION, {}).get("connection")
+    )
     return offered
 
 
 class StreamingProtocol(LimitedProtocol):
-    """Puts a ``Connection`` into each request's ``scope["extensions"]``."""
+    """Puts a ``RequestConnection`` into each request's ``scope["extensions"]``."""
 
-    _connection: Connection | None = None
-    _taken = False
+    _on_lost: Callable[[], None] | None = None
 
     def on_message_begin(self) -> None:
         """Offer the connection to the request that begins."""
         super().on_message_begin()
-        self._connection = Connection(self)
-        self.scope["extensions"] = {EXTENSION: {"connection": self._connection}}
+        self.scope["extensions"] = {EXTENSION: {"connection": RequestConnection(self)}}
 
-    def give_away(self) -> asyncio.Transport:
-        """Let go of the request that is being answered, and of all that is kept for one."""
-        self.cycle.response_complete = True  # the request may return; the stream goes on
-        self._taken = True
-        self._stop_clock()
-        self.flow.resume_reading()  # or the peer's end would not be heard
+    def detach(self, on_lost: Callable[[], None]) -> asyncio.Transport:
+        """Release the request that is being answered, and everything kept for it."""
+        self._on_lost = on_lost
+        self.cycle.response_complete = True  # the request may return; the stream continues
+        self.ignore_input()  # a peer sends no request after a stream
+        self.flow.resume_reading()  # a paused transport would not report that the peer has gone
         self.cycle = self.scope = self.headers = self.parser = None  # type: ignore[assignment]
         self.pipeline.clear()
         return self.transport
 
-    def data_received(self, data: bytes) -> None:
-        """Parse what is sent, unless a stream has the connection: no request follows one."""
-        if not self._taken:
-            super().data_received(data)
-
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the stream, which waits for nothing else."""
-        if self._connection is not None and self._connection.on_lost is not None:
-            self._connection.on_lost()
+        """Notify the stream, which has no task that could notice."""
+        if self._on_lost is not None:
+            self._on_lost()
         super().connection_lost(exc)
 
 

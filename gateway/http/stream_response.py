@@ -6,7 +6,6 @@ nothing of the request is kept: ten thousand streams are ten thousand sockets an
 
 import asyncio
 from contextlib import suppress
-from functools import partial
 
 from sse_starlette import EventSourceResponse
 from starlette.types import Receive, Scope, Send
@@ -45,9 +44,8 @@ class StreamResponse(EventSourceResponse):
         if connection is None:
             await self._serve_portably(receive, send)
             return
-        transport = connection.take()
+        transport = connection.detach(on_lost=lambda: self._subscriptions.leave(client))
         client = self._subscriptions.open(self._opening, TransportSink(transport))
-        connection.on_lost = partial(self._subscriptions.leave, client)
         # The peer may have gone before there was a client to remove.
         if transport.is_closing():
             self._subscriptions.leave(client)
