@@ -47,7 +47,7 @@ async def test_symbols_given_several_times_are_one_list(any_source: RedisSource)
     assert list(answer.json()["prices"]) == ["SPY", "IBM", "BAC"]
 
 
-async def test_status_tells_what_the_contract_says(any_source: RedisSource) -> None:
+async def test_status_has_the_fields_of_the_contract(any_source: RedisSource) -> None:
     async with (
         ingest_stub(any_source) as ingest,
         running_gateway(any_source) as url,

@@ -63,7 +63,7 @@ Run = Callable[..., AbstractAsyncContextManager[Stoppable]]
 
 
 @pytest.mark.parametrize("run", [stoppable, stoppable_portably], ids=["transport", "portable"])
-async def test_every_stream_hears_goodbye_and_ends_properly(
+async def test_every_stream_gets_a_bye_and_ends_properly(
     any_source: RedisSource, run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with run(any_source) as gateway:
@@ -93,7 +93,7 @@ async def test_every_stream_hears_goodbye_and_ends_properly(
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-async def test_many_streams_are_ended_one_after_the_other_with_times_of_their_own(
+async def test_many_streams_are_ended_one_after_another_each_with_its_own_retry_time(
     source: RedisSource,
 ) -> None:
     async with stoppable(source) as gateway:
@@ -116,7 +116,7 @@ async def _read_to_the_end(url: str, streams: list[EventStream]) -> None:
         await stream.until(lambda s: s.ended)
 
 
-async def test_while_draining_it_is_not_ready_and_a_newcomer_is_sent_away(
+async def test_while_draining_it_is_not_ready_and_a_new_stream_is_ended(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gateway_service, "STREAMS_ENDED_PER_SECOND", 1)
@@ -153,7 +153,7 @@ async def test_a_stream_that_waits_for_redis_is_ended_as_well(
     assert "Cancel" not in caplog.text
 
 
-async def test_a_value_that_was_waiting_comes_before_goodbye(source: RedisSource) -> None:
+async def test_a_value_that_was_waiting_comes_before_the_bye(source: RedisSource) -> None:
     async with (
         ingest_stub(source) as ingest,
         stoppable(source) as gateway,
@@ -168,7 +168,7 @@ async def test_a_value_that_was_waiting_comes_before_goodbye(source: RedisSource
     assert [event.kind for event in stream.events].index("bye") == len(stream.events) - 1
 
 
-async def test_interest_is_given_back_at_the_end(any_source: RedisSource) -> None:
+async def test_interest_is_released_at_the_end(any_source: RedisSource) -> None:
     async with (
         any_source.client("test") as client,
         stoppable(any_source) as gateway,

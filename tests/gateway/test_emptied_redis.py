@@ -1,4 +1,4 @@
-"""Redis loses its data: what the gateways show is there again before anything is claimed."""
+"""Redis loses its data: the values shown are stored again before their topics are claimed."""
 
 import asyncio
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ async def until_claimed(client: Redis, count: int, keys_read: Sequence[str] = (P
                 return stored
 
 
-async def test_what_is_shown_is_stored_again_before_it_is_claimed(
+async def test_the_values_shown_are_stored_again_before_their_topics_are_claimed(
     any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(RENEWAL, 0.05)
@@ -70,7 +70,7 @@ async def test_what_is_shown_is_stored_again_before_it_is_claimed(
     ("stored", "stays"),
     [((2, 1), (2, 1)), ((1, 11), (1, 11)), ((1, 9), (1, 10)), ((0, 99), (1, 10))],
 )
-async def test_the_newer_of_what_is_stored_and_what_is_shown_stays(
+async def test_the_newer_of_the_stored_and_the_shown_value_stays(
     any_source: RedisSource,
     monkeypatch: pytest.MonkeyPatch,
     stored: tuple[int, int],
@@ -103,7 +103,7 @@ async def test_of_several_gateways_the_newest_value_is_stored(
         assert await until_claimed(client, 3) == [packed(9)]
 
 
-async def test_a_redis_that_was_started_anew_gets_everything_in_batches(
+async def test_a_restarted_redis_gets_all_values_in_batches(
     valkey: ValkeyServer, source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(last_values, "WRITTEN_AT_ONCE", 2)
@@ -121,7 +121,7 @@ async def test_a_redis_that_was_started_anew_gets_everything_in_batches(
     assert stored == [packed(seq) for seq in range(1, 6)]
 
 
-async def test_a_new_leader_is_told_at_once_what_is_watched(
+async def test_all_topics_are_claimed_at_once_for_a_new_leader(
     any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(RENEWAL, 1_000)

@@ -30,7 +30,7 @@ async def test_without_redis_url_it_says_what_to_set() -> None:
     assert "python -m standalone" in problem
 
 
-async def test_every_problem_is_told_in_one_go() -> None:
+async def test_every_problem_is_reported_at_once() -> None:
     problems = await _refused(HOST="0.0.0.0", PORT="eighty", REDIS_URL="localhost:6379")
 
     assert [problem.partition(":")[0] for problem in problems] == [
@@ -84,8 +84,8 @@ async def test_it_starts_without_redis_says_so_and_heals_when_redis_appears() ->
             # Readiness needs no token, so Redis' address appears only in the log.
             assert str(redis_port) not in (await client.get(f"{url}/readyz")).text
         await asyncio.sleep(1.5)  # a few further attempts
-        [told] = [line for line in _lines(gateway) if line["event"] == "redis_unreachable"]
-        assert str(redis_port) in str(told["redis"])
+        [logged] = [line for line in _lines(gateway) if line["event"] == "redis_unreachable"]
+        assert str(redis_port) in str(logged["redis"])
         async with ValkeyServer(redis_port):
             await ready(url)
             async with open_stream(url, symbols="SPY") as stream:
@@ -100,7 +100,7 @@ async def test_it_starts_without_redis_says_so_and_heals_when_redis_appears() ->
     assert [line["event"] for line in lines if line["level"] == "error"] == []
 
 
-async def test_it_ends_well_while_redis_is_away() -> None:
+async def test_it_ends_properly_while_redis_is_unreachable() -> None:
     port = free_port()
     async with program("gateway", PORT=str(port), REDIS_URL="redis://127.0.0.1:1") as gateway:
         await until(lambda: "gateway_listening" in gateway.output)

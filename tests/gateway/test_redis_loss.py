@@ -95,7 +95,7 @@ async def test_a_connection_that_is_killed_loses_nothing_that_is_stored(
     assert ids == sorted(ids)
 
 
-async def test_a_stream_opened_while_redis_was_away_gets_its_values_afterwards(
+async def test_a_stream_opened_while_redis_was_unreachable_gets_its_values_afterwards(
     valkey: ValkeyServer,
 ) -> None:
     source = RedisSource(valkey.url)
@@ -113,7 +113,7 @@ async def test_a_stream_opened_while_redis_was_away_gets_its_values_afterwards(
     assert stream.of("price")[0]["reason"] == "redis_unavailable"
 
 
-async def test_who_was_told_that_redis_is_away_is_told_that_there_is_no_price(
+async def test_a_price_that_could_not_be_read_is_reported_as_absent_afterwards(
     valkey: ValkeyServer,
 ) -> None:
     await valkey.stop()
@@ -183,7 +183,7 @@ async def test_a_topic_dropped_and_watched_again_is_read_again(any_source: Redis
         assert hub.channels[b"price:SPY"].loaded.is_set()
 
 
-async def test_what_is_watched_is_claimed_with_a_nudge_and_expires_in_fifteen_seconds(
+async def test_watched_topics_are_claimed_for_fifteen_seconds_with_a_notification(
     any_source: RedisSource,
 ) -> None:
     async with (
@@ -230,7 +230,7 @@ async def test_a_claim_is_renewed(any_source: RedisSource, monkeypatch: pytest.M
         await until(renewed)
 
 
-async def test_what_nobody_watches_any_more_is_given_back(any_source: RedisSource) -> None:
+async def test_the_claim_of_a_topic_without_viewers_is_released(any_source: RedisSource) -> None:
     async with any_source.client("test") as client, gateway_with_hub(any_source) as (_, hub):
         channels = list(hub.watch({"price:SPY": 0.0, "price:IBM": 0.0}))
         hub.unwatch(channels[:1])

@@ -117,7 +117,7 @@ async def test_many_revisions_hide_no_bar(any_source: RedisSource) -> None:
     }
 
 
-async def test_what_is_no_bar_is_passed_over(any_source: RedisSource) -> None:
+async def test_entries_that_are_not_bars_are_skipped(any_source: RedisSource) -> None:
     async with ingest_stub(any_source) as ingest, running_gateway(any_source) as url:
         await store(ingest, 1, 0)
         topic = "bar.1Min:SPY"
@@ -152,7 +152,7 @@ async def test_more_bars_than_one_answer_holds_are_refused(
 
 
 @pytest.mark.parametrize("path", ["/api/bars?symbols=SPY", "/api/prices?symbols=SPY"])
-async def test_without_redis_what_is_stored_is_refused_with_a_time_to_come_back(
+async def test_without_redis_stored_values_are_rejected_with_a_time_to_retry(
     valkey: ValkeyServer, path: str
 ) -> None:
     async with (

@@ -70,7 +70,7 @@ async def test_a_limit_holds_over_gateways_and_names_itself(any_source: RedisSou
         assert await other.claim({**ANN, "principal": "dan"}) == "address"
 
 
-async def test_only_what_has_a_limit_is_counted(any_source: RedisSource) -> None:
+async def test_only_properties_with_a_limit_are_counted(any_source: RedisSource) -> None:
     async with any_source.client("test") as client, claiming(client, "a", address=1) as claims:
         assert await claims.claim(ANN) is None
         assert await claims.claim({**ANN, "address": "10.0.0.9"}) is None
@@ -79,7 +79,7 @@ async def test_only_what_has_a_limit_is_counted(any_source: RedisSource) -> None
         assert set(await _counts(client)) == {b"address 10.0.0.1", b"address 10.0.0.9"}
 
 
-async def test_who_is_refused_by_one_limit_is_not_counted_by_another(
+async def test_a_stream_rejected_by_one_limit_is_not_counted_by_another(
     any_source: RedisSource,
 ) -> None:
     async with two_gateways(any_source, principal=2, address=1) as (one, other):
@@ -89,7 +89,7 @@ async def test_who_is_refused_by_one_limit_is_not_counted_by_another(
         assert await other.claim({**ANN, "address": "10.0.0.9"}) is None
 
 
-async def test_a_place_given_back_is_free_at_the_other_gateway(any_source: RedisSource) -> None:
+async def test_a_released_place_is_free_at_the_other_gateway(any_source: RedisSource) -> None:
     async with two_gateways(any_source, principal=1) as (one, other):
         assert await one.claim(ANN) is None
         assert await other.claim(ANN) == "principal"
@@ -102,7 +102,7 @@ async def test_a_place_given_back_is_free_at_the_other_gateway(any_source: Redis
         assert await one.claim(ANN) == "principal"
 
 
-async def test_without_limits_redis_is_not_asked(source: RedisSource) -> None:
+async def test_without_limits_redis_is_not_called(source: RedisSource) -> None:
     async with source.client("test") as client, claiming(client, "a") as claims:
         assert await claims.claim(ANN) is None
         claims.release(ANN)
@@ -121,7 +121,7 @@ async def test_claims_of_the_same_moment_share_one_call(source: RedisSource) -> 
         assert await _counts(client) == {b"principal ann": b"70", b"principal bob": b"1"}
 
 
-async def test_a_crowd_is_asked_for_in_parts(
+async def test_many_claims_are_sent_in_batches(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream_claims, "SENT_AT_ONCE", 10)
@@ -168,7 +168,7 @@ async def test_the_contract_lets_claims_expire_in_fifteen_seconds(any_source: Re
     assert all(5_000 < life <= 15_000 for life in lives)
 
 
-async def test_the_end_of_a_gateway_gives_everything_back(any_source: RedisSource) -> None:
+async def test_a_gateway_releases_its_claims_when_it_ends(any_source: RedisSource) -> None:
     async with any_source.client("test") as client:
         async with claiming(client, "a", principal=1) as claims:
             await claims.claim(ANN)
@@ -176,7 +176,7 @@ async def test_the_end_of_a_gateway_gives_everything_back(any_source: RedisSourc
             assert await claims.claim(ANN) is None
 
 
-async def test_a_redis_that_has_lost_its_data_is_told_anew(
+async def test_a_redis_that_has_lost_its_data_is_sent_all_counts_again(
     any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream_claims, "RENEW_SECONDS", 0.05)
@@ -187,14 +187,14 @@ async def test_a_redis_that_has_lost_its_data_is_told_anew(
         counts = await _counts(client)
         await client.flushall()
 
-        async def told() -> bool:
+        async def restored() -> bool:
             return bool(await _counts(client) == counts)
 
-        await until(told)
+        await until(restored)
     assert counts == {f"principal p{number}".encode(): b"2" for number in range(5)}
 
 
-async def test_a_claim_after_the_loss_is_measured_against_what_was_held_before(
+async def test_a_claim_after_the_loss_is_measured_against_the_earlier_claims(
     any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream_claims, "SENT_AT_ONCE", 1)
@@ -207,7 +207,7 @@ async def test_a_claim_after_the_loss_is_measured_against_what_was_held_before(
         assert await claims.claim(ANN) == "principal"
 
 
-async def test_while_redis_is_away_everybody_is_let_in_and_counted_later(
+async def test_while_redis_is_unreachable_streams_are_admitted_and_counted_later(
     valkey: ValkeyServer,
 ) -> None:
     async with (
@@ -226,7 +226,7 @@ async def test_while_redis_is_away_everybody_is_let_in_and_counted_later(
         assert int((await _counts(client))[b"principal ann"]) >= 4
 
 
-async def test_what_left_while_redis_refused_to_write_is_not_counted_any_more(
+async def test_a_stream_that_left_while_redis_rejected_writes_is_no_longer_counted(
     valkey: ValkeyServer, source: RedisSource
 ) -> None:
     async with source.client("test") as client, claiming(client, "a", principal=1) as claims:
@@ -247,7 +247,7 @@ async def test_what_left_while_redis_refused_to_write_is_not_counted_any_more(
         assert await claims.claim(ANN) == "principal"
 
 
-async def test_a_claim_given_up_at_the_moment_of_its_answer_is_not_held(
+async def test_a_claim_cancelled_at_the_moment_of_its_answer_is_not_counted(
     any_source: RedisSource,
 ) -> None:
     async with any_source.client("test") as client, claiming(client, "a", principal=1) as claims:
@@ -262,7 +262,7 @@ async def test_a_claim_given_up_at_the_moment_of_its_answer_is_not_held(
         assert await claims.claim(ANN) is None
 
 
-async def test_a_claim_that_nobody_waits_for_is_not_held(any_source: RedisSource) -> None:
+async def test_a_cancelled_claim_is_not_counted(any_source: RedisSource) -> None:
     async with any_source.client("test") as client, claiming(client, "a", principal=1) as claims:
         for steps in range(12):  # given up before, while and after Redis is asked
             waiting = asyncio.create_task(claims.claim(ANN))
@@ -280,23 +280,21 @@ async def test_a_claim_that_nobody_waits_for_is_not_held(any_source: RedisSource
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_at_no_time_more_is_held_than_the_limits_allow(
-    any_source: RedisSource, seed: int
-) -> None:
+async def test_the_claims_never_exceed_the_limits(any_source: RedisSource, seed: int) -> None:
     draw = random.Random(seed)  # noqa: S311 - no secret
     people = [{"principal": p, "address": a} for p in "abc" for a in "xyz"]
     limits = {"principal": 4, "address": 5}
-    held: list[tuple[StreamClaims, dict[str, str]]] = []
+    claimed: list[tuple[StreamClaims, dict[str, str]]] = []
     refused = 0
 
     async def come(claims: StreamClaims, who: dict[str, str]) -> None:
         nonlocal refused
         if await claims.claim(who) is None:
-            held.append((claims, who))
+            claimed.append((claims, who))
         else:
             refused += 1
         for counted, limit in limits.items():
-            assert max(Counter(w[counted] for _, w in held).values(), default=0) <= limit
+            assert max(Counter(w[counted] for _, w in claimed).values(), default=0) <= limit
 
     async with (
         any_source.client("test") as client,
@@ -309,11 +307,11 @@ async def test_at_no_time_more_is_held_than_the_limits_allow(
                 (draw.choice((a, b, c)), draw.choice(people)) for _ in range(draw.randint(0, 6))
             ]
             await asyncio.gather(*(come(claims, who) for claims, who in crowd))
-            for _ in range(min(len(held), draw.randint(0, 5))):
-                claims, who = held.pop(draw.randrange(len(held)))
+            for _ in range(min(len(claimed), draw.randint(0, 5))):
+                claims, who = claimed.pop(draw.randrange(len(claimed)))
                 claims.release(who)
-        while held:
-            claims, who = held.pop()
+        while claimed:
+            claims, who = claimed.pop()
             claims.release(who)
 
         async def nothing_counted() -> bool:

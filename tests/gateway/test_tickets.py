@@ -55,7 +55,7 @@ async def test_any_gateway_accepts_it(any_source: RedisSource) -> None:
         assert await _status(other, ticket=await _issue(url)) == 200
 
 
-async def test_of_many_who_come_with_it_at_once_to_two_gateways_exactly_one_gets_in(
+async def test_a_ticket_sent_many_times_at_once_to_two_gateways_opens_one_stream(
     any_source: RedisSource,
 ) -> None:
     async with (
