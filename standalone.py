@@ -14,15 +14,15 @@ from pydantic import model_validator
 
 from gateway.service import GatewayService
 from gateway.settings import GatewaySettings
-from ingest.alpaca_access import AlpacaAccess
 from ingest.service import IngestService
-from ingest.settings import IngestSettings
+from ingest.settings import AlpacaAccess, IngestSettings
 from ingest.upstream.feed_error import FeedError
 from shared import logs, process
 from shared.bus.redis_source import RedisSource
+from shared.bus.settings import MEMORY_URL
 from shared.bus.valkey_server import ValkeyError, ValkeyServer
 from shared.first_error import first_error
-from shared.settings import MEMORY_URL, SettingsError
+from shared.settings import SettingsError
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
 

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
 from gateway.wire.grant import Grant, grants_of
-from shared.settings import MEMORY_URL, CommonSettings, RedisUrl
+from shared.bus.settings import MEMORY_URL, BusSettings, RedisUrl
 
 # A browser leaves out the default port, so an origin with one would never match its header.
 ORIGIN = re.compile(
@@ -55,7 +55,7 @@ Origin = Annotated[str, AfterValidator(_origin)]
 Proxy = Annotated[str, AfterValidator(_proxy)]
 
 
-class GatewaySettings(CommonSettings):
+class GatewaySettings(BusSettings):
     """The settings of a gateway; see ``docs/reference.md``."""
 
     host: str = "127.0.0.1"

@@ -9,7 +9,6 @@ import time
 from dataclasses import dataclass
 
 from ingest.account import BrokerAccount
-from ingest.alpaca_access import AlpacaAccess
 from ingest.bus.announcer import Announcer
 from ingest.bus.connections import BusConnections
 from ingest.bus.history_gaps import HistoryGaps
@@ -32,7 +31,7 @@ from ingest.market.stream_silence import StreamSilence
 from ingest.market.symbol_states import SymbolStates
 from ingest.portfolio.order_log import OrderLog
 from ingest.portfolio.portfolio import Portfolio
-from ingest.settings import IngestSettings
+from ingest.settings import AlpacaAccess, IngestSettings
 from ingest.stocks import Stocks
 from ingest.upstream.account_stream import AccountStream
 from ingest.upstream.alpaca_rest import AlpacaRest

@@ -7,11 +7,10 @@ import socket
 
 import structlog
 
-from ingest.alpaca_access import AlpacaAccess
 from ingest.bus.connections import BusConnections, bus_connections
 from ingest.bus.lease import Lease, LeaseLostError
 from ingest.composition import compose
-from ingest.settings import IngestSettings
+from ingest.settings import AlpacaAccess, IngestSettings
 from ingest.upstream.alpaca_rest import AlpacaRest
 from shared.bus.errors import BusError
 from shared.bus.redis_source import RedisSource, eviction_policy

@@ -1,12 +1,13 @@
-"""The ingest's settings."""
+"""The ingest's settings, and the access to Alpaca that follows from them."""
 
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from ingest.alpaca_access import AlpacaAccess
-from shared.settings import MEMORY_URL, CommonSettings, RedisUrl, SettingsError
+from shared.bus.settings import MEMORY_URL, BusSettings, RedisUrl
+from shared.settings import SettingsError
 
 Feed = Literal["iex", "sip", "delayed_sip", "boats", "overnight", "test"]
 
@@ -32,7 +33,41 @@ StreamUrl = Annotated[str, AfterValidator(_stream_url)]
 RestUrl = Annotated[str, AfterValidator(_rest_url)]
 
 
-class IngestSettings(CommonSettings):
+_V1_BETA_FEEDS = ("boats", "overnight")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlpacaAccess:
+    """The keys of one account, and the URLs of the hosts that accept them.
+
+    ``feed`` is Alpaca's name of the stock feed. The secret is not in ``repr``.
+    """
+
+    key: str
+    secret: str = field(repr=False)
+    feed: str
+    stream_url: str
+    data_url: str
+    trading_url: str
+
+    @property
+    def stock_endpoint(self) -> str:
+        """The URL of the stock feed's WebSocket."""
+        version = "v1beta1" if self.feed in _V1_BETA_FEEDS else "v2"
+        return f"{self.stream_url.rstrip('/')}/{version}/{self.feed}"
+
+    @property
+    def news_endpoint(self) -> str:
+        """The URL of the news WebSocket."""
+        return f"{self.stream_url.rstrip('/')}/v1beta1/news"
+
+    @property
+    def account_endpoint(self) -> str:
+        """The URL of the account's WebSocket, which is on the host of the trading API."""
+        return f"{self.trading_url.rstrip('/').replace('http', 'ws', 1)}/stream"
+
+
+class IngestSettings(BusSettings):
     """The ingest's settings; see ``docs/reference.md``."""
 
     alpaca_paper: bool = True

@@ -24,4 +24,4 @@ async def cancel(*tasks: asyncio.Task[object], patience: float = PATIENCE_SECOND
         _, waiting = await asyncio.wait(waiting, timeout=patience)
         if waiting:
             names = sorted(task.get_name() for task in waiting)
-            log.warning("cancelled tasks have not ended; cancelling them again", tasks=names)
+            log.warning("task_ignored_cancellation", tasks=names)

@@ -1,8 +1,8 @@
-"""The connection to the account's events: alpaca-py's ``TradingStream``, without what hangs.
+"""The connection to the account's events: alpaca-py's ``TradingStream`` without its endless waits.
 
-What alpaca-py 0.44 does by default and this does not: wait without limit for the answer to the
-keys; try wrong keys for ever; take an error inside the stream for silence; hang on an event of
-another form than it knows.
+By default alpaca-py 0.44 waits indefinitely for the answer to the keys, retries wrong keys forever,
+ignores an error inside the stream, and hangs on an event of an unknown form. This class does none
+of that.
 """
 
 import json
@@ -11,11 +11,11 @@ from alpaca.trading.stream import TradingStream
 
 from ingest.alpaca import trade_updates
 from ingest.demand.subscription import Change
-from ingest.upstream.connection import WEBSOCKET, Connection
+from ingest.upstream.connection import WEBSOCKET, AlpacaConnection
 from ingest.upstream.feed_error import AUTH_FAILED, FeedError
 
 
-class AccountStream(Connection, TradingStream):
+class AccountStream(AlpacaConnection, TradingStream):
     """One connection to one account's ``/stream``."""
 
     def __init__(self, endpoint: str, key: str, secret: str) -> None:
@@ -28,12 +28,12 @@ class AccountStream(Connection, TradingStream):
         )
 
     async def change(self, change: Change) -> None:
-        """Ask for the events of a channel, and of no other: ``listen`` replaces what was before."""
+        """Request the events of one channel; ``listen`` replaces any earlier channels."""
         request = {"action": "listen", "data": {"streams": [change.channel]}}
         await self.send(json.dumps(request))
 
     async def _auth(self) -> None:
-        """Authenticate as alpaca-py does; a refusal is one that waiting does not mend."""
+        """Authenticate as alpaca-py does; a rejection of the keys is permanent."""
         keys = {"key_id": self._api_key, "secret_key": self._secret_key}
         await self.send(json.dumps({"action": "authenticate", "data": keys}))
         answer = trade_updates.decode(await self._ws.recv())[0]

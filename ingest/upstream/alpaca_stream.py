@@ -1,8 +1,8 @@
-"""The connection to Alpaca's market data: alpaca-py's stream, without what loses data or hangs.
+"""The connection to Alpaca's market data: alpaca-py's stream without the faults that lose data.
 
-What alpaca-py 0.44 does by default and this does not: wait without limit for the welcome and the
-answer to the keys; forget the error's code; lose the rest of a frame when a handler fails; send
-all subscriptions again at each change, and deadlock when asked to from its own loop.
+By default alpaca-py 0.44 waits indefinitely for the welcome and for the answer to the keys. It
+forgets the code of an error, loses the rest of a frame if a handler fails, sends all subscriptions
+again at each change, and deadlocks if its own loop requests a change. This class does none of that.
 """
 
 import msgpack
@@ -10,11 +10,11 @@ from alpaca.data.live.websocket import DataStream
 
 from ingest.alpaca import messages as wire
 from ingest.demand.subscription import Change
-from ingest.upstream.connection import WEBSOCKET, Connection
+from ingest.upstream.connection import WEBSOCKET, AlpacaConnection
 from ingest.upstream.feed_error import FeedError
 
 
-class AlpacaStream(Connection, DataStream):
+class AlpacaStream(AlpacaConnection, DataStream):
     """One connection to one feed."""
 
     def __init__(self, endpoint: str, key: str, secret: str) -> None:
@@ -27,13 +27,15 @@ class AlpacaStream(Connection, DataStream):
         )
 
     async def change(self, change: Change) -> None:
-        """Ask for a change of the subscription."""
+        """Request a change of the subscription."""
         await self.send(msgpack.packb({"action": change.action, change.channel: change.symbols}))
 
     async def _auth(self) -> None:
-        """Authenticate as alpaca-py does, keeping the code of a refusal."""
+        """Authenticate as alpaca-py does, but keep the code of a rejection."""
         keys = {"action": "auth", "key": self._api_key, "secret": self._secret_key}
-        await self.send(msgpack.packb(keys))  # the reason may have come before the end
+        # Alpaca may have closed the connection already. The reason then waits to be received, so
+        # sending must not raise.
+        await self.send(msgpack.packb(keys))
         for answer in wire.decode(await self._ws.recv()):
             if isinstance(answer, wire.Error):
                 raise FeedError(answer.msg, answer.code)

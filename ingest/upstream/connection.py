@@ -1,4 +1,4 @@
-"""What alpaca-py's streams lack: limits of time, errors that keep their code, an orderly end."""
+"""Time limits, errors with their codes and an orderly end, which alpaca-py's streams lack."""
 
 import asyncio
 from contextlib import suppress
@@ -11,12 +11,12 @@ from ingest.alpaca import messages as wire
 from ingest.upstream.feed_error import FeedError, from_http
 
 CONNECT_SECONDS = 10.0
-"""Limit for the TCP connection, the upgrade, the welcome and the answer to the keys together."""
+"""The limit for the TCP connection, the upgrade, the welcome and the authentication together."""
 
 CLOSE_SECONDS = 3.0
 
 MAX_FRAME_BYTES = 16 * 1024 * 1024
-"""The default of 1 MiB ends the connection, again and again, when a batch is larger."""
+"""With the default of 1 MiB a larger batch ends the connection, and the next one as well."""
 
 WEBSOCKET = {
     "open_timeout": 5,
@@ -25,15 +25,15 @@ WEBSOCKET = {
     "close_timeout": 1,
     "max_queue": 1024,
     "max_size": MAX_FRAME_BYTES,
-    "compression": None,  # costs CPU on every frame and saves little on a server's line
+    "compression": None,  # it costs CPU for every frame and saves little on a server's line
 }
 
-_NOT_ALPACA = (ValueError, TypeError, LookupError, AttributeError)
-"""What alpaca-py raises when the first answers have another form than it expects."""
+_MALFORMED = (ValueError, TypeError, LookupError, AttributeError)
+"""alpaca-py raises these if the first answers do not have the form that it expects."""
 
 
-class Connection:
-    """Goes before a stream of alpaca-py's in the bases of a class.
+class AlpacaConnection:
+    """A mixin that precedes one of alpaca-py's streams in the bases of a class.
 
     Use: ``open``, then ``frame`` until it raises, then ``shut``.
     """
@@ -51,9 +51,11 @@ class Connection:
         """Connect and authenticate.
 
         Raises:
-            FeedError: it did not work; the socket is closed again.
+            FeedError: the connection failed or the keys were rejected; the socket is closed.
         """
         before = _cancellations()
+        # Each branch closes the socket: an abandoned one would hold Alpaca's only slot for about
+        # ninety seconds, and every new attempt would get 406.
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await self._start_ws()
@@ -63,16 +65,16 @@ class Connection:
         except InvalidStatusCode as error:
             await self.shut()
             raise from_http(error.status_code) from error
-        except (WebSocketException, OSError, wire.BadFrameError, *_NOT_ALPACA) as error:
+        except (WebSocketException, OSError, wire.BadFrameError, *_MALFORMED) as error:
             await self.shut()
             raise FeedError(f"no connection to Alpaca: {error or repr(error)}") from error
-        except BaseException:
+        except BaseException:  # a cancellation, and alpaca-py's own FeedError of _auth
             await self.shut()
             raise
         _stop_if_cancelled_since(before)
 
     async def frame(self) -> bytes | str:
-        """Return the next frame; while one waits already, without a pause.
+        """Return the next frame; does not suspend while one is buffered.
 
         Raises:
             FeedError: the connection is lost.
@@ -84,15 +86,15 @@ class Connection:
         return frame
 
     async def send(self, request: bytes | str) -> None:
-        """Send a request; the answer comes as a frame.
-
-        A connection that has ended says so, and why, to who reads its frames.
-        """
+        """Send a request; the answer comes as a frame."""
+        # The reader of the frames gets the same error together with its reason.
         with suppress(ConnectionClosed):
             await self._ws.send(request)
 
     async def shut(self) -> None:
         """Close with a WebSocket close, which frees Alpaca's only slot at once."""
+        # alpaca-py's close() drops the socket even if it is interrupted. It is kept here, so that
+        # the connection to a peer that does not answer the close can be aborted.
         before, socket = _cancellations(), self._ws
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
@@ -109,9 +111,10 @@ def _cancellations() -> int:
 
 
 def _stop_if_cancelled_since(before: int) -> None:
-    """Make good what websockets may have swallowed: ``asyncio.wait_for`` does so on Python 3.11.
+    """Raise the cancellation that websockets may have swallowed.
 
-    Only a new request counts: there a task group leaves its own behind when a task of it fails.
+    It uses ``asyncio.wait_for``, which does so on Python 3.11. Only a new request counts: a task
+    group leaves its own request behind when one of its tasks fails.
     """
     if _cancellations() > before:
         raise asyncio.CancelledError

@@ -1,4 +1,4 @@
-"""What Alpaca's errors mean for the connection: try again soon, later, or never.
+"""The meaning of Alpaca's errors for a connection: try again soon, later, or never.
 
 Codes: https://docs.alpaca.markets/docs/streaming-market-data, and 411 from Alpaca's Go SDK.
 """
@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Retry(Enum):
-    """What to do after an error."""
+    """When to try again after an error."""
 
     SOON = "soon"
     LATER = "later"
@@ -17,16 +17,16 @@ class Retry(Enum):
 HTTP_TOO_MANY_REQUESTS = 429
 
 HARMLESS = 403
-"""``already authenticated``: nothing to do."""
+"""``already authenticated``: it needs no reaction."""
 
 AUTH_FAILED = 402
 
 _MEANING: dict[int, tuple[Retry, str]] = {
-    400: (Retry.SOON, "a message that Alpaca does not understand"),
+    400: (Retry.SOON, "Alpaca does not understand a message of the ingest"),
     401: (Retry.SOON, "not authenticated"),
     AUTH_FAILED: (
         Retry.NEVER,
-        "check ALPACA_PAPER_API_KEY and ALPACA_PAPER_SECRET_KEY (without PAPER_ for live keys)",
+        "check ALPACA_PAPER_API_KEY and ALPACA_PAPER_SECRET_KEY (live keys: without PAPER_)",
     ),
     403: (Retry.SOON, "already authenticated"),
     404: (Retry.SOON, "Alpaca waited ten seconds for the keys"),
@@ -46,7 +46,7 @@ _AUTH_HTTP = (401, 403)
 
 
 class FeedError(Exception):
-    """A connection that ended or could not be made. ``code`` is Alpaca's, or the HTTP status."""
+    """A connection ended or could not be opened. ``code`` is Alpaca's, or the HTTP status."""
 
     def __init__(self, message: str, code: int | None = None) -> None:
         self.code = code

@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
 from shared.bus.errors import REDIS_ERRORS
-from shared.settings import MEMORY_URL, without_password
+from shared.bus.settings import MEMORY_URL, without_password
 
 if TYPE_CHECKING:
     from fakeredis import FakeServer

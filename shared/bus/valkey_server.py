@@ -75,8 +75,12 @@ class ValkeyServer:
     @property
     def pid(self) -> int:
         """The server's process id."""
-        assert self._process is not None  # noqa: S101 - it has been started
-        return self._process.pid
+        return self._started().pid
+
+    def _started(self) -> asyncio.subprocess.Process:
+        if self._process is None:
+            raise ValkeyError("valkey-server has not been started, or has been stopped")
+        return self._process
 
     async def start(self) -> None:
         """Start the server and wait until it responds.
@@ -140,11 +144,10 @@ class ValkeyServer:
     async def run(self) -> None:
         """Restart the server whenever it dies, until cancelled."""
         while True:
-            process = self._process
-            assert process is not None  # noqa: S101 - it has been started
+            process = self._started()
             status = await process.wait()
             _dismiss_watcher(process)
-            log.warning("valkey died; restarting it", status=status, port=self.port)
+            log.warning("valkey_died", message="it is started again", status=status, port=self.port)
             await asyncio.sleep(RESTART_SECONDS)
             await self.start()
 

@@ -53,7 +53,7 @@ def test_what_a_gateway_loads_names_no_library_of_the_ingest(package: str) -> No
 def test_only_the_bus_packages_know_redis() -> None:
     outside = [
         path
-        for path in modules("ingest", "gateway", "standalone.py", "tapecast.py")
+        for path in modules("shared", "ingest", "gateway", "standalone.py", "tapecast.py")
         if not name_of(path).startswith(BUS_PACKAGES)
     ]
     wrong = [

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from gateway.settings import GatewayProcessSettings, GatewaySettings, is_loopback
+from shared.bus.settings import BusSettings
 from shared.settings import CommonSettings, SettingsError
 
 
@@ -203,7 +204,7 @@ def test_a_wrong_url_is_told_without_its_password(
 ) -> None:
     monkeypatch.setenv("REDIS_URL", url)
 
-    [problem] = _refusal(CommonSettings)
+    [problem] = _refusal(BusSettings)
 
     assert problem.startswith("REDIS_URL: ")
     assert "is not a Redis URL: expected redis://" in problem
@@ -223,7 +224,7 @@ def test_a_wrong_url_is_told_without_its_password(
 def test_every_kind_of_redis_url_is_taken(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("REDIS_URL", url)
 
-    assert CommonSettings.load().redis_url == url
+    assert BusSettings.load().redis_url == url
 
 
 def test_settings_do_not_change_after_they_are_read() -> None:
