@@ -44,6 +44,6 @@ export function totals(positions: readonly Valued[]): Totals {
         : (each.market_value ?? 0) - each.unrealized_intraday_pl,
     ),
     partial: !!unpriced[0],
-    unpriced: unpriced.map(({ symbol }) => symbol),
+    unpriced: [...new Set(unpriced.map(({ symbol }) => symbol))],
   };
 }

@@ -75,7 +75,7 @@ describe("the positions table", () => {
     expect(cells(foot())).toEqual([
       ...["", "", "", "", "$1,020.10", "up +$10.10 (+1.00%)", "up +$20.10 (+2.01%)", ""],
     ]);
-    expect(tags(foot())).toEqual(["partial: without B"]);
+    expect(tags(foot())).toEqual(["partial: excludes B"]);
     play({ "position:B": position("B", 100) });
     expect(cells(foot())[4]).toBe("$2,020.10");
     expect(tags(foot())).toEqual([]);
@@ -218,5 +218,24 @@ describe("the positions table", () => {
     change({ positions: [], currency: "EUR" });
     expect(screen.getByText("No open positions")).toBeTruthy();
     expect(cells(foot())[4]).toBe("€0.00");
+  });
+
+  it("gives each of several lots of one symbol a row, and sums them up", () => {
+    const problems = vi.spyOn(console, "error");
+    const lots = [
+      { symbol: "SPY", qty: 3, avg_entry_price: 100 },
+      { symbol: "IBM", qty: 1, avg_entry_price: 200 },
+      { symbol: "SPY", qty: 2, avg_entry_price: 90 },
+    ];
+    const onSelect = vi.fn();
+    const { play } = show({ connection: connection() }, { positions: lots, onSelect });
+    expect(tags(foot())).toEqual(["partial: excludes SPY, IBM"]);
+    play({ "price:SPY": price("SPY", 110), "price:IBM": price("IBM", 200) });
+    press("Market value");
+    expect(symbols()).toEqual(["SPY", "SPY", "IBM"]);
+    expect(rows().map((row) => cells(row)[4])).toEqual(["330.00", "220.00", "200.00"]);
+    expect(cells(foot())[4]).toBe("750.00");
+    expect(rows().map((row) => row.querySelector("button")?.tabIndex)).toEqual([0, -1, -1]);
+    expect(problems).not.toHaveBeenCalled();
   });
 });

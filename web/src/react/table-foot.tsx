@@ -24,7 +24,9 @@ interface FootProps {
  */
 export function TableFoot({ entries, formats, announcing }: FootProps): ReactNode {
   const values = useEach<Price | Position>(entries.map(({ topic }) => topic).join());
-  const statuses = useEach<SymbolStatus>(entries.map(({ symbol }) => `status:${symbol}`).join());
+  // Several lots of a symbol have one status.
+  const symbols = new Set(entries.map(({ symbol }) => symbol));
+  const statuses = useEach<SymbolStatus>([...symbols].map((each) => `status:${each}`).join());
   const { label } = useConnection();
   const [said, say] = useState("");
   const sums = useMemo(() => {
@@ -50,7 +52,7 @@ export function TableFoot({ entries, formats, announcing }: FootProps): ReactNod
       <tr>
         <th scope="row">
           Total
-          {sums.partial && <span>partial: without {sums.unpriced.join(", ")}</span>}
+          {sums.partial && <span>partial: excludes {sums.unpriced.join(", ")}</span>}
         </th>
         {figureCells(sums, formats)}
         <td>

@@ -3,7 +3,7 @@ import { cycleIn, modulesOf, parseModule } from "./modules.ts";
 
 const FUNCTION_LINES = 45;
 
-describe.each(["src"])("the modules of %s", (folder) => {
+describe.each(["src", "page"])("the modules of %s", (folder) => {
   const modules = modulesOf(folder);
 
   it("import each other in no cycle, types included", () => {
