@@ -27,7 +27,7 @@ IN_WEB = $(NODE_FITS) || { $(MAKE) -s $(VENV)/.node && PATH="$(abspath $(VENV))/
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run web test check format bench chaos install constraints clean web-check
+.PHONY: help run web test check format bench chaos docs install constraints clean web-check
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -58,6 +58,9 @@ bench: $(VENV)/.development ## measure; one of them: make bench ARGS="ingest"
 
 chaos: $(VENV)/.development ## inject 200 faults; fewer: make chaos ARGS="--faults 50 --seed 3"
 	$(IN_VENV) -m tests.chaos $(ARGS)
+
+docs: $(VENV)/.development ## write the generated page docs/modules.md
+	$(IN_VENV) -m tests.repository.module_list --write
 
 install: $(VENV)/.development ## install everything that development needs
 
