@@ -61,6 +61,7 @@ async def run(settings: StandaloneSettings, stop: asyncio.Event) -> int:
         if access is None:
             simulator = await _simulator(parts, settings)
             access = _simulated_access(simulator, settings)
+        # Bound before anything is started, so that a port in use ends the program with its reason.
         gateway = GatewayService.bind(settings, source)
         print(_welcome(settings, source, gateway.port, valkey, simulator), flush=True)  # noqa: T201
         ended = asyncio.Event()
@@ -70,6 +71,9 @@ async def run(settings: StandaloneSettings, stop: asyncio.Event) -> int:
                 if simulator is not None:
                     servers.append(tasks.create_task(simulator.serve_forever()))
                 ingest = tasks.create_task(IngestService(settings, access, source).run(ended))
+                # The order in which each part still has the others that it needs while it ends:
+                # the gateway says goodbye to its streams, the ingest releases its lease, then
+                # Valkey stops.
                 await tasks.create_task(gateway.run(stop))
                 ended.set()
                 await ingest
@@ -90,7 +94,7 @@ async def _simulator(parts: AsyncExitStack, settings: StandaloneSettings) -> Sim
     )
     try:
         return await parts.enter_async_context(Simulator(simulated))
-    except OSError:
+    except OSError:  # another standalone runs on this machine
         return await parts.enter_async_context(Simulator(replace(simulated, port=0)))
 
 

@@ -91,9 +91,11 @@ class BrokerAccount:
             positions, account = portfolio.take_changes()
             for position in positions:
                 self._announcer.position(position)
+            # After the positions, which its figures include.
             if account is not None:
                 self._announcer.account(account)
                 self._demand.set_positions(portfolio.stocks())
+            # While only prices change, the account is due a moment later and not at every tick.
             due = portfolio.seconds_to_account()
             await wait_at_most(self._changed, LOOK_SECONDS if due is None else due)
 

@@ -2,6 +2,10 @@
 
 They are made when the lease has been acquired and dropped when it is lost: a later leadership of
 the same process starts with the values that are then stored in Redis.
+
+The order breaks the cycles. Events come first, because parts that are made before their reader set
+them. The tape prices the positions: the portfolio reads the last prices, and the announcer notifies
+the portfolio of each new one.
 """
 
 import asyncio
@@ -79,6 +83,7 @@ def compose(
     report = HealthReport(
         ingest_id, access.feed, stocks, streams, publisher, outbox, eviction_policy=eviction_policy
     )
+    # Without trade updates the account is read by REST alone.
     order_streams = [account.stream] if settings.alpaca_trade_updates else []
     return Leadership(
         lease=lease,
@@ -115,6 +120,7 @@ def _stocks(common: _Common, prices: LastPrices) -> Stocks:
     channels = TEST_CHANNELS if access.feed == TEST_FEED else STOCK_CHANNELS
     subscription = Subscription(common.settings.symbol_limit, channels=channels)
     states = SymbolStates()
+    # A delayed feed is expected to lag by fifteen minutes.
     lag = Lag(EXPECTED_MS.get(access.feed, 0.0))
     reader = FrameReader(prices, states, lag, demand, subscription, announcer)
     snapshots = Snapshots(
@@ -122,6 +128,7 @@ def _stocks(common: _Common, prices: LastPrices) -> Stocks:
         StoredPrices(common.redis.commands),
         demand,
         RestPrices(prices, states, demand, announcer),
+        # Symbols that got no slot in the stream, for their trades or for their quotes.
         polled=lambda: [*subscription.over_limit, *subscription.partly_over_limit],
     )
     handler = StockSide(
@@ -138,14 +145,10 @@ def _stocks(common: _Common, prices: LastPrices) -> Stocks:
     def connect() -> AlpacaStream:
         return AlpacaStream(access.stock_endpoint, access.key, access.secret)
 
-    def apply_hours(hours: MarketHours) -> None:
-        prices.hours = hours
-        common.status_due.set()
-
     return Stocks(
         stream=StreamHolder(connect, handler, StreamHealth(common.status_due)),
         snapshots=snapshots,
-        hours=HoursRefresh(common.rest, apply_hours, TRADES_IN[common.settings.alpaca_feed]),
+        hours=_hours(common, prices),
         demand=demand,
         prices=prices,
         states=states,
@@ -154,6 +157,15 @@ def _stocks(common: _Common, prices: LastPrices) -> Stocks:
         reader=reader,
         announcer=announcer,
     )
+
+
+def _hours(common: _Common, prices: LastPrices) -> HoursRefresh:
+    # The status contains the session, which depends on the hours.
+    def apply(hours: MarketHours) -> None:
+        prices.hours = hours
+        common.status_due.set()
+
+    return HoursRefresh(common.rest, apply, TRADES_IN[common.settings.alpaca_feed])
 
 
 def _news(common: _Common) -> StreamHolder:

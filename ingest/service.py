@@ -94,7 +94,7 @@ class IngestService:
             await leadership.run(stop)
         except BaseExceptionGroup as group:
             # Losing the lease is part of normal operation; any other error ends the program, and
-            # callers expect a FeedError on its own, not in a group.
+            # callers expect a FeedError and not a group of them.
             _, other = group.split(LeaseLostError)
             if other is not None:
                 raise first_error(other) from None

@@ -107,6 +107,8 @@ class IngestSettings(BusSettings):
         """How many symbols the plan allows; None is no limit."""
         if self.alpaca_symbol_limit is not None:
             return self.alpaca_symbol_limit
+        # Alpaca has no request for the plan. IEX is the feed of the Basic plan; a user who has a
+        # larger plan and IEX sets the limit.
         return BASIC_PLAN_SYMBOLS if self.alpaca_feed == "iex" else None
 
     def _default_trading_url(self) -> str:
@@ -124,7 +126,7 @@ class IngestProcessSettings(IngestSettings):
         """The access to the account in use.
 
         Raises:
-            SettingsError: the keys are not set, although ``load`` has not been used to check them.
+            SettingsError: the keys are not set. Settings that were validated have them.
         """
         access = super().access
         if access is None:
@@ -136,6 +138,7 @@ class IngestProcessSettings(IngestSettings):
     )
     @classmethod
     def _keys_in_use(cls, key: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        # Only the keys of the account in use are required: many users have no live account.
         is_paper = str(info.field_name).startswith("alpaca_paper_")
         if key is None and is_paper == info.data.get("alpaca_paper", True):
             raise ValueError(
@@ -147,6 +150,7 @@ class IngestProcessSettings(IngestSettings):
     @field_validator("redis_url", mode="before")
     @classmethod
     def _shared_redis(cls, url: str) -> str:
+        # An unset variable reaches this validator as the empty default.
         if not url:
             raise ValueError("not set: the ingest publishes to Redis, e.g. redis://127.0.0.1:6379")
         if url.startswith(MEMORY_URL):

@@ -86,6 +86,7 @@ class Stocks:
 
     def republish(self) -> None:
         """Announce every known value again, for a new epoch or an emptied Redis."""
+        # Not "traded": the key that expires means that the symbol has traded just now.
         for last in self._prices.by_symbol.values():
             self._announcer.price(last, traded=False)
         for status in self._states.publish_all():
@@ -98,7 +99,9 @@ class Stocks:
             view = self._view()
             for status in self._states.evaluate(time.monotonic(), time.time(), view):
                 self._announcer.status(status)
+            # Prices of symbols that no client watches would grow old, and be shown as new later.
             self._prices.forget_others(view.wanted)
+            # With no recent trade the lag becomes unknown, and no message would cause that.
             self._lag.look(time.time_ns() // 1000)
             self._snapshots.look_up(self._prices.take_doubtful())
             looks += 1
@@ -170,5 +173,6 @@ class Stocks:
             for symbol in sorted(self._subscription.acknowledged[TRADES])
             if (self._prices.timestamp_of(symbol) or recently) < recently
         ]
+        # A window that moves on with each turn, and starts again from the front at the end.
         start = turn * QUIET_AT_ONCE % max(len(quiet), 1)
         return (quiet + quiet)[start : start + min(QUIET_AT_ONCE, len(quiet))]

@@ -74,15 +74,18 @@ class Announcer:
 
     def news(self, article: News, keys: Iterable[str]) -> None:
         """Announce an article on the topics of these symbols, or of ``*``."""
+        # An article can name many symbols, and each of them is a topic: encode it only once.
         body = news.encode(article)
         for key in keys:
             self._outbox.offer(Publication(topic(NEWS, key), body))
 
-    def position(self, held: Position) -> None:
-        """Announce a position on its own topic and among all."""
-        body = position.encode(held)
-        self._outbox.offer(Publication(topic(POSITION, held.symbol), body))
-        self._outbox.offer(Publication(topic(POSITION, EVERYTHING), body, row=held.symbol))
+    def position(self, changed: Position) -> None:
+        """Announce a position, both on the symbol's topic and on the topic of all positions."""
+        # The stored value belongs to the symbol's topic. On the topic of all positions, the row
+        # keeps the outbox from replacing one symbol's value by another's.
+        body = position.encode(changed)
+        self._outbox.offer(Publication(topic(POSITION, changed.symbol), body))
+        self._outbox.offer(Publication(topic(POSITION, EVERYTHING), body, row=changed.symbol))
 
     def account(self, worth: Account) -> None:
         """Announce the value of the account."""

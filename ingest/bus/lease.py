@@ -71,7 +71,7 @@ class Lease:
     """The claim of one process. ``epoch`` is its fencing number, 0 until it first holds the lease.
 
     ``republish_due`` is set whenever the values stored in Redis may be older than the published
-    ones: at a new epoch, and when Redis is reachable again. Whoever publishes them again clears it.
+    ones: at a new epoch, and when Redis is reachable again. The code that republishes clears it.
 
     An event may be published only after ``valid`` has returned: while Redis is unreachable for
     longer than the lease lasts, another process may lead.

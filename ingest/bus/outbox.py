@@ -24,7 +24,7 @@ class Publication(msgspec.Struct, frozen=True, gc=False):
 
     ``traded``: it happened just now, so the TTL key is due. ``event``: its name, if that is not the
     kind of the topic. ``row``: the symbol whose value it is, if the topic contains the values of
-    many symbols and each is also stored under a topic of its own.
+    many symbols and each is also stored under the topic of its symbol.
     """
 
     topic: str
@@ -109,8 +109,8 @@ class Outbox:
         """Add a publication while the outbox is crowded."""
         limit = _history_length(publication)
         if limit is None:
-            # A named event and the row of another symbol are values of their own: replacing a price
-            # by a gap, or BAC's position by IBM's, would lose it.
+            # A named event does not replace a value, nor one symbol's row another's: replacing a
+            # price by a gap, or BAC's position by IBM's, would lose it.
             key = " ".join(filter(None, (publication.topic, publication.event, publication.row)))
             if key in self._crowd:
                 self.conflated += 1

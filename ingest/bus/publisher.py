@@ -48,6 +48,8 @@ class Publisher:
         self.rejected = 0
         self._lease = lease
         self._outbox = outbox
+        # One script call for a batch: with a pipeline, redis-py would encode several commands for
+        # each event, and that would cost the ingest more CPU than everything else on its way.
         self._script = client.register_script(
             files("ingest.bus").joinpath("publish.lua").read_text(encoding="utf-8")
         )
@@ -79,6 +81,8 @@ class Publisher:
             self._idle.set()
             await self._outbox.waiting.wait()
             self._idle.clear()
+            # Counted from here and not from the first attempt to send: with an expired lease no
+            # batch is sent at all, and the alarm has to see that, too.
             self._waiting_since = self._monotonic()
             # The batch is taken only now: while the lease is in doubt the outbox still conflates.
             await self._lease.valid()
@@ -126,6 +130,8 @@ class Publisher:
                 if self._lease.epoch == epoch:
                     raise LeaseLostError("another ingest has started to lead")
                 continue
+            # Redis rejects an event whose id is not newer than the newest in the history: a replica
+            # that took over can be ahead of this counter.
             self.rejected += rejected
             self.published += len(batch) - rejected
             return

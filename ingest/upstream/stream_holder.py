@@ -179,6 +179,7 @@ class StreamHolder:
             self.health.set("failed", str(error), error.code)
             raise
         except asyncio.CancelledError:
+            # The last status of a clean stop: a client must not see "live" until the key expires.
             self.health.set("connecting", "this ingest has stopped")
             raise
 
@@ -247,6 +248,7 @@ class StreamHolder:
             if change is None:
                 await self._handler.demand_changed()
                 continue
+            # Cleared before the request: the answer can arrive while the request is being sent.
             self._answered.clear()
             await stream.change(change)
             if not await _event_within(self._answered, ANSWER_SECONDS):
