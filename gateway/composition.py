@@ -138,13 +138,13 @@ def compose_app(
     requests = StreamRequests(limit=limit, interval=settings.update_interval_seconds)
     endpoints = Endpoints(
         streams=Streams(
-            settings,
             access,
             gateway.admission,
             requests,
             gateway.subscriptions,
             gateway_id=gateway.gateway_id,
             hub=gateway.hub,
+            heartbeat_seconds=settings.heartbeat_seconds,
             now=around.now,
         ),
         stream_change=StreamChange(access, gateway.changes, requests),

@@ -102,7 +102,7 @@ class Subscriber:
             await asyncio.sleep(shortest + (longest - shortest) * self._jitter())
 
     def _log_loss(self, error: BaseException) -> None:
-        # Two attempts a second against a Redis that is down would fill the log with one line.
+        # Every attempt against a Redis that is down fails alike, several times a second.
         reason = str(error) or type(error).__name__
         if reason != self._last_logged_error:
             log.warning("redis_unreachable", redis=self._redis.address, error=reason)

@@ -19,7 +19,6 @@ from gateway.http.denial import denied_topics
 from gateway.http.stream_fields import KindStream, StreamFields, TopicFields
 from gateway.http.stream_request import StreamRequest, StreamRequests
 from gateway.http.stream_response import StreamResponse
-from gateway.settings import GatewaySettings
 from gateway.wire.events import Hello
 from gateway.wire.sse import SSE
 from gateway.wire.stream_id import StreamId
@@ -33,7 +32,6 @@ class Streams:
 
     def __init__(
         self,
-        settings: GatewaySettings,
         access: Access,
         admission: Admission,
         requests: StreamRequests,
@@ -41,15 +39,16 @@ class Streams:
         *,
         gateway_id: str,
         hub: Hub,
+        heartbeat_seconds: float,
         now: Callable[[], str],
     ) -> None:
-        self._settings = settings
         self._access = access
         self._admission = admission
         self._requests = requests
         self._subscriptions = subscriptions
         self._gateway_id = gateway_id
         self._hub = hub
+        self._heartbeat_seconds = heartbeat_seconds
         self._now = now
 
     async def topics(self, request: Request) -> Response:
@@ -106,7 +105,7 @@ class Streams:
         hello = Hello(
             stream_id=stream_id,
             server_time=self._now(),
-            heartbeat_seconds=self._settings.heartbeat_seconds,
+            heartbeat_seconds=self._heartbeat_seconds,
             topics=list(asked.intervals),
             denied=denied,
             interval=asked.interval,

@@ -209,6 +209,7 @@ async def test_a_gateway_that_does_not_answer_is_not_waited_for_for_ever(
         await deaf.aclose()  # type: ignore[no-untyped-call]
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "redis_unavailable")
+    assert "the gateway serving deaf-0123456789ab did not respond" in answer.text
 
 
 @pytest.mark.parametrize("packed", [b"", b"{}", b'{"type":"change"}', b"\xff"])
