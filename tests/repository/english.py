@@ -132,7 +132,7 @@ _AREAS = {
 }
 _OTHERS = "docs"
 AREAS = (*_AREAS, _OTHERS)
-_SELF = {"tests/repository/english.py", "tests/repository/test_english.py"}
+_SELF = {"docs/modules.md", "tests/repository/english.py", "tests/repository/test_english.py"}
 _TEXTS = {".md", ".txt"}
 _SCRIPTS = {".ts", ".tsx", ".js", ".jsx", ".mjs", ".css"}
 _HASH_COMMENTS = {".toml", ".yaml", ".yml", ".cfg", ".sh", ".example", ""}
@@ -162,7 +162,7 @@ def findings(prose: Prose) -> Iterator[Finding]:
 
 @cache
 def repository() -> tuple[Prose, ...]:
-    """Return all prose of the repository but the list of idioms itself."""
+    """Return all prose of the repository, except generated lists and the list of idioms itself."""
     return tuple(
         prose
         for path in files()
