@@ -21,6 +21,7 @@ from tests.services import until
 
 EXAMPLES = ROOT / "examples"
 
+pytestmark = pytest.mark.slow
 in_session_loop = pytest.mark.asyncio(loop_scope="session")
 
 

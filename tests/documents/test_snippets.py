@@ -72,15 +72,23 @@ def there(code: str, standalone: Standalone, simulator_url: str) -> str:
     return moved.replace("http://127.0.0.1:7300", simulator_url)
 
 
+@asynccontextmanager
+async def simulator_for(document: str, standalone: Standalone) -> AsyncIterator[str]:
+    """Yield the URL of the standalone's simulator, or of another if the document breaks it."""
+    if document != "docs/simulator.md":
+        yield standalone.simulator_url
+        return
+    async with Simulator(SimulatorSettings(port=0)) as simulator:
+        serving = asyncio.create_task(simulator.serve_forever())
+        yield simulator.rest_url
+        serving.cancel()
+
+
 @pytest.mark.parametrize(("document", "line"), CURL)
 @in_session_loop
 async def test_a_curl_command_is_answered(standalone: Standalone, document: str, line: str) -> None:
     installed.program("curl")
-    # The simulator's page breaks things on purpose, so it gets another simulator.
-    async with Simulator(SimulatorSettings(port=0)) as simulator:
-        serving = asyncio.create_task(simulator.serve_forever())
-        own = document == "docs/simulator.md"
-        url = simulator.rest_url if own else standalone.simulator_url
+    async with simulator_for(document, standalone) as url:
         script = FAILING_CURL + there(line, standalone, url).removeprefix("curl")
         async with running("bash", "-c", script) as curl:
             if " -N" in line:  # a stream: it does not end
@@ -90,7 +98,6 @@ async def test_a_curl_command_is_answered(standalone: Standalone, document: str,
                 async with asyncio.timeout(LIMIT_SECONDS):
                     await curl.process.wait()
                 assert await curl.ended() == 0, curl.output
-        serving.cancel()
 
 
 def ended(program: Program) -> bool:
