@@ -147,7 +147,12 @@ class ValkeyServer:
             process = self._started()
             status = await process.wait()
             _dismiss_watcher(process)
-            log.warning("valkey_died", message="the server is being restarted", status=status, port=self.port)
+            log.warning(
+                "valkey_died",
+                message="the server is being restarted",
+                status=status,
+                port=self.port,
+            )
             await asyncio.sleep(RESTART_SECONDS)
             await self.start()
 
