@@ -5,6 +5,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+# Tests wait most of the time: three workers for each core keep it busy. One process, with a
+# debugger: make test ARGS="-n 0 -x --pdb"
+WORKERS ?= 6
 
 IN_VENV = $(VENV)/bin/python
 # Not compiling wheels, and building in the environment itself, halves the time. Python compiles
@@ -39,7 +42,7 @@ run: $(VENV)/.runtime ## run everything in one process; on the simulator if ther
 web: $(PAGE) ## build the page that a gateway serves at /
 
 test: $(VENV)/.development ## run the tests; a part of them: make test ARGS="tests/repository -k layers"
-	$(IN_VENV) -m pytest $(ARGS)
+	$(IN_VENV) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 check: $(VENV)/.development ## check format, lint and types
 	$(IN_VENV) -m ruff format --check .

@@ -13,7 +13,7 @@ from tests import examples
 from tests.limits import TEST_SECONDS
 from tests.shared_valkey import SharedValkey
 
-pytest_plugins = ["tests.skips", "tests.store"]
+pytest_plugins = ["tests.order", "tests.skips", "tests.store"]
 
 SETTINGS = re.findall(
     r"^# ([A-Z_]+)=", (Path(__file__).parents[1] / ".env.example").read_text(), re.MULTILINE

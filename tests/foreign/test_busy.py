@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway import service
+from gateway import composition
 from shared.bus.redis_source import RedisSource
 from tests.browser import open_browser
 from tests.event_stream import open_stream
@@ -19,7 +19,7 @@ EVENT_SOURCE = """{
 async def test_it_comes_back_by_itself_until_there_is_room(
     node: str, chromium: str, source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "BUSY_RETRY_MS", (100, 300))
+    monkeypatch.setattr(composition, "BUSY_RETRY_MS", (100, 300))
     async with (
         open_browser(node, chromium) as browser,
         running_gateway(source, max_clients=1) as url,

@@ -10,6 +10,8 @@ from tests.event_stream import open_stream
 from tests.processes import gateway_process
 from tests.services import until
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "the-token-of-the-gateway"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 

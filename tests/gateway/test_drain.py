@@ -93,6 +93,7 @@ async def test_every_stream_gets_a_bye_and_ends_properly(
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
+@pytest.mark.slow
 async def test_many_streams_are_ended_one_after_another_each_with_its_own_retry_time(
     source: RedisSource,
 ) -> None:

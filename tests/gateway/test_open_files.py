@@ -10,6 +10,8 @@ from gateway.http.open_files import shortage
 from tests.programs import program
 from tests.services import until
 
+pytestmark = pytest.mark.slow
+
 NOWHERE = {"PORT": "0", "REDIS_URL": "redis://127.0.0.1:1"}
 
 

@@ -89,6 +89,7 @@ def test_the_document_is_valid_openapi() -> None:
     SCHEMA.validate()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", GenerationMode, ids=lambda mode: mode.value)
 async def test_a_running_gateway_answers_as_its_document_says(
     source: RedisSource, built_page: Path, mode: GenerationMode

@@ -379,6 +379,7 @@ async def test_a_client_that_obeys_retry_gets_in_when_there_is_room(
     assert set(reasons) == {"busy"}
 
 
+@pytest.mark.slow
 async def test_a_crowd_that_comes_at_once_fills_every_place_and_no_more(
     any_source: RedisSource,
 ) -> None:

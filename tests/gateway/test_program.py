@@ -6,6 +6,7 @@ import signal
 import socket
 
 import httpx
+import pytest
 
 from shared.bus.valkey_server import ValkeyServer
 from shared.process import EXIT_SETTINGS
@@ -13,6 +14,8 @@ from tests.event_stream import open_stream
 from tests.ports import free_port
 from tests.programs import Program, program, ready
 from tests.services import until
+
+pytestmark = pytest.mark.slow
 
 
 async def _refused(**environment: str) -> list[str]:

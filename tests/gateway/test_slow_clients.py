@@ -158,6 +158,7 @@ async def test_a_client_that_takes_nothing_is_dropped_by_the_kernel_at_last(
         await until(lambda: not hub.clients)
 
 
+@pytest.mark.slow
 async def test_on_another_server_a_client_that_never_reads_is_let_go_too(
     source: RedisSource,
 ) -> None:
@@ -246,6 +247,7 @@ async def test_a_client_that_vanishes_while_its_ticket_is_looked_up_is_forgotten
             assert len(hub.clients) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["transport", "portable"])
 async def test_a_crowd_that_comes_and_goes_leaves_nothing(source: RedisSource, kind: str) -> None:
     symbols = ["SPY", "IBM", "AIG", "BAC"]

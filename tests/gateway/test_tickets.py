@@ -55,6 +55,7 @@ async def test_any_gateway_accepts_it(any_source: RedisSource) -> None:
         assert await _status(other, ticket=await _issue(url)) == 200
 
 
+@pytest.mark.slow
 async def test_a_ticket_sent_many_times_at_once_to_two_gateways_opens_one_stream(
     any_source: RedisSource,
 ) -> None:
@@ -239,6 +240,7 @@ async def test_only_its_hash_is_stored_and_not_for_long(any_source: RedisSource)
     assert 0 < life <= 30
 
 
+@pytest.mark.slow
 async def test_no_two_tickets_are_alike(any_source: RedisSource) -> None:
     async with running_gateway(any_source, api_token="right-one") as url:
         tickets = {await _issue(url) for _ in range(20)}

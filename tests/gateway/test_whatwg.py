@@ -182,6 +182,7 @@ async def test_rule_8_every_write_is_whole_events_and_a_proper_end_says_so(
     assert stream.values("event")[-1] == "bye"
 
 
+@pytest.mark.slow
 async def test_rule_8_a_slow_client_that_is_cut_never_takes_a_part_for_the_whole(
     source: RedisSource, run: Run
 ) -> None:
@@ -198,6 +199,7 @@ async def test_rule_8_a_slow_client_that_is_cut_never_takes_a_part_for_the_whole
     cut(stream)
 
 
+@pytest.mark.slow
 async def test_rule_8_what_a_killed_gateway_leaves_is_never_taken_for_the_whole(
     valkey: ValkeyServer, source: RedisSource
 ) -> None:

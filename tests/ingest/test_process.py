@@ -18,6 +18,8 @@ from tests.programs import program
 from tests.services import until
 from tests.simulator.client import endpoint_state
 
+pytestmark = pytest.mark.slow
+
 KEYS = {"ALPACA_PAPER_API_KEY": DEFAULT_KEY, "ALPACA_PAPER_SECRET_KEY": DEFAULT_SECRET}
 
 

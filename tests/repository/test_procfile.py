@@ -20,6 +20,8 @@ from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from tests.limits import LIMIT_SECONDS
 from tests.repository.tree import ROOT
 
+pytestmark = pytest.mark.slow
+
 WEB_PORT_OFFSET = 100  # honcho gives the second process type the base port and a hundred
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from tests.repository.tree import ROOT
 
+pytestmark = pytest.mark.slow
+
 ONE_SKIPPED = """
 import pytest
 
@@ -21,26 +23,28 @@ def test_that_does_not():
 """
 
 
+@pytest.mark.parametrize("workers", ["0", "2"])
 @pytest.mark.parametrize(("ci", "exit_code"), [("true", 1), ("", 0)])
 def test_a_skipped_test_fails_the_session_in_ci_only(
-    tmp_path: Path, ci: str, exit_code: int
+    tmp_path: Path, ci: str, exit_code: int, workers: str
 ) -> None:
-    answer = _run(tmp_path, ONE_SKIPPED, ci)
+    answer = _run(tmp_path, ONE_SKIPPED, ci, workers)
 
     assert answer.returncode == exit_code, answer.stdout
     assert ("test_it.py::test_that_does_not" in answer.stdout) == bool(ci)
     assert "1 passed, 1 skipped" in answer.stdout.splitlines()[-1]
 
 
-def test_a_module_that_skips_itself_counts_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_module_that_skips_itself_counts_too(tmp_path: Path, workers: str) -> None:
     module = "import pytest\npytest.importorskip('no_such_library')\n"
 
-    assert _run(tmp_path, module + ONE_SKIPPED, "true").returncode != 0
+    assert _run(tmp_path, module + ONE_SKIPPED, "true", workers).returncode != 0
 
 
-def _run(folder: Path, module: str, ci: str) -> subprocess.CompletedProcess[str]:
+def _run(folder: Path, module: str, ci: str, workers: str) -> subprocess.CompletedProcess[str]:
     (folder / "test_it.py").write_text(module)
-    place = ["--rootdir", str(folder), str(folder)]
+    place = ["-n", workers, "--dist", "loadgroup", "--rootdir", str(folder), str(folder)]
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "tests.skips", "-c", os.devnull, *place],
         cwd=ROOT,

@@ -96,6 +96,7 @@ def test_one_factor_scales_every_limit(
         assert wanted[name] == expected * plain[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("given", "seconds"), [([], 600), (["--timeout=7"], 7)])
 def test_the_limit_of_a_whole_test_is_scaled_unless_one_asks_for_another(
     given: list[str], seconds: float
