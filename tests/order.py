@@ -19,15 +19,15 @@ _TESTS = Path(__file__).parent
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by marker, and xdist reads its groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what is slow; on a worker, begin with it."""
+    """Mark the slow tests; on a worker, start with them."""
     for item in items:
         folder = _folder(item)
         if folder in SLOW_FOLDERS:
             item.add_marker(pytest.mark.slow)
         if folder in TOGETHER:
             item.add_marker(pytest.mark.xdist_group(folder))
-    # Alone, tests run in the order of their files. Of several workers none may start a long test
-    # when the others have finished.
+    # In one process, tests run in the order of their files. With several workers, a long test that
+    # starts last keeps one busy while the others have finished.
     if hasattr(config, "workerinput"):
         items.sort(key=_turn)
 
