@@ -175,7 +175,7 @@ class Simulator:
         self._send([self._handmade(message, feed)])
 
     def state(self) -> dict[str, object]:
-        """Return what `GET /simulator/state` shows."""
+        """Return the body of `GET /simulator/state`."""
         nothing = {"row": 0, "loop": 0, "rows": 0}
         return {
             "endpoints": {name: one.state() for name, one in self._endpoints.items()},

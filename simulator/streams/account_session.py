@@ -13,7 +13,7 @@ from simulator.streams.session import Outcome, Terms
 TRADE_UPDATES: Final = "trade_updates"
 
 _AUTH_FAILED: Final = 402
-"""What a refusal counts as; on this stream it has no number."""
+"""The code under which a rejection is counted; on this stream it has no number."""
 
 
 class AccountSession:

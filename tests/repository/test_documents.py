@@ -74,6 +74,16 @@ def test_released_sections_of_the_changelog_are_dated_and_its_entries_short() ->
     assert [entry for entry in entries if len(entry.split()) > ENTRY_WORDS] == []
 
 
+def test_every_word_of_the_glossary_has_one_entry_and_one_meaning() -> None:
+    text = (ROOT / "docs" / "glossary.md").read_text()
+    entries = re.findall(r"^\| (?!word )([^|]+?) \| (.+) \|$", text, re.MULTILINE)
+    words = [word for word, _ in entries]
+
+    assert len(words) > 60
+    assert sorted(words) == sorted(set(words))
+    assert [word for word, meaning in entries if re.search(r"; also\b|, also\b", meaning)] == []
+
+
 def test_no_file_names_a_package_registry() -> None:
     found = [(name, host) for name, text in texts() for host in REGISTRIES if host in text]
 
