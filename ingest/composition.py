@@ -70,7 +70,7 @@ def compose(
     account_changed = asyncio.Event()
     demand = Demand(time.monotonic)
     prices = LastPrices(MarketHours((), None, TRADES_IN[settings.alpaca_feed]))
-    portfolio = Portfolio(prices.by_symbol.get, time.monotonic, account_changed.set)
+    portfolio = Portfolio(prices.last_price, time.monotonic, account_changed.set)
     outbox = Outbox()
     announcer = Announcer(outbox, portfolio.reprice)
     publisher = Publisher(redis.publisher, lease, outbox, settings.price_ttl_seconds)

@@ -11,7 +11,7 @@ from ingest.demand.subscription import Subscription
 from ingest.demand.wanted import Demand
 from ingest.market.lag import Lag
 from ingest.market.last_price import LastPrices
-from ingest.market.symbol_states import SymbolStates, View
+from ingest.market.symbol_states import StatesView, SymbolStates
 from ingest.upstream.frame import FrameReader
 from ingest.upstream.hours_refresh import HoursRefresh
 from ingest.upstream.snapshots import Snapshots
@@ -153,11 +153,11 @@ class Stocks:
         unknown = {s for s in wanted if s in known and known[s].reason == "unknown_symbol"}
         return self._subscription.rejected | unknown
 
-    def _view(self) -> View:
+    def _view(self) -> StatesView:
         wanted = {want.symbol for want in self._demand.wanted()}
-        return View(
-            feed_live=self.stream.health.live,
-            feed_reason=self.stream.health.reason,
+        return StatesView(
+            stream_live=self.stream.health.live,
+            stream_reason=self.stream.health.reason,
             session=self._prices.hours.session_now(time.time_ns()),
             wanted=wanted,
             acknowledged=self._subscription.acknowledged[TRADES],

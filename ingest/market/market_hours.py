@@ -84,15 +84,15 @@ class MarketHours:
         self._never_stops = trades_in is None
         self._spans = list(_spans(days, trades_in))
         self._begins = [span.begin for span in self._spans]
-        self._latest = self._spans[0]
+        self._cached_span = self._spans[0]
 
     def session_at(self, unix_ns: int) -> Session:
         """Return the session by the calendar, for a trade's own time."""
-        begin, end, session = self._latest
+        begin, end, session = self._cached_span
         if begin <= unix_ns < end:
             return session
-        self._latest = self._spans[bisect_right(self._begins, unix_ns) - 1]
-        return self._latest.session
+        self._cached_span = self._spans[bisect_right(self._begins, unix_ns) - 1]
+        return self._cached_span.session
 
     def session_now(self, unix_ns: int) -> Session:
         """Return the present session: the clock overrules the calendar on unplanned closures."""

@@ -1,8 +1,8 @@
-"""What may be expected of each symbol's price now, and why: the ``status`` events.
+"""Each symbol's state, the reason for it, and its changes: the ``status`` events.
 
-The first of these that is true: ``rejected`` (nothing will ever come), ``closed`` (nothing can come
-for anybody), ``polled`` (the stream knows nothing of the symbol, so nothing of its halts),
-``halted`` (no trade can be missing), ``stale``, ``quiet``, ``live``.
+A symbol has the first state that applies: ``rejected`` (no price will ever come), ``closed`` (none
+can come for any symbol), ``polled`` (the symbol is not on the stream, which would report its
+halts), ``halted`` (no trade can be missing), ``stale``, ``quiet``, ``live``.
 """
 
 from collections.abc import Set
@@ -15,23 +15,23 @@ from shared import rfc3339
 from shared.ingest_status import Session
 from shared.symbol_status import SymbolState, SymbolStatus
 
-FEED_AWAY_SECONDS = 2.0
-"""A connection that is back sooner was a blip; nobody is told."""
+STREAM_LOST_SECONDS = 2.0
+"""A connection that is back sooner changes no symbol's state."""
 
 UNACKNOWLEDGED_SECONDS = 5.0
 QUIET_GAPS = 5
 LEAST_QUIET_SECONDS, MOST_QUIET_SECONDS = 15.0, 300.0
 
 LATE_REPORT_SECONDS = 30.0
-"""Prints from before a halt are reported until then. Later ones say that it is over, and that its
-end was missed, perhaps with the connection."""
+"""The time for which exchanges report prints from before a halt. Later prints show that the halt is
+over and that its end was missed, perhaps with the connection."""
 
 
-class View(NamedTuple):
-    """What else decides, as it is at one moment; ``acknowledged`` for trades."""
+class StatesView(NamedTuple):
+    """The other facts that decide a state, at one moment; ``acknowledged`` for trades."""
 
-    feed_live: bool
-    feed_reason: str | None
+    stream_live: bool
+    stream_reason: str | None
     session: Session
     wanted: Set[str]
     acknowledged: Set[str]
@@ -57,8 +57,23 @@ _UNACKNOWLEDGED = _Verdict("stale", "Alpaca has not confirmed the subscription."
 class _Halt:
     verdict: _Verdict
     trades_count_from: float | None = None
-    """None until the first look at it, which knows the time."""
+    """Monotonic seconds; None until the first look at it, which knows the time."""
     looks_with_trades: int = 0
+
+    def look(self, now: float, *, has_traded: float | None) -> None:
+        """Count the looks that find a new trade after the time for late reports.
+
+        ``has_traded``: when a trade since the last look came, monotonic seconds.
+        """
+        if self.trades_count_from is None:
+            self.trades_count_from = now + LATE_REPORT_SECONDS
+        elif has_traded is not None and has_traded > self.trades_count_from:
+            self.looks_with_trades += 1
+
+    @property
+    def is_over(self) -> bool:
+        """Whether trades show that the symbol trades again: one alone may be a late report."""
+        return self.looks_with_trades > 1
 
 
 class _Symbol:
@@ -75,12 +90,12 @@ class _Symbol:
         self.forget_gaps()
 
     def forget_gaps(self) -> None:
-        """Start learning anew: in another session something else is usual."""
+        """Start to learn again: each session has its own usual pace."""
         self.gap = UsualGap()
         self.quiet_after = LEAST_QUIET_SECONDS
 
     def learn(self, traded: float, comparable_since: float) -> None:
-        """Take the newest trade since the last look; gaps with an interruption teach nothing."""
+        """Learn from the newest trade since the last look, if no interruption lies before it."""
         if self.seen is not None and self.seen >= comparable_since:
             self.gap.learn(min(traded - self.seen, MOST_QUIET_SECONDS))
             usual = QUIET_GAPS * self.gap.seconds
@@ -89,28 +104,29 @@ class _Symbol:
 
 
 class SymbolStates:
-    """Keeps the wanted symbols' states; ``now`` is monotonic seconds, ``unix`` the time's."""
+    """Keeps the wanted symbols' states; ``now`` is monotonic seconds, ``unix`` is unix seconds."""
 
     def __init__(self) -> None:
         self._traded: dict[str, float] = {}
         self._symbols: dict[str, _Symbol] = {}
         self._halts: dict[str, _Halt] = {}
-        self._missed: dict[str, float | None] = {}
+        self._lacking: dict[str, float | None] = {}
+        """Symbols of which REST has a newer trade, with the time of the stream's newest."""
         self._session: Session = "unknown"
-        self._feed_lost_at: float | None = None
-        self._feed_away: _Verdict | None = None
+        self._stream_lost_at: float | None = None
+        self._stream_lost: _Verdict | None = None
         self._comparable_since = 0.0
 
     def on_trade(self, symbol: str, now: float) -> None:
-        """Take that a symbol's trade came; of many in a frame the last call is enough."""
+        """Record that a symbol traded; for several trades in a frame the last call is enough."""
         self._traded[symbol] = now
 
     def on_known_trade(self, symbol: str, traded_at: float) -> None:
-        """Take the monotonic time of a trade that REST knows, for a symbol new on the stream."""
+        """Record the monotonic time of a trade that REST has, for a symbol new on the stream."""
         self._traded.setdefault(symbol, traded_at)
 
     def on_trading_status(self, status: TradingStatus) -> None:
-        """Take a halt or a resumption; other statuses change nothing."""
+        """Apply a halt or a resumption; other statuses change nothing."""
         change = trading_change(status)
         if change is None:
             return
@@ -120,19 +136,19 @@ class SymbolStates:
             self._halts.pop(status.symbol, None)
 
     def restore_halt(self, symbol: str, reason: str | None) -> None:
-        """Take a halt that is known from before this stream, unless the stream has spoken."""
+        """Apply a halt from before this stream, unless the stream has brought a newer one."""
         self._halts.setdefault(symbol, _Halt(_Verdict("halted", reason)))
 
     def mark_stale(self, symbol: str) -> None:
-        """Take that REST knows a trade that the stream has not brought; its next trade ends it."""
-        self._missed[symbol] = self._traded.get(symbol)
+        """Mark a symbol stale: REST has a trade that the stream missed. Its next trade ends it."""
+        self._lacking[symbol] = self._traded.get(symbol)
 
     def mark_fresh(self, symbol: str) -> None:
-        """Take that the stream has brought whatever REST knows."""
-        self._missed.pop(symbol, None)
+        """Mark a symbol fresh: the stream has brought every trade that REST has."""
+        self._lacking.pop(symbol, None)
 
-    def evaluate(self, now: float, unix: float, view: View) -> list[SymbolStatus]:
-        """Return the symbols whose state or reason is another than at the last call."""
+    def evaluate(self, now: float, unix: float, view: StatesView) -> list[SymbolStatus]:
+        """Return the states that have changed, or whose reason has, since the last call."""
         self._note(now, view)
         changes = []
         symbols, traded = self._symbols, self._traded
@@ -141,7 +157,12 @@ class SymbolStates:
             if symbol is None:
                 symbol = symbols[name] = _Symbol(now)
             last = traded.get(name)
-            verdict = self._verdict(name, symbol, last, now, view)
+            verdict = self._verdict_beside_stream(name, view)
+            if verdict is None:
+                self._note_trades(name, symbol, last, now)
+                verdict = self._verdict_of_stream(name, symbol, last, now, view)
+            else:
+                symbol.excused_at = now
             if last is not None and last != symbol.seen:
                 symbol.learn(last, self._comparable_since)
             if verdict is not symbol.verdict and verdict != symbol.verdict:
@@ -154,75 +175,71 @@ class SymbolStates:
         """Return every symbol's state, for a new epoch or an empty Redis."""
         return [each.status for each in self._symbols.values() if each.status is not None]
 
-    def _note(self, now: float, view: View) -> None:
-        """See what has changed for all symbols at once."""
+    def _note(self, now: float, view: StatesView) -> None:
+        """Note the changes that concern all symbols at once."""
         if view.session != self._session:
             self._session = view.session
             self._begin_comparable(now)
             for symbol in self._symbols.values():
                 symbol.forget_gaps()
-        if view.feed_live:
-            if self._feed_lost_at is not None:
+        if view.stream_live:
+            if self._stream_lost_at is not None:
                 self._begin_comparable(now)
-            self._feed_lost_at = self._feed_away = None
-        elif self._feed_lost_at is None:
-            self._feed_lost_at = now
-        elif self._feed_away is None and now - self._feed_lost_at > FEED_AWAY_SECONDS:
-            why = f": {view.feed_reason}" if view.feed_reason else ""
-            self._feed_away = _Verdict("stale", f"Alpaca's stream is disconnected{why}.")
+            self._stream_lost_at = self._stream_lost = None
+        elif self._stream_lost_at is None:
+            self._stream_lost_at = now
+        elif self._stream_lost is None and now - self._stream_lost_at > STREAM_LOST_SECONDS:
+            why = f": {view.stream_reason}" if view.stream_reason else ""
+            self._stream_lost = _Verdict("stale", f"Alpaca's stream is disconnected{why}.")
 
     def _begin_comparable(self, now: float) -> None:
         self._comparable_since = now
-        self._missed.clear()  # REST's last trades follow every reconnection
+        self._lacking.clear()  # REST's last trades follow every reconnection
 
-    def _verdict(
-        self, name: str, symbol: _Symbol, last: float | None, now: float, view: View
-    ) -> _Verdict:
-        verdict = _LIVE
+    def _verdict_beside_stream(self, name: str, view: StatesView) -> _Verdict | None:
+        """Return a symbol's state if the stream has no part in it."""
         if name in view.rejected:
-            verdict = _REJECTED
-        elif view.session == "closed":
-            verdict = _CLOSED
-        elif name in view.over_limit:
-            verdict = _POLLED
-        elif name in self._halts and self._is_halted(name, symbol, last, now):
+            return _REJECTED
+        if view.session == "closed":
+            return _CLOSED
+        return _POLLED if name in view.over_limit else None
+
+    def _note_trades(self, name: str, symbol: _Symbol, last: float | None, now: float) -> None:
+        """Let a symbol's newest trade end its halt, and the lack of a trade that REST has."""
+        halt = self._halts.get(name)
+        if halt is not None:
+            halt.look(now, has_traded=None if last == symbol.seen else last)
+            if halt.is_over:
+                del self._halts[name]
+        if self._lacking and name in self._lacking and self._lacking[name] != last:
+            del self._lacking[name]
+
+    def _verdict_of_stream(
+        self, name: str, symbol: _Symbol, last: float | None, now: float, view: StatesView
+    ) -> _Verdict:
+        """Return a symbol's state as the stream shows it, ``last`` being its newest trade."""
+        if name in self._halts:
             verdict = self._halts[name].verdict
-        elif self._feed_away is not None:
-            verdict = self._feed_away
+        elif self._stream_lost is not None:
+            verdict = self._stream_lost
         elif name not in view.acknowledged:
             return self._unacknowledged(symbol, last, now)
-        elif self._missed and self._is_missing(name, last):
+        elif name in self._lacking:
             verdict = _MISSED
         elif last is None or now - last > symbol.quiet_after:
             verdict = _QUIET
+        else:
+            verdict = _LIVE
         symbol.excused_at = now
         return verdict
 
     def _unacknowledged(self, symbol: _Symbol, last: float | None, now: float) -> _Verdict:
         if now - symbol.excused_at > UNACKNOWLEDGED_SECONDS:
             return _UNACKNOWLEDGED
+        # The connection is back and the subscription is about to be: "live" would flicker.
         if symbol.verdict is not None and symbol.verdict.state == "stale":
-            return symbol.verdict  # the connection is back, the subscription about to be
+            return symbol.verdict
         return _QUIET if last is None or now - last > symbol.quiet_after else _LIVE
-
-    def _is_halted(self, name: str, symbol: _Symbol, last: float | None, now: float) -> bool:
-        halt = self._halts[name]
-        if halt.trades_count_from is None:
-            halt.trades_count_from = now + LATE_REPORT_SECONDS
-        elif last is not None and last != symbol.seen and last > halt.trades_count_from:
-            halt.looks_with_trades += 1
-            if halt.looks_with_trades > 1:  # one may be reported later still
-                del self._halts[name]
-                return False
-        return True
-
-    def _is_missing(self, name: str, last: float | None) -> bool:
-        if name not in self._missed:
-            return False
-        if self._missed[name] != last:
-            del self._missed[name]
-            return False
-        return True
 
     def _forget_others(self, wanted: Set[str]) -> None:
         for name in self._symbols.keys() - wanted:
@@ -230,8 +247,8 @@ class SymbolStates:
             self._halts.pop(name, None)
         for name in self._traded.keys() - wanted:
             del self._traded[name]
-        for name in self._missed.keys() - wanted:
-            del self._missed[name]
+        for name in self._lacking.keys() - wanted:
+            del self._lacking[name]
 
 
 def _change(name: str, symbol: _Symbol, verdict: _Verdict, unix: float) -> SymbolStatus:

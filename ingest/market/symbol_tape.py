@@ -1,224 +1,471 @@
-"""All that is known of one symbol's trading: its trades, its previous closes, its last price."""
+"""The rules of one symbol's tape: which trade is its last price.
 
+Trades come by the stream and by REST, and stored ones out of Redis. REST is mostly ahead of the
+stream. The stream's trades are published one after the other, so REST's newer ones wait for it,
+unless the stream has missed them.
+"""
+
+import math
 from collections import deque
 
 from ingest.market import quarantine
-from ingest.market.conditions import Eligibility
+from ingest.market.bars import Close
+from ingest.market.conditions import Eligibility, eligibility
+from ingest.market.market_hours import MarketHours
 from ingest.market.previous_close import PreviousCloses, change
-from ingest.market.prints import Correction, Trade, TradeId
-from ingest.market.snapshot import NewestCloses
-from ingest.market.tape_history import DEPTH, Entry, TapeHistory
+from ingest.market.prints import Cancel, Correction, Trade, is_price
+from ingest.market.quarantine import AHEAD_NS, FAR_OFF, is_outside
+from ingest.market.snapshot import NewestCloses, Snapshot
+from ingest.market.tape_history import DEPTH, Entry, Found, TapeHistory, TradeKey, Withdrawn
+from ingest.market.trade_counts import TradeCounts
 from ingest.market.trading_day import day_of
 from shared import rfc3339
 from shared.ingest_status import Session
 from shared.price import Price
 
 PASSED_NS = 3_000_000_000
-"""A trade that the stream has not brought when it has come so much further is a missed one."""
+"""The stream has missed a trade if it has brought one, of any symbol, that is newer by this."""
 
 LOOKS = 5
-"""One that has not come after so many looks, a second apart, is missed as well. They are counted,
-not timed: while this process is stopped the stream waits with it."""
-
-_ALWAYS = Eligibility.ALWAYS
+"""The looks, a second apart, after which a trade that REST shows is missed as well. Looks and not
+seconds: while this process is stopped, the stream waits with it."""
 
 BAR_DELAY_US = 120 * 1_000_000
-"""A minute's bar is there soon after it: a held print is asked for no longer than this."""
+"""A minute's bar exists soon after the minute: a quarantined print is looked up for this time."""
+
+_ALWAYS = Eligibility.ALWAYS
+_INFINITE = math.inf
+_END_OF_TIME_NS = 1 << 63
+
+
+class TapeContext:
+    """The values that the tapes of all symbols share."""
+
+    __slots__ = ("counts", "hours", "newest_streamed_ns")
+
+    def __init__(self, hours: MarketHours) -> None:
+        self.hours = hours
+        self.counts = TradeCounts()
+        self.newest_streamed_ns = -1
+        """The time of the trade, of any symbol, that the stream brought last."""
 
 
 class SymbolTape:
-    """A symbol's state, with the last price's own values at hand for every tick.
+    """One symbol's trades, its previous closes and its last price. Times are unix ns, -1 for none.
 
-    ``at`` is its time in unix ns, -1 for none; ``seen`` that of the newest trade of any kind;
-    ``told`` that of the newest last price which the stream, as it is now, has not brought itself.
+    ``published`` is the newest event of the symbol, ``newest_ns`` the time of its newest trade of
+    any kind, eligible or not, ``history`` the trades that may be the last price.
     """
 
     __slots__ = (
-        "at",
-        "awaited",
-        "closes",
-        "doubtful",
+        "_at_ns",
+        "_awaited_ns",
+        "_closes",
+        "_context",
+        "_looks",
+        "_needs_lookup",
+        "_price",
+        "_symbol",
+        "_unstreamed_ns",
+        "_withdrawn",
         "history",
-        "looks",
-        "price",
-        "retracted",
-        "seen",
-        "symbol",
-        "told",
+        "newest_ns",
+        "published",
     )
 
-    def __init__(self, symbol: str) -> None:
-        self.symbol = symbol
+    def __init__(self, symbol: str, context: TapeContext) -> None:
+        self.published: Price | None = None
+        self.newest_ns = -1
+        self._symbol = symbol
+        self._context = context
         self.history = TapeHistory()
-        self.closes = PreviousCloses()
-        self.at = -1
-        self.price = 0.0
-        self.seen = -1
-        self.told = -1
-        self.awaited = -1
-        self.looks = 0
-        self.doubtful = False
-        """Whether REST is to be asked: the last price is not sure."""
-        self.retracted: deque[tuple[TradeId, str | None, str | None, int]] = deque(maxlen=DEPTH)
-        """Id, exchange, tape and day of trades that REST may still believe in."""
+        self._closes = PreviousCloses()
+        self._at_ns = -1
+        """The last price's time, kept here (as ``_price``) for the comparison of each trade."""
+        self._price = 0.0
+        self._unstreamed_ns = -1
+        """The time of the newest last price that REST or Redis brought, and not the stream as it
+        is now connected and subscribed."""
+        self._awaited_ns = -1
+        """The time of a trade that REST shows and the stream has yet to bring."""
+        self._looks = 0
+        self._needs_lookup = False
+        self._withdrawn: deque[TradeKey] = deque(maxlen=DEPTH)
+        """Cancelled and corrected trades: REST may show them for some time yet."""
 
-    @property
-    def is_streamed(self) -> bool:
-        """Whether the stream has brought the last price."""
-        return self.at > self.told
+    def on_trade(self, trade: Trade, received_us: int) -> Price | None:
+        """Apply a print of the stream; return the new last price, if it is one.
 
-    def event(
-        self,
-        trade: Trade | Correction,
-        at: int,
-        session: Session,
-        received_us: int,
+        ``received_us`` is unix µs.
+
+        Raises:
+            ValueError: its price or its time is invalid.
+        """
+        price, at_ns = trade.price, trade.at_ns
+        if not 0 < price < _INFINITE:
+            raise ValueError(f"{price!r} is no price")
+        context, before = self._context, self._price
+        session = context.hours.session_at(at_ns)
+        rule = eligibility(trade.tape, trade.conditions, session)
+        context.newest_streamed_ns = at_ns
+        # Most prints pass all of these, and cost no more. The rules for the others are below.
+        if (
+            # Odd lots, average prices, derivatively priced trades and their like.
+            rule is not _ALWAYS
+            # Exchanges report some prints late; some have a wrong clock.
+            or not self._at_ns <= at_ns <= received_us * 1000 + AHEAD_NS
+            # Several prints share a time: REST may already have shown a later one of them.
+            or at_ns == self._unstreamed_ns
+            # A test print, a decimal error, or the first print after a crash. Also the symbol's
+            # first print of all, whose price before is 0: the day's close is its reference.
+            or price > FAR_OFF * before
+            or before > FAR_OFF * price
+            # Closing prints are reported after the session; prints at night are a test.
+            or session == "closed"
+            # A credible print refutes the quarantined ones.
+            or self.history.quarantined
+        ):
+            return self._on_unusual_trade(trade, session, rule, received_us)
+        last = self._event(trade, at_ns, session, received_us)
+        self.history.append(Entry(at_ns, trade.id, last))
+        self._at_ns, self._price = at_ns, price
+        if at_ns > self.newest_ns:
+            self.newest_ns = at_ns
+        self.published = last
+        return last
+
+    def on_rest_trade(self, trade: Trade, received_us: int) -> Price | None:
+        """Apply a print that REST shows, perhaps again; return the new last price, if it is one."""
+        at_ns, hours = trade.at_ns, self._context.hours
+        # REST shows the market's last trade even if it is a test print of the night, and for some
+        # time a trade that was cancelled.
+        key = TradeKey(trade.id, trade.exchange, trade.tape, day_of(at_ns))
+        if is_outside(hours, at_ns) or key in self._withdrawn:
+            return None
+        session = hours.session_at(at_ns)
+        rule = eligibility(trade.tape, trade.conditions, session)
+        entry = Entry(at_ns, trade.id, self._event(trade, at_ns, session, received_us))
+        if self.history.knows(entry):
+            return None
+        if self._will_stream(at_ns):
+            self._await(at_ns)
+            return None
+        self._note_newest(at_ns, received_us)
+        if rule is Eligibility.NEVER:
+            return None
+        self.history.drop_nameless(at_ns, trade.price)
+        last = self._admit(entry, rule, received_us)
+        if self._at_ns == at_ns:
+            self._unstreamed_ns = at_ns
+        return last
+
+    def on_cancel(self, cancel: Cancel, received_us: int) -> Price | None:
+        """Forget a trade; return the last price if another one is it now."""
+        self._context.counts.cancelled += 1
+        found = self._find(Withdrawn.by_cancel(cancel))
+        if found is None:
+            return None
+        found.remove()
+        return self._settle_without(received_us)
+
+    def on_correction(self, correction: Correction, received_us: int) -> Price | None:
+        """Replace a trade, at its own time; return the last price if another one is it now.
+
+        A trade that could not be the last price is not in the history: its correction has no
+        effect, even if the corrected one could be.
+
+        Raises:
+            ValueError: the new price is invalid.
+        """
+        if not is_price(correction.price):
+            raise ValueError(f"{correction.price!r} is no price")
+        self._context.counts.corrected += 1
+        found = self._find(Withdrawn.by_correction(correction))
+        if found is None:
+            return None
+        # The correction's own time is that of the report. The corrected trade keeps its place.
+        at_ns = found.entry.at_ns
+        session = self._context.hours.session_at(at_ns)
+        rule = eligibility(correction.tape, correction.conditions, session)
+        event = self._event(correction, at_ns, session, received_us)
+        self.history.replace(found, Entry(at_ns, correction.id, event), rule)
+        return self._settle_without(received_us)
+
+    def on_snapshot(
+        self, snapshot: Snapshot | None, received_us: int, previous_close: float | None
+    ) -> Price | None:
+        """Apply REST's snapshot, None if Alpaca does not know the symbol.
+
+        ``previous_close`` is that of the day of ``received_us``, adjusted for splits, if known.
+        Returns the price to publish if it or its previous close is new: the last trade if it is
+        eligible, else the close of the last minute bar, unless the stream has brought a newer one.
+        """
+        self.history.knows_past = True
+        if snapshot is None:
+            return self.reject() if self._at_ns < 0 else None
+        before, closes = self.published, snapshot.closes
+        self._closes.learn(closes, day_of(received_us * 1000), previous_close)
+        compared = before is not None and self._compare(before)
+        if snapshot.trade is not None:
+            self.on_rest_trade(snapshot.trade, received_us)
+        if closes.minute is not None:
+            self._on_minute_close(closes.minute, received_us)
+        if self._judge_quarantined(closes, received_us):
+            self._needs_lookup = True
+        self._settle(received_us)
+        # Published before, and withdrawn since with nothing to replace it.
+        if self.published is not None and self.published.price is not None and self._at_ns < 0:
+            self.published = Price(symbol=self._symbol, reason="no_trade_seen")
+        return self.published if compared or self.published is not before else None
+
+    def restore(self, price: Price) -> None:
+        """Apply a price that an earlier leader published, unless a trade has come since."""
+        if price.timestamp is None or price.price is None or self._at_ns >= 0:
+            return
+        at_ns = rfc3339.to_nanoseconds(price.timestamp)
+        self._closes.restore(day_of(at_ns), price.previous_close)
+        self._accept(Entry(at_ns, None, price), _ALWAYS)
+        self.newest_ns = max(self.newest_ns, at_ns)
+        self._settle(price.received)
+        self._unstreamed_ns = self._at_ns
+
+    def reject(self) -> Price:
+        """Return the event of a symbol that Alpaca rejects; a trade shows that it exists."""
+        self.published = Price(symbol=self._symbol, reason="unknown_symbol")
+        return self.published
+
+    def believe_rest(self) -> None:
+        """Take REST's trades at once until the stream brings one: it has just got or lost this."""
+        self._unstreamed_ns = self._at_ns
+
+    def is_eligible(self, trade: Trade) -> bool:
+        """Return whether a trade, which ``on_trade`` has applied, could move the last price.
+
+        Its conditions allow it, and it is not in quarantine. A late one could have moved it.
+        """
+        hours = self._context.hours
+        rule = eligibility(trade.tape, trade.conditions, hours.session_at(trade.at_ns))
+        if rule is Eligibility.NEVER or is_outside(hours, trade.at_ns):
+            return False
+        if rule is Eligibility.FIRST_ONLY:
+            newest = self.history.newest()
+            return newest is not None and newest.is_of(trade)
+        return not any(each.is_of(trade) for each in self.history.quarantined)
+
+    def count_look(self) -> None:
+        """Count a look; if an awaited trade has not come for several, believe REST again."""
+        if self._awaited_ns > self.newest_ns:
+            self._looks += 1
+            if self._looks > LOOKS:
+                self._awaited_ns, self._unstreamed_ns = -1, self._at_ns
+                self._needs_lookup = True
+
+    def take_doubt(self) -> bool:
+        """Return, once, whether the last price is in doubt and REST is to be asked."""
+        doubt, self._needs_lookup = self._needs_lookup, False
+        return doubt
+
+    def _on_unusual_trade(
+        self, trade: Trade, session: Session, rule: Eligibility, received_us: int
+    ) -> Price | None:
+        at_ns, counts = trade.at_ns, self._context.counts
+        # Alpaca's timestamps reach further than RFC 3339 text and the calendar do.
+        if not 0 <= at_ns < _END_OF_TIME_NS:
+            raise ValueError(f"{at_ns} ns is no time of a trade")
+        # The test session of 2021-04-10 (see ``quarantine``). Nothing can confirm such a print.
+        if session == "closed" and is_outside(self._context.hours, at_ns):
+            counts.quarantined += 1
+            return None
+        self._note_newest(at_ns, received_us)
+        if rule is Eligibility.NEVER:
+            counts.count_ineligible(trade)
+            return None
+        entry = Entry(at_ns, trade.id, self._event(trade, at_ns, session, received_us))
+        if self.history.knows(entry):
+            # REST, or the leader before this one, has shown it. From this trade on, the stream is
+            # as far as they are, and what follows it in the same moment is new.
+            if at_ns == self._unstreamed_ns and trade.id == self.history.newest_id():
+                self._unstreamed_ns -= 1
+            return None
+        if at_ns == self._at_ns == self._unstreamed_ns:
+            # REST shows the last trade of a moment: those that the stream brings before that one
+            # are older. If it never brings that one, only REST can say which was the last.
+            self._needs_lookup = True
+            return None
+        return self._admit(entry, rule, received_us)
+
+    def _on_minute_close(self, close: Close, received_us: int) -> None:
+        """Apply the close of REST's minute bar if it is newer than any known trade.
+
+        The last trade of a snapshot may be an odd lot. Then the bar has the last eligible price,
+        at a time that only its minute bounds.
+        """
+        at_ns, regular = close.at_ns, self.history.regular
+        if is_outside(self._context.hours, at_ns) or at_ns > received_us * 1000 + AHEAD_NS:
+            return
+        if regular and at_ns <= regular[-1].at_ns:
+            return
+        minute_end_ns = at_ns + quarantine.MINUTE_NS
+        if self._will_stream(minute_end_ns):
+            self._await(minute_end_ns)
+            return
+        session = self._context.hours.session_at(at_ns)
+        bar = Trade(self._symbol, close.price, 0, at_ns, None, None, None, None)
+        event = self._event(bar, at_ns, session, received_us)
+        event.size = None
+        self.history.insert(Entry(at_ns, None, event), _ALWAYS)
+        self._unstreamed_ns = max(self._unstreamed_ns, at_ns)
+
+    def _event(
+        self, trade: Trade | Correction, at_ns: int, session: Session, received_us: int
     ) -> Price:
         """Return a trade as the event that it makes as the last price."""
         price = trade.price
-        close = self.closes.by_day.get(day_of(at))
+        close = self._closes.by_day.get(day_of(at_ns))
         difference, fraction = (None, None) if close is None else change(price, close)
         return Price(
-            symbol=self.symbol,
+            symbol=self._symbol,
             price=price,
             size=trade.size,
             exchange=trade.exchange,
             conditions=trade.conditions or (),
             tape=trade.tape,
             session=session,
-            timestamp=rfc3339.from_nanoseconds(at),
+            timestamp=rfc3339.from_nanoseconds(at_ns),
             previous_close=close,
             change=difference,
             change_percent=fraction,
             received=received_us,
         )
 
-    def settle(self) -> Price | None:
-        """Return what is the last price now, compared with the previous close of its day."""
-        newest = self.history.newest()
-        if newest is None:
-            self.at, self.price = -1, 0.0
-            return None
-        self.at, _, last = newest
-        self.price = last.price or 0.0
-        self.compare(last)
+    def _admit(self, entry: Entry, rule: Eligibility, received_us: int) -> Price | None:
+        """Accept or quarantine a trade that its conditions allow."""
+        counts, late = self._context.counts, entry.at_ns < self._at_ns
+        if self._is_incredible(entry, received_us):
+            counts.quarantined += 1
+            # A trade that counts only as its day's first cannot confirm a level.
+            if rule is _ALWAYS:
+                self._needs_lookup = True
+                self._quarantine(entry)
+            return self._settle(received_us)
+        self._accept(entry, rule)
+        last = self._settle(received_us)
+        if last is None and rule is Eligibility.FIRST_ONLY:
+            counts.ineligible += 1
+        elif last is None and late:
+            counts.late += 1
         return last
 
-    def compare(self, last: Price) -> bool:
-        """Set the change of the last price anew; return whether its previous close is new."""
-        close = self.closes.by_day.get(day_of(self.at))
+    def _accept(self, entry: Entry, rule: Eligibility) -> None:
+        """Add a credible trade. The quarantined ones before a newer one were wrong."""
+        if rule is _ALWAYS and entry.at_ns >= self._at_ns:
+            self.history.quarantined.clear()
+        self.history.insert(entry, rule)
+
+    def _is_incredible(self, entry: Entry, received_us: int) -> bool:
+        """Return whether a print has to wait until something confirms it."""
+        # A late print does not move the last price, so there is nothing to protect.
+        if entry.at_ns < self._at_ns:
+            return False
+        if entry.at_ns > max(received_us * 1000, self._at_ns) + AHEAD_NS:
+            return True
+        reference = self._reference(entry.day)
+        return reference is not None and quarantine.is_far_off(entry.price, reference)
+
+    def _reference(self, day: int) -> float | None:
+        """Return the price that a price of a day is compared with."""
+        regular = self.history.regular
+        if regular and regular[-1].day == day:
+            return regular[-1].event.price
+        # The first print of a day: the previous close is adjusted for a split on this morning,
+        # yesterday's last price is not.
+        return self._closes.by_day.get(day) or self._price or None
+
+    def _quarantine(self, entry: Entry) -> None:
+        """Hold a print back, or accept it together with those that confirm it."""
+        history = self.history
+        waiting = [*quarantine.still_quarantined(history.quarantined, entry.at_ns), entry]
+        level = quarantine.believed(waiting)
+        history.quarantined = [] if level else waiting
+        for each in level:
+            history.insert(each, _ALWAYS)
+
+    def _judge_quarantined(self, closes: NewestCloses, received_us: int) -> bool:
+        """Accept or drop prints as REST's closes show; return whether to look them up again."""
+        waiting, self.history.quarantined = self.history.quarantined, []
+        for entry in waiting:
+            verdict = quarantine.confirmed(entry, closes)
+            # The snapshot may have brought the previous close after a split: it explains the print.
+            if verdict is None and not self._is_incredible(entry, received_us):
+                verdict = True
+            if verdict is None:
+                self.history.quarantined.append(entry)
+            elif verdict:
+                self.history.insert(entry, _ALWAYS)
+        return any(
+            received_us - (each.event.received or 0) < BAR_DELAY_US
+            for each in self.history.quarantined
+        )
+
+    def _will_stream(self, at_ns: int) -> bool:
+        """Return whether the stream will bring a trade of this time that REST shows.
+
+        If REST's trade were applied at once, those on their way would be late, and no client would
+        see them.
+        """
+        return (
+            # The stream has brought the last price, so it brings this symbol.
+            self._at_ns > self._unstreamed_ns
+            # An older trade is not on its way any more: the stream has brought a newer one.
+            and at_ns >= self._at_ns
+            and self._context.newest_streamed_ns - at_ns < PASSED_NS
+        )
+
+    def _await(self, at_ns: int) -> None:
+        """Expect a trade of this time from the stream, unless an earlier one is still expected."""
+        if self._awaited_ns <= self.newest_ns:
+            self._awaited_ns, self._looks = at_ns, 0
+
+    def _note_newest(self, at_ns: int, received_us: int) -> None:
+        """Remember the time of a trade, unless it is in the future."""
+        if self.newest_ns < at_ns <= received_us * 1000 + AHEAD_NS:
+            self.newest_ns = at_ns
+
+    def _find(self, withdrawn: Withdrawn) -> Found | None:
+        """Return the place of a withdrawn trade, and remember that it is withdrawn."""
+        self._withdrawn.append(withdrawn.key)
+        found = self.history.find(withdrawn)
+        if found is not None and found.entry.id is None:
+            # It only resembles the withdrawn trade: a price out of Redis or a bar's close.
+            self._needs_lookup = True
+        return found
+
+    def _settle_without(self, received_us: int) -> Price | None:
+        """Settle after a withdrawal. If no trade is left, the old price stays until REST's."""
+        last = self._settle(received_us)
+        if self._at_ns < 0:
+            self._needs_lookup = True
+        return last
+
+    def _settle(self, received_us: int | None) -> Price | None:
+        """Find the last price again; return it if it is another one than the published one."""
+        newest = self.history.newest()
+        if newest is None:
+            self._at_ns, self._price = -1, 0.0
+            return None
+        self._at_ns, self._price, last = newest.at_ns, newest.price, newest.event
+        self._compare(last)
+        if last is self.published:
+            return None
+        last.received = received_us
+        self.published = last
+        return last
+
+    def _compare(self, last: Price) -> bool:
+        """Set the change of the last price; return whether its previous close is new."""
+        close = self._closes.by_day.get(day_of(self._at_ns))
         if close is None or last.price is None or close == last.previous_close:
             return False
         last.previous_close = close
         last.change, last.change_percent = change(last.price, close)
         return True
-
-    def see(self, at: int, received_us: int) -> None:
-        """Remember the time of a trade, unless it lies in the future."""
-        if self.seen < at <= received_us * 1000 + quarantine.AHEAD_NS:
-            self.seen = at
-
-    def awaits(self, at: int, heard: int) -> bool:
-        """Return whether a trade that REST shows is left to the stream, which will bring it.
-
-        REST is mostly ahead: taken at once, its trade would make late all those on their way, and
-        no client would see them. ``heard`` is the time (unix ns) of the trade, of any symbol, that
-        the stream has brought last.
-        """
-        if not self.is_streamed or at < self.at or heard - at >= PASSED_NS:
-            return False
-        if self.awaited <= self.seen:
-            self.awaited, self.looks = at, 0
-        return True
-
-    def look(self) -> bool:
-        """Return, once, whether REST is to be asked; called every second.
-
-        Where the stream has not brought what REST has shown, REST is believed again.
-        """
-        if self.awaited > self.seen:
-            self.looks += 1
-            if self.looks > LOOKS:
-                self.awaited, self.told, self.doubtful = -1, self.at, True
-        doubtful, self.doubtful = self.doubtful, False
-        return doubtful
-
-    def is_told(self, entry: Entry) -> bool:
-        """Return whether the stream brings a trade that has had its turn, by REST or before.
-
-        Of the trades of one moment REST shows the last: those that the stream brings before it are
-        older. Should it never bring that one, REST is asked again.
-        """
-        at, number, _ = entry
-        if self.history.knows(entry):
-            if at == self.told and number == self.history.newest_id():
-                self.told -= 1  # the stream has come as far as REST
-            return True
-        self.doubtful = self.doubtful or at == self.at == self.told
-        return at == self.at == self.told
-
-    def take_bar(
-        self, at: int, close: float, session: Session, heard: int, received_us: int
-    ) -> None:
-        """Take the close of REST's minute bar where it is newer than any trade that we know."""
-        regular = self.history.regular
-        known = bool(regular) and at <= regular[-1][0]
-        if known or self.awaits(at + quarantine.MINUTE_NS, heard):
-            return
-        bar = Trade(self.symbol, close, 0, at, None, None, None, None)
-        event = self.event(bar, at, session, received_us)
-        event.size = None
-        self.history.insert((at, None, event), _ALWAYS)
-        self.told = max(self.told, at)
-
-    def has_retracted(self, trade: Trade) -> bool:
-        """Return whether REST shows a trade that has been cancelled or corrected."""
-        return (trade.id, trade.exchange, trade.tape, day_of(trade.at_ns)) in self.retracted
-
-    def is_incredible(self, at: int, price: float, received_us: int) -> bool:
-        """Return whether a print is to be held back until something confirms it."""
-        if at < self.at:
-            return False
-        if at > max(received_us * 1000, self.at) + quarantine.AHEAD_NS:
-            return True
-        reference = self._reference(day_of(at))
-        return reference is not None and quarantine.is_far_off(price, reference)
-
-    def _reference(self, day: int) -> float | None:
-        """Return what a price of a day is compared with; a split makes yesterday's worthless."""
-        regular = self.history.regular
-        if regular and day_of(regular[-1][0]) == day:
-            return regular[-1][2].price
-        return self.closes.by_day.get(day) or self.price or None
-
-    def accept(self, entry: Entry, rule: Eligibility) -> None:
-        """Take a credible trade; what was held back before a new one was wrong."""
-        if rule is Eligibility.ALWAYS and entry[0] >= self.at:
-            self.history.held.clear()
-        self.history.insert(entry, rule)
-
-    def hold(self, entry: Entry) -> None:
-        """Hold a print back, or take it with those that confirm it."""
-        history = self.history
-        history.held = [*quarantine.still_held(history.held, entry[0]), entry]
-        level = quarantine.believed(history.held)
-        if level:
-            history.held = []
-            for each in level:
-                history.insert(each, Eligibility.ALWAYS)
-
-    def judge_held(self, closes: NewestCloses, received_us: int) -> bool:
-        """Take or drop held prints as REST's bars and closes say; return whether to ask again."""
-        held, self.history.held = self.history.held, []
-        for entry in held:
-            verdict = quarantine.confirmed(entry, closes)
-            at, _, last = entry
-            if verdict is None and not self.is_incredible(at, last.price or 0.0, received_us):
-                verdict = True
-            if verdict is None:
-                self.history.held.append(entry)
-            elif verdict:
-                self.history.insert(entry, Eligibility.ALWAYS)
-        return any(
-            received_us - (last.received or 0) < BAR_DELAY_US for _, _, last in self.history.held
-        )

@@ -1,157 +1,207 @@
-"""The newest trades of a symbol that may be its last price, so that any can be taken back."""
+"""The newest trades of a symbol that may be its last price, so that any can be withdrawn."""
 
 from bisect import bisect_left, insort
-from operator import itemgetter
-from typing import NamedTuple, Self, TypeAlias
+from typing import NamedTuple, Self
+
+import msgspec
 
 from ingest.market.conditions import Eligibility
-from ingest.market.prints import Cancel, Correction, TradeId
+from ingest.market.prints import Cancel, Correction, Trade, TradeId
 from ingest.market.trading_day import day_of
 from shared.price import Price
 
 DEPTH = 16
-"""Cancels come within seconds or minutes; what is older than this many trades is asked by REST."""
-
-Entry: TypeAlias = tuple[int, TradeId | None, Price]
-"""Exchange time in unix ns, the trade's id, and the event that it makes as the last price."""
+"""Cancels come within seconds or minutes; if an older trade is withdrawn, REST is asked."""
 
 
-class Print(NamedTuple):
-    """What a correction or a cancel says of the trade that it means; ``day`` by ``day_of``."""
+class Entry(msgspec.Struct, gc=False):
+    """A trade as a candidate for the last price: its time, its id, and the event to publish.
 
-    id: TradeId
+    ``id`` is None for a price out of Redis and for the close of a bar.
+    """
+
+    at_ns: int
+    id: TradeId | None
+    event: Price
+
+    @property
+    def day(self) -> int:
+        """The trading day, by ``day_of``."""
+        return day_of(self.at_ns)
+
+    @property
+    def price(self) -> float:
+        """The trade's price."""
+        return self.event.price or 0.0
+
+    def is_of(self, trade: Trade) -> bool:
+        """Return whether it was made of this trade."""
+        return self.at_ns == trade.at_ns and self.id == trade.id
+
+    def is_same_trade(self, other: "Entry") -> bool:
+        """Return whether two entries are one trade, whatever source they come from."""
+        return (
+            self.at_ns == other.at_ns
+            and self.id in (other.id, None)
+            and self.event.exchange == other.event.exchange
+            and self.event.price == other.event.price
+        )
+
+
+class TradeKey(NamedTuple):
+    """A trade's identity: ids are unique within symbol, exchange, tape and day only."""
+
+    id: TradeId | None
     exchange: str | None
     tape: str | None
     day: int
+
+
+class Withdrawn(NamedTuple):
+    """The trade that a cancel or a correction means, with the values that the message gives."""
+
+    key: TradeKey
     price: float | None
     size: float | None
 
     @classmethod
-    def cancelled(cls, cancel: Cancel) -> Self:
-        """Return which trade a cancel means."""
-        day = day_of(cancel.at_ns)
-        return cls(cancel.id, cancel.exchange, cancel.tape, day, cancel.price, cancel.size)
+    def by_cancel(cls, cancel: Cancel) -> Self:
+        """Return the trade that a cancel means."""
+        key = TradeKey(cancel.id, cancel.exchange, cancel.tape, day_of(cancel.at_ns))
+        return cls(key, cancel.price, cancel.size)
 
     @classmethod
-    def corrected(cls, correction: Correction) -> Self:
-        """Return which trade a correction means."""
-        return cls(
-            correction.original_id,
-            correction.exchange,
-            correction.tape,
-            day_of(correction.at_ns),
-            correction.original_price,
-            correction.original_size,
+    def by_correction(cls, correction: Correction) -> Self:
+        """Return the trade that a correction means."""
+        day = day_of(correction.at_ns)
+        key = TradeKey(correction.original_id, correction.exchange, correction.tape, day)
+        return cls(key, correction.original_price, correction.original_size)
+
+    def is_named_by(self, entry: Entry) -> bool:
+        """Return whether an entry has the identity."""
+        return self.key == (entry.id, entry.event.exchange, entry.event.tape, entry.day)
+
+    def resembles(self, entry: Entry) -> bool:
+        """Return whether an entry without an id has the values.
+
+        A price out of Redis has no id; the close of a bar has neither size nor exchange.
+        """
+        last = entry.event
+        return (
+            entry.id is None
+            and last.price == self.price
+            and last.size in (None, self.size)
+            and last.exchange in (None, self.key.exchange)
+            and entry.day == self.key.day
         )
 
 
-class TapeHistory:
-    """Trades in order of exchange time, of equal times in order of arrival.
+class Found(NamedTuple):
+    """The place of an entry in the history; valid until the history changes."""
 
-    Apart from them those that count only while their day has no other (``Eligibility.FIRST_ONLY``):
-    of these the first to arrive stands.
+    entries: list[Entry]
+    place: int
+
+    @property
+    def entry(self) -> Entry:
+        """The entry at this place."""
+        return self.entries[self.place]
+
+    def remove(self) -> None:
+        """Remove the entry."""
+        del self.entries[self.place]
+
+
+class TapeHistory:
+    """Trades in order of exchange time, and for equal times in order of arrival.
+
+    The trades that count only if their day has no other (``Eligibility.FIRST_ONLY``) are kept
+    apart; within a day, the first to arrive counts.
     """
 
-    __slots__ = ("asked", "firsts", "held", "regular")
+    __slots__ = ("firsts", "knows_past", "quarantined", "regular")
 
     def __init__(self) -> None:
         self.regular: list[Entry] = []
         self.firsts: list[Entry] = []
-        self.held: list[Entry] = []
+        self.quarantined: list[Entry] = []
         """Prints far off the last price, in order of arrival: see ``quarantine``."""
-        self.asked = False
-        """Whether REST was asked what there was before; until then no trade is its day's first."""
+        self.knows_past = False
+        """Whether REST has answered which trades there were before. Until then no trade can be
+        called the first of its day."""
 
     def newest(self) -> Entry | None:
         """Return the trade that is the last price."""
         last = self.regular[-1] if self.regular else None
-        if self.firsts and self.asked:
-            day = day_of(self.firsts[-1][0])
-            if last is None or day_of(last[0]) < day:
+        if self.firsts and self.knows_past:
+            day = self.firsts[-1].day
+            if last is None or last.day < day:
                 return self.firsts[bisect_left(self.firsts, day, key=_day)]
         return last
 
     def newest_id(self) -> TradeId | None:
-        """Return the id of the newest trade that counts always."""
-        return self.regular[-1][1] if self.regular else None
+        """Return the id of the newest regular trade."""
+        return self.regular[-1].id if self.regular else None
 
     def append(self, entry: Entry) -> None:
-        """Take a trade that is at least as new as all others and counts always."""
+        """Add a regular trade that is at least as new as all others."""
         self.regular.append(entry)
         if len(self.regular) > DEPTH:
             del self.regular[0]
 
     def insert(self, entry: Entry, rule: Eligibility) -> None:
-        """Take a trade at its place."""
+        """Add a trade at its place."""
         if rule is Eligibility.ALWAYS:
-            insort(self.regular, entry, key=itemgetter(0))
+            insort(self.regular, entry, key=_time)
             if len(self.regular) > DEPTH:
                 del self.regular[0]
             return
         insort(self.firsts, entry, key=_day)
         if len(self.firsts) > DEPTH:
-            del self.firsts[-1 if _day(self.firsts[0]) == _day(self.firsts[-1]) else 0]
+            # The first of the newest day may be the last price: it is the one to keep.
+            del self.firsts[-1 if self.firsts[0].day == self.firsts[-1].day else 0]
 
-    def replace(self, found: tuple[list[Entry], int], entry: Entry, rule: Eligibility) -> None:
-        """Put a corrected trade in place of the one found, as its conditions now are."""
-        entries, index = found
-        if rule is Eligibility.NEVER:
-            del entries[index]
-        elif entries is (self.regular if rule is Eligibility.ALWAYS else self.firsts):
-            entries[index] = entry
-        else:
-            del entries[index]
+    def replace(self, found: Found, entry: Entry, rule: Eligibility) -> None:
+        """Put a corrected trade in the place of the one found, as its conditions now allow."""
+        if rule is not Eligibility.NEVER and found.entries is self._list_for(rule):
+            found.entries[found.place] = entry
+            return
+        found.remove()
+        if rule is not Eligibility.NEVER:
             self.insert(entry, rule)
 
-    def find(self, wanted: Print) -> tuple[list[Entry], int] | None:
-        """Return where a trade is: by its id, else by its values where the id is not known."""
-        for matches in (_is, _looks_like):
-            for entries in (self.regular, self.firsts, self.held):
+    def find(self, withdrawn: Withdrawn) -> Found | None:
+        """Return the place of a trade: by its identity, else by its values if it has no id."""
+        for matches in (withdrawn.is_named_by, withdrawn.resembles):
+            for entries in (self.regular, self.firsts, self.quarantined):
                 for index in range(len(entries) - 1, -1, -1):
-                    if matches(entries[index], wanted):
-                        return entries, index
+                    if matches(entries[index]):
+                        return Found(entries, index)
         return None
 
     def knows(self, entry: Entry) -> bool:
-        """Return whether this very trade is here, by the stream, by REST or out of Redis."""
-        at, number, last = entry
+        """Return whether this trade is here, whether the stream, REST or Redis brought it."""
         return any(
-            each[0] == at
-            and each[1] in (number, None)
-            and (each[2].exchange, each[2].price) == (last.exchange, last.price)
-            for entries in (self.regular, self.firsts, self.held)
+            each.is_same_trade(entry)
+            for entries in (self.regular, self.firsts, self.quarantined)
             for each in entries
         )
 
-    def drop_nameless(self, at: int, price: float) -> None:
+    def drop_nameless(self, at_ns: int, price: float) -> None:
         """Forget a trade out of Redis, which has no id, since REST has shown it with its id."""
         self.regular = [
-            each for each in self.regular if (each[0], each[1], each[2].price) != (at, None, price)
+            each
+            for each in self.regular
+            if (each.at_ns, each.id, each.event.price) != (at_ns, None, price)
         ]
+
+    def _list_for(self, rule: Eligibility) -> list[Entry]:
+        return self.regular if rule is Eligibility.ALWAYS else self.firsts
+
+
+def _time(entry: Entry) -> int:
+    return entry.at_ns
 
 
 def _day(entry: Entry) -> int:
-    return day_of(entry[0])
-
-
-def _is(entry: Entry, wanted: Print) -> bool:
-    """Ids are unique within symbol, exchange, tape and day only."""
-    at, number, last = entry
-    return (
-        number == wanted.id
-        and last.exchange == wanted.exchange
-        and last.tape == wanted.tape
-        and day_of(at) == wanted.day
-    )
-
-
-def _looks_like(entry: Entry, wanted: Print) -> bool:
-    """A price out of Redis has no id; a bar's close has neither size nor exchange."""
-    at, number, last = entry
-    return (
-        number is None
-        and last.price == wanted.price
-        and last.size in (None, wanted.size)
-        and last.exchange in (None, wanted.exchange)
-        and day_of(at) == wanted.day
-    )
+    return entry.day

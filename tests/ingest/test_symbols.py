@@ -179,7 +179,7 @@ async def test_a_symbol_that_alpaca_does_not_know_is_rejected(
 async def test_a_lost_connection_makes_its_symbols_stale_after_a_while(
     upstream: tuple[Simulator, Watcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(symbol_states, "FEED_AWAY_SECONDS", 0.2)
+    monkeypatch.setattr(symbol_states, "STREAM_LOST_SECONDS", 0.2)
     simulator, watching = upstream
     await trade(simulator, "SPY", 100)
     await watching.watch("SPY")

@@ -1,7 +1,10 @@
 """Short functions, no swallowed errors, no task without an owner."""
 
 import ast
+import re
 from collections.abc import Iterator
+
+import pytest
 
 from tests.repository.tree import name_of, source_modules, syntax
 
@@ -77,3 +80,91 @@ def _makes_a_loose_task(call: ast.Call) -> bool:
 
 def _is_a_loop(word: str) -> bool:
     return word == "asyncio" or "loop" in word
+
+
+PREDICATE = re.compile(r"_?(is|has|can|may|will|awaits|knows|watches|concerns|agrees?)(_|$)")
+CHANGES = {
+    *("add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove"),
+    *("set", "setdefault", "update"),
+}
+"""Methods of collections and events that change them."""
+
+
+def test_predicates_change_nothing() -> None:
+    changing = {
+        f"{name_of(path)}:{function.lineno} {function.name}": changes
+        for path in source_modules()
+        for owner in ast.walk(syntax(path))
+        if isinstance(owner, ast.ClassDef)
+        for function in _methods(owner)
+        if _is_predicate(function) and (changes := _changes_to_self(function, owner))
+    }
+
+    assert changing == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ("return self.a > self._b", []),
+        ("self._a = 1", ["self._a"]),
+        ("self.a.b += 1", ["self.a.b"]),
+        ("self._seen[1] = 2", ["self._seen[1]"]),
+        ("del self._seen[1]", ["self._seen[1]"]),
+        ("return self._seen.pop(1)", ["self._seen.pop"]),
+        ("return self.change()", ["self.change"]),
+        ("return self.look() and self._cached", []),
+    ],
+)
+def test_the_rule_about_predicates_finds_changes_of_self(body: str, found: list[str]) -> None:
+    source = f"""class A:
+    def is_it(self):
+        {body}
+    def change(self):
+        self.x = 1
+    def look(self):
+        self._cached_y = 1
+"""
+    owner = ast.parse(source).body[0]
+    assert isinstance(owner, ast.ClassDef)
+
+    assert _changes_to_self(next(_methods(owner)), owner) == found
+
+
+def _methods(owner: ast.ClassDef) -> Iterator[ast.FunctionDef]:
+    return (node for node in owner.body if isinstance(node, ast.FunctionDef))
+
+
+def _is_predicate(function: ast.FunctionDef) -> bool:
+    """Recognize a predicate by its name, or by a docstring that starts with its question."""
+    doc = ast.get_docstring(function) or ""
+    return bool(PREDICATE.match(function.name)) or doc.startswith("Return whether")
+
+
+def _changes_to_self(function: ast.FunctionDef, owner: ast.ClassDef) -> list[str]:
+    """Find assignments to attributes, and calls of methods that make some.
+
+    An attribute whose name starts with ``_cached`` holds nothing that a caller can observe.
+    """
+    changing = {each.name for each in _methods(owner) if each is not function and _assigned(each)}
+    called = [
+        ast.unparse(node.func)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        if ast.unparse(node.func).startswith("self.")
+        if (node.func.attr in CHANGES and ast.unparse(node.func.value) != "self")
+        or (node.func.attr in changing and ast.unparse(node.func.value) == "self")
+    ]
+    return [*_assigned(function), *called]
+
+
+def _assigned(function: ast.FunctionDef) -> list[str]:
+    targets = [
+        ast.unparse(node)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Attribute | ast.Subscript)
+        and isinstance(node.ctx, ast.Store | ast.Del)
+    ]
+    return [
+        each for each in targets if each.startswith("self.") and not each.startswith("self._cached")
+    ]

@@ -2,15 +2,15 @@
 
 import pytest
 
-from ingest.market.symbol_states import SymbolStates, View
+from ingest.market.symbol_states import StatesView, SymbolStates
 from shared import rfc3339
 from shared.symbol_status import SymbolStatus
 from tests.ingest.market.test_halts import status
 
 EPOCH = 1_800_000_000.0
-OPEN = View(
-    feed_live=True,
-    feed_reason=None,
+OPEN = StatesView(
+    stream_live=True,
+    stream_reason=None,
     session="regular",
     wanted=frozenset({"SPY"}),
     acknowledged=frozenset({"SPY"}),
@@ -18,7 +18,7 @@ OPEN = View(
     rejected=frozenset(),
 )
 CLOSED = OPEN._replace(session="closed")
-AWAY = OPEN._replace(feed_live=False, feed_reason="no close frame", acknowledged=frozenset())
+AWAY = OPEN._replace(stream_live=False, stream_reason="no close frame", acknowledged=frozenset())
 
 
 class Look:
@@ -30,7 +30,7 @@ class Look:
         self.changes: list[SymbolStatus] = []
         self.at(OPEN)
 
-    def at(self, view: View) -> str:
+    def at(self, view: StatesView) -> str:
         """Look once; return SPY's state."""
         self.now += 1
         changes = self.states.evaluate(self.now, EPOCH + self.now, view)
@@ -39,7 +39,9 @@ class Look:
         assert states
         return states[0]
 
-    def for_seconds(self, seconds: int, view: View = OPEN, *, trade_every: int = 0) -> list[str]:
+    def for_seconds(
+        self, seconds: int, view: StatesView = OPEN, *, trade_every: int = 0
+    ) -> list[str]:
         """Look on; return the states that SPY went through."""
         seen: list[str] = []
         for second in range(1, seconds + 1):
@@ -112,7 +114,7 @@ def test_a_connection_that_stays_away_makes_stale_until_the_subscription_is_back
 
     assert look.for_seconds(8, AWAY) == ["live", "stale"]
     assert look.reason() == "Alpaca's stream is disconnected: no close frame."
-    assert look.for_seconds(3, AWAY._replace(feed_reason="HTTP 503")) == ["stale"]
+    assert look.for_seconds(3, AWAY._replace(stream_reason="HTTP 503")) == ["stale"]
     assert look.at(OPEN._replace(acknowledged=frozenset())) == "stale"
     look.trade()
     assert look.at(OPEN) == "live"
@@ -197,7 +199,7 @@ def test_a_halt_survives_the_night() -> None:
     ("view", "state"),
     [
         (CLOSED, "closed"),
-        (CLOSED._replace(feed_live=False, acknowledged=frozenset()), "closed"),
+        (CLOSED._replace(stream_live=False, acknowledged=frozenset()), "closed"),
         (CLOSED._replace(over_limit=OPEN.wanted), "closed"),
         (CLOSED._replace(rejected=OPEN.wanted), "rejected"),
         (OPEN._replace(over_limit=OPEN.wanted), "polled"),
@@ -207,7 +209,9 @@ def test_a_halt_survives_the_night() -> None:
         (OPEN._replace(session="unknown"), "halted"),
     ],
 )
-def test_the_first_that_is_true_of_a_halted_symbol_is_its_state(view: View, state: str) -> None:
+def test_the_first_that_is_true_of_a_halted_symbol_is_its_state(
+    view: StatesView, state: str
+) -> None:
     look = Look()
     look.states.on_trading_status(status("H", "C"))
     look.states.mark_stale("SPY")
@@ -234,7 +238,7 @@ def test_what_nobody_wants_is_forgotten() -> None:
     assert look.states.evaluate(look.now, EPOCH, nothing) == []
 
     assert look.states.publish_all() == []
-    for left in ("_symbols", "_traded", "_halts", "_missed"):
+    for left in ("_symbols", "_traded", "_halts", "_lacking"):
         assert not getattr(look.states, left)
     look.states.on_trade("SPY", look.now)  # a late message after the unsubscription
     look.states.evaluate(look.now, EPOCH, nothing)

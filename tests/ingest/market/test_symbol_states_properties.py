@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from ingest.market.halts import TradingStatus
 from ingest.market.symbol_states import (
-    FEED_AWAY_SECONDS,
     LEAST_QUIET_SECONDS,
     MOST_QUIET_SECONDS,
+    STREAM_LOST_SECONDS,
     UNACKNOWLEDGED_SECONDS,
+    StatesView,
     SymbolStates,
-    View,
 )
 from shared.symbol_status import SymbolStatus
 from tests.ingest.market.test_halts import status
@@ -21,9 +21,9 @@ from tests.ingest.market.test_halts import status
 SYMBOLS = ["SPY", "IBM", "F"]
 some_symbols = st.frozensets(st.sampled_from(SYMBOLS))
 views = st.builds(
-    View,
-    feed_live=st.sampled_from([True, True, False]),
-    feed_reason=st.sampled_from([None, "no close frame", "HTTP 503"]),
+    StatesView,
+    stream_live=st.sampled_from([True, True, False]),
+    stream_reason=st.sampled_from([None, "no close frame", "HTTP 503"]),
     session=st.sampled_from(["regular", "regular", "regular", "post", "closed", "unknown"]),
     wanted=st.just(frozenset(SYMBOLS)) | some_symbols,
     acknowledged=st.just(frozenset(SYMBOLS)) | some_symbols,
@@ -40,7 +40,7 @@ happenings = st.lists(
 courses = st.lists(st.tuples(pauses, happenings, views, st.integers(1, 4)), max_size=25)
 
 
-Course: TypeAlias = list[tuple[float, list[tuple[str, str]], View, int]]
+Course: TypeAlias = list[tuple[float, list[tuple[str, str]], StatesView, int]]
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Told:
         else:
             self.states.on_trading_status(status_of(what, symbol))
 
-    def look(self, view: View) -> list[SymbolStatus]:
+    def look(self, view: StatesView) -> list[SymbolStatus]:
         changes = self.states.evaluate(self.now, 1e9 + self.now, view)
         self.known = {name: last for name, last in self.known.items() if name in view.wanted}
         return changes
@@ -95,7 +95,7 @@ class Naive:
     """What SPY's state may be, from all that ever happened."""
 
     def __init__(self) -> None:
-        self.looks: list[tuple[float, View]] = []
+        self.looks: list[tuple[float, StatesView]] = []
         self.trades: list[float] = []
         self.halted_at: float | None = None
         self.missed = False
@@ -109,20 +109,20 @@ class Naive:
         else:
             self.halted_at = now if what == "halt" else None
 
-    def states(self, now: float, view: View) -> set[str]:
+    def states(self, now: float, view: StatesView) -> set[str]:
         """Return the states that are right at this look."""
         _, before = self.looks[-1] if self.looks else (now, view._replace(session="unknown"))
-        if before.session != view.session or (view.feed_live and not before.feed_live):
+        if before.session != view.session or (view.stream_live and not before.stream_live):
             self.missed = False
         self.looks.append((now, view))
         states = self._states(now, view)
         is_ours = not states & {"live", "quiet", "stale"}
         is_ours = is_ours or self.excused_at is None
-        if is_ours or "SPY" in view.acknowledged or self._seconds_away(now) > FEED_AWAY_SECONDS:
+        if is_ours or "SPY" in view.acknowledged or self._seconds_away(now) > STREAM_LOST_SECONDS:
             self.excused_at = now
         return states
 
-    def _states(self, now: float, view: View) -> set[str]:
+    def _states(self, now: float, view: StatesView) -> set[str]:
         for state, is_true in (
             ("rejected", "SPY" in view.rejected),
             ("closed", view.session == "closed"),
@@ -136,8 +136,8 @@ class Naive:
         has_traded = any(trade > self.halted_at + 30 for trade in self.trades)
         return {"halted"} | (moving if has_traded else set())
 
-    def _moving(self, now: float, view: View) -> set[str]:
-        if self._seconds_away(now) > FEED_AWAY_SECONDS:
+    def _moving(self, now: float, view: StatesView) -> set[str]:
+        if self._seconds_away(now) > STREAM_LOST_SECONDS:
             return {"stale"}
         age = now - self.trades[-1] if self.trades else MOST_QUIET_SECONDS + 1
         by_age = {"live"} if age <= LEAST_QUIET_SECONDS else {"live", "quiet"}
@@ -151,7 +151,7 @@ class Naive:
     def _seconds_away(self, now: float) -> float:
         since = now
         for at, view in reversed(self.looks):
-            if view.feed_live:
+            if view.stream_live:
                 break
             since = at
         return now - since
