@@ -8,7 +8,7 @@ import { defineConfig, type Plugin } from "vite";
 
 const LICENCES = "licenses.txt";
 
-/** Adds to the licences what packages do not bring along, and to each file one compressed. */
+/** Adds the licences that packages do not contain, and a compressed copy of each file. */
 const served: Plugin = {
   name: "served",
   writeBundle({ dir = "" }, bundle) {
@@ -20,7 +20,7 @@ const served: Plugin = {
   },
 };
 
-/** Somebody's theme is there before anything is painted, where a browser knows how to wait. */
+/** Delays the first paint until the chosen theme is applied, if the browser supports `blocking`. */
 const early: Plugin = {
   name: "early",
   transformIndexHtml: {
@@ -40,6 +40,6 @@ export default defineConfig({
     license: { fileName: LICENCES },
     reportCompressedSize: false,
   },
-  // `npm run dev` beside `make run`.
+  // For `npm run dev` beside `make run`.
   server: { proxy: { "/api": "http://127.0.0.1:8001", [`/${LICENCES}`]: "http://127.0.0.1:8001" } },
 });

@@ -1,10 +1,10 @@
-/** The package `@tapecast/react`: one module, React left to whoever uses it. */
+/** The package `@tapecast/react`: one module that imports React. */
 
 import { copyFileSync } from "node:fs";
 import { defineConfig } from "vite";
 
 export default defineConfig({
-  // One import for both, and a tenth less to load: a package has no use for React's other runtime.
+  // The classic runtime needs one import, `react`, and makes the package a tenth smaller.
   oxc: {
     jsx: { runtime: "classic", pragma: "createElement", pragmaFrag: "Fragment" },
     jsxInject: 'import { createElement, Fragment } from "react";',

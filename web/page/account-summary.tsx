@@ -3,7 +3,7 @@ import { useConnection, useValue } from "../src/index.ts";
 import { figures } from "./figures.ts";
 import { toneOf } from "./tone.ts";
 
-/** What the account is worth and has gained, where the token may see it. */
+/** The account's value and gains, if the token allows them. */
 export function AccountSummary(): ReactNode {
   const account = useValue("account");
   const { connected } = useConnection();

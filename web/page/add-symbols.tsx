@@ -1,7 +1,7 @@
 import { type FormEvent, type ReactNode, useState } from "react";
 import { parseWords } from "./address.ts";
 
-/** Takes symbols, several at once; what cannot be one is named. `bad`: such of the address. */
+/** The field for new symbols. It names unusable words; `bad` are those in the address. */
 export function AddSymbols(props: {
   bad: readonly string[];
   onAdd: (symbols: readonly string[]) => void;
@@ -39,6 +39,6 @@ export function AddSymbols(props: {
 
 function refusal(bad: readonly string[]): string {
   const named = bad.map((word) => `'${word}'`).join(", ");
-  const what = bad.length === 1 ? "is not a stock symbol" : "are not stock symbols";
-  return `${named} ${what}: expected letters such as SPY, or BRK.B for a share class`;
+  const complaint = bad.length === 1 ? "is not a stock symbol" : "are not stock symbols";
+  return `${named} ${complaint}: expected letters such as SPY, or BRK.B for a share class`;
 }

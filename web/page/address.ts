@@ -1,27 +1,27 @@
-/** What the page's address says: which symbols, and how often. Pure. */
+/** The symbols and the interval in the page's address. Pure. */
 
 import { isStock } from "../src/index.ts";
 
 const DEFAULT_SYMBOLS = "SPY,IBM,BAC,AIG";
 const MOST_SECONDS = 60;
 
-/** Words that may be symbols, and those that cannot, each once. */
+/** Words that may be symbols, and words that cannot be symbols; each once. */
 export interface Words {
   symbols: string[];
   bad: string[];
 }
 
-/** Take apart what somebody typed: `spy, brk.b`. */
+/** Split typed text into words: `spy, brk.b`. */
 export function parseWords(text: string): Words {
   const words = [...new Set(text.toUpperCase().split(/[\s,;]+/))].filter(Boolean);
   return { symbols: words.filter(isStock), bad: words.filter((word) => !isStock(word)) };
 }
 
-/** Return the symbols of an address's query, in its order; none where it says `symbols=`. */
+/** Return the symbols of an address's query, in its order; none for `symbols=`. */
 export const symbolsOf = (search: string): Words =>
   parseWords(new URLSearchParams(search).get("symbols") ?? DEFAULT_SYMBOLS);
 
-/** Return an address's query with other symbols; everything else in it stays. */
+/** Return an address's query with other symbols and the same other parameters. */
 export function withSymbols(search: string, symbols: readonly string[]): string {
   const query = new URLSearchParams(search);
   query.delete("symbols");
@@ -29,7 +29,7 @@ export function withSymbols(search: string, symbols: readonly string[]): string 
   return `?symbols=${symbols.join()}${rest && `&${rest}`}`;
 }
 
-/** Return the seconds between two updates of one topic, 0 to 60; undefined for the gateway's own. */
+/** Return the seconds between two updates of a topic, 0 to 60; undefined for the default. */
 export function intervalOf(search: string): number | undefined {
   const text = new URLSearchParams(search).get("interval");
   const seconds = Number(text);

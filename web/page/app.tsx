@@ -14,7 +14,7 @@ import { StreamMeter } from "./stream-meter.ts";
 
 interface AppProps {
   client: MarketClient;
-  /** Its base URL. */
+  /** The gateway's base URL. */
   gateway: string;
 }
 
@@ -25,7 +25,7 @@ export function App({ client, gateway }: AppProps): ReactNode {
   const [meter] = useState(() => new StreamMeter(gateway));
   useEffect(() => meter.follow(client), [meter, client]);
   const prefer = (chosen: Preferences) => {
-    // Before anything is rendered, since the chart reads its colours from the styles.
+    // Before rendering, because the chart reads its colours from the styles.
     applyPreferences(chosen);
     savePreferences(chosen);
     setPreferences(chosen);

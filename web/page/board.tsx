@@ -17,7 +17,7 @@ import { Watchlist } from "./watchlist.tsx";
 
 const ACCOUNT_TOPICS = ["position:*", "account"];
 
-/** What somebody watches: the list, the chart of what is selected, the positions, the stream. */
+/** The panels: the watchlist, the chart of the selected symbol, the positions, the stream. */
 export function Board(props: { meter: StreamMeter; preferences: Preferences }): ReactNode {
   const { meter, preferences } = props;
   const { theme, palette } = preferences;
@@ -27,7 +27,7 @@ export function Board(props: { meter: StreamMeter; preferences: Preferences }): 
   const [selected, select] = useState(symbols[0] ?? null);
   const [history] = useState(createPriceHistory);
 
-  // Also where positions are not shown: a wish that came and went would be asked for again.
+  // Watch them even if positions are not shown: removing and adding them again would cost requests.
   useWatch(ACCOUNT_TOPICS);
   useEffect(() => followPrices(client, history), [client, history]);
   useEffect(() => {
@@ -61,7 +61,7 @@ export function Board(props: { meter: StreamMeter; preferences: Preferences }): 
   );
 }
 
-/** The account's positions, where the token may see them. */
+/** The account's positions, if the token allows them. */
 function PositionsPanel(props: PositionsTableProps): ReactNode {
   const { denied } = useConnection();
   if (denied.includes("position:*"))

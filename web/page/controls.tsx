@@ -7,7 +7,7 @@ import { SignOut } from "./sign-out.tsx";
 export interface ControlsProps {
   preferences: Preferences;
   onPreferences: (preferences: Preferences) => void;
-  /** When what is shown was frozen, unix ms. */
+  /** When the page was paused, unix ms. */
   pausedAt: number | null;
   onPause: (at: number | null) => void;
 }
@@ -18,7 +18,7 @@ const LABELS: { [Key in keyof Preferences]: [string, Record<Preferences[Key], st
   palette: ["Colours", { western: "Western", eastern: "Eastern", "colour-blind": "Colour-blind" }],
 };
 
-/** What somebody may change of how everything is shown. */
+/** Pause, update rate, theme and colours of the page. */
 export function Controls(props: ControlsProps): ReactNode {
   const { preferences, onPreferences, pausedAt, onPause } = props;
   return (

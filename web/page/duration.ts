@@ -1,4 +1,4 @@
-/** Times as a person says them. Pure. */
+/** Durations in words. Pure. */
 
 const UNITS: readonly [string, number][] = [
   ["d", 86_400],
@@ -6,7 +6,7 @@ const UNITS: readonly [string, number][] = [
   ["min", 60],
 ];
 
-/** Return a time in ms in its two largest units: `2 h 13 min`; in seconds below two minutes. */
+/** Format ms in their two largest units, `2 h 13 min`; below two minutes in seconds. */
 export function duration(ms: number): string {
   let seconds = Math.max(0, Math.floor(ms / 1000));
   if (seconds < 120) return `${seconds} s`;

@@ -1,4 +1,4 @@
-/** How many events come a second. Pure. */
+/** The rate of events. Pure. */
 
 const SECONDS = 10;
 
@@ -12,7 +12,7 @@ export class EventRate {
     const at = this.roll(now) % this.counts.length;
     this.counts[at] = (this.counts[at] ?? 0) + 1;
   }
-  /** Return the mean of the last ten whole seconds, or of those there have been; null before. */
+  /** Return the mean of the last ten whole seconds, of fewer at the start; null before the first. */
   perSecond(now: number): number | null {
     const second = this.roll(now);
     const seconds = Math.min(SECONDS, second - this.oldest);

@@ -5,7 +5,7 @@ import { duration } from "./duration.ts";
 import { LatencyLegs } from "./latency-legs.tsx";
 import type { StreamMeter, StreamReport } from "./stream-meter.ts";
 
-/** The latency of prices on each leg of their way, and the state of the stream. */
+/** The latency of prices on each leg of their path, and the state of the stream. */
 export function FeedPanel({ meter }: { meter: StreamMeter }): ReactNode {
   const now = useContext(Now);
   const { feed } = useConnection();

@@ -1,10 +1,10 @@
-/** How figures are written on the page. */
+/** The formats of figures on the page. */
 
 import { type Formats, formats } from "../src/index.ts";
 
 const made = new Map<string, Formats>();
 
-/** Return the formats of a currency; without one, those of prices. */
+/** Return the formats of a currency; null for the formats of prices. */
 export function figures(currency: string | null = null): Formats {
   const key = currency ?? "";
   const found = made.get(key) ?? formats(undefined, currency);

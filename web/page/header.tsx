@@ -4,7 +4,7 @@ import { AccountSummary } from "./account-summary.tsx";
 import { Controls, type ControlsProps } from "./controls.tsx";
 import { MarketSession } from "./market-session.tsx";
 
-/** What concerns everything: the connection, the market, the account, how it is shown. */
+/** The connection, the market session, the account, and the controls of the page. */
 export function Header(props: ControlsProps): ReactNode {
   const client = useClient();
   const connection = useConnection();

@@ -11,7 +11,7 @@ interface LegsProps {
 export function LatencyLegs({ stream, feedLagMs }: LegsProps): ReactNode {
   const { exchangeToIngest, clockError, interval } = stream;
   const byHeartbeat = feedLagMs === null ? null : { p50: feedLagMs, p95: null };
-  const held = interval ? `, which is up to ${interval * 1000} ms` : "";
+  const wait = interval ? `, which is up to ${interval * 1000} ms` : "";
   const clocks =
     clockError === null
       ? "the difference between the clocks is not known yet"
@@ -34,7 +34,7 @@ export function LatencyLegs({ stream, feedLagMs }: LegsProps): ReactNode {
         from="Ingest"
         to="gateway"
         time={stream.ingestToGateway}
-        title={`includes the wait for the next update${held}; assumes that both have the same clock`}
+        title={`includes the wait for the next update${wait}; assumes that both have the same clock`}
       />
       <Leg
         leg="gateway-browser"

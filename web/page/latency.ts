@@ -1,23 +1,23 @@
-/** How long a price is on its way: exchange, ingest, gateway, browser. Pure; all times in ms. */
+/** The latency of prices: exchange, ingest, gateway, browser. Pure; all times in ms. */
 
 import type { Price } from "../src/index.ts";
 
 const WINDOW_MS = 10_000;
-/** Of more events than this a second only some are measured: the memory is for 10 s of them. */
+/** At most one event in this time is measured, so that the memory covers 10 s. */
 const SPACING_MS = 10;
 const MOST_SAMPLES = WINDOW_MS / SPACING_MS;
 /** A heartbeat comes every 10 s. */
 const BEATS_WINDOW_MS = 65_000;
-/** Clocks drift: what was stamped more than some minutes ago says nothing of now. */
+/** Clocks drift, so that only the newest stamps, of the last minutes, are used. */
 const MOST_STAMPS = 32;
 
-/** The half and the 95th hundredth of samples; null where there is none. */
+/** The median and the 95th percentile of samples. */
 export interface Percentiles {
   p50: number;
   p95: number;
 }
 
-/** The samples of the last seconds, in memory that is never more. */
+/** The samples of the last seconds, in a fixed amount of memory. */
 export class RollingSamples {
   private readonly at = new Float64Array(MOST_SAMPLES).fill(Number.NEGATIVE_INFINITY);
   private readonly values = new Float64Array(MOST_SAMPLES);
@@ -46,10 +46,11 @@ export class RollingSamples {
 }
 
 /**
- * The gateway's clock less the browser's, as closely as is known.
+ * An estimate of the gateway's clock minus the browser's.
  *
- * A stamp of the gateway's is as old as it was long on its way. The newest of some was under way
- * for the shortest time, which is taken to be half of the shortest round trip, as NTP does.
+ * A stamp arrives older than it was sent, by its time on the network. The stamp with the largest
+ * difference to the browser's clock had the shortest way. Its time is estimated as half of the
+ * shortest round trip, as NTP does (RFC 5905, section 8).
  */
 export class ClockOffset {
   private readonly stamps = new Float64Array(MOST_STAMPS).fill(Number.NEGATIVE_INFINITY);
@@ -62,7 +63,7 @@ export class ClockOffset {
     this.next = (this.next + 1) % MOST_STAMPS;
     this.newest = Math.max(...this.stamps);
   }
-  /** A request to the gateway and back took so long. */
+  /** Add the round-trip time of a request to the gateway. */
   trip(ms: number): void {
     this.halfTrip = Math.min(this.halfTrip, ms / 2);
   }
@@ -71,23 +72,23 @@ export class ClockOffset {
     const offset = this.newest + this.halfTrip;
     return Number.isFinite(offset) ? offset : null;
   }
-  /** How far the estimate may be off. */
+  /** The largest error of the estimate. */
   get error(): number {
     return this.halfTrip;
   }
 }
 
-/** What is known of each leg, null where nothing is. */
+/** The latency of each leg; null if it is not known. */
 export interface Latency {
   exchangeToIngest: Percentiles | null;
-  /** With what the stream's interval holds back. */
+  /** Includes the wait for the stream's interval. */
   ingestToGateway: Percentiles | null;
   gatewayToBrowser: Percentiles | null;
-  /** How far the clocks of gateway and browser may be apart in these figures. */
+  /** The error of these figures that comes from the clocks of gateway and browser. */
   clockError: number | null;
 }
 
-/** Measures a stream's events as they come. */
+/** Measures a stream's events as they arrive. */
 export class LatencyMeter {
   private readonly upstream = new RollingSamples();
   private readonly downstream = new RollingSamples();
@@ -95,16 +96,16 @@ export class LatencyMeter {
   private readonly offset = new ClockOffset();
   private readonly seen = new Set<string>();
 
-  /** A stream begins: the first price of each symbol is what was stored, and says nothing. */
-  began(): void {
+  /** A stream has started: each symbol's first price comes from storage and is not measured. */
+  streamStarted(): void {
     this.seen.clear();
   }
-  /** A request to the gateway and back took so long. */
+  /** Add the round-trip time of a request to the gateway. */
   trip(ms: number): void {
     this.offset.trip(ms);
   }
-  /** Something was heard that the gateway stamped. */
-  heard(server: number, now: number): void {
+  /** An event with the gateway's time has arrived. */
+  stamped(server: number, now: number): void {
     this.offset.stamp(server, now);
     const { estimate } = this.offset;
     if (estimate !== null) this.beats.add(now, now + estimate - server);

@@ -3,7 +3,7 @@ import { useConnection } from "../src/index.ts";
 import { useNow } from "./clock.ts";
 import { sessionWords } from "./session-words.ts";
 
-/** The exchange's session, and how long until it opens or closes. */
+/** The exchange's session, and the time until it opens or closes. */
 export function MarketSession(): ReactNode {
   const now = useNow();
   const { feed } = useConnection();

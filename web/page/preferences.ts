@@ -1,6 +1,6 @@
-/** How somebody wants the page to look; kept by the browser. */
+/** The preferences for the look of the page, kept by the browser. */
 
-/** `pace`: seconds between two changes of what is shown, 0 for every frame. */
+/** `pace` is the seconds between two updates of the page, 0 for every frame. */
 export interface Preferences {
   theme: "auto" | "light" | "dark";
   palette: "western" | "eastern" | "colour-blind";
@@ -15,14 +15,14 @@ export const CHOICES: { [Key in keyof Preferences]: readonly Preferences[Key][] 
   pace: [0, 1, 5],
 };
 
-/** Return what a text says, and the first choice where it says nothing that can be chosen. */
+/** Parse stored preferences. Each that is absent or unknown becomes its first choice. */
 export function parsePreferences(text: string | null): Preferences {
-  let told: Partial<Record<keyof Preferences, unknown>> = {};
+  let stored: Partial<Record<keyof Preferences, unknown>> = {};
   try {
-    told = Object(JSON.parse(text ?? "{}"));
-  } catch {} // written by somebody else
+    stored = Object(JSON.parse(text ?? "{}"));
+  } catch {} // malformed, for example by another program at this origin
   const chosen = <Key extends keyof Preferences>(key: Key): Preferences[Key] =>
-    CHOICES[key].find((choice) => choice === told[key]) ?? (CHOICES[key][0] as Preferences[Key]);
+    CHOICES[key].find((choice) => choice === stored[key]) ?? (CHOICES[key][0] as Preferences[Key]);
   return { theme: chosen("theme"), palette: chosen("palette"), pace: chosen("pace") };
 }
 
@@ -30,7 +30,7 @@ export function loadPreferences(): Preferences {
   try {
     return parsePreferences(localStorage.getItem(KEY));
   } catch {
-    return parsePreferences(null); // storage is not allowed here
+    return parsePreferences(null); // storage is not allowed
   }
 }
 
@@ -40,7 +40,7 @@ export function savePreferences(preferences: Preferences): void {
   } catch {}
 }
 
-/** Have the styles follow. */
+/** Apply the preferences to the styles. */
 export function applyPreferences({ theme, palette }: Preferences): void {
   const { dataset } = document.documentElement;
   dataset.theme = theme;

@@ -1,4 +1,4 @@
-/** What the prices of the watched symbols were, second by second. Pure. */
+/** The past prices of the watched symbols, one for each second. Pure. */
 
 import { isStock, type MarketClient, type Position, type Price } from "../src/index.ts";
 
@@ -11,7 +11,7 @@ export interface Point {
   price: number;
 }
 
-/** The newest points of one symbol, in memory that is never more. */
+/** The newest points of one symbol, in a fixed amount of memory. */
 class Ring {
   private readonly times = new Float64Array(MOST_POINTS);
   private readonly prices = new Float64Array(MOST_POINTS);
@@ -20,7 +20,7 @@ class Ring {
   get length(): number {
     return Math.min(this.written, MOST_POINTS);
   }
-  /** Return the time of the point so many before the newest. */
+  /** Return the time of a point, counted back from the newest. */
   timeBack(count: number): number {
     return this.times[(this.written - 1 - count) % MOST_POINTS] ?? 0;
   }
@@ -41,7 +41,7 @@ class Ring {
 }
 
 export interface PriceHistory {
-  /** Note a price; one that is older than the newest is ignored, and told false. */
+  /** Record a price. Return false, and ignore it, if it is older than the newest. */
   record(symbol: string, seconds: number, price: number): boolean;
   /** Return the points at and after a time, oldest first. */
   since(symbol: string, seconds: number): Point[];
@@ -75,17 +75,17 @@ export function createPriceHistory(): PriceHistory {
   };
 }
 
-/** Note what a client is told, until the returned function is called. */
+/** Record the prices that a client receives, until the returned function is called. */
 export function followPrices(client: Pick<MarketClient, "on">, history: PriceHistory): () => void {
-  const note = (symbol: string, timestamp: string | null, price: number | null) => {
+  const record = (symbol: string, timestamp: string | null, price: number | null) => {
     if (timestamp !== null && price !== null)
       history.record(symbol, Date.parse(timestamp) / 1000, price);
   };
   const ends = [
-    client.on("price", ({ symbol, timestamp, price }: Price) => note(symbol, timestamp, price)),
-    // Of pairs and options there are no prices but those of positions.
+    client.on("price", ({ symbol, timestamp, price }: Price) => record(symbol, timestamp, price)),
+    // Currency pairs and options have no price topic; their prices come with positions.
     client.on("position", ({ symbol, timestamp, current_price }: Position) => {
-      if (!isStock(symbol)) note(symbol, timestamp, current_price);
+      if (!isStock(symbol)) record(symbol, timestamp, current_price);
     }),
   ];
   return () => {

@@ -1,4 +1,4 @@
-/** The market's session in words, with how long until it changes. Pure. */
+/** The market's session in words, with the time until it changes. Pure. */
 
 import type { Feed, Session } from "../src/index.ts";
 import { duration } from "./duration.ts";
@@ -22,7 +22,7 @@ const NEW_YORK = new Intl.DateTimeFormat("en-US", {
   hourCycle: "h23",
 });
 
-/** `change` is `closes in 2 h 13 min`, `exact` its time in New York; null where it is not known. */
+/** `change` is `closes in 2 h 13 min`, `exact` its time in New York; both are null if unknown. */
 export interface SessionWords {
   name: string;
   change: string | null;

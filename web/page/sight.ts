@@ -1,18 +1,18 @@
-/** Which rows take their newest price in a frame: a few of those that are seen, a few others. */
+/** Chooses the rows that show a new price in a frame: some visible ones, some hidden ones. */
 
 import { createContext } from "react";
 
-/** Thirty rows on the screen are all new within five frames, however fast prices come. */
+/** Thirty visible rows are all updated within five frames, however fast prices arrive. */
 const SEEN_A_FRAME = 6;
 const UNSEEN_A_FRAME = 5;
 
 /**
- * Rows tell of themselves by `contentvisibilityautostatechange`; where a browser does not, all
- * count as seen.
+ * Browsers report hidden rows by `contentvisibilityautostatechange`. If a browser does not, all
+ * rows count as visible.
  */
 export class Sight {
   private readonly unseen = new Set<string>();
-  /** Listeners by their row's symbol, in the order in which they came. */
+  /** The waiting listeners, oldest first, each with its row's symbol. */
   private readonly waiting = new Map<() => void, string>();
   private frame = 0;
   private running = false;
@@ -20,12 +20,12 @@ export class Sight {
   sees(symbol: string): boolean {
     return !this.unseen.has(symbol);
   }
-  /** Call a row's listener, once, when it is its turn: in this frame or one soon after. */
-  tell(symbol: string, listener: () => void): void {
+  /** Call a row's listener once: in this frame or one of the next. */
+  request(symbol: string, listener: () => void): void {
     this.waiting.set(listener, symbol);
     if (this.running || this.frame > 0) return;
     this.running = true;
-    // After all that have something new in this frame have come.
+    // Wait until all rows with a new price in this frame are known.
     queueMicrotask(this.turn);
   }
   forget(listener: () => void): void {

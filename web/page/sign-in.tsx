@@ -2,7 +2,7 @@ import { type FormEvent, type ReactNode, useState } from "react";
 import { useClient, useConnection } from "../src/index.ts";
 import { readToken, writeToken } from "./token.ts";
 
-/** The question for the API token, where the gateway wants one. */
+/** The form for the API token, shown if the gateway requires one. */
 export function SignIn(): ReactNode {
   const client = useClient();
   const { state, error } = useConnection();

@@ -2,7 +2,7 @@ import type { ReactNode } from "react";
 import { useConnection } from "../src/index.ts";
 import { readToken, writeToken } from "./token.ts";
 
-/** Forgets the token, and with it everything that it let the page see. */
+/** Forgets the token and reloads the page, which discards all data. */
 export function SignOut(): ReactNode {
   const { state } = useConnection();
   if (state === "sign-in" || readToken() === null) return null;

@@ -1,4 +1,4 @@
-/** What is measured of a client's stream. */
+/** Measurements of a client's stream. */
 
 import type { Heartbeat, Hello, MarketClient, Price, Ready } from "../src/index.ts";
 import { EventRate } from "./event-rate.ts";
@@ -6,15 +6,15 @@ import { type Latency, LatencyMeter } from "./latency.ts";
 
 const COUNTED = ["price", "status", "position", "account", "feed", "heartbeat"];
 
-/** What is known of the stream; null where nothing is. */
+/** The measurements; null if there are none yet. */
 export interface StreamReport extends Latency {
-  /** Those that have begun. */
+  /** The number of streams that have started. */
   streams: number;
   /** Seconds between two updates of one topic. */
   interval: number | null;
-  /** How long ago the newest heartbeat came. */
+  /** The age of the newest heartbeat. */
   beatAgeMs: number | null;
-  /** Events, by the mean of the last ten seconds. */
+  /** Events a second, averaged over the last ten seconds. */
   perSecond: number | null;
 }
 
@@ -25,7 +25,7 @@ export class StreamMeter {
   private beatAt: number | null = null;
   private interval: number | null = null;
 
-  /** `gateway`: its base URL. */
+  /** `gateway` is its base URL. */
   constructor(private readonly gateway: string) {}
 
   report(now: number): StreamReport {
@@ -42,14 +42,14 @@ export class StreamMeter {
   /** Measure until the returned function is called. */
   follow(client: MarketClient): () => void {
     const stamped = ({ server_time }: Heartbeat | Hello | Ready) =>
-      this.latency.heard(Date.parse(server_time), Date.now());
+      this.latency.stamped(Date.parse(server_time), Date.now());
     const ends = [
       ...COUNTED.map((name) => client.on(name, () => this.rate.count(Date.now()))),
       client.on("price", (price: Price) => this.latency.price(price, Date.now())),
       client.on("hello", (hello: Hello) => {
         this.streams++;
         this.interval = hello.interval;
-        this.latency.began();
+        this.latency.streamStarted();
         stamped(hello);
       }),
       client.on("ready", stamped),
@@ -65,12 +65,12 @@ export class StreamMeter {
   }
 }
 
-/** The browser knows how long requests were under way, however busy the page is. */
+/** The browser measures the duration of requests, however busy the page is. */
 function followTrips(gateway: string, trip: (ms: number) => void): () => void {
   if (typeof PerformanceObserver === "undefined") return () => {};
   const observer = new PerformanceObserver((list) => {
     for (const entry of list.getEntries() as PerformanceResourceTiming[]) {
-      // What came from a cache was not under way; the parts are hidden from other origins.
+      // A cached answer made no trip. Other origins hide all parts except `duration`.
       const ms = entry.requestStart ? entry.responseStart - entry.requestStart : entry.duration;
       const cached = entry.requestStart > 0 && entry.transferSize === 0;
       if (entry.name.startsWith(gateway) && !cached && ms > 0) trip(ms);

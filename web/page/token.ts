@@ -1,8 +1,8 @@
-/** The API token that somebody signed in with: for this tab, until it is closed. */
+/** The API token of this tab, kept until the tab is closed. */
 
 const KEY = "tapecast-token";
 
-/** Where storage is not allowed it lives as long as the page. */
+/** If storage is not allowed, the token is kept until the page is reloaded. */
 let unstored: string | null = null;
 
 export function readToken(): string | null {
@@ -13,7 +13,7 @@ export function readToken(): string | null {
   }
 }
 
-/** Keep a token, or with null forget it. */
+/** Keep a token; null removes it. */
 export function writeToken(token: string | null): void {
   unstored = token;
   try {

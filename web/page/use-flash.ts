@@ -2,13 +2,13 @@ import { type RefObject, useContext, useEffect, useRef } from "react";
 import { SightContext } from "./sight.ts";
 
 const FLASH_MS = 350;
-/** Two flashes a second are fewer than those that can cause a seizure (WCAG 2.3.1). */
-const LEAST_MS = 500;
+/** At most two flashes a second: more than three can cause a seizure (WCAG 2.3.1). */
+const FLASH_INTERVAL_MS = 500;
 
 /**
- * Mark an element for a moment when the text that is shown changes, by where the value went.
+ * Mark an element briefly when its text changes, by the direction of the value.
  *
- * It is one change of style on and one off: an animation of each price would cost every frame.
+ * A mark costs two style changes; an animation of each price would cost every frame.
  */
 export function useFlash(
   element: RefObject<HTMLElement | null>,
@@ -25,7 +25,7 @@ export function useFlash(
     if (text === before.text || cell === null) return;
     const now = performance.now();
     const known = before.value !== null && value !== null;
-    const shows = known && now - before.at >= LEAST_MS && sight.sees(symbol);
+    const shows = known && now - before.at >= FLASH_INTERVAL_MS && sight.sees(symbol);
     last.current = { text, value, at: shows ? now : before.at };
     if (!shows) return;
     clearTimeout(timer.current);

@@ -2,14 +2,14 @@ import { useContext, useMemo, useSyncExternalStore } from "react";
 import { type Price, useValues } from "../src/index.ts";
 import { SightContext } from "./sight.ts";
 
-/** Return the price of a row's symbol: the newest where the row is seen. */
+/** Return the price of a row's symbol. A hidden row may lag behind by some frames. */
 export function useRowPrice(symbol: string): Price | undefined {
   const values = useValues();
   const sight = useContext(SightContext);
   const source = useMemo(
     () => ({
       subscribe(listener: () => void) {
-        const end = values.subscribe(`price:${symbol}`, () => sight.tell(symbol, listener));
+        const end = values.subscribe(`price:${symbol}`, () => sight.request(symbol, listener));
         return () => {
           end();
           sight.forget(listener);

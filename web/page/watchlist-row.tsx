@@ -1,4 +1,4 @@
-// biome-ignore-all lint/a11y/noRedundantRoles: the rows are laid out as boxes, and a box has no role by itself
+// biome-ignore-all lint/a11y/noRedundantRoles: the rows are laid out as boxes, which have no role
 
 import { memo, type ReactNode, useContext, useRef } from "react";
 import { age, useSymbolStatus } from "../src/index.ts";
@@ -19,11 +19,11 @@ const { percent, price: figure, quantity, signedPrice } = figures();
 interface RowProps {
   symbol: string;
   selected: boolean;
-  /** The tab key comes to this row. */
+  /** The tab key reaches this row. */
   reached: boolean;
 }
 
-/** A symbol; each cell is rendered when what it shows changes. */
+/** A symbol. Each of its cells renders only when its own value changes. */
 export const WatchlistRow = memo(function WatchlistRow(props: RowProps): ReactNode {
   const { symbol, selected, reached } = props;
   const tabIndex = reached ? 0 : -1;
@@ -45,7 +45,7 @@ export const WatchlistRow = memo(function WatchlistRow(props: RowProps): ReactNo
   );
 });
 
-/** Live needs no word; every other state says what to think of the price beside it. */
+/** The state of the symbol, unless it is live. */
 function State({ symbol }: { symbol: string }): ReactNode {
   const status = useSymbolStatus(symbol);
   const state = status?.state === "live" ? undefined : status?.state;

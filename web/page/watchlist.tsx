@@ -1,4 +1,4 @@
-// biome-ignore-all lint/a11y/noRedundantRoles: the rows are laid out as boxes, and a box has no role by itself
+// biome-ignore-all lint/a11y/noRedundantRoles: the rows are laid out as boxes, which have no role
 
 import {
   type CSSProperties,
@@ -30,7 +30,7 @@ interface WatchlistProps {
   onRemove: (symbol: string) => void;
 }
 
-/** Last prices. It is rendered when its symbols change; a price renders its own row. */
+/** Last prices. The list renders when its symbols change; a new price renders only its row. */
 export function Watchlist(props: WatchlistProps): ReactNode {
   const { symbols, selected } = props;
   const { state } = useConnection();
@@ -39,7 +39,7 @@ export function Watchlist(props: WatchlistProps): ReactNode {
   useEffect(() => (body.current ? sight.follow(body.current) : undefined), [sight]);
   useWatched(symbols, selected);
   const reached = selected !== null && symbols.includes(selected) ? selected : symbols[0];
-  // Rows are boxes of their own and no part of a table's layout; the roles say what they are.
+  // Rows are separate boxes outside the table's layout, so that they need explicit roles.
   return (
     <div className="watchlist-scroll" style={{ "--rows": symbols.length } as CSSProperties}>
       <table role="table" aria-label="Last prices" className="prices" data-state={state}>
@@ -77,7 +77,7 @@ function Head(): ReactNode {
   );
 }
 
-/** Return what rows do when they are clicked, and what keys do in them. */
+/** Return the handlers of clicks and keys on rows. */
 function steering(
   { symbols, selected, onSelect, onRemove }: WatchlistProps,
   body: RefObject<HTMLElement | null>,

@@ -1,4 +1,4 @@
-/** What the package costs a page, built as it is published: minified and compressed, without React. */
+/** The size of the package on a page: minified and compressed, without React. */
 
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync } from "node:zlib";

@@ -1,17 +1,17 @@
-/** Who wants which topics, counted. */
+/** Counts of the claims for each topic. */
 
 const GATHER_MS = 50;
 const LINGER_MS = 5000;
 
 export interface Claims {
-  /** Claim topics; the returned function gives them back, once. */
+  /** Claim topics until the returned function is called. */
   claim(topics: readonly string[]): () => void;
   clear(): void;
 }
 
 /**
- * `changed` is told what is wanted: soon after a claim, so that all those of a page are one change,
- * and long after a release, so that whoever comes back at once changes nothing.
+ * Call `changed` with the claimed topics, sorted: shortly after a claim, so that all claims of a
+ * page are one change, and seconds after a release, so that a remounted component changes nothing.
  */
 export function createClaims(changed: (topics: string[]) => void): Claims {
   let counts = new Map<string, number>();
@@ -41,11 +41,11 @@ export function createClaims(changed: (topics: string[]) => void): Claims {
   return {
     claim(topics) {
       const those = counts;
-      let held = topics;
-      count(those, held, 1);
+      let claimed = topics;
+      count(those, claimed, 1);
       return () => {
-        const released = held;
-        held = [];
+        const released = claimed;
+        claimed = []; // a second call releases nothing
         later(LINGER_MS, () => count(those, released, -1));
       };
     },

@@ -1,4 +1,4 @@
-/** The client: everything of the package but React. */
+/** The client: the part of the package that does not need React. */
 
 import { createClaims } from "./claims.ts";
 import { StreamMachine } from "./connection.ts";
@@ -8,20 +8,20 @@ import type { MarketClientOptions } from "./options.ts";
 import { createStore } from "./store.ts";
 import type { Values } from "./values.ts";
 
-/** One stream of a gateway for all who watch something, opened while somebody does. */
+/** One stream of a gateway, shared by all watchers. It is open while a topic is watched. */
 export interface MarketClient extends Values {
-  /** Want topics (`price:SPY` `status:SPY` `position:*` `account`) until the returned function is called. */
+  /** Watch topics (`price:SPY` `position:*` `account`) until the returned function is called. */
   watch(topics: readonly string[]): () => void;
-  /** Call `listener` at each event of a name (`price` `trade` `heartbeat`), when it arrives. */
+  /** Call `listener` with each event of a name (`price` `trade` `heartbeat`) when it arrives. */
   on(name: string, listener: (data: never) => void): () => void;
-  /** Connect anew and at once: after signing in, or at a person's wish. */
+  /** Connect again immediately, for example after signing in. */
   reconnect(): void;
-  /** End the stream and forget who watches. */
+  /** End the stream and forget all watchers and listeners. */
   close(): void;
   debug: boolean;
 }
 
-/** Make a client. It opens nothing before something is watched, and works without a browser too. */
+/** Create a client. It opens its stream when the first topic is watched. It also works in Node. */
 export function createMarketClient(options: MarketClientOptions = {}): MarketClient {
   const listeners = createListeners<(data: never) => void>();
   const store = createStore();

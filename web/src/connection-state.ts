@@ -1,15 +1,21 @@
-/** What is told of the connection. */
+/** The published state of the connection. */
 
 import type { Feed } from "./events.ts";
 
 /**
- * How things are, the transport's clock before the data's.
+ * The state of the connection or, if that is healthy, of the data.
  *
- * `connecting`: the stream is being opened, again or for the first time. `live`: stream, heartbeat
- * and feed are healthy. `stale`: prices do not reach the gateway, or the gateway is silent.
- * `delayed`: the feed is behind the exchange. `closed`: the market is. `halted`: the exchange has
- * halted all that is shown. `sign-in`: the gateway wants another token. `limit`: there is no room
- * for one stream more. `refused`: the gateway does not take the request. `idle`: nothing is watched.
+ * - `idle`: no topic is watched.
+ * - `connecting`: the stream, or the gateway's feed, is being opened for the first time or again.
+ * - `live`: stream, heartbeats and feed are healthy.
+ * - `stale`: the gateway is silent, or no prices reach it.
+ * - `delayed`: the feed is behind the exchange.
+ * - `closed`: the market is closed.
+ * - `halted`: the exchange has halted all shown symbols.
+ * - `offline`: the device has no network.
+ * - `sign-in`: the gateway requires a token, or a different one.
+ * - `limit`: the gateway, or this browser, has no room for another stream.
+ * - `refused`: the gateway rejected the request.
  */
 export type ConnectionState =
   | "idle"
@@ -24,24 +30,24 @@ export type ConnectionState =
   | "limit"
   | "refused";
 
-/** A state with its words: `label` is what an indicator shows, `detail` a sentence or null. */
+/** A state in words: a `label` to show, and a `detail`, which is a sentence or null. */
 export interface Indicator {
   readonly state: ConnectionState;
   readonly label: string;
   readonly detail: string | null;
 }
 
-/** The connection as a whole; replaced whenever something of it changes. */
+/** The connection as a whole. The object is replaced when one of its fields changes. */
 export interface Connection extends Indicator {
-  /** The stream is open and heard. */
+  /** The stream is open and its heartbeats arrive. */
   readonly connected: boolean;
   /** Why the last attempt failed; null once a stream is ready. */
   readonly error: StreamError | null;
   /** Failed attempts since a stream was last healthy. */
   readonly attempt: number;
-  /** When the next attempt begins, unix ms; null where none is planned. */
+  /** When the next attempt starts, unix ms; null if no attempt is planned. */
   readonly retryAt: number | null;
-  /** The upstream as the gateway sees it; its `session`, `lag_ms` and `state` by the newest heartbeat. */
+  /** The newest `feed` event, with `session`, `lag_ms` and `state` from the newest heartbeat. */
   readonly feed: Feed | null;
   readonly streamId: string | null;
   /** Topics that the token does not allow. */
@@ -57,11 +63,11 @@ export type StreamErrorCode =
   | "refused"
   | "symbol";
 
-/** Why there is no stream, or not the whole. `retryable`: the client tries again by itself. */
+/** Why there is no stream, or only part of it. If it is `retryable`, the client tries again. */
 export class StreamError extends Error {
   readonly code: StreamErrorCode;
   readonly retryable: boolean;
-  /** When to try again at the earliest, in ms, where the gateway says so. */
+  /** The delay before the next attempt, in ms, if the gateway asked for one. */
   readonly retryMs: number | undefined;
 
   constructor(code: StreamErrorCode, message: string, retryMs?: number) {

@@ -153,7 +153,7 @@ export class StreamMachine {
   }
   /** React to an event about the stream itself. */
   #control(name: string) {
-    // `ready` proves less than a heartbeat: a gateway in trouble may end each stream right after it.
+    // `ready` is no proof of health: a gateway in trouble may end each stream right after it.
     if (name === "heartbeat") this.#retry.attempt = 0;
     if (name === "ready") {
       this.#retry.error = null;

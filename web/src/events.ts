@@ -1,18 +1,18 @@
 /**
- * The data of a gateway's events, as its `/openapi.json` has them.
+ * The data of a gateway's events, as in its `/openapi.json`.
  *
  * `timestamp` is the exchange's, RFC 3339 with nanoseconds; money is rounded to cents; ratios are
  * fractions (0.2 = 20 %).
  */
 
 interface Published {
-  /** `<epoch>-<seq>`; of one topic it only grows. */
+  /** `<epoch>-<seq>`; increases within a topic. */
   event_id: string;
 }
 
 export type Session = "pre" | "regular" | "post" | "overnight" | "closed" | "unknown";
 
-/** The last price of a symbol, or the `reason` why there is none. */
+/** The last price of a symbol, or the `reason` for its absence. */
 export interface Price extends Published {
   symbol: string;
   price: number | null;
@@ -32,11 +32,11 @@ export interface Price extends Published {
 
 export type SymbolState = "live" | "quiet" | "stale" | "halted" | "closed" | "polled" | "rejected";
 
-/** What may be expected of a symbol's price now. */
+/** Whether a symbol's price is current. */
 export interface SymbolStatus extends Published {
   symbol: string;
   state: SymbolState;
-  /** A sentence for people, null for `live`. */
+  /** A sentence; null for `live`. */
   reason: string | null;
   since: string;
 }
@@ -64,7 +64,7 @@ export interface Position extends Published {
   removed: boolean;
 }
 
-/** What the account is worth; `positions` are the symbols of all that are open. */
+/** The account's value. `positions` are the symbols of all open positions. */
 export interface Account extends Published {
   state: "unknown" | "live" | "stale";
   reason: string | null;
@@ -99,7 +99,7 @@ export interface Feed extends Published {
   lag_ms: number | null;
 }
 
-/** The first event of a stream: what was asked for, as understood. */
+/** The first event of a stream: the request as the gateway understood it. */
 export interface Hello extends Published {
   stream_id: string;
   server_time: string;
@@ -111,12 +111,12 @@ export interface Hello extends Published {
   resumed: boolean;
 }
 
-/** The snapshot is complete; what follows is live. */
+/** The snapshot is complete; the following events are live. */
 export interface Ready extends Published {
   server_time: string;
 }
 
-/** A sign of life, also when nothing trades. */
+/** Sent at intervals, even if there are no trades. */
 export interface Heartbeat extends Published {
   server_time: string;
   feed_state: FeedState;

@@ -1,10 +1,10 @@
-/** What may be said of a stream or a symbol, honestly. Pure. */
+/** The indicators of a stream and of a symbol. Pure. */
 
 import type { Connection, ConnectionState, Indicator, StreamError } from "./connection-state.ts";
 import type { Feed, SymbolStatus } from "./events.ts";
 import type { Link } from "./link.ts";
 
-/** After so many heartbeats of silence the newest price may not be the newest. */
+/** After this many heartbeats of silence, the shown prices may be out of date. */
 export const LATE_BEATS = 1.5;
 const DELAYED_MS = 60_000;
 
@@ -20,14 +20,15 @@ export const indicator = (state: ConnectionState, detail: string | null = null):
   detail,
 });
 
-type Heard = Pick<Link, "ready" | "lastEventAt" | "heartbeatMs">;
+type Liveness = Pick<Link, "ready" | "lastEventAt" | "heartbeatMs">;
 
-export const isSilent = (link: Heard, now: number, beats: number): boolean =>
+/** Return whether no event has arrived for longer than a number of heartbeats. */
+export const isSilent = (link: Liveness, now: number, beats: number): boolean =>
   now - link.lastEventAt > link.heartbeatMs * beats;
 
-/** Return the indicator of what is watched: the transport first, then the data. `now` is unix ms. */
+/** Return the connection's indicator: of the stream first, then of the data. `now` is unix ms. */
 export function connectionIndicator(
-  link: Heard | null,
+  link: Liveness | null,
   error: StreamError | null,
   feed: Feed | null,
   now: number,
@@ -41,7 +42,7 @@ export function connectionIndicator(
       : indicator("connecting", message);
   }
   if (isSilent(link, now, LATE_BEATS))
-    return indicator("stale", `nothing heard for ${Math.round((now - link.lastEventAt) / 1000)} s`);
+    return indicator("stale", `no event for ${Math.round((now - link.lastEventAt) / 1000)} s`);
   const { state, reason, session, lag_ms } = feed ?? {};
   if (state !== "live")
     return indicator(!state || state === "connecting" ? "connecting" : "stale", reason);
@@ -51,7 +52,7 @@ export function connectionIndicator(
   return indicator("live");
 }
 
-/** Return the indicator of a symbol: the connection's, unless that is live and the symbol is not. */
+/** Return the connection's indicator, unless the connection is live and the symbol is not. */
 export function symbolIndicator(
   connection: Connection | undefined,
   status: SymbolStatus | undefined,

@@ -1,4 +1,4 @@
-/** Who listens to what. */
+/** Listeners by name. */
 
 export interface Listeners<Listener> {
   /** Add a listener until the returned function is called. */

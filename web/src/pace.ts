@@ -1,17 +1,17 @@
-/** Values that are shown less often than they change. */
+/** Values that are shown less often than they change: see `Paced`. */
 
 import type { ValueOf, Values } from "./values.ts";
 
-/** Seconds between two changes of what is shown, 0 for every frame; `paused` for none. */
+/** Seconds between two changes of the shown values, 0 for every frame; `paused` for no changes. */
 export type Pace = number | "paused";
 
 export interface PacedValues extends Values {
   setPace(pace: Pace): void;
 }
 
-/** Return values that change at a pace; the connection is always told at once. */
+/** Return values that change at a pace. The connection is always current. */
 export function paced(values: Values): PacedValues {
-  /** What was read last: it is what is on the screen. */
+  /** The values that were read last, and are on the screen. */
   const shown = new Map<string, unknown>();
   const followers = new Set<readonly [listener: () => void]>();
   let pace: Pace = 0;
@@ -26,7 +26,7 @@ export function paced(values: Values): PacedValues {
       return pace === "paused" || values.paused;
     },
     get<Topic extends string>(topic: Topic) {
-      // Of what is new the first value is waited for, also while paused.
+      // The first value of a topic is shown even while paused: there is no older one to keep.
       if (pace === 0 || topic === "connection" || shown.get(topic) === undefined)
         shown.set(topic, values.get(topic));
       return shown.get(topic) as ValueOf<Topic> | undefined;
@@ -34,8 +34,8 @@ export function paced(values: Values): PacedValues {
     subscribe(topic, listener) {
       const follower = [listener] as const;
       followers.add(follower);
-      // As it is, so that a listener of many topics is called once a frame; for nothing, while what
-      // is shown stays.
+      // The listener is passed on unwrapped, so that a listener of many topics is called once a
+      // frame. While the shown values stay the same, it finds no change.
       const unfollow = values.subscribe(topic, listener);
       return () => {
         unfollow();

@@ -75,7 +75,7 @@ function applyValue(
     const { symbol, removed } = data as Position;
     const { positions } = link;
     const moved = removed ? positions.delete(symbol) : positions.size < positions.add(symbol).size;
-    // Before `ready` the list is incomplete: positions that have been closed would return one by one.
+    // Before `ready` the list is incomplete: the table would lose its rows and regain them.
     if (moved && link.ready) listPositions(store, link);
   }
   return newer;

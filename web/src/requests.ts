@@ -1,4 +1,4 @@
-/** What is asked of a gateway beside its stream. */
+/** The requests to a gateway beside its stream. */
 
 import { StreamError } from "./connection-state.ts";
 import type { MarketClientOptions } from "./options.ts";
@@ -25,8 +25,8 @@ function ask(
 }
 
 /**
- * Return the ticket that lets one EventSource in, since it cannot send headers; undefined where it is
- * let in without: no token, and Redis, which keeps tickets, is away.
+ * Return a ticket for one EventSource, which cannot send headers. Return undefined if the gateway
+ * accepts the stream without one: there is no token, and Redis, which keeps tickets, is unreachable.
  */
 export async function ticketFor(
   options: MarketClientOptions,
@@ -37,8 +37,8 @@ export async function ticketFor(
   const token = typeof options.token === "function" ? options.token() : options.token;
   const answer = await ask(options, "ticket", "POST", { topics }, signal, token);
   const { status } = answer;
-  const told = await answer.json().catch(() => null);
-  if (answer.ok) return told.ticket;
+  const content = await answer.json().catch(() => null);
+  if (answer.ok) return content.ticket;
   if (status === 503 && !token) return undefined;
   throw new StreamError(
     status === 401 || status === 403
@@ -48,12 +48,12 @@ export async function ticketFor(
         : status < 500
           ? "refused"
           : "unavailable",
-    told?.error?.message ?? `the gateway answers ${status}`,
+    content?.error?.message ?? `the gateway answers ${status}`,
     1000 * Number(answer.headers.get("retry-after")) || undefined,
   );
 }
 
-/** Give a stream other topics, and tell whether that was done; else another one has to be opened. */
+/** Add and remove topics of a stream. Return whether the gateway has done so. */
 export async function changeTopics(
   options: MarketClientOptions,
   streamId: string,

@@ -1,4 +1,4 @@
-/** The newest value of each topic, and who is told when it is replaced. */
+/** The newest value of each topic, and the listeners to its replacement. */
 
 import { frames } from "./frames.ts";
 import { createListeners } from "./listeners.ts";
@@ -6,9 +6,9 @@ import { isNewer } from "./topics.ts";
 import type { ValueOf, Values } from "./values.ts";
 
 export interface Store extends Values {
-  /** Replace a value; whoever follows it is told with the next frame. */
+  /** Replace a value. Its listeners are called with the next frame. */
   set(topic: string, value: unknown): void;
-  /** Replace an event's topic by it, unless what is there is as new: streams may overlap. */
+  /** Store an event if it is newer than its topic's value: streams overlap. Return whether it is. */
   apply(topic: string, event: { event_id: string }): boolean;
   clear(): void;
 }

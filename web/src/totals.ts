@@ -3,8 +3,8 @@
 import type { Valued } from "./valuation.ts";
 
 /**
- * Money in the account's currency, to the cent; null where none of it is known. Ratios are fractions,
- * null where nothing was paid.
+ * Sums in the account's currency, rounded to cents; null if no position has the figure. Ratios are
+ * fractions; null if the positions cost nothing.
  */
 export interface Totals {
   market_value: number | null;
@@ -12,12 +12,12 @@ export interface Totals {
   unrealized_plpc: number | null;
   unrealized_intraday_pl: number | null;
   unrealized_intraday_plpc: number | null;
-  /** The sums lack something of the positions in `unpriced`. */
+  /** The sums exclude the positions in `unpriced`. */
   partial: boolean;
   unpriced: string[];
 }
 
-/** Add up positions in whole cents; what short ones were sold for counts as paid. */
+/** Add up positions in whole cents. The proceeds of a short position count as its cost. */
 export function totals(positions: readonly Valued[]): Totals {
   const sum = (money: (each: Valued) => number | null) => {
     const known = positions.map(money).filter((each) => each !== null);

@@ -1,8 +1,8 @@
-/** What is held of a symbol, valued at the stream's price. Pure. */
+/** The value of a lot at the stream's price. Pure. */
 
 import type { Position, Price } from "./events.ts";
 
-/** A holding of one's own: negative `qty` when sold short, `avg_entry_price` of one share. */
+/** Your holding of a symbol: `qty` is negative if sold short, `avg_entry_price` is per share. */
 export interface Lot {
   symbol: string;
   qty: number;
@@ -10,15 +10,15 @@ export interface Lot {
 }
 
 /**
- * Round to cents as the gateway does, half to even, past the noise of binary fractions: 3 * 101.1 is
- * 303.29999999999995 in them. Up to some ten millions, that is as exact as decimals are.
+ * Round to cents as the gateway does, half to even. First remove the error of binary fractions, in
+ * which 3 * 101.1 is 303.29999999999995. Up to about ten million, this equals decimal rounding.
  */
 const money = (value: number): number => {
   const cents = +(value * 100).toFixed(6);
   return (Math.abs(cents % 1) === 0.5 ? 2 * Math.round(cents / 2) : Math.round(cents)) / 100;
 };
 
-/** As much of a position as is known of a lot: the rest is the broker's. */
+/** The fields of a position that follow from a lot and a price. Only the broker has the others. */
 export type Valued = Pick<
   Position,
   | "symbol"
@@ -37,10 +37,10 @@ export type Valued = Pick<
   | "reason"
 >;
 
-/** Value a lot: without a price there is its cost only, without a cost no percentage. */
-export function valued(lot: Lot, told: Partial<Price> = {}): Valued {
-  const { price = null, previous_close = null, change_percent = null } = told;
-  const { timestamp = null, reason = null } = told;
+/** Value a lot. If there is no price, only its cost is known; if it cost nothing, no ratio is. */
+export function valued(lot: Lot, at: Partial<Price> = {}): Valued {
+  const { price = null, previous_close = null, change_percent = null } = at;
+  const { timestamp = null, reason = null } = at;
   const cost = lot.avg_entry_price;
   const gain = (from: number | null, to: number | null) =>
     from === null || to === null ? null : money(lot.qty * (to - from));

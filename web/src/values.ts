@@ -1,4 +1,4 @@
-/** What is known, by topic. */
+/** The known values by topic. */
 
 import type { Connection } from "./connection-state.ts";
 import type { Account, Position, Price, SymbolStatus } from "./events.ts";
@@ -18,11 +18,11 @@ export type ValueOf<Topic extends string> = Topic extends `price:${string}`
             ? Connection
             : unknown;
 
-/** Values to read and to follow. A value is never changed, only replaced: compare by identity. */
+/** Values to read and to follow. A value is replaced, not changed: compare by identity. */
 export interface Values {
-  /** They stand still: somebody has paused them. */
+  /** The values are paused by a `Paced`. */
   readonly paused?: boolean | undefined;
-  /** Return the newest value of a topic as shown, undefined where there is none yet. */
+  /** Return the newest shown value of a topic; undefined if there is none yet. */
   get<Topic extends string>(topic: Topic): ValueOf<Topic> | undefined;
   /** Call `listener` once a frame in which the topic's value has been replaced. */
   subscribe(topic: string, listener: () => void): () => void;

@@ -44,7 +44,7 @@ describe("the stream", () => {
     expect(gateway.tickets).toBe(0);
   });
 
-  it("is one for all who watch, with a ticket for just that", async () => {
+  it("is shared by all watchers, with a ticket for its topics", async () => {
     client.watch(["price:SPY"]);
     client.watch(["price:IBM", "price:SPY"]);
     await after(50);
@@ -63,7 +63,7 @@ describe("the stream", () => {
     expect(client.get("connection")).toMatchObject({ connected: true, label: "LIVE", error: null });
   });
 
-  it("stays for whoever comes back soon, and ends 5 s after the last has gone", async () => {
+  it("stays open for a watcher that returns soon, and ends 5 s after the last release", async () => {
     const release = client.watch(["price:SPY"]);
     await after(50);
     gateway.stream.open();
@@ -74,13 +74,13 @@ describe("the stream", () => {
     expect(gateway.streams).toHaveLength(1);
     expect(gateway.open).toHaveLength(1);
     again();
-    again(); // giving back twice must not take another's claim
+    again(); // a second release must not end another watcher's claim
     await after(5100);
     expect(gateway.open).toHaveLength(0);
     expect(vi.getTimerCount()).toBeLessThanOrEqual(1); // a frame, perhaps
   });
 
-  it("survives an event that is no JSON", async () => {
+  it("survives an event that is not JSON", async () => {
     client.watch(["price:SPY"]);
     await after(50);
     gateway.stream.open();
@@ -102,7 +102,7 @@ describe("the stream", () => {
     expect(client.get("price:SPY")?.price).toBe(3);
   });
 
-  it("hears nothing of a stream that it has closed", async () => {
+  it("ignores the events of a stream that it has closed", async () => {
     const release = client.watch(["price:SPY"]);
     await after(50);
     gateway.stream.open([price("SPY", 1)]);
@@ -114,7 +114,7 @@ describe("the stream", () => {
     expect(state()).toBe("idle");
   });
 
-  it("is not opened when its client was closed while the ticket came", async () => {
+  it("is not opened if its client was closed while the ticket was requested", async () => {
     let come = (_: string) => {};
     let signal: AbortSignal | undefined;
     client = createMarketClient({
@@ -135,7 +135,7 @@ describe("the stream", () => {
     expect(gateway.streams).toHaveLength(0);
   });
 
-  it("can be opened after its client was closed, and old claims do not count any more", async () => {
+  it("can be opened after its client was closed, and older claims are void", async () => {
     const old = client.watch(["price:SPY"]);
     client.close();
     client.watch(["price:IBM"]);
@@ -145,7 +145,7 @@ describe("the stream", () => {
     expect(gateway.stream.topics).toEqual(["price:IBM"]);
   });
 
-  it("tells which topics the token does not allow, and asks for an interval", async () => {
+  it("reports the topics that the token does not allow, and requests an interval", async () => {
     client = createMarketClient({
       fetch: gateway.fetch,
       eventSource: gateway.eventSource,
@@ -158,7 +158,7 @@ describe("the stream", () => {
     expect(client.get("connection")?.denied).toEqual(["account"]);
   });
 
-  it("tells every event to those who listen, each once", async () => {
+  it("passes each event to its listeners once", async () => {
     const seen: unknown[] = [];
     const end = client.on("price", (event: { price: number }) => seen.push(event.price));
     client.watch(["price:SPY"]);
@@ -200,7 +200,7 @@ describe("a lost stream", () => {
     expect(client.get("price:SPY")?.price).toBe(1);
   });
 
-  it("waits longer while streams end right after they began, until a heartbeat comes", async () => {
+  it("waits longer while streams end right after their start, until a heartbeat arrives", async () => {
     for (const wait of [500, 1000, 2000]) {
       gateway.stream.drop();
       const before = gateway.streams.length;
@@ -216,7 +216,7 @@ describe("a lost stream", () => {
     expect(gateway.streams).toHaveLength(5);
   });
 
-  it("goes on after the last id that was received", async () => {
+  it("resumes after the last received id", async () => {
     gateway.stream.emit("trade", { symbol: "SPY", event_id: "7-7" }, "7-7");
     gateway.stream.emit(...price("SPY", 2));
     gateway.stream.drop();
@@ -235,7 +235,7 @@ describe("a lost stream", () => {
     expect(gateway.streams).toHaveLength(21);
   });
 
-  it("comes back when a gateway that stops says it may", async () => {
+  it("is opened again after the delay that a stopping gateway asks for", async () => {
     gateway.stream.emit("bye", { reason: "shutdown", retry_ms: 1700 });
     expect(gateway.open).toHaveLength(0);
     await after(1699);
@@ -244,7 +244,7 @@ describe("a lost stream", () => {
     expect(gateway.streams).toHaveLength(2);
   });
 
-  it("is a limit, not a fault, where the gateway is full", async () => {
+  it("is a limit, not a fault, if the gateway is full", async () => {
     gateway.stream.emit("bye", { reason: "busy", retry_ms: 5000 });
     expect(state()).toBe("limit");
     visible(false);
@@ -255,7 +255,7 @@ describe("a lost stream", () => {
     expect(state()).toBe("live");
   });
 
-  it("is tried at once when the network is back", async () => {
+  it("is opened immediately when the network is back", async () => {
     for (let n = 0; n < 6; n++) {
       gateway.stream.drop();
       await after(30_000);
@@ -273,7 +273,7 @@ describe("a lost stream", () => {
 });
 
 describe("a ticket", () => {
-  it("that is refused with 401 ends the attempts until somebody signs in", async () => {
+  it("that is rejected with 401 ends the attempts until the user signs in", async () => {
     gateway.ticketAnswers = [refuse(401, "the token is wrong")];
     client.watch(["price:SPY"]);
     await after(60_000);
@@ -290,7 +290,7 @@ describe("a ticket", () => {
     expect(state()).toBe("live");
   });
 
-  it("that is refused is not asked for again by whoever wants the same", async () => {
+  it("that is rejected is not requested again for the same topics", async () => {
     gateway.ticketAnswers = [refuse(403, "the token has not the scope market")];
     client.watch(["price:SPY"]);
     await after(50);
@@ -303,7 +303,7 @@ describe("a ticket", () => {
     expect(gateway.streams).toHaveLength(1);
   });
 
-  it("is asked for with the token of that moment, which no URL holds", async () => {
+  it("is requested with the current token, which is in no URL", async () => {
     let token = "first";
     client = createMarketClient({
       fetch: gateway.fetch,
@@ -319,20 +319,20 @@ describe("a ticket", () => {
     for (const { url } of gateway.streams) expect(url).not.toMatch(/first|second/);
   });
 
-  it("is not needed where no token is and Redis is away", async () => {
+  it("is not needed if there is no token and Redis is unreachable", async () => {
     gateway.ticketAnswers = [refuse(503, "tickets are kept in Redis")];
     client.watch(["price:SPY"]);
     await after(50);
     expect(gateway.stream.query.has("ticket")).toBe(false);
   });
 
-  it("that cannot be had now is asked for again when the gateway says", async () => {
+  it("that is unavailable is requested again after the delay that the gateway asks for", async () => {
     client = createMarketClient({
       fetch: gateway.fetch,
       eventSource: gateway.eventSource,
       token: "secret",
     });
-    gateway.ticketAnswers = [refuse(503, "Redis is away", { "Retry-After": "2" })];
+    gateway.ticketAnswers = [refuse(503, "Redis is unreachable", { "Retry-After": "2" })];
     client.watch(["price:SPY"]);
     await after(50);
     expect(client.get("connection")?.error?.code).toBe("unavailable");
@@ -342,7 +342,7 @@ describe("a ticket", () => {
     expect(gateway.streams).toHaveLength(1);
   });
 
-  it("that nobody answers is given up after 10 s, with the limit of six connections named", async () => {
+  it("that is not answered for 10 s is given up, and the error names the six connections", async () => {
     gateway.ticketAnswers = [null];
     client.watch(["price:SPY"]);
     await after(50 + 9_999);
@@ -352,7 +352,7 @@ describe("a ticket", () => {
     expect(client.get("connection")?.detail).toMatch(/six HTTP\/1.1 connections/);
   });
 
-  it("of a gateway that cannot be reached is tried again", async () => {
+  it("of an unreachable gateway is requested again", async () => {
     gateway.ticketAnswers = [new TypeError("Failed to fetch")];
     client.watch(["price:SPY"]);
     await after(50);
@@ -361,7 +361,7 @@ describe("a ticket", () => {
     expect(gateway.streams).toHaveLength(1);
   });
 
-  it("comes from elsewhere where the page has its own way", async () => {
+  it("comes from the page's own backend, if it has one", async () => {
     const asked: string[][] = [];
     client = createMarketClient({
       fetch: gateway.fetch,
@@ -391,14 +391,14 @@ describe("silence", () => {
     expect(state()).toBe("live");
     await after(3_000);
     expect(client.get("connection")).toMatchObject({ state: "stale", connected: false });
-    expect(client.get("connection")?.detail).toMatch(/nothing heard for 1[67] s/);
+    expect(client.get("connection")?.detail).toMatch(/no event for 1[67] s/);
     await after(10_000);
     expect(gateway.streams).toHaveLength(2);
     expect(gateway.open).toHaveLength(1);
     expect(client.get("connection")).toMatchObject({ state: "connecting", connected: false });
   });
 
-  it("of prices alone is none: a heartbeat is enough", async () => {
+  it("of prices alone is no silence: a heartbeat is enough", async () => {
     for (let n = 0; n < 10; n++) {
       await after(10_000);
       gateway.stream.beat();
@@ -407,8 +407,8 @@ describe("silence", () => {
     expect(gateway.streams).toHaveLength(1);
   });
 
-  it("of a device that slept is noticed when somebody looks again", async () => {
-    vi.setSystemTime(Date.now() + 3_600_000); // its timers slept, too
+  it("of a device that slept is noticed when the page is shown again", async () => {
+    vi.setSystemTime(Date.now() + 3_600_000); // its timers slept as well
     visible(false);
     await after(0);
     expect(gateway.streams).toHaveLength(2);
@@ -426,7 +426,7 @@ describe("silence", () => {
 });
 
 describe("the data's own clock", () => {
-  const told = async (feed: object) => {
+  const withFeed = async (feed: object) => {
     client.watch(["price:SPY"]);
     await after(50);
     gateway.stream.open([], feed);
@@ -441,11 +441,11 @@ describe("the data's own clock", () => {
     [{ lag_ms: 900_000 }, "delayed"],
     [{ session: "pre" }, "live"],
   ])("makes of a feed %j the state %s", async (feed, expected) => {
-    expect((await told(feed))?.state).toBe(expected);
+    expect((await withFeed(feed))?.state).toBe(expected);
   });
 
-  it("is heard in heartbeats, and never opens a stream anew", async () => {
-    await told({});
+  it("comes with heartbeats, and does not open another stream", async () => {
+    await withFeed({});
     gateway.stream.beat({ feed_state: "reconnecting" });
     expect(client.get("connection")).toMatchObject({ state: "stale", connected: true });
     gateway.stream.beat();
@@ -463,7 +463,7 @@ describe("other topics", () => {
     gateway.stream.open();
   });
 
-  it("are told to the stream that runs, many at once", async () => {
+  it("are added to the running stream in one change", async () => {
     client.watch(["price:IBM"]);
     client.watch(["price:BAC"]);
     await after(50);
@@ -473,7 +473,7 @@ describe("other topics", () => {
     expect(gateway.streams).toHaveLength(1);
   });
 
-  it("are taken away when nobody has wanted them for 5 s", async () => {
+  it("are removed 5 s after their last release", async () => {
     client.watch(["price:IBM"]);
     await after(50);
     release();
@@ -487,8 +487,8 @@ describe("other topics", () => {
     });
   });
 
-  it("come on a second stream where there is no change, and the first ends when it is ready", async () => {
-    gateway.changeAnswers = [refuse(404, "there is no stream stream-1 of yours")];
+  it("come on a second stream if the change fails, and its readiness ends the first", async () => {
+    gateway.changeAnswers = [refuse(404, "no stream stream-1 belongs to this token")];
     client.watch(["price:IBM"]);
     await after(50);
     expect(gateway.open).toHaveLength(2);
@@ -501,7 +501,7 @@ describe("other topics", () => {
     expect(state()).toBe("live");
   });
 
-  it("that are refused leave the stream that runs alone", async () => {
+  it("that are rejected do not affect the running stream", async () => {
     gateway.changeAnswers = [refuse(400, "too many topics")];
     client.watch(["price:IBM"]);
     gateway.ticketAnswers = [
@@ -514,7 +514,7 @@ describe("other topics", () => {
     expect(client.get("connection")?.error?.message).toMatch(/501 topics/);
   });
 
-  it("that come while a change is made are the next change", async () => {
+  it("that are watched during a change are the next change", async () => {
     let answer = (_: Response) => {};
     gateway.changeAnswers = [
       new Promise((resolve) => {
@@ -531,7 +531,7 @@ describe("other topics", () => {
     expect(gateway.changes.map(({ add }) => add)).toEqual([["price:IBM"], ["price:BAC"]]);
   });
 
-  it("that come while a second stream begins are a change of that one", async () => {
+  it("that are watched while a second stream is being opened are a change of that stream", async () => {
     gateway.changeAnswers = [refuse(404, "unknown")];
     client.watch(["price:IBM"]);
     await after(50);
@@ -544,7 +544,7 @@ describe("other topics", () => {
     expect(gateway.changes[1]).toEqual({ stream: "stream-2", add: ["price:BAC"], remove: [] });
   });
 
-  it("are asked for again where the second stream is lost before it is ready", async () => {
+  it("are requested again if the second stream is lost before it is ready", async () => {
     gateway.changeAnswers = [refuse(404, "unknown")];
     client.watch(["price:IBM"]);
     await after(50);
@@ -554,7 +554,7 @@ describe("other topics", () => {
     expect(gateway.changes.map(({ add }) => add)).toEqual([["price:IBM"], ["price:IBM"]]);
   });
 
-  it("leave no second stream behind when everything ends", async () => {
+  it("leave no second stream open after the client is closed", async () => {
     gateway.changeAnswers = [refuse(404, "unknown")];
     client.watch(["price:IBM"]);
     await after(50);
@@ -563,10 +563,10 @@ describe("other topics", () => {
     expect(gateway.open).toHaveLength(0);
   });
 
-  it("that cannot be taken away stay, and cost no second stream", async () => {
+  it("that cannot be removed stay, and cost no second stream", async () => {
     client.watch(["price:IBM"]);
     await after(50);
-    gateway.changeAnswers = [refuse(503, "Redis is away")];
+    gateway.changeAnswers = [refuse(503, "Redis is unreachable")];
     release();
     await after(5100);
     expect(gateway.changes).toHaveLength(2);
@@ -581,7 +581,7 @@ describe("other topics", () => {
     });
   });
 
-  it("begin without the cursor of a stream that had ended", async () => {
+  it("start without the cursor of an earlier stream", async () => {
     gateway.stream.emit("trade", { symbol: "SPY", event_id: "7-7" }, "7-7");
     release();
     await after(6000);
@@ -617,7 +617,7 @@ describe("positions", () => {
     expect(client.get("positions")).toBe(before);
   });
 
-  it("that were closed while the stream was away are gone when it is back", async () => {
+  it("that were closed while the stream was lost are gone after it is opened again", async () => {
     gateway.stream.open([position("SPY"), position("BAC")]);
     gateway.stream.drop();
     await after(500);
@@ -647,7 +647,7 @@ describe("a flush", () => {
     client.subscribe("price:IBM", both);
   });
 
-  it("comes once a frame and tells each listener once, and only of what changed", async () => {
+  it("comes once a frame and calls each listener of a changed topic once", async () => {
     for (let n = 0; n < 100; n++) gateway.stream.emit(...price("SPY", n));
     gateway.stream.emit(...price("IBM", 1));
     expect(calls).toEqual([]);
@@ -671,7 +671,7 @@ describe("a flush", () => {
     expect(calls).toHaveLength(4);
   });
 
-  it("that waits for a frame does not wait for ever when the page is hidden", async () => {
+  it("that waits for a frame does not wait forever if the page is hidden", async () => {
     const frames = vi.spyOn(globalThis, "requestAnimationFrame").mockReturnValue(77);
     const cancelled = vi.spyOn(globalThis, "cancelAnimationFrame");
     gateway.stream.emit(...price("SPY", 1));
@@ -683,7 +683,7 @@ describe("a flush", () => {
   });
 });
 
-it("logs what happens without a ticket, and only while it is asked to", async () => {
+it("logs changes without a ticket, and only in debug mode", async () => {
   const lines = vi.spyOn(console, "debug").mockImplementation(() => {});
   client.debug = true;
   client.watch(["price:SPY"]);

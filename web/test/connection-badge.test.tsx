@@ -14,7 +14,7 @@ const badge = (indicator?: Parameters<typeof ConnectionBadge>[0]["indicator"]) =
   ).container;
 
 describe("the badge", () => {
-  it("says exactly what is so, and more beside it", () => {
+  it("shows the label, and the detail beside it", () => {
     const container = badge();
     expect(container.textContent).toBe("Connecting...");
     act(() => client.play({ connection: connection() }));

@@ -1,4 +1,4 @@
-/** A gateway without a network: tickets, changes, and EventSources that behave as a browser's do. */
+/** A gateway in memory: tickets, changes, and EventSources that behave as a browser's do. */
 
 import type { EventSourceLike } from "../src/options.ts";
 
@@ -33,7 +33,7 @@ export class FakeStream implements EventSourceLike {
     const event = new MessageEvent(name, { data, lastEventId: id });
     for (const each of this.listeners.get(name) ?? []) each(event);
   }
-  /** Say hello, what is stored, and ready. */
+  /** Send hello, the stored events, the feed, and ready. */
   open(stored: [string, object][] = [], feed: object = {}, denied: string[] = []): void {
     this.emit("hello", {
       stream_id: `stream-${this.number}`,
@@ -45,10 +45,10 @@ export class FakeStream implements EventSourceLike {
     this.emit("feed", { state: "live", session: "regular", lag_ms: 20, reason: null, ...feed });
     this.emit("ready", {}, `${this.number}-${this.seq + 1}`);
   }
-  beat(told: object = {}): void {
-    this.emit("heartbeat", { feed_state: "live", session: "regular", lag_ms: 20, ...told });
+  beat(more: object = {}): void {
+    this.emit("heartbeat", { feed_state: "live", session: "regular", lag_ms: 20, ...more });
   }
-  /** The connection breaks, or the answer is no stream: a browser tells no more than this. */
+  /** Break the connection, or reject the stream: a browser does not report which. */
   drop(): void {
     this.raw("error", "");
   }
@@ -65,10 +65,10 @@ export class FakeGateway {
   readonly changes: Change[] = [];
   readonly authorizations: (string | null)[] = [];
   tickets = 0;
-  /** What the next requests are answered instead; `null` lets a request wait for ever. */
+  /** The next answers, instead of a ticket; `null` lets a request wait forever. */
   ticketAnswers: (Response | Error | null)[] = [];
   changeAnswers: (Response | Promise<Response>)[] = [];
-  /** What each ticket was asked for. */
+  /** The topics of each ticket request. */
   readonly asked: string[][] = [];
 
   readonly eventSource = (url: string): EventSourceLike => {
@@ -106,7 +106,7 @@ export class FakeGateway {
   }
 }
 
-/** Refuse as a gateway does. */
+/** Return a rejection in the gateway's form. */
 export const refuse = (status: number, message: string, headers: HeadersInit = {}): Response =>
   Response.json({ error: { code: "refused", message, hint: "" } }, { status, headers });
 

@@ -46,7 +46,7 @@ describe("formats", () => {
       expect([write(null), write(undefined)]).toEqual(["—", "—"]);
   });
 
-  it("are those of en-US unless told", () => {
+  it("default to en-US", () => {
     expect(formats().money(1204.1)).toBe("1,204.10");
   });
 });

@@ -62,7 +62,7 @@ describe("useMarketStream", () => {
     expect(result.current.status.label).toBe("LIVE");
   });
 
-  it("keeps the objects of what has not changed", async () => {
+  it("keeps the objects of unchanged prices", async () => {
     const { result } = renderHook(() => useMarketStream(["SPY", "IBM"]), { wrapper });
     await after(50);
     gateway.stream.open([price("SPY", 1), price("IBM", 2)]);
@@ -99,7 +99,7 @@ describe("useMarketStream", () => {
     expect(renders).toBe(1);
   });
 
-  it("does not subscribe anew for an array that is new but equal", async () => {
+  it("does not subscribe again for a new array of the same symbols", async () => {
     const watch = vi.spyOn(client, "watch");
     const { rerender } = renderHook(() => useMarketStream(["SPY"]), {
       wrapper: ({ children }) => <MarketProvider client={client}>{children}</MarketProvider>,
@@ -153,7 +153,7 @@ describe("useMarketStream", () => {
     expect(gateway.streams).toHaveLength(0);
   });
 
-  it("tells of 401, and is live after the next attempt", async () => {
+  it("reports 401, and is live after the next attempt", async () => {
     gateway.ticketAnswers = [refuse(401, "the token is wrong")];
     const { result } = renderHook(() => useMarketStream(["SPY"]), { wrapper });
     await after(70);
@@ -173,7 +173,10 @@ describe("useMarketStream", () => {
       eventSource: gateway.eventSource,
       token: "secret",
     });
-    gateway.ticketAnswers = [refuse(503, "Redis is away"), refuse(503, "Redis is away")];
+    gateway.ticketAnswers = [
+      refuse(503, "Redis is unreachable"),
+      refuse(503, "Redis is unreachable"),
+    ];
     const { result } = renderHook(() => useMarketStream(["SPY"]), { wrapper });
     await after(70);
     expect(result.current.error?.code).toBe("unavailable");
@@ -183,7 +186,7 @@ describe("useMarketStream", () => {
     expect(result.current).toMatchObject({ connected: true, error: null });
   });
 
-  it("is not connected any more when heartbeats stay away", async () => {
+  it("is not connected any more when no heartbeats arrive", async () => {
     const { result } = renderHook(() => useMarketStream(["SPY"]), { wrapper });
     await after(50);
     gateway.stream.open([price("SPY", 1)]);
@@ -324,7 +327,7 @@ describe("Paced", () => {
   );
   const shown = () => screen.getByRole("status").textContent;
 
-  it("freezes what is shown, keeps the stream and the state of it, and resumes with the newest", async () => {
+  it("freezes the shown values, not the stream or its state, and resumes with the newest", async () => {
     const { rerender } = render(page(0));
     await after(50);
     gateway.stream.open([price("SPY", 1)]);
@@ -340,7 +343,7 @@ describe("Paced", () => {
     expect(shown()).toBe("2 Connecting...");
   });
 
-  it("freezes what is below another one, too", async () => {
+  it("freezes a nested one as well", async () => {
     const nested = (pace: number | "paused") => (
       <MarketProvider client={client}>
         <Paced pace={pace}>
@@ -362,7 +365,7 @@ describe("Paced", () => {
     expect(shown()).toBe("2 LIVE");
   });
 
-  it("shows the first value of what comes while it is paused", async () => {
+  it("shows the first value of a topic while it is paused", async () => {
     render(page("paused"));
     await after(50);
     gateway.stream.open();

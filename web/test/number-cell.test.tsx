@@ -73,7 +73,7 @@ describe("a number cell", () => {
     expect(animate).not.toHaveBeenCalled();
   });
 
-  it("flashes twice a second at most, and then by what was shown last", () => {
+  it("flashes at most twice a second, relative to the value shown last", () => {
     const [first, second, third] = shown(["5.0", 5], ["6.0", 6], ["9.0", 9], ["8.0", 8]);
     first?.();
     vi.advanceTimersByTime(499);

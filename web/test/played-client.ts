@@ -1,4 +1,4 @@
-/** A client that is told what comes, instead of a gateway. */
+/** A client that tests supply with values, instead of a gateway. */
 
 import {
   type Account,
@@ -17,7 +17,7 @@ export class PlayedClient implements MarketClient {
   reconnects = 0;
   readonly values = new Map<string, unknown>();
   readonly listeners = new Map<string, Set<() => void>>();
-  /** Topics that are wanted, with how many want each. */
+  /** The watched topics, each with the number of its watchers. */
   readonly wanted = new Map<string, number>();
 
   readonly get = ((topic: string) => this.values.get(topic)) as MarketClient["get"];
@@ -39,7 +39,7 @@ export class PlayedClient implements MarketClient {
   };
   readonly close = (): void => {};
 
-  /** Replace values, and tell whoever follows them, as one frame does. */
+  /** Replace values and call their listeners, as one frame does. */
   play(values: Record<string, unknown>): void {
     const due = new Set<() => void>();
     for (const [topic, value] of Object.entries(values)) {
@@ -70,7 +70,7 @@ export const connection = (more: Partial<Connection> = {}): Connection => ({
   ...more,
 });
 
-/** A connection that an error has ended, until the next attempt or for good. */
+/** A connection that an error has ended, until the next attempt or permanently. */
 export const failed = (code: StreamErrorCode, message: string): Connection =>
   code === "sign-in"
     ? connection({
@@ -173,7 +173,7 @@ export const status = (symbol: string, state: SymbolState): SymbolStatus => ({
   since: "2026-11-25T15:00:00Z",
 });
 
-/** What an account with open positions has told when everything is well. */
+/** The values of an account with open positions when everything is healthy. */
 export const portfolio = (...positions: Position[]): Record<string, unknown> => ({
   connection: connection(),
   account: account(),

@@ -18,7 +18,7 @@ const priced = (value: number) => ({ "position:SPY": position("SPY", value) });
 const last = () => cells(rowOf("SPY"))[2];
 
 describe("the controls", () => {
-  it("pause what is shown, ages too, and go on with the newest", async () => {
+  it("pause the shown values and ages, and continue with the newest", async () => {
     const { client, play } = show(portfolio(position("SPY", 101)));
     const pause = screen.getByRole("button", { name: "Pause" });
     expect(pause.getAttribute("aria-pressed")).toBe("false");
@@ -38,7 +38,7 @@ describe("the controls", () => {
     expect(screen.queryByText(/Paused/)).toBeNull();
   });
 
-  it("tell of the connection while paused", () => {
+  it("show the connection while paused", () => {
     const { play } = show(portfolio(position("SPY", 101)));
     press("Pause");
     play({ connection: failed("network", "the connection was lost") });
@@ -65,7 +65,7 @@ describe("the controls", () => {
     expect(screen.getByRole("status")).toBeTruthy();
   });
 
-  it("leave palette and theme to who uses the table", () => {
+  it("leave palette and theme to the application", () => {
     const { container, change } = show({}, { palette: "eastern", theme: "dark" });
     const { dataset } = container.firstElementChild as HTMLElement;
     expect(dataset).toMatchObject({ palette: "eastern", theme: "dark" });
@@ -143,7 +143,7 @@ describe("selecting a row", () => {
   const key = (name: string) =>
     fireEvent.keyDown(document.activeElement as Element, { key: name, bubbles: true });
 
-  it("is not offered without somebody to tell", () => {
+  it("is not offered if there is no listener", () => {
     show(portfolio(position("SPY", 101)));
     expect(screen.queryByRole("button", { name: "SPY" })).toBeNull();
   });
@@ -192,7 +192,7 @@ describe("selecting a row", () => {
   });
 });
 
-it("stands still, ages too, while all around it is paused, and goes on with the rest", async () => {
+it("stands still, with its ages, inside a paused `Paced`, and continues with it", async () => {
   const client = new PlayedClient();
   client.play(portfolio(position("SPY", 101)));
   const page = (pace: "paused" | 0) => (

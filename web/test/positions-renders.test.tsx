@@ -55,14 +55,14 @@ describe("the rows of the positions table", () => {
   it("are not rendered for ages, the account, the connection, or a header that is pressed", async () => {
     await after(3000);
     play({ connection: connection({ state: "stale", label: "Stale" }) });
-    play({ account: { state: "stale", reason: "the broker is away", currency: "USD" } });
+    play({ account: { state: "stale", reason: "the broker is unreachable", currency: "USD" } });
     act(() => document.querySelectorAll<HTMLElement>("thead button")[1]?.click());
     expect(rendered()).toEqual([]);
   });
 });
 
 describe("a server", () => {
-  it("renders what a browser then takes over, whatever has come meanwhile", async () => {
+  it("renders on a server, and hydrates in a browser that has newer values", async () => {
     const complain = vi.spyOn(console, "error");
     const lots = [{ symbol: "SPY", qty: 3, avg_entry_price: 100 }];
     for (const props of [{}, { positions: lots }]) {

@@ -81,7 +81,7 @@ describe("the positions table", () => {
     expect(tags(foot())).toEqual([]);
   });
 
-  it("tags what may not be expected of a price, in words", () => {
+  it("tags prices that are not current, in words", () => {
     const states = ["halted", "stale", "closed", "polled", "quiet", "live"] as const;
     const { play } = show({
       ...portfolio(...states.map((state) => position(state.toUpperCase(), 100))),
@@ -118,7 +118,7 @@ describe("the positions table", () => {
     expect(symbols()).toEqual(["A", "B", "C"]);
   });
 
-  it("sorts anew when there is a position more, and keeps the rows that were there", () => {
+  it("sorts again for an added position, and keeps the existing rows", () => {
     const { play } = show(portfolio(position("A", 101), position("B", 103)));
     press("Last price");
     const before = rowOf("A");
@@ -144,7 +144,7 @@ describe("the positions table", () => {
     expect(symbols()).toEqual(["B", "C", "A"]);
   });
 
-  it("tells of ages by one timer, which rests while nobody looks", async () => {
+  it("writes ages by one timer, which stops while the page is hidden", async () => {
     show(portfolio(position("A", 1), position("B", 2, { timestamp: "2026-11-25T14:59:00Z" })));
     await after(2000);
     expect(cells(rowOf("A"))[7]).toBe("14 s");
@@ -155,7 +155,7 @@ describe("the positions table", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("shows rows of its own height while it waits, and none open when there is none", () => {
+  it("shows placeholder rows while it loads, and a sentence if there are no positions", () => {
     const { play } = show();
     expect(rows()).toHaveLength(3);
     expect(screen.getByRole("region").getAttribute("aria-busy")).toBe("true");
@@ -164,10 +164,10 @@ describe("the positions table", () => {
     expect(screen.getByRole("region").getAttribute("aria-busy")).toBe("false");
   });
 
-  it("says why nothing comes, and tries again when told to", () => {
-    const { client, play } = show({ connection: failed("network", "the gateway is away") });
+  it("shows why no data arrives, and retries on request", () => {
+    const { client, play } = show({ connection: failed("network", "the gateway is unreachable") });
     expect(rows().map((row) => row.textContent)).toEqual(["Not known"]);
-    expect(screen.getByText("the gateway is away")).toBeTruthy();
+    expect(screen.getByText("the gateway is unreachable")).toBeTruthy();
     expect(screen.queryByRole("alert")).toBeNull();
     press("Retry");
     expect(client.reconnects).toBe(1);
@@ -185,7 +185,7 @@ describe("the positions table", () => {
     expect(screen.getByText("Connecting...")).toBeTruthy();
   });
 
-  it("alerts when somebody has to sign in", () => {
+  it("alerts when the user has to sign in", () => {
     show({ connection: failed("sign-in", "no such token") });
     expect(screen.getByRole("alert").textContent).toMatch(/^no such token/);
   });
@@ -207,7 +207,7 @@ describe("the positions table", () => {
     expect(screen.getByText("the broker cannot be reached")).toBeTruthy();
   });
 
-  it("values lots of one's own at the stream's prices, and watches just those", () => {
+  it("values your own lots at the stream's prices, and watches only their topics", () => {
     const lots = [{ symbol: "SPY", qty: 3, avg_entry_price: 100 }];
     const { client, play, change } = show({ connection: connection() }, { positions: lots });
     expect(client.watched).toEqual(["price:SPY", "status:SPY"]);

@@ -1,4 +1,4 @@
-/** The table on a client that is played, and what can be seen of it. */
+/** The table on a `PlayedClient`, and the parts of it that tests look at. */
 
 import { act, render, screen } from "@testing-library/react";
 import { StrictMode } from "react";

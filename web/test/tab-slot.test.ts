@@ -4,7 +4,7 @@ import { acquireSlot } from "../src/tab-slot.ts";
 import { FakeGateway } from "./fake-gateway.ts";
 
 const GATEWAY = "http://gateway.example";
-let held: Set<string>;
+let locked: Set<string>;
 let gateway: FakeGateway;
 const clients: MarketClient[] = [];
 
@@ -18,7 +18,7 @@ function tab(): MarketClient {
 
 beforeEach(() => {
   vi.useFakeTimers();
-  held = new Set();
+  locked = new Set();
   gateway = new FakeGateway();
   vi.stubGlobal("EventSource", function (this: unknown, url: string) {
     return gateway.eventSource(url);
@@ -28,12 +28,12 @@ beforeEach(() => {
     _: LockOptions,
     granted: (lock: object | null) => unknown,
   ): Promise<unknown> => {
-    if (held.has(name)) return granted(null);
-    held.add(name);
+    if (locked.has(name)) return granted(null);
+    locked.add(name);
     try {
       return await granted({ name });
     } finally {
-      held.delete(name);
+      locked.delete(name);
     }
   };
   vi.stubGlobal("navigator", { onLine: true, locks: { request } });
@@ -45,14 +45,17 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it("lets five tabs stream over HTTP/1.1, and tells a sixth why it may not", async () => {
+it("lets five tabs stream over HTTP/1.1, and shows the reason in the sixth", async () => {
   const tabs = [1, 2, 3, 4, 5, 6].map(tab);
   await vi.advanceTimersByTimeAsync(60);
   expect(gateway.streams).toHaveLength(5);
-  const told = tabs.map((each) => each.get("connection"));
-  expect(told.map((each) => each?.state)).toEqual([...Array(5).fill("connecting"), "limit"]);
-  expect(told[5]).toMatchObject({ label: "Limit", error: { code: "limit", retryable: true } });
-  expect(told[5]?.detail).toMatch(/five of this browser's six HTTP\/1.1 connections/);
+  const connections = tabs.map((each) => each.get("connection"));
+  expect(connections.map((each) => each?.state)).toEqual([...Array(5).fill("connecting"), "limit"]);
+  expect(connections[5]).toMatchObject({
+    label: "Limit",
+    error: { code: "limit", retryable: true },
+  });
+  expect(connections[5]?.detail).toMatch(/five of this browser's six HTTP\/1.1 connections/);
 });
 
 it("lets the sixth in when one of the five is closed", async () => {
@@ -61,10 +64,10 @@ it("lets the sixth in when one of the five is closed", async () => {
   tabs[2]?.close();
   await vi.advanceTimersByTimeAsync(3000);
   expect(gateway.streams).toHaveLength(6);
-  expect(held.size).toBe(5);
+  expect(locked.size).toBe(5);
 });
 
-it("takes one place however often a tab connects, and gives it back", async () => {
+it("holds one slot however often a tab connects, and releases it", async () => {
   const client = tab();
   await vi.advanceTimersByTimeAsync(60);
   for (let n = 0; n < 3; n++) {
@@ -72,28 +75,28 @@ it("takes one place however often a tab connects, and gives it back", async () =
     client.reconnect();
     await vi.advanceTimersByTimeAsync(10);
   }
-  expect(held.size).toBe(1);
+  expect(locked.size).toBe(1);
   client.close();
   await vi.advanceTimersByTimeAsync(0);
-  expect(held.size).toBe(0);
+  expect(locked.size).toBe(0);
 });
 
-it("keeps no place for a tab that was closed while it waited for one", async () => {
+it("releases the slot of a tab that was closed while it was being acquired", async () => {
   const client = tab();
   await vi.advanceTimersByTimeAsync(49);
   vi.advanceTimersByTime(1);
   client.close();
   await vi.advanceTimersByTimeAsync(10);
-  expect(held.size).toBe(0);
+  expect(locked.size).toBe(0);
   expect(gateway.streams).toHaveLength(0);
 });
 
-it("limits nothing over TLS, where there may be HTTP/2", async () => {
+it("limits no streams over TLS, where there may be HTTP/2", async () => {
   for (let n = 0; n < 7; n++) expect(await acquireSlot("https://gateway.example")).toBeDefined();
-  expect(held.size).toBe(0);
+  expect(locked.size).toBe(0);
 });
 
-it("limits nothing where locks are not to be had", async () => {
+it("limits no streams if locks are unavailable", async () => {
   vi.stubGlobal("navigator", { locks: { request: () => Promise.reject(new Error("no")) } });
   expect(await acquireSlot(GATEWAY)).toBeDefined();
   vi.stubGlobal("navigator", {});

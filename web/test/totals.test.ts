@@ -11,7 +11,7 @@ describe("totals", () => {
     ]);
   });
 
-  it("give gains as fractions of what was paid, and of the value before the day", () => {
+  it("give gains as fractions of the cost, and of the value before the day", () => {
     const sums = totals([position("A", 111), position("B", 91)]);
     expect(sums).toMatchObject({ unrealized_pl: 20, unrealized_plpc: 0.01 });
     expect(sums).toMatchObject({ unrealized_intraday_pl: 0, unrealized_intraday_plpc: 0 });

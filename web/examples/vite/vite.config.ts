@@ -3,6 +3,6 @@ import { defineConfig } from "vite";
 
 export default defineConfig({
   plugins: [react()],
-  // A package that is linked, as `file:` is, would bring a React of its own.
+  // A linked package, as with `file:`, would otherwise load a second React.
   resolve: { dedupe: ["react", "react-dom"] },
 });

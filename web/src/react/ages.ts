@@ -1,13 +1,13 @@
-/** How old things are, on the screen. */
+/** The ages of values on the screen. */
 
 import { type RefObject, useEffect } from "react";
 import { useValues } from "./context.tsx";
 import { age } from "./format.ts";
 
 /**
- * Write into each `<time>` below an element how long ago that was, by one timer, which rests while
- * nobody looks; while all around is paused they stand still. Nothing is rendered for it. `which`
- * selects among them.
+ * Write its age into each `<time>` below an element, every number of seconds, without rendering.
+ * `which` is a selector of the elements. One timer writes all of them. It stops while the page is
+ * hidden, and writes nothing while the surrounding `Paced` is paused.
  */
 export function useAges(root: RefObject<Element | null>, which: string, seconds: number): void {
   const values = useValues();

@@ -1,16 +1,16 @@
 import { type ReactNode, useEffect, useRef } from "react";
 import { NONE } from "./format.ts";
 
-/** Two flashes a second are fewer than those that can cause a seizure (WCAG 2.3.1). */
-const LEAST_MS = 500;
+/** At most two flashes a second: more than three can cause a seizure (WCAG 2.3.1). */
+const FLASH_INTERVAL_MS = 500;
 
-/** A figure as shown. */
+/** A figure and its appearance. */
 export interface FigureProps {
-  /** "—" is read out as "no price". */
+  /** Screen readers read "—" as "no price". */
   text: string;
-  /** The number itself: a flash has the colour of its direction. */
+  /** The number itself, which gives a flash the colour of its direction. */
   value?: number | null | undefined;
-  /** Show the sign of the text by colour, arrow and word, too. */
+  /** Also show the sign of the text by colour, arrow and word. */
   signed?: boolean | undefined;
   /** Flash when the text changes. */
   flash?: boolean | undefined;
@@ -22,17 +22,16 @@ export function NumberCell({ text, value, signed, flash, title }: FigureProps): 
   const cell = useRef<HTMLTableCellElement>(null);
   const last = useRef<number | null>(null);
   const flashed = useRef(0);
-  // A store's change is rendered in one go, effects and all, before the browser paints.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a number that looks the same is none
+  // biome-ignore lint/correctness/useExhaustiveDependencies: only a visible change flashes
   useEffect(() => {
     const before = last.current;
     const now = Date.now();
     last.current = value ?? null;
     if (!flash || before === null || value == null || value === before) return;
-    if (now < flashed.current + LEAST_MS) return;
+    if (now < flashed.current + FLASH_INTERVAL_MS) return;
     flashed.current = now;
     const way = value < before ? "down" : "up";
-    // Who wants no motion is given no colour by the style sheet.
+    // The style sheet removes the colour for people who prefer reduced motion.
     cell.current?.animate?.(
       { backgroundColor: [`var(--tapecast-flash-${way})`, "transparent"] },
       450,

@@ -5,11 +5,11 @@ import type { Valued } from "../valuation.ts";
 import { NumberCell } from "./cell.tsx";
 import { type Formats, NONE } from "./format.ts";
 
-/** A position, or a sum of several, which has not all of it. */
+/** A position, or a sum, which has only some of the figures. */
 export type Figures = Partial<Valued>;
 type Written = [write: keyof Formats, value: (of: Figures) => number | null | undefined];
 
-/** What each is called and is sorted by, and what it has in brackets: those have a sign. */
+/** Each column's label, the figure that it sorts by, and a figure in brackets if it is signed. */
 export const COLUMNS: readonly [label: string, ...Written, ...(Written | [])][] = [
   ["Quantity", "quantity", (of) => of.qty],
   ["Average cost", "price", (of) => of.avg_entry_price],
@@ -38,7 +38,7 @@ export const COLUMNS: readonly [label: string, ...Written, ...(Written | [])][] 
   ],
 ];
 
-/** The cells of one row; what a sum does not have stays empty. */
+/** Return the cells of one row. A figure that a sum does not have stays empty. */
 export const figureCells = (of: Figures, formats: Formats): ReactNode[] =>
   COLUMNS.map(([label, write, value, write2, value2]) => {
     const like = of.current_price;
@@ -51,7 +51,7 @@ export const figureCells = (of: Figures, formats: Formats): ReactNode[] =>
         text={write2 && beside != null ? `${text} (${formats[write2](beside, like)})` : text}
         value={shown}
         signed={!!write2}
-        // The rest of a row follows its price, and each flash costs frames.
+        // The other figures follow from the price, and each flash costs frames.
         flash={label === "Last price"}
         title={text === NONE ? of.reason : null}
       />

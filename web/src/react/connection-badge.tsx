@@ -3,9 +3,8 @@ import type { Indicator } from "../connection-state.ts";
 import { useConnection } from "./hooks.ts";
 
 /**
- * How things are, in one word and a dot; beside it what more there is to say.
- *
- * Of the connection, unless another indicator is given: `status` of a hook, `symbolIndicator`.
+ * An indicator: a dot, its label, and its detail beside them. Defaults to the connection's; others
+ * are the `status` of a hook and the result of `symbolIndicator`.
  */
 export function ConnectionBadge({ indicator }: { indicator?: Indicator }): ReactNode {
   const connection = useConnection();

@@ -1,16 +1,16 @@
-/** How figures are written. */
+/** The formats of figures. */
 
 type Figure = number | null | undefined;
 
-/** What stands where there is no figure. */
+/** The text in place of an absent figure. */
 export const NONE = "—";
 
-/** Each writes a figure, and "—" where there is none; those with a sign have none at zero. */
+/** Each formats a figure, or returns "—" if it is absent. A signed format writes zero unsigned. */
 export interface Formats {
-  /** Two decimals, with the currency where one is known. */
+  /** Two decimals, with the currency if it is known. */
   money(value: Figure): string;
   signedMoney(value: Figure): string;
-  /** Two decimals, or four where the price that it is like is below 1. */
+  /** Two decimals; four if `like`, which defaults to the value, is below 1. */
   price(value: Figure, like?: Figure): string;
   signedPrice(value: Figure, like?: Figure): string;
   /** A fraction: 0.2 is +20.00%. */
@@ -19,15 +19,15 @@ export interface Formats {
 }
 
 /**
- * Make the formats of a locale; keep them: making one costs as much as eighty figures.
+ * Create the formats of a locale. Keep them: creating one takes as long as formatting 80 figures.
  *
- * The locale is en-US unless told, whatever a browser prefers: a server that renders the page does
- * not know the browser's, and hydration wants the same text from both.
+ * The locale defaults to en-US, not to the browser's: a server that renders the page does not know
+ * the browser's locale, and hydration requires the same text from both.
  *
- * @throws RangeError for a locale or a currency that is none.
+ * @throws RangeError for an unknown locale or a malformed currency.
  */
 export function formats(locale = "en-US", currency?: string | null): Formats {
-  // Of the signs of Intl, these two never write -0.00.
+  // Other values of signDisplay write -0.00.
   const make = (signed: boolean, digits: number, options: Intl.NumberFormatOptions = {}) => {
     const format = new Intl.NumberFormat(locale, {
       signDisplay: signed ? "exceptZero" : "negative",
@@ -53,7 +53,7 @@ export function formats(locale = "en-US", currency?: string | null): Formats {
   };
 }
 
-/** Write milliseconds as seconds, minutes or hours: 12 s, 3 min, 65 h. */
+/** Format milliseconds as seconds, minutes or hours: 12 s, 3 min, 65 h. */
 export function age(ms: number): string {
   const minutes = ms / 60_000;
   return minutes < 1

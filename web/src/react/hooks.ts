@@ -1,4 +1,4 @@
-/** The hooks. */
+/** The hooks for prices, positions and the connection. */
 
 import { useEffect, useMemo } from "react";
 import { type Connection, type Indicator, StreamError } from "../connection-state.ts";
@@ -19,28 +19,28 @@ const NOT_YET: Connection = {
   denied: [],
 };
 
-/** Return how the connection is. */
+/** Return the state of the connection. */
 export const useConnection = (): Connection => useValue("connection") ?? NOT_YET;
 
-/** How to follow prices. */
+/** The options of `useMarketStream`. */
 export interface MarketStreamOptions {
-  /** Log what happens to the connection; switching it reconnects nothing. */
+  /** Log each change of the connection. Changing this option does not reconnect. */
   debug?: boolean;
-  /** Without it nothing is watched. */
+  /** If false, the hook watches nothing. */
   enabled?: boolean;
 }
 
-/** Prices, and how far they are to be trusted. */
+/** Prices, and whether they are current. */
 export interface MarketStream {
-  /** The last price of each symbol that has come; an object stays the same until its price is replaced. */
+  /** The last known price of each symbol. An object stays the same until its price is replaced. */
   prices: Readonly<Record<string, Price>>;
-  /** The stream is open and heard. Whether prices reach it, `status` tells. */
+  /** The stream is open and its heartbeats arrive. `status` also covers the feed. */
   connected: boolean;
   error: StreamError | null;
   status: Indicator;
 }
 
-/** Follow the prices of symbols. All hooks of a page share one stream. */
+/** Watch the prices of symbols. All hooks of a page share one stream. */
 export function useMarketStream(
   symbols: readonly string[],
   { debug, enabled = true }: MarketStreamOptions = {},
@@ -72,28 +72,28 @@ export function useMarketStream(
   };
 }
 
-/** Return the state that all symbols share, or else the connection's. */
+/** Return the indicator that all symbols share; if they differ, the connection's. */
 function summary(connection: Connection, statuses: readonly SymbolStatus[]): Indicator {
   const [first, ...others] = statuses.map((status) => symbolIndicator(connection, status));
   return first && others.every(({ state }) => state === first.state) ? first : connection;
 }
 
-/** Follow the last price of a symbol. */
+/** Watch the last price of a symbol. */
 export function usePrice(symbol: string): Price | undefined {
   const [name = ""] = normalized([symbol]);
   useWatch(isStock(name) ? priceTopics([name]) : []);
   return useValue(`price:${name}`);
 }
 
-/** Return what may be expected of a symbol's price, once it is watched. */
+/** Return the status of a watched symbol. */
 export const useSymbolStatus = (symbol: string): SymbolStatus | undefined =>
   useValue(`status:${symbol}`);
 
 /** The account's open positions. */
 export interface Positions {
-  /** In the order of symbols; empty until the first have come. */
+  /** Sorted by symbol; empty until they arrive. */
   positions: readonly Position[];
-  /** Undefined until it has come, or where the token does not allow it. */
+  /** Undefined until it arrives, or if the token does not allow it. */
   account: Account | undefined;
   connected: boolean;
   error: StreamError | null;
@@ -102,7 +102,7 @@ export interface Positions {
 
 export const POSITION_TOPICS = ["position:*", "account"];
 
-/** Follow the account's open positions. */
+/** Watch the account's open positions. */
 export function usePositions(): Positions {
   useWatch(POSITION_TOPICS);
   const symbols = useValue("positions") ?? [];

@@ -3,8 +3,8 @@ import { type Pace, paced } from "../pace.ts";
 import { useValues, ValuesContext } from "./context.tsx";
 
 /**
- * Show what is below at a pace: every frame (0), every so many seconds, or `paused`; no faster than
- * what is around it.
+ * Update the components below at a pace: each frame (0), after a number of seconds, or `paused`. A
+ * `Paced` inside another is no faster than the outer one.
  */
 export function Paced({ pace, children }: { pace: Pace; children?: ReactNode }): ReactNode {
   const outer = useValues();

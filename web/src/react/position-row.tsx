@@ -11,11 +11,11 @@ interface RowProps {
   /** The feed is behind the exchange. */
   delayed: boolean;
   selected: boolean;
-  /** The row can be selected; 0: the tab key comes to it. */
+  /** The `tabIndex` of the row's button; undefined if rows cannot be selected. */
   tab: 0 | -1 | undefined;
 }
 
-/** One position; it is rendered when its own topics change, and when nothing else does. */
+/** One position. It renders only when its own topics change. */
 export const PositionRow = /* @__PURE__ */ memo(function PositionRow(props: RowProps): ReactNode {
   const { entry, formats, delayed, selected, tab } = props;
   const { symbol } = entry;

@@ -45,7 +45,7 @@ export function TableBoard(props: BoardProps): ReactNode {
   const reached = rows.find(({ symbol }) => symbol === selected) ?? rows[0];
   const loading = !entries && !unknown;
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, by the keyboard too
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard must be able to scroll it
     <section tabIndex={0} aria-label={caption} aria-busy={loading}>
       <table>
         <caption>{caption}</caption>
@@ -75,7 +75,7 @@ export function TableBoard(props: BoardProps): ReactNode {
   );
 }
 
-/** Rows in place of positions: three while they are loading, else one that says why there are none. */
+/** Rows in place of positions: three while they load, otherwise one that explains their absence. */
 const fillers = (loading: boolean, unknown: unknown) =>
   (loading ? [1, 2, 3] : [0]).map((row) => (
     <tr key={row}>

@@ -13,14 +13,13 @@ const PRICES_MS = 20_000;
 interface FootProps {
   entries: readonly Entry[];
   formats: Formats;
-  /** Read the total out, too, again and again. */
+  /** Also announce the total at intervals. */
   announcing: boolean;
 }
 
 /**
- * The sums, and a status that is not seen but read out: how the connection is, and what is halted.
- *
- * The status waits until things have settled: a connection that is back at once is no news.
+ * The sums, and a hidden status for screen readers: the state of the connection, and the halted
+ * symbols. The status follows with a delay, so that a brief interruption is not announced.
  */
 export function TableFoot({ entries, formats, announcing }: FootProps): ReactNode {
   const values = useEach<Price | Position>(entries.map(({ topic }) => topic).join());

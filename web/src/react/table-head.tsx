@@ -15,7 +15,7 @@ export function TableHead({ order, onOrder }: HeadProps): ReactNode {
       <tr>
         {LABELS.map((label, at) => {
           const column = at + 1;
-          // Symbols start with A, figures with the largest.
+          // The first press sorts symbols from A, figures from the largest.
           const first = at ? -column : column;
           const sort = { [column]: "ascending", [-column]: "descending" } as const;
           return (

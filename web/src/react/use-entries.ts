@@ -5,10 +5,10 @@ import type { Entry } from "./entry.ts";
 import { POSITION_TOPICS } from "./hooks.ts";
 import { useValue, useWatch } from "./use-value.ts";
 
-/** Return an entry for each row and watch its topics; undefined while the positions are not known. */
+/** Return the rows' entries, and watch their topics; undefined while positions are unknown. */
 export function useEntries(lots: readonly Lot[] | undefined): readonly Entry[] | undefined {
   const symbols = useValue("positions");
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new array of equal lots changes nothing
+  // biome-ignore lint/correctness/useExhaustiveDependencies: equal lots in a new array change nothing
   const entries = useMemo(
     () => (lots ? lotEntries(lots) : symbols?.map(positionEntry)),
     [JSON.stringify(lots), symbols],
@@ -26,7 +26,7 @@ const positionEntry = (symbol: string): Entry => ({
   topic: `position:${symbol}`,
 });
 
-/** A symbol may have several lots: each is a row, told apart by its number among them. */
+/** A symbol may have several lots. Each is a row, whose key has its number among them. */
 const lotEntries = (lots: readonly Lot[]): Entry[] =>
   lots.map((lot, at) => {
     const { symbol } = lot;

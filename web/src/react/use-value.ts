@@ -1,15 +1,15 @@
-/** Reading values and claiming topics. */
+/** The hooks that read values and claim topics. */
 
 import { useEffect, useMemo, useSyncExternalStore } from "react";
 import type { ValueOf, Values } from "../values.ts";
 import { useClient, useValues } from "./context.tsx";
 
-/** Return a topic's value as shown. It watches nothing: see `useWatch`. */
+/** Return a topic's value at the pace of the nearest `Paced`. Only `useWatch` watches a topic. */
 export const useValue = <Topic extends string>(topic: Topic): ValueOf<Topic> | undefined =>
   useEach<ValueOf<Topic>>(topic)[0];
 
 /**
- * Return the values of several topics that there are: the same array until one is replaced.
+ * Return the known values of several topics: the same array until one of them is replaced.
  *
  * `key` is the topics, separated by commas.
  */
@@ -42,7 +42,7 @@ function each<Value>(values: Values, key: string) {
   };
 }
 
-/** Watch topics while mounted. What they are decides, not which array they are in. */
+/** Watch topics while the component is mounted. An equal array changes nothing. */
 export function useWatch(topics: readonly string[]): void {
   const client = useClient();
   const key = topics.join();

@@ -6,7 +6,7 @@ test("an address without symbols has those of the start, and an empty list stays
   expect(symbolsOf("?symbols=").symbols).toEqual([]);
 });
 
-test("words are symbols in capitals, each once, and what cannot be one is named", () => {
+test("words are symbols in capitals, each once, and other words are named", () => {
   expect(parseWords(" spy, brk.b;IBM spy 12$ <b> ")).toEqual({
     symbols: ["SPY", "BRK.B", "IBM"],
     bad: ["12$", "<B>"],

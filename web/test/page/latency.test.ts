@@ -55,9 +55,9 @@ test("each leg has its time, and what a gateway had stored has none", () => {
     gatewayToBrowser: null,
     clockError: null,
   });
-  meter.began();
+  meter.streamStarted();
   meter.trip(20);
-  meter.heard(NOW + 990, NOW); // the gateway's clock is 1 s ahead, the way takes 10 ms
+  meter.stamped(NOW + 990, NOW); // the gateway's clock is 1 s ahead, the way takes 10 ms
   meter.price(price("SPY", NOW - 3_600_000, NOW - 60_000), NOW);
   meter.price(price("SPY", NOW + 1000 - 50, NOW + 1000 - 30), NOW);
   expect(meter.report(NOW)).toEqual({
@@ -68,16 +68,16 @@ test("each leg has its time, and what a gateway had stored has none", () => {
   });
 });
 
-test("without a known offset only what needs no clock of the browser is told", () => {
+test("only the leg that needs no clock of the browser is reported while the offset is unknown", () => {
   const meter = new LatencyMeter();
-  meter.heard(NOW, NOW);
+  meter.stamped(NOW, NOW);
   for (const ingest of [5, 7]) meter.price(price("SPY", NOW, NOW + ingest), NOW + ingest * 10);
   const { exchangeToIngest, ingestToGateway, gatewayToBrowser } = meter.report(NOW + 100);
   expect(exchangeToIngest).toEqual({ p50: 7, p95: 7 });
   expect([ingestToGateway, gatewayToBrowser]).toEqual([null, null]);
 });
 
-test("a rate is the mean of whole seconds, and none is told before there was one", () => {
+test("a rate is the mean of whole seconds, and null before the first", () => {
   const rate = new EventRate();
   expect(rate.perSecond(NOW)).toBeNull();
   for (let at = 0; at < 20_000; at += 100) rate.count(NOW + at);

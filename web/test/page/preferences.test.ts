@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { parsePreferences } from "../../page/preferences.ts";
 
-test("preferences that were saved are read, and what nobody can choose is not", () => {
+test("saved preferences are read, and unknown choices are ignored", () => {
   const start = { theme: "auto", palette: "western", pace: 0 };
   const dark = { theme: "dark", palette: "colour-blind", pace: 5 };
   expect(parsePreferences(JSON.stringify(dark))).toEqual(dark);

@@ -14,7 +14,7 @@ test("a second has its last price, and seconds only grow", () => {
   ]);
 });
 
-test("what is new begins with the second that was the newest, which may have another price", () => {
+test("new points start with the newest second, whose price may have changed", () => {
   const history = createPriceHistory();
   history.record("SPY", 100, 1);
   history.record("SPY", 101, 2);

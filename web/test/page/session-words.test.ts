@@ -27,7 +27,7 @@ test.each([
   expect([words.name, words.change]).toEqual([name, "opens in 14 h"]);
 });
 
-test("what is not known, or should have happened already, is not counted down", () => {
+test("an unknown or past time is not counted down", () => {
   const past = "2026-11-25T17:46:59Z";
   const words = [null, feed("unknown", past, past), feed("regular", null, past)].map(
     (each) => sessionWords(each, NOW).change,

@@ -20,7 +20,7 @@ test("a few rows take their price in a frame, and all soon, each once", async ()
   const sight = new Sight();
   const told: string[] = [];
   const listeners = Array.from({ length: 20 }, (_, index) => () => void told.push(`S${index}`));
-  for (const _ of [1, 2]) listeners.forEach((each, index) => void sight.tell(`S${index}`, each));
+  for (const _ of [1, 2]) listeners.forEach((each, index) => void sight.request(`S${index}`, each));
   await Promise.resolve();
   expect(told).toHaveLength(6);
   for (let frame = 0; frame < 3; frame++) vi.advanceTimersToNextFrame();
@@ -28,14 +28,14 @@ test("a few rows take their price in a frame, and all soon, each once", async ()
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test("rows that nobody sees do not keep those waiting that somebody sees", async () => {
+test("hidden rows do not delay visible rows", async () => {
   const sight = new Sight();
   const body = document.createElement("div");
   const unfollow = sight.follow(body);
   const turns = Array.from({ length: 50 }, (_, index) => row(`S${index}`, body));
   for (const turn of turns.slice(0, 49)) turn(true);
   const told: string[] = [];
-  turns.forEach((_, index) => void sight.tell(`S${index}`, () => told.push(`S${index}`)));
+  turns.forEach((_, index) => void sight.request(`S${index}`, () => told.push(`S${index}`)));
   await Promise.resolve();
   expect(told).toEqual(["S0", "S1", "S2", "S3", "S4", "S49"]);
   turns[0]?.(false);
@@ -45,10 +45,10 @@ test("rows that nobody sees do not keep those waiting that somebody sees", async
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test("who has gone is not told", async () => {
+test("a listener that was removed is not called", async () => {
   const sight = new Sight();
   const listener = vi.fn();
-  sight.tell("SPY", listener);
+  sight.request("SPY", listener);
   sight.forget(listener);
   await Promise.resolve();
   expect(listener).not.toHaveBeenCalled();

@@ -1,7 +1,7 @@
 /**
- * A Vercel function: gets a ticket for one stream, so that the gateway's token stays on the server.
+ * A Vercel function that gets a ticket for one stream. The gateway's token stays on the server.
  *
- * Whoever may call it sees the account: ask for your own sign-in first.
+ * Every caller can see the account. Require your own sign-in before it.
  */
 export async function POST(request: Request): Promise<Response> {
   const answer = await fetch(`${process.env.VITE_TAPECAST_URL}/api/stream/ticket`, {
