@@ -1,1 +1,1 @@
-"""Who gets what, and when: topics in, bytes for each client out. Knows neither Redis nor HTTP."""
+"""From topics to the bytes of each client, and when. It knows no protocol, no Redis, no HTTP."""

@@ -1,1 +1,1 @@
-"""The server's side: routes, who may come in, what a request asks for, the responses."""
+"""HTTP: the routes, the access rules, the requests and the responses."""

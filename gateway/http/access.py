@@ -1,4 +1,4 @@
-"""Who may read: a bearer token for scripts, a single-use ticket for browsers."""
+"""Access: a bearer token for scripts, a single-use ticket for browsers."""
 
 import hashlib
 import hmac
@@ -19,7 +19,7 @@ ANYBODY = Principal("anonymous")
 
 
 class Access:
-    """Checks requests against ``API_TOKEN``; without a token (loopback only) all are let in."""
+    """Checks requests against ``API_TOKEN``; if there is no token (loopback only), accepts all."""
 
     def __init__(self, grants: Sequence[Grant], tickets: TicketStore) -> None:
         given = {grant.token.get_secret_value().encode(): grant.scopes for grant in grants}
@@ -29,11 +29,10 @@ class Access:
         self._tickets = tickets
 
     def check(self, request: Request, scope: str | None = None) -> Principal:
-        """Let a request with the right bearer token in, and return whose it is.
+        """Return the principal of a request's bearer token.
 
         Raises:
-            ApiError: 401, saying what was missing or wrong, never what would be right; 403, the
-                token has not the scope.
+            ApiError: 401, the token is missing or wrong; 403, the token lacks the scope.
         """
         principal = self._principal_of(request)
         if scope is not None and not principal.has(scope):
@@ -46,8 +45,10 @@ class Access:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not given:
             raise _refusal("no token was sent")
-        sent = given.strip().encode("latin-1")  # the header's bytes, which Starlette decoded so
-        # Every comparison runs, so that time tells neither which token nor how far it agreed.
+        # Starlette decodes headers as latin-1, so this returns the bytes that were sent.
+        sent = given.strip().encode("latin-1")
+        # Every comparison runs, so that the time of the answer reveals neither which token matched
+        # nor how many characters of a wrong one were right.
         matches = [
             principal
             for token, principal in self._principals.items()
@@ -58,7 +59,7 @@ class Access:
         return matches[0]
 
     async def check_stream(self, request: Request) -> Principal:
-        """Let a stream in by token or, where a browser cannot send one, by ``?ticket=``.
+        """Return the principal of a stream's token or, for browsers, of its ``?ticket=``.
 
         Raises:
             ApiError: 401 as in ``check``.
@@ -83,9 +84,9 @@ class Access:
         return await self._tickets.issue(principal)
 
     async def give_back(self, request: Request, principal: Principal) -> None:
-        """Make the ticket good again of a stream that found no room.
+        """Make the ticket of a rejected stream valid again.
 
-        An EventSource comes back by itself with the request that it has, ticket and all.
+        An EventSource retries by itself with the same request, so with the same ticket.
         """
         ticket = self._ticket_of(request)
         if ticket is not None:
@@ -93,7 +94,7 @@ class Access:
                 await self._tickets.store(ticket, principal)
 
     def _ticket_of(self, request: Request) -> str | None:
-        """Return the ticket, or None where it does not matter."""
+        """Return the ticket; None if there is none or the request does not depend on it."""
         if not self._principals or "authorization" in request.headers:
             return None
         return request.query_params.get("ticket")
@@ -106,9 +107,9 @@ def _name_of(token: bytes) -> str:
 def _refusal(message: str) -> ApiError:
     return ApiError(
         401,
-        "unauthorized",
-        message,
-        "send 'Authorization: Bearer <API_TOKEN>'; a browser first gets a ticket from "
+        code="unauthorized",
+        message=message,
+        hint="send 'Authorization: Bearer <API_TOKEN>'; a browser first gets a ticket from "
         "POST /api/stream/ticket and adds ?ticket=",
-        {"WWW-Authenticate": "Bearer"},
+        headers={"WWW-Authenticate": "Bearer"},
     )

@@ -1,4 +1,4 @@
-"""Lines of the access log without what is held: symbols of positions are nobody's who reads it."""
+"""Privacy in the access log: its readers must not learn which positions an account holds."""
 
 import logging
 from urllib.parse import unquote_plus
@@ -9,7 +9,7 @@ HIDDEN = "[hidden]"
 
 
 def shown(url: str) -> str:
-    """Return the path and query of a request; no query that asks for something of an account."""
+    """Return a request's path and query; the query is hidden if it concerns an account."""
     path, mark, query = url.partition("?")
     topics = unquote_plus(query).replace("=", ",").replace("&", ",").split(",")
     private = path.endswith("/positions") or any(scope_of(t.strip()) != MARKET for t in topics)
@@ -17,10 +17,10 @@ def shown(url: str) -> str:
 
 
 class Discretion(logging.Filter):
-    """Has uvicorn's access log show no more than that."""
+    """Hides the private queries in uvicorn's access log."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Change a line; none is left out."""
+        """Edit a line; none is left out."""
         if isinstance(record.args, tuple) and len(record.args) == 5:
             client, method, url, *rest = record.args
             record.args = (client, method, shown(str(url)), *rest)

@@ -1,4 +1,4 @@
-"""Room for one stream more: what a full gateway says, in a form that an EventSource survives."""
+"""Limits on the number of streams, and a rejection that an EventSource survives."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -17,22 +17,26 @@ from shared.event_id import EventId
 
 
 class BusyError(ApiError):
-    """There is no room. Who is refused may come back after ``retry_ms``."""
+    """No place is free. The client may try again after ``retry_ms``."""
 
     def __init__(self, message: str, hint: str, retry_ms: int) -> None:
         seconds = str(math.ceil(retry_ms / 1000))
-        # A connection that waits to be used again would take the place of somebody else's.
+        # Kept open for another request, the connection would occupy a file that a stream needs.
         super().__init__(
-            429, "busy", message, hint, {"Retry-After": seconds, "Connection": "close"}
+            429,
+            code="busy",
+            message=message,
+            hint=hint,
+            headers={"Retry-After": seconds, "Connection": "close"},
         )
         self.retry_ms = retry_ms
 
 
 class Admission:
-    """Counts the streams of this gateway, and has them counted with those of the others.
+    """Counts the streams of this gateway, and claims them among those of all gateways.
 
-    ``limit`` is the most streams here. ``retry_ms`` draws a time of its own for everybody who is
-    refused, so that they do not come back together. ``newest`` gives the cursor.
+    ``limit`` is the most streams here. ``retry_ms`` draws a separate time for each rejected client,
+    so that they do not return together. ``newest`` gives the highest event id seen.
     """
 
     def __init__(
@@ -51,16 +55,15 @@ class Admission:
         self._retry_ms = retry_ms
 
     def check_room(self) -> None:
-        """Turn away who comes to a full gateway, before anything is done that costs the others.
+        """Reject a request to a full gateway, before it costs the open streams anything.
 
         Raises:
             BusyError: ``MAX_CLIENTS`` streams are open here.
         """
         if self._streams >= self._limit:
             raise self._refusal(
-                f"this gateway has {self._limit} streams open and takes no more",
-                "try again after Retry-After seconds; more gateways, or a larger MAX_CLIENTS, "
-                "make room",
+                f"this gateway has {self._limit} streams open and accepts no more",
+                "try again after Retry-After seconds; add gateways or raise MAX_CLIENTS",
             )
 
     async def admit(self, request: Request, principal: Principal) -> Callable[[], None]:
@@ -74,6 +77,7 @@ class Admission:
         self.check_room()
         address = request.client.host if request.client is not None else ""
         who = {"principal": principal.name, "address": address}
+        # Counted before the claim: other requests arrive while Redis is asked.
         self._streams += 1
         try:
             await self._claim(who)
@@ -83,9 +87,9 @@ class Admission:
         return partial(self._leave, who)
 
     async def answer(self, request: Request, error: Exception) -> Response:
-        """Answer a ``BusyError``: 429, or a stream that ends where an EventSource has asked.
+        """Answer a ``BusyError``: 429, or for an EventSource a stream that ends at once.
 
-        An EventSource gives up for good on anything but 200; this one comes back by itself.
+        An EventSource gives up permanently on any status but 200. After this stream it retries.
         """
         assert isinstance(error, BusyError)  # noqa: S101 - Starlette looks handlers up by type
         if "text/event-stream" not in request.headers.get("accept", ""):
@@ -100,8 +104,8 @@ class Admission:
         full = await self._claims.claim(who)
         if full is not None:
             raise self._refusal(
-                f"this {full} has all the streams open that MAX_STREAMS_PER_{full.upper()} allows",
-                "end one, or try again after Retry-After seconds",
+                f"this {full} has reached its limit, MAX_STREAMS_PER_{full.upper()}",
+                "close a stream, or try again after Retry-After seconds",
             )
 
     def _leave(self, who: Mapping[str, str]) -> None:

@@ -1,6 +1,6 @@
-"""The JSON answers and the events of streams, by the structs that tell their form.
+"""The structs of the JSON answers and of the events of streams.
 
-They are for the OpenAPI document; tests compare them with what is answered.
+They are for the OpenAPI document; tests compare them with the actual answers.
 """
 
 from collections.abc import Iterable, Mapping
@@ -52,7 +52,7 @@ PUBLISHED: Mapping[str, Events] = {
     ACCOUNT: {ACCOUNT: Account},
     ORDERS: {ORDERS: OrderUpdate},
 }
-"""The events of each kind of topic; of books nobody publishes any yet."""
+"""The events of each kind of topic; no ingest publishes books yet."""
 
 ON_EVERY_STREAM: Events = {
     "hello": events.Hello,
@@ -65,7 +65,7 @@ ON_EVERY_STREAM: Events = {
 
 
 def events_of(kinds: Iterable[str]) -> dict[str, type[msgspec.Struct]]:
-    """Return the events that a stream of such kinds may bring, by their names."""
+    """Return the events that a stream of some kinds may carry, by their names."""
     found = dict(ON_EVERY_STREAM)
     for kind in kinds:
         found |= PUBLISHED[kind]
@@ -81,26 +81,26 @@ class Refusal(msgspec.Struct):
 
 
 class Refused(msgspec.Struct):
-    """Why a request is not served."""
+    """The reason why a request is rejected."""
 
     error: Refusal
 
 
 class Prices(msgspec.Struct):
-    """The last price of each symbol that was asked for."""
+    """The last price of each requested symbol."""
 
     prices: dict[str, Price]
 
 
 class Bars(msgspec.Struct):
-    """The newest bars of each symbol that was asked for, oldest first."""
+    """The newest bars of each requested symbol, oldest first."""
 
     timeframe: Timeframe
     bars: dict[str, list[Bar]]
 
 
 class Positions(msgspec.Struct):
-    """The account, null for who may not see it, and its open positions in the order of symbols."""
+    """The account, null unless the token has its scope, and the open positions by symbol."""
 
     account: Account | None
     positions: list[Position]
@@ -115,21 +115,21 @@ class StreamChanged(msgspec.Struct, kw_only=True):
 
 
 class Ticket(msgspec.Struct):
-    """``ticket`` lets one stream in; ``expires_in`` is in seconds."""
+    """``ticket`` opens one stream; ``expires_in`` is in seconds."""
 
     ticket: str
     expires_in: int
 
 
 class RedisState(msgspec.Struct):
-    """Whether Redis answers this gateway, or else why not."""
+    """Whether Redis answers this gateway, or the reason why not."""
 
     connected: bool
     error: str | None
 
 
 class Status(msgspec.Struct):
-    """How everything is. ``stream_count`` is the number of active symbols."""
+    """The state of the whole system. ``stream_count`` is the number of active symbols."""
 
     alpaca_connected: bool
     active_symbols: list[str]
@@ -150,7 +150,7 @@ class Alive(msgspec.Struct):
 
 
 class Readiness(msgspec.Struct):
-    """Whether streams can be served, or else why not."""
+    """Whether streams can be served, or the reason why not."""
 
     ready: bool
     reason: str | None

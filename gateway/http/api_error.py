@@ -1,14 +1,12 @@
-"""Refusals: one JSON form for all, naming the value and the remedy."""
+"""Errors: one JSON form for all, with the offending value and the remedy."""
 
-import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
+from gateway.http.json_response import json_response
 from shared.bus.errors import BusRejectedError, BusUnreachableError
-
-_encode = msgspec.json.Encoder().encode
 
 
 class ApiError(Exception):
@@ -17,6 +15,7 @@ class ApiError(Exception):
     def __init__(
         self,
         status: int,
+        *,
         code: str,
         message: str,
         hint: str,
@@ -32,12 +31,7 @@ class ApiError(Exception):
     def response(self) -> Response:
         """Return it as ``{"error": {"code", "message", "hint"}}``."""
         error = {"code": self.code, "message": self.message, "hint": self.hint}
-        return Response(
-            _encode({"error": error}),
-            self.status,
-            {"Cache-Control": "no-store", **(self.headers or {})},
-            "application/json",
-        )
+        return json_response({"error": error}, self.status, self.headers)
 
 
 async def answer_api_error(_: Request, error: Exception) -> Response:
@@ -65,14 +59,14 @@ async def answer_bus_error(_: Request, error: Exception) -> Response:
 
 
 async def answer_nobody(_: Request, __: Exception) -> Response:
-    """End a request whose body never became whole: the peer has gone, or was refused."""
-    return Response(status_code=400)  # which nobody gets
+    """End a request whose body stayed incomplete: the peer has gone, or was rejected."""
+    return Response(status_code=400)  # never sent: the connection is closed
 
 
 async def answer_http_exception(request: Request, error: Exception) -> Response:
-    """Answer what the router refuses: an unknown path, a method that a path does not have.
+    """Answer a request that the router rejects: an unknown path, or a method that a path lacks.
 
-    OPTIONS is one of these: it is told the others.
+    OPTIONS is one of these methods: its answer lists the others.
     """
     assert isinstance(error, HTTPException)  # noqa: S101 - Starlette looks handlers up by type
     asked = f"{request.method} {request.url.path}"
@@ -82,13 +76,25 @@ async def answer_http_exception(request: Request, error: Exception) -> Response:
         headers["Allow"] = f"{served}, OPTIONS"
         if request.method == "OPTIONS":
             return Response(status_code=204, headers=headers)
-        refusal = ApiError(405, "wrong_method", f"{asked} is not served", f"use {served}", headers)
+        refusal = ApiError(
+            405,
+            code="wrong_method",
+            message=f"{asked} is not served",
+            hint=f"use {served}",
+            headers=headers,
+        )
     elif error.status_code == 404:
         refusal = ApiError(
-            404, "unknown_path", f"{asked} is not served", "see docs/reference.md", headers
+            404,
+            code="unknown_path",
+            message=f"{asked} is not served",
+            hint="see docs/reference.md",
+            headers=headers,
         )
     else:
-        refusal = ApiError(error.status_code, "refused", error.detail, "", headers)
+        refusal = ApiError(
+            error.status_code, code="refused", message=error.detail, hint="", headers=headers
+        )
     return refusal.response()
 
 

@@ -1,4 +1,4 @@
-"""Pages of other origins: which may read, and what they may send (``CORS_ORIGINS``)."""
+"""Cross-origin access for pages (``CORS_ORIGINS``)."""
 
 from collections.abc import Sequence
 
@@ -16,10 +16,10 @@ MAX_AGE_SECONDS = 7200
 
 
 class Cors(CORSMiddleware):
-    """Starlette's, with refusals in our form. Streams leave by the transport and pass by it."""
+    """Starlette's middleware, with errors in our form. Streams bypass it by the transport."""
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        """Answer what a browser asks before it sends a request."""
+        """Answer a browser's preflight request."""
         response = super().preflight_response(request_headers)
         if response.status_code == 200:
             return response
@@ -27,12 +27,12 @@ class Cors(CORSMiddleware):
         kept = {name: value for name, value in headers if not name.startswith("content-")}
         return ApiError(
             400,
-            "cors_refused",
-            f"{bytes(response.body).decode()}: {request_headers['origin']!r} asks for "
+            code="cors_refused",
+            message=f"{bytes(response.body).decode()}: {request_headers['origin']!r} asks for "
             f"{request_headers['access-control-request-method']!r}",
-            f"CORS_ORIGINS names the origins; they may use {', '.join(METHODS)} and the headers "
-            f"{', '.join(HEADERS)}",
-            kept,
+            hint="CORS_ORIGINS lists the origins; they may use the methods "
+            f"{', '.join(METHODS)} and the headers {', '.join(HEADERS)}",
+            headers=kept,
         ).response()
 
 

@@ -1,8 +1,8 @@
-"""What a request says, in its query or in a JSON body, as the fields of a struct.
+"""The parameters of a request, from its query or a JSON body, as the fields of a struct.
 
-The struct tells the names, the forms and the bounds; ``openapi`` reads the same. What is in no
-field is ignored, since proxies and caches add parameters of their own, unless it looks like one of
-ours misspelt, or the struct forbids it.
+The struct defines names, forms and bounds; ``openapi`` reads the same struct. Unknown parameters
+are ignored, since proxies and caches add theirs, unless they look like a misspelt field, or the
+struct forbids them.
 """
 
 import re
@@ -19,7 +19,7 @@ Fields = TypeVar("Fields", bound=msgspec.Struct)
 
 NUMBERS = ("number", "integer")
 _SHOWN = 100
-"""How many characters of a refused value its refusal repeats."""
+"""How many characters of a rejected value the error repeats."""
 
 
 @cache
@@ -31,10 +31,10 @@ def properties_of(fields: type[msgspec.Struct]) -> Mapping[str, Any]:
 
 
 def from_query(items: Iterable[tuple[str, str]], fields: type[Fields]) -> Fields:
-    """Read the items of a query. Lists are separated by commas; given several times they are one.
+    """Read the items of a query. Lists are separated by commas; repeated lists are joined.
 
     Raises:
-        ApiError: 400 with the value that has another form, or a name that is misspelt.
+        ApiError: 400 with the malformed value or the misspelt name.
     """
     properties = properties_of(fields)
     given: dict[str, Any] = {}
@@ -51,7 +51,7 @@ def from_json(body: bytes, fields: type[Fields]) -> Fields:
     """Read a body; an empty one is an object without members.
 
     Raises:
-        ApiError: 400 as above, or the body is not a JSON object.
+        ApiError: 400 as above, or because the body is not a JSON object.
     """
     try:
         given = msgspec.json.decode(body or b"{}")
@@ -63,7 +63,7 @@ def from_json(body: bytes, fields: type[Fields]) -> Fields:
 
 
 def _number(text: str) -> float | str:
-    """Return the number that a text means; what means none is refused as text later."""
+    """Return the number that a text means, or else the text, which is rejected later."""
     for read in (int, float):
         with suppress(ValueError):
             return read(text)
@@ -77,14 +77,16 @@ def _checked(given: Mapping[str, Any], fields: type[Fields]) -> Fields:
         meant = [right for right in properties if _singular(name) == _singular(right)]
         for right in meant or (list(properties) if strict else []):
             hint = f"write {right}: {properties[right]['description']}"
-            raise ApiError(400, "misspelt", f"there is no {name!r}", hint)
+            raise ApiError(400, code="misspelt", message=f"there is no {name!r}", hint=hint)
     try:
         return msgspec.convert(given, fields)
     except msgspec.ValidationError as error:
         what, name = re.findall(r"^(.*) - at `\$\.(\w+)", str(error))[0]
         value = repr(given[name])[:_SHOWN]
         hint = f"{name}: {properties[name]['description']}"
-        raise ApiError(400, "bad_value", f"{name}={value}: {what}", hint) from error
+        raise ApiError(
+            400, code="bad_value", message=f"{name}={value}: {what}", hint=hint
+        ) from error
 
 
 def _singular(name: str) -> str:
@@ -94,7 +96,7 @@ def _singular(name: str) -> str:
 def _no_object(why: str, fields: type[msgspec.Struct]) -> ApiError:
     return ApiError(
         400,
-        "bad_body",
-        f"the body is not a JSON object: {why}",
-        f"its members may be {' '.join(properties_of(fields))}",
+        code="bad_body",
+        message=f"the body is not a JSON object: {why}",
+        hint=f"its members may be {' '.join(properties_of(fields))}",
     )

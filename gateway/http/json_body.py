@@ -14,16 +14,15 @@ async def read(request: Request) -> bytes:
     """Return the body of a request, which may be empty.
 
     Raises:
-        ApiError: 415, it is said to be something else than JSON; 413, it is too long; 408, it does
-            not come to its end.
+        ApiError: 415, its media type is not JSON; 413, it is too long; 408, it stays incomplete.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in ("", "application/json"):
         raise ApiError(
             415,
-            "unsupported_media_type",
-            f"the body is {media_type!r}",
-            "send JSON, with 'Content-Type: application/json'",
+            code="unsupported_media_type",
+            message=f"the body is {media_type!r}",
+            hint="send JSON, with 'Content-Type: application/json'",
         )
     body = bytearray()
     try:
@@ -35,10 +34,10 @@ async def read(request: Request) -> bytes:
     except TimeoutError as error:
         raise ApiError(
             408,
-            "request_timeout",
-            f"the request was not complete after {READ_SECONDS:g} s",
-            "send it at once",
-            {"Connection": "close"},
+            code="request_timeout",
+            message=f"the request was not complete after {READ_SECONDS:g} s",
+            hint="send the whole request at once",
+            headers={"Connection": "close"},
         ) from error
     return bytes(body)
 
@@ -46,8 +45,8 @@ async def read(request: Request) -> bytes:
 def _too_large() -> ApiError:
     return ApiError(
         413,
-        "body_too_large",
-        f"the request's body has more than {MAX_BYTES} bytes",
-        "ask for fewer topics, on several streams",
-        {"Connection": "close"},
+        code="body_too_large",
+        message=f"the request's body has more than {MAX_BYTES} bytes",
+        hint="distribute the topics over several streams",
+        headers={"Connection": "close"},
     )

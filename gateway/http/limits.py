@@ -1,6 +1,6 @@
-"""What a request may take: time and bytes. uvicorn itself has a limit for neither.
+"""Limits on a request's time and bytes. uvicorn itself has a limit for neither.
 
-A peer that sends a byte now and then, or a head without an end, would otherwise be kept for ever.
+A peer that sends a byte now and then, or an endless head, would otherwise be kept for ever.
 """
 
 import asyncio
@@ -11,21 +11,21 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from gateway.http.api_error import ApiError
 
 RECEIVE_SECONDS = 10.0
-"""How long a whole request may take to arrive, from the connection's or its own first byte."""
+"""How long a whole request may take to arrive, from the connection's or its first byte."""
 
 HEAD_BYTES = 64 * 1024
 BODY_BYTES = 1024 * 1024
 
 PIPELINED = 16
-"""How many requests may wait for the answers before theirs. Browsers and balancers send none."""
+"""How many requests may wait for earlier answers. Browsers and balancers do not pipeline."""
 
 LINGER_SECONDS = 2.0
-"""How long what a refused peer still sends is thrown away. If the connection were closed at once,
+"""How long the gateway discards the bytes of a rejected peer. If it closed the connection at once,
 a reset would overtake the answer."""
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """Refuses requests that are late, too large or no HTTP. An answer under way is never timed."""
+    """Rejects requests that are late, too large or not HTTP. The time of an answer has no limit."""
 
     url = b""
     _in_head = True
@@ -34,7 +34,7 @@ class LimitedProtocol(HttpToolsProtocol):
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Give the peer its time to ask for something."""
+        """Start the time in which the peer must send a request."""
         super().connection_made(transport)
         self._keep_time()
 
@@ -53,7 +53,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self.parser.feed_data(data)
             self._check_size()
         except httptools.HttpParserUpgrade:
-            pass  # the request was parsed; it is answered as if no upgrade had been asked for
+            pass  # the request was parsed; it is answered as if it requested no upgrade
         except ApiError as refusal:
             self._refuse(refusal)
         except httptools.HttpParserError as error:
@@ -63,29 +63,29 @@ class LimitedProtocol(HttpToolsProtocol):
             self._keep_time()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; what comes after a chunked body is none."""
+        """Keep a header. The trailers after a chunked body are not headers."""
         if self._in_head:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Begin the request, unless it or its body is too large."""
+        """Start the request, unless it or its body is too large."""
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > HEAD_BYTES:
             raise self._head_too_large()
         if any(n == b"content-length" and int(v) > BODY_BYTES for n, v in self.headers):
             raise _body_too_large()
         if len(self.pipeline) >= PIPELINED:
-            raise _bad_http(f"more than {PIPELINED} requests wait for their answers")
+            raise _bad_http(f"more than {PIPELINED} requests are waiting for answers")
         self._in_head, self._received = False, 0
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """End the request; what follows is the next one's head."""
+        """End the request; the head of the next one follows."""
         super().on_message_complete()
         self._in_head, self._received = True, 0
 
     def on_response_complete(self) -> None:
-        """Go on with a request that was pipelined, whose body may not be there yet."""
+        """Continue with a pipelined request, whose body may still be incomplete."""
         super().on_response_complete()
         if self.timeout_keep_alive_task is None:
             self._keep_time()
@@ -102,7 +102,7 @@ class LimitedProtocol(HttpToolsProtocol):
             raise _body_too_large()
 
     def _is_receiving(self) -> bool:
-        """Tell whether a request is to come or is incomplete, and no answer is under way."""
+        """Return whether a request is expected or incomplete, with no answer under way."""
         if self.transport.is_closing():
             return False
         if self.cycle is None or self.cycle.response_complete:
@@ -110,7 +110,7 @@ class LimitedProtocol(HttpToolsProtocol):
         return not self.pipeline and self.cycle.more_body and not self.cycle.response_started
 
     def _keep_time(self) -> None:
-        """Have the clock run while there is something to receive; more of it does not wind it."""
+        """Run the clock while bytes are expected; those that arrive do not extend it."""
         if not self._is_receiving():
             self._stop_clock()
         elif self._deadline is None:
@@ -126,19 +126,21 @@ class LimitedProtocol(HttpToolsProtocol):
         if not self._is_receiving():
             return
         if self._in_head and not self._received:
-            self.transport.close()  # it has asked for nothing: browsers connect in advance
+            # Browsers connect in advance and may send nothing: that deserves no error.
+            self.transport.close()
         else:
             self._refuse(_request_timeout())
 
     def _refuse(self, refusal: ApiError) -> None:
-        """Answer and hang up; where another answer is under way, or has been given, only that."""
+        """Answer and close the connection, or only close it if an answer has started."""
         self.ignore_input()
         answered = self.cycle is not None and self.cycle.response_complete and not self._in_head
         if answered or not self._is_receiving():
             self.transport.abort()
             return
         self.flow.resume_reading()
-        if self.cycle is not None:  # its application may wait for a body that does not come
+        # The application may be waiting for the rest of this body.
+        if self.cycle is not None:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         response = refusal.response()
@@ -153,40 +155,40 @@ class LimitedProtocol(HttpToolsProtocol):
         if len(self.url) > HEAD_BYTES / 2:
             return ApiError(
                 414,
-                "url_too_long",
-                f"the request's head has more than {HEAD_BYTES} bytes, most of them its URL",
-                "ask for less at a time, or in the body of a POST",
+                code="url_too_long",
+                message=f"the URL is too long: the request's head exceeds {HEAD_BYTES} bytes",
+                hint="request fewer topics at a time, or send them in the body of a POST",
             )
         return ApiError(
             431,
-            "head_too_large",
-            f"the request's head has more than {HEAD_BYTES} bytes",
-            "send fewer or shorter headers; cookies are not needed",
+            code="head_too_large",
+            message=f"the request's head has more than {HEAD_BYTES} bytes",
+            hint="send fewer or shorter headers; cookies are not needed",
         )
 
 
 def _body_too_large() -> ApiError:
     return ApiError(
         413,
-        "body_too_large",
-        f"the request's body has more than {BODY_BYTES} bytes",
-        "send less at a time",
+        code="body_too_large",
+        message=f"the request's body has more than {BODY_BYTES} bytes",
+        hint="send fewer topics at a time",
     )
 
 
 def _request_timeout() -> ApiError:
     return ApiError(
         408,
-        "request_timeout",
-        f"the request was not complete after {RECEIVE_SECONDS:g} s",
-        "send it at once; a Content-Length that is too high looks the same",
+        code="request_timeout",
+        message=f"the request was not complete after {RECEIVE_SECONDS:g} s",
+        hint="send it at once; a Content-Length that is too high looks the same",
     )
 
 
 def _bad_http(problem: str) -> ApiError:
     return ApiError(
         400,
-        "bad_http",
-        f"this is not HTTP/1.1: {problem}",
-        "https:// and HTTP/2 end at a proxy before the gateway",
+        code="bad_http",
+        message=f"this is not HTTP/1.1: {problem}",
+        hint="https:// and HTTP/2 end at a proxy before the gateway",
     )

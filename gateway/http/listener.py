@@ -1,14 +1,14 @@
-"""The listening socket, and what the kernel does for each connection that it accepts."""
+"""The listening socket, with the kernel's options for each connection that it accepts."""
 
 import socket
 from contextlib import suppress
 
 NOTSENT_LOWAT_BYTES = 16 * 1024
-"""How much the kernel keeps for a client that does not read. By default it grows to 4 MB: minutes
-of stale prices that no conflation can reach."""
+"""How much the kernel buffers for a client that does not read. By default it grows to 4 MB:
+minutes of stale prices that no conflation can reach."""
 
 KEEPALIVE_SECONDS = 15
-"""After such a silence the kernel asks whether the peer is there, then every 5 s."""
+"""After such a silence the kernel probes the peer, then every 5 s."""
 
 
 def listen(host: str, port: int, *, patience_seconds: float) -> socket.socket:

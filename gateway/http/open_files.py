@@ -1,15 +1,15 @@
-"""How many files this process may open: each stream is one."""
+"""The limit of open files of this process: each stream is one."""
 
 import resource
 import sys
 from contextlib import suppress
 
 OTHER_FILES = 100
-"""What else is open: Redis, the log, libraries, and connections that are no streams."""
+"""Other open files: Redis, the log, libraries, and connections that are no streams."""
 
 
 def raise_limit() -> int:
-    """Raise the limit of open files as far as it may be raised without asking, and return it."""
+    """Raise the limit of open files as far as the hard limit allows, and return it."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):  # macOS grants less than it promises
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -18,7 +18,7 @@ def raise_limit() -> int:
 
 
 def shortage(limit: int, max_clients: int) -> str | None:
-    """Return the remedy where so many open files do not suffice for so many clients."""
+    """Return the remedy if the limit of open files does not suffice for the clients."""
     needed = max_clients + OTHER_FILES
     if limit >= needed:
         return None

@@ -20,22 +20,23 @@ REFUSALS = {
     400: "The query or the body is wrong: `bad_body` `bad_symbol` `bad_topic` `bad_value` "
     "`misspelt` `no_symbols` `no_topics` `too_many_bars` `too_many_symbols` `too_many_topics`",
     401: "`unauthorized`: no token, a wrong one, a used ticket",
-    403: "`topic_denied`: the ticket is for other topics; `scope_denied`: the token is for others",
+    403: "`topic_denied`: the ticket is for other topics; `scope_denied`: the token lacks a scope",
     404: "`unknown_path`; `unknown_stream`: no stream of this id and of this principal",
-    409: "`not_ready`: the stream has not begun",
-    408: "`request_timeout`: the body has not come to its end",
+    409: "`not_ready`: the stream has not started",
+    408: "`request_timeout`: the body stayed incomplete",
     413: "`body_too_large`",
-    415: "`unsupported_media_type`: the body is no JSON",
-    429: "`busy`: there is no room; who accepts `text/event-stream` gets 200 and a `bye` instead",
+    415: "`unsupported_media_type`: the body is not JSON",
+    429: "`busy`: the gateway is full; a client that accepts `text/event-stream` gets 200 and a "
+    "`bye` instead",
     503: "`redis_unavailable`",
 }
 
 DESCRIPTION = """\
 Alpaca's market data as Server-Sent Events.
 
-A stream begins with `hello`, then comes what is stored of each topic, then `ready`, then what
-happens. The schema of a `text/event-stream` is that of each of its events. Unknown parameters are
-ignored. HEAD is served where GET is. Without `API_TOKEN` (on loopback only) no token is needed.
+A stream starts with `hello`, then come the stored values of its topics, then `ready`, then live
+events. The schema of a `text/event-stream` is that of each of its events. Unknown parameters are
+ignored. HEAD is served like GET. If `API_TOKEN` is unset (on loopback only), no token is needed.
 """
 
 SECURITY_SCHEMES = {
@@ -66,7 +67,7 @@ Json = dict[str, Any]
 
 
 class OpenApi:
-    """Tells the contract. ``limit`` is the most symbols or topics of one request."""
+    """Serves the contract. ``limit`` is the most symbols or topics of one request."""
 
     def __init__(self, *, limit: int) -> None:
         self._document = msgspec.Raw(msgspec.json.encode(document(limit)))
@@ -77,7 +78,7 @@ class OpenApi:
 
 
 def document(limit: int) -> Json:
-    """Return the document for a gateway whose requests name at most so many symbols or topics."""
+    """Return the document; a request names at most ``limit`` symbols or topics."""
     paths: dict[str, Json] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(
@@ -141,7 +142,7 @@ def _parameters(operation: Operation, limit: int) -> list[Json]:
 
 
 def _asked(fields: type[msgspec.Struct], limit: int) -> Json:
-    """Return the schema of what may be asked for: an empty list is none, and so is no list."""
+    """Return the schema of the parameters: an empty list counts as none."""
     properties = {name: dict(schema) for name, schema in properties_of(fields).items()}
     required = [name for name, schema in properties.items() if schema.get("default") == []]
     for name in required:
@@ -200,7 +201,7 @@ def _event(event: str, struct: type[msgspec.Struct]) -> Json:
 
 
 def _schemas() -> dict[str, Json]:
-    """Return the schemas of everything that is answered. All members are always there."""
+    """Return the schemas of all answers. All members are always present."""
     events = answers.events_of(answers.PUBLISHED)
     answered = [struct for operation in OPERATIONS for struct in operation.answers.values()]
     structs = dict.fromkeys([*events.values(), *answered, answers.Refused])
@@ -208,12 +209,12 @@ def _schemas() -> dict[str, Json]:
     for schema in schemas.values():
         schema["description"] = cleandoc(schema["description"]).replace("``", "`")
         for name, form in schema["properties"].items():
-            if "default" in form:  # its struct has one for those who make it, not for readers
+            if "default" in form:  # it is for the code that makes the struct
                 del form["default"]
                 schema["required"].append(name)
     for struct in events.values():
         schema = schemas[struct.__name__]
-        if "event_id" not in schema["properties"]:  # it is put in at the publication
+        if "event_id" not in schema["properties"]:  # it is added at the publication
             schema["properties"]["event_id"] = {"type": "string"}
             schema["required"].append("event_id")
     return schemas | {_event_name(name): _event(name, struct) for name, struct in events.items()}

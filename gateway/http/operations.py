@@ -1,4 +1,4 @@
-"""The table of everything that is served: what each endpoint takes, and how it may answer."""
+"""The table of all endpoints: their parameters and their possible answers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,9 +23,10 @@ STREAM = "text/event-stream"
 class Operation:
     """One method of one path.
 
-    ``answers`` are the structs of its JSON by status; without one, ``media_type`` tells what comes
-    with 200. ``refusals`` are the other statuses. A stream brings ``kinds``. ``fields`` are in the
-    query, or in the body of a POST. ``security`` names the schemes of which one is needed.
+    ``answers`` are the structs of its JSON by status; if there is none, ``media_type`` is the type
+    of the answer with 200. ``refusals`` are the other statuses. A stream carries ``kinds``.
+    ``fields`` are in the query, or in the body of a POST. ``security`` names the schemes of which
+    one is needed.
     """
 
     method: str
@@ -67,7 +68,7 @@ OPERATIONS: Sequence[Operation] = (
     Operation(
         "GET",
         "/licenses.txt",
-        "The licences of what the page is built from",
+        "The licences of the packages in the page",
         media_type="text/plain",
         refusals=(404,),
     ),
@@ -82,7 +83,7 @@ OPERATIONS: Sequence[Operation] = (
     Operation(
         "POST",
         "/api/stream/ticket",
-        "Let one stream in where no header can be sent",
+        "A ticket that opens one stream, for clients that cannot send a header",
         {201: answers.Ticket},
         refusals=(400, 401, 403, 408, 413, 415, 503),
         fields=TicketFields,
@@ -91,7 +92,7 @@ OPERATIONS: Sequence[Operation] = (
     Operation(
         "PATCH",
         "/api/stream/{stream_id}",
-        "Other topics for a stream that runs; any gateway takes it",
+        "Other topics for a running stream, at any gateway",
         {200: answers.StreamChanged},
         refusals=(400, 401, 403, 404, 408, 409, 413, 415, 503),
         fields=ChangeFields,
@@ -100,7 +101,7 @@ OPERATIONS: Sequence[Operation] = (
     Operation(
         "GET",
         "/api/stream/status",
-        "How everything is",
+        "The state of the whole system",
         {200: answers.Status},
         refusals=(401,),
         security=BEARER,

@@ -1,4 +1,4 @@
-"""The web page at ``/``: what ``make web`` has built, read once, at the start."""
+"""The web page at ``/``: the build of ``make web``, read once, at the start."""
 
 import re
 from hashlib import sha256
@@ -24,7 +24,7 @@ MEDIA_TYPES = {
 
 REVALIDATED = "no-cache"
 KEPT = "public, max-age=31536000, immutable"
-"""For names with a hash in them: other content has another name."""
+"""For names that contain a hash: other content has another name."""
 
 NOT_BUILT = b"""<!doctype html>
 <html lang="en">
@@ -43,7 +43,7 @@ _TAKES_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE
 
 
 class _File:
-    """A file that is served, and what it is compressed, if it is."""
+    """A file that is served, with its compressed form, if there is one."""
 
     def __init__(self, name: str, content: bytes, compressed: bytes | None, cache: str) -> None:
         self._media_type = MEDIA_TYPES.get(Path(name).suffix, "application/octet-stream")
@@ -60,7 +60,7 @@ class _File:
         self._gzip = self._plain if compressed is None else (compressed, _etag(compressed), "gzip")
 
     def answer(self, request: Request) -> Response:
-        """Return it as the client takes it, or 304 where the client has it."""
+        """Return it in a form that the client accepts, or 304 if the client has it."""
         takes_gzip = _TAKES_GZIP.search(request.headers.get("accept-encoding", ""))
         content, etag, encoding = self._gzip if takes_gzip else self._plain
         headers = {**self._headers, "ETag": etag}
@@ -73,7 +73,7 @@ class _File:
 
 
 class Page:
-    """The build in a folder: nothing that is outside of it, or comes later, can be asked for.
+    """The build in a folder. Files outside of it, or added later, are not served.
 
     Without a build ``/`` says how to make one.
     """
@@ -103,7 +103,7 @@ def _answer(served: dict[str, _File], name: str, request: Request) -> Response:
 
 
 def _read(folder: Path, cache: str) -> dict[str, _File]:
-    """Return the files of a folder by name; one more, with ``.gz`` after it, is one compressed."""
+    """Return the files of a folder by name; ``name.gz`` is the compressed form of ``name``."""
     found = {path.name: path.read_bytes() for path in folder.glob("*") if path.is_file()}
     return {
         name: _File(name, content, found.get(f"{name}.gz"), cache)

@@ -154,7 +154,7 @@ def make_server(
 ) -> Server:
     """Return a server for a listening socket; logs go where the process sends its own.
 
-    ``forwarded_allow_ips`` are the proxies that are believed who a client is.
+    ``forwarded_allow_ips`` are the proxies whose word about a client's address is trusted.
     """
     if access_log:
         logger = logging.getLogger("uvicorn.access")

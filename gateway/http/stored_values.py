@@ -1,4 +1,4 @@
-"""What is stored in Redis, once, as JSON."""
+"""The values stored in Redis, once, as JSON."""
 
 from typing import Annotated
 
@@ -24,11 +24,11 @@ from shared.topics import ACCOUNT, EVERYTHING, POSITION, PRICE, key_of, topic
 ALL_POSITIONS = topic(POSITION, EVERYTHING)
 
 MAX_BARS = 10_000
-"""The most bars of one answer: what is read and encoded at once keeps the streams waiting."""
+"""The most bars of one answer: the streams wait while one request is read and encoded."""
 
 
 class PriceFields(msgspec.Struct, kw_only=True):
-    """What ``/api/prices`` may be asked for."""
+    """The parameters of ``/api/prices``."""
 
     symbols: Annotated[
         list[Symbol], msgspec.Meta(description="stock symbols as SPY,IBM,BRK.B")
@@ -36,7 +36,7 @@ class PriceFields(msgspec.Struct, kw_only=True):
 
 
 class StoredBarFields(PriceFields):
-    """What ``/api/bars`` may be asked for."""
+    """The parameters of ``/api/bars``."""
 
     timeframe: Annotated[Timeframe, msgspec.Meta(description="1Min, 5Min or 1Day")] = "1Min"
     limit: Annotated[
@@ -48,7 +48,7 @@ class StoredBarFields(PriceFields):
 
 
 class StoredPositionFields(msgspec.Struct, kw_only=True):
-    """What ``/api/positions`` may be asked for."""
+    """The parameters of ``/api/positions``."""
 
     symbols: (
         Annotated[
@@ -102,17 +102,17 @@ class StoredValues:
         if len(topics) * asked.limit > MAX_BARS:
             raise ApiError(
                 400,
-                "too_many_bars",
-                f"{len(topics)} symbols with {asked.limit} bars each were asked for; one request "
-                f"takes {MAX_BARS}",
-                f"ask for fewer symbols, or for limit={max(1, MAX_BARS // len(topics))}",
+                code="too_many_bars",
+                message=f"{len(topics)} symbols with {asked.limit} bars each were requested; the "
+                f"maximum is {MAX_BARS} bars in one request",
+                hint=f"request fewer symbols, or limit={max(1, MAX_BARS // len(topics))}",
             )
         found = await self._bars.newest(topics, asked.limit)
         bars = {key_of(topic): bars for topic, bars in found.items()}
         return json_response({"timeframe": asked.timeframe, "bars": bars})
 
     async def positions(self, request: Request) -> Response:
-        """``GET /api/positions?symbols=``: the account, and its positions as a stream begins."""
+        """``GET /api/positions?symbols=``: the account and its positions, as a stream starts."""
         principal = self._access.check(request, POSITIONS)
         asked = fields.from_query(request.query_params.multi_items(), StoredPositionFields)
         topics = topics_of([POSITION], asked.symbols, limit=self._limit)

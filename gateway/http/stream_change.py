@@ -1,4 +1,4 @@
-"""``PATCH /api/stream/{stream_id}``: other topics for a stream that runs, at any gateway."""
+"""``PATCH /api/stream/{stream_id}``: other topics for a running stream, at any gateway."""
 
 from typing import Annotated, Any
 
@@ -19,11 +19,11 @@ from gateway.http.json_response import json_response
 from gateway.http.stream_fields import Interval, PlainTopic, Topic
 from gateway.http.stream_request import StreamRequests, plain_topics
 from gateway.wire.stream_id import StreamId
-from shared.topics import ORDERED, kind_of
+from shared.topics import is_ordered
 
 
 class ChangeFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What a stream may be told. A misspelt field must not look like a change that was made."""
+    """The changes of a stream. A misspelt field must not look like a change that was made."""
 
     add: Annotated[list[Topic], Meta(description="topics as price:IBM,quote:SPY@1")] | UnsetType = (
         UNSET
@@ -33,7 +33,7 @@ class ChangeFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class StreamChange:
-    """Has streams changed where they are."""
+    """Changes streams, whichever gateway serves them."""
 
     def __init__(self, access: Access, changes: StreamChanges, requests: StreamRequests) -> None:
         self._access = access
@@ -41,11 +41,12 @@ class StreamChange:
         self._requests = requests
 
     async def change(self, request: Request) -> Response:
-        """Have topics added and removed, which may be none, and answer with what there is."""
+        """Add and remove topics, possibly none, and answer with the topics that result."""
         asked = fields.from_json(await json_body.read(request), ChangeFields)
         add = self._requests.intervals_of(asked.add or [], asked.interval)
         remove = plain_topics(asked.remove or [])
-        principal = await self._access.check_stream(request)  # last: a mistake costs no ticket
+        # After the body was read, so that a mistake in it does not use up the ticket.
+        principal = await self._access.check_stream(request)
         _, denied = principal.divide(list(add))
         if denied:
             raise denied_topics(principal, denied)
@@ -53,13 +54,13 @@ class StreamChange:
         changed = await self._changes.change(stream_id, principal.name, add, remove)
         if changed.problem is not None:
             raise _refusal(changed.problem, stream_id)
-        merge = {t: s for t, s in changed.intervals.items() if kind_of(t) not in ORDERED}
+        merge = {t: s for t, s in changed.intervals.items() if not is_ordered(t)}
         answer = StreamChanged(stream_id=stream_id, topics=list(changed.intervals), intervals=merge)
         return json_response(answer)
 
 
 class ChangeRoute(Route):
-    """The paths of streams that run: others, such as those of kinds, are none of them."""
+    """The paths of running streams: ``/api/stream/prices`` and the like are not among them."""
 
     def matches(self, scope: Scope) -> tuple[Match, Any]:
         """Match a path that ends in the id of a stream."""
@@ -76,21 +77,27 @@ def _refusal(problem: Problem, stream_id: str) -> ApiError:
     if problem == "unknown_stream":
         return ApiError(
             404,
-            "unknown_stream",
-            f"there is no stream {stream_id} of yours",
-            "use the stream_id of the newest hello: it changes when a stream reconnects",
+            code="unknown_stream",
+            message=f"no stream {stream_id} belongs to this token",
+            hint="use the stream_id of the newest hello: it changes when a stream reconnects",
         )
     if problem == "not_ready":
         return ApiError(
-            409, "not_ready", f"{stream_id} has not begun yet", "wait for its ready event"
+            409,
+            code="not_ready",
+            message=f"{stream_id} has not started yet",
+            hint="wait for its ready event",
         )
     if problem == "no_topics":
         return ApiError(
-            400, "no_topics", f"nothing would be left on {stream_id}", "close it instead"
+            400,
+            code="no_topics",
+            message=f"{stream_id} would have no topics left",
+            hint="close it instead",
         )
     return ApiError(
         400,
-        "too_many_topics",
-        f"{stream_id} would have more topics than one stream takes",
-        "remove some, open a second stream, or raise MAX_TOPICS_PER_CLIENT",
+        code="too_many_topics",
+        message=f"{stream_id} would exceed the limit of topics for one stream",
+        hint="remove some, open a second stream, or raise MAX_TOPICS_PER_CLIENT",
     )

@@ -1,4 +1,4 @@
-"""What the streams may be asked for, in a query or a body: names, forms, bounds, and meaning."""
+"""The parameters of streams, in a query or a body: names, forms, bounds, and meaning."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -79,7 +79,7 @@ BAR_KINDS: Mapping[Timeframe, str] = {
 
 
 class StreamFields(msgspec.Struct, kw_only=True):
-    """What every stream may be asked for."""
+    """The parameters of every stream."""
 
     interval: Interval | UnsetType = UNSET
     last_event_id: Annotated[
@@ -93,25 +93,25 @@ class StreamFields(msgspec.Struct, kw_only=True):
 
 
 class TopicFields(StreamFields):
-    """What a stream of many kinds may be asked for."""
+    """The parameters of a stream of many kinds."""
 
     topics: Annotated[
         list[Topic],
         Meta(
-            description="topics as price:SPY,bar.1Min:SPY,news:*; with an interval of its own, in "
-            "seconds, as quote:SPY@1"
+            description="topics as price:SPY,bar.1Min:SPY,news:*; a topic may have its own "
+            "interval in seconds, as quote:SPY@1"
         ),
     ] = []
 
 
 class SymbolFields(StreamFields):
-    """What a stream of one kind may be asked for."""
+    """The parameters of a stream of one kind."""
 
     symbols: Annotated[list[Symbol], Meta(description="stock symbols as SPY,IBM,BRK.B")] = []
 
 
 class BarFields(SymbolFields):
-    """What a stream of bars may be asked for."""
+    """The parameters of a stream of bars."""
 
     timeframe: Annotated[
         list[Timeframe],
@@ -120,7 +120,7 @@ class BarFields(SymbolFields):
 
 
 class AnySymbolFields(StreamFields):
-    """What a stream may be asked for that can bring everything of its kind."""
+    """The parameters of a stream that can carry everything of its kind."""
 
     symbols: (
         Annotated[
@@ -132,7 +132,7 @@ class AnySymbolFields(StreamFields):
 
 
 class PositionFields(AnySymbolFields):
-    """What a stream of positions may be asked for."""
+    """The parameters of a stream of positions."""
 
     symbols: (
         Annotated[
@@ -147,7 +147,7 @@ class PositionFields(AnySymbolFields):
 
 
 class KindStream(NamedTuple):
-    """A stream of certain kinds of topics, and what it may be asked for."""
+    """A stream of certain kinds of topics, and its parameters."""
 
     kinds: tuple[str, ...]
     fields: type[StreamFields] = SymbolFields

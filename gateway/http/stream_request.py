@@ -1,4 +1,4 @@
-"""What a stream is asked for, checked: topics, how often each, and where to go on."""
+"""A request for a stream, checked: its topics, their intervals, and where it resumes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -33,11 +33,11 @@ from shared.topics import (
 
 @dataclass(frozen=True)
 class StreamRequest:
-    """What a stream is to bring.
+    """The topics of a stream.
 
-    ``intervals``: its topics in the order asked for, each with its interval in seconds; 0 = every
-    update, as ordered topics always have it. ``interval`` is that of a topic that names none.
-    ``cursor``: the newest event that the client has, where it tells.
+    ``intervals``: its topics in the requested order, each with its interval in seconds; 0 = every
+    update, as for all ordered topics. ``interval`` is the default. ``cursor``: the newest event
+    that the client has, if it states one.
     """
 
     intervals: Mapping[str, float]
@@ -46,12 +46,12 @@ class StreamRequest:
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """The topics in the order asked for."""
+        """The topics in the requested order."""
         return tuple(self.intervals)
 
     @property
     def own_intervals(self) -> dict[str, float]:
-        """The intervals of those merge topics that have another one than ``interval``."""
+        """The merge topics whose interval differs from ``interval``, each with its interval."""
         return {
             topic: seconds
             for topic, seconds in self.intervals.items()
@@ -60,9 +60,9 @@ class StreamRequest:
 
 
 class StreamRequests:
-    """Reads what streams are asked for.
+    """Reads requests for streams.
 
-    ``limit`` is the most topics of one; ``interval`` holds for who names none, in seconds.
+    ``limit`` is the most topics of one stream; ``interval`` is the default, in seconds.
     """
 
     def __init__(self, *, limit: int, interval: float) -> None:
@@ -73,11 +73,14 @@ class StreamRequests:
         """Return the stream of ``topics``; ``header`` is ``Last-Event-ID``.
 
         Raises:
-            ApiError: 400 with the value that is wrong.
+            ApiError: 400 with the wrong value.
         """
         if not asked.topics or asked.topics == [""]:
             raise ApiError(
-                400, "no_topics", "no topics were asked for", "add topics=price:SPY,news:*"
+                400,
+                code="no_topics",
+                message="no topics were requested",
+                hint="add topics=price:SPY,news:*",
             )
         intervals = self.intervals_of(asked.topics, asked.interval)
         cursor = cursor_of(header, asked.last_event_id)
@@ -87,7 +90,7 @@ class StreamRequests:
         """Return topics, such as ``quote:SPY@1``, each with its interval in seconds.
 
         Raises:
-            ApiError: 400 with the value that is wrong.
+            ApiError: 400 with the wrong value.
         """
         default = self._default(interval)
         return {
@@ -99,10 +102,10 @@ class StreamRequests:
     def of_kinds(
         self, stream: KindStream, asked: StreamFields, header: str | None
     ) -> StreamRequest:
-        """Return the stream of all kinds of ``stream``, for ``symbols`` where they have some.
+        """Return the stream of all kinds of ``stream``, for ``symbols`` if the kinds have symbols.
 
         Raises:
-            ApiError: 400 with the value that is wrong.
+            ApiError: 400 with the wrong value.
         """
         kinds: Sequence[str] = stream.kinds
         if isinstance(asked, BarFields):
@@ -127,19 +130,21 @@ class StreamRequests:
 
 
 def plain_topics(texts: Iterable[str]) -> list[str]:
-    """Return topics as they are spelled.
+    """Return topics in their canonical spelling.
 
     Raises:
-        ApiError: 400 with the one that is wrong.
+        ApiError: 400 with the wrong one.
     """
     try:
         return [parse_topic(text) for text in texts]
     except InvalidTopicError as error:
-        raise ApiError(400, "bad_topic", str(error), "price:SPY, news:*") from error
+        raise ApiError(
+            400, code="bad_topic", message=str(error), hint="price:SPY, news:*"
+        ) from error
 
 
 def topics_of(kinds: Iterable[str], symbols: Sequence[str] | UnsetType, *, limit: int) -> list[str]:
-    """Return the topics of all kinds for all symbols, without doubles.
+    """Return the topics of all kinds for all symbols, each once.
 
     Raises:
         ApiError: 400, there are no symbols, too many, or one is malformed.
@@ -148,13 +153,15 @@ def topics_of(kinds: Iterable[str], symbols: Sequence[str] | UnsetType, *, limit
     if symbols is UNSET and (WITH_EVERYTHING | WITHOUT_SYMBOL).issuperset(kinds):
         symbols = [EVERYTHING]
     if not symbols or list(symbols) == [""]:
-        raise ApiError(400, "no_symbols", "no symbols were asked for", "add symbols=SPY,IBM")
+        raise ApiError(
+            400, code="no_symbols", message="no symbols were requested", hint="add symbols=SPY,IBM"
+        )
     if len(symbols) > limit:
         raise ApiError(
             400,
-            "too_many_symbols",
-            f"{len(symbols)} symbols were asked for; one request takes {limit}",
-            "make it two, or raise MAX_TOPICS_PER_CLIENT",
+            code="too_many_symbols",
+            message=f"{len(symbols)} symbols were requested; the limit of one request is {limit}",
+            hint="send two requests, or raise MAX_TOPICS_PER_CLIENT",
         )
     _check_count(len(symbols) * len({*kinds} - COMPANIONS), limit)
     try:
@@ -164,19 +171,20 @@ def topics_of(kinds: Iterable[str], symbols: Sequence[str] | UnsetType, *, limit
             for text in symbols
         ]
     except InvalidSymbolError as error:
-        raise ApiError(400, "bad_symbol", str(error), "symbols=SPY,IBM,BRK.B") from error
+        raise ApiError(
+            400, code="bad_symbol", message=str(error), hint="symbols=SPY,IBM,BRK.B"
+        ) from error
     return list(dict.fromkeys(found))
 
 
 def cursor_of(header: str | None, given: str) -> EventId | None:
-    """Return how far a client has got, by its ``Last-Event-ID`` or else by ``last_event_id``.
-
-    A malformed header counts as none: a native EventSource sends it again and again, and would
-    never get past a refusal.
+    """Return a client's position, from ``Last-Event-ID`` or else from ``last_event_id``.
 
     Raises:
         ApiError: 400, ``last_event_id`` is malformed.
     """
+    # A malformed header counts as none. A native EventSource repeats it with every attempt, so an
+    # error would lock the client out permanently.
     if header:
         with suppress(ValueError):
             return EventId.parse(header)
@@ -185,17 +193,21 @@ def cursor_of(header: str | None, given: str) -> EventId | None:
     try:
         return EventId.parse(given)
     except ValueError as error:
-        hint = "send the id: of the newest event as it came, or leave it out"
-        raise ApiError(400, "bad_value", f"last_event_id: {error}", hint) from error
+        hint = "send the id: of the newest event unchanged, or omit it"
+        raise ApiError(
+            400, code="bad_value", message=f"last_event_id: {error}", hint=hint
+        ) from error
 
 
 def _topic_of(text: str) -> tuple[str, float | None]:
-    """Return a topic, and its own interval where it has one: ``price:SPY@1``."""
+    """Return a topic and its own interval, if it has one: ``price:SPY@1``."""
     name, at, seconds = text.partition("@")
     try:
         topic = parse_topic(name)
     except InvalidTopicError as error:
-        raise ApiError(400, "bad_topic", str(error), "topics=price:SPY,quote:SPY@1") from error
+        raise ApiError(
+            400, code="bad_topic", message=str(error), hint="topics=price:SPY,quote:SPY@1"
+        ) from error
     if not at:
         return topic, None
     interval = -1.0
@@ -203,23 +215,26 @@ def _topic_of(text: str) -> tuple[str, float | None]:
         interval = float(seconds)
     if not 0 <= interval <= MAX_INTERVAL_SECONDS:
         hint = f"write seconds from 0 to {MAX_INTERVAL_SECONDS:g} after the @: price:SPY@1"
-        raise ApiError(400, "bad_value", f"{text!r} has no interval after the @", hint)
+        raise ApiError(
+            400, code="bad_value", message=f"{text!r} has no interval after the @", hint=hint
+        )
     if interval and is_ordered(topic):
-        message = f"{text!r} cannot have an interval: every event of it is sent"
-        raise ApiError(400, "bad_value", message, f"write {topic}")
+        message = f"{text!r}: ordered topics take no interval; every event is sent"
+        raise ApiError(400, code="bad_value", message=message, hint=f"write {topic}")
     return topic, _evened(interval)
 
 
 def _evened(interval: float) -> float:
-    """Make nearly equal intervals equal: streams of equal interval share their frames."""
-    return round(interval, 2) + 0.0  # no -0.0
+    """Round an interval: streams of equal intervals share their frames."""
+    # The sum turns -0.0 into 0.0, which would be another lane.
+    return round(interval, 2) + 0.0
 
 
 def _check_count(count: int, limit: int) -> None:
     if count > limit:
         raise ApiError(
             400,
-            "too_many_topics",
-            f"{count} topics were asked for; one stream takes {limit}",
-            "open a second stream, or raise MAX_TOPICS_PER_CLIENT",
+            code="too_many_topics",
+            message=f"{count} topics were requested; the limit of one stream is {limit}",
+            hint="open a second stream, or raise MAX_TOPICS_PER_CLIENT",
         )

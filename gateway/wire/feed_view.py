@@ -1,4 +1,4 @@
-"""The upstream as this gateway sees it: what the ingest reports, and whether it reports at all."""
+"""The upstream as this gateway sees it: the ingest's reports, or their absence."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from shared.event_id import NEVER, EventId
 from shared.ingest_status import IngestStatus
 
 SILENCE_SECONDS = keys.INGEST_STATUS_MILLISECONDS / 1000
-"""The ingest reports every second; after this long without a word it counts as lost."""
+"""The ingest reports every second; after a silence of this length it counts as lost."""
 
 DOWN = "down"
 
@@ -48,11 +48,11 @@ class FeedView:
         return self._report if self._clock() - self._heard < SILENCE_SECONDS else None
 
     def on_report(self, payload: bytes) -> None:
-        """Take a report of the ingest; one from before the newest is ignored.
+        """Apply a report of the ingest, unless it is older than the newest one.
 
         Raises:
             msgspec.DecodeError: the payload is no report.
-            ValueError: its id is none.
+            ValueError: its id is malformed.
         """
         report = ingest_status.decode(payload)
         event_id = EventId.parse(report.event_id)
@@ -66,7 +66,7 @@ class FeedView:
         self.refresh()
 
     def on_redis(self, *, connected: bool) -> None:
-        """Note that the subscription to Redis stands, or is lost; why is for the log alone."""
+        """Note whether the subscription to Redis exists; the log has the reason if it does not."""
         self.redis_connected = connected
         self.refresh()
 
@@ -83,7 +83,9 @@ class FeedView:
     def _compose(self, now: str) -> events.Feed:
         report = self._report
         fresh = self.report
-        event_id = str(max(self._newest(), self._report_id))  # never back, whoever makes the event
+        # Reports and values arrive on separate channels. The id must not go back, whichever of the
+        # two is behind.
+        event_id = str(max(self._newest(), self._report_id))
         if fresh is not None and self.redis_connected:
             return events.Feed(
                 event_id=event_id,
@@ -110,7 +112,7 @@ class FeedView:
 
     def _why_down(self, report: IngestStatus | None) -> str:
         if not self.redis_connected:
-            return "redis_unavailable: Redis does not answer this gateway"
+            return "redis_unavailable: this gateway cannot reach Redis"
         if report is None:
             return "ingest_lost: no ingest reports"
         if report.state == "failed":

@@ -1,4 +1,4 @@
-"""One entry of ``API_TOKEN``: a token, and what it is good for."""
+"""One entry of ``API_TOKEN``: a token and its scopes."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -8,11 +8,11 @@ from pydantic import SecretStr
 from gateway.wire.principal import SCOPES
 
 _SHOWN = 12
-"""How many letters a wrong scope may have to be named: what is longer may be a secret."""
+"""The longest wrong scope that an error repeats: a longer word may be a secret."""
 
 
 class Grant(NamedTuple):
-    """``scopes`` is None for all."""
+    """A token; ``scopes`` is None if it has all of them."""
 
     token: SecretStr
     scopes: frozenset[str] | None

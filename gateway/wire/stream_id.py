@@ -1,4 +1,4 @@
-"""The name of a stream: the gateway that has it, and a part that nobody guesses."""
+"""The name of a stream: its gateway, and a part that cannot be guessed."""
 
 import re
 from typing import NamedTuple, Self
@@ -8,7 +8,7 @@ _FORM = re.compile(PATTERN)
 
 
 class StreamId(NamedTuple):
-    """``<gateway>-<secret>``, so that any gateway knows which one to ask."""
+    """``<gateway>-<secret>``, so that any gateway can find the one that serves the stream."""
 
     gateway_id: str
     secret: str

@@ -145,8 +145,9 @@ async def test_more_bars_than_one_answer_holds_are_refused(
     assert refused.status_code == 400
     assert refused.json()["error"] == {
         "code": "too_many_bars",
-        "message": "3 symbols with 11 bars each were asked for; one request takes 30",
-        "hint": "ask for fewer symbols, or for limit=10",
+        "message": "3 symbols with 11 bars each were requested; the maximum is 30 bars in one "
+        "request",
+        "hint": "request fewer symbols, or limit=10",
     }
     assert served.status_code == 200
 
