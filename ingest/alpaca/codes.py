@@ -1,4 +1,4 @@
-"""Alpaca's error codes that the ingest answers in a way of its own.
+"""Alpaca's error codes that the ingest handles separately.
 
 Source: https://docs.alpaca.markets/docs/streaming-market-data
 """

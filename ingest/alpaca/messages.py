@@ -1,8 +1,8 @@
-"""Alpaca's messages as the wire has them, decoded into types, and one by one where one is bad.
+"""Alpaca's messages, decoded into types; one by one if a message of the frame is malformed.
 
 Sources: https://docs.alpaca.markets/docs/real-time-stock-pricing-data for stocks,
-https://docs.alpaca.markets/docs/streaming-real-time-news for news. Fields that nobody reads are
-left out; more of them is no error.
+https://docs.alpaca.markets/docs/streaming-real-time-news for news. Fields that this project does
+not read are left out; additional ones are no error.
 """
 
 import struct
@@ -18,7 +18,7 @@ Number: TypeAlias = int | float
 
 
 class _Message(msgspec.Struct, tag_field="T", gc=False):
-    """A message told apart by its ``T``."""
+    """A message, identified by its ``T``."""
 
 
 class Trade(_Message, tag="t", rename={"symbol": "S", "price": "p", "size": "s", "time": "t",
@@ -68,7 +68,7 @@ class TradingStatus(_Message, tag="s", rename={"symbol": "S", "code": "sc", "tex
 class Correction(_Message, tag="c", rename={"symbol": "S", "exchange": "x", "original_id": "oi",
             "original_price": "op", "original_size": "os", "id": "ci", "price": "cp", "size": "cs",
             "conditions": "cc", "time": "t", "tape": "z"}):  # fmt: skip
-    """What a print should have been."""
+    """The corrected values of a print."""
 
     symbol: str
     original_id: int
@@ -85,7 +85,7 @@ class Correction(_Message, tag="c", rename={"symbol": "S", "exchange": "x", "ori
 
 class Cancel(_Message, tag="x", rename={"symbol": "S", "id": "i", "exchange": "x", "price": "p",
             "size": "s", "action": "a", "time": "t", "tape": "z"}):  # fmt: skip
-    """A print that is to be forgotten."""
+    """The cancel of a print."""
 
     symbol: str
     id: int
@@ -112,7 +112,7 @@ class News(_Message, tag="n"):
 
 
 class Subscribed(_Message, tag="subscription"):
-    """The answer to a change of the subscription: the entire set, channel by channel."""
+    """The response to a change of the subscription: the entire set, channel by channel."""
 
     trades: list[str] | None = None
     quotes: list[str] | None = None
@@ -138,7 +138,7 @@ class Success(_Message, tag="success"):
 
 
 class Unknown(msgspec.Struct, frozen=True):
-    """A message of a kind that is not known here."""
+    """A message of an unknown kind."""
 
     kind: str
 
@@ -163,20 +163,20 @@ _TAGS = {str(kind.__struct_config__.tag) for kind in _Known.__args__}
 
 
 class BadFrameError(Exception):
-    """A frame that is no array of messages."""
+    """A frame that is not an array of messages."""
 
 
 def decode(frame: bytes | str) -> list[Any]:
     """Return the messages of a frame, each a ``Message``.
 
     Raises:
-        BadFrameError: it is no msgpack array.
+        BadFrameError: it is not a msgpack array.
     """
     if isinstance(frame, str):
         raise BadFrameError(f"{len(frame)} characters of text where msgpack was asked for")
     try:
         return _decode_frame(frame)
-    except _UNDECODABLE:  # a message among them is new or bad: the others are not
+    except _UNDECODABLE:  # one of the messages is unknown or malformed; decode the others
         pass
     try:
         return [_one(raw) for raw in _split(frame)]
@@ -188,7 +188,7 @@ def nanoseconds(time: msgspec.msgpack.Ext) -> int:
     """Return a msgpack timestamp as unix nanoseconds.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a timestamp.
     """
     data: bytes = time.data  # type: ignore[assignment]  # of all buffers
     if time.code == -1:

@@ -16,8 +16,8 @@ class Trade(msgspec.Struct, rename={"time": "t", "price": "p", "size": "s", "id"
             "exchange": "x", "conditions": "c", "tape": "z", "update": "u"}):  # fmt: skip
     """A row of ``/v2/stocks/trades``, and the ``latestTrade`` of a snapshot.
 
-    ``update`` states what happened to the print later: ``canceled``, ``incorrect`` (a
-    correction replaced it), or ``corrected`` (it is the replacement).
+    ``update`` is the later fate of the print: ``canceled``, ``incorrect`` (a correction replaced
+    it), or ``corrected`` (it is the replacement).
     """
 
     time: str

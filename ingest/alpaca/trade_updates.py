@@ -1,7 +1,7 @@
-"""The account's stream: its messages as the wire has them, decoded into types.
+"""The messages of the account's stream, decoded into types.
 
 Source: https://docs.alpaca.markets/docs/websocket-streaming. The paper host sends the text in
-binary frames. Numbers are text; fields that nobody reads are left out.
+binary frames. Numbers are text; fields that this project does not read are left out.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ CHANNEL = "trade_updates"
 
 
 class Order(msgspec.Struct, kw_only=True):
-    """An order as it stood after the event; also a row of ``GET /v2/orders``."""
+    """An order after the event; also a row of ``GET /v2/orders``."""
 
     id: str
     client_order_id: str | None = None
@@ -38,7 +38,7 @@ class Order(msgspec.Struct, kw_only=True):
 
 
 class TradeUpdate(msgspec.Struct, kw_only=True):
-    """What has happened to an order; ``price qty position_qty`` come with executions."""
+    """An update of an order; executions include ``price qty position_qty``."""
 
     event: str
     order: Order
@@ -51,13 +51,13 @@ class TradeUpdate(msgspec.Struct, kw_only=True):
 
 
 class Authorization(msgspec.Struct):
-    """The answer to the keys: ``authorized`` or not."""
+    """The response to the keys: ``authorized`` or not."""
 
     status: str = ""
 
 
 class Listening(msgspec.Struct):
-    """The answer to ``listen``: all that is listened to."""
+    """The response to ``listen``: all streams listened to."""
 
     streams: list[str] = []
 
@@ -69,7 +69,7 @@ class Error(msgspec.Struct, rename={"text": "error_message"}):
 
 
 class Unknown(msgspec.Struct, frozen=True):
-    """A message of a stream that is not known here."""
+    """A message of an unknown stream."""
 
     kind: str
 
@@ -104,7 +104,7 @@ def decode(frame: bytes | str) -> list[Message]:
     """Return the one message of a frame.
 
     Raises:
-        BadFrameError: it is no JSON object.
+        BadFrameError: it is not a JSON object.
     """
     try:
         envelope = _decode(frame)

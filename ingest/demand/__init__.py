@@ -1,1 +1,1 @@
-"""What is wanted, and what Alpaca is asked for."""
+"""The wanted symbols, and the requests to Alpaca that follow from them."""

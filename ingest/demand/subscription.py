@@ -128,7 +128,7 @@ class Subscription:
             for symbol in symbols - before[channel]:
                 self._retry_at.pop(symbol, None)
         self.stuck = False
-        if change is None:  # the vendor sends the set again after a reconnect of its own
+        if change is None:  # after an internal reconnect the vendor sends the set again
             return
         now_there = self.acknowledged[change.channel]
         if change.action == "unsubscribe":

@@ -1,1 +1,1 @@
-"""What the account holds: its positions at the newest prices, and what became of its orders."""
+"""The account: its positions at the newest prices, and the progress of its orders."""

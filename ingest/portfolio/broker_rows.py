@@ -1,4 +1,4 @@
-"""What is read of the broker's REST answers, where every number is text. No I/O.
+"""The broker's REST rows, decoded; their numbers are text. No I/O.
 
 Source: https://docs.alpaca.markets/reference/getallopenpositions and its neighbours.
 """
@@ -16,10 +16,10 @@ CRYPTO = "crypto"
 OPTION_MULTIPLIER = Decimal(100)
 
 UNKNOWN = "?"
-"""Stands for the symbol of a position that does not even tell that."""
+"""Stands for the symbol of a position whose row lacks one."""
 
 _QUOTED_IN = ("USDT", "USDC", "USD", "BTC")
-"""What pairs are quoted in; longer names first, since one ends in another."""
+"""The quote currencies of pairs; longer names first, since one ends in another."""
 
 
 class PositionRow(msgspec.Struct, kw_only=True):
@@ -38,7 +38,7 @@ class PositionRow(msgspec.Struct, kw_only=True):
 
 
 class AccountRow(msgspec.Struct, kw_only=True):
-    """The answer to ``GET /v2/account``."""
+    """The response to ``GET /v2/account``."""
 
     cash: Decimal
     currency: str = "USD"

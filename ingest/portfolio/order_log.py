@@ -1,4 +1,4 @@
-"""What is known of orders, so that REST's list tells what the stream has not brought. Pure."""
+"""The known state of orders, against which REST's list reveals missed updates. Pure."""
 
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -10,10 +10,10 @@ from shared.order import Order, OrderUpdate
 REMEMBERED = 2_000
 
 ON_ITS_WAY_NS = 5_000_000_000
-"""What REST knows of an order, the stream may still bring, for so long."""
+"""The time in which the stream may still deliver an update that REST already shows."""
 
 _EVENTS = {"filled": "fill", "partially_filled": "partial_fill"}
-"""The events that lead to a status, where they have another name."""
+"""The events that lead to a status, if they have another name."""
 
 
 class _Known(NamedTuple):
@@ -26,7 +26,7 @@ class _Known(NamedTuple):
 class OrderLog:
     """The newest state of each order that was announced.
 
-    ``begun``: unix ns; what had happened before, and nobody announced, is no news.
+    ``begun``: unix ns; earlier updates that were not announced are not announced any more.
     """
 
     def __init__(self, begun: int) -> None:
@@ -34,7 +34,7 @@ class OrderLog:
         self._known: OrderedDict[str, _Known] = OrderedDict()
 
     def restore(self, updates: Iterable[OrderUpdate]) -> None:
-        """Take what an earlier leader announced, oldest first: what came after it is news."""
+        """Accept the updates that an earlier leader announced, oldest first."""
         heard, self._known = self._known, OrderedDict()
         for update in updates:
             self._note(update)
@@ -54,12 +54,12 @@ class OrderLog:
         return update
 
     def on_orders(self, rows: Iterable[Order], now: int, heard_since: int) -> list[OrderUpdate]:
-        """Take REST's orders; return what the stream has not brought and will not, oldest first.
+        """Accept REST's orders; return the updates that the stream has missed, oldest first.
 
         ``now`` and ``heard_since``, when the stream began to be heard, are unix ns.
 
         Raises:
-            ValueError: a time is none.
+            ValueError: a time is invalid.
         """
         news = []
         for row in sorted(rows, key=changed_at):
@@ -83,10 +83,10 @@ class OrderLog:
 
 
 def recovered_event(row: Order) -> OrderUpdate:
-    """Return the event for an order of which REST knows more than was announced.
+    """Return the event for an order whose state in REST is newer than the announced one.
 
     Raises:
-        ValueError: its time is none.
+        ValueError: its time is invalid.
     """
     status = row.status or ""
     return OrderUpdate(

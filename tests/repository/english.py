@@ -44,7 +44,7 @@ def _idiom(name: str, pattern: str, better: str) -> Idiom:
 
 
 IDIOMS = (
-    # Not "what happens", and not a question: "What is an epoch?"
+    # "what happens" and questions are fine: "What is an epoch?" The lease may hold "nobody 0".
     _idiom(
         "what is",
         rf"\bwhat(?:ever)? (?:{_WHAT_VERBS})\b(?![^.;:?!]*\?)",
@@ -57,7 +57,7 @@ IDIOMS = (
     ),
     _idiom(
         "nobody",
-        r"\b(?:nobody|somebody|anybody|everybody)(?:'s)?\b",
+        r"\b(?:nobody(?! 0\b)|somebody|anybody|everybody)(?:'s)?\b",
         'name the actor: "nobody watches it" -> "no client watches it"',
     ),
     # "who" may follow a noun for persons, and may ask a question.
