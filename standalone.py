@@ -16,7 +16,7 @@ from gateway.service import GatewayService
 from gateway.settings import GatewaySettings
 from ingest.service import IngestService
 from ingest.settings import AlpacaAccess, IngestSettings
-from ingest.upstream.feed_error import FeedError
+from ingest.upstream.upstream_error import UpstreamError
 from shared import logs, process
 from shared.bus.redis_source import RedisSource
 from shared.bus.settings import MEMORY_URL
@@ -79,7 +79,7 @@ async def run(settings: StandaloneSettings, stop: asyncio.Event) -> int:
                 await ingest
                 for server in servers:
                     server.cancel()
-        except* FeedError as group:
+        except* UpstreamError as group:
             structlog.get_logger().error("alpaca_rejected", error=str(first_error(group)))
             return_status = process.EXIT_SETTINGS
         else:

@@ -7,7 +7,7 @@ import structlog
 
 from ingest.service import IngestService
 from ingest.settings import IngestProcessSettings
-from ingest.upstream.feed_error import FeedError
+from ingest.upstream.upstream_error import UpstreamError
 from shared import logs, process
 from shared.bus.redis_source import RedisSource
 from shared.settings import SettingsError
@@ -25,7 +25,7 @@ def main() -> int:
     async def run(stop: asyncio.Event) -> int:
         try:
             await service.run(stop)
-        except FeedError as error:
+        except UpstreamError as error:
             structlog.get_logger().error("alpaca_rejected", error=str(error), code=error.code)
             return process.EXIT_SETTINGS
         return 0

@@ -8,7 +8,7 @@ from ingest.bus.stored_account import StoredAccount
 from ingest.demand.wanted import Demand
 from ingest.portfolio.order_log import OrderLog
 from ingest.portfolio.portfolio import Portfolio
-from ingest.upstream.broker import BrokerSide
+from ingest.upstream.account_handler import AccountHandler
 from ingest.upstream.broker_reports import BrokerReports
 from ingest.upstream.stream_holder import StreamHolder
 from shared.account import BrokerState
@@ -36,7 +36,7 @@ class BrokerAccount:
         stream: StreamHolder,
         portfolio: Portfolio,
         orders: OrderLog,
-        handler: BrokerSide,
+        handler: AccountHandler,
         reports: BrokerReports,
         stored: StoredAccount,
         demand: Demand,

@@ -37,17 +37,17 @@ from ingest.portfolio.order_log import OrderLog
 from ingest.portfolio.portfolio import Portfolio
 from ingest.settings import AlpacaAccess, IngestSettings
 from ingest.stocks import Stocks
+from ingest.upstream.account_handler import AccountHandler
 from ingest.upstream.account_stream import AccountStream
 from ingest.upstream.alpaca_rest import AlpacaRest
 from ingest.upstream.alpaca_stream import AlpacaStream
-from ingest.upstream.broker import BrokerSide
 from ingest.upstream.broker_reports import BrokerReports
 from ingest.upstream.frame import FrameReader
 from ingest.upstream.hours_refresh import HoursRefresh
-from ingest.upstream.news import NewsSide
+from ingest.upstream.news_handler import NewsHandler
 from ingest.upstream.rest_prices import RestPrices
 from ingest.upstream.snapshots import Snapshots
-from ingest.upstream.stocks import StockSide
+from ingest.upstream.stock_handler import StockHandler
 from ingest.upstream.stream_group import StreamGroup
 from ingest.upstream.stream_health import StreamHealth
 from ingest.upstream.stream_holder import StreamHolder
@@ -131,7 +131,7 @@ def _stocks(common: _Common, prices: LastPrices) -> Stocks:
         # Symbols that got no slot in the stream, for their trades or for their quotes.
         polled=lambda: [*subscription.over_limit, *subscription.partly_over_limit],
     )
-    handler = StockSide(
+    handler = StockHandler(
         demand,
         subscription,
         reader,
@@ -172,7 +172,7 @@ def _news(common: _Common) -> StreamHolder:
     access = common.access
     return StreamHolder(
         lambda: AlpacaStream(access.news_endpoint, access.key, access.secret),
-        NewsSide(common.demand, common.announcer),
+        NewsHandler(common.demand, common.announcer),
         StreamHealth(common.status_due),
     )
 
@@ -180,7 +180,7 @@ def _news(common: _Common) -> StreamHolder:
 def _account(common: _Common, portfolio: Portfolio, changed: asyncio.Event) -> BrokerAccount:
     access, announcer = common.access, common.announcer
     orders = OrderLog(time.time_ns())
-    handler = BrokerSide(portfolio, orders, announcer)
+    handler = AccountHandler(portfolio, orders, announcer)
     return BrokerAccount(
         stream=StreamHolder(
             lambda: AccountStream(access.account_endpoint, access.key, access.secret),

@@ -47,7 +47,7 @@ class Leadership:
 
         Raises:
             LeaseLostError: this process no longer leads; in an exception group.
-            FeedError: no stream with market data is left; in an exception group.
+            UpstreamError: no stream with market data is left; in an exception group.
         """
         self._lease.republish_due.clear()  # no value is known yet
         try:

@@ -26,7 +26,7 @@ CLAIM_SECONDS = 0.1
 class IngestService:
     """One ingest process: stands by until it holds the lease, then leads.
 
-    Raises from ``run``: ``FeedError`` if Alpaca rejects it in a way that waiting does not change.
+    Raises from ``run``: ``UpstreamError`` if Alpaca rejects the ingest permanently.
     """
 
     def __init__(self, settings: IngestSettings, access: AlpacaAccess, source: RedisSource) -> None:
@@ -94,7 +94,7 @@ class IngestService:
             await leadership.run(stop)
         except BaseExceptionGroup as group:
             # Losing the lease is part of normal operation; any other error ends the program, and
-            # callers expect a FeedError and not a group of them.
+            # callers expect an UpstreamError and not a group of them.
             _, other = group.split(LeaseLostError)
             if other is not None:
                 raise first_error(other) from None

@@ -12,7 +12,7 @@ from alpaca.trading.stream import TradingStream
 from ingest.alpaca import trade_updates
 from ingest.demand.subscription import Change
 from ingest.upstream.connection import WEBSOCKET, AlpacaConnection
-from ingest.upstream.feed_error import AUTH_FAILED, FeedError
+from ingest.upstream.upstream_error import AUTH_FAILED, UpstreamError
 
 
 class AccountStream(AlpacaConnection, TradingStream):
@@ -38,8 +38,8 @@ class AccountStream(AlpacaConnection, TradingStream):
         await self.send(json.dumps({"action": "authenticate", "data": keys}))
         answer = trade_updates.decode(await self._ws.recv())[0]
         if isinstance(answer, trade_updates.Error):
-            raise FeedError(answer.text)
+            raise UpstreamError(answer.text)
         if not isinstance(answer, trade_updates.Authorization):
-            raise FeedError(f"an unexpected answer to the keys: {type(answer).__name__}")
+            raise UpstreamError(f"an unexpected answer to the keys: {type(answer).__name__}")
         if answer.status != "authorized":
-            raise FeedError(f"the account's stream answers {answer.status}", AUTH_FAILED)
+            raise UpstreamError(f"the account's stream answers {answer.status}", AUTH_FAILED)

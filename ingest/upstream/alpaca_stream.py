@@ -11,7 +11,7 @@ from alpaca.data.live.websocket import DataStream
 from ingest.alpaca import messages as wire
 from ingest.demand.subscription import Change
 from ingest.upstream.connection import WEBSOCKET, AlpacaConnection
-from ingest.upstream.feed_error import FeedError
+from ingest.upstream.upstream_error import UpstreamError
 
 
 class AlpacaStream(AlpacaConnection, DataStream):
@@ -38,8 +38,8 @@ class AlpacaStream(AlpacaConnection, DataStream):
         await self.send(msgpack.packb(keys))
         for answer in wire.decode(await self._ws.recv()):
             if isinstance(answer, wire.Error):
-                raise FeedError(answer.msg, answer.code)
+                raise UpstreamError(answer.msg, answer.code)
             if isinstance(answer, wire.Success) and answer.msg == "authenticated":
                 return
-            raise FeedError(f"an unexpected answer to the keys: {answer}")
-        raise FeedError("an empty answer to the keys")
+            raise UpstreamError(f"an unexpected answer to the keys: {answer}")
+        raise UpstreamError("an empty answer to the keys")

@@ -12,9 +12,9 @@ from ingest.portfolio.holding import Holding
 from ingest.portfolio.holdings import BrokerReport
 from ingest.portfolio.order_log import OrderLog
 from ingest.portfolio.portfolio import Portfolio
+from ingest.upstream.account_handler import AccountHandler
 from ingest.upstream.alpaca_rest import ORDERS_AT_ONCE, AlpacaRest, RestError
 from ingest.upstream.announcements import Announcements
-from ingest.upstream.broker import BrokerSide
 from ingest.upstream.order_translation import orders
 from shared import rfc3339
 from shared.topics import ORDERS
@@ -45,7 +45,7 @@ class BrokerReports:
         portfolio: Portfolio,
         orders: OrderLog,
         announcer: Announcements,
-        side: BrokerSide,
+        handler: AccountHandler,
         on_read: Callable[[], None] = lambda: None,
         *,
         monotonic: Callable[[], float] = time.monotonic,
@@ -60,7 +60,7 @@ class BrokerReports:
         self._portfolio = portfolio
         self._orders = orders
         self._announcer = announcer
-        self._side = side
+        self._handler = handler
         self._on_read = on_read
         self._monotonic = monotonic
         self._clock_ns = clock_ns
@@ -72,7 +72,7 @@ class BrokerReports:
         await self._demand.wait_for_change(CLAIMS_SECONDS)
         while True:
             began = self._monotonic()
-            self._side.news.clear()
+            self._handler.news.clear()
             try:
                 await self._read(began)
             except (RestError, ValueError) as error:
@@ -84,29 +84,31 @@ class BrokerReports:
                 self.failing, self.read_at = None, began
             self.reads += 1
             self._on_read()
-            slow = self._side.streaming_since is not None and not self._portfolio.relies_on_broker
-            await wait_at_most(self._side.news, REPORT_SECONDS if slow else SHORT_SECONDS)
+            slow = (
+                self._handler.streaming_since is not None and not self._portfolio.relies_on_broker
+            )
+            await wait_at_most(self._handler.news, REPORT_SECONDS if slow else SHORT_SECONDS)
             await asyncio.sleep(began + SPACING_SECONDS - self._monotonic())
 
     async def _read(self, began: float) -> None:
         as_of = rfc3339.from_unix(self._clock_ns() / 1e9)
-        streaming_since = self._side.streaming_since
+        streaming_since = self._handler.streaming_since
         rows, unreadable = read_positions(await self._rest.positions())
         account = read_account(await self._rest.account())
         holdings = [Holding.of_row(row, as_of) for row in rows]
         report = BrokerReport(holdings, account, began, as_of, unreadable)
         if not self._portfolio.on_report(report, streaming_since):
-            self._side.news.set()
+            self._handler.news.set()
         is_new_stream = streaming_since is None or streaming_since != self._orders_streaming_since
         if is_new_stream or began - self._orders_at >= REPORT_SECONDS:
             await self._read_orders()
             self._orders_at, self._orders_streaming_since = began, streaming_since
 
     async def _read_orders(self) -> None:
-        side = self._side
+        handler = self._handler
         rows = orders(await self._rest.orders())
-        now, lost_ns = self._clock_ns(), side.lost_ns
-        streaming_since_ns = now if side.streaming_since is None else side.streaming_since_ns
+        now, lost_ns = self._clock_ns(), handler.lost_ns
+        streaming_since_ns = now if handler.streaming_since is None else handler.streaming_since_ns
         news = self._orders.on_orders(rows, now, streaming_since_ns)
         if len(news) >= ORDERS_AT_ONCE:  # and there may have been more
             since, until = rfc3339.from_nanoseconds(lost_ns), rfc3339.from_nanoseconds(now)

@@ -8,7 +8,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.legacy.exceptions import InvalidStatusCode
 
 from ingest.alpaca import messages as wire
-from ingest.upstream.feed_error import FeedError, from_http
+from ingest.upstream.upstream_error import UpstreamError, from_http
 
 CONNECT_SECONDS = 10.0
 """The limit for the TCP connection, the upgrade, the welcome and the authentication together."""
@@ -51,7 +51,7 @@ class AlpacaConnection:
         """Connect and authenticate.
 
         Raises:
-            FeedError: the connection failed or the keys were rejected; the socket is closed.
+            UpstreamError: the connection failed or the keys were rejected; the socket is closed.
         """
         before = _cancellations()
         # Each branch closes the socket: an abandoned one would hold Alpaca's only slot for about
@@ -61,14 +61,14 @@ class AlpacaConnection:
                 await self._start_ws()
         except TimeoutError:
             await self.shut()
-            raise FeedError(f"Alpaca did not answer within {CONNECT_SECONDS:g} s") from None
+            raise UpstreamError(f"Alpaca did not answer within {CONNECT_SECONDS:g} s") from None
         except InvalidStatusCode as error:
             await self.shut()
             raise from_http(error.status_code) from error
         except (WebSocketException, OSError, wire.BadFrameError, *_MALFORMED) as error:
             await self.shut()
-            raise FeedError(f"no connection to Alpaca: {error or repr(error)}") from error
-        except BaseException:  # a cancellation, and alpaca-py's own FeedError of _auth
+            raise UpstreamError(f"no connection to Alpaca: {error or repr(error)}") from error
+        except BaseException:  # a cancellation, and alpaca-py's own UpstreamError of _auth
             await self.shut()
             raise
         _stop_if_cancelled_since(before)
@@ -77,12 +77,12 @@ class AlpacaConnection:
         """Return the next frame; does not suspend while one is buffered.
 
         Raises:
-            FeedError: the connection is lost.
+            UpstreamError: the connection is lost.
         """
         try:
             frame: bytes | str = await self._ws.recv()
         except ConnectionClosed as error:
-            raise FeedError(f"the connection to Alpaca was lost: {error}") from error
+            raise UpstreamError(f"the connection to Alpaca was lost: {error}") from error
         return frame
 
     async def send(self, request: bytes | str) -> None:

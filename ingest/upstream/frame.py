@@ -27,8 +27,8 @@ from ingest.market.quotes import quote_event
 from ingest.market.symbol_states import SymbolStates
 from ingest.upstream import translation
 from ingest.upstream.announcements import Announcements
-from ingest.upstream.feed_error import HARMLESS, FeedError
 from ingest.upstream.translation import REJECTIONS
+from ingest.upstream.upstream_error import HARMLESS, UpstreamError
 from shared.topics import QUOTE, TRADE, topic
 
 log = structlog.get_logger()
@@ -72,7 +72,7 @@ class FrameReader:
         """Apply a frame's messages in order; return whether the subscription was answered.
 
         Raises:
-            FeedError: Alpaca ends the connection.
+            UpstreamError: Alpaca ends the connection.
         """
         self.frames += 1
         answered = False
@@ -130,7 +130,7 @@ class FrameReader:
                     self._note_unknown(kind)
                 case Malformed("error", problem):
                     # Its code is unreadable: it may be one that makes this connection useless.
-                    raise FeedError(f"an error of another form: {problem}")
+                    raise UpstreamError(f"an error of another form: {problem}")
                 case Malformed(kind, problem):
                     self._note_malformed(kind, problem)
                 case _:
@@ -160,7 +160,7 @@ class FrameReader:
             return False
         rejection = None if error.code is None else REJECTIONS.get(error.code)
         if rejection is None or not self._subscription.concerns_change(rejection):
-            raise FeedError(error.msg, error.code)
+            raise UpstreamError(error.msg, error.code)
         for symbol in self._subscription.on_rejected(rejection):
             log.warning(
                 "symbol_rejected",

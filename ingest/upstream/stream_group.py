@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import structlog
 
 from ingest.upstream.connection import CLOSE_SECONDS
-from ingest.upstream.feed_error import FeedError
 from ingest.upstream.stream_holder import StreamHolder
+from ingest.upstream.upstream_error import UpstreamError
 from shared.cancellation import cancel
 
 log = structlog.get_logger()
@@ -19,16 +19,16 @@ SHUT_SECONDS = CLOSE_SECONDS + 1
 def ends_program(error: BaseException, *, market_data_left: bool) -> bool:
     """Return whether the end of one stream ends the program.
 
-    A ``FeedError`` that leaves a stream's ``run`` is permanent: wrong keys, or a plan that does not
-    include the stream. A plan can exclude news and still include prices, so the others continue
-    while one of them brings market data. If none does, an operator has to act. The program then
-    stops, because an exit status is noticed where a log line is not. The account's stream is no
-    reason to continue: its positions would show prices that never move.
+    An ``UpstreamError`` that leaves a stream's ``run`` is permanent: the keys are wrong, or the
+    plan does not include the stream. A plan can exclude news and still include prices, so the
+    others continue while one of them brings market data. If none does, an operator has to act. The
+    program then stops, because an exit status is noticed where a log line is not. The account's
+    stream is no reason to continue: its positions would show prices that never move.
 
     Any other error is a defect of ours. It ends the program at once, rather than leaving a stream
     dead that the status still reports as live.
     """
-    return not (isinstance(error, FeedError) and market_data_left)
+    return not (isinstance(error, UpstreamError) and market_data_left)
 
 
 class StreamGroup:
@@ -42,7 +42,7 @@ class StreamGroup:
         """Hold every stream until cancelled; close all of them at the end.
 
         Raises:
-            FeedError: no stream with market data is left.
+            UpstreamError: no stream with market data is left.
         """
         market = {asyncio.create_task(each.run()): each for each in self._market}
         others = {asyncio.create_task(each.run()): each for each in self._others}

@@ -17,8 +17,8 @@ from tenacity import (
 
 from ingest.alpaca import messages as wire
 from ingest.demand.subscription import Change
-from ingest.upstream.feed_error import HTTP_TOO_MANY_REQUESTS, FeedError, Retry
 from ingest.upstream.stream_health import StreamHealth
+from ingest.upstream.upstream_error import HTTP_TOO_MANY_REQUESTS, Retry, UpstreamError
 from shared.first_error import first_error
 
 log = structlog.get_logger()
@@ -47,16 +47,16 @@ def wait_for(state: RetryCallState) -> float:
     """Return the seconds to wait before the next attempt, by the kind of the failure."""
     error = state.outcome.exception() if state.outcome else None
     # Alpaca counts connection attempts per minute; trying earlier extends the ban.
-    if isinstance(error, FeedError) and error.code == HTTP_TOO_MANY_REQUESTS:
+    if isinstance(error, UpstreamError) and error.code == HTTP_TOO_MANY_REQUESTS:
         return float(_too_many(state))
     # Another session holds the slot. It can be released at any time, so this wait does not grow.
-    if isinstance(error, FeedError) and error.retry is Retry.LATER:
+    if isinstance(error, UpstreamError) and error.retry is Retry.LATER:
         return float(_slot_taken(state))
     return float(_soon(state))
 
 
 def _is_retryable(error: BaseException) -> bool:
-    return isinstance(error, FeedError) and error.retry is not Retry.NEVER
+    return isinstance(error, UpstreamError) and error.retry is not Retry.NEVER
 
 
 class Stream(Protocol):
@@ -66,14 +66,14 @@ class Stream(Protocol):
         """Connect and authenticate.
 
         Raises:
-            FeedError: the connection failed or Alpaca rejected the keys.
+            UpstreamError: the connection failed or Alpaca rejected the keys.
         """
 
     async def frame(self) -> bytes | str:
         """Return the next frame.
 
         Raises:
-            FeedError: the connection is lost.
+            UpstreamError: the connection is lost.
         """
 
     async def change(self, change: Change) -> None:
@@ -118,14 +118,14 @@ class StreamHandler(Protocol):
         """Apply the messages of a frame; return whether it answers a change.
 
         Raises:
-            FeedError: Alpaca ends the connection.
+            UpstreamError: Alpaca ends the connection.
         """
 
     async def watch(self) -> None:
         """Run beside the reading.
 
         Raises:
-            FeedError: the connection is mute.
+            UpstreamError: the connection is mute.
         """
 
 
@@ -159,7 +159,7 @@ class StreamHolder:
         """Hold the connection until cancelled.
 
         Raises:
-            FeedError: an error that another attempt would repeat; ``health`` is then ``failed``.
+            UpstreamError: another attempt would give the same error; ``health`` is ``failed``.
         """
         await self._handler.needed()
         self.in_use = True
@@ -175,7 +175,7 @@ class StreamHolder:
                         await self._hold_one()
                 # Only a stable connection gets here, and a new AsyncRetrying starts to count again.
                 await asyncio.sleep(SPREAD_SECONDS * self._jitter())
-        except FeedError as error:
+        except UpstreamError as error:
             self.health.set("failed", str(error), error.code)
             raise
         except asyncio.CancelledError:
@@ -187,7 +187,7 @@ class StreamHolder:
         """Hold one connection until it ends; return normally only if it was stable.
 
         Raises:
-            FeedError: it could not be opened, did not last, or ended with a lasting problem.
+            UpstreamError: it could not be opened, did not last, or ended with a lasting problem.
         """
         stream = self._connect()
         await stream.open()
@@ -200,7 +200,7 @@ class StreamHolder:
                 tasks.create_task(self._read(stream))
                 tasks.create_task(self._follow_demand(stream))
                 tasks.create_task(self._handler.watch())
-        except* FeedError as group:
+        except* UpstreamError as group:
             lost = first_error(group)
             # Reported before the connection is closed, which can take three seconds.
             if lost.retry is not Retry.NEVER:
@@ -241,7 +241,7 @@ class StreamHolder:
         """Request one change after the other; Alpaca's answers do not name their request.
 
         Raises:
-            FeedError: Alpaca does not answer.
+            UpstreamError: Alpaca does not answer.
         """
         while True:
             change = self._handler.next_change()
@@ -252,7 +252,7 @@ class StreamHolder:
             self._answered.clear()
             await stream.change(change)
             if not await _event_within(self._answered, ANSWER_SECONDS):
-                raise FeedError(f"no answer to {change.action} within {ANSWER_SECONDS:g} s")
+                raise UpstreamError(f"no answer to {change.action} within {ANSWER_SECONDS:g} s")
             if self._handler.stuck:
                 await asyncio.sleep(STUCK_SECONDS)
 
@@ -263,7 +263,7 @@ class StreamHolder:
 
     def _report_loss(self, error: BaseException | None, wait_seconds: float = 0.0) -> None:
         self.health.reconnects += 1
-        code = error.code if isinstance(error, FeedError) else None
+        code = error.code if isinstance(error, UpstreamError) else None
         self.health.set("reconnecting", str(error), code)
         log.warning(
             "alpaca_disconnected",

@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from ingest.bus import status_writer
-from ingest.upstream.feed_error import FeedError
+from ingest.upstream.upstream_error import UpstreamError
 from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
@@ -32,7 +32,7 @@ async def test_what_waiting_does_not_mend_ends_the_ingest_and_the_reason_stays(
 ) -> None:
     async with Simulator(QUIET) as simulator, watcher(any_source) as watching:
         service = ingest_service(any_source, simulator, **settings)
-        with pytest.raises(FeedError) as caught:
+        with pytest.raises(UpstreamError) as caught:
             async with asyncio.timeout(LIMIT_SECONDS):
                 await service.run(asyncio.Event())
 
@@ -51,7 +51,7 @@ async def test_what_waiting_does_not_mend_ends_the_ingest_and_the_reason_stays(
 async def test_a_failed_report_gives_way_to_the_next_ingest(any_source: RedisSource) -> None:
     async with Simulator(QUIET) as simulator, watcher(any_source) as watching:
         wrong = ingest_service(any_source, simulator, alpaca_paper_secret_key="wrong")
-        with pytest.raises(FeedError):
+        with pytest.raises(UpstreamError):
             await wrong.run(asyncio.Event())
         async with running_ingest(any_source, simulator):
             await watching.until_state("live")

@@ -23,7 +23,7 @@ from gateway.http.tickets import Tickets
 from gateway.wire import events
 from gateway.wire.events import ByeReason, NoPriceReason
 from gateway.wire.principal import SCOPES
-from ingest.upstream.feed_error import _MEANING
+from ingest.upstream.upstream_error import _MEANING
 from shared import topics
 from shared.account import Account
 from shared.alarm import Alarm, AlarmCode

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from ingest.upstream.feed_error import _MEANING, FeedError, Retry
+from ingest.upstream.upstream_error import _MEANING, Retry, UpstreamError
 from shared.alarm import AlarmCode
 from shared.gap import GapReason
 from shared.ingest_status import IngestStatus, TapeCounts
@@ -56,7 +56,7 @@ def test_errors_that_end_a_stream_are_told_apart_from_those_that_pass() -> None:
         for code in re.findall(r"`([45]\d\d)`", cell)
     }
 
-    assert ending == {code for code in _MEANING if FeedError("", code).retry is Retry.NEVER}
+    assert ending == {code for code in _MEANING if UpstreamError("", code).retry is Retry.NEVER}
 
 
 def test_every_alarm_has_its_advice_and_no_other() -> None:

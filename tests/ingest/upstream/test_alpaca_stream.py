@@ -13,7 +13,7 @@ from ingest.alpaca import messages as wire
 from ingest.demand.subscription import Change
 from ingest.upstream import connection
 from ingest.upstream.alpaca_stream import AlpacaStream
-from ingest.upstream.feed_error import FeedError, Retry
+from ingest.upstream.upstream_error import Retry, UpstreamError
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.peers import (
@@ -57,10 +57,10 @@ def subscribe(*symbols: str) -> Change:
     return Change("subscribe", "trades", symbols)
 
 
-async def refusal(url: str) -> FeedError:
+async def refusal(url: str) -> UpstreamError:
     """Open a connection that must be refused within the limit, and return why."""
     async with asyncio.timeout(LIMIT_SECONDS):
-        with pytest.raises(FeedError) as caught:
+        with pytest.raises(UpstreamError) as caught:
             await AlpacaStream(url, "key", "secret").open()
     return caught.value
 
@@ -110,7 +110,7 @@ async def test_shutting_twice_or_before_opening_is_fine() -> None:
 
 async def test_wrong_keys_keep_their_code_and_leave_no_socket() -> None:
     async with Simulator(QUIET) as simulator:
-        with pytest.raises(FeedError) as caught:
+        with pytest.raises(UpstreamError) as caught:
             await stream_to(simulator, secret="wrong").open()
         await until(lambda: endpoint_state(simulator)["connections"] == 0)
 
@@ -120,7 +120,7 @@ async def test_wrong_keys_keep_their_code_and_leave_no_socket() -> None:
 
 async def test_a_feed_beyond_the_plan_keeps_its_code() -> None:
     async with Simulator(QUIET) as simulator:
-        with pytest.raises(FeedError) as caught:
+        with pytest.raises(UpstreamError) as caught:
             await stream_to(simulator, "sip").open()
 
     assert (caught.value.code, caught.value.retry) == (409, Retry.NEVER)
@@ -128,7 +128,7 @@ async def test_a_feed_beyond_the_plan_keeps_its_code() -> None:
 
 async def test_a_taken_slot_keeps_its_code_and_the_first_connection_stands() -> None:
     async with Simulator(QUIET) as simulator, opened(stream_to(simulator)) as first:
-        with pytest.raises(FeedError) as caught:
+        with pytest.raises(UpstreamError) as caught:
             await stream_to(simulator).open()
 
         assert (caught.value.code, caught.value.retry) == (406, Retry.LATER)
@@ -281,7 +281,7 @@ async def test_a_connection_that_ends_while_it_is_asked_still_says_why() -> None
         await until(lambda: stream._ws.closed)
         await stream.change(subscribe("SPY"))
         assert await messages(stream) == [wire.Error(407, "slow client")]
-        with pytest.raises(FeedError):
+        with pytest.raises(UpstreamError):
             await stream.frame()
 
 
@@ -293,7 +293,7 @@ async def test_a_lost_connection_is_an_error_of_reading() -> None:
         connection.transport.abort()
 
     async with websocket_server(script) as url, opened(AlpacaStream(url, "k", "s")) as stream:
-        with pytest.raises(FeedError):
+        with pytest.raises(UpstreamError):
             await stream.frame()
 
 

@@ -18,8 +18,8 @@ from ingest.demand.wanted import Demand
 from ingest.portfolio.order_log import OrderLog
 from ingest.portfolio.portfolio import Portfolio
 from ingest.upstream import broker_reports
+from ingest.upstream.account_handler import AccountHandler
 from ingest.upstream.alpaca_rest import ORDERS_AT_ONCE, AlpacaRest
-from ingest.upstream.broker import BrokerSide
 from ingest.upstream.broker_reports import BrokerReports
 from shared.topics import ORDERS
 from tests.ingest.demand.wants import Clock
@@ -38,8 +38,8 @@ class Desk:
         announcer, orders = Announcer(self.outbox), OrderLog(0)
         demand = Demand(Clock())
         self.portfolio = Portfolio(lambda _: None, Clock())
-        self.side = BrokerSide(self.portfolio, orders, announcer)
-        self.reports = BrokerReports(rest, demand, self.portfolio, orders, announcer, self.side)
+        self.handler = AccountHandler(self.portfolio, orders, announcer)
+        self.reports = BrokerReports(rest, demand, self.portfolio, orders, announcer, self.handler)
 
     def held(self) -> list[str]:
         return sorted(self.portfolio.holdings.by_symbol)
@@ -136,7 +136,7 @@ async def test_more_orders_than_rest_tells_at_once_are_a_gap(impatient: None) ->
         orders=says(lambda: [order | {"id": str(next(numbers))} for _ in range(ORDERS_AT_ONCE)]),
     )
     async with asking(stub) as desk:
-        desk.side.apply([Listening(["trade_updates"])], 0)
+        desk.handler.apply([Listening(["trade_updates"])], 0)
         await until(lambda: len(desk.outbox) > ORDERS_AT_ONCE)
         first, second = desk.outbox.take(2)
 
@@ -152,10 +152,10 @@ async def test_reports_leave_the_accounts_budget_to_others(
     monkeypatch.setattr(broker_reports, "CLAIMS_SECONDS", 0.0)
     stub = RestStub(positions=says(list), account=says(lambda: ACCOUNT), orders=says(list))
     async with asking(stub) as desk:
-        desk.side.apply([Listening(["trade_updates"])], 0)
+        desk.handler.apply([Listening(["trade_updates"])], 0)
         await until(lambda: desk.reports.reads == 1)
         for _ in range(5):
-            desk.side.news.set()
+            desk.handler.news.set()
             await asyncio.sleep(0.02)
         assert desk.reports.reads == 1
         await until(lambda: desk.reports.reads == 2)

@@ -9,8 +9,8 @@ import pytest
 from tenacity import wait_none
 
 from ingest.market import stream_silence, symbol_tape
-from ingest.upstream import connection, rest_prices, stocks, stream_holder
-from ingest.upstream.feed_error import FeedError
+from ingest.upstream import connection, rest_prices, stock_handler, stream_holder
+from ingest.upstream.upstream_error import UpstreamError
 from shared.bus.redis_source import RedisSource
 from simulator.faults.catalogue import Faults
 from simulator.protocol.subscription import IEX
@@ -69,7 +69,7 @@ async def test_an_error_that_waiting_does_not_mend_ends_the_ingest_with_its_code
     ):
         simulator.faults.refuse_auth("iex", code=code, count=100)
         service = ingest_service(source, simulator)
-        with pytest.raises(FeedError) as caught:
+        with pytest.raises(UpstreamError) as caught:
             await asyncio.wait_for(service.run(asyncio.Event()), LIMIT_SECONDS)
 
         assert caught.value.code == code
@@ -256,8 +256,8 @@ def _impatient_judge(monkeypatch: pytest.MonkeyPatch) -> None:
         "MOST_PATIENCE_SECONDS": 0.6,
     }.items():
         monkeypatch.setattr(stream_silence, name, seconds)
-    monkeypatch.setattr(stocks, "JUDGE_SECONDS", 0.05)
-    monkeypatch.setattr(stocks, "CLOCKS_SECONDS", 0.1)
+    monkeypatch.setattr(stock_handler, "JUDGE_SECONDS", 0.05)
+    monkeypatch.setattr(stock_handler, "CLOCKS_SECONDS", 0.1)
 
 
 @pytest.mark.usefixtures("_impatient_judge")
@@ -283,8 +283,8 @@ def _silence_is_soon_odd(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_silence, "ENOUGH_SECONDS", 0.2)
     monkeypatch.setattr(stream_silence, "ODD_SECONDS", 0.2)
     monkeypatch.setattr(stream_silence, "ODD_GAPS", 1)
-    monkeypatch.setattr(stocks, "JUDGE_SECONDS", 0.02)
-    monkeypatch.setattr(stocks, "CATCH_UP_SECONDS", 1.0)
+    monkeypatch.setattr(stock_handler, "JUDGE_SECONDS", 0.02)
+    monkeypatch.setattr(stock_handler, "CATCH_UP_SECONDS", 1.0)
     monkeypatch.setattr(symbol_tape, "PASSED_NS", 500_000_000)
 
 

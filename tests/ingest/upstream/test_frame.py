@@ -14,8 +14,8 @@ from ingest.demand.wanted import Demand, Want
 from ingest.market.lag import Lag
 from ingest.market.last_price import LastPrices
 from ingest.market.symbol_states import SymbolStates
-from ingest.upstream.feed_error import FeedError
 from ingest.upstream.frame import FrameReader
+from ingest.upstream.upstream_error import UpstreamError
 from tests.ingest.trades import NOON, rest_snapshot, two_days
 
 NOW_US = NOON // 1000 + 25_000
@@ -219,7 +219,7 @@ def test_already_authenticated_is_nothing_to_worry_about(stage: Stage) -> None:
 
 @pytest.mark.parametrize("code", [401, 402, 404, 406, 407, 409, 410, 411, 412, 413, 500, 599])
 def test_other_errors_end_the_connection_with_their_code(stage: Stage, code: int) -> None:
-    with pytest.raises(FeedError, match="Alpaca's words") as caught:
+    with pytest.raises(UpstreamError, match="Alpaca's words") as caught:
         stage.apply({"T": "error", "code": code, "msg": "Alpaca's words"})
 
     assert caught.value.code == code
@@ -229,7 +229,7 @@ def test_other_errors_end_the_connection_with_their_code(stage: Stage, code: int
 def test_an_error_without_a_code_ends_the_connection_too(
     stage: Stage, error: dict[str, Any]
 ) -> None:
-    with pytest.raises(FeedError):
+    with pytest.raises(UpstreamError):
         stage.apply({"T": "error", **error})
 
 

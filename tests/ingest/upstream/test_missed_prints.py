@@ -12,7 +12,7 @@ from tenacity import wait_none
 from ingest.bus import history_gaps
 from ingest.demand import lookups
 from ingest.market import stream_silence
-from ingest.upstream import alpaca_rest, stocks, stream_holder
+from ingest.upstream import alpaca_rest, stock_handler, stream_holder
 from shared import message
 from shared.bus.redis_source import RedisSource
 from shared.gap import GAP
@@ -159,8 +159,8 @@ async def test_what_a_mute_connection_has_not_brought_is_fetched(
     for name in ("SUSPECT_SECONDS", "FIRST_DATA_SECONDS", "PATIENCE_SECONDS"):
         monkeypatch.setattr(stream_silence, name, 0.3)
     monkeypatch.setattr(stream_silence, "MOST_PATIENCE_SECONDS", 0.6)
-    monkeypatch.setattr(stocks, "JUDGE_SECONDS", 0.05)
-    monkeypatch.setattr(stocks, "CLOCKS_SECONDS", 0.1)
+    monkeypatch.setattr(stock_handler, "JUDGE_SECONDS", 0.05)
+    monkeypatch.setattr(stock_handler, "CLOCKS_SECONDS", 0.1)
     async with relay(source) as (simulator, watching, _):
         prints = await begin(simulator, watching)
         assert simulator.faults.mute("iex") == 1

@@ -11,20 +11,20 @@ from ingest.bus.announcer import Announcer
 from ingest.bus.outbox import Outbox
 from ingest.demand.subscription import Change
 from ingest.demand.wanted import Demand
-from ingest.upstream.feed_error import FeedError
-from ingest.upstream.news import NewsSide
+from ingest.upstream.news_handler import NewsHandler
+from ingest.upstream.upstream_error import UpstreamError
 
 AT = msgpack.Timestamp.from_unix_nano(1_700_000_000_000_000_000)
 
 
 class Stage:
-    """A news side, its demand, and what it has published."""
+    """A news handler, its demand, and the published events."""
 
     def __init__(self, *watched: str) -> None:
         self.now = 1_000.0
         self.demand = Demand(lambda: self.now)
         self.outbox = Outbox()
-        self.side = NewsSide(self.demand, Announcer(self.outbox), lambda: self.now)
+        self.handler = NewsHandler(self.demand, Announcer(self.outbox), lambda: self.now)
         self.watch(*watched)
 
     def watch(self, *keys: str) -> None:
@@ -32,14 +32,14 @@ class Stage:
 
     def connect(self) -> None:
         """Connect, and have everything granted that is asked for."""
-        self.side.connected()
+        self.handler.connected()
         held: set[str] = set()
-        while change := self.side.next_change():
+        while change := self.handler.next_change():
             held = held | set(change.symbols)
             self.take({"T": "subscription", "news": sorted(held)})
 
     def take(self, *messages: dict[str, Any]) -> bool:
-        return self.side.apply(wire.decode(msgpack.packb(list(messages))), 0)
+        return self.handler.apply(wire.decode(msgpack.packb(list(messages))), 0)
 
     def published(self) -> list[tuple[str, str | None, dict[str, Any]]]:
         return [(each.topic, each.event, json.loads(each.body)) for each in self.outbox.take(100)]
@@ -52,21 +52,21 @@ def article(**fields: Any) -> dict[str, Any]:
 
 def test_what_is_watched_is_asked_for_and_what_is_not_is_given_back() -> None:
     stage = Stage("SPY", "IBM")
-    stage.side.connected()
+    stage.handler.connected()
 
-    assert stage.side.next_change() == Change("subscribe", "news", ("IBM", "SPY"))
-    assert stage.side.next_change() is None
+    assert stage.handler.next_change() == Change("subscribe", "news", ("IBM", "SPY"))
+    assert stage.handler.next_change() is None
     assert stage.take({"T": "subscription", "news": ["IBM", "SPY"]})
-    assert stage.side.next_change() is None
+    assert stage.handler.next_change() is None
     stage.watch("SPY")
-    assert stage.side.next_change() == Change("unsubscribe", "news", ("IBM",))
+    assert stage.handler.next_change() == Change("unsubscribe", "news", ("IBM",))
 
 
 def test_everything_takes_the_place_of_single_symbols() -> None:
     stage = Stage("SPY", "*")
-    stage.side.connected()
+    stage.handler.connected()
 
-    assert stage.side.next_change() == Change("subscribe", "news", ("*",))
+    assert stage.handler.next_change() == Change("subscribe", "news", ("*",))
 
 
 def test_an_article_goes_once_to_each_topic_that_is_watched() -> None:
@@ -105,9 +105,9 @@ def test_markup_and_entities_become_plain_text() -> None:
 def test_what_came_while_the_connection_was_away_is_announced_as_a_gap() -> None:
     stage = Stage("SPY")
     stage.connect()
-    stage.side.lost()
+    stage.handler.lost()
     stage.now += 5
-    stage.side.connected()
+    stage.handler.connected()
 
     ((topic, event, body),) = stage.published()
 
@@ -122,30 +122,30 @@ def test_what_came_while_the_connection_was_away_is_announced_as_a_gap() -> None
 
 def test_a_refused_symbol_is_not_asked_for_again() -> None:
     stage = Stage("SPY")
-    stage.side.connected()
-    stage.side.next_change()
+    stage.handler.connected()
+    stage.handler.next_change()
 
     assert stage.take({"T": "error", "code": 400, "msg": "invalid syntax"})
-    assert stage.side.next_change() is None
+    assert stage.handler.next_change() is None
 
 
 def test_an_error_of_the_connection_is_no_refusal_of_the_symbols_in_flight() -> None:
     stage = Stage("SPY")
-    stage.side.connected()
-    stage.side.next_change()
+    stage.handler.connected()
+    stage.handler.next_change()
 
-    with pytest.raises(FeedError, match="internal error"):
+    with pytest.raises(UpstreamError, match="internal error"):
         stage.take({"T": "error", "code": 500, "msg": "internal error"})
-    stage.side.lost()
-    stage.side.connected()
-    assert stage.side.next_change() == Change("subscribe", "news", ("SPY",))
+    stage.handler.lost()
+    stage.handler.connected()
+    assert stage.handler.next_change() == Change("subscribe", "news", ("SPY",))
 
 
 def test_a_plan_without_news_ends_the_stream() -> None:
     stage = Stage("SPY")
-    stage.side.connected()
+    stage.handler.connected()
 
-    with pytest.raises(FeedError, match="insufficient subscription"):
+    with pytest.raises(UpstreamError, match="insufficient subscription"):
         stage.take({"T": "error", "code": 409, "msg": "insufficient subscription"})
 
 
@@ -154,5 +154,5 @@ def test_an_article_with_a_time_that_is_none_is_counted_and_passed_over() -> Non
     stage.connect()
     stage.take(article(created_at="yesterday"), article())
 
-    assert stage.side.malformed == 1
+    assert stage.handler.malformed == 1
     assert len(stage.published()) == 1

@@ -2,16 +2,16 @@
 
 import pytest
 
-from ingest.upstream.feed_error import FeedError
 from ingest.upstream.stream_group import ends_program
+from ingest.upstream.upstream_error import UpstreamError
 
 
 def test_a_permanent_failure_lets_the_other_market_data_continue() -> None:
-    assert not ends_program(FeedError("no news in this plan", 409), market_data_left=True)
+    assert not ends_program(UpstreamError("no news in this plan", 409), market_data_left=True)
 
 
 def test_the_failure_of_the_last_market_data_ends_the_program() -> None:
-    assert ends_program(FeedError("wrong keys", 402), market_data_left=False)
+    assert ends_program(UpstreamError("wrong keys", 402), market_data_left=False)
 
 
 @pytest.mark.parametrize("left", [True, False])

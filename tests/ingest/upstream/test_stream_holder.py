@@ -12,7 +12,7 @@ from ingest.demand import wanted
 from ingest.demand.wanted import Demand
 from ingest.upstream import stream_holder
 from ingest.upstream.alpaca_stream import AlpacaStream
-from ingest.upstream.news import NewsSide
+from ingest.upstream.news_handler import NewsHandler
 from ingest.upstream.stream_health import StreamHealth
 from shared.bus import keys
 from shared.bus.redis_source import RedisSource
@@ -137,13 +137,13 @@ async def test_an_answer_without_what_was_asked_for_is_not_met_with_a_flood(
 
     demand = Demand(lambda: 0.0)
     demand.update({"news:SPY": 1})
-    side = NewsSide(demand, Announcer(Outbox()))
+    handler = NewsHandler(demand, Announcer(Outbox()))
     async with websocket_server(deaf) as url:
         work = stream_holder.StreamHolder(
-            lambda: AlpacaStream(url, "k", "s"), side, StreamHealth(asyncio.Event())
+            lambda: AlpacaStream(url, "k", "s"), handler, StreamHealth(asyncio.Event())
         )
         running = asyncio.create_task(work.run())
-        await until(lambda: side.stuck)
+        await until(lambda: handler.stuck)
         await asyncio.wait([running], timeout=0.2)
         assert not running.done()
         running.cancel()

@@ -16,7 +16,7 @@ from ingest.demand.subscription import SYMBOLS_PER_REQUEST, Change
 from ingest.demand.wanted import Demand
 from ingest.upstream import translation
 from ingest.upstream.announcements import Announcements
-from ingest.upstream.feed_error import HARMLESS, FeedError
+from ingest.upstream.upstream_error import HARMLESS, UpstreamError
 from shared import rfc3339
 from shared.topics import EVERYTHING, NEWS, topic
 
@@ -26,8 +26,8 @@ DEMAND_SECONDS = 1.0
 REMEMBERED_VERSIONS = 1_000
 
 
-class NewsSide:
-    """The news connection's ``Side``. It is opened once somebody watches news."""
+class NewsHandler:
+    """The news connection's ``StreamHandler``. It is opened once somebody watches news."""
 
     name = "news"
 
@@ -99,7 +99,7 @@ class NewsSide:
         """Take a frame; return whether it answers a change.
 
         Raises:
-            FeedError: Alpaca ends the connection.
+            UpstreamError: Alpaca ends the connection.
         """
         answered = False
         for message in messages:
@@ -115,7 +115,7 @@ class NewsSide:
             elif isinstance(message, Malformed):
                 self.malformed += 1
                 if message.kind == "error":
-                    raise FeedError(f"an error of another form: {message.problem}")
+                    raise UpstreamError(f"an error of another form: {message.problem}")
         return answered
 
     def _on_article(self, news: News) -> None:
@@ -145,7 +145,7 @@ class NewsSide:
             return False
         rejected = self._in_flight
         if rejected is None or error.code not in (codes.INVALID_SYNTAX, codes.SYMBOL_LIMIT):
-            raise FeedError(error.msg, error.code)
+            raise UpstreamError(error.msg, error.code)
         log.warning(
             "news_rejected",
             message="Alpaca rejects news of these symbols",

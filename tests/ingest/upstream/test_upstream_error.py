@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from tenacity import Future, RetryCallState, Retrying
 
-from ingest.upstream.feed_error import FeedError, Retry, from_http
 from ingest.upstream.stream_holder import wait_for
+from ingest.upstream.upstream_error import Retry, UpstreamError, from_http
 
 MEANING = {
     400: Retry.SOON,
@@ -32,12 +32,12 @@ MEANING = {
 
 @pytest.mark.parametrize(("code", "retry"), MEANING.items())
 def test_every_code_says_whether_trying_again_helps(code: int | None, retry: Retry) -> None:
-    assert FeedError("text", code).retry is retry
+    assert UpstreamError("text", code).retry is retry
 
 
 @pytest.mark.parametrize("code", [code for code, retry in MEANING.items() if retry is Retry.NEVER])
 def test_what_waiting_does_not_mend_names_code_text_and_remedy(code: int) -> None:
-    error = FeedError("Alpaca's own words", code)
+    error = UpstreamError("Alpaca's own words", code)
 
     assert str(error).startswith(f"Alpaca's own words ({code}): ")
     assert error.hint
@@ -79,8 +79,8 @@ def waits(error: BaseException | None, attempt: int) -> list[float]:
 @pytest.mark.parametrize(
     ("error", "shortest", "longest"),
     [
-        (FeedError("too many", 429), 90, 110),
-        (FeedError("slot", 406), 3, 10),
+        (UpstreamError("too many", 429), 90, 110),
+        (UpstreamError("slot", 406), 3, 10),
     ],
 )
 def test_a_refused_connection_waits_its_own_time_however_often(
@@ -93,7 +93,7 @@ def test_a_refused_connection_waits_its_own_time_however_often(
 
 @pytest.mark.parametrize(("attempt", "longest"), [(1, 0.5), (2, 1), (4, 4), (7, 30), (40, 30)])
 def test_a_lost_connection_waits_longer_each_time_with_jitter(attempt: int, longest: float) -> None:
-    drawn = waits(FeedError("lost"), attempt)
+    drawn = waits(UpstreamError("lost"), attempt)
 
     assert 0.1 <= min(drawn) < max(drawn) <= longest
     assert max(drawn) > longest * 0.75

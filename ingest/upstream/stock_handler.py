@@ -1,4 +1,4 @@
-"""The stock stream's ``Side``: demand in, frames out, and what has to be made good after a loss."""
+"""The stocks' ``StreamHandler``: their subscription, their silence, and repairs after a loss."""
 
 import asyncio
 import time
@@ -13,9 +13,9 @@ from ingest.demand.subscription import Change, Subscription
 from ingest.demand.wanted import Demand
 from ingest.market.lag import Lag
 from ingest.market.stream_silence import Silence, StreamSilence
-from ingest.upstream.feed_error import FeedError
 from ingest.upstream.frame import FrameReader
 from ingest.upstream.snapshots import Snapshots
+from ingest.upstream.upstream_error import UpstreamError
 from shared.ingest_status import Session
 
 DEMAND_SECONDS = 1.0
@@ -36,7 +36,7 @@ class _Odd(NamedTuple):
     until: float
 
 
-class StockSide:
+class StockHandler:
     """Knows nothing of sockets.
 
     ``session`` gives the market's present session, ``traded_at`` the exchange's time (unix ns) of
@@ -117,7 +117,7 @@ class StockSide:
         """Take a frame; return whether it answers a change.
 
         Raises:
-            FeedError: Alpaca ends the connection.
+            UpstreamError: Alpaca ends the connection.
         """
         now = self._monotonic()
         answered = self._reader.apply(messages, received_us, now)
@@ -146,7 +146,7 @@ class StockSide:
         """Judge the silence twice a second, and ask REST where it is suspicious.
 
         Raises:
-            FeedError: trades happen that this connection does not bring.
+            UpstreamError: trades happen that this connection does not bring.
         """
         while True:
             await asyncio.sleep(JUDGE_SECONDS)
@@ -158,7 +158,7 @@ class StockSide:
                 self._silence.on_probe(self._monotonic(), newer=newer)
             elif verdict is Silence.MUTE:
                 quiet = self._clock() - self._heard_at
-                raise FeedError(f"mute: nothing came for {quiet:.0f} s while the market trades")
+                raise UpstreamError(f"mute: nothing came for {quiet:.0f} s while the market trades")
 
     async def _ask_rest(self, subscribed: Sequence[str]) -> bool | None:
         """Say whether REST knows a trade that this connection has not brought; None if it fails."""

@@ -45,7 +45,7 @@ _MEANING: dict[int, tuple[Retry, str]] = {
 _AUTH_HTTP = (401, 403)
 
 
-class FeedError(Exception):
+class UpstreamError(Exception):
     """A connection ended or could not be opened. ``code`` is Alpaca's, or the HTTP status."""
 
     def __init__(self, message: str, code: int | None = None) -> None:
@@ -55,10 +55,10 @@ class FeedError(Exception):
         super().__init__(f"{message}{where}" + (f": {self.hint}" if self.hint else ""))
 
 
-def from_http(status: int) -> FeedError:
+def from_http(status: int) -> UpstreamError:
     """Return the error for an HTTP status in place of a WebSocket."""
     if status in _AUTH_HTTP:
-        return FeedError(f"Alpaca answered HTTP {status}", AUTH_FAILED)
+        return UpstreamError(f"Alpaca answered HTTP {status}", AUTH_FAILED)
     if status == HTTP_TOO_MANY_REQUESTS:
-        return FeedError("Alpaca answered HTTP 429", HTTP_TOO_MANY_REQUESTS)
-    return FeedError(f"Alpaca answered HTTP {status}")
+        return UpstreamError("Alpaca answered HTTP 429", HTTP_TOO_MANY_REQUESTS)
+    return UpstreamError(f"Alpaca answered HTTP {status}")

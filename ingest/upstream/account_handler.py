@@ -1,4 +1,4 @@
-"""The account stream's ``Side``: orders and executions in, events and changed positions out."""
+"""The account's ``StreamHandler``: orders and executions in, events and changed positions out."""
 
 import asyncio
 import time
@@ -12,15 +12,15 @@ from ingest.demand.subscription import Change
 from ingest.portfolio.order_log import OrderLog
 from ingest.portfolio.portfolio import Portfolio
 from ingest.upstream.announcements import Announcements
-from ingest.upstream.feed_error import FeedError
 from ingest.upstream.order_translation import execution, order_update
+from ingest.upstream.upstream_error import UpstreamError
 
 log = structlog.get_logger()
 
 LOOK_SECONDS = 1.0
 
 
-class BrokerSide:
+class AccountHandler:
     """Knows nothing of sockets. ``news`` is set when REST should be asked how things stand."""
 
     name = "account"
@@ -86,18 +86,18 @@ class BrokerSide:
         """Compare with what REST tells.
 
         Raises:
-            FeedError: the stream has not brought an execution.
+            UpstreamError: the stream has not brought an execution.
         """
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             if self._portfolio.holdings.take_unexplained() is not None:
-                raise FeedError("REST knows of an execution that the account's stream lacks")
+                raise UpstreamError("REST knows of an execution that the account's stream lacks")
 
     def apply(self, messages: Sequence[trade_updates.Message], received_us: int) -> bool:  # noqa: ARG002
         """Take a frame; return whether it answers a change.
 
         Raises:
-            FeedError: Alpaca ends the connection.
+            UpstreamError: Alpaca ends the connection.
         """
         answered = False
         for message in messages:
@@ -112,9 +112,9 @@ class BrokerSide:
                     self.news.set()  # what happened before
                     answered = True
                 case trade_updates.Error(text):
-                    raise FeedError(text)
+                    raise UpstreamError(text)
                 case trade_updates.Malformed("error", problem):
-                    raise FeedError(f"an error of another form: {problem}")
+                    raise UpstreamError(f"an error of another form: {problem}")
                 case trade_updates.Malformed(kind, problem):
                     self._note_malformed(kind, problem)
                 case _:
