@@ -11,6 +11,7 @@ from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
 from tests import examples
 from tests.limits import TEST_SECONDS
+from tests.ports import free_port
 from tests.shared_valkey import SharedValkey
 
 pytest_plugins = ["tests.order", "tests.skips", "tests.store"]
@@ -41,14 +42,14 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def valkey() -> AsyncIterator[ValkeyServer]:
     """A server of this test alone, which it may stop, kill and configure."""
-    async with ValkeyServer() as server:
+    async with ValkeyServer(free_port()) as server:
         yield server
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def one_valkey() -> AsyncIterator[SharedValkey]:
     """The server of all tests that do not need a separate one."""
-    async with ValkeyServer() as server:
+    async with ValkeyServer(free_port()) as server:
         shared = SharedValkey(server)
         yield shared
         shared.close()

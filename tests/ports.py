@@ -1,6 +1,7 @@
 """Free ports for programs that need a number, safe for tests that run in parallel."""
 
 import socket
+import sys
 from collections import deque
 
 KEPT = 64
@@ -21,6 +22,9 @@ def free_port() -> int:
     kept = socket.socket()
     kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     kept.bind(("127.0.0.1", 0))
-    _reserved.append(kept)
     port: int = kept.getsockname()[1]
+    if sys.platform == "linux":
+        _reserved.append(kept)
+    else:  # BSD's SO_REUSEADDR lets no second socket bind the same address
+        kept.close()
     return port

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import time
 from contextlib import suppress
 
@@ -131,19 +130,6 @@ class Valkey:
             finally:
                 os.kill(self._server.pid, signal.SIGCONT)
             return time.monotonic()
-
-
-def steady_ports(count: int) -> list[int]:
-    """Return free ports that no outgoing connection uses while their server is down."""
-    found: list[int] = []
-    for port in range(20_000 + os.getpid() % 10_000, 32_000):
-        with socket.socket() as probe, suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            found.append(port)
-            if len(found) == count:
-                return found
-    raise OSError("too few ports between 20000 and 32000 are free")
 
 
 def _signal(running: Program, number: signal.Signals) -> None:

@@ -16,9 +16,10 @@ from simulator.service import Simulator, SimulatorSettings
 from tests.chaos.clients import Client
 from tests.chaos.invariants import Complain, Shown
 from tests.chaos.ledger import Ledger
-from tests.chaos.programs import Service, Valkey, steady_ports
+from tests.chaos.programs import Service, Valkey
 from tests.chaos.tape import BUSY, PROBE, QUIET, Tape
 from tests.chaos.trading import Trading
+from tests.ports import free_port
 from tests.programs import ingest_environment
 
 GHOST_SECONDS = 2.0
@@ -213,7 +214,7 @@ async def until(true: Callable[[], bool], seconds: float) -> float | None:
 @asynccontextmanager
 async def running_system(tape: Tape, complain: Complain) -> AsyncIterator[System]:
     """Run everything; at the end nothing of it is left."""
-    valkey_port, *ports = steady_ports(3)
+    valkey_port, *ports = (free_port() for _ in range(3))
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(ValkeyServer(valkey_port))
         settings = SimulatorSettings(tape=None, ghost_seconds=GHOST_SECONDS)

@@ -13,6 +13,7 @@ from simulator.service import Simulator, SimulatorSettings
 from tests import installed
 from tests.browser import JS, Browser, open_browser
 from tests.page.screen import Screen
+from tests.ports import free_port
 from tests.programs import ingest_environment, program
 
 
@@ -37,7 +38,7 @@ async def screen(browser: Browser) -> AsyncIterator[Screen]:
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def valkey() -> AsyncIterator[ValkeyServer]:
-    async with ValkeyServer() as server:
+    async with ValkeyServer(free_port()) as server:
         yield server
 
 

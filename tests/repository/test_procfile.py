@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import redis
 from shared.bus import valkey_server
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from tests.limits import LIMIT_SECONDS
+from tests.ports import free_port
 from tests.repository.tree import ROOT
 
 pytestmark = pytest.mark.slow
@@ -28,7 +28,7 @@ WEB_PORT_OFFSET = 100  # honcho gives the second process type the base port and 
 def test_the_procfile_starts_both_processes_and_ends_them(
     redis_url: str, simulator_urls: dict[str, str], tmp_path: Path
 ) -> None:
-    base = _free_port(WEB_PORT_OFFSET)
+    base = free_port() - WEB_PORT_OFFSET
     environment = {
         **os.environ,
         **simulator_urls,
@@ -59,7 +59,7 @@ def test_the_procfile_starts_both_processes_and_ends_them(
 
 @pytest.fixture
 def redis_url(tmp_path: Path) -> Iterator[str]:
-    port = _free_port()
+    port = free_port()
     log = tmp_path / "valkey.log"
     command = [str(valkey_server.server_binary()), "--port", str(port), "--bind", "127.0.0.1"]
     command += ["--save", "", "--dir", str(tmp_path), "--maxmemory-policy", "noeviction"]
@@ -117,11 +117,3 @@ def _answers(url: str) -> bool:
         return httpx.get(url, timeout=LIMIT_SECONDS, trust_env=False).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
-
-
-def _free_port(offset: int = 0) -> int:
-    """A port such that the one at the offset is free."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port - offset
