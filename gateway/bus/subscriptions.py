@@ -144,9 +144,16 @@ async def _loaded(client: Client, channels: Iterable[Channel]) -> None:
     if not waiting:
         return
     loop = asyncio.get_running_loop()
+
+    def stop_waiting() -> None:
+        # A client may leave in the same turn of the loop in which the limit has passed, and the
+        # limit of a wait that is being cancelled must not be changed.
+        if not limit.expired():
+            limit.reschedule(loop.time())
+
     with suppress(TimeoutError):
         async with asyncio.timeout(SNAPSHOT_SECONDS) as limit:
-            with client.on_leave(lambda: limit.reschedule(loop.time())):
+            with client.on_leave(stop_waiting):
                 for channel in waiting:
                     await channel.loaded.wait()
 

@@ -154,7 +154,7 @@ async def test_a_client_that_takes_nothing_is_dropped_by_the_kernel_at_last(
     ):
         await stuck.read_until(b"event: ready")
         await _flood(ingest, 10_000)
-        await until(lambda: bool(hub.flusher.stalled))
+        # On a busy machine the kernel's patience may end during the flood.
         await until(lambda: not hub.clients)
 
 
