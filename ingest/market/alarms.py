@@ -1,6 +1,7 @@
-"""What a person should know of: alarms from the ingest's facts, as they are now.
+"""Conditions that need a person's attention: alarms from the ingest's facts.
 
-A state alarms while it lasts. What happens once and is counted alarms for five minutes.
+A state raises its alarm for as long as it lasts, a counted event for five minutes. Each text names
+the value and the remedy.
 """
 
 from collections import deque
@@ -11,13 +12,13 @@ from shared.alarm import Alarm
 from shared.ingest_status import FeedState
 
 RECENT_SECONDS = 300.0
-AWAY_SECONDS = 30.0
-"""A connection that is lost so long does not come back by itself at once."""
+DISCONNECTED_SECONDS = 30.0
+"""A routine reconnection takes less; after this, the cause is outside the ingest."""
 
-REDIS_SECONDS = 1.0
-REST_SECONDS = 30.0
-NAMED = 10
-"""So many symbols or codes are named in a text; of the others the number."""
+REDIS_WAIT_SECONDS = 1.0
+REST_FAILURE_SECONDS = 30.0
+NAMED_AT_MOST = 10
+"""A text names this number of symbols or codes, and counts the rest."""
 
 
 class StreamFacts(NamedTuple):
@@ -34,20 +35,20 @@ class StreamFacts(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """The ingest at one moment; counters are of this leadership and only grow."""
+    """The ingest at one moment. Counters start with this leadership and only increase."""
 
     streams: Sequence[StreamFacts] = ()
     hours_unknown_seconds: float = 0.0
-    """For how long the session has been unknown."""
+    """The time for which the session has been unknown."""
     lag_ms: float | None = None
     lag_alarm: bool = False
     over_limit: int = 0
     limit: int | None = None
     left_out: int = 0
-    """Symbols beyond what one ingest serves at all."""
+    """The number of watched symbols beyond the most that one ingest serves."""
     rejected: Collection[str] = ()
     redis_waiting_seconds: float = 0.0
-    """How long the oldest publication has waited."""
+    """The time for which the oldest publication has waited."""
     redis_conflated: int = 0
     events_lost: int = 0
     unknown_conditions: Mapping[str, int] = {}
@@ -67,7 +68,7 @@ class Alarms:
         self._unknown: dict[str, _Recent] = {}
 
     def look(self, now: float, facts: Facts) -> list[Alarm]:
-        """Return the alarms of this moment, the gravest first."""
+        """Return the present alarms, the most serious first."""
         return [
             *_of_streams(facts),
             *_of_redis(facts, self._lost.increase(now, facts.events_lost)),
@@ -81,8 +82,8 @@ class Alarms:
             yield Alarm(
                 "quarantined",
                 f"{_counted(quarantined, 'print')} far from the last price or outside all sessions "
-                "did not move it within 5 minutes; nothing is to be done unless prices shown are "
-                "wrong",
+                "did not move it in the last 5 minutes; no action is needed unless displayed "
+                "prices are wrong",
             )
         unknown = {
             code: increase
@@ -92,22 +93,22 @@ class Alarms:
         if unknown:
             yield Alarm(
                 "unknown_conditions",
-                f"{_counted(sum(unknown.values()), 'print')} with sale conditions that are not "
-                f"known ({_named(unknown)}, as tape:code) did not move the last price within 5 "
+                f"{_counted(sum(unknown.values()), 'print')} with unknown sale conditions "
+                f"({_named(unknown)}, as tape:code) did not move the last price in the last 5 "
                 "minutes; add them to the table of conditions",
             )
 
 
 class _Recent:
-    """How much a counter has grown in the last five minutes."""
+    """The increase of a counter in the last five minutes."""
 
     def __init__(self) -> None:
         self._count = 0
         self._growths: deque[tuple[float, int]] = deque()
-        """When it grew, at most once a second, and what it was before."""
+        """The times of its increases, at most one a second, and its values before them."""
 
     def increase(self, now: float, count: int) -> int:
-        if count < self._count:
+        if count < self._count:  # another leadership counts from zero
             self._count = 0
             self._growths.clear()
         growths = self._growths
@@ -125,21 +126,21 @@ def _of_streams(facts: Facts) -> Iterator[Alarm]:
         if stream.state == "failed":
             yield Alarm(
                 "stream_failed",
-                f"the {stream.name} stream has ended for good: {why}; "
+                f"the {stream.name} stream has ended permanently: {why}; "
                 "correct the keys, the plan or the feed and restart the ingest",
             )
         elif stream.state == "reconnecting" and stream.slot_taken:
             yield Alarm(
                 "slot_taken",
                 f"another session has held Alpaca's slot for the {stream.name} stream for "
-                f"{stream.seconds:.0f} s; one that has crashed is let go after about 90 s, "
-                "otherwise stop the program that uses the same account",
+                f"{stream.seconds:.0f} s; Alpaca frees the slot of a crashed one after about "
+                "90 s, otherwise stop the program that uses the same account",
             )
-        elif stream.state != "live" and stream.seconds >= AWAY_SECONDS:
+        elif stream.state != "live" and stream.seconds >= DISCONNECTED_SECONDS:
             yield Alarm(
                 "stream_away",
-                f"the {stream.name} stream has been away for {stream.seconds:.0f} s: {why}; "
-                "it is tried again without end, check the network and Alpaca's status page",
+                f"the {stream.name} stream has been disconnected for {stream.seconds:.0f} s: "
+                f"{why}; the ingest keeps trying, check the network and Alpaca's status page",
             )
     if facts.lag_alarm and facts.lag_ms is not None:
         yield Alarm(
@@ -153,14 +154,14 @@ def _of_redis(facts: Facts, lost: int) -> Iterator[Alarm]:
     if lost:
         yield Alarm(
             "events_lost",
-            f"the last 5 minutes have lost {_counted(lost, 'event')} on the way to Redis, "
+            f"{_counted(lost, 'event')} did not reach Redis in the last 5 minutes and were "
             "announced as gaps; check that Redis is reachable and has memory",
         )
-    if facts.redis_waiting_seconds >= REDIS_SECONDS:
+    if facts.redis_waiting_seconds >= REDIS_WAIT_SECONDS:
         yield Alarm(
             "redis_slow",
-            f"publications wait {facts.redis_waiting_seconds:.1f} s for Redis, "
-            f"{facts.redis_conflated} were replaced by newer ones so far; "
+            f"publications wait {facts.redis_waiting_seconds:.1f} s for Redis, and newer ones "
+            f"have replaced {facts.redis_conflated} so far; "
             "check its load, its memory and the network to it",
         )
     if facts.eviction_policy not in (None, "noeviction"):
@@ -172,46 +173,47 @@ def _of_redis(facts: Facts, lost: int) -> Iterator[Alarm]:
 
 
 def _of_rest(facts: Facts) -> Iterator[Alarm]:
-    if facts.rest_failing_seconds >= REST_SECONDS:
+    if facts.rest_failing_seconds >= REST_FAILURE_SECONDS:
         yield Alarm(
             "rest_failing",
             f"Alpaca's REST has failed for {facts.rest_failing_seconds:.0f} s "
-            f"({facts.rest_error or 'no reason given'}): first prices and polled symbols are "
-            "missing; check the keys, the plan's rate limit and Alpaca's status page",
+            f"({facts.rest_error or 'no reason given'}): new and polled symbols have no prices; "
+            "check the keys, the plan's rate limit and Alpaca's status page",
         )
-    if facts.hours_unknown_seconds >= REST_SECONDS:
+    if facts.hours_unknown_seconds >= REST_FAILURE_SECONDS:
         yield Alarm(
             "hours_unknown",
-            f"Alpaca's clock and calendar have not been read for "
-            f"{facts.hours_unknown_seconds:.0f} s, so a silent stream cannot be told "
-            "from a closed market; check ALPACA_TRADING_URL and the keys",
+            f"Alpaca's clock and calendar have been unavailable for "
+            f"{facts.hours_unknown_seconds:.0f} s, so a silent stream looks like a closed "
+            "market; check ALPACA_TRADING_URL and the keys",
         )
 
 
 def _of_symbols(facts: Facts) -> Iterator[Alarm]:
     if facts.over_limit:
-        limit = "the plan's number" if facts.limit is None else str(facts.limit)
+        limit = "the plan's" if facts.limit is None else f"the {facts.limit}"
         yield Alarm(
             "over_limit",
-            f"beyond {limit} of live symbols, {_counted(facts.over_limit, 'symbol')} can only be "
-            "looked up every few seconds; watch fewer, or take a plan with more and set "
+            f"{_counted(facts.over_limit, 'symbol')} beyond {limit} live symbols can only be "
+            "looked up every few seconds; watch fewer, or choose a plan with more and set "
             "ALPACA_SYMBOL_LIMIT",
         )
     if facts.left_out:
         yield Alarm(
             "left_out",
-            f"{facts.left_out} watched symbols are more than one ingest serves and have no "
-            "prices; watch fewer",
+            f"{facts.left_out} watched symbols have no prices, since one ingest serves no more; "
+            "watch fewer",
         )
     if facts.rejected:
         yield Alarm(
             "rejected_symbols",
-            f"Alpaca does not know {_named(facts.rejected)}; correct who asks for them",
+            f"Alpaca does not know {_named(facts.rejected)}; "
+            "correct the client or the watchlist that requests them",
         )
 
 
 def _named(names: Collection[str]) -> str:
-    some = sorted(names)[:NAMED]
+    some = sorted(names)[:NAMED_AT_MOST]
     more = len(names) - len(some)
     return ", ".join(some) + (f" and {more} more" if more else "")
 

@@ -1,9 +1,9 @@
 """Which trades move the last price: sale conditions by tape and code.
 
-Source: the consolidated rules of CTA and UTP as Polygon's glossary, dxFeed's table and Massive's
-mapping give them, compared in Alpaca's forum threads 8996 and 13850. All codes of a trade must
-allow it. A code means different things on different tapes: ``B`` is an average price on tapes A
-and B and a bunched trade on tape C.
+Source: the consolidated rules of CTA (https://www.ctaplan.com) and UTP (https://www.utpplan.com) as
+Polygon's glossary, dxFeed's table and Massive's mapping give them, compared in the threads 8996 and
+13850 of https://forum.alpaca.markets. All codes of a trade must allow it. A code may mean different
+things on different tapes: ``B`` is an average price on tapes A and B and a bunched trade on tape C.
 """
 
 from collections.abc import Iterable
@@ -64,6 +64,6 @@ def eligibility(
 
 
 def unknown_codes(tape: str | None, conditions: Iterable[str]) -> list[str]:
-    """Return the codes that the tape's table does not hold, for counting."""
+    """Return the codes that the tape's table does not have, to count them."""
     rules = _BY_TAPE.get(tape or "", _EVERY_TAPE)
     return [code for code in conditions if code not in rules and code not in (_FORM_T, "")]

@@ -1,8 +1,8 @@
-"""Halts and resumptions: what a trading status means on its tape.
+"""Halts and resumptions: the meaning of a trading status on its tape.
 
 Source: the status and reason codes of
-https://docs.alpaca.markets/docs/real-time-stock-pricing-data. Of CTA's codes (tapes A and B) only
-two start or end a halt: indications, imbalances, short sale restrictions and price bands leave a
+https://docs.alpaca.markets/docs/real-time-stock-pricing-data. Only two of CTA's codes (tapes A and
+B) start or end a halt: indications, imbalances, short sale restrictions and price bands leave a
 symbol trading or halted as it was. After UTP's quotation resumption quotes move and trades do not.
 """
 
@@ -21,7 +21,7 @@ class TradingStatus(NamedTuple):
 
 
 class TradingChange(NamedTuple):
-    """A symbol that stops trading, with a sentence that says why, or that trades again."""
+    """A symbol stops trading, with a sentence that gives the reason, or trades again."""
 
     is_halted: bool
     reason: str = ""
@@ -82,11 +82,11 @@ class _Tape(NamedTuple):
 _CTA_TAPE, _UTP_TAPE = _Tape(_CTA, _CTA_REASONS), _Tape(_UTP, _UTP_REASONS)
 _TAPES = {"A": _CTA_TAPE, "B": _CTA_TAPE, "C": _UTP_TAPE, "O": _UTP_TAPE}
 _EITHER = _Tape(_CTA | _UTP, _CTA_REASONS | _UTP_REASONS)
-"""For a status without a tape: no code means one thing here and another there."""
+"""For a status without a tape: no code has different meanings on the two."""
 
 
 def trading_change(status: TradingStatus) -> TradingChange | None:
-    """Return what a status changes, None if it starts and ends no halt."""
+    """Return the change that a status makes; None if it neither starts nor ends a halt."""
     tape = _EITHER if status.tape is None else _TAPES.get(status.tape, _EITHER)
     meaning = tape.codes.get(status.code)
     if meaning is None:

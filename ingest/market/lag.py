@@ -1,7 +1,7 @@
 """How late trades arrive: receive minus exchange time.
 
-Alpaca buffers for a slow reader, up to half an hour of trades: a healthy-looking connection may
-bring old ones. Late-reported prints are late by nature and few: the median does not see them.
+Alpaca buffers up to half an hour of trades for a slow reader, so a connection that looks healthy
+may bring old ones. Exchanges report a few prints late; the median ignores them.
 """
 
 from collections import deque
@@ -12,10 +12,10 @@ WINDOW_SECONDS = 10.0
 ALARM_MS = 5000.0
 LASTING_SECONDS = 3.0
 ENOUGH_TRADES = 5
-"""A median of fewer may be all late reports; it raises no alarm."""
+"""Fewer trades may all be late reports: their median raises no alarm."""
 
 EXPECTED_MS = {"delayed_sip": 15 * 60 * 1000.0}
-"""What a feed is late by its nature."""
+"""The delay that a feed has by its nature."""
 
 
 class Lag:
@@ -27,7 +27,7 @@ class Lag:
 
     def __init__(self, expected_ms: float = 0.0, alarm_ms: float = ALARM_MS) -> None:
         self.ms: float | None = None
-        """The median at the last look, None without a recent trade."""
+        """The median at the last look; None if there is no recent trade."""
         self.alarm = False
         self._expected_ms = expected_ms
         self._alarm_ms = alarm_ms
@@ -35,15 +35,15 @@ class Lag:
         self._otherwise_since: int | None = None
 
     def add(self, received_us: int, exchange_ns: int) -> None:
-        """Take a trade's times."""
+        """Add a trade's times."""
         self._trades.append((received_us, exchange_ns))
 
     def begin(self) -> None:
-        """Forget the trades of a connection that is gone."""
+        """Forget the trades of an earlier connection."""
         self._trades.clear()
 
     def look(self, now_us: int) -> float | None:
-        """Measure; return the median in milliseconds, None without a recent trade."""
+        """Measure; return the median in milliseconds, or None if there is no recent trade."""
         oldest = now_us - int(WINDOW_SECONDS * 1e6)
         recent = [
             received / 1e3 - exchange / 1e6
@@ -55,6 +55,7 @@ class Lag:
         return self.ms
 
     def _raise_or_withdraw(self, now_us: int, trades: int) -> None:
+        # Two thresholds and a time: a lag near one threshold does not raise alarms in turns.
         beyond = 0.0 if self.ms is None else self.ms - self._expected_ms
         if self.alarm:
             is_otherwise = beyond < self._alarm_ms / 2

@@ -1,9 +1,9 @@
-"""Sessions of the market, from Alpaca's clock and calendar and from nothing else.
+"""Sessions of the market, from Alpaca's clock and calendar alone.
 
-The overnight session has no row of its own. Alpaca's page on 24/5 trading
-(https://docs.alpaca.markets/us/docs/245-trading) gives it: from 20:00 on the evening before a
-trading day to 04:00, whole before a half day, none before a holiday. Blue Ocean ATS alone trades
-then, so only the feeds ``boats`` and ``overnight`` have it, and they have no other.
+The calendar has no rows for the overnight session. Alpaca's page on 24/5 trading
+(https://docs.alpaca.markets/us/docs/245-trading) describes it: from 20:00 on the evening before a
+trading day to 04:00, at full length before a half day, none before a holiday. Only Blue Ocean ATS
+trades then, so only the feeds ``boats`` and ``overnight`` have it, and they have no other session.
 """
 
 from bisect import bisect_right
@@ -32,7 +32,7 @@ TRADES_IN: Mapping[str, frozenset[Session] | None] = MappingProxyType(
         "test": None,
     }
 )
-"""The sessions that each feed has data in; None: at all times."""
+"""The sessions in which each feed has data; None: at all times."""
 
 _PRE_OPEN, _POST_CLOSE, _OVERNIGHT_OPEN = "0400", "2000", "2000"
 _LAST_MINUTE = "2359"
@@ -68,7 +68,7 @@ class _Span(NamedTuple):
 
 
 class MarketHours:
-    """Tells the session of any moment that the calendar covers; ``unknown`` for others.
+    """Gives the session of any moment that the calendar covers; ``unknown`` for others.
 
     ``trades_in`` are the sessions that the feed has data in (``TRADES_IN``): at other times the
     market is ``closed`` for it. None is a feed that never stops: every moment is ``regular``.
@@ -99,7 +99,10 @@ class MarketHours:
         return "closed" if self.is_closed_unplanned(unix_ns) else self.session_at(unix_ns)
 
     def is_closed_unplanned(self, unix_ns: int) -> bool:
-        """Say whether Alpaca's clock stands still in hours that the calendar has as open."""
+        """Return whether Alpaca's clock shows a closed market in the calendar's open hours.
+
+        Exchanges may close on short notice, before the calendar has it.
+        """
         clock = self._clock
         return (
             clock is not None
@@ -119,7 +122,7 @@ class MarketHours:
         return None if self._clock is None else rfc3339.from_nanoseconds(self._clock.next_close)
 
     def seconds_to_next_event(self, unix_ns: int) -> float:
-        """Return the time until the session changes or the clock does; infinite without a word."""
+        """Return the time until the session or the clock changes; infinite if neither is known."""
         events = [self._spans[bisect_right(self._begins, unix_ns) - 1].end]
         if self._clock is not None:
             events += [self._clock.next_open, self._clock.next_close]
@@ -160,7 +163,7 @@ def parse_clock(answer: Mapping[str, object]) -> MarketClock:
 
 
 def _spans(days: Iterable[TradingDay], trades_in: frozenset[Session] | None) -> Iterator[_Span]:
-    """Yield all of time in order, without a gap, no two neighbours alike."""
+    """Yield all of time in order and without gaps; two neighbours are never of one session."""
     if trades_in is None:
         yield _Span(_BEGINNING, _END, "regular")
         return
@@ -188,7 +191,7 @@ def _sessions_of(day: TradingDay) -> tuple[_Span, ...]:
 
 
 def _filled(span: _Span, until: int) -> Iterator[_Span]:
-    """Yield a session and, up to the next one, that there is none or that nothing is known."""
+    """Yield a session and, up to the next one, a span that is closed or unknown."""
     is_outermost = span.begin == _BEGINNING or until == _END
     if span.begin < span.end:
         yield span

@@ -7,14 +7,14 @@ from ingest.market.prints import is_price
 from ingest.market.snapshot import NewestCloses
 from ingest.market.trading_day import day_of
 
-# 40 digits are exact for any price of a market; what needs more has no meaningful fraction.
+# 40 digits are exact for any price of a market; a fraction that needs more has no meaning.
 _DECIMAL = Context(prec=40, traps=[])
 _DAYS_KEPT = 7
 _MICRO = Decimal("0.000001")
 
 
 class PreviousCloses:
-    """A symbol's previous closes by trading day: a price is compared with that of its own day."""
+    """A symbol's previous closes by trading day; a price is compared with its day's."""
 
     __slots__ = ("_given", "by_day")
 
@@ -44,7 +44,7 @@ class PreviousCloses:
             self.by_day[today] = given
 
     def restore(self, day: int, close: float | None) -> None:
-        """Take what an earlier leader knew, unless it is known better."""
+        """Apply the close that an earlier leader published, unless REST has given one."""
         if close is not None:
             self.by_day.setdefault(day, close)
 

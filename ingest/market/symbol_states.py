@@ -236,7 +236,7 @@ class SymbolStates:
     def _unacknowledged(self, symbol: _Symbol, last: float | None, now: float) -> _Verdict:
         if now - symbol.excused_at > UNACKNOWLEDGED_SECONDS:
             return _UNACKNOWLEDGED
-        # The connection is back and the subscription is about to be: "live" would flicker.
+        # The connection is back and the subscription will follow: "live" would flicker.
         if symbol.verdict is not None and symbol.verdict.state == "stale":
             return symbol.verdict
         return _QUIET if last is None or now - last > symbol.quiet_after else _LIVE

@@ -282,14 +282,14 @@ class SymbolTape:
             return None
         entry = Entry(at_ns, trade.id, self._event(trade, at_ns, session, received_us))
         if self.history.knows(entry):
-            # REST, or the leader before this one, has shown it. From this trade on, the stream is
-            # as far as they are, and what follows it in the same moment is new.
+            # REST, or the leader before this one, has shown it. Now the stream is as far as they
+            # are, and later trades of the same moment are new.
             if at_ns == self._unstreamed_ns and trade.id == self.history.newest_id():
                 self._unstreamed_ns -= 1
             return None
         if at_ns == self._at_ns == self._unstreamed_ns:
             # REST shows the last trade of a moment: those that the stream brings before that one
-            # are older. If it never brings that one, only REST can say which was the last.
+            # are older. If it never brings that one, only REST knows the last of the moment.
             self._needs_lookup = True
             return None
         return self._admit(entry, rule, received_us)

@@ -1,4 +1,4 @@
-"""What became of the trades that did not move the last price, and what was taken back."""
+"""Counts of the trades that did not move the last price, and of those withdrawn later."""
 
 import msgspec
 
@@ -14,15 +14,15 @@ class TradeCounts(msgspec.Struct):
     ineligible: int = 0
     late: int = 0
     quarantined: int = 0
-    """Outside the sessions or far off the last price, also those that were believed later."""
+    """Outside the sessions or far off the last price, including those that were believed later."""
 
     corrected: int = 0
     cancelled: int = 0
     unknown_conditions: dict[str, int] = msgspec.field(default_factory=dict)
-    """By ``tape:code``; beyond a hundred of them under ``other``."""
+    """By ``tape:code``; beyond a hundred codes under ``other``."""
 
     def count_ineligible(self, trade: Trade) -> None:
-        """Count a trade that its conditions exclude, and those of them that are not known."""
+        """Count a trade that its conditions exclude, and its unknown codes."""
         self.ineligible += 1
         unknown = self.unknown_conditions
         for code in unknown_codes(trade.tape, trade.conditions or ()):

@@ -1,7 +1,7 @@
 """Trading days as plain numbers, cheap enough for every print."""
 
-# 03:00 UTC lies after New York's last session (20:00) and before its midnight, where Alpaca's
-# daily bars begin, in summer and in winter.
+# 03:00 UTC is after New York's last session (20:00) and before its midnight, when Alpaca's daily
+# bars start, in summer and in winter.
 _BOUNDARY_NS = 3 * 3600 * 1_000_000_000
 _DAY_NS = 24 * 3600 * 1_000_000_000
 

@@ -1,14 +1,14 @@
-"""How long a pause is usual, seen by somebody who looks at any moment."""
+"""The usual length of a pause, as an observer at a random moment finds it."""
 
 WINDOW_SECONDS = 60.0
-"""What was longer ago than this counts for little."""
+"""Gaps from before this time count for little."""
 
 
 class UsualGap:
     """A mean of gaps in which each weighs as much as it lasts.
 
-    The plain mean of a burst of a thousand in a second and half a minute of nothing would be
-    30 ms; this is nearly half a minute. Of a random stream it is twice the plain mean.
+    If a thousand trades come in a second and then none for half a minute, the plain mean is 30 ms;
+    this one is nearly half a minute. For a random stream it is twice the plain mean.
     """
 
     __slots__ = ("count", "learnt", "seconds")
@@ -16,11 +16,11 @@ class UsualGap:
     def __init__(self) -> None:
         self.seconds = 0.0
         self.learnt = 0.0
-        """The seconds that all gaps have lasted together."""
+        """The sum of all gaps, in seconds."""
         self.count = 0
 
     def learn(self, gap: float) -> None:
-        """Take a gap's seconds."""
+        """Add a gap, in seconds."""
         self.count += 1
         if gap > 0:
             self.seconds += (gap - self.seconds) * gap / (gap + min(self.learnt, WINDOW_SECONDS))

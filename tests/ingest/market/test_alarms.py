@@ -136,4 +136,4 @@ def test_what_is_counted_is_what_the_last_five_minutes_have_brought(
         recent = sum(each for at, each in grown if now - at <= RECENT_SECONDS)
 
         texts = [alarm.text for alarm in alarms.look(now, FINE._replace(events_lost=count))]
-        assert [int(text.split()[6]) for text in texts] == ([recent] if recent else [])
+        assert [int(text.split()[0]) for text in texts] == ([recent] if recent else [])
