@@ -173,7 +173,7 @@ def decode(frame: bytes | str) -> list[Any]:
         BadFrameError: it is not a msgpack array.
     """
     if isinstance(frame, str):
-        raise BadFrameError(f"{len(frame)} characters of text where msgpack was asked for")
+        raise BadFrameError(f"{len(frame)} characters of text where msgpack was requested")
     try:
         return _decode_frame(frame)
     except _UNDECODABLE:  # one of the messages is unknown or malformed; decode the others
@@ -200,7 +200,7 @@ def nanoseconds(time: msgspec.msgpack.Ext) -> int:
         if len(data) == 12:
             seconds = int.from_bytes(data[4:], "big", signed=True)
             return seconds * _SECOND_NS + int.from_bytes(data[:4], "big")
-    raise ValueError(f"extension {time.code} with {len(data)} bytes is no msgpack timestamp")
+    raise ValueError(f"extension {time.code} with {len(data)} bytes is not a msgpack timestamp")
 
 
 def _one(raw: msgspec.Raw) -> Message:

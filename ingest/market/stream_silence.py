@@ -108,7 +108,7 @@ class StreamSilence:
         if session in _SHUT or not subscribed:
             return Silence.FINE
         silence = now - self._silent_since
-        # REST has a trade that the stream lacks; or REST is down as well (an outage of the network),
+        # REST has a trade that the stream lacks. Or REST is down too, as in a network failure,
         # and such a silence is not chance.
         if self._is_mute or (self._is_impossible(silence) and self._lacks_answer(now)):
             return Silence.MUTE

@@ -82,8 +82,8 @@ class FrameReader:
             elif isinstance(message, Subscribed):
                 before = self._subscription.acknowledged[TRADES]
                 self._subscription.on_acknowledged(message.channels())
-                # The stream has nothing of a symbol that is new on it, and no longer brings one
-                # that left: for both, REST's newest trade is right until the next one here.
+                # The stream has no trade yet of a symbol that is new on it, and brings none of one
+                # that left. For both, REST's newest trade is right until the next one here.
                 self._prices.begin(before ^ self._subscription.acknowledged[TRADES])
                 answered = True
             elif isinstance(message, Error):
@@ -94,7 +94,7 @@ class FrameReader:
 
     def _on_trade(self, message: Trade, received_us: int, monotonic: float) -> None:
         symbol = message.symbol
-        # Alpaca sends what was on its way for a moment after it confirms an unsubscribe.
+        # For a moment after an unsubscribe, Alpaca sends the trades that were on their way.
         if symbol not in self._subscription.acknowledged[TRADES]:
             self.unsubscribed += 1
             return

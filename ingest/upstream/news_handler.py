@@ -27,7 +27,7 @@ REMEMBERED_VERSIONS = 1_000
 
 
 class NewsHandler:
-    """The news connection's ``StreamHandler``. It is opened once somebody watches news."""
+    """The handler of the news stream, which is opened once a client watches news."""
 
     name = "news"
 
@@ -43,7 +43,7 @@ class NewsHandler:
         self._acknowledged: set[str] = set()
         self._rejected: set[str] = set()
         self._in_flight: Change | None = None
-        self._seen: OrderedDict[tuple[int, str], None] = OrderedDict()
+        self._published: OrderedDict[tuple[int, str], None] = OrderedDict()
         self._lost_at: float | None = None
 
     def decode(self, frame: bytes | str) -> Sequence[Message]:
@@ -55,12 +55,12 @@ class NewsHandler:
         return decode(frame)
 
     async def needed(self) -> None:
-        """Return once somebody watches news."""
+        """Return once a client watches news."""
         while not self._demand.news_symbols():
             await self._demand.wait_for_change(DEMAND_SECONDS)
 
     def connected(self) -> None:
-        """Say what may be missing: Alpaca repeats nothing."""
+        """Announce the gap since the last connection: Alpaca repeats no article."""
         if self._lost_at is not None:
             topics = [topic(NEWS, key) for key in sorted(self._demand.news_symbols())]
             since, until = rfc3339.from_unix(self._lost_at), rfc3339.from_unix(self._clock())
@@ -76,10 +76,11 @@ class NewsHandler:
         self.stuck = False
 
     def next_change(self) -> Change | None:
-        """Return the next difference between what is watched and what is subscribed."""
+        """Return the next difference between the watched and the subscribed symbols."""
         if self._in_flight is not None:
             return None
         watched = self._demand.news_symbols()
+        # ``*`` includes every symbol: others beside it would only bring articles twice.
         wanted = ({EVERYTHING} if EVERYTHING in watched else watched) - self._rejected
         if new := sorted(wanted - self._acknowledged):
             self._in_flight = Change("subscribe", NEWS, tuple(new[:SYMBOLS_PER_REQUEST]))
@@ -88,15 +89,15 @@ class NewsHandler:
         return self._in_flight
 
     async def demand_changed(self) -> None:
-        """Return when other news is watched, or after a second."""
+        """Return when clients watch other news, or after a second."""
         await self._demand.wait_for_change(DEMAND_SECONDS)
 
     async def watch(self) -> None:
-        """Do nothing: hours without news are no fault, and pings find a dead peer."""
+        """Wait until cancelled: hours without news are normal, and pings detect a dead peer."""
         await asyncio.Event().wait()
 
     def apply(self, messages: Sequence[Message], received_us: int) -> bool:  # noqa: ARG002
-        """Take a frame; return whether it answers a change.
+        """Apply a frame; return whether it answers a change.
 
         Raises:
             UpstreamError: Alpaca ends the connection.
@@ -130,12 +131,13 @@ class NewsHandler:
                 error=str(error),
             )
             return
+        # Alpaca may send a version again; a later version of an article is an event too.
         version = (news.id, article.updated_at)
-        if version in self._seen:
+        if version in self._published:
             return
-        self._seen[version] = None
-        if len(self._seen) > REMEMBERED_VERSIONS:
-            self._seen.popitem(last=False)
+        self._published[version] = None
+        if len(self._published) > REMEMBERED_VERSIONS:
+            self._published.popitem(last=False)
         self.articles += 1
         watched = self._demand.news_symbols()
         self._announcer.news(article, [k for k in (EVERYTHING, *article.symbols) if k in watched])

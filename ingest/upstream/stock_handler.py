@@ -1,4 +1,4 @@
-"""The stocks' ``StreamHandler``: their subscription, their silence, and repairs after a loss."""
+"""The handler of the stock stream: symbols to subscribe, frames to apply, gaps to fill."""
 
 import asyncio
 import time
@@ -21,15 +21,18 @@ from shared.ingest_status import Session
 DEMAND_SECONDS = 1.0
 JUDGE_SECONDS = 0.5
 
-CATCH_UP_SECONDS = 5.0
-"""So long after a silence what was only late has come."""
+SETTLE_SECONDS = 5.0
+"""The time after a silence in which late data arrives by itself."""
 
 CLOCKS_SECONDS = 2.0
-"""By so much the exchange's clock and ours may differ, and a trade may be on its way."""
+"""The difference of the exchange's clock and ours, and the time that a trade is on its way."""
 
 
-class _Odd(NamedTuple):
-    """A silence that has ended: when, in monotonic seconds; since when and until, in unix s."""
+class _OddSilence(NamedTuple):
+    """A silence that has ended and may have swallowed data.
+
+    ``ended`` is monotonic seconds, ``since`` and ``until`` are unix seconds.
+    """
 
     ended: float
     since: float
@@ -37,10 +40,10 @@ class _Odd(NamedTuple):
 
 
 class StockHandler:
-    """Knows nothing of sockets.
+    """Applies the stream without any knowledge of sockets.
 
-    ``session`` gives the market's present session, ``traded_at`` the exchange's time (unix ns) of
-    the newest trade that is known of a symbol.
+    ``session`` returns the market's present session, ``traded_at`` the exchange's time (unix ns)
+    of a symbol's newest known trade.
     """
 
     name = "stocks"
@@ -69,9 +72,9 @@ class StockHandler:
         self._traded_at = traded_at
         self._monotonic = monotonic
         self._clock = clock
-        self._heard_at = clock()
+        self._last_message_at = clock()
         self._probes = 0
-        self._odd: deque[_Odd] = deque()
+        self._odd: deque[_OddSilence] = deque()
         self._acknowledged_at: dict[str, float] = {}
 
     def decode(self, frame: bytes | str) -> Sequence[Message]:
@@ -83,25 +86,25 @@ class StockHandler:
         return decode(frame)
 
     async def needed(self) -> None:
-        """Return at once: a connection that stands saves the first viewer a second."""
+        """Return at once: an open connection saves the first viewer a second."""
 
     def connected(self) -> None:
-        """Begin without a subscription."""
+        """Start a connection, which has no subscription."""
         self._subscription.begin()
         self._acknowledged_at = {}
         self._silence.begin(self._monotonic())
         self._lag.begin()
-        self._heard_at = self._clock()
+        self._last_message_at = self._clock()
 
     def lost(self) -> None:
-        """Have fetched what happens from now on, once the symbol is on the stream again."""
-        heard = self._heard_at
-        self._snapshots.lost({s: max(heard, at) for s, at in self._acknowledged_at.items()})
+        """Schedule the trades from now on, to be fetched once their symbol is subscribed again."""
+        last = self._last_message_at
+        self._snapshots.lost({s: max(last, at) for s, at in self._acknowledged_at.items()})
         self._acknowledged_at = {}
         self._subscription.begin()
 
     def next_change(self) -> Change | None:
-        """Return the next difference between what is wanted and what is subscribed."""
+        """Return the next difference between the wanted and the subscribed symbols."""
         return self._subscription.next_change(self._demand.wanted())
 
     @property
@@ -114,7 +117,7 @@ class StockHandler:
         await self._demand.wait_for_change(DEMAND_SECONDS)
 
     def apply(self, messages: Sequence[Message], received_us: int) -> bool:
-        """Take a frame; return whether it answers a change.
+        """Apply a frame; return whether it answers a change.
 
         Raises:
             UpstreamError: Alpaca ends the connection.
@@ -125,28 +128,30 @@ class StockHandler:
             self._silence.on_subscribed(now)
             self._note_acknowledged(received_us / 1e6)
         else:
+            # Whatever interrupted the stream may have lost data without closing the connection.
             if self._silence.is_odd(now):
-                self._odd.append(_Odd(now, self._heard_at, received_us / 1e6))
+                self._odd.append(_OddSilence(now, self._last_message_at, received_us / 1e6))
             self._silence.on_data(now, len(messages))
-            self._heard_at = received_us / 1e6
+            self._last_message_at = received_us / 1e6
         return answered
 
     def _catch_up(self, now: float) -> None:
-        """Fetch what odd silences may have swallowed, of symbols that have not traded since.
+        """Fetch the trades that odd silences may have swallowed.
 
-        The others are right again; REST, ahead of the stream, would take live prices' place.
+        Not for symbols that have traded since: their prices are right again, and REST, which is
+        ahead of the stream, would replace live prices.
         """
-        while self._odd and now - self._odd[0].ended >= CATCH_UP_SECONDS:
+        while self._odd and now - self._odd[0].ended >= SETTLE_SECONDS:
             odd = self._odd.popleft()
             for symbol, at in self._acknowledged_at.items():
                 if (self._traded_at(symbol) or 0) / 1e9 < odd.until:
                     self._snapshots.miss(symbol, max(odd.since, at))
 
     async def watch(self) -> None:
-        """Judge the silence twice a second, and ask REST where it is suspicious.
+        """Judge the silence twice a second, and ask REST if it is suspicious.
 
         Raises:
-            UpstreamError: trades happen that this connection does not bring.
+            UpstreamError: the market has trades that this connection does not bring.
         """
         while True:
             await asyncio.sleep(JUDGE_SECONDS)
@@ -157,30 +162,30 @@ class StockHandler:
                 newer = await self._ask_rest(subscribed)
                 self._silence.on_probe(self._monotonic(), newer=newer)
             elif verdict is Silence.MUTE:
-                quiet = self._clock() - self._heard_at
-                raise UpstreamError(f"mute: nothing came for {quiet:.0f} s while the market trades")
+                quiet = self._clock() - self._last_message_at
+                raise UpstreamError(f"mute: no data for {quiet:.0f} s while the market trades")
 
     async def _ask_rest(self, subscribed: Sequence[str]) -> bool | None:
-        """Say whether REST knows a trade that this connection has not brought; None if it fails."""
-        heard_at = self._heard_at
+        """Return whether REST has a trade that this connection lacks; None if REST fails."""
+        asked_at = self._last_message_at
         newest = await self._snapshots.probe(self._some_of(subscribed))
         if newest is None:
             return None
         for symbol, at in newest.items():
-            since = max(heard_at, self._acknowledged_at.get(symbol, heard_at))
+            since = max(asked_at, self._acknowledged_at.get(symbol, asked_at))
             if at / 1e9 > since + CLOCKS_SECONDS:
                 await asyncio.sleep(CLOCKS_SECONDS)  # it may be on its way
-                return self._heard_at == heard_at
+                return self._last_message_at == asked_at
         return False
 
     def _some_of(self, subscribed: Sequence[str]) -> list[str]:
-        """Return as many symbols as one request takes, others each time."""
+        """Return the symbols of one request, different ones each time."""
         start = self._probes % max(len(subscribed), 1)
         self._probes += SYMBOLS_PER_LOOKUP
         return [*subscribed[start:], *subscribed[:start]][:SYMBOLS_PER_LOOKUP]
 
     def _note_acknowledged(self, now: float) -> None:
         before = self._acknowledged_at
-        held = self._subscription.acknowledged[TRADES]
-        self._acknowledged_at = {symbol: before.get(symbol, now) for symbol in held}
-        self._snapshots.subscribed(held)
+        subscribed = self._subscription.acknowledged[TRADES]
+        self._acknowledged_at = {symbol: before.get(symbol, now) for symbol in subscribed}
+        self._snapshots.subscribed(subscribed)

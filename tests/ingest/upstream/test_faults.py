@@ -284,7 +284,7 @@ def _silence_is_soon_odd(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_silence, "ODD_SECONDS", 0.2)
     monkeypatch.setattr(stream_silence, "ODD_GAPS", 1)
     monkeypatch.setattr(stock_handler, "JUDGE_SECONDS", 0.02)
-    monkeypatch.setattr(stock_handler, "CATCH_UP_SECONDS", 1.0)
+    monkeypatch.setattr(stock_handler, "SETTLE_SECONDS", 1.0)
     monkeypatch.setattr(symbol_tape, "PASSED_NS", 500_000_000)
 
 
