@@ -141,7 +141,8 @@ def _unloaded(channels: Iterable[Channel]) -> list[Channel]:
 async def _loaded(client: Client, channels: Iterable[Channel]) -> None:
     """Wait for the values of channels, for the limit at most and while the client stays."""
     waiting = _unloaded(channels)
-    if not waiting:
+    # A stream that has left already would not be noticed any more, and be waited for in vain.
+    if not waiting or client.left:
         return
     loop = asyncio.get_running_loop()
 
