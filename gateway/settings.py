@@ -112,11 +112,11 @@ class GatewayProcessSettings(GatewaySettings):
         if not url:
             raise ValueError(
                 "not set: a gateway reads prices from Redis, for example redis://127.0.0.1:6379; "
-                "to try everything without a Redis, run: python -m standalone"
+                "to try everything without a Redis, run: tapecast run"
             )
         if url.startswith(MEMORY_URL):
             raise ValueError(
                 "memory:// exists within one process, and no ingest would write to this one; "
-                "use it with: python -m standalone"
+                "use it with: tapecast run"
             )
         return url

@@ -143,7 +143,7 @@ class IngestProcessSettings(IngestSettings):
         if key is None and is_paper == info.data.get("alpaca_paper", True):
             raise ValueError(
                 "not set: create keys in Alpaca's dashboard; "
-                "to try everything without keys run: python -m standalone"
+                "to try everything without keys run: tapecast run"
             )
         return key
 
@@ -156,6 +156,6 @@ class IngestProcessSettings(IngestSettings):
         if url.startswith(MEMORY_URL):
             raise ValueError(
                 f"{MEMORY_URL} lives in one process and no gateway would see it; "
-                "use it with: python -m standalone"
+                "use it with: tapecast run"
             )
         return url

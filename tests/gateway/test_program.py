@@ -30,7 +30,7 @@ async def test_without_redis_url_it_says_what_to_set() -> None:
     [problem] = await _refused()
 
     assert problem.startswith("REDIS_URL: not set")
-    assert "python -m standalone" in problem
+    assert "tapecast run" in problem
 
 
 async def test_every_problem_is_reported_at_once() -> None:

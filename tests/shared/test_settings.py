@@ -240,6 +240,6 @@ def test_memory_serves_no_gateway_on_its_own(monkeypatch: pytest.MonkeyPatch) ->
     assert _refusal(GatewayProcessSettings) == [
         (
             "REDIS_URL: memory:// exists within one process, and no ingest would write to "
-            "this one; use it with: python -m standalone"
+            "this one; use it with: tapecast run"
         )
     ]
