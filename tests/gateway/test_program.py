@@ -81,7 +81,7 @@ async def test_it_starts_without_redis_says_so_and_heals_when_redis_appears() ->
 
             async def unready() -> bool:
                 answer = await client.get(f"{url}/readyz")
-                return answer.status_code == 503 and "Redis does not answer" in answer.text
+                return answer.status_code == 503 and "cannot reach Redis" in answer.text
 
             await until(unready)
             # Readiness needs no token, so Redis' address appears only in the log.
