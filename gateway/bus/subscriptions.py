@@ -30,7 +30,7 @@ and ``price: null`` states the reason."""
 class Opening:
     """A stream that was admitted: its topics with their intervals in seconds.
 
-    ``greeting`` goes first; ``principal`` is who may change the stream; ``cursor`` is the newest
+    ``greeting`` goes first; ``principal`` may change the stream; ``cursor`` is the newest
     event that the client has; ``on_end`` is called when the stream is over.
     """
 

@@ -38,11 +38,11 @@ class AccountHandler:
         self.news = asyncio.Event()
         self.malformed = 0
         self.streaming_since: float | None = None
-        """Since when, monotonic, the stream has been heard; None while it is not."""
+        """The monotonic time since which the stream has delivered; None while it does not."""
         self.streaming_since_ns = 0
         """The same in unix ns, of the last time."""
         self.lost_ns = clock_ns()
-        """Since when, unix ns, it was not heard the last time."""
+        """The unix time in ns at which it last stopped delivering."""
         self._portfolio = portfolio
         self._orders = orders
         self._announcer = announcer
@@ -59,31 +59,31 @@ class AccountHandler:
         return trade_updates.decode(frame)
 
     async def needed(self) -> None:
-        """Return at once: fills are missed by nobody who is there."""
+        """Return at once: the account's stream is always needed, so that no fill is missed."""
 
     def connected(self) -> None:
-        """Begin a connection, on which nothing is heard before it is asked for."""
+        """Start a connection, which delivers nothing before the client listens to a channel."""
         self._asked = False
 
     def lost(self) -> None:
-        """Note that nothing is heard any more, which has been told."""
+        """Note that the stream has ended; the account's events have reported it."""
         if self.streaming_since is not None:
             self.streaming_since, self.lost_ns = None, self._clock_ns()
         self.news.set()
 
     def next_change(self) -> Change | None:
-        """Return what to ask for: the one channel that there is, once."""
+        """Return, once, the request to listen to the one channel."""
         if self._asked:
             return None
         self._asked = True
         return Change("subscribe", trade_updates.CHANNEL, ())
 
     async def demand_changed(self) -> None:
-        """Wait for ever: there is nothing else to ask for."""
+        """Wait until cancelled: there is nothing else to request."""
         await asyncio.Event().wait()
 
     async def watch(self) -> None:
-        """Compare with what REST tells.
+        """Compare the executions with REST's reports.
 
         Raises:
             UpstreamError: the stream has not brought an execution.
@@ -109,7 +109,7 @@ class AccountHandler:
                         self._monotonic(),
                         self._clock_ns(),
                     )
-                    self.news.set()  # what happened before
+                    self.news.set()  # for the changes in the meantime
                     answered = True
                 case trade_updates.Error(text):
                     raise UpstreamError(text)

@@ -187,9 +187,9 @@ class AlpacaRest:
         return await self._daily_bars(symbols, start, end, self._feed)
 
     async def trades(self, symbols: Sequence[str], since: float) -> Trades:
-        """Return ``GET /v2/stocks/trades``: what the feed has brought since a time (unix s).
+        """Return ``GET /v2/stocks/trades``: the feed's trades since a time (unix s).
 
-        Alpaca sorts by symbol first: what is beyond 3 pages are the last symbols, all of them.
+        Alpaca sorts by symbol first, so trades beyond 3 pages are those of the last symbols.
 
         Raises:
             RestError: a page of it failed three times.

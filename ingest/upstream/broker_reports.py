@@ -25,7 +25,7 @@ log = structlog.get_logger()
 REPORT_SECONDS = 30.0
 
 SHORT_SECONDS = 5.0
-"""The same while nothing else tells: without the stream, or without a price of the tape."""
+"""The same while REST is the only source: no stream, or a position with no price of the tape."""
 
 SPACING_SECONDS = 2.0
 """So much between two reports at least, which are two of the account's 200 requests a minute."""

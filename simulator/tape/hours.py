@@ -44,7 +44,7 @@ class AlwaysOpen:
         return TradingDay(day, time(0), time(23, 59), time(0), time(23, 59))
 
     def is_open(self, at: datetime) -> bool:  # noqa: ARG002
-        """Return True."""
+        """Return whether the market is open: it always is."""
         return True
 
 
