@@ -75,6 +75,7 @@ class Leadership:
             with suppress(TimeoutError):  # Redis is unreachable; a new leader asks REST
                 async with asyncio.timeout(DRAIN_SECONDS):
                     await self._publisher.drain()
+            # Only now: the publisher drains the outbox, and the lease must be held until then.
             await cancel(*works)
 
     async def _hold_streams(self) -> None:

@@ -1,13 +1,13 @@
 -- Publish a batch in one step, once.
 -- KEYS: the fencing counter, the id of the newest published event.
 -- ARGV: epoch, seq of the first event and of the last, TTL in ms, life in s of a last value and of a
--- history, and the events: of each a line that says how and where, and a line of JSON without its id.
+-- history, and the events: for each a line with its form and topic, and a line of JSON with no id.
 --   t<topic>                      merge topic, traded just now: value with TTL, last value, message
 --   m<topic>                      merge topic: last value, message
 --   o<length> <topic>[ <event>]   ordered topic: history of that length, message
 --   n <topic>[ <event>]           named event of a merge topic, or a row of many: message
--- One string for the whole batch: arguments cost the ingest more than all the rest.
--- Returns how many events were refused, or -1 for all: a newer epoch has begun.
+-- One string for the whole batch: separate arguments would cost the ingest more than all the rest.
+-- Returns the number of rejected events; -1: none was published, a newer epoch has started.
 local epoch, first, last = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local ttl, last_life, history_life, events = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local newest, published = unpack(redis.call('MGET', KEYS[1], KEYS[2]))
@@ -17,7 +17,7 @@ if published_epoch == epoch and tonumber(published_seq) >= first then return 0 e
 
 local find, sub, match, format = string.find, string.sub, string.match, string.format
 redis.call('SET', KEYS[2], epoch .. '-' .. last)
-local values, lasts, refused, seq, at = {}, {}, 0, first, 1
+local values, lasts, rejected, seq, at = {}, {}, 0, first, 1
 while at <= #events do
   local where_ends = find(events, '\n', at, true)
   local json_ends = find(events, '\n', where_ends + 1, true)
@@ -41,20 +41,20 @@ while at <= #events do
         add[#add + 1] = 'event'
         add[#add + 1] = event
       end
-      stored = type(redis.pcall(unpack(add))) == 'string'  -- Redis refuses an older id
+      stored = type(redis.pcall(unpack(add))) == 'string'  -- Redis rejects an older id
       if stored then redis.call('EXPIRE', history, history_life) end
     end
     if stored then
       redis.call('PUBLISH', topic, id .. (event ~= '' and ' ' .. event or '') .. '\n' .. json)
     else
-      refused = refused + 1
+      rejected = rejected + 1
     end
   end
   seq, at = seq + 1, json_ends + 1
 end
--- Nobody reads between two events of a batch: of each topic only the newest value is written.
+-- No client can read between two events of a batch, so only the newest value of a topic is written.
 for topic, json in pairs(values) do redis.call('SET', topic, json, 'PX', ttl) end
 for topic, message in pairs(lasts) do
   redis.call('SET', '{' .. topic .. '}:last', message, 'EX', last_life)
 end
-return refused
+return rejected

@@ -40,6 +40,8 @@ class _LimitedRedis(Redis):
     """
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
+        # A paused Redis accepts connections and answers no command; without a limit the caller, and
+        # with it the lease's renewal, would wait for it to wake up.
         async with asyncio.timeout(COMMAND_TIMEOUT_SECONDS):
             return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
@@ -78,6 +80,7 @@ class RedisSource:
             from shared.bus.memory_redis import memory_client  # an extra that only memory:// needs
 
             return memory_client(self._memory)
+        # A Unix socket has no peer that could vanish without closing it.
         options: dict[str, Any] = (
             {}
             if self.url.startswith("unix:")
@@ -87,6 +90,8 @@ class RedisSource:
             }
         )
         kind = Redis if subscriber else _LimitedRedis
+        # RESP 2: both Redis 7 and fakeredis speak it, and no feature of RESP 3 is used. No retries:
+        # a publish whose answer was lost must not be sent again unless the script recognises it.
         return kind.from_url(
             self.url,
             protocol=2,

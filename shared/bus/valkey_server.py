@@ -110,6 +110,7 @@ class ValkeyServer:
             stderr=asyncio.subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C must not reach the server: we stop it last
         )
+        # The port accepts connections before the server answers commands, so PING decides.
         try:
             async with asyncio.timeout(START_SECONDS):
                 while not await _answers(self.port):
@@ -127,6 +128,7 @@ class ValkeyServer:
 
     async def stop(self) -> None:
         """Stop the server; it has nothing to save."""
+        # Forgotten before the wait, so that a second call finds no process to stop.
         process, self._process = self._process, None
         if process is None:
             return
@@ -146,6 +148,7 @@ class ValkeyServer:
         while True:
             process = self._started()
             status = await process.wait()
+            # The id of the dead server can be reused at once, and the watcher would kill by id.
             _dismiss_watcher(process)
             log.warning(
                 "valkey_died",
@@ -153,6 +156,7 @@ class ValkeyServer:
                 status=status,
                 port=self.port,
             )
+            # A server that dies at each start must not use a whole CPU.
             await asyncio.sleep(RESTART_SECONDS)
             await self.start()
 
@@ -175,7 +179,7 @@ def _free_port() -> int:
 async def _answers(port: int) -> bool:
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
+    except OSError:  # it does not listen yet
         return False
     try:
         writer.write(b"PING\r\n")
