@@ -23,8 +23,8 @@ def run(main: Callable[[asyncio.Event], Awaitable[int]]) -> int:
         loop = asyncio.get_running_loop()
 
         def on_signal() -> None:
-            # The second Ctrl-C of an operator for whom an orderly end takes too long. Without our
-            # handlers a third one is Python's own.
+            # The second Ctrl-C: the operator does not wait for an orderly end. If the process still
+            # hangs, a third one gets Python's own handler.
             if stop.is_set():
                 loop.remove_signal_handler(signal.SIGINT)
                 loop.remove_signal_handler(signal.SIGTERM)
