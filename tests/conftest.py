@@ -72,7 +72,13 @@ def source(request: pytest.FixtureRequest) -> RedisSource:
     return RedisSource(server.url)
 
 
-@pytest.fixture(params=["valkey", "memory"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test with ``any_source`` on both stores; ``tests/gateway`` combines it with ``run``."""
+    if "any_source" in metafunc.fixturenames and "run" not in metafunc.fixturenames:
+        metafunc.parametrize("any_source", ["valkey", "memory"], indirect=True)
+
+
+@pytest.fixture
 def any_source(request: pytest.FixtureRequest) -> RedisSource:
     """The same test on a real Valkey and on fakeredis, so that ``memory://`` cannot drift."""
     if request.param == "memory":

@@ -10,7 +10,25 @@ from tests.gateway.portable import Run, running_portably
 from tests.services import running_gateway
 
 
-@pytest.fixture(params=[running_gateway, running_portably], ids=["transport", "portable"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests of both transports on ``memory://`` with one of them: neither knows the store."""
+    if "run" not in metafunc.fixturenames:
+        return
+    transport, portable = running_gateway, running_portably
+    if "any_source" not in metafunc.fixturenames:
+        metafunc.parametrize(
+            "run", [transport, portable], ids=["transport", "portable"], indirect=True
+        )
+        return
+    metafunc.parametrize(
+        ("any_source", "run"),
+        [("valkey", transport), ("valkey", portable), ("memory", transport)],
+        ids=["valkey-transport", "valkey-portable", "memory-transport"],
+        indirect=True,
+    )
+
+
+@pytest.fixture
 def run(request: pytest.FixtureRequest) -> Run:
     """The same test where streams write to the transport, and where the server offers none."""
     found: Run = request.param

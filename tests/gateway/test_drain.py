@@ -62,11 +62,11 @@ async def stoppable_portably(source: RedisSource, **settings: Any) -> AsyncItera
 Run = Callable[..., AbstractAsyncContextManager[Stoppable]]
 
 
-@pytest.mark.parametrize("run", [stoppable, stoppable_portably], ids=["transport", "portable"])
+@pytest.mark.parametrize("start", [stoppable, stoppable_portably], ids=["transport", "portable"])
 async def test_every_stream_gets_a_bye_and_ends_properly(
-    any_source: RedisSource, run: Run, caplog: pytest.LogCaptureFixture
+    any_source: RedisSource, start: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with run(any_source) as gateway:
+    async with start(any_source) as gateway:
         address = httpx.URL(gateway.url)
         reader, writer = await asyncio.open_connection(address.host, address.port)
         writer.write(b"GET /api/stream/prices?symbols=SPY HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -381,11 +381,11 @@ async def test_a_client_that_obeys_retry_gets_in_when_there_is_room(
 
 @pytest.mark.slow
 async def test_a_crowd_that_comes_at_once_fills_every_place_and_no_more(
-    any_source: RedisSource,
+    source: RedisSource,
 ) -> None:
     async with (
-        running_gateway(any_source, max_clients=20, max_streams_per_address=30) as url,
-        running_gateway(any_source, max_clients=20, max_streams_per_address=30) as other,
+        running_gateway(source, max_clients=20, max_streams_per_address=30) as url,
+        running_gateway(source, max_clients=20, max_streams_per_address=30) as other,
         AsyncExitStack() as stack,
     ):
         streams = await asyncio.gather(

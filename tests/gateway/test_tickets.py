@@ -57,11 +57,11 @@ async def test_any_gateway_accepts_it(any_source: RedisSource) -> None:
 
 @pytest.mark.slow
 async def test_a_ticket_sent_many_times_at_once_to_two_gateways_opens_one_stream(
-    any_source: RedisSource,
+    source: RedisSource,
 ) -> None:
     async with (
-        running_gateway(any_source, api_token="right-one") as url,
-        running_gateway(any_source, api_token="right-one") as other,
+        running_gateway(source, api_token="right-one") as url,
+        running_gateway(source, api_token="right-one") as other,
     ):
         for _ in range(5):
             ticket = await _issue(url)
@@ -241,8 +241,8 @@ async def test_only_its_hash_is_stored_and_not_for_long(any_source: RedisSource)
 
 
 @pytest.mark.slow
-async def test_no_two_tickets_are_alike(any_source: RedisSource) -> None:
-    async with running_gateway(any_source, api_token="right-one") as url:
+async def test_no_two_tickets_are_alike(source: RedisSource) -> None:
+    async with running_gateway(source, api_token="right-one") as url:
         tickets = {await _issue(url) for _ in range(20)}
 
     assert len(tickets) == 20
