@@ -60,6 +60,7 @@ class GatewayService:
             settings.port,
             patience_seconds=settings.slow_client_seconds + KERNEL_PATIENCE_SECONDS,
         )
+        # Checked at the start: a process out of file handles leaves new connections unanswered.
         if remedy := open_files.shortage(open_files.raise_limit(), settings.max_clients):
             log.warning("too_few_open_files", remedy=remedy)
         return cls(settings, source, listener)
@@ -110,6 +111,7 @@ class GatewayService:
 
     async def _serve(self, server: Server, stop: asyncio.Event) -> None:
         await server.serve(sockets=[self.listener])
+        # A gateway whose server is gone must not look alive to the process' supervisor.
         if not stop.is_set():
             raise RuntimeError("the HTTP server has stopped although it was not asked to")
 

@@ -1,4 +1,4 @@
-"""Changes of a stream's topics: any gateway takes the request, the one with the stream makes it.
+"""Changes of a stream's topics: any gateway accepts one, the gateway with the stream makes it.
 
 Each gateway listens on the channel ``gateway:<id>`` for requests and for answers to its own.
 """
@@ -84,6 +84,7 @@ class StreamChanges:
             add=add,
             remove=remove,
         )
+        # The id of a stream names its gateway, so no gateway has to know the others' streams.
         owner = StreamId.parse(stream_id).gateway_id
         if owner == self._gateway_id:
             return await self._make(change)
@@ -120,12 +121,15 @@ class StreamChanges:
             # A full queue drops the request. The asker gets no answer, and its client retries.
             with suppress(asyncio.QueueFull):
                 self._requests.put_nowait(received)
+        # The answer may come after its request has timed out, or twice.
         elif (answer := self._answers.get(received.question)) and not answer.done():
             answer.set_result(received)
 
     async def run(self) -> None:
         """Answer until cancelled; a request that takes long delays no other."""
         async with asyncio.TaskGroup() as tasks:
+            # Each change may wait for Redis, so each has a task. The semaphore keeps a crowd of
+            # them from taking the loop's time from the streams.
             in_progress = asyncio.Semaphore(MAX_IN_PROGRESS)
             while True:
                 change = await self._requests.get()

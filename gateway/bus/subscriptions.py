@@ -100,23 +100,23 @@ class Subscriptions:
         client = hub.clients.get(change.stream_id)
         # Another principal's stream looks like none, so that ids cannot be tried out.
         if client is None or client.principal != change.principal:
-            return _refused(change, "unknown_stream")
+            return _rejected(change, "unknown_stream")
         added = hub.watch(change.add)
         try:
             await _loaded(client, added)
             # Read only now: during the wait the stream may have left, or changed again.
             if client.left:
-                return _refused(change, "unknown_stream")
+                return _rejected(change, "unknown_stream")
             if client.cohort is None:
-                return _refused(change, "not_ready")
+                return _rejected(change, "not_ready")
             kept = client.cohort.intervals
             for topic in change.remove:
                 kept.pop(topic, None)
             intervals = kept | change.add
             if not intervals:
-                return _refused(change, "no_topics")
+                return _rejected(change, "no_topics")
             if sum(kind_of(topic) not in COMPANIONS for topic in intervals) > self._limit:
-                return _refused(change, "too_many_topics")
+                return _rejected(change, "too_many_topics")
             hub.join(client, hub.watch(intervals))
         finally:
             hub.unwatch(added)
@@ -141,7 +141,7 @@ def _unloaded(channels: Iterable[Channel]) -> list[Channel]:
 async def _loaded(client: Client, channels: Iterable[Channel]) -> None:
     """Wait for the values of channels, for the limit at most and while the client stays."""
     waiting = _unloaded(channels)
-    # A stream that has left already would not be noticed any more, and be waited for in vain.
+    # A stream that left before this wait notifies no listener: the whole limit would pass.
     if not waiting or client.left:
         return
     loop = asyncio.get_running_loop()
@@ -159,5 +159,5 @@ async def _loaded(client: Client, channels: Iterable[Channel]) -> None:
                     await channel.loaded.wait()
 
 
-def _refused(change: Change, problem: Problem) -> Changed:
+def _rejected(change: Change, problem: Problem) -> Changed:
     return Changed(question=change.question, problem=problem)
