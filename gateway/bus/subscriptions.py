@@ -30,8 +30,8 @@ and ``price: null`` states the reason."""
 class Opening:
     """A stream that was admitted: its topics with their intervals in seconds.
 
-    ``greeting`` goes first; ``principal`` may change the stream; ``cursor`` is the newest
-    event that the client has; ``on_end`` is called when the stream is over.
+    ``greeting`` goes first. Only ``principal`` may change the stream. ``cursor`` is the newest
+    event that the client has. ``on_end`` is called when the stream is over.
     """
 
     stream_id: str
@@ -91,12 +91,14 @@ class Subscriptions:
                 client.write(greeting)
                 hub.end(client, "unavailable")
         finally:
+            # The client took the channels over if it joined; otherwise they are released here.
             if client.cohort is None:
                 hub.unwatch(watched)
 
     async def change(self, change: Change) -> Changed:
         """Give a stream other topics; the answer comes when their values are on their way."""
         hub = self._hub
+        # The stream may have ended between the two gateways' messages.
         client = hub.clients.get(change.stream_id)
         # Another principal's stream looks like none, so that ids cannot be tried out.
         if client is None or client.principal != change.principal:
@@ -125,6 +127,7 @@ class Subscriptions:
     async def _read_from(self, cursor: EventId, channels: Iterable[Channel]) -> bool:
         """Read the events after a cursor into memory; return False if Redis cannot be read."""
         ordered = [channel for channel in channels if isinstance(channel, OrderedChannel)]
+        # Redis did not answer in time, so the history in memory has no known start.
         if _unloaded(ordered):
             return False
         try:

@@ -53,6 +53,7 @@ class Channel:
         """The id of the newest event, or the position that the channel starts after."""
         self.event: Event | None = None
         self.lanes: dict[Listener, None] = {}
+        # Compared among themselves only: a gap may carry an older id than the newest value.
         self.named: dict[str, Event] = {}
         """The newest event of each name that is not a value, such as ``gap``."""
         self.watchers = 0
@@ -89,6 +90,7 @@ class Channel:
 
     def since(self, position: EventId) -> list[Event]:
         """Return the events that a client lacks if it has everything up to a position."""
+        # For a client that did not read for a while: one value at most, however many it missed.
         found = [event for event in self.named.values() if event.event_id > position]
         if self.event is not None and self.event_id > position:
             found.append(self.event)
@@ -96,6 +98,7 @@ class Channel:
 
     def packed(self) -> bytes | None:
         """Return the newest value as it was published; None before the first."""
+        # For a Redis that has lost its data: the value must be byte for byte the ingest's.
         event = self.event
         return None if event is None else message.pack(event.event_id, event.payload)
 

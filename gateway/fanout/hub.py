@@ -136,6 +136,7 @@ class Hub:
         value, or, if it is ordered, with the events after ``cursor``; then ``ready`` follows.
         """
         encoder = client.encoder
+        # Equal lanes in equal order make the cohort, so clients with the same request share it.
         wanted = [self._lane(channel, interval, encoder) for channel, interval in watched.items()]
         after = self._cohort((*wanted, self._lane(self.feed, 0.0, encoder)), encoder)
         before = client.cohort
@@ -172,6 +173,7 @@ class Hub:
         """Drop the channels that no client has watched for a while."""
         limit = self._loop.time() - LINGER_SECONDS
         idle = [key for key, c in self.channels.items() if not c.watchers and c.idle_since < limit]
+        # The subscriber and the claims compare what they have with this table afterwards.
         for key in idle:
             del self.channels[key]
         if idle:
@@ -230,6 +232,7 @@ class Hub:
         self.newest = self.cursor = max(self.newest, newest)
         for topic in topics:
             channel = self.channels.get(topic)
+            # Dropped meanwhile, or read again after a loss of Redis.
             if channel is None or channel.loaded.is_set():
                 continue
             channel.loaded.set()
@@ -245,6 +248,8 @@ class Hub:
 
     def send_heartbeat(self, heartbeat: events.Heartbeat) -> None:
         """Send a heartbeat to every client that reads."""
+        # Every client has the feed, so its lanes reach all of them. A stalled client is not sent
+        # heartbeats: they would be outdated when it wakes.
         cursor = self.cursor
         for lane in self.feed.lanes:
             lane.send(lambda encoder: encoder.heartbeat(cursor, heartbeat))
@@ -283,6 +288,7 @@ class Hub:
     def _lane(self, channel: Channel, interval: float, encoder: Encoder) -> Lane:
         lane = self._lanes.get((channel, interval, encoder))
         if lane is None:
+            # Shared by all topics: one timer closes the windows of an interval.
             cadence = self._cadences.get(interval)
             if cadence is None:
                 cadence = Cadence(interval, self._clock, self._loop.call_later)

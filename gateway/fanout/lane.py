@@ -34,6 +34,7 @@ class Lane:
         self.cohorts: dict[Receiver, None] = {}
         self.due = False
         """Whether a value waits for the window to close."""
+        # A lane starts when its first cohort does, whose snapshot holds everything up to here.
         self.sent: EventId = channel.event_id
         self._cadence = cadence
         self._window = -1
@@ -87,7 +88,8 @@ class Lane:
     def send(self, frame_of: Callable[[Encoder], bytes]) -> None:
         """Send a message that is not a value."""
         frame = frame_of(self.encoder)
-        if not frame:  # the protocol has no such message
+        # The protocol may have no such message. An empty frame would still cause an empty write.
+        if not frame:
             return
         for cohort in self.cohorts:
             if not cohort.pending:

@@ -53,6 +53,7 @@ class OrderedChannel(Channel):
         if event.event_id <= self.event_id:
             return False
         self.history.append(event)
+        # As long as Redis' own history: a client that resumes here gets as much as it would there.
         while len(self.history) > self.length:
             self.floor = self.history.popleft().event_id
         self.replace(event)
@@ -109,6 +110,8 @@ class OrderedChannel(Channel):
             if event.event_id <= position:
                 break
             found.append(event)
+        # The events in between have left memory. For a client that resumes, the history in Redis
+        # was read before; one that did not read for a while is only sent the gap.
         if position < self.floor:
             found.append(self._gap(position, self.history[0] if self.history else None))
         return found[::-1]

@@ -72,7 +72,8 @@ class Admission:
         Raises:
             BusyError: there is no place.
         """
-        if request.method == "HEAD":  # opens no stream
+        # HEAD gets the headers of a stream but opens none.
+        if request.method == "HEAD":
             return _nothing
         self.check_room()
         address = request.client.host if request.client is not None else ""
@@ -81,6 +82,7 @@ class Admission:
         self._streams += 1
         try:
             await self._claim(who)
+        # A cancelled request, too, must give its place back.
         except BaseException:
             self._streams -= 1
             raise
@@ -92,6 +94,7 @@ class Admission:
         An EventSource gives up permanently on any status but 200. After this stream it retries.
         """
         assert isinstance(error, BusyError)  # noqa: S101 - Starlette looks handlers up by type
+        # EventSource always accepts this type; a script that does not shows the 429 to its author.
         if "text/event-stream" not in request.headers.get("accept", ""):
             return error.response()
         return Response(

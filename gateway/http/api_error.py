@@ -71,6 +71,7 @@ async def answer_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - Starlette looks handlers up by type
     asked = f"{request.method} {request.url.path}"
     headers = dict(error.headers or {})
+    # Starlette lists the methods of the first route that matches a path. Several routes may.
     if error.status_code == 405:
         served = ", ".join(_methods_of(request))
         headers["Allow"] = f"{served}, OPTIONS"

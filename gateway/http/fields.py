@@ -39,6 +39,8 @@ def from_query(items: Iterable[tuple[str, str]], fields: type[Fields]) -> Fields
     properties = properties_of(fields)
     given: dict[str, Any] = {}
     for name, text in items:
+        # A query has only texts. The schema decides which of them are lists and numbers; after that
+        # a query and a body are checked in the same way.
         form = properties.get(name, {}).get("type")
         if form == "array":
             given.setdefault(name, []).extend(part.strip() for part in text.split(","))
@@ -55,6 +57,7 @@ def from_json(body: bytes, fields: type[Fields]) -> Fields:
     """
     try:
         given = msgspec.json.decode(body or b"{}")
+    # A body of a megabyte may nest deeper than the decoder goes.
     except (ValueError, RecursionError) as error:
         raise _no_object(str(error), fields) from error
     if not isinstance(given, dict):
@@ -74,6 +77,7 @@ def _checked(given: Mapping[str, Any], fields: type[Fields]) -> Fields:
     properties = properties_of(fields)
     strict = fields.__struct_config__.forbid_unknown_fields
     for name in given.keys() - properties.keys():
+        # Ignored like other unknown names, symbol=SPY would open a stream of all news.
         meant = [right for right in properties if _singular(name) == _singular(right)]
         for right in meant or (list(properties) if strict else []):
             hint = f"write {right}: {properties[right]['description']}"

@@ -36,6 +36,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the time in which the peer must send a request."""
         super().connection_made(transport)
+        # uvicorn itself would wait for ever: its keep-alive time starts after a first answer.
         self._keep_time()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -69,9 +70,11 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Start the request, unless it or its body is too large."""
+        # Again here: a head that arrived in one piece was not measured while it grew.
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > HEAD_BYTES:
             raise self._head_too_large()
+        # The stated length, so that a body that is too large is rejected before it arrives.
         if any(n == b"content-length" and int(v) > BODY_BYTES for n, v in self.headers):
             raise _body_too_large()
         if len(self.pipeline) >= PIPELINED:
@@ -87,6 +90,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Continue with a pipelined request, whose body may still be incomplete."""
         super().on_response_complete()
+        # If the next request has not started, uvicorn's keep-alive time limits the wait.
         if self.timeout_keep_alive_task is None:
             self._keep_time()
 
@@ -134,6 +138,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def _refuse(self, refusal: ApiError) -> None:
         """Answer and close the connection, or only close it if an answer has started."""
         self.ignore_input()
+        # A second answer on the connection would be taken for that of the next request.
         answered = self.cycle is not None and self.cycle.response_complete and not self._in_head
         if answered or not self._is_receiving():
             self.transport.abort()
@@ -152,6 +157,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._deadline = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
     def _head_too_large(self) -> ApiError:
+        # A URL of this length is a list of symbols, so the remedy is a POST.
         if len(self.url) > HEAD_BYTES / 2:
             return ApiError(
                 414,

@@ -112,6 +112,7 @@ def _operation(operation: Operation, limit: int) -> Json:
         "responses": _responses(operation),
         "security": [{scheme: []} for scheme in operation.security],
     }
+    # The same struct describes the query of a GET and the body of a POST.
     if operation.fields is not None and operation.method in ("POST", "PATCH"):
         schema = _asked(operation.fields, limit)
         found["requestBody"] = {
@@ -132,6 +133,7 @@ def _parameters(operation: Operation, limit: int) -> list[Json]:
         asked = _asked(operation.fields, limit)
         for name, schema in asked["properties"].items():
             parameter = {"name": name, "in": "query", "required": name in asked.get("required", ())}
+            # Our lists are separated by commas: SPY,IBM and not symbols=SPY&symbols=IBM.
             if schema.get("type") == "array":
                 parameter |= {"style": "form", "explode": False}
             text = schema.pop("description")
@@ -144,6 +146,8 @@ def _parameters(operation: Operation, limit: int) -> list[Json]:
 def _asked(fields: type[msgspec.Struct], limit: int) -> Json:
     """Return the schema of the parameters: an empty list counts as none."""
     properties = {name: dict(schema) for name, schema in properties_of(fields).items()}
+    # A list that is empty by default has to be given: such a request is rejected with no_symbols
+    # or no_topics. The default only lets the code name that error instead of msgspec's.
     required = [name for name, schema in properties.items() if schema.get("default") == []]
     for name in required:
         del properties[name]["default"]
@@ -157,20 +161,21 @@ def _asked(fields: type[msgspec.Struct], limit: int) -> Json:
 
 def _responses(operation: Operation) -> Json:
     refusals = {status: {"$ref": _RESPONSE.format(status)} for status in operation.refusals}
-    told = {
+    documented = {
         status: {"description": operation.summary, "content": _content(struct)}
         for status, struct in operation.answers.items()
     }
-    if not told:
+    # Not JSON: a stream, of which the events are described, or a file.
+    if not documented:
         content: Json = {}
         if operation.kinds:
             events = answers.events_of(operation.kinds)
             content["schema"] = {"oneOf": [_reference(_event_name(name)) for name in events]}
-        told[200] = {
+        documented[200] = {
             "description": operation.summary,
             "content": {operation.media_type: content},
         }
-    return {str(status): response for status, response in (told | refusals).items()}
+    return {str(status): response for status, response in (documented | refusals).items()}
 
 
 def _content(struct: type[msgspec.Struct]) -> Json:
@@ -206,6 +211,7 @@ def _schemas() -> dict[str, Json]:
     answered = [struct for operation in OPERATIONS for struct in operation.answers.values()]
     structs = dict.fromkeys([*events.values(), *answered, answers.Refused])
     _, schemas = msgspec.json.schema_components(structs, ref_template=_SCHEMA)
+    # msgspec describes the structs as input; readers of the document receive them as output.
     for schema in schemas.values():
         schema["description"] = cleandoc(schema["description"]).replace("``", "`")
         for name, form in schema["properties"].items():

@@ -56,6 +56,7 @@ class _File:
             self._headers["Content-Security-Policy"] = POLICY
         if compressed is not None:
             self._headers["Vary"] = "Accept-Encoding"
+        # Each form has its tag: a cache must not take one for the other.
         self._plain = (content, _etag(content), None)
         self._gzip = self._plain if compressed is None else (compressed, _etag(compressed), "gzip")
 
@@ -64,8 +65,9 @@ class _File:
         takes_gzip = _TAKES_GZIP.search(request.headers.get("accept-encoding", ""))
         content, etag, encoding = self._gzip if takes_gzip else self._plain
         headers = {**self._headers, "ETag": etag}
-        held = request.headers.get("if-none-match", "").split(",")
-        if {etag, "*"} & {each.strip().removeprefix("W/") for each in held}:
+        # Proxies that compress, such as nginx, turn a strong tag into a weak one.
+        cached = request.headers.get("if-none-match", "").split(",")
+        if {etag, "*"} & {each.strip().removeprefix("W/") for each in cached}:
             return Response(status_code=304, headers=headers)
         if encoding is not None:
             headers["Content-Encoding"] = encoding
@@ -75,7 +77,7 @@ class _File:
 class Page:
     """The build in a folder. Files outside of it, or added later, are not served.
 
-    Without a build ``/`` says how to make one.
+    If there is no build, ``/`` explains how to make one.
     """
 
     def __init__(self, folder: Path = BUILD) -> None:

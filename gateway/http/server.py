@@ -61,9 +61,11 @@ class StreamingProtocol(LimitedProtocol):
     def detach(self, on_lost: Callable[[], None]) -> asyncio.Transport:
         """Release the request that is being answered, and everything kept for it."""
         self._on_lost = on_lost
-        self.cycle.response_complete = True  # the request may return; the stream continues
+        # uvicorn counts the request as answered, so it may return while the stream continues.
+        self.cycle.response_complete = True
         self.ignore_input()  # a peer sends no request after a stream
-        self.flow.resume_reading()  # a paused transport would not report that the peer has gone
+        # A paused transport would not notice that the peer has gone.
+        self.flow.resume_reading()
         self.cycle = self.scope = self.headers = self.parser = None  # type: ignore[assignment]
         self.pipeline.clear()
         return self.transport

@@ -54,6 +54,7 @@ class StreamChange:
         changed = await self._changes.change(stream_id, principal.name, add, remove)
         if changed.problem is not None:
             raise _refusal(changed.problem, stream_id)
+        # As in ``hello``: ordered topics have no interval to report.
         merge = {t: s for t, s in changed.intervals.items() if not is_ordered(t)}
         answer = StreamChanged(stream_id=stream_id, topics=list(changed.intervals), intervals=merge)
         return json_response(answer)
@@ -66,6 +67,7 @@ class ChangeRoute(Route):
         """Match a path that ends in the id of a stream."""
         match, child_scope = super().matches(scope)
         if match is not Match.NONE:
+            # A PATCH of /api/stream/prices must stay a wrong method, not an unknown stream.
             try:
                 StreamId.parse(child_scope["path_params"]["stream_id"])
             except ValueError:

@@ -75,6 +75,7 @@ class StreamRequests:
         Raises:
             ApiError: 400 with the wrong value.
         """
+        # ``topics=`` is an empty list to its author, though it reads as one empty topic.
         if not asked.topics or asked.topics == [""]:
             raise ApiError(
                 400,
@@ -107,6 +108,7 @@ class StreamRequests:
         Raises:
             ApiError: 400 with the wrong value.
         """
+        # A stream of bars carries the requested timeframes only, one unless it names more.
         kinds: Sequence[str] = stream.kinds
         if isinstance(asked, BarFields):
             kinds = [kind for span, kind in BAR_KINDS.items() if span in asked.timeframe]
@@ -150,6 +152,8 @@ def topics_of(kinds: Iterable[str], symbols: Sequence[str] | UnsetType, *, limit
         ApiError: 400, there are no symbols, too many, or one is malformed.
     """
     kinds = tuple(kinds)
+    # No symbols mean everything, but only for kinds that can be watched as a whole: all prices
+    # would be thousands of topics.
     if symbols is UNSET and (WITH_EVERYTHING | WITHOUT_SYMBOL).issuperset(kinds):
         symbols = [EVERYTHING]
     if not symbols or list(symbols) == [""]:
@@ -163,6 +167,7 @@ def topics_of(kinds: Iterable[str], symbols: Sequence[str] | UnsetType, *, limit
             message=f"{len(symbols)} symbols were requested; the limit of one request is {limit}",
             hint="send two requests, or raise MAX_TOPICS_PER_CLIENT",
         )
+    # Before any symbol is parsed: a body of a megabyte holds a hundred thousand of them.
     _check_count(len(symbols) * len({*kinds} - COMPANIONS), limit)
     try:
         found = [
@@ -210,6 +215,7 @@ def _topic_of(text: str) -> tuple[str, float | None]:
         ) from error
     if not at:
         return topic, None
+    # Not a number, NaN and infinity all fail the comparison below.
     interval = -1.0
     with suppress(ValueError):
         interval = float(seconds)
@@ -218,6 +224,7 @@ def _topic_of(text: str) -> tuple[str, float | None]:
         raise ApiError(
             400, code="bad_value", message=f"{text!r} has no interval after the @", hint=hint
         )
+    # @0 is what an ordered topic has anyway.
     if interval and is_ordered(topic):
         message = f"{text!r}: ordered topics take no interval; every event is sent"
         raise ApiError(400, code="bad_value", message=message, hint=f"write {topic}")

@@ -82,10 +82,12 @@ class Streams:
         allowed, denied = principal.divide(list(asked.intervals))
         if not allowed:
             raise denied_topics(principal, denied)
+        # A stream with some of its topics is better than none: ``hello`` lists the denied ones.
         if denied:
             asked = replace(asked, intervals={each: asked.intervals[each] for each in allowed})
         try:
             on_end = await self._admission.admit(request, principal)
+        # The EventSource will retry with the same URL, so its ticket must not be used up.
         except BusyError:
             await self._access.give_back(request, principal)
             raise

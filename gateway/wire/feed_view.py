@@ -36,7 +36,7 @@ class FeedView:
         self._on_epoch = on_epoch
         self._report: IngestStatus | None = None
         self._report_id = NEVER
-        self._heard = 0.0
+        self._last_report_at = 0.0
         self.redis_connected = False
         self.event = self._compose(rfc3339.from_unix(clock()))
         # A stream that opens before the first report begins with this state.
@@ -45,7 +45,7 @@ class FeedView:
     @property
     def report(self) -> IngestStatus | None:
         """The ingest's last report while it is fresh."""
-        return self._report if self._clock() - self._heard < SILENCE_SECONDS else None
+        return self._report if self._clock() - self._last_report_at < SILENCE_SECONDS else None
 
     def on_report(self, payload: bytes) -> None:
         """Apply a report of the ingest, unless it is older than the newest one.
@@ -62,7 +62,7 @@ class FeedView:
             self._on_epoch()
         self._report_id = event_id
         self._report = report
-        self._heard = self._clock()
+        self._last_report_at = self._clock()
         self.refresh()
 
     def on_redis(self, *, connected: bool) -> None:
