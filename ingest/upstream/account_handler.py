@@ -137,4 +137,4 @@ class AccountHandler:
     def _note_malformed(self, kind: str, problem: str) -> None:
         self.malformed += 1
         self.news.set()
-        log.debug("malformed message", kind=kind, error=problem)
+        log.debug("message_malformed", kind=kind, error=problem)

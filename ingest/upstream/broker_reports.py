@@ -78,7 +78,7 @@ class BrokerReports:
             except (RestError, ValueError) as error:
                 why = error.kind if isinstance(error, RestError) else str(error)
                 if self.failing is None:
-                    log.warning("no report of the broker", error=why)
+                    log.warning("broker_report_failed", error=why)
                 self.failing = why
             else:
                 self.failing, self.read_at = None, began

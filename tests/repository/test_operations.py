@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Collection
 from typing import get_args
 
 import pytest
@@ -14,27 +15,34 @@ from shared.symbol_status import SymbolState
 from tests.chaos import plan
 from tests.chaos.faults import KINDS
 from tests.repository.documents import codes, document, rows, section, words
-from tests.repository.tree import modules, name_of, syntax
+from tests.repository.tree import PACKAGES, modules, name_of, syntax
 
 PAGE = "operations.md"
 LEVELS = ("info", "warning", "error")
 LOG_TABLES = [("ingest", "line"), ("gateway", "line of a gateway")]
 
 
-def log_lines(package: str) -> dict[str, str]:
-    """Return the fixed log lines of a package, debugging left out, and their levels."""
+def log_lines(package: str, levels: Collection[str] = LEVELS) -> dict[str, str]:
+    """Return the fixed log lines of a package and their levels, by default without debugging."""
     found: dict[str, str] = {}
     for path in modules(package):
         for node in ast.walk(syntax(path)):
             if (
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Attribute)
-                and node.func.attr in LEVELS
+                and node.func.attr in levels
                 and node.args
                 and isinstance(node.args[0], ast.Constant)
             ):
                 found[str(node.args[0].value)] = node.func.attr
     return found
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_log_events_are_names_that_one_can_search_for(package: str) -> None:
+    lines = log_lines(package, ("debug", *LEVELS))
+
+    assert [line for line in lines if not re.fullmatch(r"[a-z]+(_[a-z]+)+", line)] == []
 
 
 def test_every_error_of_alpacas_has_its_advice() -> None:

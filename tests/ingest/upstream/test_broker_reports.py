@@ -91,7 +91,7 @@ async def test_while_the_broker_does_not_answer_the_last_known_stay_and_that_is_
             status, rows = 200, []
             await until(lambda: desk.held() == [] and desk.reports.failing is None)
     [line] = lines
-    assert (line["event"], "IBM" in line["error"]) == ("no report of the broker", False)
+    assert (line["event"], "IBM" in line["error"]) == ("broker_report_failed", False)
 
 
 async def test_a_row_that_cannot_be_read_hides_no_other(impatient: None) -> None:
