@@ -3,6 +3,8 @@
 import { defineConfig } from "vitest/config";
 
 const SOURCES = "test/sources/**/*.test.ts";
+/** Many tests that use no React: one project is enough. */
+const RUNS = "test/connection-runs.test.ts";
 const shared = {
   environment: "happy-dom",
   include: ["test/**/*.test.{ts,tsx}"],
@@ -24,6 +26,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: "react-18",
+          exclude: [SOURCES, RUNS],
           setupFiles: ["test/react-18.ts"],
           server: { deps: { inline: [/@testing-library/, /react-dom-18/] } },
         },

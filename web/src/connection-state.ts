@@ -41,7 +41,7 @@ export interface Indicator {
 export interface Connection extends Indicator {
   /** The stream is open and its heartbeats arrive. */
   readonly connected: boolean;
-  /** Why the last attempt failed; null once a stream is ready. */
+  /** Why the last attempt failed; null once a stream is open with the watched topics. */
   readonly error: StreamError | null;
   /** Failed attempts since a stream was last healthy. */
   readonly attempt: number;

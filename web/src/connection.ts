@@ -83,6 +83,7 @@ export class StreamMachine {
       this.#current ??= this.#open();
     },
     open: () => {
+      this.#retry.error = null;
       this.#promote();
       if (this.#current?.topics.join() !== this.#wanted.join()) this.#send("different");
     },
@@ -155,10 +156,8 @@ export class StreamMachine {
   #control(name: string) {
     // `ready` is no proof of health: a gateway in trouble may end each stream right after it.
     if (name === "heartbeat") this.#retry.attempt = 0;
-    if (name === "ready") {
-      this.#retry.error = null;
-      this.#send("ready");
-    } else this.#publish();
+    if (name === "ready") this.#send("ready");
+    else this.#publish();
   }
   /** End a silent stream. The wall clock counts the time that a device slept, too. */
   #checkSilence(beats: number) {

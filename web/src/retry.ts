@@ -6,7 +6,7 @@ const BASE_MS = 500;
 const LONGEST_MS = 30_000;
 
 export interface Retry {
-  /** Why the last attempt failed; null once a stream is ready. */
+  /** Why the last attempt failed; null once a stream is open. */
   error: StreamError | null;
   /** Failed attempts since a stream was last healthy. */
   attempt: number;

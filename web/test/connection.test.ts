@@ -107,6 +107,14 @@ describe("while a second stream is being opened", () => {
     expect(client.get("connection")).toMatchObject({ state: "live", error: null });
   });
 
+  it("its loss is no longer an error once the first has the watched topics", async () => {
+    gateway.stream.drop();
+    expect(client.get("connection")?.error?.code).toBe("network");
+    await after(500);
+    expect(gateway.changes).toHaveLength(2);
+    expect(client.get("connection")).toMatchObject({ state: "live", error: null });
+  });
+
   it("a reconnect closes both", async () => {
     client.reconnect();
     await after(0);
