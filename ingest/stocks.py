@@ -18,10 +18,10 @@ from ingest.upstream.snapshots import Snapshots
 from ingest.upstream.stream_holder import StreamHolder
 from shared.ingest_status import Session, TapeCounts
 
-LOOK_SECONDS = 1.0
+EVALUATE_SECONDS = 1.0
 
-QUIET_LOOKS = 10
-"""At every tenth look REST is asked for some of the quiet symbols, in case the stream is mute."""
+QUIET_TURNS = 10
+"""In every tenth turn REST is asked for some of the quiet symbols, in case the stream is mute."""
 QUIET_AT_ONCE = 100
 QUIET_NS = 15_000_000_000
 
@@ -93,8 +93,8 @@ class Stocks:
             self._announcer.status(status)
 
     async def _watch(self) -> None:
-        """Look once a second, until cancelled, for changes that no message announces."""
-        looks = 0
+        """Apply once a second, until cancelled, the changes that no message announces."""
+        turns = 0
         while True:
             view = self._view()
             for status in self._states.evaluate(time.monotonic(), time.time(), view):
@@ -104,12 +104,12 @@ class Stocks:
             # With no recent trade the lag becomes unknown, and no message would cause that.
             self._lag.look(time.time_ns() // 1000)
             self._snapshots.look_up(self._prices.take_doubtful())
-            looks += 1
+            turns += 1
             # Outside the regular session most symbols are quiet, and the look-ups would only use up
             # the budget of REST requests.
-            if looks % QUIET_LOOKS == 0 and view.session == "regular":
-                self._snapshots.look_up(self._some_quiet_ones(looks // QUIET_LOOKS))
-            await asyncio.sleep(LOOK_SECONDS)
+            if turns % QUIET_TURNS == 0 and view.session == "regular":
+                self._snapshots.look_up(self._some_quiet_ones(turns // QUIET_TURNS))
+            await asyncio.sleep(EVALUATE_SECONDS)
 
     def facts(self) -> StockFacts:
         """Return the present state."""

@@ -15,7 +15,7 @@ from shared.bus import keys
 from shared.bus.errors import BusError, bus_errors
 from shared.topics import TRADE, key_of, kind_of
 
-LOOK_SECONDS = 1.0
+FOLLOW_SECONDS = 1.0
 
 RECENT_SECONDS = 300.0
 """If the tape was last recorded within this time, its missing prints are fetched."""
@@ -56,7 +56,7 @@ class HistoryGaps:
                     await self._resume(topic)
                     self._recorded |= {topic}
                 self._recorded &= watched
-            await self._demand.wait_for_change(LOOK_SECONDS)
+            await self._demand.wait_for_change(FOLLOW_SECONDS)
 
     async def _resume(self, topic: str) -> None:
         is_tape = kind_of(topic) == TRADE

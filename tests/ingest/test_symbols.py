@@ -30,7 +30,7 @@ YESTERDAY = DailyBar(o=90, h=110, l=85, c=100, v=1_000_000)
 
 @pytest.fixture(autouse=True)
 def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stocks, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(stocks, "EVALUATE_SECONDS", 0.05)
 
 
 @pytest.fixture

@@ -343,7 +343,7 @@ async def test_what_a_second_silence_soon_after_has_swallowed_is_fetched_too(
 async def test_a_symbol_that_alone_is_mute_is_found_out_and_fetched(
     upstream: tuple[Simulator, Watcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ingest.stocks.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("ingest.stocks.EVALUATE_SECONDS", 0.05)
     monkeypatch.setattr("ingest.stocks.QUIET_NS", 100_000_000)
     monkeypatch.setattr(rest_prices, "STALE_NS", 100_000_000)
     simulator, watching = upstream
