@@ -4,12 +4,7 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Literal
 
-from ingest.portfolio.broker_rows import (
-    OPTION_MULTIPLIER,
-    US_OPTION,
-    PositionRow,
-    tape_symbol,
-)
+from ingest.portfolio.asset_class import OPTION_MULTIPLIER, US_OPTION
 from ingest.portfolio.mark import Mark
 from shared.position import Position
 
@@ -37,33 +32,6 @@ class Holding:
     broker_price: Decimal | None
     multiplier: Decimal
     as_of: str
-
-    @classmethod
-    def of_row(cls, row: PositionRow, as_of: str) -> "Holding":
-        """Return the position in a broker's row; ``as_of``: the time of the request, RFC 3339."""
-        qty = -abs(row.qty) if row.side == "short" else row.qty
-        multiplier = _multiplier(row)
-        cost = row.cost_basis
-        if cost is None:
-            cost = abs(qty * (row.avg_entry_price or Decimal(0)) * multiplier)
-        value = None if row.market_value is None else _signed(row.market_value, qty)
-        day_basis = None
-        if value is not None and row.unrealized_intraday_pl is not None:
-            day_basis = value - row.unrealized_intraday_pl
-        elif row.lastday_price is not None:
-            day_basis = qty * row.lastday_price * multiplier
-        return cls(
-            symbol=tape_symbol(row.symbol, row.asset_class),
-            asset_class=row.asset_class,
-            qty=qty,
-            cost_basis=_signed(cost, qty),
-            day_basis=day_basis,
-            avg_entry_price=row.avg_entry_price,
-            lastday_price=row.lastday_price,
-            broker_price=row.current_price,
-            multiplier=multiplier,
-            as_of=as_of,
-        )
 
     @classmethod
     def opened(
@@ -160,19 +128,3 @@ def fraction(gain: Decimal | None, basis: Decimal | None) -> float | None:
 
 def _number(amount: Decimal | None) -> float | None:
     return None if amount is None else float(amount)
-
-
-def _signed(amount: Decimal, qty: Decimal) -> Decimal:
-    """Return an amount with its position's sign: the broker writes shorts with and without one."""
-    return abs(amount) if qty > 0 else -abs(amount)
-
-
-def _multiplier(row: PositionRow) -> Decimal:
-    if row.asset_class != US_OPTION:
-        return Decimal(1)
-    # A contract that was adjusted for a split or a merger has other units than 100.
-    if row.market_value and row.current_price:
-        units = abs(row.market_value / (row.qty * row.current_price))
-        if (whole := units.to_integral_value()) and abs(units - whole) < RATIO:
-            return whole
-    return OPTION_MULTIPLIER

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
-from ingest.portfolio.broker_rows import AccountRow
 from ingest.portfolio.holding import Holding
 
 DISBELIEF_SECONDS = 5.0
@@ -33,6 +32,19 @@ class Execution:
     at: str
 
 
+@dataclass(frozen=True)
+class BrokerAccount:
+    """The account's amounts of money, as the broker reports them; None if it reports none."""
+
+    cash: Decimal
+    currency: str = "USD"
+    equity: Decimal | None = None
+    last_equity: Decimal | None = None
+    buying_power: Decimal | None = None
+    long_market_value: Decimal | None = None
+    short_market_value: Decimal | None = None
+
+
 class BrokerReport(NamedTuple):
     """The broker's own positions and account, requested ``asked_at`` (monotonic).
 
@@ -41,7 +53,7 @@ class BrokerReport(NamedTuple):
     """
 
     holdings: Sequence[Holding]
-    account: AccountRow
+    account: BrokerAccount
     asked_at: float
     as_of: str
     unreadable: Sequence[str] = ()
@@ -74,7 +86,7 @@ class Holdings:
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self.by_symbol: dict[str, Holding] = {}
-        self.account: AccountRow | None = None
+        self.account: BrokerAccount | None = None
         """The account of the newest believed report; None before the first."""
         self.as_of: str | None = None
         self.unreadable: Sequence[str] = ()

@@ -7,7 +7,7 @@ last price. Outside regular hours the last price is the extended session's.
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ingest.portfolio.broker_rows import US_EQUITY
+from ingest.portfolio.asset_class import US_EQUITY
 from shared.position import PriceSource
 from shared.price import Price
 

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from msgspec import structs
 
-from ingest.portfolio.broker_rows import US_EQUITY, AccountRow
+from ingest.portfolio.asset_class import US_EQUITY
 from ingest.portfolio.holding import Holding, fraction, rounded
-from ingest.portfolio.holdings import NOTHING, BrokerReport, Execution, Holdings
+from ingest.portfolio.holdings import NOTHING, BrokerAccount, BrokerReport, Execution, Holdings
 from ingest.portfolio.mark import Mark, mark_of
 from shared.account import Account, BrokerState
 from shared.position import Position
@@ -188,7 +188,7 @@ def _sum(amounts: Iterable[Decimal | None]) -> Decimal | None:
     return None if None in known else sum(filter(None, known), NOTHING)
 
 
-def _other_assets(reported: AccountRow) -> Decimal:
+def _other_assets(reported: BrokerAccount) -> Decimal:
     """Return the part of the broker's equity that is neither cash nor positions.
 
     Accrued fees, for example: they stay in our equity.

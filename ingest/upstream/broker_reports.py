@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import structlog
 
+from ingest.alpaca.account_rows import read_account, read_positions
 from ingest.demand.wanted import Demand
-from ingest.portfolio.broker_rows import read_account, read_positions
-from ingest.portfolio.holding import Holding
 from ingest.portfolio.holdings import BrokerReport
 from ingest.portfolio.order_log import OrderLog
 from ingest.portfolio.portfolio import Portfolio
+from ingest.upstream import account_translation
 from ingest.upstream.account_handler import AccountHandler
 from ingest.upstream.alpaca_rest import ORDERS_AT_ONCE, AlpacaRest, RestError
 from ingest.upstream.announcements import Announcements
@@ -94,8 +94,8 @@ class BrokerReports:
         as_of = rfc3339.from_unix(self._clock_ns() / 1e9)
         streaming_since = self._handler.streaming_since
         rows, unreadable = read_positions(await self._rest.positions())
-        account = read_account(await self._rest.account())
-        holdings = [Holding.of_row(row, as_of) for row in rows]
+        account = account_translation.account(read_account(await self._rest.account()))
+        holdings = [account_translation.holding(row, as_of) for row in rows]
         report = BrokerReport(holdings, account, began, as_of, unreadable)
         if not self._portfolio.on_report(report, streaming_since):
             self._handler.news.set()

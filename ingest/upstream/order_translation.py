@@ -7,9 +7,10 @@ from typing import Any
 
 from ingest.alpaca import trade_updates
 from ingest.alpaca.trade_updates import TradeUpdate, read_order
-from ingest.portfolio.broker_rows import US_EQUITY, tape_symbol
+from ingest.portfolio.asset_class import US_EQUITY
 from ingest.portfolio.holdings import Execution
 from ingest.portfolio.order_log import changed_at
+from ingest.upstream.account_translation import tape_symbol
 from shared import rfc3339
 from shared.order import Order, OrderUpdate
 

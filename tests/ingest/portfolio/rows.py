@@ -3,9 +3,10 @@
 from decimal import Decimal
 from typing import Any
 
-from ingest.portfolio.broker_rows import AccountRow, read_account, read_positions
+from ingest.alpaca.account_rows import read_account, read_positions
 from ingest.portfolio.holding import Holding
-from ingest.portfolio.holdings import BrokerReport, Execution
+from ingest.portfolio.holdings import BrokerAccount, BrokerReport, Execution
+from ingest.upstream import account_translation
 
 AS_OF = "2026-11-25T15:00:00Z"
 LATER = "2026-11-25T15:00:01.5Z"
@@ -34,12 +35,13 @@ def row(symbol: str, qty: str, entry: str, price: str | None, **more: Any) -> di
 def holding(symbol: str, qty: str, entry: str, price: str | None, **more: Any) -> Holding:
     """Return what such a row makes."""
     [read], _ = read_positions([row(symbol, qty, entry, price, **more)])
-    return Holding.of_row(read, AS_OF)
+    return account_translation.holding(read, AS_OF)
 
 
-def account(cash: str = "1000", **more: Any) -> AccountRow:
+def account(cash: str = "1000", **more: Any) -> BrokerAccount:
     """Return an account without anything but cash."""
-    return read_account({"cash": cash, "currency": "USD", "last_equity": "1000", **more})
+    row = {"cash": cash, "currency": "USD", "last_equity": "1000", **more}
+    return account_translation.account(read_account(row))
 
 
 def report(*holdings: Holding, asked_at: float = 0.0, cash: str = "1000") -> BrokerReport:

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from ingest.portfolio.broker_rows import read_positions, tape_symbol
+from ingest.alpaca.account_rows import read_positions
 from ingest.portfolio.holding import Holding
 from ingest.portfolio.mark import Mark, mark_of
+from ingest.upstream import account_translation
+from ingest.upstream.account_translation import tape_symbol
 from shared import position
 from shared.position import Position
 from shared.price import Price
@@ -44,7 +46,7 @@ def terms(held: Holding) -> tuple[float, float, float]:
 def of_row(row: dict[str, Any]) -> Holding:
     [read], unreadable = read_positions([row])
     assert unreadable == []
-    return Holding.of_row(read, AS_OF)
+    return account_translation.holding(read, AS_OF)
 
 
 def test_at_the_brokers_price_all_figures_are_the_brokers() -> None:

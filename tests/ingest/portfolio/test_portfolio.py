@@ -5,7 +5,6 @@ from decimal import Decimal
 
 import pytest
 
-from ingest.portfolio.broker_rows import read_account
 from ingest.portfolio.holdings import DISBELIEF_SECONDS, EXPLANATION_SECONDS, BrokerReport
 from ingest.portfolio.portfolio import ACCOUNT_SECONDS, Portfolio
 from shared.account import Account
@@ -85,7 +84,7 @@ def test_what_the_broker_counts_beside_cash_and_positions_stays_in_the_equity() 
     desk = Desk()
     row = {"cash": "100", "equity": "223.5", "long_market_value": "120", "short_market_value": "0"}
     held = holding("BAC", "10", "11", "12")
-    desk.on_report(BrokerReport([held], read_account(row), 0.0, AS_OF), None)
+    desk.on_report(BrokerReport([held], account(**row), 0.0, AS_OF), None)
     desk.trade("BAC", 13)
 
     assert desk.account_told().equity == 233.5

@@ -6,10 +6,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.portfolio.broker_rows import read_account, read_positions
-from ingest.portfolio.holding import Holding, rounded
+from ingest.alpaca.account_rows import read_account, read_positions
+from ingest.portfolio.holding import rounded
 from ingest.portfolio.holdings import BrokerReport, Execution
 from ingest.portfolio.portfolio import Portfolio
+from ingest.upstream import account_translation
 from shared.price import Price
 from tests.examples import examples
 from tests.ingest.demand.wants import Clock
@@ -75,8 +76,10 @@ class Broker:
             "short_market_value": str(sum(value for value in values if value < 0)),
         }
         read, _ = read_positions(rows)
-        held = [Holding.of_row(row, AS_OF) for row in read]
-        return BrokerReport(held, read_account(account), asked_at, AS_OF)
+        held = [account_translation.holding(row, AS_OF) for row in read]
+        return BrokerReport(
+            held, account_translation.account(read_account(account)), asked_at, AS_OF
+        )
 
 
 @examples(times=3)

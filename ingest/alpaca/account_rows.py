@@ -1,4 +1,4 @@
-"""The broker's REST rows, decoded; their numbers are text. No I/O.
+"""The account's REST rows, decoded; their numbers are text. No I/O.
 
 Source: https://docs.alpaca.markets/reference/getallopenpositions and its neighbours.
 """
@@ -9,17 +9,8 @@ from typing import Any
 
 import msgspec
 
-US_EQUITY = "us_equity"
-US_OPTION = "us_option"
-CRYPTO = "crypto"
-
-OPTION_MULTIPLIER = Decimal(100)
-
 UNKNOWN = "?"
 """Stands for the symbol of a position whose row lacks one."""
-
-_QUOTED_IN = ("USDT", "USDC", "USD", "BTC")
-"""The quote currencies of pairs; longer names first, since one ends in another."""
 
 
 class PositionRow(msgspec.Struct, kw_only=True):
@@ -27,7 +18,7 @@ class PositionRow(msgspec.Struct, kw_only=True):
 
     symbol: str
     qty: Decimal
-    asset_class: str = US_EQUITY
+    asset_class: str = "us_equity"
     side: str = ""
     avg_entry_price: Decimal | None = None
     cost_basis: Decimal | None = None
@@ -77,14 +68,3 @@ def read_account(row: Mapping[str, Any]) -> AccountRow:
         return msgspec.convert(row, AccountRow, strict=False)
     except msgspec.ValidationError as error:
         raise ValueError(f"an account of another form: {error}") from error
-
-
-def tape_symbol(symbol: str, asset_class: str) -> str:
-    """Return the symbol as market data spells it: the broker says ``BTCUSD`` for ``BTC/USD``."""
-    if asset_class != CRYPTO or "/" in symbol:
-        return symbol
-    for quoted_in in _QUOTED_IN:
-        base = symbol.removesuffix(quoted_in)
-        if base and base != symbol:
-            return f"{base}/{quoted_in}"
-    return symbol
