@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
-from zoneinfo import ZoneInfo
 
 from alpaca.common.enums import Sort
 from alpaca.common.exceptions import APIError
@@ -22,10 +21,12 @@ from alpaca.trading.requests import GetCalendarRequest, GetOrdersRequest
 from requests import RequestException, Response
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from ingest.market.market_hours import NEW_YORK
 from ingest.upstream.request_budget import REQUESTS_PER_MINUTE, RequestBudget
 from ingest.upstream.rest_limits import limit
 
 DEADLINE_SECONDS = 10.0
+"""Limit for one attempt of a call, its wait for the budget included."""
 
 THREADS = 6
 
@@ -33,38 +34,36 @@ TOO_MANY_REQUESTS = 429
 FORBIDDEN = 403
 
 RECENT = timedelta(minutes=16)
-"""What a plan without SIP may not ask of it: the last quarter of an hour, and a little more."""
+"""A plan without SIP may not request SIP's last quarter of an hour; this is a little more."""
 
 DELAY = timedelta(minutes=15)
-"""How much later the delayed feed brings what the consolidated one has."""
+"""The delay of the delayed feed behind the consolidated one."""
 
 ROWS_AT_ONCE = 10_000
 PAGES_AT_MOST = 3
-"""So that a busy minute of a hundred symbols takes no more of the budget."""
+"""A busy minute of a hundred symbols takes no more of the budget than this."""
 
 ORDERS_AT_ONCE = 500
-"""The most that Alpaca gives."""
+"""Alpaca's maximum."""
 
 _FINAL = (400, 401, 403, 404, 422)
-"""HTTP statuses that the same request gets again."""
-
-_NEW_YORK = ZoneInfo("America/New_York")
+"""HTTP statuses with which Alpaca would answer the same request again."""
 
 _FAILURES = (APIError, RequestException, TimeoutError, ValueError, TypeError, AttributeError)
-"""What alpaca-py raises; the last three when an answer has another form."""
+"""The errors that alpaca-py raises; the last three if an answer has another form."""
 
 _Json = TypeVar("_Json", dict[str, Any], list[Any])
 
 
 class Trades(NamedTuple):
-    """Rows of trades by symbol, oldest first; there are more of the ``incomplete`` symbols."""
+    """Rows of trades by symbol, oldest first; the ``incomplete`` symbols have more rows."""
 
     rows: dict[str, list[Any]]
     incomplete: frozenset[str]
 
 
 class RestError(Exception):
-    """A REST call that failed or took too long; the message says why, ``status`` is HTTP's."""
+    """A REST call failed or took too long: the message has the reason, ``status`` is HTTP's."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
@@ -72,7 +71,7 @@ class RestError(Exception):
 
     @property
     def kind(self) -> str:
-        """What went wrong without what Alpaca said: an account's answers belong in no log."""
+        """The reason without Alpaca's own text: an account's data belongs in no log."""
         return str(self).partition(":")[0] if self.status is None else f"HTTP {self.status}"
 
 
@@ -83,8 +82,8 @@ def _worth_retrying(error: BaseException) -> bool:
 class AlpacaRest:
     """The calls that the ingest needs, as raw JSON. Close it to end its threads.
 
-    Market data and trading have a budget each; a call that would wait for it longer than its
-    deadline fails. ``monotonic`` gives seconds.
+    Market data and trading have a budget each. A call fails if it would wait for its budget longer
+    than its deadline. ``monotonic`` gives seconds.
     """
 
     def __init__(
@@ -156,9 +155,9 @@ class AlpacaRest:
         return _checked(list, rows)
 
     async def snapshots(self, symbols: Sequence[str], *, polling: bool = False) -> dict[str, Any]:
-        """Return ``GET /v2/stocks/snapshots``: by symbol, without those that Alpaca lacks.
+        """Return ``GET /v2/stocks/snapshots`` by symbol; symbols that Alpaca lacks are absent.
 
-        ``polling`` takes it from that half of the budget.
+        ``polling`` uses the half of the budget that polling may have.
 
         Raises:
             RestError: it failed three times.
@@ -173,8 +172,8 @@ class AlpacaRest:
         """Return the daily bars, adjusted for splits, from one day to another, both included.
 
         By symbol the rows of ``GET /v2/stocks/bars``, oldest first. They are of all exchanges,
-        or of the plan's feed where it does not allow that. Days are New York's; the end should be
-        a day that is over, since the last quarter of an hour is left out.
+        or of the plan's feed if the plan does not include SIP. Days are New York's. The end should
+        be a day that is over, since the last quarter of an hour is left out.
 
         Raises:
             RestError: it failed three times.
@@ -182,6 +181,7 @@ class AlpacaRest:
         try:
             return await self._daily_bars(symbols, start, end, DataFeed.SIP)
         except RestError as error:
+            # Some plans forbid SIP even for past days: a close of one exchange is better than none.
             if error.status != FORBIDDEN or self._feed is DataFeed.SIP:
                 raise
         return await self._daily_bars(symbols, start, end, self._feed)
@@ -189,14 +189,14 @@ class AlpacaRest:
     async def trades(self, symbols: Sequence[str], since: float) -> Trades:
         """Return ``GET /v2/stocks/trades``: the feed's trades since a time (unix s).
 
-        Alpaca sorts by symbol first, so trades beyond 3 pages are those of the last symbols.
+        Alpaca sorts by symbol first, so the rows beyond 3 pages are those of the last symbols.
 
         Raises:
             RestError: a page of it failed three times.
         """
         query, rows = self._trades_query(symbols, since), dict[str, list[Any]]()
         for _ in range(PAGES_AT_MOST):
-            # alpaca-py's own call would fetch all pages there are
+            # alpaca-py's own call would fetch every page, whatever it costs of the budget
             work = partial(self._data.get, "/stocks/trades", dict(query))
             page = _checked(dict, await self._call(self.data_budget, work))
             for symbol, trades in _checked(dict, page.get("trades") or {}).items():
@@ -208,7 +208,7 @@ class AlpacaRest:
         return Trades(rows, frozenset(symbol for symbol in symbols if symbol >= last))
 
     def close(self) -> None:
-        """Give the threads up; a call under way ends by its own timeout."""
+        """Release the threads; a call under way ends by its own timeout."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _daily_bars(
@@ -228,7 +228,8 @@ class AlpacaRest:
 
     def _trades_query(self, symbols: Sequence[str], since: float) -> dict[str, Any]:
         start, end, feed = datetime.fromtimestamp(since, UTC), None, self._feed
-        if feed is DataFeed.DELAYED_SIP:  # there is no history of that name
+        # The delayed feed has no history of its name: it is that of SIP, earlier.
+        if feed is DataFeed.DELAYED_SIP:
             start, end, feed = start - DELAY, datetime.now(UTC) - DELAY, DataFeed.SIP
         request = StockTradesRequest(
             symbol_or_symbols=list(symbols), start=start, end=end, limit=ROWS_AT_ONCE, feed=feed
@@ -264,7 +265,7 @@ async def _admitted(budget: RequestBudget, *, polling: bool) -> None:
 
 
 def _seconds_to_reset(response: Response | None) -> float | None:
-    """Return how long the budget is used up, by the header that Alpaca mostly sends."""
+    """Return the seconds until the budget is free, by a header that Alpaca usually sends."""
     reset = None if response is None else response.headers.get("X-Ratelimit-Reset")
     try:
         return None if reset is None else float(reset) - time.time()
@@ -273,7 +274,7 @@ def _seconds_to_reset(response: Response | None) -> float | None:
 
 
 def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time_of_day(), _NEW_YORK)
+    return datetime.combine(day, time_of_day(), NEW_YORK)
 
 
 def _checked(form: type[_Json], answer: Any) -> _Json:
@@ -283,5 +284,5 @@ def _checked(form: type[_Json], answer: Any) -> _Json:
 
 
 def _data_feed(feed: str) -> DataFeed:
-    """Return the REST feed that goes with a stream; the test stream has none, so any will do."""
+    """Return the REST feed of a stream's feed; the test stream has none, so any will do."""
     return DataFeed(feed) if feed in {each.value for each in DataFeed} else DataFeed.IEX
