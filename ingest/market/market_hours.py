@@ -9,7 +9,6 @@ trades then, so only the feeds ``boats`` and ``overnight`` have it, and they hav
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -34,9 +33,6 @@ TRADES_IN: Mapping[str, frozenset[Session] | None] = MappingProxyType(
 )
 """The sessions in which each feed has data; None: at all times."""
 
-_PRE_OPEN, _POST_CLOSE, _OVERNIGHT_OPEN = "0400", "2000", "2000"
-_LAST_MINUTE = "2359"
-_DAY = timedelta(days=1)
 _BEGINNING, _END = -(1 << 63), 1 << 63
 
 
@@ -130,38 +126,6 @@ class MarketHours:
         return (min(to_come) - unix_ns) / 1e9 if to_come else float("inf")
 
 
-def parse_day(row: Mapping[str, str]) -> TradingDay:
-    """Read one row of ``GET /v2/calendar``.
-
-    A day that closes at 23:59 closes at its end: the calendar cannot write 24:00.
-
-    Raises:
-        KeyError, ValueError: the row has another form.
-    """
-    day = date.fromisoformat(row["date"])
-    return TradingDay(
-        overnight_open=_moment(day - _DAY, _OVERNIGHT_OPEN),
-        pre_open=_moment(day, row.get("session_open") or _PRE_OPEN),
-        open=_moment(day, row["open"]),
-        close=_end(day, row["close"]),
-        post_close=_end(day, row.get("session_close") or _POST_CLOSE),
-    )
-
-
-def parse_clock(answer: Mapping[str, object]) -> MarketClock:
-    """Read the answer of ``GET /v2/clock``.
-
-    Raises:
-        KeyError, ValueError: it has another form.
-    """
-    return MarketClock(
-        timestamp=rfc3339.to_nanoseconds(str(answer["timestamp"])),
-        is_open=bool(answer["is_open"]),
-        next_open=rfc3339.to_nanoseconds(str(answer["next_open"])),
-        next_close=rfc3339.to_nanoseconds(str(answer["next_close"])),
-    )
-
-
 def _spans(days: Iterable[TradingDay], trades_in: frozenset[Session] | None) -> Iterator[_Span]:
     """Yield all of time in order and without gaps; two neighbours are never of one session."""
     if trades_in is None:
@@ -197,15 +161,3 @@ def _filled(span: _Span, until: int) -> Iterator[_Span]:
         yield span
     if span.end < until:
         yield _Span(span.end, until, "unknown" if is_outermost else "closed")
-
-
-def _moment(day: date, text: str) -> int:
-    digits = text.replace(":", "")
-    at = datetime.combine(day, time(int(digits[:2]), int(digits[2:4])), NEW_YORK)
-    return int(at.timestamp()) * 1_000_000_000
-
-
-def _end(day: date, text: str) -> int:
-    if text.replace(":", "") == _LAST_MINUTE:
-        return _moment(day + _DAY, "0000")
-    return _moment(day, text)

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from ingest.market.market_hours import DAYTIME, MarketHours, parse_clock, parse_day
+from ingest.market.market_hours import DAYTIME, MarketHours
 from ingest.upstream.alpaca_rest import AlpacaRest, RestError
+from ingest.upstream.hours_translation import market_clock, trading_day
 from shared.ingest_status import Session
 
 log = structlog.get_logger()
@@ -60,8 +61,8 @@ class HoursRefresh:
         )
         clock = await self._rest.clock()
         try:
-            days = [parse_day(row) for row in rows]
-            return MarketHours(days, parse_clock(clock), self._trades_in)
+            days = [trading_day(row) for row in rows]
+            return MarketHours(days, market_clock(clock), self._trades_in)
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise RestError(f"an answer of another form: {error!r}") from error
 

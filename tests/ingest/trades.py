@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ingest.market.market_hours import MarketHours, parse_day
+from ingest.market.market_hours import MarketHours
 from ingest.market.prints import Cancel, Correction, Trade
 from ingest.market.snapshot import Snapshot
 from ingest.upstream import translation
+from ingest.upstream.hours_translation import trading_day
 from shared import rfc3339
 
 MONDAY = {"date": "2026-11-16", "open": "09:30", "close": "16:00"}
@@ -35,7 +36,7 @@ def rest_snapshot(row: Mapping[str, Any], symbol: str = "SPY") -> Snapshot:
 
 
 def two_days() -> MarketHours:
-    return MarketHours([parse_day(MONDAY), parse_day(TUESDAY)])
+    return MarketHours([trading_day(MONDAY), trading_day(TUESDAY)])
 
 
 def trade(

@@ -5,8 +5,9 @@ from typing import get_args
 
 import pytest
 
-from ingest.market.market_hours import TRADES_IN, MarketHours, parse_clock, parse_day
+from ingest.market.market_hours import TRADES_IN, MarketHours
 from ingest.settings import Feed
+from ingest.upstream.hours_translation import market_clock, trading_day
 from simulator.tape import hours as simulated
 from tests.ingest.trades import MONDAY, TUESDAY, ns, two_days
 
@@ -65,13 +66,13 @@ SUMMER_BEGINS = [
 def test_the_calendar_gives_the_session_of_any_moment(
     rows: list[dict[str, str]], moment: str, session: str
 ) -> None:
-    hours = MarketHours([parse_day(row) for row in reversed(rows)])
+    hours = MarketHours([trading_day(row) for row in reversed(rows)])
 
     assert hours.session_at(ns(moment)) == session
 
 
 def test_a_row_for_a_sunday_is_believed() -> None:
-    hours = MarketHours([parse_day({"date": "2026-11-22", "open": "09:30", "close": "16:00"})])
+    hours = MarketHours([trading_day({"date": "2026-11-22", "open": "09:30", "close": "16:00"})])
 
     assert hours.session_at(ns("2026-11-22T12:00:00-05:00")) == "regular"
 
@@ -105,7 +106,7 @@ def clock(is_open: bool, at: str, next_open: str, next_close: str) -> dict[str, 
 
 
 def test_an_unplanned_closure_overrules_the_calendar_until_the_next_opening() -> None:
-    closed = parse_clock(
+    closed = market_clock(
         clock(
             False,
             "2026-11-16T12:00:00.5-05:00",
@@ -113,7 +114,7 @@ def test_an_unplanned_closure_overrules_the_calendar_until_the_next_opening() ->
             "2026-11-17T16:00:00-05:00",
         )
     )
-    hours = MarketHours([parse_day(MONDAY), parse_day(TUESDAY)], closed)
+    hours = MarketHours([trading_day(MONDAY), trading_day(TUESDAY)], closed)
 
     assert hours.is_closed_unplanned(ns("2026-11-16T12:00:01-05:00"))
     assert hours.session_now(ns("2026-11-16T12:00:01-05:00")) == "closed"
@@ -122,7 +123,7 @@ def test_an_unplanned_closure_overrules_the_calendar_until_the_next_opening() ->
 
 
 def test_a_clock_read_before_the_opening_does_not_hide_the_opening() -> None:
-    before = parse_clock(
+    before = market_clock(
         clock(
             False,
             "2026-11-16T09:00:00-05:00",
@@ -130,7 +131,7 @@ def test_a_clock_read_before_the_opening_does_not_hide_the_opening() -> None:
             "2026-11-16T16:00:00-05:00",
         )
     )
-    hours = MarketHours([parse_day(MONDAY), parse_day(TUESDAY)], before)
+    hours = MarketHours([trading_day(MONDAY), trading_day(TUESDAY)], before)
 
     assert hours.session_now(ns("2026-11-16T09:29:59-05:00")) == "pre"
     assert hours.session_now(ns("2026-11-16T09:30:00-05:00")) == "regular"
@@ -139,7 +140,7 @@ def test_a_clock_read_before_the_opening_does_not_hide_the_opening() -> None:
 
 
 def test_a_clock_that_is_a_moment_ahead_at_the_close_closes_nothing_early() -> None:
-    ahead = parse_clock(
+    ahead = market_clock(
         clock(
             False,
             "2026-11-16T16:00:00.4-05:00",
@@ -147,7 +148,7 @@ def test_a_clock_that_is_a_moment_ahead_at_the_close_closes_nothing_early() -> N
             "2026-11-17T16:00:00-05:00",
         )
     )
-    hours = MarketHours([parse_day(MONDAY), parse_day(TUESDAY)], ahead)
+    hours = MarketHours([trading_day(MONDAY), trading_day(TUESDAY)], ahead)
 
     assert hours.session_now(ns("2026-11-16T15:59:59.9-05:00")) == "regular"
     assert hours.session_now(ns("2026-11-16T16:00:00.5-05:00")) == "post"
@@ -168,7 +169,7 @@ def test_the_next_event_is_the_next_change_of_the_session(moment: str, seconds: 
 
 
 def test_the_clock_knows_of_openings_beyond_the_calendar() -> None:
-    later = parse_clock(
+    later = market_clock(
         clock(
             False,
             "2026-11-17T20:00:00-05:00",
@@ -184,7 +185,7 @@ def test_the_simulators_calendar_and_clock_are_open_all_day() -> None:
     market = simulated.AlwaysOpen()
     now = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)  # a Saturday evening in New York
     rows = simulated.calendar(market, date(2026, 11, 20), date(2026, 11, 24))
-    hours = MarketHours(map(parse_day, rows), parse_clock(simulated.clock(market, now)))
+    hours = MarketHours(map(trading_day, rows), market_clock(simulated.clock(market, now)))
 
     for moment in ("2026-11-21T22:00:00-05:00", "2026-11-22T00:00:00-05:00"):
         assert hours.session_now(ns(moment)) == "regular"
@@ -193,7 +194,7 @@ def test_the_simulators_calendar_and_clock_are_open_all_day() -> None:
 
 
 def test_a_feed_that_never_stops_needs_no_calendar() -> None:
-    closed = parse_clock(
+    closed = market_clock(
         clock(
             False,
             "2026-11-16T12:00:00-05:00",
@@ -201,7 +202,7 @@ def test_a_feed_that_never_stops_needs_no_calendar() -> None:
             "2026-11-17T16:00:00-05:00",
         )
     )
-    hours = MarketHours([parse_day(MONDAY)], closed, TRADES_IN["test"])
+    hours = MarketHours([trading_day(MONDAY)], closed, TRADES_IN["test"])
 
     assert hours.session_now(ns("2026-11-16T12:00:01-05:00")) == "regular"
     assert hours.session_at(0) == "regular"
@@ -226,7 +227,7 @@ def test_the_overnight_feeds_trade_in_the_nights_before_trading_days(
     moment: str, session: str
 ) -> None:
     tuesday = {"date": "2026-11-24", "open": "09:30", "close": "16:00"}
-    rows = [parse_day(row) for row in (tuesday, *WEEK)]
+    rows = [trading_day(row) for row in (tuesday, *WEEK)]
 
     for feed in ("boats", "overnight"):
         assert MarketHours(rows, trades_in=TRADES_IN[feed]).session_at(ns(moment)) == session
@@ -249,4 +250,4 @@ def test_every_feed_has_its_sessions(feed: str) -> None:
 )
 def test_a_row_of_another_form_is_refused(row: dict[str, str]) -> None:
     with pytest.raises((KeyError, ValueError)):
-        parse_day(row)
+        trading_day(row)

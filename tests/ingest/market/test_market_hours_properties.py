@@ -7,13 +7,14 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.market.market_hours import DAYTIME, NIGHT, MarketClock, MarketHours, parse_day
+from ingest.market.market_hours import DAYTIME, NIGHT, MarketClock, MarketHours
 from ingest.upstream.hours_refresh import (
     AFTER_EVENT_SECONDS,
     REFRESH_SECONDS,
     UNPLANNED_SECONDS,
     pause_seconds,
 )
+from ingest.upstream.hours_translation import trading_day
 from shared.ingest_status import Session
 from tests.ingest.trades import SECOND
 
@@ -45,7 +46,7 @@ def hours_of(
         {"date": f"{day}", "open": "09:30", "close": close, "session_close": session_close}
         for day, (close, session_close) in rows.items()
     ]
-    return MarketHours(map(parse_day, days), clock, trades_in)
+    return MarketHours(map(trading_day, days), clock, trades_in)
 
 
 @st.composite
