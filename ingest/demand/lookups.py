@@ -107,9 +107,12 @@ class Lookups:
             self._day = today
             self._rejected.clear()
             self._request(self._known, Reason.PREVIOUS_CLOSE, now)
+        # A symbol under way is not known yet; requested again, it would cost a second request.
         looked_at = self._known | self._under_way
         self._request((s for s in wanted if s not in looked_at), Reason.NEW, now)
         if polled and now >= self._poll_at:
+            # With thousands of symbols beyond the plan's limit, a round of polling takes longer than
+            # POLL_SECONDS: the budget sets the pace.
             batches = math.ceil(len(polled) / SYMBOLS_PER_LOOKUP)
             self._poll_at = now + max(POLL_SECONDS, batches / self._polls_per_second)
             self._request(polled, Reason.POLL, now)
@@ -129,6 +132,7 @@ class Lookups:
         """
         if symbol in self._rejected:
             return
+        # A second loss before the first is repaired: one gap, since the earlier of both.
         earlier = self._gaps.get(symbol)
         self._gaps[symbol] = OpenGap(since if earlier is None else min(since, earlier.since))
         if symbol in self._subscribed:
@@ -172,6 +176,7 @@ class Lookups:
             for (reason, symbol), request in self._requests.items()
             if request.due <= now and symbol not in self._under_way
         )
+        # A symbol with several reasons is looked up once, for the most urgent one.
         reasons: dict[str, Reason] = {}
         for reason, symbol in due:
             if len(reasons) < SYMBOLS_PER_LOOKUP:
@@ -201,6 +206,7 @@ class Lookups:
         """Note that a batch was not answered; polled symbols wait for their next turn."""
         now = self._monotonic()
         for symbol, reason in batch.reasons.items():
+            # A failed poll is not repeated at once: its next turn comes within seconds anyway.
             if reason is not Reason.POLL:
                 failures = batch.failures[symbol] + 1
                 self._request([symbol], reason, now + _retry_seconds(failures), failures)
