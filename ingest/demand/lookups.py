@@ -111,8 +111,7 @@ class Lookups:
         looked_at = self._known | self._under_way
         self._request((s for s in wanted if s not in looked_at), Reason.NEW, now)
         if polled and now >= self._poll_at:
-            # With thousands of symbols beyond the plan's limit, a round of polling takes longer than
-            # POLL_SECONDS: the budget sets the pace.
+            # With thousands of polled symbols, the budget sets the pace, not POLL_SECONDS.
             batches = math.ceil(len(polled) / SYMBOLS_PER_LOOKUP)
             self._poll_at = now + max(POLL_SECONDS, batches / self._polls_per_second)
             self._request(polled, Reason.POLL, now)
