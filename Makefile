@@ -42,7 +42,7 @@ run: $(VENV)/.runtime ## run everything in one process; on the simulator if ther
 web: $(PAGE) ## build the page that a gateway serves at /
 
 test: $(VENV)/.development ## run the tests; a part of them: make test ARGS="tests/repository -k layers"
-	$(IN_VENV) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	$(IN_VENV) -m pytest -n $(WORKERS) $(ARGS)
 
 check: $(VENV)/.development ## check format, lint and types
 	$(IN_VENV) -m ruff format --check .

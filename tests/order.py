@@ -4,9 +4,10 @@
 and those that try many cases.
 """
 
-from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 SLOW_FOLDERS = ("web", "page", "system", "foreign", "bench")
 """Folders of which every test is slow, those with the longest tests first."""
@@ -14,32 +15,45 @@ SLOW_FOLDERS = ("web", "page", "system", "foreign", "bench")
 TOGETHER = ("web", "page")
 """Folders whose tests share an expensive fixture, so that one worker runs them all."""
 
-_TESTS = Path(__file__).parent
 
-
-@pytest.hookimpl(tryfirst=True)  # before pytest deselects by marker, and xdist reads its groups
+@pytest.hookimpl(tryfirst=True)  # before pytest deselects by marker
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the slow tests; on a worker, start with them."""
     for item in items:
-        folder = _folder(item)
-        if folder in SLOW_FOLDERS:
+        if _folder(item.nodeid) in SLOW_FOLDERS:
             item.add_marker(pytest.mark.slow)
-        if folder in TOGETHER:
-            item.add_marker(pytest.mark.xdist_group(folder))
     # In one process, tests run in the order of their files. With several workers, a long test that
     # starts last keeps one busy while the others have finished.
     if hasattr(config, "workerinput"):
         items.sort(key=_turn)
 
 
-def _folder(item: pytest.Item) -> str:
-    if not item.path.is_relative_to(_TESTS):
-        return ""
-    return item.path.relative_to(_TESTS).parts[0]
+@pytest.hookimpl(optionalhook=True)  # there is no such hook without xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "_FolderScheduling | None":
+    """Give each worker one test after another, and some folders as a whole."""
+    return _FolderScheduling(config, log) if config.getoption("dist") == "load" else None
+
+
+class _FolderScheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """A unit of work is one test, or a folder of ``TOGETHER``; the largest units come first.
+
+    xdist 3.8 has such groups, ``--dist loadgroup``, but marks them in ids that pytest 9 forbids to
+    change.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder = _folder(nodeid)
+        return folder if folder in TOGETHER else nodeid
+
+
+def _folder(nodeid: str) -> str:
+    """Return the folder of a test within ``tests``."""
+    first, *rest = nodeid.partition("::")[0].split("/")
+    return rest[0] if first == "tests" and len(rest) > 1 else ""
 
 
 def _turn(item: pytest.Item) -> int:
-    folder = _folder(item)
+    folder = _folder(item.nodeid)
     if folder in SLOW_FOLDERS:
         return SLOW_FOLDERS.index(folder)
     return len(SLOW_FOLDERS) + (item.get_closest_marker("slow") is None)

@@ -16,10 +16,11 @@ from tests.chaos.plan import Step, written
 from tests.chaos.report import Recovery
 from tests.chaos.system import System, running_system, until
 from tests.chaos.tape import QUIET, Tape
+from tests.limits import limit
 
-START_SECONDS = 30.0
-RECOVERY_SECONDS = 45.0
-SETTLE_SECONDS = 45.0
+START_SECONDS = limit(120)
+RECOVERY_SECONDS = limit(90)
+SETTLE_SECONDS = limit(90)
 """A silence that was short enough to be the market's is seen through by REST within that."""
 SHOWN_COMPLAINTS = 6
 """The limit for one step: every client often sees one cause in every symbol."""

@@ -44,7 +44,7 @@ def test_a_module_that_skips_itself_counts_too(tmp_path: Path, workers: str) -> 
 
 def _run(folder: Path, module: str, ci: str, workers: str) -> subprocess.CompletedProcess[str]:
     (folder / "test_it.py").write_text(module)
-    place = ["-n", workers, "--dist", "loadgroup", "--rootdir", str(folder), str(folder)]
+    place = ["-n", workers, "--rootdir", str(folder), str(folder)]
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "tests.skips", "-c", os.devnull, *place],
         cwd=ROOT,

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from tests.installed import node, program
-from tests.limits import TEST_SECONDS
+from tests.limits import limit
 from tests.repository.tree import ROOT
 
 WEB = ROOT / "web"
+NPM_SECONDS = limit(900)
+"""One command may run hundreds of tests, or compile everything twice."""
 
 
 Npm = Callable[..., str]
@@ -29,7 +31,7 @@ def npm() -> Npm:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=TEST_SECONDS,
+            timeout=NPM_SECONDS,
             check=False,
         )
         assert answer.returncode == 0, answer.stdout

@@ -1,0 +1,39 @@
+"""Workers start with the longest tests; some folders share a browser or a build."""
+
+import pytest
+
+from tests.order import SLOW_FOLDERS, TOGETHER, _FolderScheduling
+from tests.repository.tree import ROOT
+
+
+def test_every_folder_that_is_named_exists() -> None:
+    assert [name for name in SLOW_FOLDERS if not (ROOT / "tests" / name).is_dir()] == []
+    assert set(TOGETHER) <= set(SLOW_FOLDERS)
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "unit"),
+    [
+        ("tests/page/test_losses.py::test_it[SIGKILL]", "page"),
+        ("tests/web/test_package.py::test_it", "web"),
+        (
+            "tests/system/test_healing.py::test_it[a/b]",
+            "tests/system/test_healing.py::test_it[a/b]",
+        ),
+        ("tests/conftest.py::test_it", "tests/conftest.py::test_it"),
+    ],
+)
+def test_a_worker_gets_one_test_or_a_folder_that_shares_a_fixture(nodeid: str, unit: str) -> None:
+    scheduling = _FolderScheduling.__new__(_FolderScheduling)
+
+    assert scheduling._split_scope(nodeid) == unit
+
+
+def test_what_is_slow_is_marked_by_its_folder(request: pytest.FixtureRequest) -> None:
+    slow = {
+        item.nodeid.split("/")[1]
+        for item in request.session.items
+        if item.get_closest_marker("slow") is None and item.nodeid.startswith("tests/")
+    }
+
+    assert slow.isdisjoint(SLOW_FOLDERS)
