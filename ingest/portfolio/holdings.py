@@ -33,7 +33,7 @@ class Execution:
 
 
 @dataclass(frozen=True)
-class BrokerAccount:
+class ReportedAccount:
     """The account's amounts of money, as the broker reports them; None if it reports none."""
 
     cash: Decimal
@@ -53,7 +53,7 @@ class BrokerReport(NamedTuple):
     """
 
     holdings: Sequence[Holding]
-    account: BrokerAccount
+    account: ReportedAccount
     asked_at: float
     as_of: str
     unreadable: Sequence[str] = ()
@@ -86,7 +86,7 @@ class Holdings:
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self.by_symbol: dict[str, Holding] = {}
-        self.account: BrokerAccount | None = None
+        self.account: ReportedAccount | None = None
         """The account of the newest believed report; None before the first."""
         self.as_of: str | None = None
         self.unreadable: Sequence[str] = ()

@@ -8,7 +8,7 @@ from msgspec import structs
 
 from ingest.portfolio.asset_class import US_EQUITY
 from ingest.portfolio.holding import Holding, fraction, rounded
-from ingest.portfolio.holdings import NOTHING, BrokerAccount, BrokerReport, Execution, Holdings
+from ingest.portfolio.holdings import NOTHING, BrokerReport, Execution, Holdings, ReportedAccount
 from ingest.portfolio.mark import Mark, mark_of
 from shared.account import Account, BrokerState
 from shared.position import Position
@@ -188,7 +188,7 @@ def _sum(amounts: Iterable[Decimal | None]) -> Decimal | None:
     return None if None in known else sum(filter(None, known), NOTHING)
 
 
-def _other_assets(reported: BrokerAccount) -> Decimal:
+def _other_assets(reported: ReportedAccount) -> Decimal:
     """Return the part of the broker's equity that is neither cash nor positions.
 
     Accrued fees, for example: they stay in our equity.

@@ -8,7 +8,7 @@ from decimal import Decimal
 from ingest.alpaca.account_rows import AccountRow, PositionRow
 from ingest.portfolio.asset_class import CRYPTO, OPTION_MULTIPLIER, US_OPTION
 from ingest.portfolio.holding import RATIO, Holding
-from ingest.portfolio.holdings import BrokerAccount
+from ingest.portfolio.holdings import ReportedAccount
 
 _QUOTE_CURRENCIES = ("USDT", "USDC", "USD", "BTC")
 """The quote currencies of pairs; longer names first, since one ends in another."""
@@ -42,9 +42,9 @@ def holding(row: PositionRow, as_of: str) -> Holding:
     )
 
 
-def account(row: AccountRow) -> BrokerAccount:
+def account(row: AccountRow) -> ReportedAccount:
     """Translate the account."""
-    return BrokerAccount(
+    return ReportedAccount(
         cash=row.cash,
         currency=row.currency,
         equity=row.equity,

@@ -5,7 +5,7 @@ from typing import Any
 
 from ingest.alpaca.account_rows import read_account, read_positions
 from ingest.portfolio.holding import Holding
-from ingest.portfolio.holdings import BrokerAccount, BrokerReport, Execution
+from ingest.portfolio.holdings import BrokerReport, Execution, ReportedAccount
 from ingest.upstream import account_translation
 
 AS_OF = "2026-11-25T15:00:00Z"
@@ -38,7 +38,7 @@ def holding(symbol: str, qty: str, entry: str, price: str | None, **more: Any) -
     return account_translation.holding(read, AS_OF)
 
 
-def account(cash: str = "1000", **more: Any) -> BrokerAccount:
+def account(cash: str = "1000", **more: Any) -> ReportedAccount:
     """Return an account without anything but cash."""
     row = {"cash": cash, "currency": "USD", "last_equity": "1000", **more}
     return account_translation.account(read_account(row))
