@@ -100,6 +100,7 @@ class StreamSilence:
 
         To be called twice a second.
         """
+        # The silence before an opening, or before the first symbol, was no silence of the stream.
         if session != self._session or not self._subscribed:
             self.begin(now)
         elif subscribed < self._subscribed:
@@ -125,7 +126,7 @@ class StreamSilence:
         ``newer``: REST has a trade from after its symbol's acknowledgement that the stream has had
         the time to bring and did not. None if REST failed.
         """
-        if self._asked_at is None:
+        if self._asked_at is None:  # data came while REST was asked
             return
         self._asked_at, self._answered_at = None, now
         self._has_failed = newer is None

@@ -152,6 +152,7 @@ class SymbolStates:
         self._note(now, view)
         changes = []
         symbols, traded = self._symbols, self._traded
+        # Once a second for up to 10,000 symbols: nothing here waits or searches.
         for name in view.wanted:
             symbol = symbols.get(name)
             if symbol is None:
@@ -177,11 +178,13 @@ class SymbolStates:
 
     def _note(self, now: float, view: StatesView) -> None:
         """Note the changes that concern all symbols at once."""
+        # The gap across an opening or a close says nothing about the pace of either session.
         if view.session != self._session:
             self._session = view.session
             self._begin_comparable(now)
             for symbol in self._symbols.values():
                 symbol.forget_gaps()
+        # No symbol flickers for a reconnection of a second, and none learns from the gap it made.
         if view.stream_live:
             if self._stream_lost_at is not None:
                 self._begin_comparable(now)
@@ -198,15 +201,19 @@ class SymbolStates:
 
     def _verdict_beside_stream(self, name: str, view: StatesView) -> _Verdict | None:
         """Return a symbol's state if the stream has no part in it."""
+        # Rejected first: of such a symbol nothing will come in any session.
         if name in view.rejected:
             return _REJECTED
         if view.session == "closed":
             return _CLOSED
+        # Halts come by the stream: those of a polled symbol are unknown.
         return _POLLED if name in view.over_limit else None
 
     def _note_trades(self, name: str, symbol: _Symbol, last: float | None, now: float) -> None:
         """Let a symbol's newest trade end its halt, and the lack of a trade that REST has."""
         halt = self._halts.get(name)
+        # A resumption may be lost with the connection, or with a slot that the symbol had to give
+        # up: then trades end the halt.
         if halt is not None:
             halt.look(now, has_traded=None if last == symbol.seen else last)
             if halt.is_over:
@@ -218,6 +225,7 @@ class SymbolStates:
         self, name: str, symbol: _Symbol, last: float | None, now: float, view: StatesView
     ) -> _Verdict:
         """Return a symbol's state as the stream shows it, ``last`` being its newest trade."""
+        # A halted symbol has no trades: neither a lost stream nor silence makes its price stale.
         if name in self._halts:
             verdict = self._halts[name].verdict
         elif self._stream_lost is not None:
@@ -234,6 +242,7 @@ class SymbolStates:
         return verdict
 
     def _unacknowledged(self, symbol: _Symbol, last: float | None, now: float) -> _Verdict:
+        # Each new symbol is unacknowledged for a moment: only a long wait is worth a state.
         if now - symbol.excused_at > UNACKNOWLEDGED_SECONDS:
             return _UNACKNOWLEDGED
         # The connection is back and the subscription will follow: "live" would flicker.
@@ -252,6 +261,7 @@ class SymbolStates:
 
 
 def _change(name: str, symbol: _Symbol, verdict: _Verdict, unix: float) -> SymbolStatus:
+    # A state keeps its start if only the reason changes: "stale since" counts from the loss.
     is_same_state = symbol.verdict is not None and symbol.verdict.state == verdict.state
     since = symbol.status.since if symbol.status and is_same_state else rfc3339.from_unix(unix)
     symbol.verdict = verdict

@@ -18,7 +18,7 @@ from ingest.market.quarantine import AHEAD_NS, FAR_OFF, is_outside
 from ingest.market.snapshot import NewestCloses, Snapshot
 from ingest.market.tape_history import DEPTH, Entry, Found, TapeHistory, TradeKey, Withdrawn
 from ingest.market.trade_counts import TradeCounts
-from ingest.market.trading_day import day_of
+from ingest.market.trading_day import BOUNDARY_NS, DAY_NS, day_of
 from shared import rfc3339
 from shared.ingest_status import Session
 from shared.price import Price
@@ -321,7 +321,8 @@ class SymbolTape:
     ) -> Price:
         """Return a trade as the event that it makes as the last price."""
         price = trade.price
-        close = self._closes.by_day.get(day_of(at_ns))
+        # ``day_of`` without its call, which every print would pay for
+        close = self._closes.by_day.get((at_ns - BOUNDARY_NS) // DAY_NS)
         difference, fraction = (None, None) if close is None else change(price, close)
         return Price(
             symbol=self._symbol,

@@ -133,6 +133,8 @@ class TapeHistory:
     def newest(self) -> Entry | None:
         """Return the trade that is the last price."""
         last = self.regular[-1] if self.regular else None
+        # Derivatively priced trades and their like (``FIRST_ONLY``) count until the day's first
+        # regular trade. Before REST's answer an earlier one may exist.
         if self.firsts and self.knows_past:
             day = self.firsts[-1].day
             if last is None or last.day < day:
@@ -163,6 +165,7 @@ class TapeHistory:
 
     def replace(self, found: Found, entry: Entry, rule: Eligibility) -> None:
         """Put a corrected trade in the place of the one found, as its conditions now allow."""
+        # Its place among trades of the same time stays: a correction is not a later trade.
         if rule is not Eligibility.NEVER and found.entries is self._list_for(rule):
             found.entries[found.place] = entry
             return
@@ -172,8 +175,10 @@ class TapeHistory:
 
     def find(self, withdrawn: Withdrawn) -> Found | None:
         """Return the place of a trade: by its identity, else by its values if it has no id."""
+        # By identity in all lists first: another trade may have the same values.
         for matches in (withdrawn.is_named_by, withdrawn.resembles):
             for entries in (self.regular, self.firsts, self.quarantined):
+                # Backwards: the withdrawn trade is mostly one of the newest.
                 for index in range(len(entries) - 1, -1, -1):
                     if matches(entries[index]):
                         return Found(entries, index)

@@ -105,10 +105,12 @@ class FrameReader:
         except _MALFORMED as error:
             self._note_malformed(message, error)
             return
+        # Every print shows that the stream lives and how late it is, eligible or not.
         self._lag.add(received_us, trade.at_ns)
         self._states.on_trade(symbol, monotonic)
         if last is not None:
             self._announcer.price(last, traded=True)
+        # The tape shows ineligible prints too. It is published only while a client watches it.
         if self._demand.watches(topic(TRADE, symbol)):
             eligible = self._prices.is_eligible(trade)
             self._announcer.trade(tape_events.print_event(trade, received_us, eligible=eligible))
@@ -117,6 +119,7 @@ class FrameReader:
         try:
             match message:
                 case Quote():
+                    # There are far more quotes than trades: one without a viewer goes no further.
                     if self._demand.watches(topic(QUOTE, message.symbol)):
                         best = translation.quote(message)
                         self._announcer.quote(quote_event(best, received_us))
@@ -158,6 +161,7 @@ class FrameReader:
         """Apply an error; return whether it answers the change in flight."""
         if error.code == HARMLESS:
             return False
+        # A rejected change leaves the subscription as it was; any other error ends the connection.
         rejection = None if error.code is None else REJECTIONS.get(error.code)
         if rejection is None or not self._subscription.concerns_change(rejection):
             raise UpstreamError(error.msg, error.code)
@@ -175,6 +179,7 @@ class FrameReader:
         return True
 
     def _note_unknown(self, kind: str) -> None:
+        # The kinds are Alpaca's text: their number and their length are bounded.
         known = kind in self.unknown or len(self.unknown) < UNKNOWN_KINDS
         self.unknown[kind[:20] if known else "other"] += 1
 

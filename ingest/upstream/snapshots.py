@@ -129,6 +129,7 @@ class Snapshots:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._wake_on_demand())
             while True:
+                # Cleared before the schedule is read: a wish that comes meanwhile wakes it again.
                 self._wake.clear()
                 self._schedule()
                 while (batch := self._lookups.take_due()) is not None:
@@ -182,9 +183,11 @@ class Snapshots:
     def _schedule(self) -> None:
         wanted = [want.symbol for want in self._demand.wanted()]
         today = datetime.fromtimestamp(self._clock() / 1e9, NEW_YORK).date()
+        # New York's midnight makes yesterday's closes the previous ones.
         if today != self._today:
             self._today = today
             self._closes.clear()
+        # Symbols come and go all day: without this, their closes would add up.
         if len(self._closes) > len(wanted):
             self._closes = {s: close for s, close in self._closes.items() if s in set(wanted)}
         self._lookups.follow(wanted, self._polled(), today)
@@ -193,6 +196,8 @@ class Snapshots:
 
     async def _look_up(self, batch: Batch) -> None:
         try:
+            # In this order: the stored price bounds REST's, and missed trades come before the
+            # snapshot, whose newest trade would make them late.
             await self._restore([s for s, why in batch.reasons.items() if why is Reason.NEW])
             await self._catch_up_with(batch)
             await self._ask(batch)
@@ -201,7 +206,7 @@ class Snapshots:
             # lease reports that Redis is unreachable.
             self._lookups.failed(batch)
         except RestError as error:
-            if self._failing_since is None:
+            if self._failing_since is None:  # one line for an outage, not one for each batch
                 log.warning(
                     "snapshot_failed",
                     message="REST fails; the look-ups are repeated until it works",
@@ -224,6 +229,7 @@ class Snapshots:
             recent = self._clock() / 1e9 - PRICE_HANDOVER_SECONDS
             for price in await self._stored.read(symbols):
                 traded_at = _unix(price.timestamp)
+                # The earlier leader streamed it until the handover: its trades since are missed.
                 if self._handler.restore(price) and traded_at is not None and traded_at > recent:
                     self.miss(price.symbol, traded_at)
 
@@ -251,6 +257,7 @@ class Snapshots:
             found = await self._found(list(batch.reasons), polling=batch.polling)
             learnt = await closes
         finally:
+            # REST may have failed for the snapshots: no request for closes outlives its batch.
             closes.cancel()
             await asyncio.wait([closes])
         if not learnt:
@@ -280,10 +287,11 @@ class Snapshots:
         except RestError as error:
             if error.status != BAD_REQUEST:
                 raise
+        # Alpaca rejects a whole request for one symbol of an unknown form: halving finds it.
         if len(symbols) == 1:
             self._lookups.reject(symbols[0])
             return {}
-        half = len(symbols) // 2  # one symbol that Alpaca rejects fails the request for all
+        half = len(symbols) // 2
         first = await self._found(symbols[:half], polling=polling)
         return first | await self._found(symbols[half:], polling=polling)
 
@@ -303,7 +311,8 @@ class Snapshots:
                 error=repr(error)[:300],
             )
             return False
-        if today == self._today:  # midnight may have passed meanwhile
+        # Midnight may have passed meanwhile. To have no bar, and so no close, is an answer.
+        if today == self._today:
             self._closes |= {symbol: found.get(symbol) for symbol in symbols}
         return True
 

@@ -81,7 +81,7 @@ class StockHandler:
         """Return the messages of a frame.
 
         Raises:
-            BadFrameError: it is no msgpack array.
+            BadFrameError: it is not a msgpack array.
         """
         return decode(frame)
 
@@ -99,6 +99,7 @@ class StockHandler:
     def lost(self) -> None:
         """Schedule the trades from now on, to be fetched once their symbol is subscribed again."""
         last = self._last_message_at
+        # A symbol can only miss trades from the time on at which it was subscribed.
         self._snapshots.lost({s: max(last, at) for s, at in self._acknowledged_at.items()})
         self._acknowledged_at = {}
         self._subscription.begin()
@@ -124,6 +125,7 @@ class StockHandler:
         """
         now = self._monotonic()
         answered = self._reader.apply(messages, received_us, now)
+        # An answer of Alpaca's shows that the connection lives, not that data flows.
         if answered:
             self._silence.on_subscribed(now)
             self._note_acknowledged(received_us / 1e6)
@@ -158,6 +160,7 @@ class StockHandler:
             self._catch_up(self._monotonic())
             subscribed = sorted(self._subscription.acknowledged[TRADES])
             verdict = self._silence.judge(self._monotonic(), self._session(), len(subscribed))
+            # A quiet market looks like a mute stream: REST tells them apart.
             if verdict is Silence.SUSPECT:
                 newer = await self._ask_rest(subscribed)
                 self._silence.on_probe(self._monotonic(), newer=newer)
@@ -172,6 +175,7 @@ class StockHandler:
         if newest is None:
             return None
         for symbol, at in newest.items():
+            # A trade from before the subscription was never due on this stream.
             since = max(asked_at, self._acknowledged_at.get(symbol, asked_at))
             if at / 1e9 > since + CLOCKS_SECONDS:
                 await asyncio.sleep(CLOCKS_SECONDS)  # it may be on its way
