@@ -7,6 +7,7 @@ from statistics import median
 
 import pytest
 
+from tests.repository import module_list
 from tests.repository.documents import codes, document, section
 from tests.repository.tree import imports, modules, name_of, source_modules, syntax
 
@@ -90,3 +91,7 @@ def test_modules_that_claim_to_be_pure_are(claim: str, allowed: set[str]) -> Non
 def test_the_page_is_read_in_five_minutes() -> None:
     assert len(text().split()) <= WORDS
     assert median(len(sentence.split()) for sentence in sentences()) <= SENTENCE_WORDS
+
+
+def test_the_list_of_modules_is_up_to_date() -> None:
+    assert module_list.PAGE.read_text() == module_list.page(), "it is outdated: run `make docs`"

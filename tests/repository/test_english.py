@@ -8,8 +8,8 @@ import pytest
 from tests.repository.english import AREAS, IDIOMS, Prose, counts, findings, repository
 from tests.repository.tree import modules, name_of, source_modules, syntax
 
-PER_10_000_WORDS = 5
-"""The limit of each idiom in each area. Anchors such as websockets and starlette have 0 to 3."""
+PER_10_000_WORDS = 3
+"""The limit of each idiom in each area: websockets, starlette and other models have 0 to 3."""
 
 
 def found(text: str) -> list[str]:
