@@ -191,11 +191,13 @@ class Hub:
             return
         event_id, payload, name = message.unpack(packed)
         if channel.apply(event_id, payload, name):
-            self.newest = max(self.newest, event_id)
+            # Comparisons and not max(), here and in the lanes: a third of the time, for each event.
+            if event_id > self.newest:
+                self.newest = event_id
             # A stored value says nothing about the events before it, nor does a live one while
             # ordered events are buffered: a client that resumed there would miss some.
-            if not (stored or self._buffering):
-                self.cursor = max(self.cursor, event_id)
+            if event_id > self.cursor and not (stored or self._buffering):
+                self.cursor = event_id
         # The same event again is usual: it was stored and published. An older one is a fault of
         # the publisher, such as a leader that was replaced.
         elif event_id < channel.event_id:

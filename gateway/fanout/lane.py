@@ -110,7 +110,8 @@ class Lane:
         event = self.channel.event
         if event is None:
             return
-        self.sent = max(self.sent, event.event_id)
+        if event.event_id > self.sent:
+            self.sent = event.event_id
         frame = event.frame(self.encoder)
         if not frame:
             return

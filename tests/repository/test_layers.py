@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,37 @@ def test_alpacas_decoders_import_none_of_our_own_packages() -> None:
     }
 
     assert found == {}
+
+
+def test_the_fan_out_loads_no_protocol_no_redis_and_no_http_server() -> None:
+    script = "import gateway.fanout.hub, json, sys; print(json.dumps(sorted(sys.modules)))"
+    answer = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    loaded = set(json.loads(answer.stdout))
+
+    assert "gateway.wire.sse" not in loaded
+    assert {name for name in loaded if name.startswith(("gateway.http", "gateway.bus"))} == set()
+    assert loaded & {"redis", "starlette", "uvicorn", "sse_starlette"} == set()
+
+
+def test_no_modules_of_a_gateway_import_each_other_not_even_for_types() -> None:
+    found = {
+        name_of(path).removesuffix(".py").replace("/", "."): path for path in modules("gateway")
+    }
+    graph = TopologicalSorter(
+        {
+            name: {
+                module
+                for each in imported_modules(path)
+                for module in (each, each.rpartition(".")[0])
+                if module in found
+            }
+            for name, path in found.items()
+        }
+    )
+
+    graph.prepare()  # raises a CycleError that names the modules of a cycle
 
 
 def _package_of(path: Path) -> str:
