@@ -12,8 +12,8 @@ from xdist.scheduler import LoadScopeScheduling
 SLOW_FOLDERS = ("web", "page", "system", "foreign", "bench")
 """Folders of which every test is slow, those with the longest tests first."""
 
-TOGETHER = ("web", "page")
-"""Folders whose tests share an expensive fixture, so that one worker runs them all."""
+TOGETHER = ("web", "page", "system/test_installed.py")
+"""Folders and files whose tests share an expensive fixture, so that one worker runs them all."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by marker
@@ -30,20 +30,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)  # there is no such hook without xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "_FolderScheduling | None":
-    """Give each worker one test after another, and some folders as a whole."""
+    """Give each worker one test after another, and some folders and files as a whole."""
     return _FolderScheduling(config, log) if config.getoption("dist") == "load" else None
 
 
 class _FolderScheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """A unit of work is one test, or a folder of ``TOGETHER``; the largest units come first.
+    """A unit of work is one test, or a whole of ``TOGETHER``; the largest units come first.
 
     xdist 3.8 has such groups, ``--dist loadgroup``, but marks them in ids that pytest 9 forbids to
     change.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        folder = _folder(nodeid)
-        return folder if folder in TOGETHER else nodeid
+        whole = [name for name in TOGETHER if nodeid.startswith(f"tests/{name}")]
+        return whole[0] if whole else nodeid
 
 
 def _folder(nodeid: str) -> str:
