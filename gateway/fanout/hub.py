@@ -180,7 +180,7 @@ class Hub:
             self._notify()
 
     def publish(self, topic: bytes, packed: bytes, *, stored: bool = False) -> None:
-        """Apply a message, live or stored; one older than the newest known is refused.
+        """Apply a message, live or stored; one older than the newest known is rejected.
 
         Raises:
             ValueError: the message is not one of Tapecast's.

@@ -44,7 +44,7 @@ class Access:
             return ANYBODY
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not given:
-            raise _refusal("no token was sent")
+            raise _rejection("no token was sent")
         # Starlette decodes headers as latin-1, so this returns the bytes that were sent.
         sent = given.strip().encode("latin-1")
         # Every comparison runs, so that the time of the answer reveals neither which token matched
@@ -55,7 +55,7 @@ class Access:
             if hmac.compare_digest(sent, token)
         ]
         if not matches:
-            raise _refusal("the token is wrong")
+            raise _rejection("the token is wrong")
         return matches[0]
 
     async def check_stream(self, request: Request) -> Principal:
@@ -72,7 +72,7 @@ class Access:
         find = self._tickets.look_up if request.method == "HEAD" else self._tickets.redeem
         principal = await find(ticket)
         if principal is None:
-            raise _refusal(f"the ticket is unknown, used or older than {keys.TICKET_SECONDS} s")
+            raise _rejection(f"the ticket is unknown, used or older than {keys.TICKET_SECONDS} s")
         return principal
 
     async def issue_ticket(self, principal: Principal) -> str:
@@ -104,7 +104,7 @@ def _name_of(token: bytes) -> str:
     return hashlib.sha256(token).hexdigest()[:12]
 
 
-def _refusal(message: str) -> ApiError:
+def _rejection(message: str) -> ApiError:
     return ApiError(
         401,
         code="unauthorized",

@@ -61,7 +61,7 @@ class Admission:
             BusyError: ``MAX_CLIENTS`` streams are open here.
         """
         if self._streams >= self._limit:
-            raise self._refusal(
+            raise self._rejection(
                 f"this gateway has {self._limit} streams open and accepts no more",
                 "try again after Retry-After seconds; add gateways or raise MAX_CLIENTS",
             )
@@ -106,7 +106,7 @@ class Admission:
     async def _claim(self, who: Mapping[str, str]) -> None:
         full = await self._claims.claim(who)
         if full is not None:
-            raise self._refusal(
+            raise self._rejection(
                 f"this {full} has reached its limit, MAX_STREAMS_PER_{full.upper()}",
                 "close a stream, or try again after Retry-After seconds",
             )
@@ -115,7 +115,7 @@ class Admission:
         self._streams -= 1
         self._claims.release(who)
 
-    def _refusal(self, message: str, hint: str) -> BusyError:
+    def _rejection(self, message: str, hint: str) -> BusyError:
         self.busy += 1
         return BusyError(message, hint, self._retry_ms())
 

@@ -77,7 +77,7 @@ async def answer_http_exception(request: Request, error: Exception) -> Response:
         headers["Allow"] = f"{served}, OPTIONS"
         if request.method == "OPTIONS":
             return Response(status_code=204, headers=headers)
-        refusal = ApiError(
+        rejection = ApiError(
             405,
             code="wrong_method",
             message=f"{asked} is not served",
@@ -85,7 +85,7 @@ async def answer_http_exception(request: Request, error: Exception) -> Response:
             headers=headers,
         )
     elif error.status_code == 404:
-        refusal = ApiError(
+        rejection = ApiError(
             404,
             code="unknown_path",
             message=f"{asked} is not served",
@@ -93,10 +93,10 @@ async def answer_http_exception(request: Request, error: Exception) -> Response:
             headers=headers,
         )
     else:
-        refusal = ApiError(
+        rejection = ApiError(
             error.status_code, code="refused", message=error.detail, hint="", headers=headers
         )
-    return refusal.response()
+    return rejection.response()
 
 
 def _methods_of(request: Request) -> list[str]:

@@ -55,11 +55,11 @@ class LimitedProtocol(HttpToolsProtocol):
             self._check_size()
         except httptools.HttpParserUpgrade:
             pass  # the request was parsed; it is answered as if it requested no upgrade
-        except ApiError as refusal:
-            self._refuse(refusal)
+        except ApiError as rejection:
+            self._reject(rejection)
         except httptools.HttpParserError as error:
             raised = error.__context__  # by one of the callbacks below
-            self._refuse(raised if isinstance(raised, ApiError) else _bad_http(str(error)))
+            self._reject(raised if isinstance(raised, ApiError) else _bad_http(str(error)))
         if not self._ignores_input:
             self._keep_time()
 
@@ -133,9 +133,9 @@ class LimitedProtocol(HttpToolsProtocol):
             # Browsers connect in advance and may send nothing: that deserves no error.
             self.transport.close()
         else:
-            self._refuse(_request_timeout())
+            self._reject(_request_timeout())
 
-    def _refuse(self, refusal: ApiError) -> None:
+    def _reject(self, rejection: ApiError) -> None:
         """Answer and close the connection, or only close it if an answer has started."""
         self.ignore_input()
         # A second answer on the connection would be taken for that of the next request.
@@ -148,7 +148,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.cycle is not None:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        response = refusal.response()
+        response = rejection.response()
         headers = [*self.server_state.default_headers, *response.raw_headers]
         lines = [b"%b: %b\r\n" % header for header in [*headers, (b"connection", b"close")]]
         head = [STATUS_LINE[response.status_code], *lines, b"\r\n"]

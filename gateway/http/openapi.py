@@ -16,7 +16,7 @@ from gateway.wire import stream_id
 VERSION = "0.1.0"
 """That of the package; a test compares them."""
 
-REFUSALS = {
+REJECTIONS = {
     400: "The query or the body is wrong: `bad_body` `bad_symbol` `bad_topic` `bad_value` "
     "`misspelt` `no_symbols` `no_topics` `too_many_bars` `too_many_symbols` `too_many_topics`",
     401: "`unauthorized`: no token, a wrong one, a used ticket",
@@ -97,7 +97,7 @@ def document(limit: int) -> Json:
             "schemas": _schemas(),
             "responses": {
                 str(status): {"description": text, "content": _content(answers.Refused)}
-                for status, text in REFUSALS.items()
+                for status, text in REJECTIONS.items()
             },
             "securitySchemes": SECURITY_SCHEMES,
         },
@@ -160,7 +160,7 @@ def _asked(fields: type[msgspec.Struct], limit: int) -> Json:
 
 
 def _responses(operation: Operation) -> Json:
-    refusals = {status: {"$ref": _RESPONSE.format(status)} for status in operation.refusals}
+    rejections = {status: {"$ref": _RESPONSE.format(status)} for status in operation.rejections}
     documented = {
         status: {"description": operation.summary, "content": _content(struct)}
         for status, struct in operation.answers.items()
@@ -175,7 +175,7 @@ def _responses(operation: Operation) -> Json:
             "description": operation.summary,
             "content": {operation.media_type: content},
         }
-    return {str(status): response for status, response in (documented | refusals).items()}
+    return {str(status): response for status, response in (documented | rejections).items()}
 
 
 def _content(struct: type[msgspec.Struct]) -> Json:

@@ -24,7 +24,7 @@ class Operation:
     """One method of one path.
 
     ``answers`` are the structs of its JSON by status; if there is none, ``media_type`` is the type
-    of the answer with 200. ``refusals`` are the other statuses. A stream carries ``kinds``.
+    of the answer with 200. ``rejections`` are the other statuses. A stream carries ``kinds``.
     ``fields`` are in the query, or in the body of a POST. ``security`` names the schemes of which
     one is needed.
     """
@@ -34,7 +34,7 @@ class Operation:
     summary: str
     answers: Mapping[int, type[msgspec.Struct]] = field(default_factory=dict)
     media_type: str = JSON
-    refusals: Sequence[int] = ()
+    rejections: Sequence[int] = ()
     fields: type[msgspec.Struct] | None = None
     kinds: Sequence[str] = ()
     security: Sequence[str] = ()
@@ -50,12 +50,12 @@ def _streams(
             path,
             summary + more,
             media_type=STREAM,
-            refusals=refusals,
+            rejections=rejections,
             fields=fields,
             kinds=kinds,
             security=BEARER_OR_TICKET,
         )
-        for method, more, refusals in (
+        for method, more, rejections in (
             ("GET", "", (400, 401, 403, 429, 503)),
             ("POST", ", for long lists", (400, 401, 403, 408, 413, 415, 429, 503)),
         )
@@ -64,13 +64,13 @@ def _streams(
 
 OPERATIONS: Sequence[Operation] = (
     Operation("GET", "/", "The page, for people", media_type="text/html"),
-    Operation("GET", "/assets/{name}", "Its files", media_type="*/*", refusals=(404,)),
+    Operation("GET", "/assets/{name}", "Its files", media_type="*/*", rejections=(404,)),
     Operation(
         "GET",
         "/licenses.txt",
         "The licences of the packages in the page",
         media_type="text/plain",
-        refusals=(404,),
+        rejections=(404,),
     ),
     *_streams("/api/stream", "A stream of many kinds", TopicFields, list(KINDS)),
     *(
@@ -85,7 +85,7 @@ OPERATIONS: Sequence[Operation] = (
         "/api/stream/ticket",
         "A ticket that opens one stream, for clients that cannot send a header",
         {201: answers.Ticket},
-        refusals=(400, 401, 403, 408, 413, 415, 503),
+        rejections=(400, 401, 403, 408, 413, 415, 503),
         fields=TicketFields,
         security=BEARER,
     ),
@@ -94,7 +94,7 @@ OPERATIONS: Sequence[Operation] = (
         "/api/stream/{stream_id}",
         "Other topics for a running stream, at any gateway",
         {200: answers.StreamChanged},
-        refusals=(400, 401, 403, 404, 408, 409, 413, 415, 503),
+        rejections=(400, 401, 403, 404, 408, 409, 413, 415, 503),
         fields=ChangeFields,
         security=BEARER_OR_TICKET,
     ),
@@ -103,7 +103,7 @@ OPERATIONS: Sequence[Operation] = (
         "/api/stream/status",
         "The state of the whole system",
         {200: answers.Status},
-        refusals=(401,),
+        rejections=(401,),
         security=BEARER,
     ),
     Operation(
@@ -111,7 +111,7 @@ OPERATIONS: Sequence[Operation] = (
         "/api/prices",
         "The stored prices, once",
         {200: answers.Prices},
-        refusals=(400, 401, 403, 503),
+        rejections=(400, 401, 403, 503),
         fields=PriceFields,
         security=BEARER,
     ),
@@ -120,7 +120,7 @@ OPERATIONS: Sequence[Operation] = (
         "/api/bars",
         "The stored bars, once",
         {200: answers.Bars},
-        refusals=(400, 401, 403, 503),
+        rejections=(400, 401, 403, 503),
         fields=StoredBarFields,
         security=BEARER,
     ),
@@ -129,7 +129,7 @@ OPERATIONS: Sequence[Operation] = (
         "/api/positions",
         "The account and the open positions, once",
         {200: answers.Positions},
-        refusals=(400, 401, 403, 503),
+        rejections=(400, 401, 403, 503),
         fields=StoredPositionFields,
         security=BEARER,
     ),

@@ -53,7 +53,7 @@ class StreamChange:
         stream_id = request.path_params["stream_id"]
         changed = await self._changes.change(stream_id, principal.name, add, remove)
         if changed.problem is not None:
-            raise _refusal(changed.problem, stream_id)
+            raise _rejection(changed.problem, stream_id)
         # As in ``hello``: ordered topics have no interval to report.
         merge = {t: s for t, s in changed.intervals.items() if not is_ordered(t)}
         answer = StreamChanged(stream_id=stream_id, topics=list(changed.intervals), intervals=merge)
@@ -75,7 +75,7 @@ class ChangeRoute(Route):
         return match, child_scope
 
 
-def _refusal(problem: Problem, stream_id: str) -> ApiError:
+def _rejection(problem: Problem, stream_id: str) -> ApiError:
     if problem == "unknown_stream":
         return ApiError(
             404,

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.http.openapi import REFUSALS, VERSION, document
+from gateway.http.openapi import REJECTIONS, VERSION, document
 from gateway.http.operations import OPERATIONS
 from gateway.http.stream_fields import KIND_STREAMS
 from shared.bus.redis_source import RedisSource
@@ -69,7 +69,7 @@ def test_its_version_is_that_of_the_package() -> None:
 async def test_the_code_reads_every_field_that_is_told_and_only_those(
     method: str, path: str
 ) -> None:
-    """A field's name in capitals counts as misspelt, and the refusal has all that are read."""
+    """A field's name in capitals counts as misspelt, and the rejection has all that are read."""
     told = list(parameters(path)) if method == "GET" else list(body(path, method)["properties"])
     path = path.replace("{stream_id}", "a-1-b-0123456789ab")
     async with (
@@ -141,15 +141,15 @@ def test_the_pattern_of_a_topic_is_what_is_accepted(topic: str, right: bool) -> 
 def test_every_refusal_that_an_endpoint_gives_is_told_under_its_status() -> None:
     in_front = ("cors.py", "limits.py")
     source = "\n".join(p.read_text() for p in modules("gateway") if p.name not in in_front)
-    refusals = re.findall(
+    rejections = re.findall(
         r"(?:ApiError|__init__)\(\s*(?:status=)?(\d{3}),\s*code=\"(\w+)\"", source
     )
     by_router = {"405"}
 
-    assert len(refusals) > 10
-    for status, code in refusals:
+    assert len(rejections) > 10
+    for status, code in rejections:
         if status not in by_router:
-            assert f"`{code}`" in REFUSALS[int(status)], code
+            assert f"`{code}`" in REJECTIONS[int(status)], code
 
 
 async def test_it_is_served_to_everybody_as_it_is_made() -> None:
