@@ -27,7 +27,7 @@ and ``price: null`` states the reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class StreamOpening:
     """A stream that was admitted: its topics with their intervals in seconds.
 
     ``greeting`` goes first. Only ``principal`` may change the stream. ``cursor`` is the newest
@@ -51,7 +51,7 @@ class Subscriptions:
         self._history = history
         self._limit = limit
 
-    def open(self, opening: Opening, sink: Sink) -> Client:
+    def open(self, opening: StreamOpening, sink: Sink) -> Client:
         """Add a stream to the hub. From now on it may leave; ``begin`` gives it its topics."""
         return self._hub.open(
             opening.stream_id,
@@ -65,7 +65,7 @@ class Subscriptions:
         """Remove a stream whose peer has gone, or that has been served."""
         self._hub.leave(client)
 
-    async def begin(self, client: Client, opening: Opening) -> None:
+    async def begin(self, client: Client, opening: StreamOpening) -> None:
         """Give a stream its topics, or end it with the reason why it cannot be served."""
         hub = self._hub
         if hub.is_draining:

@@ -11,7 +11,7 @@ from shared.event_id import NEVER, EventId
 from shared.topics import ACCOUNT, PRICE
 
 
-class Listener(Protocol):
+class Outlet(Protocol):
     """A lane, as its channel sees it."""
 
     def offer(self) -> None:
@@ -52,7 +52,7 @@ class Channel:
         self.event_id: EventId = NEVER
         """The id of the newest event, or the position that the channel starts after."""
         self.event: Event | None = None
-        self.lanes: dict[Listener, None] = {}
+        self.lanes: dict[Outlet, None] = {}
         # Compared among themselves only: a gap may carry an older id than the newest value.
         self.named: dict[str, Event] = {}
         """The newest event of each name that is not a value, such as ``gap``."""

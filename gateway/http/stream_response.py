@@ -10,7 +10,7 @@ from contextlib import suppress
 from sse_starlette import EventSourceResponse
 from starlette.types import Receive, Scope, Send
 
-from gateway.bus.subscriptions import Opening, Subscriptions
+from gateway.bus.subscriptions import StreamOpening, Subscriptions
 from gateway.fanout.sink import AsgiSink, TransportSink
 from gateway.http.server import connection_of
 
@@ -23,7 +23,7 @@ HEADERS = {
 class StreamResponse(EventSourceResponse):
     """Serves an opening: finds the stream's way out, and starts it."""
 
-    def __init__(self, subscriptions: Subscriptions, opening: Opening) -> None:
+    def __init__(self, subscriptions: Subscriptions, opening: StreamOpening) -> None:
         super().__init__(iter(()), headers=HEADERS, ping=0, sep="\n")
         self._subscriptions = subscriptions
         self._opening = opening

@@ -10,7 +10,7 @@ from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.bus.subscriptions import Opening, Subscriptions
+from gateway.bus.subscriptions import StreamOpening, Subscriptions
 from gateway.fanout.hub import Hub
 from gateway.http import fields, json_body
 from gateway.http.access import Access
@@ -92,7 +92,7 @@ class Streams:
             await self._access.give_back(request, principal)
             raise
         stream_id = str(StreamId(self._gateway_id, secrets.token_hex(6)))
-        opening = Opening(
+        opening = StreamOpening(
             stream_id=stream_id,
             intervals=asked.intervals,
             greeting=self._greeting(stream_id, asked, denied),

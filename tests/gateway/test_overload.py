@@ -13,7 +13,7 @@ from starlette.types import Message
 
 from gateway import composition
 from gateway.bus.history import History
-from gateway.bus.subscriptions import Opening, Subscriptions
+from gateway.bus.subscriptions import StreamOpening, Subscriptions
 from gateway.http.stream_response import StreamResponse
 from gateway.wire.sse import SSE
 from shared.bus import keys
@@ -150,7 +150,7 @@ async def test_a_stream_that_cannot_begin_gives_its_place_back() -> None:
     async with RedisSource("memory://").client("test") as client:
         response = StreamResponse(
             Subscriptions(hub, History(client), limit=1),
-            Opening(
+            StreamOpening(
                 stream_id="g-1",
                 intervals={"price:SPY": 0.0},
                 greeting=b"",

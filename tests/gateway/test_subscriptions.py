@@ -6,7 +6,7 @@ import pytest
 
 from gateway.bus import subscriptions
 from gateway.bus.history import History
-from gateway.bus.subscriptions import Opening, Subscriptions
+from gateway.bus.subscriptions import StreamOpening, Subscriptions
 from gateway.wire.sse import SSE
 from shared.bus.redis_source import RedisSource
 from tests.gateway.fakes import Bench, FakeSink
@@ -21,7 +21,7 @@ async def test_a_stream_may_leave_at_any_moment_of_its_wait(
     hub = Bench().hub
     async with RedisSource("memory://").client("test") as client:
         streams = Subscriptions(hub, History(client), limit=1)
-        opening = Opening(
+        opening = StreamOpening(
             stream_id="g-1",
             intervals={"price:SPY": 0.0},
             greeting=b"hello",
