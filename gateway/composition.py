@@ -13,12 +13,12 @@ from functools import partial
 from starlette.types import ASGIApp
 
 from gateway.bus.bar_history import BarHistory
-from gateway.bus.connections import BusConnections
 from gateway.bus.gateway_report import GatewayReport, report_of
 from gateway.bus.history import History
 from gateway.bus.interest_claims import InterestClaims
 from gateway.bus.last_values import LastValues
 from gateway.bus.positions import Positions
+from gateway.bus.redis_clients import GatewayRedisClients
 from gateway.bus.reports import Reports
 from gateway.bus.stream_changes import StreamChanges
 from gateway.bus.stream_claims import StreamClaims
@@ -82,7 +82,7 @@ class Gateway:
     report: Callable[[], GatewayReport]
 
 
-def compose(settings: GatewaySettings, redis: BusConnections, around: Surroundings) -> Gateway:
+def compose(settings: GatewaySettings, redis: GatewayRedisClients, around: Surroundings) -> Gateway:
     """Construct the parts of a gateway; none of them runs yet."""
     gateway_id = f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(3)}"
     # The hub exists before the two parts that follow its topics, so it sets their events. There
@@ -130,7 +130,7 @@ def compose(settings: GatewaySettings, redis: BusConnections, around: Surroundin
 
 
 def compose_app(
-    settings: GatewaySettings, redis: BusConnections, gateway: Gateway, around: Surroundings
+    settings: GatewaySettings, redis: GatewayRedisClients, gateway: Gateway, around: Surroundings
 ) -> ASGIApp:
     """Construct the endpoints and their application."""
     access = Access(settings.api_token, TicketStore(redis.commands))

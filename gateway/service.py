@@ -9,7 +9,7 @@ from typing import Self
 
 import structlog
 
-from gateway.bus.connections import bus_connections
+from gateway.bus.redis_clients import gateway_redis_clients
 from gateway.composition import Gateway, Surroundings, compose, compose_app
 from gateway.fanout.hub import Hub
 from gateway.http import open_files
@@ -74,7 +74,7 @@ class GatewayService:
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until ``stop``; an error in any part is raised."""
         settings, around = self._settings, self._around
-        async with bus_connections(self._source) as redis:
+        async with gateway_redis_clients(self._source) as redis:
             gateway = compose(settings, redis, around)
             server = make_server(
                 compose_app(settings, redis, gateway, around),

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 
 from ingest.account import BrokerAccount
 from ingest.bus.announcer import Announcer
-from ingest.bus.connections import BusConnections
 from ingest.bus.history_gaps import HistoryGaps
 from ingest.bus.interest import InterestReader
 from ingest.bus.lease import Lease
 from ingest.bus.outbox import Outbox
 from ingest.bus.publisher import Publisher
+from ingest.bus.redis_clients import IngestRedisClients
 from ingest.bus.status_writer import StatusWriter
 from ingest.bus.stored_account import StoredAccount
 from ingest.bus.stored_prices import StoredPrices
@@ -59,7 +59,7 @@ def compose(
     settings: IngestSettings,
     access: AlpacaAccess,
     rest: AlpacaRest,
-    redis: BusConnections,
+    redis: IngestRedisClients,
     lease: Lease,
     *,
     ingest_id: str,
@@ -109,7 +109,7 @@ class _Common:
     settings: IngestSettings
     access: AlpacaAccess
     rest: AlpacaRest
-    redis: BusConnections
+    redis: IngestRedisClients
     demand: Demand
     announcer: Announcer
     status_due: asyncio.Event

@@ -7,8 +7,8 @@ import socket
 
 import structlog
 
-from ingest.bus.connections import BusConnections, bus_connections
 from ingest.bus.lease import Lease, LeaseLostError
+from ingest.bus.redis_clients import IngestRedisClients, ingest_redis_clients
 from ingest.composition import compose
 from ingest.settings import AlpacaAccess, IngestSettings
 from ingest.upstream.alpaca_rest import AlpacaRest
@@ -47,7 +47,7 @@ class IngestService:
             feed=self._access.feed,
         )
         try:
-            async with bus_connections(self._source) as redis:
+            async with ingest_redis_clients(self._source) as redis:
                 while not stop.is_set():
                     # A lost lease cannot be claimed again under its number, so each attempt to lead
                     # has a new one.
@@ -75,7 +75,7 @@ class IngestService:
         return False
 
     async def _lead(
-        self, rest: AlpacaRest, redis: BusConnections, lease: Lease, stop: asyncio.Event
+        self, rest: AlpacaRest, redis: IngestRedisClients, lease: Lease, stop: asyncio.Event
     ) -> None:
         policy = await eviction_policy(redis.commands)
         if policy not in (None, "noeviction"):

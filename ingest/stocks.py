@@ -82,7 +82,7 @@ class Stocks:
 
     def catch_up(self, symbol: str, since: float) -> None:
         """Look up all prints of a symbol since a time (unix s)."""
-        self._snapshots.miss(symbol, since)
+        self._snapshots.open_gap(symbol, since)
 
     def republish(self) -> None:
         """Announce every known value again, for a new epoch or an emptied Redis."""

@@ -44,9 +44,8 @@ def unpack(message: bytes) -> Message:
     head, newline, stamped = message.partition(b"\n")
     if not newline:
         raise ValueError(f"{message[:40]!r} is not a Tapecast message: no event id line")
-    if (
-        _LF in stamped or _CR in stamped
-    ):  # searching for the number is ten times faster than searching for bytes
+    # A search for the number is ten times faster than one for bytes.
+    if _LF in stamped or _CR in stamped:
         raise ValueError(f"{message[:40]!r} is not a Tapecast message: its JSON is not on one line")
     number, space, event = head.partition(b" ")
     return Message(EventId.parse(number), stamped, _name(event) if space else None)

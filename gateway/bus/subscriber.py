@@ -15,10 +15,10 @@ from typing import Any
 import structlog
 from redis.asyncio.client import PubSub
 
-from gateway.bus.connections import BusConnections
 from gateway.bus.history import History
 from gateway.bus.malformed import skipping_malformed
 from gateway.bus.positions import Positions
+from gateway.bus.redis_clients import GatewayRedisClients
 from gateway.fanout.channel import Channel
 from gateway.fanout.hub import Hub
 from gateway.fanout.ordered_channel import OrderedChannel
@@ -63,7 +63,7 @@ class Subscriber:
 
     def __init__(
         self,
-        redis: BusConnections,
+        redis: GatewayRedisClients,
         hub: Hub,
         feed: FeedView,
         *,

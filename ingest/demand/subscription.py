@@ -29,7 +29,7 @@ class Rejection(Enum):
 
 
 @dataclass(frozen=True)
-class Change:
+class SubscriptionChange:
     """One request to the vendor: one channel, at most ``SYMBOLS_PER_REQUEST`` symbols."""
 
     action: Literal["subscribe", "unsubscribe"]
@@ -76,7 +76,7 @@ class Subscription:
         self.acknowledged: dict[str, set[str]] = {channel: set() for channel in self._channels}
         self.stuck = False
         self._request_size = SYMBOLS_PER_REQUEST
-        self._in_flight: Change | None = None
+        self._in_flight: SubscriptionChange | None = None
 
     @property
     def rejected(self) -> set[str]:
@@ -92,7 +92,7 @@ class Subscription:
             return change is not None and self._channels[change.channel].optional
         return True
 
-    def next_change(self, wanted: Sequence[Want]) -> Change | None:
+    def next_change(self, wanted: Sequence[Want]) -> SubscriptionChange | None:
         """Return the change to request now, or None while one is in flight or none is needed."""
         if self._in_flight is not None:
             return None
@@ -160,7 +160,7 @@ class Subscription:
             return change.symbols if len(change.symbols) == 1 else ()
         return self._reject(change)
 
-    def _reject(self, change: Change) -> tuple[str, ...]:
+    def _reject(self, change: SubscriptionChange) -> tuple[str, ...]:
         if self._channels[change.channel].optional:
             self.given_up.add(change.channel)
             return ()
@@ -190,7 +190,9 @@ class Subscription:
                 target[name] = [each for each in symbols[channel.follows] if each in leader]
         return target
 
-    def _next_step(self, target: Mapping[str, Sequence[str]], limit: int | None) -> Change | None:
+    def _next_step(
+        self, target: Mapping[str, Sequence[str]], limit: int | None
+    ) -> SubscriptionChange | None:
         """Return the first change on the way to the target.
 
         New symbols come first: old ones only cost bandwidth, unless the new ones need their slots.
@@ -201,23 +203,27 @@ class Subscription:
             return leave
         return self._subscribe(target) or leave
 
-    def _unsubscribe(self, target: Mapping[str, Sequence[str]]) -> Change | None:
+    def _unsubscribe(self, target: Mapping[str, Sequence[str]]) -> SubscriptionChange | None:
         for channel, symbols in target.items():
             if unwanted := self.acknowledged[channel].difference(symbols):
-                return Change("unsubscribe", channel, tuple(sorted(unwanted)[:SYMBOLS_PER_REQUEST]))
+                return SubscriptionChange(
+                    "unsubscribe", channel, tuple(sorted(unwanted)[:SYMBOLS_PER_REQUEST])
+                )
         return None
 
-    def _subscribe(self, target: Mapping[str, Sequence[str]]) -> Change | None:
+    def _subscribe(self, target: Mapping[str, Sequence[str]]) -> SubscriptionChange | None:
         for channel, symbols in target.items():
             there = self.acknowledged[channel]
             if new := [symbol for symbol in symbols if symbol not in there]:
                 # A symbol that was rejected before goes alone: it must not spoil another's request.
                 untried = [symbol for symbol in new if symbol not in self._retry_at]
-                return Change("subscribe", channel, tuple(untried[: self._request_size] or new[:1]))
+                return SubscriptionChange(
+                    "subscribe", channel, tuple(untried[: self._request_size] or new[:1])
+                )
         self._request_size = SYMBOLS_PER_REQUEST
         return None
 
-    def _learn_limit(self, change: Change) -> None:
+    def _learn_limit(self, change: SubscriptionChange) -> None:
         """Learn from a rejected request that the plan has fewer slots than it needs.
 
         If the request names no new symbol, only another channel of subscribed symbols, the vendor

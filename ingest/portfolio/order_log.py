@@ -35,11 +35,12 @@ class OrderLog:
 
     def restore(self, updates: Iterable[OrderUpdate]) -> None:
         """Accept the updates that an earlier leader announced, oldest first."""
-        heard, self._known = self._known, OrderedDict()
+        received, self._known = self._known, OrderedDict()
         for update in updates:
             self._note(update)
             self._begun = rfc3339.to_nanoseconds(update.timestamp)
-        self._known |= heard
+        # The stream may have delivered newer updates while Redis was read.
+        self._known |= received
 
     def on_update(self, update: OrderUpdate) -> OrderUpdate | None:
         """Record a trade update; return it, or None if REST has already shown as much.
@@ -53,10 +54,12 @@ class OrderLog:
         self._note(update)
         return update
 
-    def on_orders(self, rows: Iterable[Order], now: int, heard_since: int) -> list[OrderUpdate]:
+    def on_orders(
+        self, rows: Iterable[Order], now_ns: int, streaming_since_ns: int
+    ) -> list[OrderUpdate]:
         """Accept REST's orders; return the updates that the stream has missed, oldest first.
 
-        ``now`` and ``heard_since``, when the stream began to be heard, are unix ns.
+        Both times are unix ns. ``streaming_since_ns``: since then the stream has had no break.
 
         Raises:
             ValueError: a time is invalid.
@@ -66,7 +69,7 @@ class OrderLog:
             at, known = changed_at(row), self._known.get(row.id)
             if at < self._begun if known is None else _same(known, row):
                 continue
-            if at >= heard_since and at > now - ON_ITS_WAY_NS:
+            if at >= streaming_since_ns and at > now_ns - ON_ITS_WAY_NS:
                 continue
             event = recovered_event(row)
             self._note(event)

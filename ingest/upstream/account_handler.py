@@ -8,7 +8,7 @@ import structlog
 
 from ingest.alpaca import trade_updates
 from ingest.alpaca.trade_updates import TradeUpdate
-from ingest.demand.subscription import Change
+from ingest.demand.subscription import SubscriptionChange
 from ingest.portfolio.order_log import OrderLog
 from ingest.portfolio.portfolio import Portfolio
 from ingest.upstream.announcements import Announcements
@@ -17,11 +17,14 @@ from ingest.upstream.upstream_error import UpstreamError
 
 log = structlog.get_logger()
 
-LOOK_SECONDS = 1.0
+COMPARE_SECONDS = 1.0
 
 
 class AccountHandler:
-    """Knows nothing of sockets. ``news`` is set when REST should be asked how things stand."""
+    """Applies the account's stream without any knowledge of sockets.
+
+    ``report_due`` is set when the account should be read by REST.
+    """
 
     name = "account"
     stuck = False
@@ -35,7 +38,7 @@ class AccountHandler:
         monotonic: Callable[[], float] = time.monotonic,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        self.news = asyncio.Event()
+        self.report_due = asyncio.Event()
         self.malformed = 0
         self.streaming_since: float | None = None
         """The monotonic time since which the stream has delivered; None while it does not."""
@@ -54,7 +57,7 @@ class AccountHandler:
         """Return the messages of a frame.
 
         Raises:
-            BadFrameError: there are none in it.
+            BadFrameError: it contains no messages.
         """
         return trade_updates.decode(frame)
 
@@ -69,14 +72,14 @@ class AccountHandler:
         """Note that the stream has ended; the account's events have reported it."""
         if self.streaming_since is not None:
             self.streaming_since, self.lost_ns = None, self._clock_ns()
-        self.news.set()
+        self.report_due.set()
 
-    def next_change(self) -> Change | None:
+    def next_change(self) -> SubscriptionChange | None:
         """Return, once, the request to listen to the one channel."""
         if self._asked:
             return None
         self._asked = True
-        return Change("subscribe", trade_updates.CHANNEL, ())
+        return SubscriptionChange("subscribe", trade_updates.CHANNEL, ())
 
     async def demand_changed(self) -> None:
         """Wait until cancelled: there is nothing else to request."""
@@ -89,12 +92,12 @@ class AccountHandler:
             UpstreamError: the stream has not brought an execution.
         """
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(COMPARE_SECONDS)
             if self._portfolio.holdings.take_unexplained() is not None:
                 raise UpstreamError("REST knows of an execution that the account's stream lacks")
 
     def apply(self, messages: Sequence[trade_updates.Message], received_us: int) -> bool:  # noqa: ARG002
-        """Take a frame; return whether it answers a change.
+        """Apply a frame; return whether it answers a change.
 
         Raises:
             UpstreamError: Alpaca ends the connection.
@@ -103,13 +106,14 @@ class AccountHandler:
         for message in messages:
             match message:
                 case TradeUpdate():
-                    self._take(message)
+                    self._on_trade_update(message)
                 case trade_updates.Listening(streams) if trade_updates.CHANNEL in streams:
                     self.streaming_since, self.streaming_since_ns = (
                         self._monotonic(),
                         self._clock_ns(),
                     )
-                    self.news.set()  # for the changes in the meantime
+                    # The stream repeats no change from before it: REST has those.
+                    self.report_due.set()
                     answered = True
                 case trade_updates.Error(text):
                     raise UpstreamError(text)
@@ -121,7 +125,7 @@ class AccountHandler:
                     pass
         return answered
 
-    def _take(self, update: TradeUpdate) -> None:
+    def _on_trade_update(self, update: TradeUpdate) -> None:
         try:
             event = self._orders.on_update(order_update(update))
             executed = execution(update)
@@ -132,9 +136,9 @@ class AccountHandler:
             self._announcer.order(event)
         if executed is not None:
             self._portfolio.on_execution(executed)
-        self.news.set()
+        self.report_due.set()
 
     def _note_malformed(self, kind: str, problem: str) -> None:
         self.malformed += 1
-        self.news.set()
+        self.report_due.set()
         log.debug("message_malformed", kind=kind, error=problem)

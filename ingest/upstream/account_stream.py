@@ -10,7 +10,7 @@ import json
 from alpaca.trading.stream import TradingStream
 
 from ingest.alpaca import trade_updates
-from ingest.demand.subscription import Change
+from ingest.demand.subscription import SubscriptionChange
 from ingest.upstream.connection import WEBSOCKET, AlpacaConnection
 from ingest.upstream.upstream_error import AUTH_FAILED, UpstreamError
 
@@ -27,7 +27,7 @@ class AccountStream(AlpacaConnection, TradingStream):
             websocket_params=dict(WEBSOCKET),
         )
 
-    async def change(self, change: Change) -> None:
+    async def change(self, change: SubscriptionChange) -> None:
         """Request the events of one channel; ``listen`` replaces any earlier channels."""
         request = {"action": "listen", "data": {"streams": [change.channel]}}
         await self.send(json.dumps(request))

@@ -125,7 +125,7 @@ class AlpacaRest:
         return _checked(list, rows)
 
     async def positions(self) -> list[Any]:
-        """Return ``GET /v2/positions``; every number in it is text.
+        """Return ``GET /v2/positions``; its numbers are text.
 
         Raises:
             RestError: it failed three times.
@@ -135,7 +135,7 @@ class AlpacaRest:
         )
 
     async def account(self) -> dict[str, Any]:
-        """Return ``GET /v2/account``; every number in it is text.
+        """Return ``GET /v2/account``; its numbers are text.
 
         Raises:
             RestError: it failed three times.

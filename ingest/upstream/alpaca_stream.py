@@ -9,7 +9,7 @@ import msgpack
 from alpaca.data.live.websocket import DataStream
 
 from ingest.alpaca import messages as wire
-from ingest.demand.subscription import Change
+from ingest.demand.subscription import SubscriptionChange
 from ingest.upstream.connection import WEBSOCKET, AlpacaConnection
 from ingest.upstream.upstream_error import UpstreamError
 
@@ -26,7 +26,7 @@ class AlpacaStream(AlpacaConnection, DataStream):
             websocket_params=dict(WEBSOCKET),
         )
 
-    async def change(self, change: Change) -> None:
+    async def change(self, change: SubscriptionChange) -> None:
         """Request a change of the subscription."""
         await self.send(msgpack.packb({"action": change.action, change.channel: change.symbols}))
 

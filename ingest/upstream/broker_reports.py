@@ -1,4 +1,4 @@
-"""Asking the broker by REST how things stand: at start, when something happens, now and then."""
+"""Reads the broker's positions, account and orders by REST: at start, after events, regularly."""
 
 import asyncio
 import time
@@ -28,15 +28,15 @@ SHORT_SECONDS = 5.0
 """The same while REST is the only source: no stream, or a position with no price of the tape."""
 
 SPACING_SECONDS = 2.0
-"""So much between two reports at least, which are two of the account's 200 requests a minute."""
+"""The shortest time between two reports: each costs two of the account's 200 requests a minute."""
 
 CLAIMS_SECONDS = 2.0
-"""Where Redis was emptied, gateways write back what they show before they claim anything. A symbol
-that is looked up before that, without a claim, could show an older price."""
+"""After a loss of Redis' data, gateways write their values back before they claim any symbol. A
+symbol that was looked up before that, without a claim, could show an older price."""
 
 
 class BrokerReports:
-    """Reads positions, account and orders. ``failing`` says why the newest reading failed."""
+    """Reads positions, account and orders. ``failing``: why the newest report failed."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class BrokerReports:
         self.failing: str | None = None
         self.reads = 0
         self.read_at: float | None = None
-        """When, monotonic, a report was read last."""
+        """The monotonic time at which a report was last requested with success."""
         self._rest = rest
         self._demand = demand
         self._portfolio = portfolio
@@ -68,11 +68,11 @@ class BrokerReports:
         self._orders_streaming_since: float | None = None
 
     async def run(self) -> None:
-        """Ask until cancelled; while Alpaca does not answer, the last known stays."""
+        """Ask until cancelled; while Alpaca does not answer, the last values stay."""
         await self._demand.wait_for_change(CLAIMS_SECONDS)
         while True:
             began = self._monotonic()
-            self._handler.news.clear()
+            self._handler.report_due.clear()
             try:
                 await self._read(began)
             except (RestError, ValueError) as error:
@@ -87,7 +87,7 @@ class BrokerReports:
             slow = (
                 self._handler.streaming_since is not None and not self._portfolio.relies_on_broker
             )
-            await wait_at_most(self._handler.news, REPORT_SECONDS if slow else SHORT_SECONDS)
+            await wait_at_most(self._handler.report_due, REPORT_SECONDS if slow else SHORT_SECONDS)
             await asyncio.sleep(began + SPACING_SECONDS - self._monotonic())
 
     async def _read(self, began: float) -> None:
@@ -98,7 +98,7 @@ class BrokerReports:
         holdings = [account_translation.holding(row, as_of) for row in rows]
         report = BrokerReport(holdings, account, began, as_of, unreadable)
         if not self._portfolio.on_report(report, streaming_since):
-            self._handler.news.set()
+            self._handler.report_due.set()
         is_new_stream = streaming_since is None or streaming_since != self._orders_streaming_since
         if is_new_stream or began - self._orders_at >= REPORT_SECONDS:
             await self._read_orders()

@@ -29,8 +29,6 @@ the earliest time of all its symbols."""
 PRINTS_AT_ONCE = 1000
 """After this number of prints live frames have their turn."""
 
-_SECOND_NS = 1_000_000_000
-
 
 class MissedTradesHandler(Protocol):
     """Applies the trades that REST brings after a loss."""
@@ -78,7 +76,7 @@ class CatchUp:
         except TimeoutError as error:
             raise RestError(f"no trades within {CATCH_UP_SECONDS:g} s") from error
         for symbol, at in since.items():
-            start_ns = int((at - OVERLAP_SECONDS) * _SECOND_NS)
+            start_ns = int((at - OVERLAP_SECONDS) * 1e9)
             complete = await self._hand_on(symbol, found.rows.get(symbol, ()), start_ns)
             # The limit of pages may cut the answer: symbols at its end lack rows.
             if not complete or symbol in found.incomplete:

@@ -28,7 +28,7 @@ WEBSOCKET = {
     "compression": None,  # it costs CPU for every frame and saves little on a server's line
 }
 
-_MALFORMED = (ValueError, TypeError, LookupError, AttributeError)
+_UNEXPECTED_ANSWER = (ValueError, TypeError, LookupError, AttributeError)
 """alpaca-py raises these if the first answers do not have the form that it expects."""
 
 
@@ -65,7 +65,7 @@ class AlpacaConnection:
         except InvalidStatusCode as error:
             await self.shut()
             raise from_http(error.status_code) from error
-        except (WebSocketException, OSError, wire.BadFrameError, *_MALFORMED) as error:
+        except (WebSocketException, OSError, wire.BadFrameError, *_UNEXPECTED_ANSWER) as error:
             await self.shut()
             raise UpstreamError(f"no connection to Alpaca: {error or repr(error)}") from error
         except BaseException:  # a cancellation, and alpaca-py's own UpstreamError of _auth

@@ -35,7 +35,7 @@ log = structlog.get_logger()
 
 UNKNOWN_KINDS = 50
 
-_MALFORMED = (ValueError, ArithmeticError, OSError)
+_INVALID_VALUE = (ValueError, ArithmeticError, OSError)
 """The errors of a message whose types are right and whose values are not; ``OSError`` is the C
 library's for a time too far from 1970."""
 
@@ -102,7 +102,7 @@ class FrameReader:
         try:
             trade = translation.trade(message)
             last = self._prices.on_trade(trade, received_us)
-        except _MALFORMED as error:
+        except _INVALID_VALUE as error:
             self._note_malformed(message, error)
             return
         # Every print shows that the stream lives and how late it is, eligible or not.
@@ -138,7 +138,7 @@ class FrameReader:
                     self._note_malformed(kind, problem)
                 case _:
                     pass
-        except _MALFORMED as error:
+        except _INVALID_VALUE as error:
             self._note_malformed(message, error)
 
     def _on_correction(self, message: Correction, received_us: int) -> None:

@@ -12,8 +12,8 @@ import structlog
 
 from ingest.alpaca import codes
 from ingest.alpaca.messages import Error, Malformed, Message, News, Subscribed, decode
-from ingest.demand.subscription import SYMBOLS_PER_REQUEST, Change
-from ingest.demand.wanted import Demand
+from ingest.demand.subscription import SYMBOLS_PER_REQUEST, SubscriptionChange
+from ingest.demand.wanted import DEMAND_CHANGE_SECONDS, Demand
 from ingest.upstream import translation
 from ingest.upstream.announcements import Announcements
 from ingest.upstream.upstream_error import HARMLESS, UpstreamError
@@ -22,7 +22,6 @@ from shared.topics import EVERYTHING, NEWS, topic
 
 log = structlog.get_logger()
 
-DEMAND_SECONDS = 1.0
 REMEMBERED_VERSIONS = 1_000
 
 
@@ -42,7 +41,7 @@ class NewsHandler:
         self._clock = clock
         self._acknowledged: set[str] = set()
         self._rejected: set[str] = set()
-        self._in_flight: Change | None = None
+        self._in_flight: SubscriptionChange | None = None
         self._published: OrderedDict[tuple[int, str], None] = OrderedDict()
         self._lost_at: float | None = None
 
@@ -50,14 +49,14 @@ class NewsHandler:
         """Return the messages of a frame.
 
         Raises:
-            BadFrameError: it is no msgpack array.
+            BadFrameError: it is not a msgpack array.
         """
         return decode(frame)
 
     async def needed(self) -> None:
         """Return once a client watches news."""
         while not self._demand.news_symbols():
-            await self._demand.wait_for_change(DEMAND_SECONDS)
+            await self._demand.wait_for_change(DEMAND_CHANGE_SECONDS)
 
     def connected(self) -> None:
         """Announce the gap since the last connection: Alpaca repeats no article."""
@@ -75,7 +74,7 @@ class NewsHandler:
         self._in_flight = None
         self.stuck = False
 
-    def next_change(self) -> Change | None:
+    def next_change(self) -> SubscriptionChange | None:
         """Return the next difference between the watched and the subscribed symbols."""
         if self._in_flight is not None:
             return None
@@ -83,14 +82,18 @@ class NewsHandler:
         # ``*`` includes every symbol: others beside it would only bring articles twice.
         wanted = ({EVERYTHING} if EVERYTHING in watched else watched) - self._rejected
         if new := sorted(wanted - self._acknowledged):
-            self._in_flight = Change("subscribe", NEWS, tuple(new[:SYMBOLS_PER_REQUEST]))
+            self._in_flight = SubscriptionChange(
+                "subscribe", NEWS, tuple(new[:SYMBOLS_PER_REQUEST])
+            )
         elif gone := sorted(self._acknowledged - wanted):
-            self._in_flight = Change("unsubscribe", NEWS, tuple(gone[:SYMBOLS_PER_REQUEST]))
+            self._in_flight = SubscriptionChange(
+                "unsubscribe", NEWS, tuple(gone[:SYMBOLS_PER_REQUEST])
+            )
         return self._in_flight
 
     async def demand_changed(self) -> None:
         """Return when clients watch other news, or after a second."""
-        await self._demand.wait_for_change(DEMAND_SECONDS)
+        await self._demand.wait_for_change(DEMAND_CHANGE_SECONDS)
 
     async def watch(self) -> None:
         """Wait until cancelled: hours without news are normal, and pings detect a dead peer."""
@@ -126,7 +129,7 @@ class NewsHandler:
             self.malformed += 1
             log.debug(
                 "article_malformed",
-                message="an article has an invalid time; it is passed over",
+                message="an article has an invalid time; it is skipped",
                 id=news.id,
                 error=str(error),
             )

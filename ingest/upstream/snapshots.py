@@ -18,6 +18,7 @@ from ingest.demand.wanted import Demand
 from ingest.market.day_bars import previous_closes
 from ingest.market.market_hours import NEW_YORK
 from ingest.market.snapshot import Snapshot
+from ingest.market.stream_silence import PROBE_SECONDS
 from ingest.upstream import translation
 from ingest.upstream.alpaca_rest import AlpacaRest, RestError
 from ingest.upstream.catch_up import CatchUp, MissedTradesHandler
@@ -28,8 +29,7 @@ from shared.symbol_status import SymbolStatus
 
 log = structlog.get_logger()
 
-LOOK_SECONDS = 1.0
-PROBE_SECONDS = 4.0
+SCHEDULE_SECONDS = 1.0
 
 CLOSES_SECONDS = 1.5
 """How long a first price waits for its previous close."""
@@ -129,23 +129,23 @@ class Snapshots:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._wake_on_demand())
             while True:
-                # Cleared before the schedule is read: a wish that comes meanwhile wakes it again.
+                # Cleared before the schedule is read: a later request wakes it again.
                 self._wake.clear()
                 self._schedule()
                 while (batch := self._lookups.take_due()) is not None:
                     tasks.create_task(self._look_up(batch))
                 await self._wake.wait()
 
-    def lost(self, since: Mapping[str, float]) -> None:
+    def on_stream_lost(self, since: Mapping[str, float]) -> None:
         """Note that the stream is down, and since when (unix s) it lacks each symbol's trades."""
         self._lookups.on_stream_lost(since)
 
-    def miss(self, symbol: str, since: float) -> None:
+    def open_gap(self, symbol: str, since: float) -> None:
         """Fetch all trades since a time (unix s), as soon as the symbol is on the stream."""
         self._lookups.open_gap(symbol, since)
         self._wake.set()
 
-    def subscribed(self, symbols: Set[str]) -> None:
+    def on_subscribed(self, symbols: Set[str]) -> None:
         """Note all symbols on the stream; fetch the missed trades of those that are new on it."""
         self._lookups.on_subscribed(symbols)
         self._wake.set()
@@ -177,7 +177,7 @@ class Snapshots:
 
     async def _wake_on_demand(self) -> None:
         while True:
-            await self._demand.wait_for_change(LOOK_SECONDS)
+            await self._demand.wait_for_change(SCHEDULE_SECONDS)
             self._wake.set()
 
     def _schedule(self) -> None:
@@ -231,7 +231,7 @@ class Snapshots:
                 traded_at = _unix(price.timestamp)
                 # The earlier leader streamed it until the handover: its trades since are missed.
                 if self._handler.restore(price) and traded_at is not None and traded_at > recent:
-                    self.miss(price.symbol, traded_at)
+                    self.open_gap(price.symbol, traded_at)
 
     async def _catch_up_with(self, batch: Batch) -> None:
         try:
@@ -262,8 +262,10 @@ class Snapshots:
             await asyncio.wait([closes])
         if not learnt:
             # One rejected symbol fails the request for all; the next one is made without it.
-            spoilt = any(self._lookups.is_rejected(symbol) for symbol in without_close)
-            self._lookups.request_close(without_close, 0.0 if spoilt else CLOSES_RETRY_SECONDS)
+            has_rejected = any(self._lookups.is_rejected(symbol) for symbol in without_close)
+            self._lookups.request_close(
+                without_close, 0.0 if has_rejected else CLOSES_RETRY_SECONDS
+            )
         for symbol, reason in batch.reasons.items():
             row = found.get(symbol)
             try:
@@ -271,7 +273,7 @@ class Snapshots:
             except ValueError as error:
                 log.warning(
                     "snapshot_malformed",
-                    message="a symbol's snapshot has another form; it is passed over",
+                    message="a symbol's snapshot has another form; it is skipped",
                     symbol=symbol,
                     error=repr(error),
                 )
@@ -279,7 +281,7 @@ class Snapshots:
             close = self._closes.get(symbol)
             lacks_since = self._handler.on_snapshot(symbol, snapshot, close, reason)
             if lacks_since is not None:
-                self.miss(symbol, lacks_since)
+                self.open_gap(symbol, lacks_since)
 
     async def _found(self, symbols: list[str], *, polling: bool) -> dict[str, Any]:
         try:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from ingest.alpaca.messages import Message, decode
 from ingest.demand.channels import TRADES
 from ingest.demand.lookups import SYMBOLS_PER_LOOKUP
-from ingest.demand.subscription import Change, Subscription
-from ingest.demand.wanted import Demand
+from ingest.demand.subscription import Subscription, SubscriptionChange
+from ingest.demand.wanted import DEMAND_CHANGE_SECONDS, Demand
 from ingest.market.lag import Lag
 from ingest.market.stream_silence import Silence, StreamSilence
 from ingest.upstream.frame import FrameReader
@@ -18,7 +18,6 @@ from ingest.upstream.snapshots import Snapshots
 from ingest.upstream.upstream_error import UpstreamError
 from shared.ingest_status import Session
 
-DEMAND_SECONDS = 1.0
 JUDGE_SECONDS = 0.5
 
 SETTLE_SECONDS = 5.0
@@ -100,11 +99,13 @@ class StockHandler:
         """Schedule the trades from now on, to be fetched once their symbol is subscribed again."""
         last = self._last_message_at
         # A symbol can only miss trades from the time on at which it was subscribed.
-        self._snapshots.lost({s: max(last, at) for s, at in self._acknowledged_at.items()})
+        self._snapshots.on_stream_lost(
+            {s: max(last, at) for s, at in self._acknowledged_at.items()}
+        )
         self._acknowledged_at = {}
         self._subscription.begin()
 
-    def next_change(self) -> Change | None:
+    def next_change(self) -> SubscriptionChange | None:
         """Return the next difference between the wanted and the subscribed symbols."""
         return self._subscription.next_change(self._demand.wanted())
 
@@ -115,7 +116,7 @@ class StockHandler:
 
     async def demand_changed(self) -> None:
         """Return when the demand changes, or after a second: lingering symbols run out."""
-        await self._demand.wait_for_change(DEMAND_SECONDS)
+        await self._demand.wait_for_change(DEMAND_CHANGE_SECONDS)
 
     def apply(self, messages: Sequence[Message], received_us: int) -> bool:
         """Apply a frame; return whether it answers a change.
@@ -147,7 +148,7 @@ class StockHandler:
             odd = self._odd.popleft()
             for symbol, at in self._acknowledged_at.items():
                 if (self._traded_at(symbol) or 0) / 1e9 < odd.until:
-                    self._snapshots.miss(symbol, max(odd.since, at))
+                    self._snapshots.open_gap(symbol, max(odd.since, at))
 
     async def watch(self) -> None:
         """Judge the silence twice a second, and ask REST if it is suspicious.
@@ -192,4 +193,4 @@ class StockHandler:
         before = self._acknowledged_at
         subscribed = self._subscription.acknowledged[TRADES]
         self._acknowledged_at = {symbol: before.get(symbol, now) for symbol in subscribed}
-        self._snapshots.subscribed(subscribed)
+        self._snapshots.on_subscribed(subscribed)

@@ -16,7 +16,7 @@ from tenacity import (
 )
 
 from ingest.alpaca import messages as wire
-from ingest.demand.subscription import Change
+from ingest.demand.subscription import SubscriptionChange
 from ingest.upstream.stream_health import StreamHealth
 from ingest.upstream.upstream_error import HTTP_TOO_MANY_REQUESTS, Retry, UpstreamError
 from shared.first_error import first_error
@@ -76,7 +76,7 @@ class Stream(Protocol):
             UpstreamError: the connection is lost.
         """
 
-    async def change(self, change: Change) -> None:
+    async def change(self, change: SubscriptionChange) -> None:
         """Request a change; the answer comes as a frame."""
 
     async def shut(self) -> None:
@@ -104,7 +104,7 @@ class StreamHandler(Protocol):
     def lost(self) -> None:
         """Note that the connection has ended."""
 
-    def next_change(self) -> Change | None:
+    def next_change(self) -> SubscriptionChange | None:
         """Return the change of the subscription to request now, or None."""
 
     @property

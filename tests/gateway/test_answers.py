@@ -6,7 +6,7 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from gateway.bus.connections import bus_connections
+from gateway.bus.redis_clients import gateway_redis_clients
 from gateway.composition import Surroundings, compose, compose_app
 from gateway.settings import GatewaySettings
 from shared.bus.redis_source import RedisSource
@@ -157,7 +157,7 @@ def test_starlettes_test_client_reads_a_stream(symbols: str) -> None:
     async def application(scope: object, receive: object, send: object) -> None:
         settings = GatewaySettings(_env_file=None)  # type: ignore[call-arg]
         around = Surroundings()
-        async with bus_connections(RedisSource("memory://")) as redis:
+        async with gateway_redis_clients(RedisSource("memory://")) as redis:
             gateway = compose(settings, redis, around)
             topics = [f"price:{symbol}" for symbol in symbols.split(",")]
             for channel in gateway.hub.watch(dict.fromkeys(topics, 0.0)):

@@ -5,9 +5,9 @@ import pytest
 from ingest.demand.channels import TEST_CHANNELS
 from ingest.demand.subscription import (
     REJECTION_RETRY_SECONDS,
-    Change,
     Rejection,
     Subscription,
+    SubscriptionChange,
 )
 from tests.ingest.demand.wants import Alpaca, Clock, names, want, wants
 
@@ -24,9 +24,9 @@ def test_only_the_difference_is_asked_for_and_what_is_new_comes_first() -> None:
     alpaca.settle(subscription, wants(["B", "C"]))
 
     assert alpaca.requests == [
-        Change("subscribe", "trades", ("A", "B")),
-        Change("subscribe", "trades", ("C",)),
-        Change("unsubscribe", "trades", ("A",)),
+        SubscriptionChange("subscribe", "trades", ("A", "B")),
+        SubscriptionChange("subscribe", "trades", ("C",)),
+        SubscriptionChange("unsubscribe", "trades", ("A",)),
     ]
 
 
@@ -35,9 +35,9 @@ def test_trades_come_before_quotes_before_statuses_one_channel_a_request() -> No
     alpaca.settle(subscription, [want("A", 2, *TWO), want("B"), want("C", 1, "quotes")])
 
     assert alpaca.requests == [
-        Change("subscribe", "trades", ("A", "B")),
-        Change("subscribe", "quotes", ("C", "A")),
-        Change("subscribe", "statuses", ("A", "B")),
+        SubscriptionChange("subscribe", "trades", ("A", "B")),
+        SubscriptionChange("subscribe", "quotes", ("C", "A")),
+        SubscriptionChange("subscribe", "statuses", ("A", "B")),
     ]
     alpaca.settle(subscription, [])
     assert alpaca.held == {"trades": set(), "quotes": set(), "statuses": set()}
@@ -56,7 +56,9 @@ def test_nothing_is_asked_for_while_an_answer_is_due() -> None:
     assert subscription.next_change(wants(["A"])) is not None
     assert subscription.next_change(wants(["B"])) is None
     subscription.on_acknowledged({"trades": ["A"]})
-    assert subscription.next_change(wants(["B"])) == Change("subscribe", "trades", ("B",))
+    assert subscription.next_change(wants(["B"])) == SubscriptionChange(
+        "subscribe", "trades", ("B",)
+    )
 
 
 def test_slots_are_freed_before_they_are_needed_and_not_otherwise() -> None:
@@ -100,7 +102,7 @@ def test_what_was_learnt_lasts_for_the_next_connection() -> None:
 
     alpaca = Alpaca(3)
     alpaca.settle(subscription, wants(names(5)))
-    assert alpaca.requests == [Change("subscribe", "trades", tuple(names(3)))]
+    assert alpaca.requests == [SubscriptionChange("subscribe", "trades", tuple(names(3)))]
 
 
 def test_one_more_than_a_learnt_limit_is_tried_now_and_then() -> None:
@@ -111,7 +113,7 @@ def test_one_more_than_a_learnt_limit_is_tried_now_and_then() -> None:
         clock.now += REJECTION_RETRY_SECONDS
         asked = len(alpaca.requests)
         alpaca.settle(subscription, wants(names(200)))
-        assert alpaca.requests[asked:] == [Change("subscribe", "trades", ("S0030",))]
+        assert alpaca.requests[asked:] == [SubscriptionChange("subscribe", "trades", ("S0030",))]
         assert subscription.limit == 30
 
     alpaca.limit = None
@@ -202,10 +204,14 @@ def test_an_answer_that_does_nothing_of_what_was_asked_is_noticed() -> None:
     assert subscription.next_change(wants(["A", "B"])) is not None
     subscription.on_acknowledged({"trades": ["X"]})
     assert subscription.stuck
-    assert subscription.next_change(wants(["A", "B"])) == Change("subscribe", "trades", ("A",))
+    assert subscription.next_change(wants(["A", "B"])) == SubscriptionChange(
+        "subscribe", "trades", ("A",)
+    )
     subscription.on_acknowledged({"trades": ["X"]})
     assert subscription.rejected == {"A"}
-    assert subscription.next_change(wants(["A", "B"])) == Change("subscribe", "trades", ("B",))
+    assert subscription.next_change(wants(["A", "B"])) == SubscriptionChange(
+        "subscribe", "trades", ("B",)
+    )
     subscription.on_acknowledged({"trades": ["A", "B"]})
     assert subscription.next_change(wants(["A", "B"])) is None
     assert (subscription.stuck, subscription.rejected) == (False, set())
@@ -217,11 +223,11 @@ def test_an_answer_that_lacks_or_adds_symbols_is_the_truth() -> None:
     subscription.on_acknowledged({"trades": ["A", "X"]})
 
     assert not subscription.stuck
-    assert subscription.next_change(wants(["A", "B", "C"])) == Change(
+    assert subscription.next_change(wants(["A", "B", "C"])) == SubscriptionChange(
         "subscribe", "trades", ("B", "C")
     )
     subscription.on_acknowledged({"trades": ["A", "B", "C", "X"]})
-    assert subscription.next_change(wants(["A", "B", "C"])) == Change(
+    assert subscription.next_change(wants(["A", "B", "C"])) == SubscriptionChange(
         "unsubscribe", "trades", ("X",)
     )
 
@@ -229,7 +235,7 @@ def test_an_answer_that_lacks_or_adds_symbols_is_the_truth() -> None:
 def test_a_refused_unsubscribe_is_not_repeated_at_once_and_blames_no_symbol() -> None:
     subscription = without_statuses()
     subscription.on_acknowledged({"trades": ["A"]})
-    assert subscription.next_change([]) == Change("unsubscribe", "trades", ("A",))
+    assert subscription.next_change([]) == SubscriptionChange("unsubscribe", "trades", ("A",))
 
     assert subscription.on_rejected(Rejection.SYNTAX) == ()
     assert subscription.stuck

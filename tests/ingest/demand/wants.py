@@ -3,9 +3,9 @@
 from ingest.demand.channels import TRADES
 from ingest.demand.subscription import (
     SYMBOLS_PER_REQUEST,
-    Change,
     Rejection,
     Subscription,
+    SubscriptionChange,
 )
 from ingest.demand.wanted import Want
 
@@ -59,14 +59,14 @@ class Alpaca:
         self.statuses = statuses
         """Why a request for statuses is rejected; None: it is not."""
         self.held: dict[str, set[str]] = {}
-        self.requests: list[Change] = []
+        self.requests: list[SubscriptionChange] = []
         self.lost()
 
     def lost(self) -> None:
         """Lose the connection."""
         self.held = {"trades": set(), "quotes": set(), "statuses": set()}
 
-    def answer(self, change: Change, subscription: Subscription) -> tuple[str, ...]:
+    def answer(self, change: SubscriptionChange, subscription: Subscription) -> tuple[str, ...]:
         """Take a request; return what the subscription says of a refusal."""
         assert 0 < len(change.symbols) <= SYMBOLS_PER_REQUEST
         assert len(set(change.symbols)) == len(change.symbols)
@@ -89,7 +89,7 @@ class Alpaca:
         """Return the whole set."""
         return {channel: sorted(held) for channel, held in self.held.items()}
 
-    def _rejection(self, change: Change) -> Rejection | None:
+    def _rejection(self, change: SubscriptionChange) -> Rejection | None:
         if change.channel == "statuses" and self.statuses is not None:
             return self.statuses
         if self.bad.intersection(change.symbols):

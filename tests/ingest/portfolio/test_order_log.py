@@ -39,9 +39,9 @@ def told(events: list[OrderUpdate]) -> list[tuple[str, str, bool]]:
 
 
 def from_rest(
-    log: OrderLog, *rows: Order, now: float = 60, heard_since: float = 60
+    log: OrderLog, *rows: Order, now: float = 60, streaming_since: float = 60
 ) -> list[tuple[str, str, bool]]:
-    times = BEGUN + round(now * SECOND), BEGUN + round(heard_since * SECOND)
+    times = BEGUN + round(now * SECOND), BEGUN + round(streaming_since * SECOND)
     return told(log.on_orders(rows, *times))
 
 
@@ -91,10 +91,10 @@ def test_what_was_after_the_last_that_an_earlier_leader_told_is_news(log: OrderL
 
 def test_what_the_stream_is_about_to_bring_is_left_to_it(log: OrderLog) -> None:
     row = order("a", "filled", 10, "10")
-    just_now = {"now": 11.0, "heard_since": 5.0}
+    just_now = {"now": 11.0, "streaming_since": 5.0}
     assert from_rest(log, row, **just_now) == []
     later = 10.5 + ON_ITS_WAY_NS / SECOND
-    assert from_rest(log, row, now=later, heard_since=5.0) == [("a", "fill", True)]
+    assert from_rest(log, row, now=later, streaming_since=5.0) == [("a", "fill", True)]
 
 
 def test_what_rest_has_told_the_stream_does_not_tell_again(log: OrderLog) -> None:

@@ -10,7 +10,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from ingest.alpaca import messages as wire
-from ingest.demand.subscription import Change
+from ingest.demand.subscription import SubscriptionChange
 from ingest.upstream import connection
 from ingest.upstream.alpaca_stream import AlpacaStream
 from ingest.upstream.upstream_error import Retry, UpstreamError
@@ -53,8 +53,8 @@ async def messages(stream: AlpacaStream) -> list[Any]:
     return wire.decode(await stream.frame())
 
 
-def subscribe(*symbols: str) -> Change:
-    return Change("subscribe", "trades", symbols)
+def subscribe(*symbols: str) -> SubscriptionChange:
+    return SubscriptionChange("subscribe", "trades", symbols)
 
 
 async def refusal(url: str) -> UpstreamError:
@@ -82,7 +82,7 @@ async def test_a_change_adds_or_takes_only_what_it_names() -> None:
     async with Simulator(QUIET) as simulator, opened(stream_to(simulator)) as stream:
         await stream.change(subscribe("SPY", "IBM"))
         await stream.change(subscribe("BAC"))
-        await stream.change(Change("unsubscribe", "trades", ("SPY",)))
+        await stream.change(SubscriptionChange("unsubscribe", "trades", ("SPY",)))
 
         answers = [(await messages(stream))[0].trades for _ in range(3)]
         assert answers == [["SPY", "IBM"], ["SPY", "IBM", "BAC"], ["IBM", "BAC"]]

@@ -155,7 +155,7 @@ async def test_reports_leave_the_accounts_budget_to_others(
         desk.handler.apply([Listening(["trade_updates"])], 0)
         await until(lambda: desk.reports.reads == 1)
         for _ in range(5):
-            desk.handler.news.set()
+            desk.handler.report_due.set()
             await asyncio.sleep(0.02)
         assert desk.reports.reads == 1
         await until(lambda: desk.reports.reads == 2)

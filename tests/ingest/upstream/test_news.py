@@ -9,7 +9,7 @@ import pytest
 from ingest.alpaca import messages as wire
 from ingest.bus.announcer import Announcer
 from ingest.bus.outbox import Outbox
-from ingest.demand.subscription import Change
+from ingest.demand.subscription import SubscriptionChange
 from ingest.demand.wanted import Demand
 from ingest.upstream.news_handler import NewsHandler
 from ingest.upstream.upstream_error import UpstreamError
@@ -54,19 +54,19 @@ def test_what_is_watched_is_asked_for_and_what_is_not_is_given_back() -> None:
     stage = Stage("SPY", "IBM")
     stage.handler.connected()
 
-    assert stage.handler.next_change() == Change("subscribe", "news", ("IBM", "SPY"))
+    assert stage.handler.next_change() == SubscriptionChange("subscribe", "news", ("IBM", "SPY"))
     assert stage.handler.next_change() is None
     assert stage.take({"T": "subscription", "news": ["IBM", "SPY"]})
     assert stage.handler.next_change() is None
     stage.watch("SPY")
-    assert stage.handler.next_change() == Change("unsubscribe", "news", ("IBM",))
+    assert stage.handler.next_change() == SubscriptionChange("unsubscribe", "news", ("IBM",))
 
 
 def test_everything_takes_the_place_of_single_symbols() -> None:
     stage = Stage("SPY", "*")
     stage.handler.connected()
 
-    assert stage.handler.next_change() == Change("subscribe", "news", ("*",))
+    assert stage.handler.next_change() == SubscriptionChange("subscribe", "news", ("*",))
 
 
 def test_an_article_goes_once_to_each_topic_that_is_watched() -> None:
@@ -138,7 +138,7 @@ def test_an_error_of_the_connection_is_no_refusal_of_the_symbols_in_flight() -> 
         stage.take({"T": "error", "code": 500, "msg": "internal error"})
     stage.handler.lost()
     stage.handler.connected()
-    assert stage.handler.next_change() == Change("subscribe", "news", ("SPY",))
+    assert stage.handler.next_change() == SubscriptionChange("subscribe", "news", ("SPY",))
 
 
 def test_a_plan_without_news_ends_the_stream() -> None:

@@ -124,7 +124,7 @@ def refusing(*bad: str, then: Callable[[Request], Response]) -> Callable[[Reques
 
 @pytest.fixture(autouse=True)
 def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshots, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(snapshots, "SCHEDULE_SECONDS", 0.02)
     monkeypatch.setattr(lookups, "POLL_SECONDS", 0.05)
     monkeypatch.setattr(lookups, "FIRST_RETRY_SECONDS", 0.02)
     monkeypatch.setattr(lookups, "LONGEST_RETRY_SECONDS", 0.02)
@@ -274,15 +274,15 @@ async def test_what_was_missed_is_caught_up_with_or_announced() -> None:
         work, heard, since = set_up.work, set_up.heard, NOON / SECOND
         set_up.watch("SPY", "IBM")
         await set_up.until_taken("SPY", "IBM")
-        work.subscribed({"SPY", "IBM"})
-        work.lost({"SPY": since, "IBM": since})
-        work.subscribed({"SPY", "IBM"})
+        work.on_subscribed({"SPY", "IBM"})
+        work.on_stream_lost({"SPY": since, "IBM": since})
+        work.on_subscribed({"SPY", "IBM"})
         await until(lambda: heard.times("SPY", Reason.RECONNECT) == 1)
         assert heard.caught_up == [("IBM", 1), ("SPY", 1)]
 
         status = 403
         with capture_logs() as lines:
-            work.miss("IBM", since)
+            work.open_gap("IBM", since)
             await until(lambda: heard.gaps == [(["IBM"], since)])
         assert {line["event"] for line in lines} == {"missed_trades_failed"}
         await until(lambda: heard.times("IBM", Reason.RECONNECT) == 5)  # its price is known
@@ -306,7 +306,7 @@ async def test_what_was_published_just_now_by_an_earlier_leader_is_continued() -
             await set_up.redis.set(keys.last_key(f"price:{symbol}"), price)
         set_up.watch("SPY", "IBM", "BAC", "GE")
         await set_up.until_taken("SPY", "IBM", "BAC", "GE")
-        set_up.work.subscribed({"SPY", "IBM", "BAC", "GE"})
+        set_up.work.on_subscribed({"SPY", "IBM", "BAC", "GE"})
         await until(lambda: set_up.heard.caught_up == [("SPY", 1)])
 
     [asked] = [each.query_params for each in stub.of("trades")]

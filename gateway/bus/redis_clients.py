@@ -10,7 +10,7 @@ from shared.bus.redis_source import RedisSource
 
 
 @dataclass(frozen=True)
-class BusConnections:
+class GatewayRedisClients:
     """Three clients of the same Redis; each connects at its first command.
 
     A connection in pub/sub mode accepts no other commands, so the subscriber has its own. The
@@ -25,11 +25,11 @@ class BusConnections:
 
 
 @asynccontextmanager
-async def bus_connections(source: RedisSource) -> AsyncIterator[BusConnections]:
+async def gateway_redis_clients(source: RedisSource) -> AsyncIterator[GatewayRedisClients]:
     """Open the connections and close them at the end."""
     async with (
         source.client("gateway") as commands,
         source.client("gateway-subscriber", subscriber=True) as subscriber,
         source.client("gateway-loader") as loader,
     ):
-        yield BusConnections(commands, subscriber, loader, source.address)
+        yield GatewayRedisClients(commands, subscriber, loader, source.address)

@@ -10,7 +10,7 @@ from shared.bus.redis_source import RedisSource
 
 
 @dataclass(frozen=True)
-class BusConnections:
+class IngestRedisClients:
     """Three clients of the same Redis; they outlive a leadership.
 
     A batch of the publisher can take long and a subscriber only listens, so a renewal of the lease
@@ -23,11 +23,11 @@ class BusConnections:
 
 
 @asynccontextmanager
-async def bus_connections(source: RedisSource) -> AsyncIterator[BusConnections]:
+async def ingest_redis_clients(source: RedisSource) -> AsyncIterator[IngestRedisClients]:
     """Open the connections and close them at the end; each connects at its first command."""
     async with (
         source.client("ingest") as commands,
         source.client("ingest-publisher") as publisher,
         source.client("ingest-subscriber", subscriber=True) as subscriber,
     ):
-        yield BusConnections(commands, publisher, subscriber)
+        yield IngestRedisClients(commands, publisher, subscriber)
