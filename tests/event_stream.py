@@ -76,7 +76,7 @@ async def open_stream(
         await stream.add(None)
 
     async with (
-        httpx.AsyncClient(timeout=httpx.Timeout(5, read=None)) as client,
+        httpx.AsyncClient(timeout=httpx.Timeout(LIMIT_SECONDS, read=None)) as client,
         aconnect_sse(
             client, method, url + path, params=query, headers=headers, json=body
         ) as source,

@@ -127,7 +127,7 @@ async def test_everything_may_be_away_at_once(
     async with watched(source) as (stream, _):
         for part in order:
             await stack.down(part)
-        await until(lambda: feed_of(stream)["reason"].startswith("redis_unavailable"))
+        await until(lambda: str(feed_of(stream)["reason"]).startswith("redis_unavailable"))
         if order[0] == "ingest":
             await stack.up("simulator")  # an ingest starts with the address of its upstream
         for part in order:

@@ -36,7 +36,6 @@ class Installation:
             "--python",
             str(self.program("python")),
             "install",
-            "--no-compile",  # most of the modules are never imported
             "-c",
             str(ROOT / "constraints.txt"),
             f"{wheel}[{extra}]",
