@@ -11,7 +11,7 @@ Session = Literal["pre", "regular", "post", "overnight", "closed", "unknown"]
 
 
 class StreamStatus(msgspec.Struct, kw_only=True):
-    """One of Alpaca's streams: ``stocks``, and ``news`` once a client has watched it."""
+    """One of Alpaca's streams: ``stocks``, ``account``, or ``news`` once a client watched it."""
 
     name: str
     state: FeedState

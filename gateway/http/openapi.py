@@ -110,6 +110,7 @@ def _operation(operation: Operation, limit: int) -> Json:
         "summary": operation.summary,
         "parameters": _parameters(operation, limit),
         "responses": _responses(operation),
+        # One entry for each scheme: either is enough. Schemes in one entry would all be needed.
         "security": [{scheme: []} for scheme in operation.security],
     }
     # The same struct describes the query of a GET and the body of a POST.
@@ -138,6 +139,7 @@ def _parameters(operation: Operation, limit: int) -> list[Json]:
                 parameter |= {"style": "form", "explode": False}
             text = schema.pop("description")
             parameters.append({**parameter, "description": text, "schema": schema})
+    # Only a stream can be resumed.
     if operation.kinds:
         parameters.append(LAST_EVENT_ID)
     return parameters
@@ -154,6 +156,7 @@ def _asked(fields: type[msgspec.Struct], limit: int) -> Json:
     for name in properties.keys() & set(LIMITED):
         properties[name] |= {"minItems": 1, "maxItems": limit}
     schema: Json = {"type": "object", "properties": properties}
+    # Bodies only: a misspelt member is an error there. Unknown parameters of a query are ignored.
     if fields.__struct_config__.forbid_unknown_fields:
         schema["additionalProperties"] = False
     return {**schema, "required": required} if required else schema
@@ -192,6 +195,7 @@ def _event_name(event: str) -> str:
 
 def _event(event: str, struct: type[msgspec.Struct]) -> Json:
     """Return the schema of an event on the wire."""
+    # OpenAPI 3.1 has no type for server-sent events: JSON inside a text is the nearest form.
     data = {"contentMediaType": JSON, "contentSchema": _reference(struct.__name__)}
     return {
         "type": "object",
@@ -209,6 +213,7 @@ def _schemas() -> dict[str, Json]:
     """Return the schemas of all answers. All members are always present."""
     events = answers.events_of(answers.PUBLISHED)
     answered = [struct for operation in OPERATIONS for struct in operation.answers.values()]
+    # A struct can be an event and an answer of REST as well; msgspec must get it once.
     structs = dict.fromkeys([*events.values(), *answered, answers.Refused])
     _, schemas = msgspec.json.schema_components(structs, ref_template=_SCHEMA)
     # msgspec describes the structs as input; readers of the document receive them as output.

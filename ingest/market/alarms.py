@@ -78,6 +78,7 @@ class Alarms:
         ]
 
     def _of_trades(self, now: float, facts: Facts) -> Iterator[Alarm]:
+        # One wild print is routine. A person looks only if a client reports a wrong price.
         if quarantined := self._quarantined.increase(now, facts.quarantined):
             yield Alarm(
                 "quarantined",
@@ -90,6 +91,8 @@ class Alarms:
             for code, count in facts.unknown_conditions.items()
             if (increase := self._unknown.setdefault(code, _Recent()).increase(now, count))
         }
+        # An exchange has introduced a code. Until the table has it, the safe choice is not to let
+        # such a print set the last price.
         if unknown:
             yield Alarm(
                 "unknown_conditions",
@@ -108,10 +111,12 @@ class _Recent:
         """The times of its increases, at most one a second, and its values before them."""
 
     def increase(self, now: float, count: int) -> int:
-        if count < self._count:  # another leadership counts from zero
+        # Another leadership counts from zero.
+        if count < self._count:
             self._count = 0
             self._growths.clear()
         growths = self._growths
+        # At most one entry a second: a burst of losses must not fill the memory.
         if count > self._count and (not growths or now - growths[-1][0] >= 1):
             growths.append((now, self._count))
         self._count = count
@@ -123,12 +128,14 @@ class _Recent:
 def _of_streams(facts: Facts) -> Iterator[Alarm]:
     for stream in facts.streams:
         why = stream.reason or "no reason given"
+        # Wrong keys, or a plan without this feed: no further attempt can succeed.
         if stream.state == "failed":
             yield Alarm(
                 "stream_failed",
                 f"the {stream.name} stream has ended permanently: {why}; "
                 "correct the keys, the plan or the feed and restart the ingest",
             )
+        # Without a delay: often a second program runs with the same keys, and it would not stop.
         elif stream.state == "reconnecting" and stream.slot_taken:
             yield Alarm(
                 "slot_taken",
@@ -142,6 +149,7 @@ def _of_streams(facts: Facts) -> Iterator[Alarm]:
                 f"the {stream.name} stream has been disconnected for {stream.seconds:.0f} s: "
                 f"{why}; the ingest keeps trying, check the network and Alpaca's status page",
             )
+    # A slow process and a wrong clock look alike from here, so the text names both.
     if facts.lag_alarm and facts.lag_ms is not None:
         yield Alarm(
             "lagging",
@@ -151,6 +159,7 @@ def _of_streams(facts: Facts) -> Iterator[Alarm]:
 
 
 def _of_redis(facts: Facts, lost: int) -> Iterator[Alarm]:
+    # Redis may be back already, but clients have gaps in their tapes, news or orders.
     if lost:
         yield Alarm(
             "events_lost",
@@ -164,6 +173,8 @@ def _of_redis(facts: Facts, lost: int) -> Iterator[Alarm]:
             f"have replaced {facts.redis_conflated} so far; "
             "check its load, its memory and the network to it",
         )
+    # With an evicted lease two ingests would lead and contend for Alpaca's slot. None: many hosted
+    # servers do not report their policy.
     if facts.eviction_policy not in (None, "noeviction"):
         yield Alarm(
             "eviction_policy",
@@ -173,6 +184,7 @@ def _of_redis(facts: Facts, lost: int) -> Iterator[Alarm]:
 
 
 def _of_rest(facts: Facts) -> Iterator[Alarm]:
+    # Prices of the stream continue; only symbols that need REST show nothing, or old values.
     if facts.rest_failing_seconds >= REST_FAILURE_SECONDS:
         yield Alarm(
             "rest_failing",
@@ -180,6 +192,7 @@ def _of_rest(facts: Facts) -> Iterator[Alarm]:
             f"({facts.rest_error or 'no reason given'}): new and polled symbols have no prices; "
             "check the keys, the plan's rate limit and Alpaca's status page",
         )
+    # A mute stream is detected only in known sessions: see ``stream_silence``.
     if facts.hours_unknown_seconds >= REST_FAILURE_SECONDS:
         yield Alarm(
             "hours_unknown",

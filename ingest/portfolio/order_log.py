@@ -26,7 +26,7 @@ class _Known(NamedTuple):
 class OrderLog:
     """The newest state of each order that was announced.
 
-    ``begun``: unix ns; earlier updates that were not announced are not announced any more.
+    ``begun``: unix ns; an older update that no leader announced stays unannounced.
     """
 
     def __init__(self, begun: int) -> None:
@@ -38,6 +38,7 @@ class OrderLog:
         received, self._known = self._known, OrderedDict()
         for update in updates:
             self._note(update)
+            # Changes after the earlier leader's last announcement are news.
             self._begun = rfc3339.to_nanoseconds(update.timestamp)
         # The stream may have delivered newer updates while Redis was read.
         self._known |= received
@@ -67,8 +68,10 @@ class OrderLog:
         news = []
         for row in sorted(rows, key=changed_at):
             at, known = changed_at(row), self._known.get(row.id)
+            # Not news: an unknown order that changed before ``begun``, or a known state.
             if at < self._begun if known is None else _same(known, row):
                 continue
+            # REST is often ahead of the stream, whose update has the execution's price.
             if at >= streaming_since_ns and at > now_ns - ON_ITS_WAY_NS:
                 continue
             event = recovered_event(row)

@@ -97,8 +97,10 @@ class AlpacaRest:
         requests_per_minute: int = REQUESTS_PER_MINUTE,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        # Raw JSON: a model of alpaca-py fails the whole answer for one value that it does not know.
         self._data = StockHistoricalDataClient(key, secret, raw_data=True, url_override=data_url)
         self._trading = TradingClient(key, secret, raw_data=True, url_override=trading_url)
+        # Before the first call: alpaca-py sets no timeout, and a hung call would keep its thread.
         limit(self._data)
         limit(self._trading)
         self.data_budget = RequestBudget(requests_per_minute, monotonic)
@@ -196,7 +198,7 @@ class AlpacaRest:
         """
         query, rows = self._trades_query(symbols, since), dict[str, list[Any]]()
         for _ in range(PAGES_AT_MOST):
-            # alpaca-py's own call would fetch every page, whatever it costs of the budget
+            # alpaca-py's own call would fetch every page, whatever it costs of the budget.
             work = partial(self._data.get, "/stocks/trades", dict(query))
             page = _checked(dict, await self._call(self.data_budget, work))
             for symbol, trades in _checked(dict, page.get("trades") or {}).items():
@@ -204,6 +206,7 @@ class AlpacaRest:
             query["page_token"] = page.get("next_page_token")
             if not query["page_token"]:
                 return Trades(rows, frozenset())
+        # The last page may end within a symbol, so that symbol counts as incomplete as well.
         last = max(rows, default="")
         return Trades(rows, frozenset(symbol for symbol in symbols if symbol >= last))
 
@@ -219,6 +222,7 @@ class AlpacaRest:
             symbol_or_symbols=list(symbols),
             timeframe=TimeFrame(1, TimeFrameUnit.Day),
             start=_midnight(start),
+            # A plan without SIP gets 403 for the whole request if it touches the last minutes.
             end=min(until, datetime.now(UTC) - RECENT),
             adjustment=Adjustment.SPLIT,
             feed=feed,
@@ -249,9 +253,12 @@ class AlpacaRest:
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 await _admitted(budget, polling=polling)
+                # alpaca-py blocks. A call that outlives the deadline keeps its thread until the
+                # timeout of ``rest_limits``.
                 return await loop.run_in_executor(self._threads, work)
         except _FAILURES as error:
             status = error.status_code if isinstance(error, APIError) else None
+            # Another program with the same keys uses the same budget at Alpaca.
             if isinstance(error, APIError) and status == TOO_MANY_REQUESTS:
                 budget.on_too_many(_seconds_to_reset(error.response))
             raise RestError(f"{type(error).__name__}: {error}"[:300], status) from error
@@ -259,6 +266,7 @@ class AlpacaRest:
 
 async def _admitted(budget: RequestBudget, *, polling: bool) -> None:
     while (wait := budget.acquire(polling=polling)) > 0:
+        # After an HTTP 429 the wait can be a minute: to fail now frees the caller's batch.
         if wait > DEADLINE_SECONDS:
             raise RestError(f"the budget is used up for {wait:.0f} s", TOO_MANY_REQUESTS)
         await asyncio.sleep(wait)

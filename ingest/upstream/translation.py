@@ -133,6 +133,7 @@ def article(message: messages.News) -> News:
         source=message.source,
         # A page may make a link of it: other schemes would run as a script there.
         url=url if url and urlsplit(url).scheme in ("http", "https") else None,
+        # A symbol that is named twice must not get the article twice.
         symbols=list(dict.fromkeys(message.symbols)),
         created_at=_utc(message.created_at),
         updated_at=_utc(message.updated_at),
@@ -176,7 +177,7 @@ def snapshot(symbol: str, row: Mapping[str, Any]) -> Snapshot:
 
 
 def closes(rows: Mapping[str, Sequence[Any]]) -> dict[str, list[Close]]:
-    """Translate REST's bars by symbol; rows without a valid close are passed over."""
+    """Translate REST's bars by symbol; rows without a valid close are skipped."""
     found: dict[str, list[Close]] = {}
     for symbol, bars in rows.items():
         found[symbol] = []
