@@ -90,6 +90,11 @@ class Subscriptions:
                 # Live events would move the cursor past the events that could not be read.
                 client.write(greeting)
                 hub.end(client, "unavailable")
+        except BaseException:
+            # Its request was cancelled or has failed. A stream that never joins would stay open in
+            # silence, and keep its place among the gateway's streams.
+            hub.leave(client)
+            raise
         finally:
             # The client took the channels over if it joined; otherwise they are released here.
             if client.cohort is None:

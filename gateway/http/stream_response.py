@@ -69,12 +69,16 @@ class StreamResponse(EventSourceResponse):
                     sink.sent(data)
             self._subscriptions.leave(client)
 
-        async with asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(watch_peer())
-            delivering = tasks.create_task(deliver())
-            await self._subscriptions.begin(client, self._opening)
-            await asyncio.wait([delivering])
-            watching.cancel()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                watching = tasks.create_task(watch_peer())
+                delivering = tasks.create_task(deliver())
+                await self._subscriptions.begin(client, self._opening)
+                await asyncio.wait([delivering])
+                watching.cancel()
+        finally:
+            # Some servers cancel a request whose peer has gone, and with it both tasks.
+            self._subscriptions.leave(client)
         # An aborted stream stays incomplete, so that the peer sees an error and not an end.
         if not sink.aborted:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
