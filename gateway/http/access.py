@@ -70,7 +70,11 @@ class Access:
             return self.check(request)
         # HEAD opens no stream, so it must not use the ticket up.
         find = self._tickets.look_up if request.method == "HEAD" else self._tickets.redeem
-        principal = await find(ticket)
+        try:
+            principal = await find(ticket)
+        except BusError as error:
+            # Redis' own words name its address, and the sender has proved nothing yet.
+            raise BusError("tickets are stored in Redis, which is unreachable") from error
         if principal is None:
             raise _rejection(f"the ticket is unknown, used or older than {keys.TICKET_SECONDS} s")
         return principal

@@ -268,6 +268,18 @@ async def test_without_redis_a_ticket_is_not_refused_but_postponed(valkey: Valke
         assert int(answer.headers["retry-after"]) >= 1
 
 
+async def test_a_sender_that_has_proved_nothing_does_not_learn_where_redis_is() -> None:
+    unreachable = RedisSource("redis://127.0.0.1:1")
+    async with (
+        running_gateway(unreachable, api_token="right-one") as url,
+        httpx.AsyncClient(base_url=url) as client,
+    ):
+        answer = await client.get("/api/stream/prices?symbols=SPY&ticket=guessed")
+
+    assert answer.status_code == 503
+    assert "127.0.0.1" not in answer.text
+
+
 async def test_without_a_token_set_a_ticket_is_not_asked_for(any_source: RedisSource) -> None:
     async with running_gateway(any_source) as url:
         assert await _status(url) == 200
