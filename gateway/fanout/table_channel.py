@@ -85,4 +85,5 @@ class TableChannel(Channel):
             if row.change <= position:
                 break
             found.append(row.event)
-        return sorted(found, key=lambda event: event.event_id)
+        # The rows that ``keep`` removes share an id; their payloads put them in a fixed order.
+        return sorted(found, key=lambda event: (event.event_id, event.payload))

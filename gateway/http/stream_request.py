@@ -113,9 +113,9 @@ class StreamRequests:
         if isinstance(asked, BarFields):
             kinds = [kind for span, kind in BAR_KINDS.items() if span in asked.timeframe]
         symbols = asked.symbols if isinstance(asked, SymbolFields | AnySymbolFields) else UNSET
+        topics = topics_of(kinds, symbols, limit=self._limit)
         default = self._default(asked.interval)
         cursor = cursor_of(header, asked.last_event_id)
-        topics = topics_of(kinds, symbols, limit=self._limit)
         intervals = {topic: 0.0 if is_ordered(topic) else default for topic in topics}
         return StreamRequest(intervals, default, cursor)
 

@@ -407,3 +407,10 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 )
 def test_whatever_a_body_says_it_is_read_or_refused(body: object) -> None:
     read_or_refused(lambda: posted(body))
+
+
+@pytest.mark.parametrize("name", [None, "trades"])
+def test_of_two_mistakes_the_topics_are_named_first(name: str | None) -> None:
+    error = refused(name, {"last_event_id": "x"})
+
+    assert error.code == ("no_topics" if name is None else "no_symbols")

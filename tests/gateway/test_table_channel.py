@@ -141,6 +141,16 @@ async def test_what_is_not_among_the_open_ones_is_removed_unless_it_is_newer(tab
     assert got(sink)[5:] == [], "it is sent once"
 
 
+async def test_rows_that_one_list_removes_leave_in_the_order_of_symbols(table: Table) -> None:
+    _, sink = table.stream(TABLE, interval=1)
+    table.rows(row(1, "SPY"), row(2, "AIG"), row(3, "IBM"))
+    table.loop.advance(1)
+    table.channel.keep([], EventId(1, 7))
+    table.loop.advance(2)
+
+    assert got(sink)[3:] == ["-AIG 7", "-IBM 7", "-SPY 7"]
+
+
 @pytest.mark.parametrize("body", [b"{}", b"[]", b'{"symbol":7}', b'{"symbol":"SPY","removed":1}'])
 async def test_what_is_no_row_is_refused(table: Table, body: bytes) -> None:
     table.stream(TABLE)
