@@ -71,9 +71,8 @@ async def run(settings: StandaloneSettings, stop: asyncio.Event) -> int:
                 if simulator is not None:
                     servers.append(tasks.create_task(simulator.serve_forever()))
                 ingest = tasks.create_task(IngestService(settings, access, source).run(ended))
-                # The order in which each part still has the others that it needs while it ends:
-                # the gateway says goodbye to its streams, the ingest releases its lease, then
-                # Valkey stops.
+                # Each part ends before the parts that it needs for that: the gateway sends its
+                # streams a "bye", then the ingest releases its lease, then Valkey stops.
                 await tasks.create_task(gateway.run(stop))
                 ended.set()
                 await ingest

@@ -1,7 +1,7 @@
 """The parts of a leading ingest, put together with plain constructor calls.
 
-They are made when the lease has been acquired and dropped when it is lost: a later leadership of
-the same process starts with the values that are then stored in Redis.
+They are made when the lease has been acquired and dropped when it is lost. A later leadership of
+the same process starts with the values that are stored in Redis by then.
 
 The order breaks the cycles. Events come first, because parts that are made before their reader set
 them. The tape prices the positions: the portfolio reads the last prices, and the announcer notifies

@@ -12,7 +12,7 @@ from ingest.bus.redis_clients import IngestRedisClients, ingest_redis_clients
 from ingest.composition import compose
 from ingest.settings import AlpacaAccess, IngestSettings
 from ingest.upstream.alpaca_rest import AlpacaRest
-from shared.bus.errors import BusError
+from shared.bus.errors import BusRejectedError, BusUnreachableError
 from shared.bus.redis_source import RedisSource, eviction_policy
 from shared.first_error import first_error
 from shared.waiting import wait_at_most
@@ -65,8 +65,10 @@ class IngestService:
                 if await lease.claim():
                     return True
                 reason = "another ingest leads"
-            except BusError as error:
-                reason = f"Redis at {self._source.address} does not answer: {error}"
+            except BusRejectedError as error:
+                reason = f"Redis at {self._source.address} rejects the claim: {error}"
+            except BusUnreachableError as error:
+                reason = f"Redis at {self._source.address} is unreachable: {error}"
             # Ten claims a second: logged only when the reason changes.
             if reason != logged:
                 log.warning("standing_by", reason=reason)

@@ -1,4 +1,4 @@
-"""Reading the topics that the gateways watch: at each nudge, and every second for expiries."""
+"""Reads the topics that the gateways watch: at each nudge, and once a second for expiries."""
 
 import asyncio
 from collections.abc import Iterator

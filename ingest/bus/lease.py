@@ -8,7 +8,7 @@ import structlog
 from redis.asyncio import Redis
 
 from shared.bus import keys
-from shared.bus.errors import BusError, bus_errors
+from shared.bus.errors import BusError, BusRejectedError, bus_errors
 
 log = structlog.get_logger()
 
@@ -18,16 +18,16 @@ UNREACHABLE_SECONDS = 30.0
 """How long after the end of its lease an ingest that cannot reach Redis keeps leading. Another
 ingest may reach Redis when this one does not, and then it needs Alpaca's only slot."""
 
-# A holder that was disconnected gets its lease back under the same number, unless another ingest
-# has led in the meantime: its prices and holdings would then be out of date.
+# A holder that was disconnected gets its lease back under the same number. It does not if another
+# ingest has led in the meantime: its prices and holdings would be out of date.
 #
 # A standby that finds neither lease nor counter knows that Redis was emptied, not that the leader
-# has died; taking over would contend for Alpaca's slot while the leader still uses it. It stores
-# the placeholder 'nobody 0', which only an ingest that has led may replace before it expires, and
-# a counter, so that a second standby does not wait all over again.
+# has died. To take over would contend for Alpaca's slot while the leader still uses it. So the
+# standby stores the placeholder 'nobody 0', which only an ingest that has led may replace before it
+# expires. It also stores a counter, so that a second standby does not wait all over again.
 #
 # A new number is at least Redis' time in ms, so that it increases even if Redis has lost the
-# counter; gateways would discard the events of a leader with a lower number.
+# counter. Gateways would discard the events of a leader with a lower number.
 _CLAIM = """
 local id, life, mine, follows = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1'
 local current, counter = unpack(redis.call('MGET', KEYS[1], KEYS[2]))
@@ -98,8 +98,9 @@ class Lease:
     async def claim(self) -> bool:
         """Take or renew the lease; return whether this process holds it.
 
-        The answer is False if another process holds the lease, or has held it since this one did,
-        or may want it back: Redis was emptied while this process stood by.
+        The answer is False if another process holds the lease, or has held it since this one did.
+        It is False, too, if Redis was emptied while this process stood by: the leader may want it
+        back.
 
         Raises:
             BusError: Redis is unreachable or rejects the script.
@@ -147,9 +148,12 @@ class Lease:
                 if not was_reachable:
                     log.info("redis_connected")
             except BusError as error:
-                # Logged once per loss, not twice a second while it lasts.
+                # Logged once per loss, not twice a second while it lasts. A Redis that has become
+                # a read-only replica, or is out of memory, answers but does not renew.
                 if was_reachable:
-                    log.warning("redis_unreachable", error=str(error))
+                    rejected = isinstance(error, BusRejectedError)
+                    event = "lease_renewal_rejected" if rejected else "redis_unreachable"
+                    log.warning(event, error=str(error))
                 self._reachable = False
                 if self._monotonic() - self._valid_until > UNREACHABLE_SECONDS:
                     raise LeaseLostError("redis was unreachable for too long") from error

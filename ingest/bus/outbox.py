@@ -38,9 +38,10 @@ class Outbox:
     """A queue of publications, in order while there is room.
 
     Once ``bound`` publications wait, the outbox is crowded until it has been emptied. A crowded
-    outbox keeps the newest value of each merge topic, ``bound`` ordered events but at least one of
-    each topic, and no more events of a topic than its history holds. The time of an offer does not
-    depend on the number of waiting publications, except for the one that makes it crowded.
+    outbox keeps the newest value of each merge topic. It keeps ``bound`` ordered events, but at
+    least one of each topic, and no more events of a topic than its history holds. The time of an
+    offer does not depend on the number of waiting publications, except for the one that makes it
+    crowded.
 
     ``conflated`` counts the values that newer ones have replaced, ``lost`` the ordered events for
     which there was no room.
@@ -64,8 +65,8 @@ class Outbox:
         if not self._crowd and len(self._queue) < self._bound:
             self._queue.append(publication)
         else:
-            # It stays crowded until it is empty, not just until it is below the bound: new events
-            # would go into the queue and leave before the older ones in the crowd.
+            # It stays crowded until it is empty, not just until it is below the bound. Otherwise
+            # new events would leave through the queue before the older ones in the crowd.
             while self._queue:
                 self._add_crowded(self._queue.popleft())
             self._add_crowded(publication)

@@ -48,8 +48,8 @@ class Publisher:
         self.rejected = 0
         self._lease = lease
         self._outbox = outbox
-        # One script call for a batch: with a pipeline, redis-py would encode several commands for
-        # each event, and that would cost the ingest more CPU than everything else on its way.
+        # One script call for a batch. In a pipeline, redis-py would encode several commands for
+        # each event, which would cost the ingest more CPU than all other steps together.
         self._script = client.register_script(
             files("ingest.bus").joinpath("publish.lua").read_text(encoding="utf-8")
         )

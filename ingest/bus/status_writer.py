@@ -1,4 +1,4 @@
-"""Writing the ingest's status, every second and at each change, while it leads."""
+"""Writes the ingest's status while it leads: once a second and at each change."""
 
 import asyncio
 from collections.abc import Callable

@@ -73,14 +73,14 @@ class Batch(NamedTuple):
 
     @property
     def polling(self) -> bool:
-        """Whether nothing in it is urgent."""
+        """Whether all its symbols are only polled."""
         return all(reason is Reason.POLL for reason in self.reasons.values())
 
 
 class Lookups:
     """The schedule. Each batch of ``take_due`` comes back through ``done`` or ``failed``.
 
-    ``monotonic`` gives seconds; ``polls_per_second`` is how many requests may be spent on polling.
+    ``monotonic`` gives seconds; ``polls_per_second`` is the rate of requests for polling.
     """
 
     def __init__(self, monotonic: Callable[[], float], polls_per_second: float) -> None:

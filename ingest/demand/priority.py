@@ -34,8 +34,8 @@ def share_out(
 
     ``subscribed``: the present symbols of each channel. ``channels``: in the order in which a
     symbol gets them; those that are not counted need no slot. A slot is a symbol, on any number of
-    channels; with ``counts_each_channel`` it is a symbol on one channel, and then no symbol gets
-    its second slot before every symbol has its first. Positions come before all others, then the
+    channels. With ``counts_each_channel`` it is a symbol on one channel: no symbol gets its second
+    slot before each symbol has its first. Positions come before all others, then the
     most watched symbols. A lingering symbol keeps a slot that no other symbol needs, but gets none.
     """
     counted = [channel.name for channel in channels if channel.counted]

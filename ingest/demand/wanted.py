@@ -102,7 +102,7 @@ class Demand:
         return self._wanted
 
     async def wait_for_change(self, seconds: float) -> None:
-        """Wait until the demand changes, at most for some seconds; any number of tasks may wait."""
+        """Wait for a change of the demand, at most ``seconds``; any number of tasks may wait."""
         await wait_at_most(self._changed, seconds)
 
     def _change(self, viewers: dict[tuple[str, str], int], positions: frozenset[str]) -> None:

@@ -133,8 +133,8 @@ class Holdings:
     def on_execution(self, execution: Execution) -> bool:
         """Accept an execution; return whether it changed the holding.
 
-        It does not if a report already contains it, or if it does not fit the known quantity: then
-        an execution before it is missing, and the next report corrects both.
+        It does not if a report already contains it. Nor does it if it does not fit the known
+        quantity: an execution before it is missing, and the next report corrects both.
         """
         now, symbol = self._monotonic(), execution.symbol
         self._expected[symbol] = _Expected(execution.qty, now + DISBELIEF_SECONDS, now)

@@ -51,7 +51,7 @@ class AccountHandler:
         self._announcer = announcer
         self._monotonic = monotonic
         self._clock_ns = clock_ns
-        self._asked = False
+        self._requested = False
 
     def decode(self, frame: bytes | str) -> Sequence[trade_updates.Message]:
         """Return the messages of a frame.
@@ -66,7 +66,7 @@ class AccountHandler:
 
     def connected(self) -> None:
         """Start a connection, which delivers nothing before the client listens to a channel."""
-        self._asked = False
+        self._requested = False
 
     def lost(self) -> None:
         """Note that the stream has ended; the account's events have reported it."""
@@ -76,9 +76,9 @@ class AccountHandler:
 
     def next_change(self) -> SubscriptionChange | None:
         """Return, once, the request to listen to the one channel."""
-        if self._asked:
+        if self._requested:
             return None
-        self._asked = True
+        self._requested = True
         return SubscriptionChange("subscribe", trade_updates.CHANNEL, ())
 
     async def demand_changed(self) -> None:

@@ -1,8 +1,8 @@
 """The connection to the account's events: alpaca-py's ``TradingStream`` without its endless waits.
 
-By default alpaca-py 0.44 waits indefinitely for the answer to the keys, retries wrong keys forever,
-ignores an error inside the stream, and hangs on an event of an unknown form. This class does none
-of that.
+By default alpaca-py 0.44 waits indefinitely for the answer to the keys and retries wrong keys
+forever. It ignores an error inside the stream, and hangs on an event of an unknown form. This class
+does none of that.
 """
 
 import json

@@ -1,8 +1,9 @@
 """The connection to Alpaca's market data: alpaca-py's stream without the faults that lose data.
 
 By default alpaca-py 0.44 waits indefinitely for the welcome and for the answer to the keys. It
-forgets the code of an error, loses the rest of a frame if a handler fails, sends all subscriptions
-again at each change, and deadlocks if its own loop requests a change. This class does none of that.
+forgets the code of an error, and loses the rest of a frame if a handler fails. It sends all
+subscriptions again at each change, and deadlocks if its own loop requests a change. This class does
+none of that.
 """
 
 import msgpack

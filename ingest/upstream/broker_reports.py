@@ -68,7 +68,7 @@ class BrokerReports:
         self._orders_streaming_since: float | None = None
 
     async def run(self) -> None:
-        """Ask until cancelled; while Alpaca does not answer, the last values stay."""
+        """Read until cancelled; while Alpaca does not answer, the last values stay."""
         await self._demand.wait_for_change(CLAIMS_SECONDS)
         while True:
             began = self._monotonic()

@@ -187,7 +187,7 @@ class FrameReader:
         self.malformed += 1
         log.debug(
             "message_malformed",
-            message="a message of Alpaca has another form; it is passed over",
+            message="a message of Alpaca has another form; it is skipped",
             content=repr(what)[:200],
             error=repr(problem),
         )

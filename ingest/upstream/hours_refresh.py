@@ -68,7 +68,7 @@ class HoursRefresh:
 
 
 def pause_seconds(hours: MarketHours, unix_ns: int) -> float:
-    """Return for how many seconds hours that were read now are valid."""
+    """Return the seconds for which hours that were read now are valid."""
     if hours.is_closed_unplanned(unix_ns):
         return UNPLANNED_SECONDS
     return min(REFRESH_SECONDS, hours.seconds_to_next_event(unix_ns) + AFTER_EVENT_SECONDS)

@@ -44,12 +44,12 @@ def execution(update: TradeUpdate) -> Execution | None:
         ValueError: it has no valid time.
     """
     order = update.order
-    price, qty, held = update.price, update.qty, update.position_qty
+    price, qty, after = update.price, update.qty, update.position_qty
     if update.event not in _EXECUTIONS or not order.symbol:
         return None
-    if price is None or qty is None or held is None or order.side is None:
+    if price is None or qty is None or after is None or order.side is None:
         return None
-    if not all(each.is_finite() for each in (price, qty, held)):
+    if not all(each.is_finite() for each in (price, qty, after)):
         return None
     asset_class = order.asset_class or US_EQUITY
     moment = update.timestamp or update.at or order.updated_at or ""
@@ -58,13 +58,13 @@ def execution(update: TradeUpdate) -> Execution | None:
         asset_class=asset_class,
         delta=qty if order.side.startswith("buy") else Decimal(0) - qty,
         price=price,
-        qty=held,
+        qty=after,
         at=_utc(moment),
     )
 
 
 def orders(rows: Iterable[Any]) -> list[Order]:
-    """Translate the rows of ``GET /v2/orders``; rows of another form are passed over."""
+    """Translate the rows of ``GET /v2/orders``; rows of another form are skipped."""
     found = []
     for row in rows:
         with suppress(ValueError):  # msgspec's errors, and invalid times

@@ -30,7 +30,7 @@ STABLE_SECONDS = 10.0
 """After a connection that lasted this long, the next failure counts as the first."""
 
 STUCK_SECONDS = 1.0
-"""The pause after an answer that changed nothing, so that the same question is no flood."""
+"""The pause after an answer that changed nothing: the same request must not flood Alpaca."""
 
 SPREAD_SECONDS = 0.5
 """After Alpaca restarts, its clients should not all reconnect in the same moment."""
@@ -99,7 +99,7 @@ class StreamHandler(Protocol):
         """Return once the connection is needed."""
 
     def connected(self) -> None:
-        """Start with a new connection, on which nothing is subscribed."""
+        """Start with a new connection, which has no subscription."""
 
     def lost(self) -> None:
         """Note that the connection has ended."""

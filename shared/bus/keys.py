@@ -1,7 +1,7 @@
 """The keys and channels in Redis, and their lifetimes.
 
-A topic is itself the key of its value and the name of its channel; ``last_key`` puts the topic in
-braces so that in a cluster the last value is in the same slot.
+A topic is itself the key of its value and the name of its channel. ``last_key`` puts the topic in
+braces, so that a cluster stores the last value in the topic's slot.
 """
 
 from types import MappingProxyType

@@ -123,7 +123,7 @@ async def test_without_redis_it_stays_up_and_says_so_once() -> None:
         await until(lambda: "127.0.0.1:1" in running.output)
         await asyncio.sleep(1.2)  # two further attempts
         assert running.process.returncode is None
-        assert running.output.count("does not answer") == 1
+        assert running.output.count("is unreachable") == 1
         running.process.send_signal(signal.SIGTERM)
         assert await running.ended() == 0
 

@@ -3,6 +3,8 @@
 import asyncio
 
 import pytest
+from redis.exceptions import AuthenticationError, ReadOnlyError
+from structlog.testing import capture_logs
 
 from ingest.bus import lease as lease_module
 from ingest.bus.lease import Lease, LeaseLostError
@@ -285,6 +287,38 @@ async def test_republishing_is_due_under_the_same_number_when_redis_is_back(
         assert await take(lease) == epoch
         renewing.cancel()
         await asyncio.wait([renewing])
+
+
+@pytest.mark.parametrize(
+    ("error", "event"),
+    [
+        (ReadOnlyError("READONLY"), "lease_renewal_rejected"),
+        (AuthenticationError("WRONGPASS"), "lease_renewal_rejected"),
+        (ConnectionError("refused"), "redis_unreachable"),
+    ],
+)
+async def test_a_failed_renewal_is_logged_once_by_its_kind(
+    error: Exception, event: str, any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease_module, "RENEW_SECONDS", 0.0)
+    failures = 0
+    async with any_source.client("test") as client:
+        lease = Lease(client, "first")
+        await take(lease)
+
+        async def fail(**_: object) -> None:
+            nonlocal failures
+            failures += 1
+            raise error
+
+        monkeypatch.setattr(lease, "_claim", fail)
+        with capture_logs() as lines:
+            renewing = asyncio.create_task(lease.renew())
+            await until(lambda: failures > 2)
+            renewing.cancel()
+            await asyncio.wait([renewing])
+
+        assert [(line["event"], line["error"]) for line in lines] == [(event, str(error))]
 
 
 async def test_who_cannot_reach_redis_for_long_gives_up_leading(
