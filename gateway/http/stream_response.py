@@ -11,8 +11,8 @@ from sse_starlette import EventSourceResponse
 from starlette.types import Receive, Scope, Send
 
 from gateway.bus.subscriptions import StreamOpening, Subscriptions
-from gateway.fanout.sink import AsgiSink, TransportSink
 from gateway.http.server import connection_of
+from gateway.http.sinks import AsgiSink, TransportSink
 
 HEADERS = {
     "Cache-Control": "no-cache, no-store, no-transform",

@@ -59,3 +59,6 @@ class Encoder(Protocol):
 
     def bye(self, bye: Bye) -> bytes:
         """Return the last bytes of a stream, which state when its client may reconnect."""
+
+    def packet(self, data: bytes) -> bytes:
+        """Return joined messages as they go onto a connection that adds no framing itself."""

@@ -56,5 +56,9 @@ class SseEncoder:
         """Return a ``bye``; a native EventSource obeys its ``retry:`` line."""
         return event("bye", _encode(bye), retry_ms=bye.retry_ms)
 
+    def packet(self, data: bytes) -> bytes:
+        """Return data as one chunk of HTTP/1.1's chunked coding; an empty one ends the response."""
+        return b"%x\r\n%b\r\n" % (len(data), data)
+
 
 SSE = SseEncoder()

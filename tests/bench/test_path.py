@@ -21,4 +21,4 @@ async def test_a_request_is_followed_from_the_connection_to_ready() -> None:
     for calls in (await measure(rounds=1)).values():
         assert Call("gateway/http/limits.py", "connection_made") in calls
         assert "gateway/fanout/hub.py" in {call.file for call in calls}
-        assert Call("gateway/fanout/sink.py", "write") in calls
+        assert Call("gateway/http/sinks.py", "write") in calls

@@ -79,15 +79,17 @@ class FakeSink:
 
     def __init__(self) -> None:
         self.writes: list[bytes] = []
+        self.packets: list[bytes] = []
+        """The same, as the stream's encoder has packed it."""
         self.reads = True
         self.aborted = False
         self.closed = False
         self._buffered = 0
 
-    def write(self, data: bytes, chunk: bytes) -> None:
+    def write(self, data: bytes, packet: bytes) -> None:
         assert data
-        assert chunk == b"%x\r\n%b\r\n" % (len(data), data)
         self.writes.append(data)
+        self.packets.append(packet)
         if not self.reads:
             self._buffered += len(data)
 

@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from gateway.fanout.sink import TransportSink
 from gateway.http.cors import METHODS
+from gateway.http.sinks import TransportSink
 from shared.bus.redis_source import RedisSource
 from tests.event_stream import open_stream
 from tests.gateway.hubs import gateway_with_hub

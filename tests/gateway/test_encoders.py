@@ -33,6 +33,9 @@ class JsonLines:
     def bye(self, bye: Bye) -> bytes:
         return line("bye", encode(bye))
 
+    def packet(self, data: bytes) -> bytes:
+        return b"<%b>" % data
+
 
 def line(name: str, data: bytes) -> bytes:
     return b'{"event":"%b","data":%b}\n' % (name.encode(), data)
@@ -57,6 +60,9 @@ class Counted:
 
     def bye(self, bye: Bye) -> bytes:
         return self._encoder.bye(bye)
+
+    def packet(self, data: bytes) -> bytes:
+        return self._encoder.packet(data)
 
 
 def of_sse(sink: FakeSink) -> list[list[tuple[str, Any]]]:
@@ -158,6 +164,15 @@ async def test_a_second_protocol_changes_no_byte_of_the_first(world: World) -> N
             bench.loop.advance(0.06)
 
     assert other.writes == sink.writes
+
+
+async def test_each_write_is_packed_by_the_clients_protocol(world: World) -> None:
+    world.happen()
+
+    assert world.json.packets == [b"<%b>" % data for data in world.json.writes]
+    assert world.events.packets == [
+        b"%x\r\n%b\r\n" % (len(data), data) for data in world.events.writes
+    ]
 
 
 async def test_a_message_that_a_protocol_lacks_is_not_written(world: World) -> None:

@@ -7,8 +7,8 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway import composition
-from gateway.fanout.sink import TransportSink
 from gateway.http.app import create_app
+from gateway.http.sinks import TransportSink
 from shared.bus.redis_source import RedisSource
 from tests.event_stream import open_stream
 from tests.gateway.hubs import gateway_with_hub
