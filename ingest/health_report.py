@@ -19,7 +19,7 @@ class HealthReport:
     """Composes the ingest's status.
 
     ``streams``: the stocks' stream first, which is *the* connection to Alpaca in the status.
-    ``eviction_policy``: Redis' setting, None if it does not answer the question.
+    ``eviction_policy``: Redis' ``maxmemory-policy``, None if it does not report one.
     """
 
     def __init__(

@@ -61,6 +61,6 @@ class StoredPrices:
                 continue
             try:
                 values.append(decode(message.unpack(value).body))
-            except (ValueError, msgspec.DecodeError) as error:  # of another version
+            except (ValueError, msgspec.DecodeError) as error:  # a value of another version
                 log.warning("stored_value_skipped", kind=kind, error=str(error))
         return values

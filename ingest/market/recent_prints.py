@@ -1,4 +1,4 @@
-"""The prints that the tapes have shown lately, so that none is shown twice. Pure."""
+"""The prints that the tapes have shown recently, so that none is shown twice. Pure."""
 
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ class RecentPrints:
         return symbol in self._recalled
 
     def add(self, print_: Trade) -> bool:
-        """Add a print; return true if it is a new one."""
+        """Add a print; return whether it is a new one."""
         named = print_.id is not None
         key = (print_.symbol, print_.exchange, named, print_.id or print_.timestamp)
         if key in self._shown:

@@ -108,7 +108,7 @@ class SymbolTape:
         session = context.hours.session_at(at_ns)
         rule = eligibility(trade.tape, trade.conditions, session)
         context.newest_streamed_ns = at_ns
-        # Most prints pass all of these, and cost no more. The rules for the others are below.
+        # For most prints none of these applies, and they cost no more. The others' rules are below.
         if (
             # Odd lots, average prices, derivatively priced trades and their like.
             rule is not _ALWAYS

@@ -1,4 +1,4 @@
-"""The outlet for everything that the upstream learns; ``ingest.bus`` implements it."""
+"""The outlet for all events of the upstream; ``ingest.bus`` implements it."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -17,7 +17,7 @@ class Announcements(Protocol):
     """One method for each kind of event. None of them waits."""
 
     recent: RecentPrints
-    """The prints that were announced lately."""
+    """The prints that were announced recently."""
 
     def price(self, last: Price, *, traded: bool) -> None:
         """Announce a last price. ``traded``: the trade happened just now."""

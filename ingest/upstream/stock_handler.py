@@ -131,7 +131,7 @@ class StockHandler:
             self._silence.on_subscribed(now)
             self._note_acknowledged(received_us / 1e6)
         else:
-            # Whatever interrupted the stream may have lost data without closing the connection.
+            # Alpaca may have dropped data in the interruption, although the connection stayed open.
             if self._silence.is_odd(now):
                 self._odd.append(_OddSilence(now, self._last_message_at, received_us / 1e6))
             self._silence.on_data(now, len(messages))

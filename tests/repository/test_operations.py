@@ -19,7 +19,11 @@ from tests.repository.tree import PACKAGES, modules, name_of, syntax
 
 PAGE = "operations.md"
 LEVELS = ("info", "warning", "error")
-LOG_TABLES = [("ingest", "line"), ("gateway", "line of a gateway")]
+LOG_TABLES = [
+    ("ingest", "line"),
+    ("gateway", "line of a gateway"),
+    ("shared", "line of any program"),
+]
 
 
 def log_lines(package: str, levels: Collection[str] = LEVELS) -> dict[str, str]:
