@@ -70,6 +70,19 @@ class Snapshot(msgspec.Struct, rename="camel"):
     prev_daily_bar: Bar | None = None
 
 
+class _NewestTrade(msgspec.Struct, rename="camel"):
+    latest_trade: Trade | None = None
+
+
+def read_newest_trade(snapshot: Any) -> Trade | None:
+    """Decode the newest trade of a snapshot, whatever form its other parts have.
+
+    Raises:
+        ValueError: the trade has another form.
+    """
+    return msgspec.convert(snapshot, _NewestTrade).latest_trade
+
+
 def read_trade(row: Any) -> Trade:
     """Decode a trade.
 

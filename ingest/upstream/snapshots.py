@@ -8,6 +8,7 @@ snapshot, with the daily bars for the previous close.
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
@@ -167,12 +168,12 @@ class Snapshots:
             return None
         times = {}
         for symbol, snapshot in found.items():
-            try:
-                trade = translation.snapshot(symbol, snapshot).trade
-            except ValueError:  # the other symbols answer the question as well
-                continue
-            if trade is not None:
-                times[symbol] = trade.at_ns
+            # One malformed row is no reason to believe that REST has failed: the other symbols
+            # answer the question as well.
+            with suppress(ValueError):
+                traded_ns = translation.newest_trade_ns(snapshot)
+                if traded_ns is not None:
+                    times[symbol] = traded_ns
         return times
 
     async def _wake_on_demand(self) -> None:

@@ -176,6 +176,16 @@ def snapshot(symbol: str, row: Mapping[str, Any]) -> Snapshot:
     )
 
 
+def newest_trade_ns(snapshot: Any) -> int | None:
+    """Return the time (unix ns) of the newest trade in a symbol's REST snapshot; None if none.
+
+    Raises:
+        ValueError: the trade has another form.
+    """
+    found = rest_rows.read_newest_trade(snapshot)
+    return None if found is None else rfc3339.to_nanoseconds(found.time)
+
+
 def closes(rows: Mapping[str, Sequence[Any]]) -> dict[str, list[Close]]:
     """Translate REST's bars by symbol; rows without a valid close are skipped."""
     found: dict[str, list[Close]] = {}

@@ -330,6 +330,17 @@ async def test_a_probe_tells_the_newest_trades_or_that_rest_fails() -> None:
         assert await set_up.work.probe(["SPY"]) is None
 
 
+async def test_a_probe_needs_only_the_trade_of_a_snapshot() -> None:
+    def answer(request: Request) -> Response:
+        trade = {"t": "2026-11-16T17:00:00Z", "p": 1.5, "s": 1}
+        bar = {"t": "2026-11-16T05:00:00Z", "o": 0, "h": 0, "l": 0, "c": 0, "v": 0}
+        odd = {"latestTrade": trade, "latestQuote": {"t": None}, "dailyBar": bar}
+        return JSONResponse(dict.fromkeys(symbols_of(request), odd))
+
+    async with stubbed(RestStub(snapshots=answer)) as rest, stage(rest) as set_up:
+        assert await set_up.work.probe(["SPY"]) == {"SPY": ns("2026-11-16T17:00:00Z")}
+
+
 async def test_what_an_earlier_leader_published_is_taken_up_first() -> None:
     async with stubbed(RestStub(snapshots=traded, bars=closed)) as rest, stage(rest) as set_up:
         ahead = (
