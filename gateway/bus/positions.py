@@ -12,9 +12,8 @@ from shared import message
 from shared.account import BrokerState
 from shared.bus import keys
 from shared.bus.errors import bus_errors
-from shared.event_id import EventId
 from shared.message import Message
-from shared.topics import ACCOUNT, POSITION, topic
+from shared.topics import ACCOUNT, EVERYTHING, POSITION, topic
 
 
 class _Listing(msgspec.Struct):
@@ -22,13 +21,7 @@ class _Listing(msgspec.Struct):
     positions: list[str]
 
 
-class _Named(msgspec.Struct):
-    symbol: str
-    removed: bool = False
-
-
 _decode = msgspec.json.Decoder(_Listing).decode
-_decode_row = msgspec.json.Decoder(_Named).decode
 
 
 class StoredPositions(NamedTuple):
@@ -53,21 +46,10 @@ class StoredPositions(NamedTuple):
             table.keep(self.symbols, self.account.event_id)
 
     def open_rows(self) -> list[bytes]:
-        """Return the JSON of the open positions, in the order of symbols."""
-        found: dict[str, bytes] = {}
-        for row in self.rows:
-            with skipping_malformed(POSITION.encode()):
-                named = _decode_row(row.body)
-                if not named.removed and self._lists(named.symbol, row.event_id):
-                    found[named.symbol] = row.body
-        return [body for _, body in sorted(found.items())]
-
-    def _lists(self, symbol: str, event_id: EventId) -> bool:
-        """Return whether the account has a position, as far as it is known."""
-        if self.account is None or self.symbols is None:
-            return True
-        # A row that is newer than the account's list was opened after it.
-        return symbol in self.symbols or event_id >= self.account.event_id
+        """Return the JSON of the open positions, in the order of symbols, as a stream starts."""
+        table = TableChannel(topic(POSITION, EVERYTHING))
+        self.fill(table)
+        return [row.payload for row in table.snapshot()]
 
 
 class Positions:
