@@ -58,7 +58,7 @@ async def answer_bus_error(_: Request, error: Exception) -> Response:
     ).response()
 
 
-async def answer_nobody(_: Request, __: Exception) -> Response:
+async def answer_incomplete(_: Request, __: Exception) -> Response:
     """End a request whose body stayed incomplete: the peer has gone, or was rejected."""
     return Response(status_code=400)  # never sent: the connection is closed
 

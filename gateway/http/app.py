@@ -14,7 +14,7 @@ from gateway.http.api_error import (
     answer_api_error,
     answer_bus_error,
     answer_http_exception,
-    answer_nobody,
+    answer_incomplete,
 )
 from gateway.http.cors import cors
 from gateway.http.health import Health
@@ -52,7 +52,7 @@ def create_app(
             ApiError: answer_api_error,
             BusError: answer_bus_error,
             BusyError: admission.answer,
-            ClientDisconnect: answer_nobody,
+            ClientDisconnect: answer_incomplete,
             HTTPException: answer_http_exception,
         },
     )

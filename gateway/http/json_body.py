@@ -5,9 +5,12 @@ import asyncio
 from starlette.requests import Request
 
 from gateway.http.api_error import ApiError
+from gateway.http.limits import BODY_BYTES, RECEIVE_SECONDS, body_too_large, request_timeout
 
-MAX_BYTES = 1024 * 1024
-READ_SECONDS = 10.0
+READ_SECONDS = RECEIVE_SECONDS
+
+# The rest of the body must not be taken for another request.
+_HANG_UP = {"Connection": "close"}
 
 
 async def read(request: Request) -> bytes:
@@ -29,24 +32,8 @@ async def read(request: Request) -> bytes:
         async with asyncio.timeout(READ_SECONDS):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > MAX_BYTES:
-                    raise _too_large()
+                if len(body) > BODY_BYTES:
+                    raise body_too_large(_HANG_UP)
     except TimeoutError as error:
-        raise ApiError(
-            408,
-            code="request_timeout",
-            message=f"the request was not complete after {READ_SECONDS:g} s",
-            hint="send the whole request at once",
-            headers={"Connection": "close"},
-        ) from error
+        raise request_timeout(READ_SECONDS, _HANG_UP) from error
     return bytes(body)
-
-
-def _too_large() -> ApiError:
-    return ApiError(
-        413,
-        code="body_too_large",
-        message=f"the request's body has more than {MAX_BYTES} bytes",
-        hint="distribute the topics over several streams",
-        headers={"Connection": "close"},
-    )

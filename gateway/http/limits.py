@@ -1,6 +1,6 @@
 """Limits on a request's time and bytes. uvicorn itself has a limit for neither.
 
-A peer that sends a byte now and then, or an endless head, would otherwise be kept for ever.
+A peer that sends a byte now and then, or an endless head, would otherwise be kept forever.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ BODY_BYTES = 1024 * 1024
 PIPELINED = 16
 """How many requests may wait for earlier answers. Browsers and balancers do not pipeline."""
 
-LINGER_SECONDS = 2.0
+REJECTED_PEER_SECONDS = 2.0
 """How long the gateway discards the bytes of a rejected peer. If it closed the connection at once,
 a reset would overtake the answer."""
 
@@ -36,7 +36,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the time in which the peer must send a request."""
         super().connection_made(transport)
-        # uvicorn itself would wait for ever: its keep-alive time starts after a first answer.
+        # uvicorn itself would wait forever: its keep-alive time starts after a first answer.
         self._keep_time()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -76,7 +76,7 @@ class LimitedProtocol(HttpToolsProtocol):
             raise self._head_too_large()
         # The stated length, so that a body that is too large is rejected before it arrives.
         if any(n == b"content-length" and int(v) > BODY_BYTES for n, v in self.headers):
-            raise _body_too_large()
+            raise body_too_large()
         if len(self.pipeline) >= PIPELINED:
             raise _bad_http(f"more than {PIPELINED} requests are waiting for answers")
         self._in_head, self._received = False, 0
@@ -103,7 +103,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._in_head and self._received > HEAD_BYTES:
             raise self._head_too_large()
         if self._received > BODY_BYTES:
-            raise _body_too_large()
+            raise body_too_large()
 
     def _is_receiving(self) -> bool:
         """Return whether a request is expected or incomplete, with no answer under way."""
@@ -133,7 +133,7 @@ class LimitedProtocol(HttpToolsProtocol):
             # Browsers connect in advance and may send nothing: that deserves no error.
             self.transport.close()
         else:
-            self._reject(_request_timeout())
+            self._reject(request_timeout(RECEIVE_SECONDS))
 
     def _reject(self, rejection: ApiError) -> None:
         """Answer and close the connection, or only close it if an answer has started."""
@@ -154,7 +154,7 @@ class LimitedProtocol(HttpToolsProtocol):
         head = [STATUS_LINE[response.status_code], *lines, b"\r\n"]
         self.transport.write(b"".join([*head, bytes(response.body)]))
         self.transport.write_eof()
-        self._deadline = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+        self._deadline = self.loop.call_later(REJECTED_PEER_SECONDS, self.transport.abort)
 
     def _head_too_large(self) -> ApiError:
         # A URL of this length is a list of symbols, so the remedy is a POST.
@@ -173,21 +173,25 @@ class LimitedProtocol(HttpToolsProtocol):
         )
 
 
-def _body_too_large() -> ApiError:
+def body_too_large(headers: dict[str, str] | None = None) -> ApiError:
+    """Return the error for a body of more than ``BODY_BYTES``."""
     return ApiError(
         413,
         code="body_too_large",
         message=f"the request's body has more than {BODY_BYTES} bytes",
-        hint="send fewer topics at a time",
+        hint="send fewer topics at a time, on several streams",
+        headers=headers,
     )
 
 
-def _request_timeout() -> ApiError:
+def request_timeout(seconds: float, headers: dict[str, str] | None = None) -> ApiError:
+    """Return the error for a request that stayed incomplete for a time."""
     return ApiError(
         408,
         code="request_timeout",
-        message=f"the request was not complete after {RECEIVE_SECONDS:g} s",
+        message=f"the request was not complete after {seconds:g} s",
         hint="send it at once; a Content-Length that is too high looks the same",
+        headers=headers,
     )
 
 

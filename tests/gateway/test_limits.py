@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from gateway.http import limits
-from gateway.http.api_error import answer_nobody
+from gateway.http.api_error import answer_incomplete
 from gateway.http.limits import BODY_BYTES, HEAD_BYTES
 from gateway.http.listener import listen
 from gateway.http.server import Server, make_server
@@ -38,7 +38,7 @@ class Running:
                 Route("/ignore", self._ignore, methods=["POST"]),
                 Route("/never", self._never, methods=["POST"]),
             ],
-            exception_handlers={ClientDisconnect: answer_nobody},
+            exception_handlers={ClientDisconnect: answer_incomplete},
         )
         self.server: Server = make_server(app)
 

@@ -8,7 +8,7 @@ import httpx
 import msgspec
 import pytest
 
-from gateway.http import json_body
+from gateway.http import json_body, limits
 from gateway.http.stream_fields import KIND_STREAMS
 from shared.bus.redis_source import RedisSource
 from shared.topics import BOOK, KINDS, POSITION, WITHOUT_SYMBOL
@@ -221,7 +221,7 @@ BODIES: list[tuple[dict[str, Any], int, str]] = [
     ({"params": {"topics": "price:SPY"}}, 400, "no_topics"),
     ({"data": {"topics": "price:SPY"}}, 415, "unsupported_media_type"),
     ({"content": b"{}", "headers": {"Content-Type": "text/plain"}}, 415, "unsupported_media_type"),
-    ({"content": b"[" * (json_body.MAX_BYTES + 1)}, 413, "body_too_large"),
+    ({"content": b"[" * (limits.BODY_BYTES + 1)}, 413, "body_too_large"),
 ]
 
 
