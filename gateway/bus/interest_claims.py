@@ -11,6 +11,7 @@ from itertools import chain
 import structlog
 from redis.asyncio import Redis
 
+from gateway.bus.claim_times import CLAIM_RETRY_SECONDS, RELEASE_SECONDS, RENEW_SECONDS
 from gateway.bus.last_values import LastValues
 from gateway.fanout.hub import Hub
 from shared.bus import keys
@@ -18,10 +19,6 @@ from shared.bus.errors import BusError, bus_errors
 from shared.waiting import wait_at_most
 
 log = structlog.get_logger()
-
-RENEW_SECONDS = 5.0
-CLAIM_RETRY_SECONDS = 0.5
-RELEASE_SECONDS = 1.0
 
 _RELEASED = ""
 

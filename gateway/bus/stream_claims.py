@@ -14,15 +14,13 @@ from typing import NamedTuple
 import structlog
 from redis.asyncio import Redis
 
+from gateway.bus.claim_times import CLAIM_RETRY_SECONDS, RELEASE_SECONDS, RENEW_SECONDS
 from shared.bus import keys
 from shared.bus.errors import BusError, bus_errors
 from shared.waiting import wait_at_most
 
 log = structlog.get_logger()
 
-RENEW_SECONDS = 5.0
-CLAIM_RETRY_SECONDS = 0.5
-RELEASE_SECONDS = 1.0
 SENT_AT_ONCE = 200
 """Counts or claims of one script call, which blocks Redis for about two milliseconds."""
 

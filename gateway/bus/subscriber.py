@@ -36,7 +36,7 @@ log = structlog.get_logger()
 PING_SECONDS = 5.0
 """How often an idle connection is pinged."""
 
-SILENCE_SECONDS = 12.0
+REDIS_SILENCE_SECONDS = 12.0
 """After this long without a frame, two pings unanswered, the peer is dead, hung or cut off, even if
 the socket still looks open."""
 
@@ -187,7 +187,7 @@ class Subscriber:
         # A frozen Redis, or a network that drops packets, leaves the socket open: no error ever
         # comes, and the prices would stand still while /readyz says that all is well.
         silence = asyncio.get_running_loop().time() - self._last_frame_at
-        if silence > SILENCE_SECONDS:
+        if silence > REDIS_SILENCE_SECONDS:
             raise TimeoutError(f"Redis has sent nothing for {silence:.0f} s")
 
     async def _load(self, pubsub: PubSub) -> None:

@@ -155,8 +155,8 @@ async def _loaded(client: Client, channels: Iterable[Channel]) -> None:
     loop = asyncio.get_running_loop()
 
     def stop_waiting() -> None:
-        # A client may leave in the same turn of the loop in which the limit has passed, and the
-        # limit of a wait that is being cancelled must not be changed.
+        # A client may leave in the same turn of the loop in which the limit has passed. The limit
+        # of a wait that is being cancelled must not be changed.
         if not limit.expired():
             limit.reschedule(loop.time())
 

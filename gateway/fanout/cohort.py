@@ -10,7 +10,7 @@ from gateway.fanout.sink import STALL_BYTES, Sink
 from gateway.wire.event import Encoder, Event
 from shared.event_id import EventId
 
-NOTHING: frozenset[bytes] = frozenset()
+NO_FRAMES: frozenset[bytes] = frozenset()
 
 
 class Joining(NamedTuple):
@@ -24,7 +24,7 @@ class Joining(NamedTuple):
     greeting: bytes = b""
     positions: Mapping[Channel, EventId] | None = None
     cursor: EventId | None = None
-    seen: frozenset[bytes] = NOTHING
+    seen: frozenset[bytes] = NO_FRAMES
     ready: bool = True
 
 
@@ -205,7 +205,7 @@ class Cohort:
             joining = place  # it was written nothing here, or has only its positions
         else:
             client.write(b"".join(self.unsent(client)))
-            seen = place.seen if isinstance(place, Fresh) else NOTHING
+            seen = place.seen if isinstance(place, Fresh) else NO_FRAMES
             joining = Joining(positions=self.positions(), seen=seen)
         self.remove(client)
         return joining
@@ -241,7 +241,7 @@ class Cohort:
                     stalled.append(client)
             # After the loop, which must not change the dictionary that it iterates over.
             for client in stalled:
-                self._stall(client, now, NOTHING)
+                self._stall(client, now, NO_FRAMES)
             if self.fresh:
                 stalled += self._write_fresh(pending, now)
         # Last: the snapshot of a joining client holds the frames that were just written.
@@ -253,7 +253,7 @@ class Cohort:
         stalled = []
         due = self._due_frames()
         for client in list(self.fresh):
-            seen = client.place.seen if isinstance(client.place, Fresh) else NOTHING
+            seen = client.place.seen if isinstance(client.place, Fresh) else NO_FRAMES
             client.write(b"".join(_without(pending, seen)))
             if client.sink.buffered() > STALL_BYTES:
                 self._stall(client, now, seen)

@@ -20,7 +20,7 @@ from shared import message, rfc3339
 from shared.event_id import NEVER, EventId
 from shared.topics import EVERYTHING, ORDERED
 
-LINGER_SECONDS = 5.0
+CHANNEL_LINGER_SECONDS = 5.0
 """How long a channel outlives its last client, which often reconnects within seconds."""
 
 FEED = "feed"
@@ -171,7 +171,7 @@ class Hub:
 
     def drop_idle(self) -> None:
         """Drop the channels that no client has watched for a while."""
-        limit = self._loop.time() - LINGER_SECONDS
+        limit = self._loop.time() - CHANNEL_LINGER_SECONDS
         idle = [key for key, c in self.channels.items() if not c.watchers and c.idle_since < limit]
         # The subscriber and the claims compare what they have with this table afterwards.
         for key in idle:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from gateway.bus.stream_claims import StreamClaims
 from gateway.http.api_error import ApiError
-from gateway.http.stream_response import HEADERS
+from gateway.http.stream_response import STREAM_HEADERS
 from gateway.wire.events import Bye
 from gateway.wire.principal import Principal
 from gateway.wire.sse import SSE
@@ -99,7 +99,7 @@ class Admission:
             return error.response()
         return Response(
             SSE.bye(Bye(str(self._newest()), "busy", error.retry_ms)),
-            headers={**HEADERS, "X-Accel-Buffering": "no", "Connection": "close"},
+            headers={**STREAM_HEADERS, "X-Accel-Buffering": "no", "Connection": "close"},
             media_type="text/event-stream",
         )
 

@@ -14,7 +14,7 @@ from gateway.bus.subscriptions import StreamOpening, Subscriptions
 from gateway.http.server import connection_of
 from gateway.http.sinks import AsgiSink, TransportSink
 
-HEADERS = {
+STREAM_HEADERS = {
     "Cache-Control": "no-cache, no-store, no-transform",
     "X-Content-Type-Options": "nosniff",
 }
@@ -24,7 +24,7 @@ class StreamResponse(EventSourceResponse):
     """Serves an opening: finds the stream's way out, and starts it."""
 
     def __init__(self, subscriptions: Subscriptions, opening: StreamOpening) -> None:
-        super().__init__(iter(()), headers=HEADERS, ping=0, sep="\n")
+        super().__init__(iter(()), headers=STREAM_HEADERS, ping=0, sep="\n")
         self._subscriptions = subscriptions
         self._opening = opening
 

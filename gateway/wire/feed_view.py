@@ -8,7 +8,7 @@ from shared.bus import keys
 from shared.event_id import NEVER, EventId
 from shared.ingest_status import IngestStatus
 
-SILENCE_SECONDS = keys.INGEST_STATUS_MILLISECONDS / 1000
+INGEST_SILENCE_SECONDS = keys.INGEST_STATUS_MILLISECONDS / 1000
 """The ingest reports every second; after a silence of this length it counts as lost."""
 
 DOWN = "down"
@@ -45,7 +45,9 @@ class FeedView:
     @property
     def report(self) -> IngestStatus | None:
         """The ingest's last report while it is fresh."""
-        return self._report if self._clock() - self._last_report_at < SILENCE_SECONDS else None
+        return (
+            self._report if self._clock() - self._last_report_at < INGEST_SILENCE_SECONDS else None
+        )
 
     def on_report(self, payload: bytes) -> None:
         """Apply a report of the ingest, unless it is older than the newest one.

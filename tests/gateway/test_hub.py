@@ -3,7 +3,7 @@ import weakref
 
 import pytest
 
-from gateway.fanout.hub import LINGER_SECONDS
+from gateway.fanout.hub import CHANNEL_LINGER_SECONDS
 from tests.gateway.fakes import HEARTBEAT, Bench, feed, packed
 
 
@@ -23,7 +23,7 @@ async def test_watching_something_new_is_told_once(bench: Bench) -> None:
 async def test_a_channel_that_nobody_watches_lingers_and_is_then_dropped(bench: Bench) -> None:
     bench.hub.unwatch(bench.hub.watch({"price:SPY": 0.0}))
 
-    bench.loop.advance(LINGER_SECONDS)
+    bench.loop.advance(CHANNEL_LINGER_SECONDS)
     bench.hub.drop_idle()
     assert b"price:SPY" in bench.hub.channels
     bench.loop.advance(0.1)
@@ -37,9 +37,9 @@ async def test_whoever_comes_back_in_time_keeps_the_channel_and_its_frame(bench:
     client, _ = bench.client("SPY")
     bench.publish(1)
     bench.hub.leave(client)
-    bench.loop.advance(LINGER_SECONDS - 1)
+    bench.loop.advance(CHANNEL_LINGER_SECONDS - 1)
     _, again = bench.client("SPY")
-    bench.loop.advance(LINGER_SECONDS * 2)
+    bench.loop.advance(CHANNEL_LINGER_SECONDS * 2)
     bench.hub.drop_idle()
 
     assert again.ids() == ["1-1"]
@@ -50,7 +50,7 @@ async def test_a_channel_lives_as_long_as_any_of_its_watchers(bench: Bench) -> N
     one = bench.hub.watch({"price:SPY": 0.0})
     bench.hub.watch({"price:SPY": 0.0})
     bench.hub.unwatch(one)
-    bench.loop.advance(LINGER_SECONDS * 2)
+    bench.loop.advance(CHANNEL_LINGER_SECONDS * 2)
 
     bench.hub.drop_idle()
 

@@ -132,7 +132,7 @@ async def test_a_redis_that_hangs_is_seen_as_lost(
     valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscriber, "PING_SECONDS", 0.1)
-    monkeypatch.setattr(subscriber, "SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(subscriber, "REDIS_SILENCE_SECONDS", 0.5)
     with capture_logs() as lines:
         async with running_gateway(RedisSource(valkey.url)) as url, httpx.AsyncClient() as client:
 
@@ -158,7 +158,7 @@ async def test_a_quiet_redis_is_not_taken_for_a_hung_one(
     any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscriber, "PING_SECONDS", 0.05)
-    monkeypatch.setattr(subscriber, "SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(subscriber, "REDIS_SILENCE_SECONDS", 0.5)
     with capture_logs() as lines:
         async with running_gateway(any_source) as url, open_stream(url, symbols="SPY") as stream:
             await stream.until_kind("ready")
