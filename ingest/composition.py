@@ -112,6 +112,7 @@ class _Common:
     redis: IngestRedisClients
     demand: Demand
     announcer: Announcer
+    # Set by each stream and by the hours, so that the status follows a change at once.
     status_due: asyncio.Event
 
 
@@ -138,10 +139,12 @@ def _stocks(common: _Common, prices: LastPrices) -> Stocks:
         StreamSilence(),
         lag,
         snapshots,
+        # Looked up at each call: ``HoursRefresh`` replaces the hours.
         lambda: prices.hours.session_now(time.time_ns()),
         prices.timestamp_of,
     )
 
+    # An object of alpaca-py serves one connection; each attempt makes a new one.
     def connect() -> AlpacaStream:
         return AlpacaStream(access.stock_endpoint, access.key, access.secret)
 
@@ -179,6 +182,7 @@ def _news(common: _Common) -> StreamHolder:
 
 def _account(common: _Common, portfolio: Portfolio, changed: asyncio.Event) -> BrokerAccount:
     access, announcer = common.access, common.announcer
+    # Earlier changes of orders are not news: a leader before this one may have announced them.
     orders = OrderLog(time.time_ns())
     handler = AccountHandler(portfolio, orders, announcer)
     return BrokerAccount(

@@ -122,9 +122,11 @@ class Subscription:
         change, self._in_flight = self._in_flight, None
         before = self.acknowledged
         self.acknowledged = {each: set(acknowledged.get(each, ())) for each in self._channels}
+        # The test of one more symbol has succeeded: the plan has grown.
         if self.limit is not None and self._slots(self.acknowledged) > self.limit:
             self._unlearn_limit()
         for channel, symbols in self.acknowledged.items():
+            # A symbol that was rejected may be listed by now.
             for symbol in symbols - before[channel]:
                 self._retry_at.pop(symbol, None)
         self.stuck = False
@@ -138,6 +140,7 @@ class Subscription:
             self.stuck = True
             self._reject(change)
         else:
+            # The bad symbol was in the other half, so the next request may be larger again.
             self._request_size = min(2 * self._request_size, SYMBOLS_PER_REQUEST)
 
     def on_rejected(self, rejection: Rejection) -> tuple[str, ...]:
@@ -220,6 +223,7 @@ class Subscription:
                 return SubscriptionChange(
                     "subscribe", channel, tuple(untried[: self._request_size] or new[:1])
                 )
+        # All are subscribed: later symbols need not pay for an earlier bad one.
         self._request_size = SYMBOLS_PER_REQUEST
         return None
 

@@ -65,6 +65,7 @@ def correction(message: messages.Correction) -> Correction:
     Raises:
         ValueError: its time is not a timestamp.
     """
+    # The time is that of the report. The print's own time is in no field: the tape finds it by id.
     return Correction(
         symbol=message.symbol,
         original_id=message.original_id,
@@ -146,6 +147,8 @@ def trade_of_row(symbol: str, row: Any) -> Trade | None:
     Raises:
         ValueError: the row has another form.
     """
+    # REST keeps a withdrawn print and marks it. The stream sends a cancel or a correction instead,
+    # which this ingest may have missed.
     found = rest_rows.read_trade(row)
     if found.update in _VOID or not is_price(found.price):
         return None
@@ -163,6 +166,7 @@ def snapshot(symbol: str, row: Mapping[str, Any]) -> Snapshot:
     """
     found = rest_rows.read_snapshot(row)
     last, best = found.latest_trade, found.latest_quote
+    # A symbol has no previous bar on its first day of trading.
     earlier = _close(found.prev_daily_bar)
     return Snapshot(
         trade=None if last is None or not is_price(last.price) else _rest_trade(symbol, last),
@@ -202,10 +206,13 @@ def closes(rows: Mapping[str, Sequence[Any]]) -> dict[str, list[Close]]:
 
 
 def _plain_text(markup: str) -> str:
+    # Headlines contain entities such as ``&#39;``. They are resolved last, because ``&lt;b&gt;``
+    # is text and not markup.
     return html.unescape(_MARKUP.sub("", markup)).strip()
 
 
 def _utc(moment: Ext | str) -> str:
+    # News may have text where the other messages have msgpack timestamps.
     at_ns = rfc3339.to_nanoseconds(moment) if isinstance(moment, str) else nanoseconds(moment)
     return rfc3339.from_nanoseconds(at_ns)
 
@@ -239,6 +246,7 @@ def _quote(symbol: str, found: messages.Quote | rest_rows.Quote, at_ns: int) -> 
 
 
 def _bar(symbol: str, row: rest_rows.Bar) -> Bar:
+    # Only the daily bar needs them: of the others no more than the close is used.
     open_, high, low, volume = row.open, row.high, row.low, row.volume
     if open_ is None or high is None or low is None or volume is None:
         raise ValueError(f"{row!r} lacks a value")
