@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from gateway.fanout.cadence import Cadence
 from gateway.fanout.channel import Channel
 from gateway.fanout.cohort import Client, Cohort, Joining
 from gateway.fanout.flusher import Flusher
-from gateway.fanout.lane import Lane, TableLane
+from gateway.fanout.lane import Lane, Lanes
 from gateway.fanout.ordered_channel import OrderedChannel
 from gateway.fanout.sink import Sink
 from gateway.fanout.table_channel import TableChannel
@@ -68,8 +67,7 @@ class Hub:
         self._loop = loop
         self._clock = clock
         self._on_change = on_change
-        self._cadences: dict[float, Cadence] = {}
-        self._lanes: dict[tuple[Channel, float, Encoder], Lane] = {}
+        self._lanes = Lanes(clock, loop.call_later)
         self._cohorts: dict[tuple[Lane, ...], Cohort] = {}
         self._buffering = False
 
@@ -137,8 +135,8 @@ class Hub:
         """
         encoder = client.encoder
         # Equal lanes in equal order make the cohort, so clients with the same request share it.
-        wanted = [self._lane(channel, interval, encoder) for channel, interval in watched.items()]
-        after = self._cohort((*wanted, self._lane(self.feed, 0.0, encoder)), encoder)
+        lanes = self._lanes.of({**watched, self.feed: 0.0}, encoder)
+        after = self._cohort(lanes, encoder)
         before = client.cohort
         if before is None:
             after.add(client, Joining(greeting, cursor=cursor))
@@ -274,10 +272,7 @@ class Hub:
         if not cohort.is_empty:
             return
         del self._cohorts[cohort.lanes]
-        for lane in cohort.lanes:
-            lane.detach(cohort)
-            if not lane.cohorts:
-                del self._lanes[lane.channel, lane.interval, lane.encoder]
+        self._lanes.detach(cohort.lanes, cohort)
 
     def _notify(self) -> None:
         for listener in self._on_change:
@@ -286,18 +281,6 @@ class Hub:
     def _ready(self, encoder: Encoder) -> bytes:
         now = rfc3339.from_unix(self._clock())
         return encoder.ready(self.cursor, events.Ready(str(self.cursor), now))
-
-    def _lane(self, channel: Channel, interval: float, encoder: Encoder) -> Lane:
-        lane = self._lanes.get((channel, interval, encoder))
-        if lane is None:
-            # Shared by all topics: one timer closes the windows of an interval.
-            cadence = self._cadences.get(interval)
-            if cadence is None:
-                cadence = Cadence(interval, self._clock, self._loop.call_later)
-                self._cadences[interval] = cadence
-            kind = TableLane if isinstance(channel, TableChannel) else Lane
-            lane = self._lanes[channel, interval, encoder] = kind(channel, cadence, encoder)
-        return lane
 
 
 def _channel_of(topic: str) -> Channel:

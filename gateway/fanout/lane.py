@@ -1,10 +1,11 @@
 """One topic at one interval in one protocol: the same frames at the same moments."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from gateway.fanout.cadence import Cadence
 from gateway.fanout.channel import Channel
+from gateway.fanout.table_channel import TableChannel
 from gateway.wire.event import Encoder, Event
 from shared.event_id import EventId
 
@@ -141,3 +142,43 @@ class TableLane(Lane):
         self.sent = self.channel.event_id
         for row in rows:
             self.send(row.frame)
+
+
+class Lanes:
+    """The lanes in use. Cohorts that watch a channel alike share one.
+
+    ``clock`` gives unix seconds; ``call_later`` calls a function after a number of seconds.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        call_later: Callable[[float, Callable[[], None]], object],
+    ) -> None:
+        self._clock = clock
+        self._call_later = call_later
+        self._cadences: dict[float, Cadence] = {}
+        self._lanes: dict[tuple[Channel, float, Encoder], Lane] = {}
+
+    def of(self, watched: Mapping[Channel, float], encoder: Encoder) -> tuple[Lane, ...]:
+        """Return the lanes of channels, each at its interval in seconds, in one protocol."""
+        return tuple(self._lane(channel, watched[channel], encoder) for channel in watched)
+
+    def detach(self, lanes: Iterable[Lane], cohort: Receiver) -> None:
+        """Send to a cohort no more, and drop the lanes that have no other."""
+        for lane in lanes:
+            lane.detach(cohort)
+            if not lane.cohorts:
+                del self._lanes[lane.channel, lane.interval, lane.encoder]
+
+    def _lane(self, channel: Channel, interval: float, encoder: Encoder) -> Lane:
+        lane = self._lanes.get((channel, interval, encoder))
+        if lane is None:
+            # Shared by all topics: one timer closes the windows of an interval.
+            cadence = self._cadences.get(interval)
+            if cadence is None:
+                cadence = Cadence(interval, self._clock, self._call_later)
+                self._cadences[interval] = cadence
+            kind = TableLane if isinstance(channel, TableChannel) else Lane
+            lane = self._lanes[channel, interval, encoder] = kind(channel, cadence, encoder)
+        return lane
