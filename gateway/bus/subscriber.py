@@ -221,7 +221,12 @@ class Subscriber:
             newest = EventId.parse(await loader.get(keys.PUBLISHED) or str(NEVER))
         for begin in range(0, len(topics), LOADED_AT_ONCE):
             some = topics[begin : begin + LOADED_AT_ONCE]
-            stored: list[Any] = await loader.mget([_stored_key(topic) for topic in some])
+            # The ingest's report is stored under the name of its channel; it is not a topic.
+            names = [
+                keys.INGEST_STATUS if topic == _INGEST_STATUS else keys.last_key(topic.decode())
+                for topic in some
+            ]
+            stored: list[Any] = await loader.mget(names)
             for topic, value in zip(some, stored, strict=True):
                 if topic == _INGEST_STATUS:
                     self._on_connected(value)
@@ -251,8 +256,3 @@ class Subscriber:
         if report is not None:  # else no ingest reports; the feed stays down until one does
             with skipping_malformed(_INGEST_STATUS):
                 self._feed.on_report(report)
-
-
-def _stored_key(topic: bytes) -> str:
-    name = topic.decode()
-    return name if name == keys.INGEST_STATUS else keys.last_key(name)

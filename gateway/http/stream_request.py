@@ -113,11 +113,10 @@ class StreamRequests:
         if isinstance(asked, BarFields):
             kinds = [kind for span, kind in BAR_KINDS.items() if span in asked.timeframe]
         symbols = asked.symbols if isinstance(asked, SymbolFields | AnySymbolFields) else UNSET
-        topics = topics_of(kinds, symbols, limit=self._limit)
         default = self._default(asked.interval)
-        cursor = cursor_of(header, asked.last_event_id)
+        topics = topics_of(kinds, symbols, limit=self._limit)
         intervals = {topic: 0.0 if is_ordered(topic) else default for topic in topics}
-        return StreamRequest(intervals, default, cursor)
+        return StreamRequest(intervals, default, cursor_of(header, asked.last_event_id))
 
     def _own_intervals(self, texts: Sequence[str]) -> dict[str, float | None]:
         _check_count(len(texts), self._limit)
