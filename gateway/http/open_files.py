@@ -5,7 +5,7 @@ import sys
 from contextlib import suppress
 
 OTHER_FILES = 100
-"""Other open files: Redis, the log, libraries, and connections that are no streams."""
+"""Other open files: Redis, the log, libraries, and connections that are not streams."""
 
 
 def raise_limit() -> int:

@@ -160,7 +160,7 @@ def make_server(
     """
     if access_log:
         logger = logging.getLogger("uvicorn.access")
-        logger.addFilter(DISCRETION)  # of which a logger takes one, however often it is added
+        logger.addFilter(DISCRETION)  # a logger keeps one, however often it is added
         logger.setLevel(logging.INFO)
     return Server(
         uvicorn.Config(

@@ -18,7 +18,7 @@ NoPriceReason = Literal["no_trade_seen", "redis_unavailable"]
 
 NOT_REPORTED = "no ingest has reported the account yet"
 NOT_READ = "redis_unavailable: the stored values follow when Redis is reachable again"
-"""Why nothing is known of the account."""
+"""The two reasons why the account is unknown."""
 
 _encode = msgspec.json.Encoder().encode
 

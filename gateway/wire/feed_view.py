@@ -53,7 +53,7 @@ class FeedView:
         """Apply a report of the ingest, unless it is older than the newest one.
 
         Raises:
-            msgspec.DecodeError: the payload is no report.
+            msgspec.DecodeError: the payload is not a report.
             ValueError: its id is malformed.
         """
         report = ingest_status.decode(payload)

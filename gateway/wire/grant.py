@@ -41,7 +41,7 @@ def grants_of(entries: Iterable[str]) -> tuple[Grant, ...]:
         for scope in scopes:
             if scope not in SCOPES:
                 raise ValueError(
-                    f"entry {number}: {_named(scope)} is no scope: after a token may stand "
+                    f"entry {number}: {_named(scope)} is not a scope: a token may be followed by "
                     f"{' '.join(SCOPES)}; several tokens are separated by commas"
                 )
         grants[token] = Grant(SecretStr(token), frozenset(scopes) or None)

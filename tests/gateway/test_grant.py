@@ -20,10 +20,13 @@ def test_an_entry_is_a_token_and_its_scopes_and_without_any_it_has_all() -> None
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ("one, other prices", "entry 2: 'prices' is no scope: after a token may stand market"),
-        ("one Market", "entry 1: 'Market' is no scope"),
-        ("one s3cret-two", "entry 1: a word that is not shown here is no scope"),
-        ("one correcthorsebatterystaple", "entry 1: a word that is not shown here is no scope"),
+        (
+            "one, other prices",
+            "entry 2: 'prices' is not a scope: a token may be followed by market",
+        ),
+        ("one Market", "entry 1: 'Market' is not a scope"),
+        ("one s3cret-two", "entry 1: a word that is not shown here is not a scope"),
+        ("one correcthorsebatterystaple", "entry 1: a word that is not shown here is not a scope"),
         ("one, two market, one orders", "entry 3 has the token of an earlier entry"),
         ("one, one", "entry 2 has the token of an earlier entry"),
         ("one, market positions", "entry 2 begins with the scope market: write the token before"),
