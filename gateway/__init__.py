@@ -1,1 +1,1 @@
-"""Stateless fan-out: topics from Redis in, Server-Sent Events out. Prices pass through undecoded."""
+"""Stateless fan-out: topics from Redis in, Server-Sent Events out. Prices pass undecoded."""

@@ -63,7 +63,7 @@ class StreamResponse(EventSourceResponse):
             self._subscriptions.leave(client)
 
         async def deliver() -> None:
-            with suppress(OSError):  # some servers raise it once the peer has gone
+            with suppress(OSError):  # some servers raise it after the peer has left
                 while data := await sink.take():
                     await send({"type": "http.response.body", "body": data, "more_body": True})
                     sink.sent(data)
