@@ -15,7 +15,7 @@ from shared.account import BrokerState
 from shared.bus.errors import BusError
 from shared.waiting import wait_at_most
 
-JUDGE_SECONDS = 1.0
+BROKER_STATE_SECONDS = 1.0
 
 RESTORE_RETRY_SECONDS = 0.5
 
@@ -97,7 +97,7 @@ class BrokerAccount:
                 self._demand.set_positions(portfolio.stocks())
             # While only prices change, the account is due a moment later and not at every tick.
             due = portfolio.seconds_to_account()
-            await wait_at_most(self._changed, JUDGE_SECONDS if due is None else due)
+            await wait_at_most(self._changed, BROKER_STATE_SECONDS if due is None else due)
 
     def _judge(self) -> None:
         """Set whether the broker's data is current, once a report has been requested."""

@@ -17,7 +17,7 @@ from shared.topics import TRADE, key_of, kind_of
 
 FOLLOW_SECONDS = 1.0
 
-RECENT_SECONDS = 300.0
+RECENT_TAPE_SECONDS = 300.0
 """If the tape was last recorded within this time, its missing prints are fetched."""
 
 
@@ -71,7 +71,7 @@ class HistoryGaps:
         if recorded is None:
             return
         now, (text, since) = self._clock(), recorded
-        if is_tape and now - since < RECENT_SECONDS:
+        if is_tape and now - since < RECENT_TAPE_SECONDS:
             self._catch_up(key_of(topic), since)
         else:
             self._announcer.gap([topic], text, rfc3339.from_unix(now), "not_recorded")

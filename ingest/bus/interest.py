@@ -14,11 +14,11 @@ from shared.bus.errors import BusError, BusRejectedError, BusUnreachableError, b
 
 log = structlog.get_logger()
 
-POLL_SECONDS = 1.0
+INTEREST_POLL_SECONDS = 1.0
 RESUBSCRIBE_SECONDS = 0.5
 SUBSCRIBE_SECONDS = 2.0
 
-SPACING_SECONDS = 0.02
+NUDGE_SPACING_SECONDS = 0.02
 """Nudges that come closer together than this cause one reading."""
 
 # A malformed claim counts as expired. Returns topic, viewers, topic, viewers, …
@@ -76,7 +76,7 @@ class InterestReader:
                     await pubsub.subscribe(keys.INTEREST)
             while True:
                 await self._read()
-                await asyncio.sleep(SPACING_SECONDS)
+                await asyncio.sleep(NUDGE_SPACING_SECONDS)
                 with _pubsub_errors():
                     await _nudge(pubsub)
         finally:
@@ -115,7 +115,7 @@ def _pubsub_errors() -> Iterator[None]:
 async def _nudge(pubsub: PubSub) -> None:
     """Wait for a nudge, at most until the next poll is due; remove all that have arrived."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(POLL_SECONDS):
+        async with asyncio.timeout(INTEREST_POLL_SECONDS):
             await pubsub.get_message(timeout=None)
     while await pubsub.get_message(timeout=0) is not None:
         pass

@@ -12,7 +12,7 @@ from shared.bus.errors import BusError, BusRejectedError, bus_errors
 
 log = structlog.get_logger()
 
-RENEW_SECONDS = 0.5
+LEASE_RENEW_SECONDS = 0.5
 
 UNREACHABLE_SECONDS = 30.0
 """How long after the end of its lease an ingest that cannot reach Redis keeps leading. Another
@@ -157,7 +157,7 @@ class Lease:
                 self._reachable = False
                 if self._monotonic() - self._valid_until > UNREACHABLE_SECONDS:
                     raise LeaseLostError("redis was unreachable for too long") from error
-            await asyncio.sleep(RENEW_SECONDS)
+            await asyncio.sleep(LEASE_RENEW_SECONDS)
 
     async def valid(self) -> int:
         """Wait until the lease is certainly held, and return its epoch."""

@@ -13,7 +13,7 @@ SYMBOLS_PER_LOOKUP = 100
 BATCHES_AT_ONCE = 3
 """Several batches may be under way, so that one slow answer delays no other."""
 
-POLL_SECONDS = 5.0
+SYMBOL_POLL_SECONDS = 5.0
 DOUBTFUL_SECONDS = 1.0
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 10.0
@@ -111,9 +111,9 @@ class Lookups:
         looked_at = self._known | self._under_way
         self._request((s for s in wanted if s not in looked_at), Reason.NEW, now)
         if polled and now >= self._poll_at:
-            # With thousands of polled symbols, the budget sets the pace, not POLL_SECONDS.
+            # With thousands of polled symbols, the budget sets the pace, not SYMBOL_POLL_SECONDS.
             batches = math.ceil(len(polled) / SYMBOLS_PER_LOOKUP)
-            self._poll_at = now + max(POLL_SECONDS, batches / self._polls_per_second)
+            self._poll_at = now + max(SYMBOL_POLL_SECONDS, batches / self._polls_per_second)
             self._request(polled, Reason.POLL, now)
 
     def on_stream_lost(self, since: Mapping[str, float]) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from shared.alarm import Alarm
 from shared.ingest_status import FeedState
 
-RECENT_SECONDS = 300.0
+COUNTED_SECONDS = 300.0
 DISCONNECTED_SECONDS = 30.0
 """A routine reconnection takes less; after this, the cause is outside the ingest."""
 
@@ -120,7 +120,7 @@ class _Recent:
         if count > self._count and (not growths or now - growths[-1][0] >= 1):
             growths.append((now, self._count))
         self._count = count
-        while growths and now - growths[0][0] > RECENT_SECONDS:
+        while growths and now - growths[0][0] > COUNTED_SECONDS:
             growths.popleft()
         return count - growths[0][1] if growths else 0
 

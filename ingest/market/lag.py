@@ -8,7 +8,7 @@ from collections import deque
 from statistics import median
 
 NEWEST_TRADES = 256
-WINDOW_SECONDS = 10.0
+LAG_WINDOW_SECONDS = 10.0
 ALARM_MS = 5000.0
 LASTING_SECONDS = 3.0
 ENOUGH_TRADES = 5
@@ -44,7 +44,7 @@ class Lag:
 
     def look(self, now_us: int) -> float | None:
         """Measure; return the median in milliseconds, or None if there is no recent trade."""
-        oldest = now_us - int(WINDOW_SECONDS * 1e6)
+        oldest = now_us - int(LAG_WINDOW_SECONDS * 1e6)
         recent = [
             received / 1e3 - exchange / 1e6
             for received, exchange in self._trades

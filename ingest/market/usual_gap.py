@@ -1,6 +1,6 @@
 """The usual length of a pause, as an observer at a random moment finds it."""
 
-WINDOW_SECONDS = 60.0
+GAP_WINDOW_SECONDS = 60.0
 """Gaps from before this time count for little."""
 
 
@@ -23,5 +23,7 @@ class UsualGap:
         """Add a gap, in seconds."""
         self.count += 1
         if gap > 0:
-            self.seconds += (gap - self.seconds) * gap / (gap + min(self.learnt, WINDOW_SECONDS))
+            self.seconds += (
+                (gap - self.seconds) * gap / (gap + min(self.learnt, GAP_WINDOW_SECONDS))
+            )
             self.learnt += gap

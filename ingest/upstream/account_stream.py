@@ -9,10 +9,10 @@ import json
 
 from alpaca.trading.stream import TradingStream
 
-from ingest.alpaca import trade_updates
+from ingest.alpaca import codes, trade_updates
 from ingest.demand.subscription import SubscriptionChange
 from ingest.upstream.connection import WEBSOCKET, AlpacaConnection
-from ingest.upstream.upstream_error import AUTH_FAILED, UpstreamError
+from ingest.upstream.upstream_error import UpstreamError
 
 
 class AccountStream(AlpacaConnection, TradingStream):
@@ -42,4 +42,4 @@ class AccountStream(AlpacaConnection, TradingStream):
         if not isinstance(answer, trade_updates.Authorization):
             raise UpstreamError(f"an unexpected answer to the keys: {type(answer).__name__}")
         if answer.status != "authorized":
-            raise UpstreamError(f"the account's stream answers {answer.status}", AUTH_FAILED)
+            raise UpstreamError(f"the account's stream answers {answer.status}", codes.AUTH_FAILED)

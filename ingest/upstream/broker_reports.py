@@ -22,12 +22,12 @@ from shared.waiting import wait_at_most
 
 log = structlog.get_logger()
 
-REPORT_SECONDS = 30.0
+BROKER_REPORT_SECONDS = 30.0
 
-SHORT_SECONDS = 5.0
+REST_ONLY_REPORT_SECONDS = 5.0
 """The same while REST is the only source: no stream, or a position with no price of the tape."""
 
-SPACING_SECONDS = 2.0
+REPORT_SPACING_SECONDS = 2.0
 """The shortest time between two reports: each costs two of the account's 200 requests a minute."""
 
 CLAIMS_SECONDS = 2.0
@@ -64,7 +64,7 @@ class BrokerReports:
         self._on_read = on_read
         self._monotonic = monotonic
         self._clock_ns = clock_ns
-        self._orders_at = -REPORT_SECONDS
+        self._orders_at = -BROKER_REPORT_SECONDS
         self._orders_streaming_since: float | None = None
 
     async def run(self) -> None:
@@ -87,8 +87,11 @@ class BrokerReports:
             slow = (
                 self._handler.streaming_since is not None and not self._portfolio.relies_on_broker
             )
-            await wait_at_most(self._handler.report_due, REPORT_SECONDS if slow else SHORT_SECONDS)
-            await asyncio.sleep(began + SPACING_SECONDS - self._monotonic())
+            await wait_at_most(
+                self._handler.report_due,
+                BROKER_REPORT_SECONDS if slow else REST_ONLY_REPORT_SECONDS,
+            )
+            await asyncio.sleep(began + REPORT_SPACING_SECONDS - self._monotonic())
 
     async def _read(self, began: float) -> None:
         as_of = rfc3339.from_unix(self._clock_ns() / 1e9)
@@ -100,7 +103,7 @@ class BrokerReports:
         if not self._portfolio.on_report(report, streaming_since):
             self._handler.report_due.set()
         is_new_stream = streaming_since is None or streaming_since != self._orders_streaming_since
-        if is_new_stream or began - self._orders_at >= REPORT_SECONDS:
+        if is_new_stream or began - self._orders_at >= BROKER_REPORT_SECONDS:
             await self._read_orders()
             self._orders_at, self._orders_streaming_since = began, streaming_since
 

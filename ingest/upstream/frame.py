@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from ingest.alpaca import codes
 from ingest.alpaca.messages import (
     Cancel,
     Correction,
@@ -27,8 +28,8 @@ from ingest.market.quotes import quote_event
 from ingest.market.symbol_states import SymbolStates
 from ingest.upstream import translation
 from ingest.upstream.announcements import Announcements
-from ingest.upstream.translation import REJECTIONS
-from ingest.upstream.upstream_error import HARMLESS, UpstreamError
+from ingest.upstream.translation import SUBSCRIPTION_REJECTIONS
+from ingest.upstream.upstream_error import UpstreamError
 from shared.topics import QUOTE, TRADE, topic
 
 log = structlog.get_logger()
@@ -159,10 +160,11 @@ class FrameReader:
 
     def _on_error(self, error: Error) -> bool:
         """Apply an error; return whether it answers the change in flight."""
-        if error.code == HARMLESS:
+        # The session is authenticated, whatever sent the keys twice: no reaction is needed.
+        if error.code == codes.ALREADY_AUTHENTICATED:
             return False
         # A rejected change leaves the subscription as it was; any other error ends the connection.
-        rejection = None if error.code is None else REJECTIONS.get(error.code)
+        rejection = None if error.code is None else SUBSCRIPTION_REJECTIONS.get(error.code)
         if rejection is None or not self._subscription.concerns_change(rejection):
             raise UpstreamError(error.msg, error.code)
         for symbol in self._subscription.on_rejected(rejection):

@@ -16,7 +16,7 @@ from ingest.demand.subscription import SYMBOLS_PER_REQUEST, SubscriptionChange
 from ingest.demand.wanted import DEMAND_CHANGE_SECONDS, Demand
 from ingest.upstream import translation
 from ingest.upstream.announcements import Announcements
-from ingest.upstream.upstream_error import HARMLESS, UpstreamError
+from ingest.upstream.upstream_error import UpstreamError
 from shared import rfc3339
 from shared.topics import EVERYTHING, NEWS, topic
 
@@ -146,7 +146,7 @@ class NewsHandler:
         self._announcer.news(article, [k for k in (EVERYTHING, *article.symbols) if k in watched])
 
     def _on_error(self, error: Error) -> bool:
-        if error.code == HARMLESS:
+        if error.code == codes.ALREADY_AUTHENTICATED:
             return False
         rejected = self._in_flight
         if rejected is None or error.code not in (codes.INVALID_SYNTAX, codes.SYMBOL_LIMIT):

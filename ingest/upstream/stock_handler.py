@@ -18,7 +18,7 @@ from ingest.upstream.snapshots import Snapshots
 from ingest.upstream.upstream_error import UpstreamError
 from shared.ingest_status import Session
 
-JUDGE_SECONDS = 0.5
+SILENCE_JUDGE_SECONDS = 0.5
 
 SETTLE_SECONDS = 5.0
 """The time after a silence in which late data arrives by itself."""
@@ -157,7 +157,7 @@ class StockHandler:
             UpstreamError: the market has trades that this connection does not bring.
         """
         while True:
-            await asyncio.sleep(JUDGE_SECONDS)
+            await asyncio.sleep(SILENCE_JUDGE_SECONDS)
             self._catch_up(self._monotonic())
             subscribed = sorted(self._subscription.acknowledged[TRADES])
             verdict = self._silence.judge(self._monotonic(), self._session(), len(subscribed))

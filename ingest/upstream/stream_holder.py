@@ -23,7 +23,7 @@ from shared.first_error import first_error
 
 log = structlog.get_logger()
 
-ANSWER_SECONDS = 5.0
+SUBSCRIPTION_ANSWER_SECONDS = 5.0
 """The limit for Alpaca's answer to a change of the subscription."""
 
 STABLE_SECONDS = 10.0
@@ -251,8 +251,10 @@ class StreamHolder:
             # Cleared before the request: the answer can arrive while the request is being sent.
             self._answered.clear()
             await stream.change(change)
-            if not await _event_within(self._answered, ANSWER_SECONDS):
-                raise UpstreamError(f"no answer to {change.action} within {ANSWER_SECONDS:g} s")
+            if not await _event_within(self._answered, SUBSCRIPTION_ANSWER_SECONDS):
+                raise UpstreamError(
+                    f"no answer to {change.action} within {SUBSCRIPTION_ANSWER_SECONDS:g} s"
+                )
             if self._handler.stuck:
                 await asyncio.sleep(STUCK_SECONDS)
 

@@ -29,7 +29,7 @@ _MARKUP = re.compile(r"<[^<>]*>")
 _VOID = ("canceled", "incorrect")
 """The ``update`` of REST's rows for prints that were withdrawn or replaced."""
 
-REJECTIONS: Mapping[int, Rejection] = MappingProxyType(
+SUBSCRIPTION_REJECTIONS: Mapping[int, Rejection] = MappingProxyType(
     {
         codes.INVALID_SYNTAX: Rejection.SYNTAX,
         codes.SYMBOL_LIMIT: Rejection.SYMBOL_LIMIT,

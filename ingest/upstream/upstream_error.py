@@ -1,9 +1,12 @@
 """The meaning of Alpaca's errors for a connection: try again soon, later, or never.
 
-Codes: https://docs.alpaca.markets/docs/streaming-market-data, and 411 from Alpaca's Go SDK.
+The codes that have no name in ``ingest.alpaca.codes`` are used here only; 411 is from Alpaca's Go
+SDK.
 """
 
 from enum import Enum
+
+from ingest.alpaca import codes
 
 
 class Retry(Enum):
@@ -16,25 +19,26 @@ class Retry(Enum):
 
 HTTP_TOO_MANY_REQUESTS = 429
 
-HARMLESS = 403
-"""``already authenticated``: it needs no reaction."""
-
-AUTH_FAILED = 402
-
 _MEANING: dict[int, tuple[Retry, str]] = {
-    400: (Retry.SOON, "Alpaca does not understand a message of the ingest"),
+    codes.INVALID_SYNTAX: (Retry.SOON, "Alpaca does not understand a message of the ingest"),
     401: (Retry.SOON, "not authenticated"),
-    AUTH_FAILED: (
+    codes.AUTH_FAILED: (
         Retry.NEVER,
         "check ALPACA_PAPER_API_KEY and ALPACA_PAPER_SECRET_KEY (live keys: without PAPER_)",
     ),
-    403: (Retry.SOON, "already authenticated"),
+    codes.ALREADY_AUTHENTICATED: (Retry.SOON, "already authenticated"),
     404: (Retry.SOON, "Alpaca waited ten seconds for the keys"),
-    406: (Retry.LATER, "another session holds Alpaca's slot; a dead one frees it after 90 s"),
+    codes.CONNECTION_LIMIT: (
+        Retry.LATER,
+        "another session holds Alpaca's slot; a dead one frees it after 90 s",
+    ),
     407: (Retry.SOON, "the ingest read too slowly"),
     408: (Retry.NEVER, "this account has no access to the v2 data API"),
-    409: (Retry.NEVER, "the plan does not include it: for stocks set ALPACA_FEED=iex, or upgrade"),
-    410: (Retry.NEVER, "the feed has no such channel: check ALPACA_FEED"),
+    codes.INSUFFICIENT_SUBSCRIPTION: (
+        Retry.NEVER,
+        "the plan does not include it: for stocks set ALPACA_FEED=iex, or upgrade",
+    ),
+    codes.INVALID_ACTION: (Retry.NEVER, "the feed has no such channel: check ALPACA_FEED"),
     411: (Retry.NEVER, "the token lacks the scope for market data"),
     412: (Retry.NEVER, "this feed speaks msgpack only"),
     413: (Retry.NEVER, "this feed allows no subscription to everything"),
@@ -58,7 +62,7 @@ class UpstreamError(Exception):
 def from_http(status: int) -> UpstreamError:
     """Return the error for an HTTP status in place of a WebSocket."""
     if status in _AUTH_HTTP:
-        return UpstreamError(f"Alpaca answered HTTP {status}", AUTH_FAILED)
+        return UpstreamError(f"Alpaca answered HTTP {status}", codes.AUTH_FAILED)
     if status == HTTP_TOO_MANY_REQUESTS:
         return UpstreamError("Alpaca answered HTTP 429", HTTP_TOO_MANY_REQUESTS)
     return UpstreamError(f"Alpaca answered HTTP {status}")

@@ -35,10 +35,10 @@ FEED = "account"
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """A report may follow the other at once, but only where something asks for it."""
-    monkeypatch.setattr(broker_reports, "SPACING_SECONDS", 0.05)
+    monkeypatch.setattr(broker_reports, "REPORT_SPACING_SECONDS", 0.05)
     monkeypatch.setattr(broker_reports, "CLAIMS_SECONDS", 0.05)
-    monkeypatch.setattr(broker_reports, "SHORT_SECONDS", 1000)
-    monkeypatch.setattr(broker_reports, "REPORT_SECONDS", 1000)
+    monkeypatch.setattr(broker_reports, "REST_ONLY_REPORT_SECONDS", 1000)
+    monkeypatch.setattr(broker_reports, "BROKER_REPORT_SECONDS", 1000)
 
 
 class Books:
@@ -194,8 +194,8 @@ async def test_fills_while_the_stream_is_away_are_recovered(
 async def test_a_stream_that_has_gone_mute_is_replaced_and_what_it_kept_is_recovered(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broker_reports, "REPORT_SECONDS", 0.5)
-    monkeypatch.setattr(broker_reports, "SHORT_SECONDS", 0.5)
+    monkeypatch.setattr(broker_reports, "BROKER_REPORT_SECONDS", 0.5)
+    monkeypatch.setattr(broker_reports, "REST_ONLY_REPORT_SECONDS", 0.5)
     monkeypatch.setattr(holdings, "EXPLANATION_SECONDS", 0.5)
     async with brokerage(source, *HELD) as (simulator, books):
         first = endpoint_state(simulator, FEED)["sessions_total"]
@@ -239,7 +239,7 @@ async def test_rest_behind_the_stream_takes_nothing_back(
 async def test_a_broker_that_cannot_be_heard_is_said_to_be_stale_and_asked_more_often(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broker_reports, "SHORT_SECONDS", 0.05)
+    monkeypatch.setattr(broker_reports, "REST_ONLY_REPORT_SECONDS", 0.05)
     async with brokerage(source, *HELD) as (simulator, books):
         simulator.faults.refuse_upgrade(FEED, status=429, count=1000)
         simulator.faults.reset(FEED)
@@ -257,7 +257,7 @@ async def test_a_broker_that_falls_silent_before_it_tells_anything_is_asked_agai
     source: RedisSource, monkeypatch: pytest.MonkeyPatch, fault: Callable[..., None]
 ) -> None:
     monkeypatch.setattr(connection, "CONNECT_SECONDS", 1.0)
-    monkeypatch.setattr(stream_holder, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(stream_holder, "SUBSCRIPTION_ANSWER_SECONDS", 1.0)
     async with brokerage(source, *HELD, ingest=False) as (simulator, books):
         fault(simulator.faults, FEED)
         async with running_ingest(source, simulator):
@@ -270,7 +270,7 @@ async def test_a_broker_that_falls_silent_before_it_tells_anything_is_asked_agai
 async def test_the_accounts_only_stream_can_be_left_to_others(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broker_reports, "SHORT_SECONDS", 0.05)
+    monkeypatch.setattr(broker_reports, "REST_ONLY_REPORT_SECONDS", 0.05)
     async with (
         brokerage(source, *HELD, ingest=False) as (simulator, books),
         running_ingest(source, simulator, alpaca_trade_updates=False),
@@ -338,7 +338,7 @@ async def test_a_redis_that_was_emptied_is_told_everything_again(source: RedisSo
 async def test_pairs_and_options_are_valued_at_the_brokers_price(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broker_reports, "SHORT_SECONDS", 0.1)
+    monkeypatch.setattr(broker_reports, "REST_ONLY_REPORT_SECONDS", 0.1)
     option = "AAPL240119C00100000"
     held = (
         Holding("BTCUSD", Decimal("0.5"), Decimal(19000)),

@@ -198,7 +198,7 @@ async def test_a_lost_connection_makes_its_symbols_stale_after_a_while(
 async def test_the_overflow_is_polled_and_moves_up_when_a_slot_is_free(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lookups, "POLL_SECONDS", 0.3)
+    monkeypatch.setattr(lookups, "SYMBOL_POLL_SECONDS", 0.3)
     monkeypatch.setattr("ingest.demand.wanted.LINGER_SECONDS", 0.0)
     async with relay(source, simulated(symbol_limit=2), alpaca_symbol_limit=2) as (
         simulator,

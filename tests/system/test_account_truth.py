@@ -259,7 +259,7 @@ async def test_after_500_orders_and_random_losses_stream_rest_and_ledger_agree_t
 async def test_between_reports_every_price_values_positions_as_the_broker_does(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broker_reports, "SPACING_SECONDS", 0.1)
+    monkeypatch.setattr(broker_reports, "REPORT_SPACING_SECONDS", 0.1)
     dice = random.Random(11)  # noqa: S311
     closes = {symbol: [DailyBar(o=p, h=p, l=p, c=p, v=1)] for symbol, p in PRICES.items()}
     held = (Holding("SPY", Decimal(30), Decimal("161.5")), Holding("IBM", Decimal(-20)))

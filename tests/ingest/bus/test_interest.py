@@ -74,7 +74,7 @@ async def test_viewers_of_all_gateways_are_added_up(any_source: RedisSource) -> 
 async def test_a_new_topic_and_its_end_are_a_nudge_and_a_number_is_not(
     any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(interest, "POLL_SECONDS", 1000.0)
+    monkeypatch.setattr(interest, "INTEREST_POLL_SECONDS", 1000.0)
     monkeypatch.setattr("gateway.bus.interest_claims.RENEW_SECONDS", 0.5)
     async with demand_of(any_source) as (client, demand):
         hub, claims = hub_of(client, "a")
@@ -129,7 +129,7 @@ async def test_claims_that_expire_or_have_another_form_go(any_source: RedisSourc
 async def test_many_nudges_are_few_readings(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(interest, "POLL_SECONDS", 1000.0)
+    monkeypatch.setattr(interest, "INTEREST_POLL_SECONDS", 1000.0)
     updates: list[int] = []
     async with demand_of(source) as (client, demand):
         real = demand.update

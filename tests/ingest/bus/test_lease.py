@@ -270,7 +270,7 @@ async def test_republishing_is_due_under_the_same_number_when_redis_is_back(
     any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A Redis with a disk comes back with its lease and its counter, and without its newest."""
-    monkeypatch.setattr(lease_module, "RENEW_SECONDS", 0.02)
+    monkeypatch.setattr(lease_module, "LEASE_RENEW_SECONDS", 0.02)
     async with any_source.client("test") as client:
         lease = Lease(client, "first")
         epoch = await take(lease)
@@ -300,7 +300,7 @@ async def test_republishing_is_due_under_the_same_number_when_redis_is_back(
 async def test_a_failed_renewal_is_logged_once_by_its_kind(
     error: Exception, event: str, any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lease_module, "RENEW_SECONDS", 0.0)
+    monkeypatch.setattr(lease_module, "LEASE_RENEW_SECONDS", 0.0)
     failures = 0
     async with any_source.client("test") as client:
         lease = Lease(client, "first")
@@ -324,7 +324,7 @@ async def test_a_failed_renewal_is_logged_once_by_its_kind(
 async def test_who_cannot_reach_redis_for_long_gives_up_leading(
     valkey: ValkeyServer, source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lease_module, "RENEW_SECONDS", 0.01)
+    monkeypatch.setattr(lease_module, "LEASE_RENEW_SECONDS", 0.01)
     now = 100.0
     async with source.client("test") as client:
         lease = Lease(client, "first", monotonic=lambda: now)
@@ -344,7 +344,7 @@ async def test_who_cannot_reach_redis_for_long_gives_up_leading(
 async def test_renewing_lives_through_a_restart_of_redis(
     valkey: ValkeyServer, source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lease_module, "RENEW_SECONDS", 0.05)
+    monkeypatch.setattr(lease_module, "LEASE_RENEW_SECONDS", 0.05)
     async with source.client("test") as client:
         lease = Lease(client, "first")
         before = await take(lease)

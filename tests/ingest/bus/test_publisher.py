@@ -390,7 +390,7 @@ async def test_a_new_epoch_counts_from_one_and_what_waited_is_published_under_it
 async def test_a_batch_that_a_redis_without_memory_may_have_had_comes_again_but_for_its_trades(
     valkey: ValkeyServer, source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lease_module, "RENEW_SECONDS", 0.1)
+    monkeypatch.setattr(lease_module, "LEASE_RENEW_SECONDS", 0.1)
     async with publishing(source) as stage:
         await valkey.stop()
         stage.outbox.offer(printed(1))
@@ -427,7 +427,7 @@ async def test_the_newest_of_each_topic_survives_a_redis_that_goes_away(
     valkey: ValkeyServer, source: RedisSource, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.bus.redis_source.COMMAND_TIMEOUT_SECONDS", 0.2)
-    monkeypatch.setattr(lease_module, "RENEW_SECONDS", 0.1)
+    monkeypatch.setattr(lease_module, "LEASE_RENEW_SECONDS", 0.1)
     newest: dict[str, int] = {}
     async with listening(source, *"abcde") as heard, publishing(source) as stage:
 

@@ -10,7 +10,7 @@ from ingest.demand.lookups import (
     BATCHES_AT_ONCE,
     DOUBTFUL_SECONDS,
     GAP_SECONDS,
-    POLL_SECONDS,
+    SYMBOL_POLL_SECONDS,
     SYMBOLS_PER_LOOKUP,
     Batch,
     Lookups,
@@ -115,7 +115,7 @@ def test_what_is_polled_has_its_turn_every_few_seconds_one_batch_at_a_time() -> 
     schedule.lookups.done(urgent)
 
     assert schedule.do() == {}
-    schedule.clock.now += POLL_SECONDS
+    schedule.clock.now += SYMBOL_POLL_SECONDS
     assert len(schedule.do()) + len(schedule.do()) == 150
 
 
@@ -197,7 +197,7 @@ def test_a_failed_poll_waits_for_its_turn() -> None:
     schedule = Schedule().known("A")
     schedule.polled = ["A"]
     assert schedule.fail() == {"A": Reason.POLL}
-    schedule.clock.now += POLL_SECONDS - 1
+    schedule.clock.now += SYMBOL_POLL_SECONDS - 1
     assert schedule.do() == {}
     schedule.clock.now += 1
     assert schedule.do() == {"A": Reason.POLL}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.market.alarms import RECENT_SECONDS, Alarms, Facts, StreamFacts
+from ingest.market.alarms import COUNTED_SECONDS, Alarms, Facts, StreamFacts
 from shared.alarm import AlarmCode
 
 FINE = Facts(streams=[StreamFacts("stocks", "live")], lag_ms=20.0, eviction_policy="noeviction")
@@ -73,8 +73,8 @@ def test_an_alarm_ends_with_its_reason_or_five_minutes_after_what_happened_once(
     assert codes(alarms, 0, wrong) == [code]
 
     if code in ("events_lost", "unknown_conditions", "quarantined"):
-        assert codes(alarms, RECENT_SECONDS, wrong) == [code]
-        assert codes(alarms, RECENT_SECONDS + 1, wrong) == []
+        assert codes(alarms, COUNTED_SECONDS, wrong) == [code]
+        assert codes(alarms, COUNTED_SECONDS + 1, wrong) == []
     else:
         assert codes(alarms, 10_000, wrong) == [code]
         assert codes(alarms, 10_001, FINE) == []
@@ -133,7 +133,7 @@ def test_what_is_counted_is_what_the_last_five_minutes_have_brought(
     for pause, more in course:
         now, count = now + pause, count + more
         grown.append((now, more))
-        recent = sum(each for at, each in grown if now - at <= RECENT_SECONDS)
+        recent = sum(each for at, each in grown if now - at <= COUNTED_SECONDS)
 
         texts = [alarm.text for alarm in alarms.look(now, FINE._replace(events_lost=count))]
         assert [int(text.split()[0]) for text in texts] == ([recent] if recent else [])

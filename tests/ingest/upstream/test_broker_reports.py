@@ -68,7 +68,12 @@ def says(answer: Callable[[], Any], status: Callable[[], int] = lambda: 200) -> 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """One report follows the other, and none waits for claims."""
-    for name in ("SHORT_SECONDS", "REPORT_SECONDS", "SPACING_SECONDS", "CLAIMS_SECONDS"):
+    for name in (
+        "REST_ONLY_REPORT_SECONDS",
+        "BROKER_REPORT_SECONDS",
+        "REPORT_SPACING_SECONDS",
+        "CLAIMS_SECONDS",
+    ):
         monkeypatch.setattr(broker_reports, name, 0.01)
 
 
@@ -162,5 +167,7 @@ async def test_reports_leave_the_accounts_budget_to_others(
 
     assert len(stub.of("positions")) <= 2
     assert len(stub.of("orders")) <= 2
-    per_minute = 60 / broker_reports.SPACING_SECONDS * 2 + 60 / broker_reports.REPORT_SECONDS
+    per_minute = (
+        60 / broker_reports.REPORT_SPACING_SECONDS * 2 + 60 / broker_reports.BROKER_REPORT_SECONDS
+    )
     assert per_minute < 100

@@ -207,7 +207,7 @@ async def test_late_data_of_symbols_that_are_not_subscribed_is_counted_and_goes_
 async def test_an_unanswered_change_is_a_reason_to_reconnect(
     upstream: tuple[Simulator, Watcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream_holder, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(stream_holder, "SUBSCRIPTION_ANSWER_SECONDS", 0.3)
     simulator, watching = upstream
     simulator.faults.ignore_subscribe("iex", count=1)
     await watching.watch("SPY", "IBM")
@@ -256,7 +256,7 @@ def _impatient_judge(monkeypatch: pytest.MonkeyPatch) -> None:
         "MOST_PATIENCE_SECONDS": 0.6,
     }.items():
         monkeypatch.setattr(stream_silence, name, seconds)
-    monkeypatch.setattr(stock_handler, "JUDGE_SECONDS", 0.05)
+    monkeypatch.setattr(stock_handler, "SILENCE_JUDGE_SECONDS", 0.05)
     monkeypatch.setattr(stock_handler, "CLOCKS_SECONDS", 0.1)
 
 
@@ -283,7 +283,7 @@ def _silence_is_soon_odd(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_silence, "ENOUGH_SECONDS", 0.2)
     monkeypatch.setattr(stream_silence, "ODD_SECONDS", 0.2)
     monkeypatch.setattr(stream_silence, "ODD_GAPS", 1)
-    monkeypatch.setattr(stock_handler, "JUDGE_SECONDS", 0.02)
+    monkeypatch.setattr(stock_handler, "SILENCE_JUDGE_SECONDS", 0.02)
     monkeypatch.setattr(stock_handler, "SETTLE_SECONDS", 1.0)
     monkeypatch.setattr(symbol_tape, "PASSED_NS", 500_000_000)
 

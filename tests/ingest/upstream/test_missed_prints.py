@@ -159,7 +159,7 @@ async def test_what_a_mute_connection_has_not_brought_is_fetched(
     for name in ("SUSPECT_SECONDS", "FIRST_DATA_SECONDS", "PATIENCE_SECONDS"):
         monkeypatch.setattr(stream_silence, name, 0.3)
     monkeypatch.setattr(stream_silence, "MOST_PATIENCE_SECONDS", 0.6)
-    monkeypatch.setattr(stock_handler, "JUDGE_SECONDS", 0.05)
+    monkeypatch.setattr(stock_handler, "SILENCE_JUDGE_SECONDS", 0.05)
     monkeypatch.setattr(stock_handler, "CLOCKS_SECONDS", 0.1)
     async with relay(source) as (simulator, watching, _):
         prints = await begin(simulator, watching)
@@ -253,7 +253,7 @@ async def test_a_tape_that_is_watched_again_soon_is_completed(source: RedisSourc
 async def test_a_tape_that_was_watched_long_ago_has_a_gap(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history_gaps, "RECENT_SECONDS", 0.0)
+    monkeypatch.setattr(history_gaps, "RECENT_TAPE_SECONDS", 0.0)
     async with relay(source) as (simulator, watching, _):
         prints = await begin(simulator, watching)
         await watching.leave("SPY", kind="trade")

@@ -125,7 +125,7 @@ def refusing(*bad: str, then: Callable[[Request], Response]) -> Callable[[Reques
 @pytest.fixture(autouse=True)
 def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshots, "SCHEDULE_SECONDS", 0.02)
-    monkeypatch.setattr(lookups, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(lookups, "SYMBOL_POLL_SECONDS", 0.05)
     monkeypatch.setattr(lookups, "FIRST_RETRY_SECONDS", 0.02)
     monkeypatch.setattr(lookups, "LONGEST_RETRY_SECONDS", 0.02)
 
