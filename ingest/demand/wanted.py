@@ -22,7 +22,6 @@ LINGER_SECONDS = 30.0
 MAX_SYMBOLS = 10_000
 """Further symbols are left out: a hostile client must not make this table grow for ever."""
 
-
 DEMAND_CHANGE_SECONDS = 1.0
 """The longest wait for a change of the demand: a lingering symbol expires without causing one."""
 
