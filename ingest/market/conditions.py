@@ -47,10 +47,10 @@ def eligibility(
     """Return whether a trade may move the last price.
 
     An unknown code, or an unknown tape where the tape matters, is not eligible. Form T (a trade
-    outside regular hours) counts unless its time lies within regular hours. That includes
-    ``closed``, for the prints just after the last session, and ``unknown``, as long as no calendar
-    has been read: a Form T print states itself that it was made in extended hours, and on a
-    pre-market start it is the only kind of print there is.
+    outside regular hours) counts unless its time lies within regular hours. So it counts while the
+    session is ``closed``, for the prints just after the last one, and while it is ``unknown``
+    because no calendar has been read. A Form T print states itself that it was made in extended
+    hours, and before the opening there are no other prints.
     """
     rules = _BY_TAPE.get(tape or "", _EVERY_TAPE)
     strictest = Eligibility.ALWAYS

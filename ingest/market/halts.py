@@ -2,7 +2,7 @@
 
 Source: the status and reason codes of
 https://docs.alpaca.markets/docs/real-time-stock-pricing-data. Only two of CTA's codes (tapes A and
-B) start or end a halt: indications, imbalances, short sale restrictions and price bands leave a
+B) start or end a halt. Indications, imbalances, short sale restrictions and price bands leave a
 symbol trading or halted as it was. After UTP's quotation resumption quotes move and trades do not.
 """
 

@@ -22,7 +22,7 @@ AHEAD_NS = MINUTE_NS
 
 FAR_OFF = 2
 """Limit up-limit down (https://www.luldplan.com) allows no price of $0.75 or more to move by more
-than 40 % without a halt; only a reopening, a split or a nearly worthless share goes beyond double
+than 40 % without a halt. Only a reopening, a split or a nearly worthless share goes beyond double
 or half."""
 
 AGREEMENT = 1.1

@@ -1,8 +1,14 @@
 """Each symbol's state, the reason for it, and its changes: the ``status`` events.
 
-A symbol has the first state that applies: ``rejected`` (no price will ever come), ``closed`` (none
-can come for any symbol), ``polled`` (the symbol is not on the stream, which would report its
-halts), ``halted`` (no trade can be missing), ``stale``, ``quiet``, ``live``.
+A symbol has the first of these states that applies:
+
+``rejected``  no price will come
+``closed``    no symbol trades now
+``polled``    the symbol is not on the stream, so its halts are unknown
+``halted``    no trade can be missing
+``stale``     trades may exist that did not arrive
+``quiet``     there are no trades
+``live``      trades arrive
 """
 
 from collections.abc import Set

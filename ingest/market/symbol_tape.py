@@ -197,8 +197,9 @@ class SymbolTape:
         """Apply REST's snapshot, None if Alpaca does not know the symbol.
 
         ``previous_close`` is that of the day of ``received_us``, adjusted for splits, if known.
-        Returns the price to publish if it or its previous close is new: the last trade if it is
-        eligible, else the close of the last minute bar, unless the stream has brought a newer one.
+        Returns the price to publish if it or its previous close is new. It is the last trade if
+        that is eligible, else the close of the last minute bar, unless the stream has brought a
+        newer one.
         """
         self.history.knows_past = True
         if snapshot is None:

@@ -52,7 +52,7 @@ class StreamGroup:
             while True:
                 ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 # A stream that no client has needed yet does not count, because it has not shown
-                # that it works: idle news must not keep an ingest alive whose prices have failed.
+                # that it works. Idle news must not keep an ingest alive whose prices have failed.
                 left = any(market[task].in_use for task in market.keys() & running)
                 # In the order of the list: if several fail together, the stocks' error is raised.
                 for task in filter(ended.__contains__, tasks):
