@@ -12,7 +12,13 @@ from xdist.scheduler import LoadScopeScheduling
 SLOW_FOLDERS = ("web", "page", "system", "foreign", "bench")
 """Folders of which every test is slow, those with the longest tests first."""
 
-TOGETHER = ("web", "page", "system/test_installed.py")
+TOGETHER = (
+    "web",
+    "page",
+    "system/test_installed.py",
+    "documents/test_snippets.py",
+    "repository/test_english.py",
+)
 """Folders and files whose tests share an expensive fixture, so that one worker runs them all."""
 
 

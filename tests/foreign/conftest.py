@@ -20,14 +20,13 @@ def chromium() -> str:
     return installed.program("chromium", "google-chrome")
 
 
-@pytest.fixture(params=DRIVERS)
-def client(request: pytest.FixtureRequest) -> ForeignClient:
-    """The same test with each client."""
-    name, driver = request.param, DRIVERS[request.param]
-    node = request.getfixturevalue("node") if driver.endswith(".mjs") else ""
-    environment = {}
-    if name == "chromium":
-        environment["CHROMIUM"] = request.getfixturevalue("chromium")
-    if name == "curl":
-        installed.program("curl")
-    return ForeignClient(name, command(driver, node), environment)
+@pytest.fixture
+def clients(node: str, chromium: str) -> list[ForeignClient]:
+    """Return every client."""
+    installed.program("curl")
+    return [
+        ForeignClient(
+            name, command(driver, node), {"CHROMIUM": chromium} if name == "chromium" else {}
+        )
+        for name, driver in DRIVERS.items()
+    ]

@@ -2,8 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -61,18 +61,50 @@ async def stage(valkey: ValkeyServer, source: RedisSource) -> AsyncIterator[Stag
 
 
 async def live_through(
-    client: ForeignClient, stage: Stage, path: str, number: signal.Signals, meanwhile: int = 50
-) -> ForeignStream:
-    """Have a client follow a stream through the loss of its gateway; return what it received."""
-    async with following(client, stage.forwarder.url + path) as stream:
-        await stream.until_kind("ready")
-        await stage.tape.publish(50)
-        await stream.until(lambda s: is_caught_up(s, stage.tape))
+    clients: Iterable[ForeignClient],
+    stage: Stage,
+    path: str,
+    number: signal.Signals,
+    meanwhile: int = 50,
+) -> dict[str, ForeignStream]:
+    """Let clients follow a stream through the loss of its gateway; return what each received."""
+    url = stage.forwarder.url + path
+    async with AsyncExitStack() as stack:
+        streams = {
+            client.name: await stack.enter_async_context(following(client, url))
+            for client in clients
+        }
+
+        async def until_caught_up(readies: int) -> None:
+            await each(streams, lambda stream: stream.until_kind("ready", readies))
+            await stage.tape.publish(50)
+            await each(streams, lambda stream: stream.until(lambda s: is_caught_up(s, stage.tape)))
+
+        await until_caught_up(readies=1)
         await stage.lose(number, meanwhile)
-        await stream.until_kind("ready", 2)
-        await stage.tape.publish(50)
-        await stream.until(lambda s: is_caught_up(s, stage.tape))
-    return stream
+        await until_caught_up(readies=2)
+    return streams
+
+
+async def each(
+    streams: Mapping[str, ForeignStream], wait: Callable[[ForeignStream], Awaitable[object]]
+) -> None:
+    """Wait for every client; an error names its client."""
+
+    async def waited(name: str, stream: ForeignStream) -> None:
+        with naming(name):
+            await wait(stream)
+
+    await asyncio.gather(*(waited(name, stream) for name, stream in streams.items()))
+
+
+@contextmanager
+def naming(client: str) -> Iterator[None]:
+    try:
+        yield
+    except (AssertionError, TimeoutError) as error:
+        error.add_note(f"client: {client}")
+        raise
 
 
 def is_caught_up(stream: EventStream, tape: Tape) -> bool:
@@ -102,18 +134,20 @@ def assert_only_grow(found: list[EventId]) -> None:
 
 @pytest.mark.parametrize("number", LOSSES.values(), ids=LOSSES)
 async def test_prices_never_go_back_end_with_the_newest_and_retry_is_obeyed(
-    client: ForeignClient, stage: Stage, number: signal.Signals
+    clients: list[ForeignClient], stage: Stage, number: signal.Signals
 ) -> None:
-    stream = await live_through(client, stage, PRICES, number)
+    streams = await live_through(clients, stage, PRICES, number)
 
-    for symbol in stage.tape.symbols:
-        assert_only_grow(ids(stream, PRICE, symbol))
-    byes = [index for index, event in enumerate(stream.events) if event.kind == "bye"]
-    assert len(byes) == (number is signal.SIGTERM)
-    for bye in byes:
-        assert stream.events[bye + 1].kind == "hello"
-        waited = stream.times[bye + 1] - stream.times[bye]
-        assert waited >= stream.events[bye].data["retry_ms"] - EARLY_MS
+    for client, stream in streams.items():
+        with naming(client):
+            for symbol in stage.tape.symbols:
+                assert_only_grow(ids(stream, PRICE, symbol))
+            byes = [index for index, event in enumerate(stream.events) if event.kind == "bye"]
+            assert len(byes) == (number is signal.SIGTERM)
+            for bye in byes:
+                assert stream.events[bye + 1].kind == "hello"
+                waited = stream.times[bye + 1] - stream.times[bye]
+                assert waited >= stream.events[bye].data["retry_ms"] - EARLY_MS
 
 
 @pytest.mark.parametrize(
@@ -122,26 +156,31 @@ async def test_prices_never_go_back_end_with_the_newest_and_retry_is_obeyed(
     ids=["trades-killed", "many-topics-drained", "many-topics-killed"],
 )
 async def test_every_trade_comes_once_and_in_order(
-    client: ForeignClient, stage: Stage, path: str, number: signal.Signals
+    clients: list[ForeignClient], stage: Stage, path: str, number: signal.Signals
 ) -> None:
-    stream = await live_through(client, stage, path, number)
+    streams = await live_through(clients, stage, path, number)
 
+    for client, stream in streams.items():
+        with naming(client):
+            assert_has_every_trade_once(stream, stage.tape)
+
+
+def assert_has_every_trade_once(stream: ForeignStream, tape: Tape) -> None:
     assert stream.of("gap") == []
-    asked = [
-        each for each in stage.tape.symbols if f"trade:{each}" in stream.of("hello")[0]["topics"]
-    ]
-    for symbol in asked:
-        assert prints(stream, symbol) == list(range(1, stage.tape.last + 1))
+    topics = stream.of("hello")[0]["topics"]
+    for symbol in (each for each in tape.symbols if f"trade:{each}" in topics):
+        assert prints(stream, symbol) == list(range(1, tape.last + 1))
         assert_only_grow(ids(stream, PRICE, symbol))
     assert_only_grow(ids(stream, TRADE))
     assert all(event.id == event.data["event_id"] for event in stream.events if event.kind == TRADE)
 
 
-@pytest.mark.parametrize("client", ["eventsource"], indirect=True)
 async def test_what_the_history_does_not_hold_any_more_is_a_gap_and_the_rest_comes_once(
-    client: ForeignClient, stage: Stage
+    clients: list[ForeignClient], stage: Stage
 ) -> None:
-    stream = await live_through(client, stage, TRADES, signal.SIGKILL, meanwhile=3_000)
+    one = [client for client in clients if client.name == "eventsource"]
+    streams = await live_through(one, stage, TRADES, signal.SIGKILL, meanwhile=3_000)
+    stream = streams["eventsource"]
 
     kinds = [event.kind for event in stream.events if event.kind in (TRADE, "gap")]
     [gap] = stream.of("gap")
