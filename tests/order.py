@@ -19,7 +19,7 @@ TOGETHER = (
     "documents/test_snippets.py",
     "repository/test_english.py",
 )
-"""Folders and files whose tests share an expensive fixture, so that one worker runs them all."""
+"""Folders and files whose tests share an expensive fixture or table: one worker runs them all."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by marker

@@ -190,8 +190,9 @@ async def trade_and_break(
 async def test_after_500_orders_and_random_losses_stream_rest_and_ledger_agree_to_the_cent(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    for name, seconds in (("REPORT", 2.0), ("SHORT", 0.5), ("SPACING", 0.1)):
-        monkeypatch.setattr(broker_reports, f"{name}_SECONDS", seconds)
+    monkeypatch.setattr(broker_reports, "BROKER_REPORT_SECONDS", 2.0)
+    monkeypatch.setattr(broker_reports, "REST_ONLY_REPORT_SECONDS", 0.5)
+    monkeypatch.setattr(broker_reports, "REPORT_SPACING_SECONDS", 0.1)
     monkeypatch.setattr(stream_holder, "_soon", wait_random(0.05, 0.5))  # not up to 30 s
     dice = random.Random(seed)  # noqa: S311
     closes = {symbol: [DailyBar(o=p, h=p, l=p, c=p, v=1)] for symbol, p in PRICES.items()}
