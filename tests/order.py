@@ -1,16 +1,35 @@
 """Which tests are slow, and the order in which workers get them.
 
 ``make test ARGS="-m 'not slow'"`` leaves the slow ones out: those that start processes or browsers,
-and those that try many cases.
+that break connections and wait for the consequences, and that try many cases.
 """
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-SLOW_FOLDERS = ("web", "page", "system", "foreign", "bench")
-"""Folders of which every test is slow, those with the longest tests first."""
+SLOW = (
+    "web",
+    "page",
+    "system",
+    "foreign",
+    "bench",
+    "documents",
+    "gateway/test_ordered_topics.py",
+    "gateway/test_overload.py",
+    "gateway/test_redis_loss.py",
+    "ingest/test_account.py",
+    "ingest/test_process.py",
+    "ingest/upstream/test_faults.py",
+    "ingest/upstream/test_missed_prints.py",
+    "ingest/upstream/test_stream_holder.py",
+    "repository/test_english.py",
+    "repository/test_time.py",
+    "simulator/test_service.py",
+)
+"""Folders and files of which every test is slow, those with the longest tests first."""
 
 TOGETHER = (
     "web",
@@ -22,11 +41,17 @@ TOGETHER = (
 """Folders and files whose tests share an expensive fixture or table: one worker runs them all."""
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import the slow tests if they are deselected."""
+    slow = [Path(__file__).parent / part for part in SLOW]
+    return True if config.option.markexpr == "not slow" and collection_path in slow else None
+
+
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by marker
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the slow tests; on a worker, start with them."""
     for item in items:
-        if _folder(item.nodeid) in SLOW_FOLDERS:
+        if _part(item.nodeid, SLOW):
             item.add_marker(pytest.mark.slow)
     # In one process, tests run in the order of their files. With several workers, a long test that
     # starts last keeps one busy while the others have finished.
@@ -48,18 +73,17 @@ class _FolderScheduling(LoadScopeScheduling):  # type: ignore[misc]
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        whole = [name for name in TOGETHER if nodeid.startswith(f"tests/{name}")]
-        return whole[0] if whole else nodeid
+        return _part(nodeid, TOGETHER) or nodeid
 
 
-def _folder(nodeid: str) -> str:
-    """Return the folder of a test within ``tests``."""
-    first, *rest = nodeid.partition("::")[0].split("/")
-    return rest[0] if first == "tests" and len(rest) > 1 else ""
+def _part(nodeid: str, parts: tuple[str, ...]) -> str | None:
+    """Return the one of some folders and files within ``tests`` that a test belongs to, if any."""
+    path = nodeid.partition("::")[0].removeprefix("tests/")
+    found = [part for part in parts if path == part or path.startswith(f"{part}/")]
+    return found[0] if found else None
 
 
 def _turn(item: pytest.Item) -> int:
-    folder = _folder(item.nodeid)
-    if folder in SLOW_FOLDERS:
-        return SLOW_FOLDERS.index(folder)
-    return len(SLOW_FOLDERS) + (item.get_closest_marker("slow") is None)
+    if (part := _part(item.nodeid, SLOW)) is not None:
+        return SLOW.index(part)
+    return len(SLOW) + (item.get_closest_marker("slow") is None)

@@ -150,6 +150,7 @@ async def test_after_an_answer_the_same_connection_can_open_a_stream(
     assert head.startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("symbols", ["SPY", "SPY,IBM"])
 def test_starlettes_test_client_reads_a_stream(symbols: str) -> None:
     """It offers neither a transport nor a socket: the portable path alone."""

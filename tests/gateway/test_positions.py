@@ -111,6 +111,7 @@ async def test_an_empty_portfolio_is_not_taken_for_an_unknown_one(
     assert known == {"account": stream.of("account")[1], "positions": []}
 
 
+@pytest.mark.slow
 async def test_while_redis_is_away_the_account_is_unknown_and_why(valkey: ValkeyServer) -> None:
     source = RedisSource(valkey.url)
     await valkey.stop()

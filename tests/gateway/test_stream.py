@@ -109,6 +109,7 @@ async def test_symbols_are_upper_case_and_come_once(any_source: RedisSource, run
     assert hello["topics"] == ["price:SPY", "price:IBM", "status:SPY", "status:IBM"]
 
 
+@pytest.mark.slow
 async def test_without_redis_a_stream_opens_and_says_what_is_missing(
     valkey: ValkeyServer, run: Run
 ) -> None:
@@ -153,6 +154,7 @@ async def test_two_gateways_on_one_redis_give_the_same_ids_and_values(
     assert stream.of("price") == other.of("price")
 
 
+@pytest.mark.slow
 async def test_the_feed_tells_how_the_upstream_is_and_that_it_is_lost(
     any_source: RedisSource, run: Run
 ) -> None:

@@ -2,13 +2,12 @@
 
 import pytest
 
-from tests.order import SLOW_FOLDERS, TOGETHER, _FolderScheduling
+from tests.order import SLOW, TOGETHER, _FolderScheduling, _part
 from tests.repository.tree import ROOT
 
 
-def test_every_folder_that_is_named_exists() -> None:
-    assert [name for name in SLOW_FOLDERS if not (ROOT / "tests" / name).is_dir()] == []
-    assert [name for name in TOGETHER if not (ROOT / "tests" / name).exists()] == []
+def test_every_folder_and_file_that_is_named_exists() -> None:
+    assert [name for name in (*SLOW, *TOGETHER) if not (ROOT / "tests" / name).exists()] == []
 
 
 @pytest.mark.parametrize(
@@ -30,11 +29,11 @@ def test_a_worker_gets_one_test_or_a_folder_that_shares_a_fixture(nodeid: str, u
     assert scheduling._split_scope(nodeid) == unit
 
 
-def test_what_is_slow_is_marked_by_its_folder(request: pytest.FixtureRequest) -> None:
-    slow = {
-        item.nodeid.split("/")[1]
+def test_slow_folders_and_files_are_marked(request: pytest.FixtureRequest) -> None:
+    quick = [
+        item.nodeid
         for item in request.session.items
-        if item.get_closest_marker("slow") is None and item.nodeid.startswith("tests/")
-    }
+        if item.get_closest_marker("slow") is None and _part(item.nodeid, SLOW)
+    ]
 
-    assert slow.isdisjoint(SLOW_FOLDERS)
+    assert quick == []

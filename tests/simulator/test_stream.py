@@ -46,6 +46,7 @@ async def test_a_trade_arrives_with_every_nanosecond(quiet: Simulator, form: For
     assert time == TIME if form is Format.JSON else time.to_unix_nano() == rfc3339.parse(TIME)
 
 
+@pytest.mark.slow
 async def test_replayed_trades_are_those_of_the_tape() -> None:
     rows = read_tape(SHIPPED).rows
     async with (
@@ -299,6 +300,7 @@ async def test_the_test_stream_sends_its_one_symbol() -> None:
     assert {message["S"] for message in received} == {"FAKEPACA"}
 
 
+@pytest.mark.slow
 async def test_a_client_that_reads_nothing_is_thrown_out() -> None:
     settings = SimulatorSettings(tape=None, outbox_bytes=200_000)
     async with Simulator(settings) as simulator, open_stream(simulator, compression=None) as client:

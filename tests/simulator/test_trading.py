@@ -136,6 +136,7 @@ async def test_orders_need_the_keys(quiet: Simulator) -> None:
     assert (answer.status_code, quiet.state()["account"]) == (401, {"orders": {}, "fills": 0})
 
 
+@pytest.mark.slow
 async def test_an_order_fills_at_the_tapes_quotes() -> None:
     async with (
         Simulator(SimulatorSettings(speed=100)) as simulator,

@@ -150,6 +150,7 @@ async def test_more_orders_than_rest_tells_at_once_are_a_gap(impatient: None) ->
     assert (second.topic, second.event) == (ORDERS, None)
 
 
+@pytest.mark.slow
 async def test_reports_leave_the_accounts_budget_to_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -180,6 +180,7 @@ async def test_on_a_new_day_everything_is_looked_up_again_with_a_new_close() -> 
     assert ends == ["2026-11-16", "2026-11-17"], "midnight in New York, as UTC"
 
 
+@pytest.mark.slow
 async def test_what_has_no_slot_is_polled_again_and_again() -> None:
     stub = RestStub(snapshots=traded, bars=closed)
     async with stubbed(stub) as rest, stage(rest) as set_up:
