@@ -16,7 +16,7 @@ from ingest.upstream.announcements import Announcements
 from shared import rfc3339
 from shared.price import Price
 from shared.symbol_status import SymbolStatus
-from shared.topics import PRICE, QUOTE, TRADE, topic
+from shared.topics import PRICE, TRADE, topic
 
 HALT_HANDOVER_SECONDS = 10.0
 """A symbol that is new to this leader by then was watched under the leader before it."""
@@ -101,7 +101,7 @@ class RestPrices:
         now_ns = self._clock()
         known_ns = self._prices.timestamp_of(symbol)
         if snapshot is not None:
-            self._announce_parts(symbol, snapshot, now_ns // 1000, reason)
+            self._announce_parts(snapshot, now_ns // 1000, reason)
         last = self._prices.on_snapshot(symbol, snapshot, now_ns // 1000, previous_close)
         if last is not None:
             self._announcer.price(last, traded=False)
@@ -112,9 +112,8 @@ class RestPrices:
             self._states.on_known_trade(symbol, self._monotonic() - age_seconds)
         return self._lacks_since(symbol, known_ns, now_ns) if reason is Reason.DOUBTFUL else None
 
-    def _announce_parts(self, symbol: str, snapshot: Snapshot, now_us: int, reason: Reason) -> None:
-        quoted = reason is Reason.NEW or self._demand.watches(topic(QUOTE, symbol))
-        if quoted and snapshot.quote is not None:
+    def _announce_parts(self, snapshot: Snapshot, now_us: int, reason: Reason) -> None:
+        if snapshot.quote is not None:
             self._announcer.quote(quote_event(snapshot.quote, now_us))
         # At other times a day's bar would move a chart only by chance.
         if snapshot.day is not None and reason in (Reason.NEW, Reason.PREVIOUS_CLOSE):

@@ -27,6 +27,7 @@ from shared import rfc3339
 from shared.bus.errors import BusError
 from shared.price import Price
 from shared.symbol_status import SymbolStatus
+from shared.topics import QUOTE, topic
 
 log = structlog.get_logger()
 
@@ -269,8 +270,11 @@ class Snapshots:
             )
         for symbol, reason in batch.reasons.items():
             row = found.get(symbol)
+            quoted = reason is Reason.NEW or self._demand.watches(topic(QUOTE, symbol))
             try:
-                snapshot = None if row is None else translation.snapshot(symbol, row)
+                snapshot = (
+                    None if row is None else translation.snapshot(symbol, row, with_quote=quoted)
+                )
             except ValueError as error:
                 log.warning(
                     "snapshot_malformed",

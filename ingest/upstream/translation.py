@@ -155,8 +155,8 @@ def trade_of_row(symbol: str, row: Any) -> Trade | None:
     return _rest_trade(symbol, found)
 
 
-def snapshot(symbol: str, row: Mapping[str, Any]) -> Snapshot:
-    """Translate a symbol's REST snapshot.
+def snapshot(symbol: str, row: Mapping[str, Any], *, with_quote: bool = True) -> Snapshot:
+    """Translate a symbol's REST snapshot, on request without its quote.
 
     A trade or a close without a valid price is absent. A daily bar without one is an error,
     since a chart would show it.
@@ -164,6 +164,9 @@ def snapshot(symbol: str, row: Mapping[str, Any]) -> Snapshot:
     Raises:
         ValueError: the snapshot has another form.
     """
+    # A malformed quote must not cost the price of a symbol whose quote no client needs.
+    if not with_quote:
+        row = {name: value for name, value in row.items() if name != "latestQuote"}
     found = rest_rows.read_snapshot(row)
     last, best = found.latest_trade, found.latest_quote
     # A symbol has no previous bar on its first day of trading.

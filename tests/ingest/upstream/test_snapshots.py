@@ -264,6 +264,24 @@ async def test_a_malformed_snapshot_takes_no_other_with_it() -> None:
         assert [line["symbol"] for line in lines] == ["IBM"]
 
 
+async def test_a_malformed_quote_costs_no_price_unless_the_quote_is_needed() -> None:
+    quote: dict[str, object] = {}
+
+    def answer(request: Request) -> Response:
+        return JSONResponse({"SPY": {"latestQuote": quote}} if quote else {"SPY": {}})
+
+    async with stubbed(RestStub(snapshots=answer, bars=closed)) as rest, stage(rest) as set_up:
+        set_up.watch("SPY")
+        await set_up.until_taken("SPY")
+        quote["bp"] = "no number"
+        set_up.polled = ["SPY"]
+        await until(lambda: set_up.heard.times("SPY", Reason.POLL) >= 2)
+
+        with capture_logs() as lines:
+            set_up.demand.update({"price:SPY": 1, "quote:SPY": 1})
+            await until(lambda: "snapshot_malformed" in {line["event"] for line in lines})
+
+
 async def test_what_was_missed_is_caught_up_with_or_announced() -> None:
     status = 200
 
