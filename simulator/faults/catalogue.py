@@ -7,10 +7,12 @@ ValueError for invalid arguments, and then have no effect.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from simulator.faults.armed import ArmedFaults, Fault, Stage
+from simulator.faults.odd_frames import odd_frames
 from simulator.protocol.endpoint import Endpoint, Listener
 from simulator.protocol.subscription import ACCOUNT
 from simulator.protocol.wire import Format, Outgoing, encode, join
@@ -48,6 +50,7 @@ class Faults:
         self._observed = observed
         self._freeze = freeze
         self._over = asyncio.Event()
+        self._odd_frames_sent: Counter[str] = Counter()
 
     # armed for the next connections
 
@@ -202,6 +205,24 @@ class Faults:
     def unknown_type(self, feed: str | None = None, *, messages: Messages = ()) -> int:
         """Send a message of an unknown type, before the given ones, in one frame."""
         return self.send_messages(feed, [_UNKNOWN, *messages])
+
+    def odd_frame(
+        self, feed: str | None = None, *, kind: str | None = None, symbol: str = "FILLER"
+    ) -> int:
+        """Send one of the `odd_frames` about a symbol; by default each call sends the next one."""
+        endpoints = _chosen(self._endpoints, feed)
+        if kind is not None and not any(kind in odd_frames(one.feed.name) for one in endpoints):
+            allowed = sorted({name for one in endpoints for name in odd_frames(one.feed.name)})
+            raise ValueError(f"kind is {kind!r}, expected one of {', '.join(allowed)}")
+        struck = 0
+        for endpoint in endpoints:
+            frames = odd_frames(endpoint.feed.name)
+            name = kind or list(frames)[self._odd_frames_sent[endpoint.feed.name] % len(frames)]
+            self._odd_frames_sent[endpoint.feed.name] += kind is None
+            # The account's stream and the others have different kinds.
+            if name in frames:
+                struck += self.send(endpoint.feed.name, frames[name](symbol))
+        return struck
 
     def huge(
         self, feed: str | None = None, *, messages: Messages = (), size: int = 2 * 1024 * 1024

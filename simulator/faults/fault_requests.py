@@ -35,6 +35,7 @@ NAMES: Final = (
     "no_array",
     "malformed",
     "unknown_type",
+    "odd_frame",
     "huge",
 )
 

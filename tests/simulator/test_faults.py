@@ -9,6 +9,7 @@ import msgpack
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from simulator.faults.odd_frames import odd_frames
 from simulator.protocol.wire import Format
 from simulator.service import Simulator, SimulatorSettings
 from tests.limits import LIMIT_SECONDS
@@ -296,6 +297,27 @@ async def test_messages_leave_in_one_frame_whether_subscribed_or_not(quiet: Simu
     assert plain[0]["extra"] == {"deep": [1]}
     assert [message.get("p") for message in malformed] == [181.5, "no price", 167.41]
     assert [message["T"] for message in unknown] == ["unheard-of", "t"]
+
+
+async def test_each_odd_frame_is_another_one_and_a_named_one_is_sent_again(
+    quiet: Simulator,
+) -> None:
+    async with open_stream(quiet) as client:
+        await client.sign_in()
+        for _ in odd_frames("iex"):
+            assert quiet.faults.odd_frame("iex") == 1
+        frames = [await client.connection.recv() for _ in odd_frames("iex")]
+        quiet.faults.odd_frame("iex", kind="null_size", symbol="SPY")
+        [null_size] = msgpack.unpackb(await client.connection.recv())
+
+    assert len(set(frames)) == len(frames)
+    assert frames[0] == bytes.fromhex("9182a154a17aa174c70cff000000000000003afff44180")
+    assert (null_size["S"], null_size["s"]) == ("SPY", None)
+
+
+def test_an_odd_frame_of_another_stream_is_refused_with_the_names(quiet: Simulator) -> None:
+    with pytest.raises(ValueError, match="null_order"):
+        quiet.faults.odd_frame("account", kind="null_size")
 
 
 @pytest.mark.parametrize("form", Format)
