@@ -14,8 +14,9 @@ from typing import Final, Self
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
-from simulator.account.broker import Broker, Update
+from simulator.account.broker import Broker
 from simulator.account.ledger import Account, Holding
+from simulator.account.update_queue import Update
 from simulator.faults import control
 from simulator.faults.armed import ArmedFaults
 from simulator.faults.catalogue import Faults
@@ -69,15 +70,16 @@ class Simulator:
         self._endpoints = {**self._market_data, ACCOUNT.name: Endpoint(ACCOUNT)}
         self._armed = ArmedFaults(time.monotonic)
         self._broker = Broker(
-            Account(self._settings.cash, self._settings.positions),
+            Account(self._settings.cash, self._settings.positions, self._settings.crypto_fee),
             self._market,
             self._settings.hours,
             self._settings.splits,
             self._armed,
             self._clock,
             self._publish_update,
+            is_position_qty_net=self._settings.is_position_qty_net,
         )
-        self.faults = Faults(self._endpoints, self._armed, self._observed, self._broker.freeze)
+        self.faults = Faults(self._endpoints, self._armed, self._observed, self._broker)
         self._slots = Slots(self._settings.ghost_seconds, time.monotonic)
         self._replay: Replay | None = None
         self._tasks: list[asyncio.Task[None]] = []

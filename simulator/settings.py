@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
-from simulator.account.ledger import CASH, HOLDINGS, Holding
+from simulator.account.ledger import CASH, CRYPTO_FEE, HOLDINGS, Holding
 from simulator.protocol.subscription import IEX, NEWS, SIP, TEST, Feed
 from simulator.streams.session import Terms
 from simulator.tape.hours import AlwaysOpen, MarketHours
@@ -28,6 +28,8 @@ class SimulatorSettings:
     `previous_daily_bars` maps a symbol to the bars of the trading days before, oldest first,
     instead of those in the tape's sidecar. `splits` maps a symbol to the number of new shares
     today for each of yesterday's. `positions` and `cash` are those at the start of the day.
+    `crypto_fee` is a fraction: of the coins of a purchase, of the dollars of a sale.
+    `is_position_qty_net` False: updates state the position after a purchase before its fee.
     """
 
     host: str = "127.0.0.1"
@@ -51,6 +53,8 @@ class SimulatorSettings:
     splits: Mapping[str, float] = field(default_factory=dict)
     positions: Sequence[Holding] = HOLDINGS
     cash: Decimal = CASH
+    crypto_fee: Decimal = CRYPTO_FEE
+    is_position_qty_net: bool = True
 
     def __post_init__(self) -> None:
         if self.plan not in PLAN_LIMITS:
@@ -59,6 +63,8 @@ class SimulatorSettings:
             raise ValueError(f"port is {self.port}, expected 0 to 65535")
         if not 0 < self.speed < float("inf"):
             raise ValueError(f"speed is {self.speed}, expected a number above 0")
+        if not 0 <= self.crypto_fee < 1:
+            raise ValueError(f"crypto_fee is {self.crypto_fee}, expected 0 or more, below 1")
         for symbol, ratio in self.splits.items():
             if not 0 < ratio < float("inf"):
                 raise ValueError(f"splits of {symbol} is {ratio}, expected a number above 0")

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Final, TypeAlias
+from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
 from simulator.account.asset import Asset, asset_of
@@ -23,6 +23,7 @@ from simulator.account.order_request import (
     TradingError,
     bad_input,
 )
+from simulator.account.update_queue import Update, UpdateQueue
 from simulator.account.valuation import Statement
 from simulator.faults.armed import ArmedFaults
 from simulator.protocol.decimals import exact, text
@@ -32,9 +33,6 @@ from simulator.tape.hours import MarketHours, in_session, midnight
 from simulator.tape.market import Market
 
 _TICK_SECONDS: Final = 0.25
-
-Update: TypeAlias = Mapping[str, object]
-"""The data of a `trade_updates` message."""
 
 
 class Broker:
@@ -49,6 +47,8 @@ class Broker:
         armed: ArmedFaults,
         clock: Callable[[], int],
         publish: Callable[[Update], None],
+        *,
+        is_position_qty_net: bool = True,
     ) -> None:
         """Set up a broker.
 
@@ -57,9 +57,10 @@ class Broker:
             market: The source of prices.
             hours: The hours in which orders for stocks and options fill.
             splits: The new shares of a symbol today for one of yesterday.
-            armed: The source of the fault that makes REST stale.
+            armed: The source of the faults that strike REST's view of the account.
             clock: Returns Unix time in nanoseconds.
             publish: Called with every update.
+            is_position_qty_net: Whether updates state the position after the fee of a purchase.
         """
         self.account = account
         self._market = market
@@ -67,7 +68,8 @@ class Broker:
         self._splits = splits
         self._armed = armed
         self._clock = clock
-        self._publish = publish
+        self.updates = UpdateQueue(clock, publish)
+        self._is_position_qty_net = is_position_qty_net
         self._offers = Offers(market)
         self._orders: dict[str, Order] = {}
         self._open: dict[str, Order] = {}
@@ -77,7 +79,7 @@ class Broker:
 
     def begin(self, holdings: Sequence[Holding]) -> None:
         """Restart the day with other holdings and the same cash; the orders stay."""
-        self.account = Account(self.account.start_cash, holdings)
+        self.account = Account(self.account.start_cash, holdings, self.account.crypto_fee)
 
     def submit(self, request: OrderRequest) -> dict[str, object]:
         """Accept an order, fill as much as possible at once, and return it as it was accepted.
@@ -115,6 +117,22 @@ class Broker:
         self._execute(order, abs(quantity), price)
         return order
 
+    def book(self, symbol: str | None, quantity: Decimal, price: Decimal, cash: Decimal) -> None:
+        """Change a position at a price, and the cash, with no order and no update.
+
+        Raises:
+            ValueError: the symbol is invalid.
+        """
+        if symbol is not None:
+            self.account.book(asset_of(symbol), quantity, price, self._clock())
+        self.account.cash += cash
+
+    def positions_were_read(self) -> None:
+        """Fill the order of a fault that tears a report, after its positions were read."""
+        fault = self._armed.take("positions", ACCOUNT.name)
+        if fault is not None and fault.symbol is not None:
+            self.fill(fault.symbol, fault.quantity, fault.price)
+
     def cancel(self, order_id: str) -> None:
         """Cancel the rest of an order.
 
@@ -149,7 +167,11 @@ class Broker:
             await sleep(_TICK_SECONDS)
 
     def tick(self) -> None:
-        """Fill the orders that waited for the opening; expire day orders at the close."""
+        """Fill the orders that waited for the opening; expire day orders at the close.
+
+        Delayed updates are passed on.
+        """
+        self.updates.release()
         is_open = self._sessions()
         for order in list(self._open.values()):
             session = order.session
@@ -176,7 +198,9 @@ class Broker:
         assets |= {asset_of(holding.symbol) for holding in account.holdings}
         prices = {asset: now.price(asset) for asset in assets}
         closes = {asset: now.close(asset) for asset in assets}
-        self._frozen = Statement(account, orders, prices.get, closes.get, now.today)
+        self._frozen = Statement(
+            account, orders, prices.get, closes.get, now.today, now.in_two_rows
+        )
 
     def state(self) -> dict[str, object]:
         """Return the number of orders by status, and of fills, whole and partial."""
@@ -212,7 +236,9 @@ class Broker:
         now = self._clock()
         event = order.execute(quantity, price, now)
         signed = quantity if order.request.side == "buy" else -quantity
+        gross = self.account.quantity(order.asset.symbol) + signed
         self.account.fill(order.asset, signed, price, now)
+        net = self.account.quantity(order.asset.symbol)
         self._executions += 1
         if not order.is_open:
             del self._open[order.id]
@@ -221,7 +247,7 @@ class Broker:
             order,
             price=text(price),
             qty=text(quantity),
-            position_qty=text(self.account.quantity(order.asset.symbol)),
+            position_qty=text(net if self._is_position_qty_net else gross),
             execution_id=_uuid(f"execution:{now}:{self._executions}"),
         )
 
@@ -233,7 +259,7 @@ class Broker:
     def _tell(self, event: Event, order: Order, **execution: str) -> None:
         timestamp = render(order.updated_at)
         update = {"event": event, "timestamp": timestamp, "order": order.shown(), **execution}
-        self._publish(update)
+        self.updates.add(update)
 
     def _cannot_pay(self, order: Order, price: Decimal | None) -> bool:
         """Return whether an order exceeds the buying power; False if prices are missing."""
@@ -250,7 +276,13 @@ class Broker:
 
     def _live(self) -> Statement:
         orders = list(self._orders.values())
-        return Statement(self.account, orders, self._price, self._close, midnight(self._clock()))
+        today = midnight(self._clock())
+        in_two_rows = frozenset(
+            symbol
+            for symbol in self.account.positions
+            if self._armed.take("row", ACCOUNT.name, symbol) is not None
+        )
+        return Statement(self.account, orders, self._price, self._close, today, in_two_rows)
 
     def _price(self, asset: Asset) -> Decimal | None:
         return exact(self._market.price(asset.market_symbol))

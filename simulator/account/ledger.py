@@ -2,17 +2,26 @@
 
 Cost is the average: a purchase changes it, a sale keeps it. Each purchase is also kept as a lot,
 for the profit and loss of the day; sales reduce the oldest lots first.
-There are no fees.
+Only crypto has a fee. Sources: alpaca.markets/docs/crypto/activities (it is taken from the credited
+asset), alpacahq/alpaca-py #374 and bennycode/trading-signals #1353 (measured on both kinds of
+account), #1350 (dollars are rounded up to the cent).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from typing import Final
 
 from simulator.account.asset import Asset, asset_of
 
 CASH: Final = Decimal(25000)
+
+CRYPTO_FEE: Final = Decimal("0.0025")
+"""Alpaca's fee for an order that takes an offer, as a fraction: of the coins of a purchase, and of
+the dollars of a sale."""
+
+_SMALLEST_COIN: Final = Decimal("1e-9")
+_CENT: Final = Decimal("0.01")
 
 
 @dataclass(frozen=True)
@@ -88,11 +97,34 @@ class Position:
                 return
             quantity -= oldest.quantity
 
+    def halves(self) -> tuple["Position", "Position"]:
+        """Return its oldest lots up to half of the quantity, and the rest, at the same average."""
+        newer = Position(self.asset, self.cost, list(self.lots))
+        half = (self.quantity / 2).quantize(Decimal(1), ROUND_DOWN) or self.quantity / 2
+        older_cost = self.average_price * half
+        newer.cost -= older_cost
+        newer._take_oldest(half)
+        return Position(self.asset, older_cost, _first(self.lots, half)), newer
+
+
+def _first(lots: Sequence[Lot], quantity: Decimal) -> list[Lot]:
+    """Return the first lots up to a quantity, the last of them in part."""
+    found: list[Lot] = []
+    for lot in lots:
+        if not quantity:
+            break
+        part = min(lot.quantity, quantity, key=abs)
+        found.append(Lot(part, lot.price, lot.time))
+        quantity -= part
+    return found
+
 
 class Account:
     """The cash and the positions; `holdings` and `start_cash` are those of the start of the day."""
 
-    def __init__(self, cash: Decimal, holdings: Sequence[Holding]) -> None:
+    def __init__(
+        self, cash: Decimal, holdings: Sequence[Holding], crypto_fee: Decimal = CRYPTO_FEE
+    ) -> None:
         """Start a day.
 
         Raises:
@@ -101,6 +133,7 @@ class Account:
         self.start_cash = cash
         self.holdings = tuple(holdings)
         self.cash = cash
+        self.crypto_fee = crypto_fee
         self._positions: dict[str, Position] = {}
         for one in self.holdings:
             self._add(asset_of(one.symbol), Lot(one.quantity, one.entry_price, None))
@@ -117,6 +150,16 @@ class Account:
 
     def fill(self, asset: Asset, quantity: Decimal, price: Decimal, time: int) -> None:
         """Buy (or sell, if negative) at a price in dollars; `time` is in Unix nanoseconds."""
+        credited, charged = quantity, Decimal(0)
+        if asset.asset_class == "crypto" and quantity > 0:
+            credited = (quantity * (1 - self.crypto_fee)).quantize(_SMALLEST_COIN, ROUND_DOWN)
+        elif asset.asset_class == "crypto":
+            charged = (-quantity * price * self.crypto_fee).quantize(_CENT, ROUND_UP)
+        self.cash -= quantity * price * asset.multiplier + charged
+        self._add(asset, Lot(credited, price, time))
+
+    def book(self, asset: Asset, quantity: Decimal, price: Decimal, time: int) -> None:
+        """Add (or remove, if negative) units at a price with no fee, as an activity does."""
         self.cash -= quantity * price * asset.multiplier
         self._add(asset, Lot(quantity, price, time))
 

@@ -25,6 +25,7 @@ _RATIO: Final = Decimal("1e-16")
 
 _LEVERAGE: Final = 2
 _ZERO: Final = Decimal(0)
+_NEW_SHARES: Final = str(uuid5(NAMESPACE_URL, "simulator:new shares"))
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Statement:
     """An account and its orders at certain prices.
 
     `close` returns the previous close; `today` is the start of the day in Unix nanoseconds.
+    `in_two_rows`: the symbols whose positions have a row of the old shares and one of the new.
     """
 
     account: Account
@@ -39,10 +41,18 @@ class Statement:
     price: Price
     close: Price
     today: int
+    in_two_rows: frozenset[str] = frozenset()
 
     def positions(self) -> list[Row]:
         """Return the body of `/v2/positions`."""
-        return [self._row(position) for position in self.account.positions.values()]
+        rows = []
+        for position in self.account.positions.values():
+            if position.asset.symbol in self.in_two_rows:
+                older, newer = position.halves()
+                rows += [self._row(older), self._row(newer) | {"asset_id": _NEW_SHARES}]
+            else:
+                rows.append(self._row(position))
+        return rows
 
     def summary(self) -> Row:
         """Return the body of `/v2/account`, for a margin account."""

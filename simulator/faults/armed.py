@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal, TypeAlias
 
-Stage: TypeAlias = Literal["upgrade", "auth", "subscribe", "request", "statement"]
+Stage: TypeAlias = Literal[
+    "upgrade", "auth", "subscribe", "request", "statement", "row", "positions"
+]
 """The point at which a fault strikes: a WebSocket's opening, its keys, its subscribe; a REST
-request; or REST's view of the account."""
+request; REST's view of the account, or of one position; or the moment after the positions were
+read."""
 
 
 @dataclass(frozen=True)
@@ -15,7 +19,8 @@ class Fault:
 
     `target` is a feed's name, or the start of a REST path. `code` is the error or the HTTP status
     of the response; None means no response (at `request`, the normal one). `close` is whether the
-    connection ends after the error; None means as the protocol requires.
+    connection ends after the error; None means as the protocol requires. `symbol`, `quantity` and
+    `price` are those of the position or the fill that the fault is about.
     """
 
     name: str
@@ -24,6 +29,9 @@ class Fault:
     code: int | None = None
     close: bool | None = None
     delay_seconds: float = 0.0
+    symbol: str | None = None
+    quantity: Decimal = Decimal(0)
+    price: Decimal = Decimal(0)
 
 
 @dataclass
@@ -55,14 +63,17 @@ class ArmedFaults:
         until = None if seconds is None else self._monotonic() + seconds
         self._armed.append(_Armed(fault, left, until))
 
-    def take(self, stage: Stage, target: str) -> Fault | None:
-        """Return the fault that strikes now, and count it."""
+    def take(self, stage: Stage, target: str, symbol: str | None = None) -> Fault | None:
+        """Return the fault that strikes now, and count it; `symbol` None accepts any symbol's."""
         self._drop_spent()
         for armed in self._armed:
-            if armed.fault.stage == stage and target.startswith(armed.fault.target):
+            fault = armed.fault
+            if symbol is not None and fault.symbol != symbol:
+                continue
+            if fault.stage == stage and target.startswith(fault.target):
                 if armed.left is not None:
                     armed.left -= 1
-                return armed.fault
+                return fault
         return None
 
     def clear(self, target: str | None = None) -> None:

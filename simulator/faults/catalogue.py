@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from simulator.account.broker import Broker
+from simulator.faults.account_faults import AccountFaults
 from simulator.faults.armed import ArmedFaults, Fault, Stage
 from simulator.faults.odd_frames import odd_frames
 from simulator.protocol.endpoint import Endpoint, Listener
@@ -26,7 +28,7 @@ _EXTERNAL_CLOSE_CODES: Final = frozenset({*range(1000, 1004), *range(1007, 1015)
 Messages = Sequence[Mapping[str, object]]
 
 
-class Faults:
+class Faults(AccountFaults):
     """Breaks one simulator's streams and its REST."""
 
     def __init__(
@@ -34,7 +36,7 @@ class Faults:
         endpoints: Mapping[str, Endpoint],
         armed: ArmedFaults,
         observed: Callable[[Mapping[str, object]], Outgoing],
-        freeze: Callable[[], None],
+        broker: Broker,
     ) -> None:
         """Set up the faults.
 
@@ -42,13 +44,12 @@ class Faults:
             endpoints: The streams by name.
             armed: Holds the armed faults.
             observed: Prepares a message for sending and shows it to REST.
-            freeze: Freezes REST's view of the account.
+            broker: The account.
         """
+        super().__init__(armed, broker)
         self._endpoints = endpoints
         self._market_data = {name: one for name, one in endpoints.items() if name != ACCOUNT.name}
-        self._armed = armed
         self._observed = observed
-        self._freeze = freeze
         self._over = asyncio.Event()
         self._odd_frames_sent: Counter[str] = Counter()
 
@@ -126,11 +127,6 @@ class Faults:
         code = None if status is None else _status(status)
         fault = Fault("rest", "request", path, code, delay_seconds=delay_seconds)
         self._armed.arm(fault, count, seconds)
-
-    def stale_positions(self, *, seconds: float) -> None:
-        """Make REST return the account and its orders as they are now, for a time."""
-        self._armed.arm(Fault("stale_positions", "statement", ACCOUNT.name), None, seconds)
-        self._freeze()
 
     def clear(self, feed: str | None = None) -> None:
         """Disarm the faults of a feed; by default all, including REST's."""

@@ -65,7 +65,9 @@ class Trading:
         return JSONResponse(self.broker.statement().summary())
 
     async def _positions(self, _request: Request) -> Response:
-        return JSONResponse(self.broker.statement().positions())
+        rows = self.broker.statement().positions()
+        self.broker.positions_were_read()
+        return JSONResponse(rows)
 
     async def _position(self, request: Request) -> Response:
         """Find a position by its symbol, as BTCUSD or BTC/USD, or by the id of its asset."""

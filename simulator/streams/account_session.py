@@ -62,5 +62,14 @@ def failure(code: int, text: str, *, close: bool | None = None) -> Outcome:
     return Outcome((reply,), close is not False, code)
 
 
+def nothing_listened() -> Outcome:
+    """Return the answer to a `listen` whose streams Alpaca does not have.
+
+    Source of the text: alpacahq/alpaca-trade-api-python #337.
+    """
+    data = {"streams": [], "error": "required stream is not found"}
+    return Outcome(({"stream": "listening", "data": data},))
+
+
 def _authorization(status: str, action: str, **more: str) -> Mapping[str, object]:
     return {"stream": "authorization", "data": {"status": status, "action": action, **more}}

@@ -8,7 +8,12 @@ from starlette.websockets import WebSocket
 from simulator.faults.armed import ArmedFaults
 from simulator.protocol.endpoint import Endpoint
 from simulator.protocol.wire import Format, Message, Outgoing, UndecodableError, decode
-from simulator.streams.account_session import AccountSession, failure, unauthorized
+from simulator.streams.account_session import (
+    AccountSession,
+    failure,
+    nothing_listened,
+    unauthorized,
+)
 from simulator.streams.connection import Connection
 from simulator.streams.session import ERRORS, Outcome, Terms
 from simulator.streams.slots import Slots
@@ -68,6 +73,8 @@ class AccountConnection(Connection):
                 self.mute()
                 return Outcome()
             case {"action": "listen"} if self.authenticated and (fault := self._fault("subscribe")):
+                if fault.name == "no_streams":
+                    return nothing_listened()
                 return Outcome() if fault.code is None else _failure(fault.code, close=fault.close)
         return self._session.receive(message)
 

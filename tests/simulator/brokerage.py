@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from simulator.account.broker import Broker, Update
+from simulator.account.broker import Broker
 from simulator.account.ledger import Account, Holding
 from simulator.account.order_request import read_order
+from simulator.account.update_queue import Update
 from simulator.faults.armed import ArmedFaults
 from simulator.protocol.rfc3339 import SECOND, parse
 from simulator.tape.hours import AlwaysOpen, MarketHours, midnight
@@ -29,6 +30,7 @@ class Brokerage:
         hours: MarketHours | None = None,
         closes: dict[str, float] | None = None,
         splits: dict[str, float] | None = None,
+        is_position_qty_net: bool = True,
     ) -> None:
         self.now = NOW
         self.told: list[Update] = []
@@ -47,6 +49,7 @@ class Brokerage:
             self.armed,
             lambda: self.now,
             self.told.append,
+            is_position_qty_net=is_position_qty_net,
         )
         self.broker.tick()
 

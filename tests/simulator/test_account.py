@@ -74,9 +74,9 @@ def test_a_contract_costs_a_hundred_times_its_price() -> None:
 
 def test_a_pair_is_one_position_however_it_is_spelled() -> None:
     held = Account(Decimal(0), [Holding("BTC/USD", Decimal("0.5"))])
-    held.fill(asset_of("BTCUSD"), Decimal("0.25"), Decimal(100), 1)
+    held.fill(asset_of("BTCUSD"), Decimal("-0.25"), Decimal(100), 1)
 
-    assert held.quantity("BTCUSD") == Decimal("0.75")
+    assert held.quantity("BTCUSD") == Decimal("0.25")
 
 
 @pytest.mark.parametrize("symbol", ["", "bac", "BTC/EUR", "A B"])

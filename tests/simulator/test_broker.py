@@ -117,7 +117,9 @@ def test_without_any_quote_the_last_price_fills_everything() -> None:
     one.trade("BTC/USD", 65500)
 
     assert one.events() == ["new", ("fill", "0.125", "64000"), "new", ("fill", "0.025", "65500")]
-    assert one.broker.account.quantity("BTCUSD") == Decimal("0.1")
+    assert one.broker.account.quantity("BTCUSD") == Decimal("0.125") * Decimal("0.9975") - Decimal(
+        "0.025"
+    )
     assert {one.told[0]["order"]["symbol"]} == {"BTCUSD"}  # type: ignore[index]
 
 
