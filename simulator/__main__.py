@@ -31,6 +31,9 @@ def parse_arguments(arguments: Sequence[str]) -> SimulatorSettings:
     parser.add_argument("--speed", type=float, default=1.0, help="the divisor of the tape's pauses")
     loop = argparse.BooleanOptionalAction
     parser.add_argument("--loop", action=loop, default=True, help="restart at the tape's end")
+    parser.add_argument(
+        "--repeat-ids", action=loop, default=False, help="whether invented trade ids repeat"
+    )
     parser.add_argument("--plan", choices=("basic", "plus"), default="basic", help="the plan")
     parser.add_argument("--news", action=loop, default=True, help="whether the plan has news")
     parser.add_argument("--symbol-limit", type=int, help="instead of the plan's own limit")

@@ -37,7 +37,7 @@ from simulator.tape.handmade import STOCK_FEEDS, Handmade, handmade, read_messag
 from simulator.tape.market import Market
 from simulator.tape.recording import read_tape
 from simulator.tape.replay import Replay
-from simulator.upgrade import stream_route
+from simulator.upgrade import stream_route, unknown_stream
 
 __all__ = ["Simulator", "SimulatorSettings"]
 
@@ -66,8 +66,10 @@ class Simulator:
         self._clock = clock or _steady_clock()
         self._market = Market(self._settings.hours)
         self._market.expect((), self._settings.previous_daily_bars)
-        self._market_data = {feed.name: Endpoint(feed) for feed in self._settings.feeds}
-        self._endpoints = {**self._market_data, ACCOUNT.name: Endpoint(ACCOUNT)}
+        self._market_data = {
+            feed.name: Endpoint(feed, time.monotonic) for feed in self._settings.feeds
+        }
+        self._endpoints = {**self._market_data, ACCOUNT.name: Endpoint(ACCOUNT, time.monotonic)}
         self._armed = ArmedFaults(time.monotonic)
         self._broker = Broker(
             Account(self._settings.cash, self._settings.positions, self._settings.crypto_fee),
@@ -92,6 +94,7 @@ class Simulator:
         listener = listen(settings.host, settings.port)
         self.port = listener.getsockname()[1]
         app = Starlette(routes=self._routes())
+        app.router.redirect_slashes = False  # Alpaca answers 404 to a path that is not exact
         self._server = Server(server_config(app, settings.ping_seconds))
         self._own(self._server.serve(sockets=[listener]), "server")
         await self._started()
@@ -210,6 +213,7 @@ class Simulator:
             sleep=asyncio.sleep,
             speed=self._settings.speed,
             loop=self._settings.loop,
+            repeat_ids=self._settings.repeat_ids,
         )
 
     def _publish(self, messages: Sequence[Outgoing]) -> None:
@@ -256,14 +260,21 @@ class Simulator:
 
     def _routes(self) -> list[BaseRoute]:
         settings = self._settings
-        market_data = Rest(self._guard(), settings.plan, self._market, settings.splits, self._clock)
+        market_data = Rest(
+            self._guard(),
+            settings.plan,
+            self._market,
+            settings.splits,
+            self._armed,
+            self._clock,
+        )
         trading = Trading(self._guard(), self._broker, settings.hours, self._clock)
         streams = [
             stream_route(endpoint, settings, self._slots, self._armed)
             for endpoint in self._endpoints.values()
         ]
         own = control.routes(self.state, self.faults, self._publish_body)
-        return [*streams, *market_data.routes(), *trading.routes(), *own]
+        return [*streams, *market_data.routes(), *trading.routes(), *own, unknown_stream()]
 
     def _guard(self) -> Guard:
         budget = Budget(self._settings.requests_per_minute, lambda: self._clock() / SECOND)

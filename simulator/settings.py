@@ -21,6 +21,7 @@ PLAN_LIMITS: Final[Mapping[str, int | None]] = {"basic": 30, "plus": None}
 class SimulatorSettings:
     """The settings. `port` 0 chooses a free one; `tape` None replays nothing.
 
+    `repeat_ids`: ids that the tape lacks repeat as Alpaca's do, see `simulator/tape/trade_ids.py`.
     `ping_seconds` is both the time between pings and the time limit of a pong.
     `symbol_limit` None means the plan's own. `outbox_bytes` is the backlog at which a client
     gets 407. `news` False removes the news stream from the plan.
@@ -37,6 +38,7 @@ class SimulatorSettings:
     tape: Path | None = SHIPPED
     speed: float = 1.0
     loop: bool = True
+    repeat_ids: bool = False
     plan: str = "basic"
     symbol_limit: int | None = None
     ghost_seconds: float = 0.0

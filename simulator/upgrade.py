@@ -1,16 +1,20 @@
 """The opening of a WebSocket: rejected with an HTTP status, or served until it ends."""
 
+from typing import Final
+
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 from simulator.faults.armed import ArmedFaults
 from simulator.protocol.endpoint import Endpoint
 from simulator.protocol.subscription import ACCOUNT
-from simulator.rest.guard import TOO_MANY, failed
+from simulator.rest.guard import TOO_MANY, failed, refused
 from simulator.settings import SimulatorSettings
 from simulator.streams.account_stream import AccountConnection
 from simulator.streams.market_data_stream import MarketDataConnection
 from simulator.streams.slots import Slots
+
+NOT_FOUND: Final = 404
 
 
 def stream_route(
@@ -40,3 +44,13 @@ def stream_route(
         await connection.run(settings.auth_timeout_seconds)
 
     return WebSocketRoute(feed.path, stream)
+
+
+def unknown_stream() -> WebSocketRoute:
+    """Return the route that answers 404, as Alpaca does, to a WebSocket on any other path."""
+
+    async def reject(websocket: WebSocket) -> None:
+        # Starlette's own answer would be 403, which reads as a matter of keys.
+        await websocket.send_denial_response(refused(NOT_FOUND, "endpoint not found"))
+
+    return WebSocketRoute("/{path:path}", reject)

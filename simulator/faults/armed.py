@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Literal, TypeAlias
 
 Stage: TypeAlias = Literal[
-    "upgrade", "auth", "subscribe", "request", "statement", "row", "positions"
+    "upgrade", "auth", "subscribe", "request", "statement", "row", "positions", "adjustment"
 ]
 """The point at which a fault strikes: a WebSocket's opening, its keys, its subscribe; a REST
-request; REST's view of the account, or of one position; or the moment after the positions were
-read."""
+request; REST's view of the account, or of one position; the moment after the positions were
+read; or a request for a symbol's adjusted bars."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Fault:
     of the response; None means no response (at `request`, the normal one). `close` is whether the
     connection ends after the error; None means as the protocol requires. `symbol`, `quantity` and
     `price` are those of the position or the fill that the fault is about.
+    `ratio` is the number of new shares for one old share by which bars are adjusted.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Fault:
     symbol: str | None = None
     quantity: Decimal = Decimal(0)
     price: Decimal = Decimal(0)
+    ratio: float | None = None
 
 
 @dataclass
@@ -91,6 +93,7 @@ class ArmedFaults:
                 "target": armed.fault.target,
                 "code": armed.fault.code,
                 "delay_seconds": armed.fault.delay_seconds,
+                "ratio": armed.fault.ratio,
                 "times_left": armed.left,
                 "seconds_left": self._seconds_left(armed),
             }

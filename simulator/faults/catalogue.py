@@ -128,9 +128,27 @@ class Faults(AccountFaults):
         fault = Fault("rest", "request", path, code, delay_seconds=delay_seconds)
         self._armed.arm(fault, count, seconds)
 
+    def adjustment(
+        self,
+        symbol: str,
+        *,
+        ratio: float = 1.0,
+        count: int | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        """Adjust a symbol's bars before today for a split of `ratio`, whatever the true one is.
+
+        `ratio` is the number of new shares for one old share: 1 is an adjustment that is late.
+        """
+        if not 0 < ratio < float("inf"):
+            raise ValueError(f"ratio is {ratio}, expected a number above 0")
+        fault = Fault("adjustment", "adjustment", symbol, symbol=symbol, ratio=ratio)
+        self._armed.arm(fault, count, seconds)
+
     def clear(self, feed: str | None = None) -> None:
-        """Disarm the faults of a feed; by default all, including REST's."""
-        _chosen(self._endpoints, feed)
+        """Disarm the faults of a feed and send its withheld symbols; by default all, and REST's."""
+        for endpoint in _chosen(self._endpoints, feed):
+            endpoint.withheld.clear()
         self._armed.clear(feed)
 
     # at once, on the open connections
@@ -143,6 +161,27 @@ class Faults(AccountFaults):
         if seconds is not None and not seconds > 0:
             raise ValueError(f"seconds is {seconds}, expected a number above 0")
         return self._each(feed, lambda connection: connection.mute(seconds))
+
+    def withhold(
+        self,
+        feed: str | None = None,
+        *,
+        symbol: str,
+        seconds: float | None = None,
+        is_lasting: bool = False,
+    ) -> int:
+        """Send no message of one symbol, although the stream lives and REST has its trades.
+
+        It ends after `seconds`, if given, and when a client subscribes to the symbol again, unless
+        `is_lasting`. A subscribe to a symbol that is still subscribed does not count. The faults
+        that send messages still send those of the symbol.
+        """
+        if seconds is not None and not seconds > 0:
+            raise ValueError(f"seconds is {seconds}, expected a number above 0")
+        endpoints = _chosen(self._market_data, feed)
+        for endpoint in endpoints:
+            endpoint.withheld.add(symbol, seconds, is_lasting=is_lasting)
+        return sum(len(endpoint.listeners) for endpoint in endpoints)
 
     def half_open(self, feed: str | None = None) -> int:
         """Send nothing more, not even pongs; the socket stays open and keeps its slot."""

@@ -1,9 +1,10 @@
 """One stream endpoint (`/v2/iex`, …): its open connections and its counters."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
+from simulator.faults.withheld import Withheld
 from simulator.protocol.subscription import Feed
 from simulator.protocol.wire import Format, Outgoing
 
@@ -47,8 +48,10 @@ class Listener(Protocol):
 class Endpoint:
     """Fans messages out to its connections, and counts."""
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: Feed, monotonic: Callable[[], float]) -> None:
+        """`monotonic` returns seconds."""
         self.feed = feed
+        self.withheld = Withheld(monotonic)
         self.messages_sent = 0
         self.refused: Counter[int] = Counter()
         self.upgrades_refused: Counter[int] = Counter()
@@ -92,7 +95,8 @@ class Endpoint:
         """Return the counters as `GET /simulator/state` shows them.
 
         `connections…` are WebSockets, including rejected ones; `sessions…` are authenticated
-        ones. `subscriptions` are those to trades; `streams` are those of `/stream`.
+        ones. `subscriptions` are those to trades; `streams` are those of `/stream`. `withheld`
+        are the symbols that a fault withholds.
         """
         channels = {name: self._subscribed(name) for name in _SHOWN_CHANNELS}
         return {
@@ -104,6 +108,7 @@ class Endpoint:
             "sessions_peak": self._sessions_peak,
             "subscriptions": channels["trades"],
             **channels,
+            "withheld": self.withheld.symbols(),
             "refused": _by_text(self.refused),
             "upgrades_refused": _by_text(self.upgrades_refused),
             "messages_sent": self.messages_sent,

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from simulator.faults.armed import ArmedFaults
 from simulator.protocol.subscription import is_symbol
 from simulator.protocol.wire import Message
 from simulator.rest import historical
@@ -27,13 +28,14 @@ class Rest:
     """The endpoints over one market.
 
     `clock` returns Unix time in nanoseconds. `splits` maps a symbol to the number of new shares
-    today for one of yesterday.
+    today for one of yesterday; `armed` has the faults that adjust bars by another ratio.
     """
 
     guard: Guard
     plan: str
     market: Market
     splits: Mapping[str, float]
+    armed: ArmedFaults
     clock: Callable[[], int]
 
     def routes(self) -> list[Route]:
@@ -77,8 +79,14 @@ class Rest:
     def _bars_of(self, symbol: str, wanted: historical.BarsRequest, now: int) -> Sequence[Message]:
         daily = wanted.timeframe == "1Day"
         bars = (self.market.daily_bars if daily else self.market.minute_bars)(symbol, now)
-        ratio = self.splits.get(symbol, 1) if wanted.is_adjusted else 1
+        ratio = self._ratio(symbol) if wanted.is_adjusted else 1
         return [historical.adjusted(bar, ratio, midnight(now)) for bar in bars]
+
+    def _ratio(self, symbol: str) -> float:
+        fault = self.armed.take("adjustment", symbol, symbol)
+        if fault is not None and fault.ratio is not None:
+            return fault.ratio
+        return self.splits.get(symbol, 1)
 
 
 def _symbols(listed: str) -> Sequence[str]:

@@ -45,7 +45,10 @@ class MarketDataConnection(Connection):
         """Queue the subscribed messages; a client that is too far behind gets 407 and is closed."""
         if not self._heeds():
             return
+        withheld = self._endpoint.withheld
         for message in messages:
+            if message.message.get("S") in withheld:
+                continue
             if self._session.wants(message.message) and not self._outbox.add_data(message):
                 self._outbox.clear()
                 self._apply(refusal(407))
@@ -77,7 +80,12 @@ class MarketDataConnection(Connection):
                 fault = self._fault("auth")
             case {"action": "subscribe"} if self.authenticated:
                 fault = self._fault("subscribe")
-        return self._session.receive(message) if fault is None else self._failure(fault)
+        if fault is not None:
+            return self._failure(fault)
+        before = set(self.symbols("trades"))
+        outcome = self._session.receive(message)
+        self._endpoint.withheld.on_subscribed(set(self.symbols("trades")) - before)
+        return outcome
 
     def _failure(self, fault: Fault) -> Outcome:
         if fault.code is not None:

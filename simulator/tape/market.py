@@ -33,6 +33,9 @@ class _Known:
 
     quote: Message | None = None
     trades: deque[Message] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_TRADES))
+    void: deque[Message] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_TRADES))
+    """The trades that were cancelled or corrected, with their `u`."""
+
     minutes: dict[int, Bar] = field(default_factory=dict)
     days: dict[int, Bar] = field(default_factory=dict)
 
@@ -68,9 +71,9 @@ class Market:
                 known.trades.append(message)
                 self._extend_bars(known, message)
             case "x":
-                self._replace(known, message.get("i"), None)
+                self._replace(known, _find(known.trades, message, "i", "p", "s"), None)
             case "c":
-                self._replace(known, message.get("oi"), message)
+                self._replace(known, _find(known.trades, message, "oi", "op", "os"), message)
 
     def knows(self, symbol: str) -> bool:
         """Return whether a symbol is expected, or has had a message."""
@@ -107,7 +110,7 @@ class Market:
         if not known.days and self._has_opened(now):
             days.append(None)  # the recording has only days before today
         return {
-            "latestTrade": _without_names(known.latest_trade()),
+            "latestTrade": _latest(known.latest_trade()),
             "latestQuote": _without_names(known.quote),
             "minuteBar": _shown(bar_fields(minutes[-1]) if minutes else None),
             "dailyBar": _shown(days[-1]),
@@ -115,9 +118,13 @@ class Market:
         }
 
     def trades(self, symbol: str) -> list[Message]:
-        """Return the newest trades, oldest first, with corrections applied and cancels removed."""
+        """Return the newest trades, oldest first, as Alpaca's history keeps them.
+
+        Void trades stay, with `u`: `canceled`; or `incorrect`, beside the `corrected` one.
+        Source: docs.alpaca.markets/reference/stocktrades.
+        """
         known = self._known.get(symbol)
-        trades = () if known is None else known.trades
+        trades = () if known is None else (*known.void, *known.trades)
         return [_nameless(trade) for trade in sorted(trades, key=_time)]
 
     def daily_bars(self, symbol: str, now: int) -> list[Message]:
@@ -149,15 +156,16 @@ class Market:
         if day >= next(reversed(known.days), 0) and self._hours.is_open(_moment(time)):
             known.days[day] = Bar.joined(known.days.get(day), day, price, size)
 
-    def _replace(self, known: _Known, number: object, correction: Message | None) -> None:
-        """Remove a trade, replace it if it was corrected, and compute its bars again.
+    def _replace(self, known: _Known, was: Message | None, correction: Message | None) -> None:
+        """Void a trade, replace it if it was corrected, and compute its bars again.
 
         A bar keeps its values if some of its trades are no longer stored.
         """
-        was = next((one for one in known.trades if one.get("i") == number), None)
-        if number is None or was is None:
+        new = None if was is None else _corrected(was, correction)
+        if was is None or new is was:
             return
-        trades = [_corrected(was, correction) if one is was else one for one in known.trades]
+        known.void.append({**was, "u": "canceled" if new is None else "incorrect"})
+        trades = [new if one is was else one for one in known.trades]
         counted = [_time(one) for one in known.trades]
         open_at = [at for at in counted if self._hours.is_open(_moment(at))]
         known.trades = deque((one for one in trades if one is not None), _REMEMBERED_TRADES)
@@ -194,11 +202,31 @@ def _count_again(bars: dict[int, Bar], start: int, trades: Iterable[Message]) ->
         bars[start] = bar
 
 
+def _find(
+    trades: Sequence[Message], retraction: Message, id_: str, price: str, size: str
+) -> Message | None:
+    """Return the trade that a cancel or a correction means; the names are those of its keys."""
+    number = retraction.get(id_)
+    if number is None:
+        return None
+    exchange = retraction.get("x")
+    found = [
+        one
+        for one in reversed(trades)
+        if one.get("i") == number and exchange in (None, one.get("x"))
+    ]
+    # Ids repeat by day, and among the three facilities behind exchange D.
+    for wanted, given in (("p", price), ("s", size)):
+        same = [one for one in found if one.get(wanted) == retraction.get(given)]
+        found = same or found
+    return found[0] if found else None
+
+
 def _corrected(trade: Message, correction: Message | None) -> Message | None:
     if correction is None:
         return None
     new = {"i": correction.get("ci"), "p": correction.get("cp"), "s": correction.get("cs")}
-    corrected = {**trade, **new, "c": correction.get("cc", trade.get("c"))}
+    corrected = {**trade, **new, "c": correction.get("cc", trade.get("c")), "u": "corrected"}
     return corrected if _is_whole(corrected) else trade
 
 
@@ -226,7 +254,13 @@ def _without_names(message: Message | None) -> dict[str, object] | None:
 
 
 def _nameless(message: Message) -> Message:
-    return {key: value for key, value in message.items() if key not in "TS"}
+    return {key: value for key, value in message.items() if key not in ("T", "S")}
+
+
+def _latest(trade: Message | None) -> dict[str, object] | None:
+    """Return a trade as a snapshot shows it: `u` is in the history alone."""
+    shown = _without_names(trade)
+    return None if shown is None else {key: shown[key] for key in shown if key != "u"}
 
 
 def _shown(bar: Message | None) -> dict[str, object] | None:

@@ -9,6 +9,7 @@ from typing import Final
 from simulator.protocol.rfc3339 import SECOND
 from simulator.protocol.wire import Outgoing
 from simulator.tape.recording import Row, Tape
+from simulator.tape.trade_ids import TradeIds
 
 _SHORTEST_PAUSE: Final = 1_000_000
 """The shortest pause between two rounds, in nanoseconds; longer if the tape's mean pause is."""
@@ -29,6 +30,7 @@ class Replay:
         sleep: Callable[[float], Awaitable[None]],
         speed: float = 1.0,
         loop: bool = True,
+        repeat_ids: bool = False,
     ) -> None:
         """Set up a replay.
 
@@ -39,6 +41,7 @@ class Replay:
             sleep: Waits for a number of seconds.
             speed: The divisor of the tape's pauses.
             loop: Whether to restart at the end.
+            repeat_ids: Whether invented trade ids repeat as Alpaca's do; otherwise they are unique.
         """
         self._tape = tape
         self._publish = publish
@@ -46,6 +49,7 @@ class Replay:
         self._sleep = sleep
         self._speed = speed
         self._loop = loop
+        self._ids = TradeIds() if repeat_ids else None
         self.row = 0
         self.round = 0
 
@@ -63,6 +67,8 @@ class Replay:
             start = end + self._pause()
             self.round += 1
             self.row = 0
+            if self._ids is not None:
+                self._ids.restart()
 
     async def _play_round(self, start: int) -> int:
         """Publish all rows, the first one at `start`; return the time at which the last was due."""
@@ -98,7 +104,10 @@ class Replay:
     def _outgoing(self, row: Row, number: int, time: int) -> Outgoing:
         fields = {**row.fields, "t": time}
         if fields.get("i", 0) is None:
-            fields["i"] = number + self.round * len(self._tape.rows)
+            if self._ids is None:
+                fields["i"] = number + self.round * len(self._tape.rows)
+            else:
+                fields["i"] = self._ids.next(fields["S"], fields.get("x"), time)
         return Outgoing(fields)
 
     def _pause(self) -> int:

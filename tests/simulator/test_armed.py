@@ -59,6 +59,13 @@ def test_other_stages_and_targets_are_left_alone(armed: ArmedFaults) -> None:
     assert armed.take("request", "/v2/stocks/bars") is not None
 
 
+def test_a_fault_of_a_symbol_leaves_longer_symbols_alone(armed: ArmedFaults) -> None:
+    armed.arm(Fault("adjustment", "adjustment", "F", symbol="F", ratio=2.0), None, 10.0)
+
+    assert armed.take("adjustment", "FB", "FB") is None
+    assert armed.take("adjustment", "F", "F") is not None
+
+
 def test_what_is_armed_can_be_seen_and_cleared(armed: ArmedFaults, now: list[float]) -> None:
     armed.arm(REFUSAL, 3, None)
     armed.arm(Fault("rest", "request", "/v2/", None, delay_seconds=2.0), None, 10.0)
@@ -71,6 +78,7 @@ def test_what_is_armed_can_be_seen_and_cleared(armed: ArmedFaults, now: list[flo
             "target": "iex",
             "code": 406,
             "delay_seconds": 0.0,
+            "ratio": None,
             "times_left": 2,
             "seconds_left": None,
         },
@@ -79,6 +87,7 @@ def test_what_is_armed_can_be_seen_and_cleared(armed: ArmedFaults, now: list[flo
             "target": "/v2/",
             "code": None,
             "delay_seconds": 2.0,
+            "ratio": None,
             "times_left": None,
             "seconds_left": 6.0,
         },

@@ -5,8 +5,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import msgpack
 import pytest
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from simulator.faults.odd_frames import odd_frames
@@ -179,6 +181,81 @@ async def test_a_mute_connection_speaks_again_after_its_time(quiet: Simulator) -
         assert (await client.ask({"action": "subscribe"}))["T"] == "subscription"
 
 
+@pytest.mark.parametrize("is_lasting", [False, True])
+async def test_one_symbol_can_be_withheld_until_it_is_subscribed_to_again(
+    quiet: Simulator, is_lasting: bool
+) -> None:
+    spy = {"action": "subscribe", "trades": ["SPY"]}
+    async with open_stream(quiet) as client:
+        await watching(client, "SPY", "IBM")
+        quiet.faults.withhold("iex", symbol="SPY", is_lasting=is_lasting)
+        await client.ask(spy)  # it is subscribed already: nothing changes
+        await quiet.publish(TRADE)
+        await quiet.publish(TRADE | {"S": "IBM"})
+        assert [trade["S"] for trade in await client.receive()] == ["IBM"]
+        assert endpoint_state(quiet)["withheld"] == ["SPY"]
+        async with httpx.AsyncClient(base_url=quiet.rest_url, headers=KEYS) as http:
+            snapshot = (await http.get("/v2/stocks/snapshots?symbols=SPY")).json()["SPY"]
+        assert snapshot["latestTrade"]["p"] == 167.41
+
+        await client.ask({"action": "unsubscribe", "trades": ["SPY"]})
+        await client.ask(spy)
+        await quiet.publish(TRADE)
+        await quiet.publish(TRADE | {"S": "IBM"})
+        received = [trade["S"] for trade in await client.receive()]
+
+    assert received == (["IBM"] if is_lasting else ["SPY", "IBM"])
+
+
+async def test_a_withheld_symbol_comes_again_after_its_time_or_when_cleared(
+    quiet: Simulator,
+) -> None:
+    async with open_stream(quiet) as client:
+        await watching(client)
+        quiet.faults.withhold("iex", symbol="SPY", seconds=0.05)
+        await until(lambda: endpoint_state(quiet)["withheld"] == [])
+        await quiet.publish(TRADE)
+        assert (await client.receive())[0]["S"] == "SPY"
+        quiet.faults.withhold("iex", symbol="SPY", is_lasting=True)
+        quiet.faults.clear("iex")
+        await quiet.publish(TRADE)
+        assert (await client.receive())[0]["S"] == "SPY"
+
+
+async def test_a_cancel_that_no_client_got_is_in_the_history(quiet: Simulator) -> None:
+    async with open_stream(quiet) as client:
+        await watching(client)
+        await quiet.publish(TRADE)
+        quiet.faults.mute("iex")
+        await quiet.publish({"T": "x", "S": "SPY", "i": 5, "x": "Q", "p": 167.41, "s": 500})
+        async with httpx.AsyncClient(base_url=quiet.rest_url, headers=KEYS) as http:
+            answer = await http.get("/v2/stocks/trades?symbols=SPY&feed=iex")
+
+    [row] = answer.json()["trades"]["SPY"]
+    assert (row["i"], row["u"]) == (5, "canceled")
+
+
+@pytest.mark.parametrize("path", ["/v2/otc", "/v2/v2/iex", "//v2/iex", "/v2/iex/", "/"])
+async def test_a_websocket_on_an_unknown_path_is_404(quiet: Simulator, path: str) -> None:
+    with pytest.raises(InvalidStatus) as caught:
+        async with connect(f"{quiet.stream_url}{path}"):
+            pass
+
+    assert caught.value.response.status_code == 404
+
+
+@pytest.mark.parametrize("path", ["//v2/calendar", "/v2/v2/account", "/v2/clock/", "/v2/otc", "/"])
+async def test_a_request_of_an_unknown_path_is_404(quiet: Simulator, path: str) -> None:
+    # A client would join its base URL and `//v2/…` to one slash: send the bytes themselves.
+    reader, writer = await asyncio.open_connection("127.0.0.1", quiet.port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    async with asyncio.timeout(LIMIT_SECONDS):
+        status = await reader.readline()
+    writer.close()
+
+    assert status.split()[1] == b"404"
+
+
 async def test_half_open_answers_not_even_a_ping_and_keeps_its_slot() -> None:
     settings = SimulatorSettings(tape=None, ping_seconds=0.1, ghost_seconds=60)
     async with Simulator(settings) as simulator, open_stream(simulator) as client:
@@ -347,6 +424,8 @@ async def test_a_frame_in_json_is_text(quiet: Simulator) -> None:
     [
         (lambda faults: faults.mute("spi"), "feed is 'spi', expected one of iex, sip, test, news"),
         (lambda faults: faults.mute(seconds=0), "seconds is 0"),
+        (lambda faults: faults.withhold(symbol="SPY", seconds=0), "seconds is 0"),
+        (lambda faults: faults.adjustment("SPY", ratio=0), "ratio is 0"),
         (lambda faults: faults.close(code=1005), "code is 1005"),
         (lambda faults: faults.refuse_upgrade(status=200), "status is 200, expected 400 to 599"),
         (lambda faults: faults.refuse_auth(count=0), "count is 0"),

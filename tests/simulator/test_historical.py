@@ -129,7 +129,32 @@ async def test_recent_consolidated_data_over_http_is_403(quiet: Simulator, what:
     )
 
 
-async def test_trades_over_http_are_those_that_stand_by_symbol_then_by_time() -> None:
+@pytest.mark.parametrize(
+    ("splits", "ratio", "closes"),
+    [({"SPY": 4.0}, 1.0, [410.0, 102.5]), ({}, 2.0, [205.0, 410.0])],
+    ids=["late", "wrong"],
+)
+async def test_bars_can_be_adjusted_late_or_by_a_wrong_ratio(
+    splits: dict[str, float], ratio: float, closes: list[float]
+) -> None:
+    days = {name: [DailyBar(400, 420, 390, 410, 1000)] for name in ("SPY", "SPYG")}
+    settings = SimulatorSettings(tape=None, previous_daily_bars=days, splits=splits)
+    query = "symbols=SPY,SPYG&timeframe=1Day&feed=iex&start=2026-11-20"
+    found: list[float] = []
+    async with Simulator(settings, clock=lambda: NOW) as simulator:
+        simulator.faults.adjustment("SPY", ratio=ratio)
+        async with httpx.AsyncClient(base_url=simulator.rest_url, headers=KEYS) as client:
+            raw = await client.get(f"/v2/stocks/bars?{query}")
+            for _ in range(2):
+                answer = await client.get(f"/v2/stocks/bars?{query}&adjustment=split")
+                found.append(answer.json()["bars"]["SPY"][0]["c"])
+                assert answer.json()["bars"]["SPYG"][0]["c"] == 410
+
+    assert found == closes
+    assert raw.json()["bars"]["SPY"][0]["c"] == 410
+
+
+async def test_trades_over_http_are_sorted_and_void_ones_stay_with_their_mark() -> None:
     async with Simulator(SimulatorSettings(tape=None), clock=lambda: NOW) as simulator:
         for number, (symbol, second, price) in enumerate(
             [("SPY", 3, 103.0), ("IBM", 2, 50.0), ("SPY", 1, 101.0), ("SPY", 2, 102.0)]
@@ -137,7 +162,7 @@ async def test_trades_over_http_are_those_that_stand_by_symbol_then_by_time() ->
             at = f"2026-11-23T15:29:0{second}Z"
             trade = {"T": "t", "S": symbol, "p": price, "s": 10, "t": at, "i": number, "x": "V"}
             await simulator.publish(trade | {"c": ["@"], "z": "B"})
-        await simulator.publish({"T": "x", "S": "SPY", "i": 2})
+        await simulator.publish({"T": "x", "S": "SPY", "i": 2, "x": "V", "p": 101.0, "s": 10})
         await simulator.publish({"T": "c", "S": "SPY", "oi": 3, "ci": 9, "cp": 102.5, "cs": 1})
         pages = []
         query: dict[str, Any] = {
@@ -155,9 +180,18 @@ async def test_trades_over_http_are_those_that_stand_by_symbol_then_by_time() ->
                 "/v2/stocks/trades?symbols=SPY&feed=iex&start=2026-11-23T15:29:03Z"
             )
 
-    assert [{s: [row["p"] for row in rows] for s, rows in page.items()} for page in pages] == [
-        {"IBM": [50], "SPY": [102.5]},
-        {"SPY": [103]},
+    rows = [
+        (symbol, row["i"], row["p"], row.get("u"))
+        for page in pages
+        for symbol, found in page.items()
+        for row in found
+    ]
+    assert rows == [
+        ("IBM", 1, 50, None),
+        ("SPY", 2, 101, "canceled"),
+        ("SPY", 3, 102, "incorrect"),
+        ("SPY", 9, 102.5, "corrected"),
+        ("SPY", 0, 103, None),
     ]
     assert late.json()["trades"]["SPY"] == [
         {"p": 103, "s": 10, "t": "2026-11-23T15:29:03Z", "i": 0, "x": "V", "c": ["@"], "z": "B"}

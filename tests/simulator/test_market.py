@@ -159,6 +159,42 @@ def test_a_correction_replaces_the_trade_and_keeps_its_time() -> None:
     assert (shown(made, "dailyBar")["c"], shown(made, "dailyBar")["v"]) == (102, 30)
 
 
+def prints_of_one_id() -> Market:
+    made = Market(AlwaysOpen())
+    for exchange, price, at in (("D", 100.0, 1), ("D", 100.5, 2), ("V", 100.0, 3)):
+        trade = {"T": "t", "S": "SPY", "i": 17913, "x": exchange, "p": price, "s": 10}
+        made.observe(trade | {"t": OPEN + at * SECOND})
+    return made
+
+
+@pytest.mark.parametrize(
+    ("cancel", "void"),
+    [
+        ({"x": "D", "p": 100.0, "s": 10}, ("D", 100.0)),
+        ({"x": "D", "p": 100.5, "s": 10}, ("D", 100.5)),
+        ({"x": "D", "p": 999.0, "s": 10}, ("D", 100.5)),
+        ({"x": "V", "p": 100.0, "s": 10}, ("V", 100.0)),
+        ({"x": "Q", "p": 100.0, "s": 10}, None),
+    ],
+)
+def test_a_cancel_means_the_print_of_its_exchange_price_and_size(
+    cancel: dict[str, object], void: tuple[str, float] | None
+) -> None:
+    made = prints_of_one_id()
+    made.observe({"T": "x", "S": "SPY", "i": 17913, "t": OPEN, **cancel})
+
+    marked = [(row["x"], row["p"]) for row in made.trades("SPY") if "u" in row]
+    assert marked == ([] if void is None else [void])
+
+
+def test_a_corrected_trade_has_its_mark_in_the_history_alone() -> None:
+    made = two_trades()
+    made.observe({"T": "c", "S": "SPY", "oi": 2, "ci": 3, "cp": 102.0, "cs": 20, "t": OPEN})
+
+    assert [row.get("u") for row in made.trades("SPY")] == [None, "incorrect", "corrected"]
+    assert "u" not in shown(made, "latestTrade")
+
+
 @pytest.mark.parametrize(
     "message", [{"T": "x", "i": 9}, {"T": "x"}, {"T": "c", "oi": 9}, {"T": "c", "oi": 2, "cp": "?"}]
 )

@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -55,11 +56,16 @@ def tape(*offsets: int, **fields: object) -> Tape:
 
 
 async def play(
-    made: Tape, *, for_: int = 10_000 * MS, oversleep: int = 0, speed: float = 1, loop: bool = False
+    made: Tape,
+    *,
+    for_: int = 10_000 * MS,
+    oversleep: int = 0,
+    **options: Any,
 ) -> tuple[Listening, Replay]:
     time = Time(stop_after=for_, oversleep=oversleep)
     heard = Listening(time)
-    replay = Replay(made, heard.publish, clock=time.clock, sleep=time.sleep, speed=speed, loop=loop)
+    options = {"loop": False, **options}
+    replay = Replay(made, heard.publish, clock=time.clock, sleep=time.sleep, **options)
     with suppress(asyncio.CancelledError):
         await replay.run()
     return heard, replay
@@ -105,6 +111,18 @@ async def test_ids_of_the_tape_are_kept() -> None:
     heard, _ = await play(tape(0, 1, i=77))
 
     assert heard.ids == [77, 77]
+
+
+async def test_ids_can_repeat_in_each_round_and_thrice_on_the_exchange_d() -> None:
+    venues = ("D", "D", "V", "D", "D", "V")
+    rows = tuple(
+        Row(at * MS, {"T": "t", "i": None, "S": "SPY", "t": 0, "x": venue})
+        for at, venue in enumerate(venues)
+    )
+    made = Tape(Path("made.jsonl"), rows, Sidecar())
+    heard, _ = await play(made, loop=True, repeat_ids=True, for_=2 * len(venues) * MS)
+
+    assert heard.ids[:12] == [1, 1, 1, 1, 2, 2] * 2
 
 
 @pytest.mark.parametrize("offsets", [(0,), (0, 0, 0)])
