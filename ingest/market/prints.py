@@ -27,7 +27,10 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
 
 
 class Correction(msgspec.Struct, frozen=True, gc=False):
-    """A print's correct values. ``at_ns`` is the time of the correction, not of the print."""
+    """A print's correct values. ``at_ns`` is the time of the correction, not of the print.
+
+    ``print_at_ns`` is the print's own time. REST's rows give it, the stream's messages do not.
+    """
 
     symbol: str
     original_id: TradeId
@@ -40,12 +43,14 @@ class Correction(msgspec.Struct, frozen=True, gc=False):
     exchange: str | None
     conditions: tuple[str, ...] | None
     tape: str | None
+    print_at_ns: int | None = None
 
 
 class Cancel(msgspec.Struct, frozen=True, gc=False):
     """The withdrawal of a print. ``action``: ``C`` cancelled, ``E`` an error.
 
-    ``at_ns`` is the time of the withdrawal, not of the print.
+    ``at_ns`` is the time of the withdrawal, not of the print. ``print_at_ns`` is the print's own
+    time. REST's rows give it, the stream's messages do not.
     """
 
     symbol: str
@@ -56,6 +61,7 @@ class Cancel(msgspec.Struct, frozen=True, gc=False):
     exchange: str | None
     action: str | None
     tape: str | None
+    print_at_ns: int | None = None
 
 
 def is_price(price: float) -> bool:

@@ -63,23 +63,30 @@ class Withdrawn(NamedTuple):
     key: TradeKey
     price: float | None
     size: float | None
+    at_ns: int | None
+    """The trade's own time; only REST gives it."""
 
     @classmethod
     def by_cancel(cls, cancel: Cancel) -> Self:
         """Return the trade that a cancel means."""
-        key = TradeKey(cancel.id, cancel.exchange, cancel.tape, day_of(cancel.at_ns))
-        return cls(key, cancel.price, cancel.size)
+        at_ns = cancel.print_at_ns
+        # The stream gives only the time of the report, which comes on the trade's own day.
+        day = day_of(cancel.at_ns if at_ns is None else at_ns)
+        key = TradeKey(cancel.id, cancel.exchange, cancel.tape, day)
+        return cls(key, cancel.price, cancel.size, at_ns)
 
     @classmethod
     def by_correction(cls, correction: Correction) -> Self:
         """Return the trade that a correction means."""
-        day = day_of(correction.at_ns)
+        at_ns = correction.print_at_ns
+        day = day_of(correction.at_ns if at_ns is None else at_ns)
         key = TradeKey(correction.original_id, correction.exchange, correction.tape, day)
-        return cls(key, correction.original_price, correction.original_size)
+        return cls(key, correction.original_price, correction.original_size, at_ns)
 
     def is_named_by(self, entry: Entry) -> bool:
-        """Return whether an entry has the identity."""
-        return self.key == (entry.id, entry.event.exchange, entry.event.tape, entry.day)
+        """Return whether an entry has the identity, and the time if the message gives it."""
+        identity = (entry.id, entry.event.exchange, entry.event.tape, entry.day)
+        return self.key == identity and self.at_ns in (None, entry.at_ns)
 
     def resembles(self, entry: Entry) -> bool:
         """Return whether an entry without an id has the values.
@@ -93,6 +100,8 @@ class Withdrawn(NamedTuple):
             and last.size in (None, self.size)
             and last.exchange in (None, self.key.exchange)
             and entry.day == self.key.day
+            # A bar's close has the time of its minute and not that of a trade.
+            and (last.exchange is None or self.at_ns in (None, entry.at_ns))
         )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from ingest.market.conditions import Eligibility, eligibility
 from ingest.market.last_price import LastPrices
@@ -96,6 +97,22 @@ def test_the_same_id_on_another_day_is_another_trade(prices: LastPrices) -> None
 
     assert prices.on_cancel(cancel_of(yesterdays, NOON + TOMORROW), NOW_US) is None
     assert last_of(prices) == 100
+
+
+def test_a_cancel_that_gives_the_prints_own_time_means_that_print(prices: LastPrices) -> None:
+    meant = take(prices, NOON, 100, number=7)
+    take(prices, NOON + 1, 101, number=8)
+    last = take(prices, NOON + 2, 100, number=7)
+    tomorrow = NOON + TOMORROW
+
+    assert prices.on_cancel(structs.replace(cancel_of(meant), print_at_ns=NOON - 1), NOW_US) is None
+    prices.on_cancel(structs.replace(cancel_of(meant, tomorrow), print_at_ns=NOON), NOW_US)
+    after = prices.on_cancel(cancel_of(last), NOW_US)
+    assert after is not None
+    assert after.price == 101, "the first of the two with this id is withdrawn before"
+    withdrawn = prices.on_cancel(cancel_of(trade(NOON + 1, 101, number=8)), NOW_US)
+    assert withdrawn is None, "nothing remains"
+    assert prices.take_doubtful() == ["SPY"]
 
 
 def test_a_correction_takes_the_trades_place(prices: LastPrices) -> None:
