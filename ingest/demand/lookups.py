@@ -34,7 +34,7 @@ class Reason(IntEnum):
     DOUBTFUL = 3
     """Another part of the ingest has requested it."""
     PREVIOUS_CLOSE = 4
-    """The day's previous close is not known yet: a new day, or an earlier failure."""
+    """The previous close is to be read: a new day, a split that REST may know by now, a failure."""
     POLL = 5
     """It has no slot in the stream."""
 
@@ -151,6 +151,10 @@ class Lookups:
     def request_close(self, symbols: Iterable[str], seconds: float) -> None:
         """Look symbols up for their previous close, after some seconds."""
         self._request(symbols, Reason.PREVIOUS_CLOSE, self._monotonic() + seconds)
+
+    def renew_closes(self) -> None:
+        """Look all known symbols up for their previous close."""
+        self._request(self._known, Reason.PREVIOUS_CLOSE, self._monotonic())
 
     def reject(self, symbol: str) -> None:
         """Request a symbol no more today: Alpaca does not understand it."""

@@ -1,10 +1,6 @@
-"""Daily bars: the day's trading so far as an event, and the closes of the days before it."""
+"""The day's trading so far as an event."""
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
-
-from ingest.market.bars import Bar, Close
-from ingest.market.market_hours import NEW_YORK
+from ingest.market.bars import Bar
 from shared import bar, rfc3339
 
 
@@ -27,21 +23,3 @@ def day_bar_event(day: Bar) -> bar.Bar:
         final=False,
         timestamp=rfc3339.from_nanoseconds(day.at_ns),
     )
-
-
-def previous_closes(closes: Mapping[str, Sequence[Close]], today: date) -> dict[str, float]:
-    """Return each symbol's close of the last day before ``today``, New York's date.
-
-    ``closes`` are those of daily bars, adjusted for splits, in any order. A symbol without an
-    earlier day is absent.
-    """
-    found = {}
-    for symbol, days in closes.items():
-        earlier = [close for close in days if _new_york_date(close.at_ns) < today]
-        if earlier:
-            found[symbol] = max(earlier).price
-    return found
-
-
-def _new_york_date(at_ns: int) -> date:
-    return datetime.fromtimestamp(at_ns // 1_000_000_000, UTC).astimezone(NEW_YORK).date()

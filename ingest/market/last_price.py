@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Set
 
+from ingest.market.adjusted_closes import AdjustedCloses
 from ingest.market.market_hours import MarketHours
+from ingest.market.previous_close import UnconfirmedSplit
 from ingest.market.prints import Cancel, Correction, Trade
 from ingest.market.snapshot import Snapshot
 from ingest.market.symbol_tape import SymbolTape, TapeContext
@@ -86,13 +88,17 @@ class LastPrices:
         symbol: str,
         snapshot: Snapshot | None,
         received_us: int,
-        previous_close: float | None = None,
+        adjusted: AdjustedCloses | None = None,
     ) -> Price | None:
         """Apply a symbol's REST snapshot, None if Alpaca does not know the symbol.
 
         Returns the price to publish if it or its previous close is new.
         """
-        return self._tape(symbol).on_snapshot(snapshot, received_us, previous_close)
+        return self._tape(symbol).on_snapshot(snapshot, received_us, adjusted)
+
+    def take_unconfirmed_split(self, symbol: str) -> UnconfirmedSplit | None:
+        """Return, once a day, a split that the adjusted closes claim and the prices do not show."""
+        return self._tape(symbol).take_unconfirmed_split()
 
     def restore(self, price: Price) -> None:
         """Apply a price that an earlier leader published, unless a trade has come since."""

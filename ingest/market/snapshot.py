@@ -12,7 +12,7 @@ class NewestCloses(NamedTuple):
 
     minute: Close | None = None
     day: Close | None = None
-    previous_day: float | None = None
+    previous_day: Close | None = None
 
 
 class Snapshot(NamedTuple):

@@ -9,10 +9,11 @@ import math
 from collections import deque
 
 from ingest.market import quarantine
+from ingest.market.adjusted_closes import AdjustedCloses
 from ingest.market.bars import Close
 from ingest.market.conditions import Eligibility, eligibility
 from ingest.market.market_hours import MarketHours
-from ingest.market.previous_close import PreviousCloses, change
+from ingest.market.previous_close import PreviousCloses, UnconfirmedSplit, change
 from ingest.market.prints import Cancel, Correction, Trade, is_price
 from ingest.market.quarantine import AHEAD_NS, FAR_OFF, is_outside
 from ingest.market.snapshot import NewestCloses, Snapshot
@@ -192,11 +193,11 @@ class SymbolTape:
         return self._settle_without(received_us)
 
     def on_snapshot(
-        self, snapshot: Snapshot | None, received_us: int, previous_close: float | None
+        self, snapshot: Snapshot | None, received_us: int, adjusted: AdjustedCloses | None
     ) -> Price | None:
         """Apply REST's snapshot, None if Alpaca does not know the symbol.
 
-        ``previous_close`` is that of the day of ``received_us``, adjusted for splits, if known.
+        ``adjusted``: the closes adjusted for splits, if known.
         Returns the price to publish if it or its previous close is new. It is the last trade if
         that is eligible, else the close of the last minute bar, unless the stream has brought a
         newer one.
@@ -205,7 +206,13 @@ class SymbolTape:
         if snapshot is None:
             return self.reject() if self._at_ns < 0 else None
         before, closes = self.published, snapshot.closes
-        self._closes.learn(closes, day_of(received_us * 1000), previous_close)
+        self._closes.learn(
+            closes,
+            day_of(received_us * 1000),
+            adjusted,
+            opened=None if snapshot.day is None else snapshot.day.open,
+            shown=None if self._at_ns < 0 else (day_of(self._at_ns), self._price),
+        )
         compared = before is not None and self._compare(before)
         if snapshot.trade is not None:
             self.on_rest_trade(snapshot.trade, received_us)
@@ -218,6 +225,10 @@ class SymbolTape:
         if self.published is not None and self.published.price is not None and self._at_ns < 0:
             self.published = Price(symbol=self._symbol, reason="no_trade_seen")
         return self.published if compared or self.published is not before else None
+
+    def take_unconfirmed_split(self) -> UnconfirmedSplit | None:
+        """Return, once a day, a split that the adjusted closes claim and the prices do not show."""
+        return self._closes.take_unconfirmed_split()
 
     def restore(self, price: Price) -> None:
         """Apply a price that an earlier leader published, unless a trade has come since."""
@@ -324,6 +335,8 @@ class SymbolTape:
         price = trade.price
         # ``day_of`` without its call, which every print would pay for
         close = self._closes.by_day.get((at_ns - BOUNDARY_NS) // DAY_NS)
+        if close is None:
+            close = self._undecided_close(day_of(at_ns), price)
         difference, fraction = (None, None) if close is None else change(price, close)
         return Price(
             symbol=self._symbol,
@@ -339,6 +352,14 @@ class SymbolTape:
             change_percent=fraction,
             received=received_us,
         )
+
+    def _undecided_close(self, day: int, price: float) -> float | None:
+        """Return the previous close of a day for which none is settled, as a price shows it."""
+        close = self._closes.choose(day, price)
+        # REST's next daily bar settles it for the day.
+        if close is not None:
+            self._needs_lookup = True
+        return close
 
     def _admit(self, entry: Entry, rule: Eligibility, received_us: int) -> Price | None:
         """Accept or quarantine a trade that its conditions allow."""
@@ -371,17 +392,19 @@ class SymbolTape:
             return False
         if entry.at_ns > max(received_us * 1000, self._at_ns) + AHEAD_NS:
             return True
-        reference = self._reference(entry.day)
+        reference = self._reference(entry)
         return reference is not None and quarantine.is_far_off(entry.price, reference)
 
-    def _reference(self, day: int) -> float | None:
-        """Return the price that a price of a day is compared with."""
+    def _reference(self, entry: Entry) -> float | None:
+        """Return the price that an entry's price is compared with."""
+        day = entry.day
         regular = self.history.regular
         if regular and regular[-1].day == day:
             return regular[-1].event.price
         # The first print of a day: the previous close is adjusted for a split on this morning,
         # yesterday's last price is not.
-        return self._closes.by_day.get(day) or self._price or None
+        close = self._closes.by_day.get(day) or self._closes.choose(day, entry.price)
+        return close or self._price or None
 
     def _quarantine(self, entry: Entry) -> None:
         """Hold a print back, or accept it together with those that confirm it."""

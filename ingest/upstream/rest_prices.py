@@ -3,8 +3,11 @@
 import time
 from collections.abc import Callable, Sequence
 
+import structlog
+
 from ingest.demand.lookups import Reason
 from ingest.demand.wanted import Demand
+from ingest.market.adjusted_closes import AdjustedCloses
 from ingest.market.day_bars import day_bar_event
 from ingest.market.last_price import LastPrices
 from ingest.market.prints import Trade
@@ -17,6 +20,8 @@ from shared import rfc3339
 from shared.price import Price
 from shared.symbol_status import SymbolStatus
 from shared.topics import PRICE, TRADE, topic
+
+log = structlog.get_logger()
 
 HALT_HANDOVER_SECONDS = 10.0
 """A symbol that is new to this leader by then was watched under the leader before it."""
@@ -91,7 +96,7 @@ class RestPrices:
         self,
         symbol: str,
         snapshot: Snapshot | None,
-        previous_close: float | None,
+        adjusted: AdjustedCloses | None,
         reason: Reason,
     ) -> float | None:
         """Publish the new values of a snapshot.
@@ -102,7 +107,8 @@ class RestPrices:
         known_ns = self._prices.timestamp_of(symbol)
         if snapshot is not None:
             self._announce_parts(snapshot, now_ns // 1000, reason)
-        last = self._prices.on_snapshot(symbol, snapshot, now_ns // 1000, previous_close)
+        last = self._prices.on_snapshot(symbol, snapshot, now_ns // 1000, adjusted)
+        self._report_unconfirmed_split(symbol)
         if last is not None:
             self._announcer.price(last, traded=False)
         if snapshot is None or snapshot.trade is None:
@@ -111,6 +117,19 @@ class RestPrices:
             age_seconds = (now_ns - snapshot.trade.at_ns) / 1e9
             self._states.on_known_trade(symbol, self._monotonic() - age_seconds)
         return self._lacks_since(symbol, known_ns, now_ns) if reason is Reason.DOUBTFUL else None
+
+    def _report_unconfirmed_split(self, symbol: str) -> None:
+        split = self._prices.take_unconfirmed_split(symbol)
+        if split is not None:
+            log.warning(
+                "split_unconfirmed",
+                message="REST's daily bars are adjusted for a split that the day's prices do not "
+                "show; the unadjusted close counts",
+                symbol=symbol,
+                raw_close=split.raw_close,
+                adjusted_close=split.adjusted_close,
+                price=split.price,
+            )
 
     def _announce_parts(self, snapshot: Snapshot, now_us: int, reason: Reason) -> None:
         if snapshot.quote is not None:

@@ -9,15 +9,15 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
+from datetime import time as time_of_day
 from typing import Any, Protocol
 
 import structlog
 
 from ingest.demand.lookups import SYMBOLS_PER_LOOKUP, Batch, Lookups, Reason
 from ingest.demand.wanted import Demand
-from ingest.market.day_bars import previous_closes
-from ingest.market.market_hours import NEW_YORK
+from ingest.market.adjusted_closes import AdjustedCloses, adjusted_closes, reading_at
 from ingest.market.snapshot import Snapshot
 from ingest.market.stream_silence import PROBE_SECONDS
 from ingest.upstream import translation
@@ -77,7 +77,7 @@ class RestHandler(MissedTradesHandler, Protocol):
         self,
         symbol: str,
         snapshot: Snapshot | None,
-        previous_close: float | None,
+        adjusted: AdjustedCloses | None,
         reason: Reason,
     ) -> float | None:
         """Apply a symbol's snapshot, None if Alpaca does not know the symbol.
@@ -114,8 +114,11 @@ class Snapshots:
         self._catch_up = CatchUp(rest, handler, clock=lambda: clock() / 1e9)
         self._lookups = Lookups(monotonic, rest.data_budget.polls_per_second)
         self._wake = asyncio.Event()
-        self._today: date | None = None
-        self._closes: dict[str, float | None] = {}
+        self._reading: tuple[date, time_of_day] | None = None
+        """The day and the time of day whose closes are to be read, by ``READ_AT``."""
+        self._closes: dict[str, AdjustedCloses] = {}
+        self._read: set[str] = set()
+        """The symbols whose closes have been read for ``_reading``."""
         self._failing_since: float | None = None
         self.error: str | None = None
         """The reason why REST fails at present; None while it works."""
@@ -184,15 +187,17 @@ class Snapshots:
 
     def _schedule(self) -> None:
         wanted = [want.symbol for want in self._demand.wanted()]
-        today = datetime.fromtimestamp(self._clock() / 1e9, NEW_YORK).date()
-        # New York's midnight makes yesterday's closes the previous ones.
-        if today != self._today:
-            self._today = today
-            self._closes.clear()
+        reading = reading_at(self._clock())
+        if reading != self._reading:
+            self._reading = reading
+            # Until REST answers, the closes read earlier remain valid for the days that they cover.
+            self._read.clear()
+            self._lookups.renew_closes()
         # Symbols come and go all day: without this, their closes would add up.
         if len(self._closes) > len(wanted):
             self._closes = {s: close for s, close in self._closes.items() if s in set(wanted)}
-        self._lookups.follow(wanted, self._polled(), today)
+            self._read &= self._closes.keys()
+        self._lookups.follow(wanted, self._polled(), reading[0])
         for since, symbols in self._lookups.take_unrepairable().items():
             self._handler.on_unrepairable_gap(symbols, since)
 
@@ -250,7 +255,7 @@ class Snapshots:
         without_close = [
             symbol
             for symbol, reason in batch.reasons.items()
-            if reason in (Reason.NEW, Reason.PREVIOUS_CLOSE) and symbol not in self._closes
+            if reason in (Reason.NEW, Reason.PREVIOUS_CLOSE) and symbol not in self._read
         ]
         # A client waits for a new symbol's first price; other look-ups can wait for REST.
         patience = CLOSES_SECONDS if Reason.NEW in batch.reasons.values() else None
@@ -303,14 +308,15 @@ class Snapshots:
         return first | await self._found(symbols[half:], polling=polling)
 
     async def _learn_closes(self, symbols: list[str], seconds: float | None) -> bool:
-        today = self._today
-        if not symbols or today is None:
+        reading = self._reading
+        if not symbols or reading is None:
             return True
+        today = reading[0]
         first, last = today - timedelta(days=DAYS_BACK), today - timedelta(days=1)
         try:
             async with asyncio.timeout(seconds):
                 bars = await self._rest.daily_bars(symbols, first, last)
-            found = previous_closes(translation.closes(bars), today)
+            found = adjusted_closes(translation.closes(bars), today)
         except (RestError, TimeoutError, TypeError, ValueError) as error:
             log.warning(
                 "previous_close_failed",
@@ -318,9 +324,13 @@ class Snapshots:
                 error=repr(error)[:300],
             )
             return False
-        # Midnight may have passed meanwhile. To have no bar, and so no close, is an answer.
-        if today == self._today:
-            self._closes |= {symbol: found.get(symbol) for symbol in symbols}
+        # Midnight may have passed meanwhile: the answer lacks the day that has ended.
+        if reading != self._reading:
+            return False
+        # To have no bar, and so no close, is an answer.
+        none = AdjustedCloses({}, 0)
+        self._closes |= {symbol: found.get(symbol, none) for symbol in symbols}
+        self._read.update(symbols)
         return True
 
 

@@ -178,7 +178,7 @@ def snapshot(symbol: str, row: Mapping[str, Any], *, with_quote: bool = True) ->
         closes=NewestCloses(
             minute=_close(found.minute_bar),
             day=_close(found.daily_bar),
-            previous_day=None if earlier is None else earlier.price,
+            previous_day=earlier,
         ),
     )
 

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ingest.market.adjusted_closes import AdjustedCloses
 from ingest.market.market_hours import MarketHours
 from ingest.market.prints import Cancel, Correction, Trade
 from ingest.market.snapshot import Snapshot
+from ingest.market.trading_day import day_of
 from ingest.upstream import translation
 from ingest.upstream.hours_translation import trading_day
 from shared import rfc3339
@@ -33,6 +35,11 @@ def rest_snapshot(row: Mapping[str, Any], symbol: str = "SPY") -> Snapshot:
     if isinstance(day, dict) and "c" in day:
         row = {**row, "dailyBar": {**dict.fromkeys("ohl", day["c"]), "v": 1, **day}}
     return translation.snapshot(symbol, row)
+
+
+def closed_before(at: int, close: float) -> AdjustedCloses:
+    """Return adjusted closes of which the newest is of the day before a moment."""
+    return AdjustedCloses({day_of(at) - 1: close}, day_of(at))
 
 
 def two_days() -> MarketHours:

@@ -21,6 +21,7 @@ from ingest.market.symbol_states import SymbolStates
 from ingest.upstream.frame import FrameReader
 from ingest.upstream.hours_translation import trading_day
 from shared.topics import PRICE, TRADE, kind_of, topic
+from tests.ingest.trades import closed_before
 from tests.oracle.mutation import Arrival
 from tests.oracle.rules import day_at
 from tests.oracle.truth import Event, Message, Truth
@@ -83,7 +84,8 @@ class Product:
 
     def learn(self, symbol: str, close: float, received_us: int) -> None:
         """Apply REST's answer at the start of a day: it knows the previous close and no trade."""
-        self.prices.on_snapshot(symbol, Snapshot(), received_us, close)
+        adjusted = closed_before(received_us * 1000, close)
+        self.prices.on_snapshot(symbol, Snapshot(), received_us, adjusted)
 
     def read(self, messages: Sequence[Message], received_us: int) -> list[tuple[str, Event]]:
         """Read one frame; return its events, each with its name."""

@@ -15,6 +15,7 @@ from tests.ingest.trades import (
     NOON,
     SECOND,
     cancel_of,
+    closed_before,
     correction_of,
     ns,
     rest_snapshot,
@@ -165,7 +166,7 @@ def test_on_a_split_morning_the_adjusted_close_counts_not_yesterdays_price(
     take(prices, NOON, 1000)
     morning = ns("2026-11-17T04:00:01-05:00")
     yesterday = {"dailyBar": {"t": "2026-11-16T05:00:00Z", "c": 1000}}
-    prices.on_snapshot("SPY", rest_snapshot(yesterday), morning // US, previous_close=100)
+    prices.on_snapshot("SPY", rest_snapshot(yesterday), morning // US, closed_before(morning, 100))
 
     last = take(prices, morning, 101, conditions=["T"])
     assert last is not None
@@ -179,7 +180,7 @@ def test_a_print_held_on_a_split_morning_is_shown_when_the_close_is_known(
     morning = ns("2026-11-17T04:00:01-05:00")
     assert take(prices, morning, 101, conditions=["T"]) is None
 
-    last = prices.on_snapshot("SPY", rest_snapshot({}), morning // US, previous_close=100)
+    last = prices.on_snapshot("SPY", rest_snapshot({}), morning // US, closed_before(morning, 100))
     assert last is not None
     assert (last.price, last.change) == (101, 1)
 

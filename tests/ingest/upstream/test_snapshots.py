@@ -13,8 +13,10 @@ from ingest.bus.stored_prices import StoredPrices
 from ingest.demand import lookups
 from ingest.demand.lookups import Reason
 from ingest.demand.wanted import Demand
+from ingest.market.adjusted_closes import AdjustedCloses
 from ingest.market.prints import Trade, TradeId
 from ingest.market.snapshot import Snapshot
+from ingest.market.trading_day import day_of
 from ingest.upstream import snapshots
 from ingest.upstream.alpaca_rest import AlpacaRest
 from ingest.upstream.snapshots import Snapshots
@@ -59,11 +61,15 @@ class Heard:
         return price.symbol not in self.ours
 
     def on_snapshot(
-        self, symbol: str, snapshot: Snapshot | None, previous_close: float | None, reason: Reason
+        self,
+        symbol: str,
+        snapshot: Snapshot | None,
+        adjusted: AdjustedCloses | None,
+        reason: Reason,
     ) -> None:
         self.taken.append((symbol, reason))
         self.snapshots[symbol] = snapshot
-        self.closes[symbol] = previous_close
+        self.closes[symbol] = None if adjusted is None else adjusted.before(day_of(NOON))
 
     def on_missed_trades(self, symbol: str, trades: Sequence[Trade]) -> None:
         self.caught_up += [(symbol, each.id) for each in trades]
@@ -178,6 +184,26 @@ async def test_on_a_new_day_everything_is_looked_up_again_with_a_new_close() -> 
 
     ends = [each.query_params["end"][:10] for each in stub.of("bars")]
     assert ends == ["2026-11-16", "2026-11-17"], "midnight in New York, as UTC"
+
+
+async def test_closes_are_read_again_at_the_open_and_kept_if_rest_does_not_answer() -> None:
+    is_failing = False
+
+    def adjusted_late(request: Request) -> Response:
+        return JSONResponse({"message": "no"}, 404) if is_failing else closed(request)
+
+    stub = RestStub(snapshots=traded, bars=adjusted_late)
+    async with stubbed(stub) as rest, stage(rest) as set_up:
+        set_up.now = ns("2026-11-16T05:00:00-05:00")
+        set_up.watch("SPY")
+        await set_up.until_taken("SPY")
+        assert set_up.heard.closes == {"SPY": 4.5}
+
+        is_failing = True
+        set_up.now = ns("2026-11-16T09:30:01-05:00")
+        await until(lambda: set_up.heard.times("SPY", Reason.PREVIOUS_CLOSE) == 1)
+        assert len(stub.of("bars")) == 2
+        assert set_up.heard.closes == {"SPY": 4.5}
 
 
 @pytest.mark.slow

@@ -1,0 +1,68 @@
+"""Daily closes adjusted for splits, and when to request them again."""
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+
+from ingest.market.bars import Close
+from ingest.market.market_hours import NEW_YORK
+
+READ_AT = (time(0), time(4), time(9, 30))
+"""New York's times at which the closes are read: a new day has new ones. When Alpaca adjusts them
+for a split of the day is not documented, so the pre-market's start and the open read them again."""
+
+_EPOCH = date(1970, 1, 1)
+
+
+class AdjustedCloses:
+    """One symbol's closes, in the shares of the day on which they were requested.
+
+    Days are numbers by ``day_of``; ``requested_on`` is the first day that has no close yet.
+    """
+
+    __slots__ = ("_by_day", "_days", "_requested_on")
+
+    def __init__(self, by_day: Mapping[int, float], requested_on: int) -> None:
+        self._by_day = {day: close for day, close in by_day.items() if day < requested_on}
+        self._days = sorted(self._by_day)
+        self._requested_on = requested_on
+
+    def of(self, day: int) -> float | None:
+        """Return the close of a day; None if it is unknown."""
+        return self._by_day.get(day)
+
+    def before(self, day: int) -> float | None:
+        """Return the newest close before a day; None if that is unknown."""
+        # A later day's previous close is one that these closes do not have yet.
+        if day > self._requested_on:
+            return None
+        index = bisect_left(self._days, day)
+        return self._by_day[self._days[index - 1]] if index else None
+
+
+def adjusted_closes(
+    closes: Mapping[str, Sequence[Close]], today: date
+) -> dict[str, AdjustedCloses]:
+    """Return each symbol's closes before ``today``, New York's date.
+
+    ``closes`` are those of daily bars, adjusted for splits, in any order.
+    """
+    requested_on = (today - _EPOCH).days
+    return {
+        symbol: AdjustedCloses(
+            {(_new_york_date(close.at_ns) - _EPOCH).days: close.price for close in days},
+            requested_on,
+        )
+        for symbol, days in closes.items()
+    }
+
+
+def reading_at(unix_ns: int) -> tuple[date, time]:
+    """Return New York's date at a moment, and the newest of ``READ_AT`` on that date."""
+    now = datetime.fromtimestamp(unix_ns / 1e9, NEW_YORK)
+    return now.date(), max(each for each in READ_AT if each <= now.time())
+
+
+def _new_york_date(at_ns: int) -> date:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=at_ns // 1_000_000_000)
+    return moment.astimezone(NEW_YORK).date()
