@@ -2,21 +2,25 @@
 
 Source: https://docs.alpaca.markets/docs/websocket-streaming. The paper host sends the text in
 binary frames. Numbers are text; fields that this project does not read are left out.
+An optional field of another form costs the field and not the message. Times are text here.
 """
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
+from ingest.alpaca import readable_fields
 from ingest.alpaca.messages import BadFrameError
 
 CHANNEL = "trade_updates"
 
+_Form = TypeVar("_Form", bound=msgspec.Struct)
 
-class Order(msgspec.Struct, kw_only=True):
-    """An order after the event; also a row of ``GET /v2/orders``."""
+
+class Leg(msgspec.Struct, kw_only=True):
+    """An order within an order; ``ratio_qty`` is its part in a multi-leg order."""
 
     id: str
     client_order_id: str | None = None
@@ -33,12 +37,49 @@ class Order(msgspec.Struct, kw_only=True):
     filled_avg_price: float | None = None
     limit_price: float | None = None
     stop_price: float | None = None
+    trail_price: float | None = None
+    trail_percent: float | None = None
+    hwm: float | None = None
+    ratio_qty: float | None = None
+    position_intent: str | None = None
+    extended_hours: bool | None = None
+    replaced_by: str | None = None
+    replaces: str | None = None
     submitted_at: str | None = None
     updated_at: str | None = None
+    filled_at: str | None = None
+    canceled_at: str | None = None
+    expired_at: str | None = None
+    failed_at: str | None = None
+    replaced_at: str | None = None
+
+
+class Order(Leg, kw_only=True):
+    """An order after the event; also a row of ``GET /v2/orders``.
+
+    ``symbol`` is empty for a multi-leg order. A bracket, OCO or OTO order also has legs.
+    """
+
+    legs: list[Leg] | None = None
+
+
+class FilledLeg(msgspec.Struct, kw_only=True):
+    """The execution of one leg of a multi-leg order."""
+
+    symbol: str
+    order_id: str | None = None
+    execution_id: str | None = None
+    price: Decimal | None = None
+    qty: Decimal | None = None
+    timestamp: str | None = None
 
 
 class TradeUpdate(msgspec.Struct, kw_only=True):
-    """An update of an order; executions include ``price qty position_qty``."""
+    """An update of an order; executions include ``price qty position_qty``.
+
+    Those of a multi-leg order include ``price qty position_qtys legs``; ``position_qtys`` are the
+    positions after it by symbol.
+    """
 
     event: str
     order: Order
@@ -48,6 +89,8 @@ class TradeUpdate(msgspec.Struct, kw_only=True):
     qty: Decimal | None = None
     position_qty: Decimal | None = None
     execution_id: str | None = None
+    position_qtys: dict[str, Decimal] | None = None
+    legs: list[FilledLeg] | None = None
 
 
 class Authorization(msgspec.Struct):
@@ -75,7 +118,7 @@ class Unknown(msgspec.Struct, frozen=True):
 
 
 class Malformed(msgspec.Struct, frozen=True):
-    """A message of a known kind in another form."""
+    """A message of a known kind in another form, or one of its fields."""
 
     kind: str
     problem: str
@@ -99,9 +142,15 @@ class _Envelope(msgspec.Struct):
 
 _decode = msgspec.json.Decoder(_Envelope).decode
 
+_PARTS: readable_fields.Parts = {
+    (TradeUpdate, "order"): Order,
+    (TradeUpdate, "legs"): FilledLeg,
+    (Order, "legs"): Leg,
+}
+
 
 def decode(frame: bytes | str) -> list[Message]:
-    """Return the one message of a frame.
+    """Return the one message of a frame, and a ``Malformed`` for each of its unreadable fields.
 
     Raises:
         BadFrameError: it is not a JSON object.
@@ -114,16 +163,26 @@ def decode(frame: bytes | str) -> list[Message]:
     form = _KINDS.get(kind)
     if form is None:
         return [Unknown(kind)]
+    problems: list[str] = []
     try:
-        return [msgspec.convert(envelope.data, form, strict=False)]
+        message = _read(envelope.data, form, problems)
     except msgspec.ValidationError as error:
         return [Malformed(kind, str(error))]
+    return [message, *(Malformed(kind, problem) for problem in problems)]
 
 
-def read_order(row: Any) -> Order:
-    """Decode a row of ``GET /v2/orders``.
+def read_order(row: Any) -> tuple[Order, list[str]]:
+    """Decode a row of ``GET /v2/orders``; the problems of its unreadable fields come with it.
 
     Raises:
         ValueError: the row has another form.
     """
-    return msgspec.convert(row, Order, strict=False)
+    problems: list[str] = []
+    return _read(row, Order, problems), problems
+
+
+def _read(data: Any, form: type[_Form], problems: list[str]) -> _Form:
+    try:
+        return msgspec.convert(data, form, strict=False)
+    except msgspec.ValidationError:  # field by field only now: it is slower
+        return readable_fields.read(data, form, _PARTS, problems)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from shared import rfc3339
-from shared.order import Order, OrderUpdate
+from shared.order import Leg, Order, OrderUpdate
 
 REMEMBERED = 2_000
 
@@ -44,13 +44,9 @@ class OrderLog:
         self._known |= received
 
     def on_update(self, update: OrderUpdate) -> OrderUpdate | None:
-        """Record a trade update; return it, or None if REST has already shown as much.
-
-        Raises:
-            ValueError: its order has no valid time.
-        """
-        known = self._known.get(update.order.id)
-        if known is not None and known.recovered and changed_at(update.order) <= known.at:
+        """Record a trade update; return it, or None if REST has already shown as much."""
+        known, changed = self._known.get(update.order.id), _changed_at(update)
+        if known is not None and known.recovered and changed <= known.at:
             return None
         self._note(update)
         return update
@@ -80,9 +76,18 @@ class OrderLog:
         return news
 
     def _note(self, event: OrderUpdate) -> None:
-        order = event.order
-        at = rfc3339.to_nanoseconds(order.updated_at or event.timestamp)
-        self._known[order.id] = _Known(order.status, order.filled_qty or 0, at, event.recovered)
+        at = _changed_at(event)
+        self._note_state(event.order, at, event.recovered)
+        # The event has announced the states of the legs too, unless theirs are older: a leg of a
+        # bracket has updates of its own.
+        for leg in event.order.legs:
+            changed = rfc3339.to_nanoseconds(leg.updated_at) if leg.updated_at else at
+            known = self._known.get(leg.id)
+            if known is None or changed >= known.at:
+                self._note_state(leg, changed, event.recovered)
+
+    def _note_state(self, order: Leg, at: int, recovered: bool) -> None:
+        self._known[order.id] = _Known(order.status, order.filled_qty or 0, at, recovered)
         self._known.move_to_end(order.id)
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
@@ -104,7 +109,7 @@ def recovered_event(row: Order) -> OrderUpdate:
     )
 
 
-def changed_at(order: Order) -> int:
+def changed_at(order: Leg) -> int:
     """Return the time of an order's last change, unix ns.
 
     Raises:
@@ -113,5 +118,11 @@ def changed_at(order: Order) -> int:
     return rfc3339.to_nanoseconds(order.updated_at or order.submitted_at or "")
 
 
+def _changed_at(update: OrderUpdate) -> int:
+    return rfc3339.to_nanoseconds(update.order.updated_at or update.timestamp)
+
+
 def _same(known: _Known, row: Order) -> bool:
-    return (known.status, known.filled) == (row.status, row.filled_qty or 0)
+    # An unreadable filled quantity is no news.
+    filled = known.filled if row.filled_qty is None else row.filled_qty
+    return (known.status, known.filled) == (row.status, filled)

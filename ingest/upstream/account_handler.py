@@ -12,7 +12,11 @@ from ingest.demand.subscription import SubscriptionChange
 from ingest.portfolio.order_log import OrderLog
 from ingest.portfolio.portfolio import Portfolio
 from ingest.upstream.announcements import Announcements
-from ingest.upstream.order_translation import execution, order_update
+from ingest.upstream.order_translation import (
+    executions,
+    order_update,
+    remove_unreadable_times,
+)
 from ingest.upstream.upstream_error import UpstreamError
 
 log = structlog.get_logger()
@@ -120,25 +124,24 @@ class AccountHandler:
                 case trade_updates.Malformed("error", problem):
                     raise UpstreamError(f"an error of another form: {problem}")
                 case trade_updates.Malformed(kind, problem):
-                    self._note_malformed(kind, problem)
+                    self.note_malformed(kind, problem)
+                    self.report_due.set()
                 case _:
                     pass
         return answered
 
     def _on_trade_update(self, update: TradeUpdate) -> None:
-        try:
-            event = self._orders.on_update(order_update(update))
-            executed = execution(update)
-        except ValueError as error:
-            self._note_malformed(trade_updates.CHANNEL, str(error))
-            return
+        for problem in remove_unreadable_times(update):
+            self.note_malformed(trade_updates.CHANNEL, problem)
+        received_ns = self._clock_ns()
+        event = self._orders.on_update(order_update(update, received_ns))
         if event is not None:
             self._announcer.order(event)
-        if executed is not None:
+        for executed in executions(update, received_ns):
             self._portfolio.on_execution(executed)
         self.report_due.set()
 
-    def _note_malformed(self, kind: str, problem: str) -> None:
+    def note_malformed(self, kind: str, problem: str) -> None:
+        """Count an unreadable message, or an unreadable field of one."""
         self.malformed += 1
-        self.report_due.set()
         log.debug("message_malformed", kind=kind, error=problem)

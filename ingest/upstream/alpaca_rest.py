@@ -145,13 +145,13 @@ class AlpacaRest:
         return _checked(dict, await self._call(self.trading_budget, self._trading.get_account))
 
     async def orders(self) -> list[Any]:
-        """Return the newest ``ORDERS_AT_ONCE`` of ``GET /v2/orders``, open and closed.
+        """Return the newest ``ORDERS_AT_ONCE`` of ``GET /v2/orders``, open and closed, with legs.
 
         Raises:
             RestError: it failed three times.
         """
         request = GetOrdersRequest(
-            status=QueryOrderStatus.ALL, limit=ORDERS_AT_ONCE, direction=Sort.DESC
+            status=QueryOrderStatus.ALL, limit=ORDERS_AT_ONCE, direction=Sort.DESC, nested=True
         )
         rows = await self._call(self.trading_budget, lambda: self._trading.get_orders(request))
         return _checked(list, rows)

@@ -109,7 +109,9 @@ class BrokerReports:
 
     async def _read_orders(self) -> None:
         handler = self._handler
-        rows = orders(await self._rest.orders())
+        rows = orders(
+            await self._rest.orders(), lambda problem: handler.note_malformed("orders", problem)
+        )
         now, lost_ns = self._clock_ns(), handler.lost_ns
         streaming_since_ns = now if handler.streaming_since is None else handler.streaming_since_ns
         news = self._orders.on_orders(rows, now, streaming_since_ns)

@@ -44,7 +44,7 @@ def test_what_is_not_an_update_is_told_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"order": None}, {"price": "much"}, {"event": 7}, {"order": {"symbol": "A"}}]
+    "changes", [{"order": None}, {"order": []}, {"event": 7}, {"order": {"symbol": "A"}}]
 )
 def test_an_update_of_another_form_is_malformed_and_ends_nothing(changes: dict[str, Any]) -> None:
     message = json.loads(EXAMPLES["fill"])
@@ -52,6 +52,59 @@ def test_an_update_of_another_form_is_malformed_and_ends_nothing(changes: dict[s
     [malformed] = decode(json.dumps(message))
     assert isinstance(malformed, trade_updates.Malformed)
     assert malformed.kind == "trade_updates"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"price": "much"}, "price"),
+        ({"position_qty": ""}, "position_qty"),
+        ({"execution_id": 7}, "execution_id"),
+        ({"timestamp": 1764082800}, "timestamp"),
+        ({"at": 5}, "at"),
+        ({"position_qtys": []}, "position_qtys"),
+        ({"legs": ["?"]}, "legs[0]"),
+    ],
+)
+def test_an_unreadable_field_costs_the_field_and_is_named(
+    changes: dict[str, Any], field: str
+) -> None:
+    message = json.loads(EXAMPLES["fill"])
+    message["data"] |= changes
+    update, malformed = decode(json.dumps(message))
+
+    assert isinstance(update, TradeUpdate)
+    assert not getattr(update, field.partition("[")[0])
+    assert update.order == update_of(EXAMPLES["fill"]).order
+    assert isinstance(malformed, trade_updates.Malformed)
+    assert field in malformed.problem
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in trade_updates.Order.__struct_fields__ if name != "id"]
+)
+@pytest.mark.parametrize("value", [{"id": "another form"}, [[]]])
+def test_every_optional_field_of_an_order_costs_only_itself(name: str, value: object) -> None:
+    message = json.loads(EXAMPLES["fill"])
+    message["data"]["order"][name] = value
+    update, *malformed = decode(json.dumps(message))
+
+    assert isinstance(update, TradeUpdate)
+    assert not getattr(update.order, name)
+    assert update.order.id == "a5be8f5e-fdfa-41f5-a644-7a74fe947a8f"
+    assert [type(each) for each in malformed] == [trade_updates.Malformed]
+
+
+def test_an_empty_text_for_a_number_is_null_in_an_order_and_in_its_legs() -> None:
+    message = json.loads(EXAMPLES["several legs"])
+    order = message["data"]["order"]
+    order["limit_price"] = order["legs"][1]["filled_avg_price"] = ""
+    update, *malformed = decode(json.dumps(message))
+
+    assert isinstance(update, TradeUpdate)
+    assert (update.order.limit_price, update.order.filled_avg_price) == (None, 1.62)
+    assert [leg.filled_avg_price for leg in update.order.legs or ()] == [1.6, None]
+    assert len(malformed) == 2
 
 
 @pytest.mark.parametrize("frame", [b"\xc1\xff", "", "[]", "7", '{"stream":'])

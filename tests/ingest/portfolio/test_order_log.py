@@ -4,7 +4,7 @@ import pytest
 
 from ingest.portfolio.order_log import ON_ITS_WAY_NS, OrderLog
 from shared import rfc3339
-from shared.order import Order, OrderUpdate
+from shared.order import Leg, Order, OrderUpdate
 
 BEGUN = rfc3339.to_nanoseconds("2026-11-25T15:00:00Z")
 SECOND = 1_000_000_000
@@ -116,3 +116,64 @@ def test_an_order_that_was_never_changed_is_told_by_when_it_came(log: OrderLog) 
     row.submitted_at, row.updated_at = moment(5), None
     [event] = log.on_orders([row], BEGUN + 60 * SECOND, BEGUN + 60 * SECOND)
     assert (event.timestamp, event.recovered) == (moment(5), True)
+
+
+def with_legs(name: str, status: str, at: float, **legs: str) -> Order:
+    row = order(name, status, at)
+    row.legs = [Leg(id=leg, status=state, updated_at=moment(at)) for leg, state in legs.items()]
+    return row
+
+
+def test_a_leg_whose_state_came_with_its_order_is_no_news_and_its_next_change_is(
+    log: OrderLog,
+) -> None:
+    log.on_update(update("new", with_legs("a", "new", 1, stop="held")))
+    assert from_rest(log, order("stop", "held", 1)) == []
+    assert from_rest(log, order("stop", "canceled", 5)) == [("stop", "canceled", True)]
+
+
+def test_an_order_that_repeats_an_older_state_of_its_leg_does_not_undo_the_leg(
+    log: OrderLog,
+) -> None:
+    log.on_update(update("fill", order("stop", "filled", 5, "10")))
+    parent = with_legs("a", "filled", 6, stop="new")
+    parent.legs[0].updated_at = moment(1)
+    log.on_update(update("fill", parent))
+    assert from_rest(log, order("stop", "filled", 5, "10")) == []
+
+
+def test_a_recovered_multi_leg_order_has_its_legs(log: OrderLog) -> None:
+    row = with_legs("m", "filled", 5, put="filled", call="filled")
+    row.symbol = None
+    times = BEGUN + 60 * SECOND, BEGUN + 60 * SECOND
+    [event] = log.on_orders([row], *times)
+
+    assert (event.event, event.symbol, event.recovered) == ("fill", "", True)
+    assert [leg.id for leg in event.order.legs] == ["put", "call"]
+    assert event.legs == [], "REST does not state what each leg executed"
+    assert log.on_orders([row], *times) == []
+
+
+def test_an_update_whose_order_has_no_time_is_announced_at_the_events_own(log: OrderLog) -> None:
+    row = order("a", "new", 1)
+    row.updated_at = row.submitted_at = None
+    event = OrderUpdate(event="new", symbol="SPY", timestamp=moment(1), order=row)
+    assert log.on_update(event) is event
+    assert from_rest(log, order("a", "new", 1)) == []
+
+
+def test_an_unreadable_filled_quantity_is_no_news(log: OrderLog) -> None:
+    log.on_update(update("fill", order("a", "filled", 1, "10")))
+    row = order("a", "filled", 1)
+    row.filled_qty = None
+    assert from_rest(log, row) == []
+
+
+def test_a_replaced_order_and_its_successor_can_be_joined(log: OrderLog) -> None:
+    old, new = order("old", "replaced", 3), order("new", "new", 3)
+    old.replaced_by, new.replaces = "new", "old"
+    times = BEGUN + 60 * SECOND, BEGUN + 60 * SECOND
+    [replaced, successor] = log.on_orders([old, new], *times)
+
+    assert (replaced.event, replaced.order.replaced_by) == ("replaced", "new")
+    assert (successor.event, successor.order.replaces) == ("new", "old")
