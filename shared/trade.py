@@ -1,13 +1,20 @@
 """The events of a symbol's tape: prints, their corrections and their cancels."""
 
+from typing import TypeAlias
+
 import msgspec
+
+CORRECTION = "correction"
+CANCEL = "cancel"
+"""The names of the events that are no prints."""
 
 
 class Trade(msgspec.Struct, kw_only=True):
     """A print. ``eligible``: its sale conditions allow it to set the last price.
 
-    ``id`` is text because ids exceed the integers of JavaScript; it is unique within symbol,
-    exchange and day. The JSON gets ``event_id`` when it is published.
+    ``id`` is text because ids exceed the integers of JavaScript. It starts again each day, and the
+    facilities of FINRA's ``D`` number their prints independently: with ``timestamp`` it names one
+    print of its symbol and exchange. The JSON gets ``event_id`` when it is published.
     """
 
     symbol: str
@@ -23,10 +30,18 @@ class Trade(msgspec.Struct, kw_only=True):
 
 
 class Correction(msgspec.Struct, kw_only=True):
-    """The corrected values of a print: ``original_id`` names it, the other values are new."""
+    """The corrected values of a print.
+
+    ``original_id``, ``original_price`` and ``original_size`` name the print as it was.
+    ``original_timestamp`` is its own time, which the corrected print keeps; None if it is unknown.
+    ``timestamp`` is the time of the correction.
+    """
 
     symbol: str
     original_id: str
+    original_price: float | None = None
+    original_size: float | None = None
+    original_timestamp: str | None = None
     id: str
     price: float
     size: float
@@ -38,15 +53,25 @@ class Correction(msgspec.Struct, kw_only=True):
 
 
 class Cancel(msgspec.Struct, kw_only=True):
-    """The cancel of a print. ``action``: ``C`` cancelled, ``E`` an error."""
+    """The cancel of a print, which the fields ``original_…`` name as in ``Correction``.
+
+    ``action``: ``C`` cancelled, ``E`` an error, None if a corrected print replaces it.
+    ``timestamp`` is the time of the cancel.
+    """
 
     symbol: str
     original_id: str
+    original_price: float | None = None
+    original_size: float | None = None
+    original_timestamp: str | None = None
     action: str | None
     exchange: str | None
     tape: str | None
     timestamp: str
     received: int
 
+
+Withdrawal: TypeAlias = Cancel | Correction
+"""An event after which its original print does not stand."""
 
 encode = msgspec.json.Encoder().encode

@@ -34,14 +34,14 @@ from shared.topics import (
     STATUS,
     TRADE,
 )
-from shared.trade import Cancel, Correction, Trade
+from shared.trade import CANCEL, CORRECTION, Cancel, Correction, Trade
 
 Events = Mapping[str, type[msgspec.Struct]]
 
 PUBLISHED: Mapping[str, Events] = {
     PRICE: {PRICE: Price},
     STATUS: {STATUS: SymbolStatus},
-    TRADE: {TRADE: Trade, "correction": Correction, "cancel": Cancel},
+    TRADE: {TRADE: Trade, CORRECTION: Correction, CANCEL: Cancel},
     QUOTE: {QUOTE: Quote},
     MINUTE_BAR: {MINUTE_BAR: Bar},
     FIVE_MINUTE_BAR: {FIVE_MINUTE_BAR: Bar},

@@ -1,6 +1,6 @@
 """Encoding each event that the ingest publishes, and putting it into the outbox."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from ingest.bus.outbox import Outbox, Publication
 from ingest.market.recent_prints import RecentPrints
@@ -27,7 +27,7 @@ from shared.topics import (
     TRADE,
     topic,
 )
-from shared.trade import Cancel, Correction, Trade
+from shared.trade import CANCEL, CORRECTION, Cancel, Trade, Withdrawal
 
 
 class Announcer:
@@ -55,18 +55,36 @@ class Announcer:
         body = symbol_status.encode(status)
         self._outbox.offer(Publication(topic(STATUS, status.symbol), body))
 
-    def trade(self, print_: Trade) -> None:
-        """Announce a print on the tape once: the stream and REST can both bring it."""
-        if self.recent.add(print_):
-            self._outbox.offer(Publication(topic(TRADE, print_.symbol), trade.encode(print_)))
+    def recall_tape(
+        self, symbol: str, events: Sequence[Trade | Withdrawal], *, is_whole: bool
+    ) -> None:
+        """Accept the events of a tape that an earlier leader has published, oldest first.
 
-    def correction(self, correction: Correction) -> None:
-        """Announce the right values of a print."""
-        self._named(topic(TRADE, correction.symbol), trade.encode(correction), "correction")
+        ``is_whole``: there were none before. Withdrawals of these prints that came before this are
+        announced now.
+        """
+        for event in self.recent.recall(symbol, events, is_whole=is_whole):
+            self._withdrawal(event)
 
-    def cancel(self, cancel: Cancel) -> None:
-        """Announce that a print is void."""
-        self._named(topic(TRADE, cancel.symbol), trade.encode(cancel), "cancel")
+    def trade(self, print_: Trade, corrected: bool = False) -> None:
+        """Announce a print on the tape once: the stream and REST can both bring it.
+
+        ``corrected``: REST shows it as the replacement of another one.
+        """
+        recent = self.recent
+        if not recent.add(print_, corrected):
+            return
+        self._outbox.offer(Publication(topic(TRADE, print_.symbol), trade.encode(print_)))
+        # A cancel can come before its print. After the print it is repeated, so that a client does
+        # not have to remember cancels of unknown prints.
+        if recent.early and (withdrawal := recent.take_early(print_)) is not None:
+            self._withdrawal(withdrawal)
+
+    def withdrawal(self, event: Withdrawal) -> None:
+        """Announce once that a print is void, or that another one replaces it."""
+        news = self.recent.withdraw(event)
+        if news is not None:
+            self._withdrawal(news)
 
     def day_bar(self, day: Bar) -> None:
         """Announce a symbol's day so far."""
@@ -100,6 +118,10 @@ class Announcer:
         for each in topics:
             body = gap.encode(Gap(topics=[each], from_=since, to=until, reason=reason))
             self._named(each, body, GAP)
+
+    def _withdrawal(self, event: Withdrawal) -> None:
+        name = CANCEL if isinstance(event, Cancel) else CORRECTION
+        self._named(topic(TRADE, event.symbol), trade.encode(event), name)
 
     def _named(self, where: str, body: bytes, event: str) -> None:
         self._outbox.offer(Publication(where, body, event=event))

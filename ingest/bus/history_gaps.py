@@ -1,8 +1,9 @@
 """Gaps in the histories: events from a time when no ingest led or no client watched the topic."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -21,7 +22,18 @@ RECENT_TAPE_SECONDS = 300.0
 """If the tape was last recorded within this time, its missing prints are fetched."""
 
 
-_decode_print = msgspec.json.Decoder(trade.Trade).decode
+HANDOVER_SECONDS = 45.0
+"""For this time an earlier leader may have tried to repair a gap of a tape (``GAP_SECONDS`` and the
+last request), while it published newer prints. REST brings such prints again."""
+
+_TAPE_EVENTS: Mapping[bytes | None, type[trade.Trade | trade.Withdrawal]] = MappingProxyType(
+    {
+        None: trade.Trade,
+        trade.CORRECTION.encode(): trade.Correction,
+        trade.CANCEL.encode(): trade.Cancel,
+    }
+)
+"""By the name of a history's entry; a print has none."""
 
 
 class HistoryGaps:
@@ -66,15 +78,24 @@ class HistoryGaps:
         recorded = _newest_time(entries)
         # REST repeats prints that are already in the history; the announcer must recognise them.
         if is_tape:
-            self._announcer.recent.recall(key_of(topic), _prints(entries))
+            self._announcer.recall_tape(
+                key_of(topic), _tape_events(entries), is_whole=len(entries) < count
+            )
         # Without a history there is nothing that a client could have missed.
         if recorded is None:
             return
         now, (text, since) = self._clock(), recorded
         if is_tape and now - since < RECENT_TAPE_SECONDS:
-            self._catch_up(key_of(topic), since)
+            self._catch_up(key_of(topic), self._repaired_until(key_of(topic), since))
         else:
             self._announcer.gap([topic], text, rfc3339.from_unix(now), "not_recorded")
+
+    def _repaired_until(self, symbol: str, newest: float) -> float:
+        """Return the time (unix s) until which a tape can be trusted to lack no print."""
+        starts_ns = self._announcer.recent.known_since(symbol)
+        # The prints before the oldest known one belong to no client, or are forgotten.
+        earliest = 0.0 if starts_ns is None else starts_ns / 1e9
+        return min(newest, max(newest - HANDOVER_SECONDS, earliest))
 
 
 def _newest_time(entries: Sequence[Any]) -> tuple[str, float] | None:
@@ -86,11 +107,13 @@ def _newest_time(entries: Sequence[Any]) -> tuple[str, float] | None:
     return None
 
 
-def _prints(entries: Sequence[Any]) -> list[trade.Trade]:
-    """Return the prints among the entries, oldest first."""
-    prints = []
+def _tape_events(entries: Sequence[Any]) -> list[trade.Trade | trade.Withdrawal]:
+    """Return the prints, corrections and cancels among the entries, oldest first."""
+    events = []
     for _, fields in reversed(entries):
-        with suppress(msgspec.DecodeError):
-            if b"event" not in fields:
-                prints.append(_decode_print(fields[b"data"]))
-    return prints
+        kind = _TAPE_EVENTS.get(fields.get(b"event"))
+        # Other events are gaps. An entry of another version is skipped.
+        with suppress(msgspec.DecodeError, KeyError):
+            if kind is not None:
+                events.append(msgspec.json.decode(fields[b"data"], type=kind))
+    return events

@@ -25,6 +25,9 @@ def correction_event(correction: Correction, received_us: int) -> trade.Correcti
     return trade.Correction(
         symbol=correction.symbol,
         original_id=str(correction.original_id),
+        original_price=correction.original_price,
+        original_size=correction.original_size,
+        original_timestamp=_text(correction.print_at_ns),
         id=str(correction.id),
         price=correction.price,
         size=correction.size,
@@ -41,9 +44,16 @@ def cancel_event(cancel: Cancel, received_us: int) -> trade.Cancel:
     return trade.Cancel(
         symbol=cancel.symbol,
         original_id=str(cancel.id),
+        original_price=cancel.price,
+        original_size=cancel.size,
+        original_timestamp=_text(cancel.print_at_ns),
         action=cancel.action,
         exchange=cancel.exchange,
         tape=cancel.tape,
         timestamp=rfc3339.from_nanoseconds(cancel.at_ns),
         received=received_us,
     )
+
+
+def _text(at_ns: int | None) -> str | None:
+    return None if at_ns is None else rfc3339.from_nanoseconds(at_ns)

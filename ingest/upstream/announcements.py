@@ -10,7 +10,7 @@ from shared.news import News
 from shared.order import OrderUpdate
 from shared.price import Price
 from shared.quote import Quote
-from shared.trade import Cancel, Correction, Trade
+from shared.trade import Trade, Withdrawal
 
 
 class Announcements(Protocol):
@@ -25,14 +25,14 @@ class Announcements(Protocol):
     def quote(self, best: Quote) -> None:
         """Announce a best bid and offer."""
 
-    def trade(self, print_: Trade) -> None:
-        """Announce a print, unless it was announced before."""
+    def trade(self, print_: Trade, corrected: bool = False) -> None:
+        """Announce a print, unless it was announced before.
 
-    def correction(self, correction: Correction) -> None:
-        """Announce the correct values of a print."""
+        ``corrected``: REST shows it as the replacement of another one.
+        """
 
-    def cancel(self, cancel: Cancel) -> None:
-        """Announce the withdrawal of a print."""
+    def withdrawal(self, event: Withdrawal) -> None:
+        """Announce that a print is void or replaced, unless that was announced before."""
 
     def day_bar(self, day: Bar) -> None:
         """Announce a daily bar."""

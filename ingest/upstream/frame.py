@@ -148,7 +148,7 @@ class FrameReader:
         if last is not None:
             self._announcer.price(last, traded=False)
         if self._demand.watches(topic(TRADE, correction.symbol)):
-            self._announcer.correction(tape_events.correction_event(correction, received_us))
+            self._announcer.withdrawal(tape_events.correction_event(correction, received_us))
 
     def _on_cancel(self, message: Cancel, received_us: int) -> None:
         cancel = translation.cancel(message)
@@ -156,7 +156,7 @@ class FrameReader:
         if last is not None:
             self._announcer.price(last, traded=False)
         if self._demand.watches(topic(TRADE, cancel.symbol)):
-            self._announcer.cancel(tape_events.cancel_event(cancel, received_us))
+            self._announcer.withdrawal(tape_events.cancel_event(cancel, received_us))
 
     def _on_error(self, error: Error) -> bool:
         """Apply an error; return whether it answers the change in flight."""
