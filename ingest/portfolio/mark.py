@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from ingest.portfolio.asset_class import US_EQUITY
+from shared import rfc3339
 from shared.position import PriceSource
 from shared.price import Price
 
-CLOSES_APART = Decimal("1.2")
-"""Previous closes of tape and broker that differ by more than this factor count different shares:
-only one of them has carried out a split."""
+APART = Decimal("1.2")
+"""Prices of tape and broker that differ by more than this factor may count different shares: only
+one of them has applied a split."""
+
+OLD_NS = 4 * 3600 * 1_000_000_000
+"""A last trade that is older than this at the broker's report is from before the night, or of a
+stock so thin that the broker's price is newer."""
 
 
 @dataclass(frozen=True)
@@ -26,31 +31,60 @@ class Mark:
     reason: str | None = None
 
 
-def mark_of(
-    asset_class: str, last: Price | None, broker_price: Decimal | None, broker_close: Decimal | None
-) -> Mark:
-    """Return the price of a position.
+@dataclass(frozen=True)
+class BrokerPrice:
+    """A position's price and its previous close by the broker's newest report, at ``as_of``."""
 
-    ``last`` is the tape's last price; ``broker_price`` and ``broker_close``, the previous close,
-    come from the broker's newest report.
-    """
+    price: Decimal | None
+    previous_close: Decimal | None
+    as_of: str
+
+
+def mark_of(asset_class: str, last: Price | None, broker: BrokerPrice) -> Mark:
+    """Return the price of a position; ``last`` is the tape's last price."""
     if asset_class != US_EQUITY:
-        reason = f"the tape has only stocks, no {asset_class}"
+        reason: str | None = f"the tape has only stocks, no {asset_class}"
     elif last is None or last.price is None:
         reason = "the tape has no price for it yet"
-    elif _are_apart(last.previous_close, broker_close):
-        reason = (
-            f"the previous close is {last.previous_close} on the tape and {broker_close} at the "
-            "broker: only one of them has carried out a split"
-        )
     else:
-        return Mark(Decimal(str(last.price)), "trade", last.timestamp)
-    if broker_price is None:
+        reason = _contradiction(last, last.price, broker)
+        if reason is None:
+            return Mark(Decimal(str(last.price)), "trade", last.timestamp)
+    if broker.price is None:
         return Mark(None, reason=f"{reason}, and the broker reports none")
-    return Mark(broker_price, "broker", reason=reason)
+    return Mark(broker.price, "broker", reason=reason)
+
+
+def _contradiction(last: Price, price: float, broker: BrokerPrice) -> str | None:
+    """Return why the tape's price may count other shares than the broker's quantity, or None.
+
+    One sign is not enough: while tape and broker have nearly the same price, it counts, even if
+    one of their previous closes is not adjusted for a split.
+    """
+    if broker.price and not _are_apart(price, broker.price):
+        return None
+    if _are_apart(last.previous_close, broker.previous_close):
+        return (
+            f"the previous close is {last.previous_close} on the tape and {broker.previous_close} "
+            "at the broker: only one of them has carried out a split"
+        )
+    # On a split morning the last trade is yesterday's, in yesterday's shares. Within hours a price
+    # may really move by this much, and the tape is ahead of the broker.
+    if broker.price and _is_old(last.timestamp, broker.as_of):
+        return (
+            f"the last trade is hours old, and its price {price} is more than 20 % off the "
+            f"broker's {broker.price}: one of them may not have carried out a split"
+        )
+    return None
 
 
 def _are_apart(ours: float | None, theirs: Decimal | None) -> bool:
     if not ours or not theirs:
         return False
-    return not 1 / CLOSES_APART < Decimal(str(ours)) / theirs < CLOSES_APART
+    return not 1 / APART <= Decimal(str(ours)) / theirs <= APART
+
+
+def _is_old(traded: str | None, reported: str) -> bool:
+    if traded is None:
+        return False
+    return rfc3339.to_nanoseconds(reported) - rfc3339.to_nanoseconds(traded) > OLD_NS

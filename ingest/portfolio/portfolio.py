@@ -9,7 +9,7 @@ from msgspec import structs
 from ingest.portfolio.asset_class import US_EQUITY
 from ingest.portfolio.holding import Holding, fraction, rounded
 from ingest.portfolio.holdings import NOTHING, BrokerReport, Execution, Holdings, ReportedAccount
-from ingest.portfolio.mark import Mark, mark_of
+from ingest.portfolio.mark import BrokerPrice, Mark, mark_of
 from shared.account import Account, BrokerState
 from shared.position import Position
 from shared.price import Price
@@ -170,12 +170,8 @@ class Portfolio:
         return holding.at(self._mark(holding))
 
     def _mark(self, holding: Holding) -> Mark:
-        return mark_of(
-            holding.asset_class,
-            self._price_of(holding.symbol),
-            holding.broker_price,
-            holding.lastday_price,
-        )
+        broker = BrokerPrice(holding.broker_price, holding.lastday_price, holding.as_of)
+        return mark_of(holding.asset_class, self._price_of(holding.symbol), broker)
 
     def _note_change(self, symbol: str) -> None:
         self._changed[symbol] = None

@@ -8,12 +8,11 @@ import pytest
 
 from ingest.alpaca.account_rows import read_positions
 from ingest.portfolio.holding import Holding
-from ingest.portfolio.mark import Mark, mark_of
+from ingest.portfolio.mark import Mark
 from ingest.upstream import account_translation
 from ingest.upstream.account_translation import tape_symbol
 from shared import position
 from shared.position import Position
-from shared.price import Price
 from tests.ingest.portfolio.rows import AS_OF, LATER, holding
 
 # alpacahq/alpaca-docs, data/webapi/entities/position-crypto.yaml at 2080c5e
@@ -177,32 +176,3 @@ def test_through_nothing_a_position_begins_anew_on_the_other_side() -> None:
 )
 def test_a_pair_is_spelt_as_market_data_spells_it(broker: str, asset_class: str, tape: str) -> None:
     assert tape_symbol(broker, asset_class) == tape
-
-
-def test_the_tapes_price_goes_before_the_brokers_in_every_session() -> None:
-    last = Price(symbol="BAC", price=13.9, timestamp=LATER, previous_close=13.8, session="post")
-    mark = mark_of("us_equity", last, Decimal(13), Decimal("13.7"))
-    assert mark == Mark(Decimal("13.9"), "trade", LATER)
-
-
-def test_where_the_tape_has_none_the_brokers_price_is_used_and_that_is_said() -> None:
-    nothing = Price(symbol="BAC", reason="no_trade_seen")
-    for last in (None, nothing):
-        mark = mark_of("us_equity", last, Decimal(13), None)
-        assert mark == Mark(Decimal(13), "broker", None, "the tape has no price for it yet")
-    assert (
-        mark_of("crypto", None, Decimal(13), None).reason == "the tape has only stocks, no crypto"
-    )
-    assert mark_of("us_equity", None, None, None) == Mark(
-        None, reason="the tape has no price for it yet, and the broker reports none"
-    )
-
-
-@pytest.mark.parametrize(("ours", "used"), [(18.2, "broker"), (181.0, "trade"), (None, "trade")])
-def test_a_split_that_only_one_side_has_carried_out_is_left_to_the_broker(
-    ours: float | None, used: str
-) -> None:
-    last = Price(symbol="IBM", price=18.0, timestamp=LATER, previous_close=ours)
-    mark = mark_of("us_equity", last, Decimal(180), Decimal("182.0"))
-    assert mark.source == used
-    assert ("split" in (mark.reason or "")) == (used == "broker")

@@ -35,6 +35,32 @@ class Desk(Portfolio):
         return told
 
 
+def test_before_the_first_print_after_a_split_the_account_is_worth_what_it_was() -> None:
+    # 10:1. The broker has the new shares and the old previous close; the tape has yesterday's.
+    desk = Desk()
+    row = {"lastday_price": "1000", "unrealized_intraday_pl": "0"}
+    report = BrokerReport(
+        [holding("NVDX", "100", "90", "100", **row)],
+        account("10000", last_equity="20000"),
+        0.0,
+        AS_OF,
+    )
+    assert desk.on_report(report, None)
+    yesterday = "2026-11-24T20:59:59Z"
+    desk.tape["NVDX"] = Price(
+        symbol="NVDX", price=1000.0, timestamp=yesterday, previous_close=985.0
+    )
+
+    [[position], told] = desk.take_changes()
+    assert told is not None
+    assert (told.equity, told.day_pl) == (20000, 0)
+    assert (position.current_price, position.price_source) == (100, "broker")
+    assert (position.market_value, position.unrealized_pl) == (10000, 1000)
+
+    desk.trade("NVDX", 101.0)
+    assert desk.told()["NVDX"].current_price == 101
+
+
 @pytest.fixture
 def desk() -> Desk:
     """BAC long and IBM short, as reported at the start."""
