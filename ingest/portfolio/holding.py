@@ -1,15 +1,21 @@
 """One open position as the broker reports it, and its event at a price. Pure, in Decimal."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from ingest.portfolio.asset_class import OPTION_MULTIPLIER, US_OPTION
+from ingest.portfolio.day_lots import Lot, sum_of, without_oldest
 from ingest.portfolio.mark import Mark
+from shared import rfc3339
 from shared.position import Position
 
 CENT = Decimal("0.01")
 RATIO = Decimal("0.000001")
+
+_NEW_YORK = ZoneInfo("America/New_York")
 
 
 @dataclass(frozen=True)
@@ -18,8 +24,9 @@ class Holding:
 
     ``cost_basis`` is its purchase price. ``day_basis`` is the base of the day's gain: the value at
     the previous close, or the purchase price of the part that was bought since. Both come from the
-    broker, so that at the broker's price our figures equal its own. ``multiplier``: the units of
-    the underlying in one option.
+    broker, so that at the broker's price our figures equal its own; None if it is unknown.
+    ``multiplier``: the units of the underlying in one option. ``lots`` are the parts of
+    ``day_basis`` that were seen, oldest first; none if only their sum is known.
     """
 
     symbol: str
@@ -32,6 +39,7 @@ class Holding:
     broker_price: Decimal | None
     multiplier: Decimal
     as_of: str
+    lots: tuple[Lot, ...] = field(default=(), compare=False)
 
     @classmethod
     def opened(
@@ -40,12 +48,14 @@ class Holding:
         """Return a position that an execution has opened; the next report completes it."""
         multiplier = OPTION_MULTIPLIER if asset_class == US_OPTION else Decimal(1)
         cost = qty * price * multiplier
-        return cls(symbol, asset_class, qty, cost, cost, price, None, None, multiplier, as_of)
+        lots = (Lot(qty, cost, is_uniform=True),)
+        return cls(symbol, asset_class, qty, cost, cost, price, None, None, multiplier, as_of, lots)
 
     def after(self, delta: Decimal, price: Decimal, as_of: str) -> "Holding | None":
         """Return the position after an execution of ``delta``, negative for a sale; None if closed.
 
-        A larger position averages the price in; a smaller one keeps its average.
+        A larger position averages the price in; a smaller one keeps its average. For the gain of
+        the day the oldest shares are sold first, as at the broker.
         """
         qty = self.qty + delta
         if not qty:
@@ -56,13 +66,17 @@ class Holding:
             return replace(
                 through, lastday_price=self.lastday_price, broker_price=self.broker_price
             )
-        # The broker may sell the oldest lots first; until its report, the bases shrink in
-        # proportion.
+        lots = self._lots()
         if abs(qty) < abs(self.qty):
-            left = qty / self.qty
-            day_basis = None if self.day_basis is None else self.day_basis * left
+            left = without_oldest(lots, -delta)
             return replace(
-                self, qty=qty, cost_basis=self.cost_basis * left, day_basis=day_basis, as_of=as_of
+                self,
+                qty=qty,
+                cost_basis=self.cost_basis * qty / self.qty,
+                # Which of today's purchases were sold is unknown until the broker's report.
+                day_basis=sum_of(left).basis if left else None,
+                lots=left or (),
+                as_of=as_of,
             )
         more = delta * price * self.multiplier
         return replace(
@@ -70,9 +84,30 @@ class Holding:
             qty=qty,
             cost_basis=self.cost_basis + more,
             day_basis=None if self.day_basis is None else self.day_basis + more,
+            lots=(*lots, Lot(delta, more, is_uniform=True)) if lots else (),
             avg_entry_price=(self.cost_basis + more) / (qty * self.multiplier),
             as_of=as_of,
         )
+
+    def continuing(self, earlier: "Holding | None") -> "Holding":
+        """Return this holding, of a report, with the lots of an earlier one if they add up to it.
+
+        They do not if an execution was not seen, or on another day: its basis is another close.
+        """
+        if earlier is None or self.day_basis is None or not earlier.lots:
+            return self
+        together = sum_of(earlier.lots)
+        if together.qty != self.qty or abs(together.basis - self.day_basis) > CENT:
+            return self
+        return replace(self, lots=earlier.lots)
+
+    def _lots(self) -> tuple[Lot, ...]:
+        """Return the known lots, or one lot of all shares; none if its basis is unknown."""
+        if self.day_basis is None or self.lots:
+            return self.lots
+        before_today = self.value(self.lastday_price) if self.lastday_price else None
+        is_uniform = before_today is not None and abs(before_today - self.day_basis) <= CENT
+        return (Lot(self.qty, self.day_basis, is_uniform),)
 
     def value(self, price: Decimal) -> Decimal:
         """Return the market value at a price, unrounded."""
@@ -84,9 +119,9 @@ class Holding:
         value = None if price is None else self.value(price)
         gain = None if value is None else value - self.cost_basis
         day_gain = None if value is None or self.day_basis is None else value - self.day_basis
-        moved = None
-        if price is not None and self.lastday_price:
-            moved = price / self.lastday_price - 1
+        moved, close = None, self._close(mark)
+        if price is not None and close:
+            moved = price / close - 1
         return Position(
             symbol=self.symbol,
             asset_class=self.asset_class,
@@ -95,7 +130,7 @@ class Holding:
             avg_entry_price=_number(self.avg_entry_price),
             current_price=_number(price),
             price_source=mark.source,
-            lastday_price=_number(self.lastday_price),
+            lastday_price=_number(close),
             change_today=rounded(moved, RATIO),
             market_value=rounded(value),
             cost_basis=rounded(self.cost_basis),
@@ -107,6 +142,16 @@ class Holding:
             as_of=self.as_of,
             reason=mark.reason,
         )
+
+    def _close(self, mark: Mark) -> Decimal | None:
+        """Return the previous close: the broker's, or the tape's until the first report.
+
+        The tape's is that of its last price's own day, which is earlier if it has no price of the
+        day of the execution yet.
+        """
+        if self.lastday_price is not None or mark.close is None or mark.timestamp is None:
+            return self.lastday_price
+        return mark.close if _day(mark.timestamp) == _day(self.as_of) else None
 
     @property
     def side(self) -> Literal["long", "short"]:
@@ -124,6 +169,11 @@ def rounded(amount: Decimal | None, step: Decimal = CENT) -> float | None:
 def fraction(gain: Decimal | None, basis: Decimal | None) -> float | None:
     """Return a gain as a fraction of its basis, for an event."""
     return None if gain is None or not basis else rounded(gain / abs(basis), RATIO)
+
+
+def _day(moment: str) -> date:
+    """Return the day of a time in New York."""
+    return datetime.fromtimestamp(rfc3339.to_nanoseconds(moment) // 10**9, _NEW_YORK).date()
 
 
 def _number(amount: Decimal | None) -> float | None:

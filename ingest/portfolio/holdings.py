@@ -117,6 +117,7 @@ class Holdings:
         changed: list[str] = []
         for symbol in sorted(symbols - doubted):
             row, known = reported.get(symbol), self.by_symbol.get(symbol)
+            row = row and row.continuing(known)
             if streamed and quantity(row) != quantity(known):
                 self._unexplained.setdefault(symbol, now)
             if row != known:

@@ -23,12 +23,16 @@ stock so thin that the broker's price is newer."""
 
 @dataclass(frozen=True)
 class Mark:
-    """A price, its source and time (RFC 3339), and the reason if it is not the tape's."""
+    """A price, its source and time (RFC 3339), and the reason if it is not the tape's.
+
+    ``close`` is the tape's previous close for the day of its price.
+    """
 
     price: Decimal | None
     source: PriceSource | None = None
     timestamp: str | None = None
     reason: str | None = None
+    close: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ def mark_of(asset_class: str, last: Price | None, broker: BrokerPrice) -> Mark:
     else:
         reason = _contradiction(last, last.price, broker)
         if reason is None:
-            return Mark(Decimal(str(last.price)), "trade", last.timestamp)
+            close = None if last.previous_close is None else Decimal(str(last.previous_close))
+            return Mark(Decimal(str(last.price)), "trade", last.timestamp, close=close)
     if broker.price is None:
         return Mark(None, reason=f"{reason}, and the broker reports none")
     return Mark(broker.price, "broker", reason=reason)

@@ -1,6 +1,7 @@
 """One position at a price: the broker's figures at its price, and the same rules at any other."""
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -149,9 +150,58 @@ def test_more_averages_in_and_less_keeps_the_average() -> None:
     less = more.after(Decimal(-10), Decimal(99), LATER)
     assert less is not None
     assert terms(less) == (30, 390, 13)
-    # 10 held at 10 yesterday, 30 bought at 14 today, and then a quarter less of both
-    assert [at(each, "15").unrealized_intraday_pl for each in (held, more, less)] == [50, 80, 60]
     assert less.after(Decimal(-30), Decimal(1), LATER) is None
+
+
+def test_for_the_gain_of_the_day_a_sale_takes_the_oldest_shares_first() -> None:
+    held = holding("BAC", "10", "10", "12")  # at 10 yesterday
+    more = held.after(Decimal(30), Decimal(14), LATER)
+    assert more is not None
+    less = more.after(Decimal(-4), Decimal(99), LATER)
+    assert less is not None
+    only_new = less.after(Decimal(-7), Decimal(99), LATER)
+    assert only_new is not None
+
+    days = [at(each, "15").unrealized_intraday_pl for each in (held, more, less, only_new)]
+    assert days == [50, 50 + 30, 6 * 5 + 30, 29]
+
+
+def test_a_sale_of_some_unseen_purchases_leaves_no_gain_of_the_day_until_the_report() -> None:
+    # 10 shares, of which some were bought today at unknown prices
+    held = holding("BAC", "10", "10", "12", unrealized_intraday_pl="12.5")
+    more = held.after(Decimal(5), Decimal(13), LATER)
+    assert more is not None
+    part, rest = (more.after(Decimal(sold), Decimal(13), LATER) for sold in (-1, -10))
+    assert part is not None
+    assert rest is not None
+
+    assert at(more, "13").unrealized_intraday_pl == 22.5
+    assert (at(part, "13").unrealized_intraday_pl, at(part, "13").unrealized_pl) == (None, 28)
+    assert at(rest, "13.5").unrealized_intraday_pl == 2.5, "only the five that were seen are left"
+
+
+def test_a_report_continues_the_lots_that_were_seen_if_they_add_up_to_it() -> None:
+    bought = holding("BAC", "10", "10", "12").after(Decimal(10), Decimal(14), LATER)
+    assert bought is not None
+    reported = holding("BAC", "20", "12", "14", unrealized_intraday_pl="40")
+    other = holding("BAC", "20", "12", "14", unrealized_intraday_pl="41")
+    sold = [
+        each.continuing(bought).after(Decimal(-5), Decimal(14), LATER) for each in (reported, other)
+    ]
+
+    assert [each and at(each, "14").unrealized_intraday_pl for each in sold] == [20, None]
+
+
+def test_a_new_position_has_the_tapes_previous_close_until_the_report() -> None:
+    new = Holding.opened("BAC", "us_equity", Decimal(5), Decimal(14), LATER)
+    mark = Mark(Decimal(14), "trade", LATER, close=Decimal("12.5"))
+    event = new.at(mark)
+    assert (event.lastday_price, event.change_today) == (12.5, 0.12)
+
+    yesterdays = new.at(replace(mark, timestamp="2026-11-25T00:59:59Z"))
+    assert (yesterdays.lastday_price, yesterdays.change_today) == (None, None)
+    reported = holding("BAC", "5", "14", "14").at(mark)
+    assert (reported.lastday_price, reported.change_today) == (10, 0.4)
 
 
 def test_through_nothing_a_position_begins_anew_on_the_other_side() -> None:

@@ -25,7 +25,9 @@ def traded(price: float, previous_close: float | None = None, at: str = TODAY) -
 
 def test_the_tapes_price_precedes_the_brokers_in_every_session() -> None:
     last = traded(13.9, 13.8)
-    assert mark_of("us_equity", last, broker("13", "13.7")) == Mark(Decimal("13.9"), "trade", TODAY)
+    assert mark_of("us_equity", last, broker("13", "13.7")) == Mark(
+        Decimal("13.9"), "trade", TODAY, close=Decimal("13.8")
+    )
 
 
 def test_if_the_tape_has_no_price_the_brokers_is_used_with_the_reason() -> None:
@@ -52,7 +54,7 @@ def test_if_tape_and_broker_agree_on_the_price_it_counts_although_their_closes_d
     # A split 10:1 that the broker's previous close does not have, or a false one on the tape.
     for ours, theirs in ((100.0, "1000"), (50.0, "100")):
         mark = mark_of("us_equity", traded(101.0, ours), broker("100.5", theirs))
-        assert mark == Mark(Decimal("101.0"), "trade", TODAY)
+        assert mark == Mark(Decimal("101.0"), "trade", TODAY, close=Decimal(str(ours)))
 
 
 @pytest.mark.parametrize(

@@ -26,13 +26,17 @@ steps = st.lists(st.one_of(fill, price, report), max_size=40)
 
 
 class Broker:
-    """Cash, quantities and average costs; everything was bought today."""
+    """Cash, quantities and average costs; everything was bought today, and is sold in that order.
+
+    ``units`` are the prices of the single units that are owned or sold short, oldest first.
+    """
 
     def __init__(self) -> None:
         self.cash, self.other = Decimal(1000), Decimal("12.5")
         self.qty = dict.fromkeys(SYMBOLS, Decimal(0))
         self.cost = dict.fromkeys(SYMBOLS, Decimal(0))
         self.price = dict.fromkeys(SYMBOLS, CLOSE)
+        self.units: dict[str, list[Decimal]] = {symbol: [] for symbol in SYMBOLS}
 
     def fill(self, symbol: str, delta: Decimal) -> None:
         price, before = self.price[symbol], self.qty[symbol]
@@ -45,6 +49,13 @@ class Broker:
             self.cost[symbol] *= after / before
         else:
             self.cost[symbol] = after * price
+        opened = max(0, abs(int(delta)) - (len(self.units[symbol]) if before * delta < 0 else 0))
+        closed = abs(int(delta)) - opened
+        self.units[symbol] = self.units[symbol][closed:] + [price] * opened
+
+    def day_gain(self, symbol: str) -> Decimal:
+        sign = 1 if self.qty[symbol] > 0 else -1
+        return self.value(symbol) - sign * sum(self.units[symbol])
 
     def value(self, symbol: str) -> Decimal:
         return self.qty[symbol] * self.price[symbol]
@@ -61,7 +72,7 @@ class Broker:
                 "side": "long" if qty > 0 else "short",
                 "cost_basis": str(self.cost[symbol]),
                 "market_value": str(self.value(symbol)),
-                "unrealized_intraday_pl": str(self.value(symbol) - self.cost[symbol]),
+                "unrealized_intraday_pl": str(self.day_gain(symbol)),
                 "current_price": str(self.price[symbol]),
                 "lastday_price": str(CLOSE),
             }
@@ -115,4 +126,4 @@ def test_at_every_moment_money_and_positions_are_those_of_the_ledger(
             event = held_now.at(portfolio._mark(held_now))
             gain = rounded(broker.value(symbol) - broker.cost[symbol])
             assert (event.qty, event.unrealized_pl) == (float(broker.qty[symbol]), gain)
-            assert event.unrealized_intraday_pl == gain
+            assert event.unrealized_intraday_pl == rounded(broker.day_gain(symbol))
