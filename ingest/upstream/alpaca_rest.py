@@ -108,6 +108,11 @@ class AlpacaRest:
         self._feed = _data_feed(feed)
         self._threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="alpaca-rest")
 
+    @property
+    def delay_seconds(self) -> float:
+        """How far the feed's prints are behind the market."""
+        return DELAY.total_seconds() if self._feed is DataFeed.DELAYED_SIP else 0.0
+
     async def clock(self) -> dict[str, Any]:
         """Return ``GET /v2/clock``.
 

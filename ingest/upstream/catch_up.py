@@ -1,4 +1,4 @@
-"""Trades that the stream did not bring, fetched by REST: every print of a symbol since a time."""
+"""Prints and withdrawals that the stream did not bring, fetched by REST since a time."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import structlog
 
 from ingest.demand.lookups import OpenGap
-from ingest.market.prints import Trade
+from ingest.market.rest_prints import Fate, RestPrint
 from ingest.upstream import translation
 from ingest.upstream.alpaca_rest import AlpacaRest, RestError
 
@@ -22,19 +22,25 @@ OVERLAP_SECONDS = 2.0
 CATCH_UP_SECONDS = 10.0
 """Limit for all pages of a request."""
 
-AGES_SECONDS = (10.0, 60.0)
-"""Symbols that missed much more than others are requested separately: one request goes back to
-the earliest time of all its symbols."""
+AGES_SECONDS = (10.0, 60.0, 300.0, 1000.0)
+"""Symbols whose prints are needed from much earlier are requested separately: one request goes back
+to the earliest time of all its symbols, and quiet symbols go back to their last prints."""
 
 PRINTS_AT_ONCE = 1000
 """After this number of prints live frames have their turn."""
 
 
 class MissedTradesHandler(Protocol):
-    """Applies the trades that REST brings after a loss."""
+    """Applies the prints that REST brings after a loss."""
 
-    def on_missed_trades(self, symbol: str, trades: Sequence[Trade]) -> None:
-        """Apply trades in order of time; the stream may have brought some of them."""
+    def withdrawable_since(self, symbol: str) -> float | None:
+        """Return since when (unix s) withdrawn prints of a symbol are needed, if any are."""
+
+    def on_missed_prints(self, symbol: str, prints: Sequence[RestPrint], since_ns: int) -> None:
+        """Apply prints in order of time; the stream may have brought some of them.
+
+        Prints are missing since ``since_ns`` (unix ns). Older ones may be withdrawn.
+        """
 
     def on_unrepairable_gap(self, symbols: Sequence[str], since: float) -> None:
         """Announce that REST cannot return all trades of these symbols since a time (unix s)."""
@@ -63,30 +69,38 @@ class CatchUp:
         now = self._clock()
         groups: dict[int, dict[str, float]] = defaultdict(dict)
         for symbol, (since, *_) in sorted(gaps.items()):
-            groups[bisect(AGES_SECONDS, now - since)][symbol] = since
+            start = self._start(symbol, since)
+            groups[bisect(AGES_SECONDS, now - start)][symbol] = since
         for _, group in sorted(groups.items()):
             await self._catch_up(group)
             for symbol in group:
                 del gaps[symbol]
 
+    def _start(self, symbol: str, since: float) -> float:
+        """Return the time (unix s) from which a symbol's rows are needed."""
+        withdrawable = self._handler.withdrawable_since(symbol)
+        overlap = since - OVERLAP_SECONDS
+        return overlap if withdrawable is None else min(overlap, withdrawable)
+
     async def _catch_up(self, since: Mapping[str, float]) -> None:
+        start = min(self._start(symbol, at) for symbol, at in since.items())
         try:
             async with asyncio.timeout(CATCH_UP_SECONDS):
-                found = await self._rest.trades(list(since), min(since.values()) - OVERLAP_SECONDS)
+                found = await self._rest.trades(list(since), start)
         except TimeoutError as error:
             raise RestError(f"no trades within {CATCH_UP_SECONDS:g} s") from error
         for symbol, at in since.items():
-            start_ns = int((at - OVERLAP_SECONDS) * 1e9)
-            complete = await self._hand_on(symbol, found.rows.get(symbol, ()), start_ns)
+            since_ns = int((at - self._rest.delay_seconds) * 1e9)
+            complete = await self._hand_on(symbol, found.rows.get(symbol, ()), since_ns)
             # The limit of pages may cut the answer: symbols at its end lack rows.
             if not complete or symbol in found.incomplete:
                 self._handler.on_unrepairable_gap([symbol], at)
 
-    async def _hand_on(self, symbol: str, rows: Sequence[Any], start_ns: int) -> bool:
+    async def _hand_on(self, symbol: str, rows: Sequence[Any], since_ns: int) -> bool:
         """Hand a symbol's rows on in parts; return whether all of them could be read."""
         for index in range(0, len(rows), PRINTS_AT_ONCE):
             try:
-                trades = _trades(symbol, rows[index : index + PRINTS_AT_ONCE], start_ns)
+                prints = _prints(symbol, rows[index : index + PRINTS_AT_ONCE], since_ns)
             except ValueError as error:
                 log.warning(
                     "missed_trades_malformed",
@@ -95,18 +109,23 @@ class CatchUp:
                     error=str(error),
                 )
                 return False
-            self._handler.on_missed_trades(symbol, trades)
+            self._handler.on_missed_prints(symbol, prints, since_ns)
             await asyncio.sleep(0)
         return True
 
 
-def _trades(symbol: str, rows: Iterable[Any], start_ns: int) -> list[Trade]:
-    """Return the valid trades since a time.
+def _prints(symbol: str, rows: Iterable[Any], since_ns: int) -> list[RestPrint]:
+    """Return the prints since a time and shortly before it, and all that do not stand as printed.
 
     A request starts at the earliest time of its symbols, so a row may be older than this symbol's.
 
     Raises:
         ValueError: a row has another form.
     """
-    translated = (translation.trade_of_row(symbol, row) for row in rows)
-    return [trade for trade in translated if trade is not None and trade.at_ns >= start_ns]
+    start_ns = since_ns - int(OVERLAP_SECONDS * 1e9)
+    translated = (translation.print_of_row(symbol, row) for row in rows)
+    return [
+        each
+        for each in translated
+        if each is not None and (each.trade.at_ns >= start_ns or each.fate is not Fate.STANDS)
+    ]

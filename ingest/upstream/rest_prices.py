@@ -10,12 +10,12 @@ from ingest.demand.wanted import Demand
 from ingest.market.adjusted_closes import AdjustedCloses
 from ingest.market.day_bars import day_bar_event
 from ingest.market.last_price import LastPrices
-from ingest.market.prints import Trade
 from ingest.market.quotes import quote_event
+from ingest.market.rest_prints import RestPrint
 from ingest.market.snapshot import Snapshot
 from ingest.market.symbol_states import SymbolStates
-from ingest.market.tape_events import print_event
 from ingest.upstream.announcements import Announcements
+from ingest.upstream.missed_prints import MissedPrints
 from shared import rfc3339
 from shared.price import Price
 from shared.symbol_status import SymbolStatus
@@ -49,6 +49,7 @@ class RestPrices:
         self._announcer = announcer
         self._clock = clock
         self._monotonic = monotonic
+        self._missed = MissedPrints(prices, demand, announcer, clock)
         self._began = monotonic()
         self._began_us = clock() // 1000
 
@@ -65,24 +66,17 @@ class RestPrices:
         if self._monotonic() - self._began < HALT_HANDOVER_SECONDS:
             self._states.restore_halt(status.symbol, status.reason)
 
-    def on_missed_trades(self, symbol: str, trades: Sequence[Trade]) -> None:
-        """Publish the last price that the trades make, and those that the tape has not shown.
+    def withdrawable_since(self, symbol: str) -> float | None:
+        """Return since when (unix s) withdrawn prints of a symbol are needed, if any are."""
+        return self._missed.withdrawable_since(symbol)
 
-        Live prints do not wait for them: a missed one may follow a newer one on the tape, as its
-        ``timestamp`` shows.
-        """
-        now_us = self._clock() // 1000
-        watched = self._demand.watches(topic(TRADE, symbol))
-        # Without the earlier leader's prints the tape would show some of them twice.
-        completed = watched and self._announcer.recent.recalls(symbol)
-        last = None
-        for trade in trades:
-            last = self._prices.on_rest_trade(trade, now_us) or last
-            if completed:
-                eligible = self._prices.is_eligible(trade)
-                self._announcer.trade(print_event(trade, now_us, eligible=eligible))
-        if last is not None:
-            self._announcer.price(last, traded=False)
+    def on_missed_prints(self, symbol: str, prints: Sequence[RestPrint], since_ns: int) -> None:
+        """Publish the last price that the prints make, and the events that the tape lacks."""
+        self._missed.apply(symbol, prints, since_ns)
+
+    def take_contradicted(self) -> list[str]:
+        """Return, once, the symbols whose last price REST's snapshot does not show."""
+        return self._missed.take_contradicted()
 
     def on_unrepairable_gap(self, symbols: Sequence[str], since: float) -> None:
         """Announce that trades of these symbols since a time (unix s) are lost."""
@@ -113,6 +107,7 @@ class RestPrices:
             self._announcer.price(last, traded=False)
         if snapshot is None or snapshot.trade is None:
             return None
+        self._missed.compare(symbol, snapshot.trade.at_ns)
         if reason is Reason.NEW:
             age_seconds = (now_ns - snapshot.trade.at_ns) / 1e9
             self._states.on_known_trade(symbol, self._monotonic() - age_seconds)

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from ingest.demand.lookups import SYMBOLS_PER_LOOKUP, Batch, Lookups, Reason
+from ingest.demand.lookups import SYMBOLS_PER_LOOKUP, Batch, Lookups, OpenGap, Reason
 from ingest.demand.wanted import Demand
 from ingest.market.adjusted_closes import AdjustedCloses, adjusted_closes, reading_at
 from ingest.market.snapshot import Snapshot
@@ -72,6 +72,9 @@ class RestHandler(MissedTradesHandler, Protocol):
 
     def restore_halt(self, status: SymbolStatus) -> None:
         """Apply a halt that an earlier leader published."""
+
+    def take_contradicted(self) -> list[str]:
+        """Return, once, the symbols whose last price REST's snapshot does not show."""
 
     def on_snapshot(
         self,
@@ -206,8 +209,9 @@ class Snapshots:
             # In this order: the stored price bounds REST's, and missed trades come before the
             # snapshot, whose newest trade would make them late.
             await self._restore([s for s, why in batch.reasons.items() if why is Reason.NEW])
-            await self._catch_up_with(batch)
+            await self._catch_up_with(batch.gaps)
             await self._ask(batch)
+            await self._check_contradicted()
         except BusError:
             # Without the stored price, REST's could be older than the one that clients show. The
             # lease reports that Redis is unreachable.
@@ -240,16 +244,25 @@ class Snapshots:
                 if self._handler.restore(price) and traded_at is not None and traded_at > recent:
                     self.open_gap(price.symbol, traded_at)
 
-    async def _catch_up_with(self, batch: Batch) -> None:
+    async def _catch_up_with(self, gaps: dict[str, OpenGap]) -> None:
         try:
-            await self._catch_up.run(batch.gaps)
+            await self._catch_up.run(gaps)
         except RestError as error:  # the symbols left in ``gaps`` are scheduled again
             log.warning(
                 "missed_trades_failed",
                 message="REST did not return the missed trades; they are requested again",
-                symbols=sorted(batch.gaps),
+                symbols=sorted(gaps),
                 error=str(error),
             )
+
+    async def _check_contradicted(self) -> None:
+        """Request the prints of last prices that REST's snapshots do not show.
+
+        The prints may be withdrawn. Symbols without a slot in the stream have no other source.
+        """
+        now = self._clock() / 1e9
+        contradicted = self._handler.take_contradicted()
+        await self._catch_up_with({symbol: OpenGap(now) for symbol in contradicted})
 
     async def _ask(self, batch: Batch) -> None:
         without_close = [

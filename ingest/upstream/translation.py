@@ -20,14 +20,15 @@ from ingest.market.bars import Bar, Close
 from ingest.market.halts import TradingStatus
 from ingest.market.prints import Cancel, Correction, Trade, is_price
 from ingest.market.quotes import Quote
+from ingest.market.rest_prints import Fate, RestPrint
 from ingest.market.snapshot import NewestCloses, Snapshot
 from shared import rfc3339
 from shared.news import News
 
 _MARKUP = re.compile(r"<[^<>]*>")
 
-_VOID = ("canceled", "incorrect")
-"""The ``update`` of REST's rows for prints that were withdrawn or replaced."""
+_FATES = {fate.value: fate for fate in Fate}
+"""By the ``update`` of REST's rows."""
 
 SUBSCRIPTION_REJECTIONS: Mapping[int, Rejection] = MappingProxyType(
     {
@@ -141,18 +142,18 @@ def article(message: messages.News) -> News:
     )
 
 
-def trade_of_row(symbol: str, row: Any) -> Trade | None:
-    """Translate a row of REST's trades; None if the print is void or has no valid price.
+def print_of_row(symbol: str, row: Any) -> RestPrint | None:
+    """Translate a row of REST's trades; None if it has no valid price.
 
     Raises:
         ValueError: the row has another form.
     """
-    # REST keeps a withdrawn print and marks it. The stream sends a cancel or a correction instead,
-    # which this ingest may have missed.
     found = rest_rows.read_trade(row)
-    if found.update in _VOID or not is_price(found.price):
+    if not is_price(found.price):
         return None
-    return _rest_trade(symbol, found)
+    # REST keeps a withdrawn print and marks it. The stream sends a cancel or a correction instead,
+    # which this ingest may have missed. A print without a mark, or with an unknown one, stands.
+    return RestPrint(_rest_trade(symbol, found), _FATES.get(found.update or "", Fate.STANDS))
 
 
 def snapshot(symbol: str, row: Mapping[str, Any], *, with_quote: bool = True) -> Snapshot:

@@ -9,7 +9,8 @@ from starlette.responses import JSONResponse, Response
 from structlog.testing import capture_logs
 
 from ingest.demand.lookups import OpenGap
-from ingest.market.prints import Trade, TradeId
+from ingest.market.prints import TradeId
+from ingest.market.rest_prints import Fate, RestPrint
 from ingest.upstream import alpaca_rest, catch_up
 from ingest.upstream.alpaca_rest import RestError
 from ingest.upstream.catch_up import CatchUp
@@ -24,18 +25,23 @@ class Heard:
     """Records its calls."""
 
     def __init__(self) -> None:
-        self.prints: dict[str, list[list[Trade]]] = {}
+        self.prints: dict[str, list[list[RestPrint]]] = {}
         self.gaps: list[tuple[list[str], float]] = []
+        self.withdrawable: dict[str, float] = {}
 
-    def on_missed_trades(self, symbol: str, trades: Sequence[Trade]) -> None:
-        self.prints.setdefault(symbol, []).append(list(trades))
+    def withdrawable_since(self, symbol: str) -> float | None:
+        return self.withdrawable.get(symbol)
+
+    def on_missed_prints(self, symbol: str, prints: Sequence[RestPrint], since_ns: int) -> None:
+        assert since_ns % SECOND == 0
+        self.prints.setdefault(symbol, []).append(list(prints))
 
     def on_unrepairable_gap(self, symbols: Sequence[str], since: float) -> None:
         self.gaps.append((list(symbols), since))
 
     def ids(self) -> dict[str, list[TradeId | None]]:
         return {
-            symbol: [each.id for part in parts for each in part]
+            symbol: [each.trade.id for part in parts for each in part]
             for symbol, parts in self.prints.items()
         }
 
@@ -60,7 +66,7 @@ async def caught_up(
     return heard, stub
 
 
-async def test_the_rows_that_stand_come_as_the_stream_would_have_brought_them() -> None:
+async def test_rows_come_as_prints_with_their_fate() -> None:
     rows = [
         row(1, -3),
         row(2, -1),
@@ -72,8 +78,11 @@ async def test_the_rows_that_stand_come_as_the_stream_would_have_brought_them() 
     missed = {"SPY": OpenGap(NOW), "IBM": OpenGap(NOW)}
     heard, _ = await caught_up(answering({"SPY": rows}), missed)
 
-    assert (heard.ids(), heard.gaps, missed) == ({"SPY": [2, 5]}, [], {})
-    last = heard.prints["SPY"][0][-1]
+    assert (heard.ids(), heard.gaps, missed) == ({"SPY": [2, 3, 4, 5]}, [], {})
+    [found] = heard.prints["SPY"]
+    fates = [Fate.STANDS, Fate.CANCELED, Fate.INCORRECT, Fate.CORRECTED]
+    assert [each.fate for each in found] == fates
+    last = found[-1].trade
     assert last.at_ns == NOON + SECOND + 1
     assert (last.symbol, last.price, last.size, last.exchange, last.tape, last.conditions) == (
         "SPY",
@@ -83,6 +92,28 @@ async def test_the_rows_that_stand_come_as_the_stream_would_have_brought_them() 
         "B",
         ("@", "I"),
     )
+
+
+async def test_withdrawn_prints_are_fetched_from_before_the_loss_and_others_are_not() -> None:
+    rows = [row(1, -800, u="canceled"), row(2, -700), row(3, -2)]
+    heard, stub = Heard(), RestStub(trades=answering({"SPY": rows}))
+    heard.withdrawable = {"SPY": NOW - 800}
+    async with stubbed(stub) as rest:
+        missed = {"SPY": OpenGap(NOW - 1), "IBM": OpenGap(NOW - 1)}
+        await CatchUp(rest, heard, clock=lambda: NOW).run(missed)
+
+    assert heard.ids() == {"SPY": [1, 3]}
+    starts = {each.query_params["symbols"]: each.query_params["start"] for each in stub.requests}
+    assert {symbols: start[11:19] for symbols, start in starts.items()} == {
+        "IBM": "16:59:57",
+        "SPY": "16:46:40",
+    }
+
+
+async def test_the_prints_of_the_delayed_feed_are_as_old_as_its_delay() -> None:
+    late = row(1, -14 * 60), row(2, -15 * 60 - 1), row(3, -15 * 60 - 3)
+    heard, _ = await caught_up(answering({"SPY": list(late)}), {"SPY": OpenGap(NOW)}, "delayed_sip")
+    assert heard.ids() == {"SPY": [1, 2]}
 
 
 async def test_no_trades_at_all_are_an_answer() -> None:

@@ -14,7 +14,8 @@ from ingest.demand import lookups
 from ingest.demand.lookups import Reason
 from ingest.demand.wanted import Demand
 from ingest.market.adjusted_closes import AdjustedCloses
-from ingest.market.prints import Trade, TradeId
+from ingest.market.prints import TradeId
+from ingest.market.rest_prints import RestPrint
 from ingest.market.snapshot import Snapshot
 from ingest.market.trading_day import day_of
 from ingest.upstream import snapshots
@@ -50,6 +51,7 @@ class Heard:
         self.taken: list[tuple[str, Reason]] = []
         self.snapshots: dict[str, Snapshot | None] = {}
         self.closes: dict[str, float | None] = {}
+        self.contradicted: list[str] = []
         self.caught_up: list[tuple[str, TradeId | None]] = []
         self.gaps: list[tuple[list[str], float]] = []
 
@@ -71,8 +73,15 @@ class Heard:
         self.snapshots[symbol] = snapshot
         self.closes[symbol] = None if adjusted is None else adjusted.before(day_of(NOON))
 
-    def on_missed_trades(self, symbol: str, trades: Sequence[Trade]) -> None:
-        self.caught_up += [(symbol, each.id) for each in trades]
+    def withdrawable_since(self, _symbol: str) -> float | None:
+        return None
+
+    def take_contradicted(self) -> list[str]:
+        symbols, self.contradicted = self.contradicted, []
+        return symbols
+
+    def on_missed_prints(self, symbol: str, prints: Sequence[RestPrint], _since_ns: int) -> None:
+        self.caught_up += [(symbol, each.trade.id) for each in prints]
 
     def on_unrepairable_gap(self, symbols: Sequence[str], since: float) -> None:
         self.gaps.append((sorted(symbols), since))
