@@ -153,6 +153,34 @@ async def test_a_cancelled_print_is_not_caught_up_with(source: RedisSource) -> N
         await watching.until_price("SPY", 101)
 
 
+async def test_a_cancel_while_no_connection_is_open_withdraws_price_and_print(
+    source: RedisSource,
+) -> None:
+    async with relay(source) as (simulator, watching, _):
+        prints = await begin(simulator, watching)
+        await lose(prints, watching, BREAKS["reset"])
+        await simulator.publish({"T": "x", "S": "SPY", "i": prints.ids, "x": "V", "z": "B"})
+        simulator.faults.clear()
+        await until_tape(watching, *shown(99, 100), ("cancel", None))
+        await watching.until_price("SPY", 99)
+
+
+async def test_the_next_leader_applies_a_cancel_from_the_time_without_one(
+    source: RedisSource,
+) -> None:
+    async with (
+        Simulator(SimulatorSettings(tape=None, positions=())) as simulator,
+        watcher(source) as watching,
+    ):
+        async with running_ingest(source, simulator):
+            await watching.until_state("live")
+            prints = await begin(simulator, watching)
+        await simulator.publish({"T": "x", "S": "SPY", "i": prints.ids, "x": "V", "z": "B"})
+        async with running_ingest(source, simulator):
+            await watching.until_price("SPY", 99)
+            await until_tape(watching, *shown(99, 100), ("cancel", None))
+
+
 async def test_what_a_mute_connection_has_not_brought_is_fetched(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
