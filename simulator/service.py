@@ -159,6 +159,18 @@ class Simulator:
         """
         return self._broker.fill(symbol, quantity, price).id
 
+    async def fill_legs(
+        self, legs: Mapping[str, Decimal], prices: Sequence[Decimal], parts: int = 1
+    ) -> str:
+        """Create a multi-leg order and fill it in equal parts; return its id.
+
+        `legs` maps symbols to quantities in each part, negative for a sale; `prices` in dollars.
+
+        Raises:
+            ValueError: a symbol is invalid.
+        """
+        return self._broker.fill_legs(legs, prices, parts).id
+
     async def serve_forever(self) -> None:
         """Wait until cancelled; a part that fails raises its error here."""
         waiting = set(self._tasks)

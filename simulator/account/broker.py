@@ -14,6 +14,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from simulator.account.asset import Asset, asset_of
 from simulator.account.ledger import Account, Holding
+from simulator.account.multi_leg import LegRequest, MultiLegOrder, MultiLegRequest
 from simulator.account.offers import Offers
 from simulator.account.order import End, Event, Order, OrderRequest, Session, Side
 from simulator.account.order_request import (
@@ -22,6 +23,7 @@ from simulator.account.order_request import (
     NOT_FOUND,
     TradingError,
     bad_input,
+    read_replacement,
 )
 from simulator.account.update_queue import Update, UpdateQueue
 from simulator.account.valuation import Statement
@@ -117,6 +119,74 @@ class Broker:
         self._execute(order, abs(quantity), price)
         return order
 
+    def submit_legs(self, request: MultiLegRequest) -> dict[str, object]:
+        """Accept a multi-leg order and fill it as a whole, or else cancel it.
+
+        Raises:
+            TradingError: 422 if a leg has no price or the client's id is repeated, 403 if the
+                account cannot pay for it.
+        """
+        prices = [self._offers.price(leg.asset, leg.side) for leg in request.legs]
+        known = [price for price in prices if price is not None]
+        if len(known) < len(prices):
+            symbols = ", ".join(leg.asset.symbol for leg in request.legs)
+            raise bad_input(f"one of the assets {symbols} has no price")
+        order, net = self._with_legs(request), request.net(known)
+        power = self._live().buying_power(without=order)
+        if power is not None and request.cost(known) > power:
+            raise TradingError(403, NO_POWER, "insufficient buying power")
+        self._take(order)
+        shown = order.shown()
+        is_open = all(self._is_trading(leg) for leg in order.legs)
+        if is_open and order.allows(net):
+            self._execute_legs(order, request, request.quantity, known)
+        else:
+            self._end(order, "canceled")
+        return shown
+
+    def fill_legs(
+        self, legs: Mapping[str, Decimal], prices: Sequence[Decimal], parts: int = 1
+    ) -> Order:
+        """Create a multi-leg order and fill it in equal parts, regardless of market and account.
+
+        `legs` maps symbols to quantities in each part, negative for a sale; `prices` in dollars.
+
+        Raises:
+            ValueError: a symbol is invalid.
+        """
+        asked = [
+            LegRequest(asset_of(symbol), "buy" if quantity > 0 else "sell", abs(quantity))
+            for symbol, quantity in legs.items()
+        ]
+        request = MultiLegRequest(asked, Decimal(parts))
+        order = self._with_legs(request)
+        self._take(order)
+        for _ in range(parts):
+            self._execute_legs(order, request, Decimal(1), prices)
+        return order
+
+    def replace(self, order_id: str, change: bytes) -> dict[str, object]:
+        """Replace an open order by one with the body's changes, and return that one.
+
+        Raises:
+            TradingError: 404 if there is none, 422 if it has ended or the change is invalid, 403 if
+                the account cannot pay for the successor. The order then stays.
+        """
+        order = self._open_order(order_id)
+        request = read_replacement(change, order)
+        successor = self._made(request)
+        successor.replaces = order.id
+        if self._cannot_pay(successor, self._offers.price(request.asset, request.side), order):
+            raise TradingError(403, NO_POWER, "insufficient buying power")
+        order.status, order.updated_at = "pending_replace", self._clock()
+        self._tell("pending_replace", order)
+        order.replaced_by = successor.id
+        self._end(order, "replaced")
+        self._take(successor)
+        shown = successor.shown()
+        self._match(successor)
+        return shown
+
     def book(self, symbol: str | None, quantity: Decimal, price: Decimal, cash: Decimal) -> None:
         """Change a position at a price, and the cash, with no order and no update.
 
@@ -139,13 +209,7 @@ class Broker:
         Raises:
             TradingError: 404 if there is none, 422 if it has ended.
         """
-        order = self._orders.get(order_id)
-        if order is None:
-            raise TradingError(404, NOT_FOUND, f"order not found for {order_id}")
-        if not order.is_open:
-            state = f'order is already in "{order.status}" state'
-            raise TradingError(422, NOT_CANCELABLE, state)
-        self._end(order, "canceled")
+        self._end(self._open_order(order_id), "canceled")
 
     def cancel_all(self) -> list[str]:
         """Cancel all open orders, and return their ids."""
@@ -207,6 +271,66 @@ class Broker:
         counts = Counter(order.status for order in self._orders.values())
         return {"orders": dict(sorted(counts.items())), "fills": self._executions}
 
+    def _open_order(self, order_id: str) -> Order:
+        order = self._orders.get(order_id)
+        if order is None:
+            raise TradingError(404, NOT_FOUND, f"order not found for {order_id}")
+        if not order.is_open:
+            state = f'order is already in "{order.status}" state'
+            raise TradingError(422, NOT_CANCELABLE, state)
+        return order
+
+    def _with_legs(self, request: MultiLegRequest) -> MultiLegOrder:
+        whole, now = self._made(request.whole), self._clock()
+        legs = []
+        for index, leg in enumerate(request.legs):
+            total = leg.ratio * request.quantity
+            id_ = _uuid(f"leg {index} of {whole.id}")
+            part = OrderRequest(leg.asset, leg.side, total, time_in_force=request.time_in_force)
+            legs.append(Order(id_, _uuid(f"client order:{id_}"), part, now, now, total=total))
+        return MultiLegOrder(
+            whole.id,
+            whole.client_order_id,
+            whole.request,
+            now,
+            now,
+            total=whole.total,
+            ratios=[leg.ratio for leg in request.legs],
+            legs=legs,
+        )
+
+    def _execute_legs(
+        self,
+        order: MultiLegOrder,
+        request: MultiLegRequest,
+        quantity: Decimal,
+        prices: Sequence[Decimal],
+    ) -> None:
+        now, executed = self._clock(), []
+        for leg, asked, price in zip(order.legs, request.legs, prices, strict=True):
+            part = asked.ratio * quantity
+            leg.execute(part, price, now)
+            self.account.fill(leg.asset, asked.signed * quantity, price, now)
+            self._executions += 1
+            executed.append(
+                {
+                    "execution_id": _uuid(f"execution:{now}:{self._executions}"),
+                    "order_id": leg.id,
+                    "symbol": leg.asset.symbol,
+                    "qty": text(part),
+                    "price": text(price),
+                    "timestamp": render(now),
+                }
+            )
+        event = order.execute(quantity, request.net(prices), now)
+        if not order.is_open:
+            del self._open[order.id]
+        after = {
+            leg.asset.symbol: text(self.account.quantity(leg.asset.symbol)) for leg in order.legs
+        }
+        whole = {"price": text(request.net(prices)), "qty": text(quantity)}
+        self._tell(event, order, **whole, position_qtys=after, legs=executed)
+
     def _made(self, request: OrderRequest) -> Order:
         now = self._clock()
         id_ = _uuid(f"order:{now}:{len(self._orders)}")
@@ -256,15 +380,21 @@ class Broker:
         del self._open[order.id]
         self._tell(status, order)
 
-    def _tell(self, event: Event, order: Order, **execution: str) -> None:
+    def _tell(self, event: Event, order: Order, **execution: object) -> None:
         timestamp = render(order.updated_at)
         update = {"event": event, "timestamp": timestamp, "order": order.shown(), **execution}
         self.updates.add(update)
 
-    def _cannot_pay(self, order: Order, price: Decimal | None) -> bool:
-        """Return whether an order exceeds the buying power; False if prices are missing."""
+    def _cannot_pay(
+        self, order: Order, price: Decimal | None, instead_of: Order | None = None
+    ) -> bool:
+        """Return whether an order exceeds the buying power; False if prices are missing.
+
+        `instead_of` is the order that it replaces.
+        """
         statement = self._live()
-        need, power = statement.bound(order, price), statement.buying_power(without=order)
+        need = statement.bound(order, price)
+        power = statement.buying_power(without=instead_of or order)
         return power is not None and need > max(power, Decimal(0))
 
     def _is_trading(self, order: Order) -> bool:

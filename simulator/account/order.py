@@ -11,10 +11,10 @@ from simulator.protocol.rfc3339 import render
 Side: TypeAlias = Literal["buy", "sell"]
 OrderType: TypeAlias = Literal["market", "limit"]
 TimeInForce: TypeAlias = Literal["day", "gtc", "ioc"]
-End: TypeAlias = Literal["canceled", "expired", "rejected"]
-Event: TypeAlias = Literal["new", "partial_fill", "fill"] | End
+End: TypeAlias = Literal["canceled", "expired", "rejected", "replaced"]
+Event: TypeAlias = Literal["new", "pending_replace", "partial_fill", "fill"] | End
 Session: TypeAlias = Literal["regular", "extended"]
-Status: TypeAlias = Literal["new", "partially_filled", "filled"] | End
+Status: TypeAlias = Literal["new", "pending_replace", "partially_filled", "filled"] | End
 
 _SMALLEST: Final = Decimal("1e-9")
 """Alpaca divides shares and coins to nine decimals."""
@@ -51,6 +51,8 @@ class Order:
     turnover: Decimal = Decimal(0)
     """The sum of quantities times prices."""
     ended_at: int | None = None
+    replaces: str | None = None
+    replaced_by: str | None = None
 
     @property
     def asset(self) -> Asset:
@@ -60,7 +62,7 @@ class Order:
     @property
     def is_open(self) -> bool:
         """Whether it may still fill."""
-        return self.status in ("new", "partially_filled")
+        return self.status in ("new", "pending_replace", "partially_filled")
 
     @property
     def session(self) -> Session | None:
@@ -105,7 +107,7 @@ class Order:
         """Return the JSON of an order; numbers are text."""
         asked = self.request
         ended = None if self.ended_at is None else render(self.ended_at)
-        at = {"filled": "filled_at", "canceled": "canceled_at", "expired": "expired_at"}
+        at = {one: f"{one}_at" for one in ("filled", "canceled", "expired", "replaced")}
         times = dict.fromkeys((*at.values(), "failed_at"))
         if not self.is_open:
             times[at.get(self.status, "failed_at")] = ended
@@ -116,9 +118,8 @@ class Order:
             "updated_at": render(self.updated_at),
             "submitted_at": render(self.submitted_at),
             **times,
-            "replaced_at": None,
-            "replaced_by": None,
-            "replaces": None,
+            "replaced_by": self.replaced_by,
+            "replaces": self.replaces,
             "asset_id": asked.asset.id,
             "symbol": asked.asset.symbol,
             "asset_class": asked.asset.asset_class,

@@ -1,16 +1,17 @@
-"""The body of `POST /v2/orders` and the query of `GET /v2/orders`, read. Pure.
+"""The bodies of `POST` and `PATCH /v2/orders` and the query of `GET /v2/orders`, read. Pure.
 
-Source: docs.alpaca.markets/reference/postorder and …/getallorders.
+Source: docs.alpaca.markets/reference/postorder and its neighbours.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Final, TypeVar, get_args
 
 import msgspec
 
 from simulator.account.asset import Asset, asset_of
+from simulator.account.multi_leg import MULTI_LEG, LegRequest, MultiLegRequest
 from simulator.account.order import Order, OrderRequest, OrderType, Side, TimeInForce
 from simulator.protocol import rfc3339
 
@@ -21,10 +22,12 @@ NOT_CANCELABLE: Final = 42210000
 """Alpaca's codes."""
 
 _LARGEST: Final = Decimal(10**9)
+_ABOVE_ZERO: Final = Decimal("1e-99")
 _SMALLEST_NOTIONAL: Final = 1
 _DECIMALS: Final = 9
 _LONGEST_ID: Final = 128
 _LONGEST_LIST: Final = 500
+_MOST_LEGS: Final = 4
 _Choice = TypeVar("_Choice", bound=str)
 
 
@@ -43,15 +46,12 @@ def bad_input(text: str) -> TradingError:
 
 
 def read_order(body: bytes) -> OrderRequest:
-    """Read an order of any content type.
+    """Read an order for one asset, of any content type.
 
     Raises:
         TradingError: 422, the request is invalid.
     """
-    try:
-        given = msgspec.json.decode(body, type=dict[str, object])
-    except msgspec.DecodeError as error:
-        raise bad_input(f"request body format is invalid: {error}") from error
+    given = _given(body)
     request = OrderRequest(
         asset=read_asset(given.get("symbol")),
         side=_choice(given, "side", get_args(Side)),
@@ -64,10 +64,80 @@ def read_order(body: bytes) -> OrderRequest:
         extended_hours=_flag(given, "extended_hours"),
     )
     if given.get("order_class") not in (None, "", "simple"):
-        raise bad_input(f"invalid order_class: {given['order_class']}, expected simple")
+        raise bad_input(f"invalid order_class: {given['order_class']}, expected simple or mleg")
     _check_amounts(request)
     _check_times(request)
     return request
+
+
+def read_multi_leg(body: bytes) -> MultiLegRequest | None:
+    """Read a multi-leg order; None if the body is another order.
+
+    Raises:
+        TradingError: 422, the request is invalid.
+    """
+    given = _given(body)
+    if given.get("order_class") != MULTI_LEG:
+        return None
+    legs = given.get("legs")
+    if not isinstance(legs, list) or not 2 <= len(legs) <= _MOST_LEGS:
+        raise bad_input(f"invalid legs: expected 2 to {_MOST_LEGS}")
+    type_ = _choice(given, "type", get_args(OrderType))
+    limit_price = _amount(given, "limit_price", smallest=-_LARGEST)
+    if (type_ == "limit") != (limit_price is not None):
+        raise bad_input("limit orders require a limit_price, and market orders none")
+    return MultiLegRequest(
+        [_leg(leg) for leg in legs],
+        _whole(given, "qty"),
+        type=type_,
+        time_in_force=_choice(given, "time_in_force", ("day",)),
+        limit_price=limit_price,
+        client_order_id=_client_order_id(given),
+    )
+
+
+def read_replacement(body: bytes, order: Order) -> OrderRequest:
+    """Read a change of an open order; return the request of its successor.
+
+    Raises:
+        TradingError: 422, the request is invalid, or the order cannot be replaced.
+    """
+    given, asked = _given(body), order.request
+    if asked.quantity is None or order.total is None:
+        raise bad_input("an order for a notional cannot be replaced")
+    request = replace(
+        asked,
+        quantity=_amount(given, "qty") or order.total - order.filled,
+        limit_price=_amount(given, "limit_price") or asked.limit_price,
+        time_in_force=_choice(
+            given, "time_in_force", get_args(TimeInForce), default=asked.time_in_force
+        ),
+        client_order_id=_client_order_id(given),
+    )
+    _check_amounts(request)
+    _check_times(request)
+    return request
+
+
+def _given(body: bytes) -> dict[str, object]:
+    try:
+        return msgspec.json.decode(body, type=dict[str, object])
+    except msgspec.DecodeError as error:
+        raise bad_input(f"request body format is invalid: {error}") from error
+
+
+def _leg(given: object) -> LegRequest:
+    if not isinstance(given, dict):
+        raise bad_input(f"invalid leg: {given}")
+    side: Side = _choice(given, "side", get_args(Side))
+    return LegRequest(read_asset(given.get("symbol")), side, _whole(given, "ratio_qty"))
+
+
+def _whole(given: Mapping[str, object], name: str) -> Decimal:
+    amount = _amount(given, name)
+    if amount is None or amount % 1:
+        raise bad_input(f"invalid {name}: {amount}, expected a whole number")
+    return amount
 
 
 def read_asset(symbol: object) -> Asset:
@@ -162,7 +232,9 @@ def _choice(
     return value
 
 
-def _amount(given: Mapping[str, object], name: str) -> Decimal | None:
+def _amount(
+    given: Mapping[str, object], name: str, smallest: Decimal = _ABOVE_ZERO
+) -> Decimal | None:
     value = given.get(name)
     if value is None or value == "":
         return None
@@ -170,7 +242,7 @@ def _amount(given: Mapping[str, object], name: str) -> Decimal | None:
         amount = Decimal(str(value))
     except InvalidOperation as error:
         raise bad_input(f"invalid {name}: {value}, expected a number") from error
-    if not amount.is_finite() or not 0 < amount <= _LARGEST:
+    if not amount.is_finite() or not smallest <= amount <= _LARGEST:
         raise bad_input(f"invalid {name}: {value}, expected more than 0, at most {_LARGEST}")
     if amount != round(amount, _DECIMALS):
         raise bad_input(f"invalid {name}: {value}, expected at most {_DECIMALS} decimals")

@@ -15,7 +15,13 @@ from starlette.routing import Route
 from simulator.account.asset import asset_of
 from simulator.account.broker import Broker
 from simulator.account.order import Order
-from simulator.account.order_request import NOT_FOUND, TradingError, read_order, read_query
+from simulator.account.order_request import (
+    NOT_FOUND,
+    TradingError,
+    read_multi_leg,
+    read_order,
+    read_query,
+)
 from simulator.protocol.rfc3339 import SECOND
 from simulator.rest.guard import Guard
 from simulator.rest.historical import ParameterError
@@ -49,6 +55,7 @@ class Trading:
             route("/v2/orders", self._cancel_all, ["DELETE"]),
             route("/v2/orders:by_client_order_id", self._order_of_client),
             route("/v2/orders/{order_id}", self._order),
+            route("/v2/orders/{order_id}", self._replace, ["PATCH"]),
             route("/v2/orders/{order_id}", self._cancel, ["DELETE"]),
         ]
 
@@ -91,8 +98,15 @@ class Trading:
         return self._one(lambda order: order.client_order_id == order_id, order_id)
 
     async def _submit(self, request: Request) -> Response:
-        wanted = read_order(await request.body())
-        return JSONResponse(self.broker.submit(wanted))
+        body = await request.body()
+        legs = read_multi_leg(body)
+        if legs is not None:
+            return JSONResponse(self.broker.submit_legs(legs))
+        return JSONResponse(self.broker.submit(read_order(body)))
+
+    async def _replace(self, request: Request) -> Response:
+        order_id = request.path_params["order_id"]
+        return JSONResponse(self.broker.replace(order_id, await request.body()))
 
     async def _cancel(self, request: Request) -> Response:
         self.broker.cancel(request.path_params["order_id"])

@@ -52,7 +52,9 @@ def test_every_path_is_there_and_no_other() -> None:
         *(path.replace(":path}", "}") for path in re.findall(r"oute\(\"([^\"]+)\"", source)),
     }
 
-    assert set(re.findall(r"`(?:GET |POST |DELETE )?(/[\w/:{}]+)`", document(PAGE))) == served
+    assert (
+        set(re.findall(r"`(?:GET |POST |PATCH |DELETE )?(/[\w/:{}]+)`", document(PAGE))) == served
+    )
 
 
 def test_the_numbers_of_the_page_are_those_of_the_code() -> None:
