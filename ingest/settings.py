@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from shared.bus.settings import MEMORY_URL, BusSettings, RedisUrl
+from shared.pasted_values import base_url, key
 from shared.settings import SettingsError
 
 Feed = Literal["iex", "sip", "delayed_sip", "boats", "overnight", "test"]
@@ -15,18 +15,11 @@ BASIC_PLAN_SYMBOLS = 30
 
 
 def _stream_url(url: str) -> str:
-    return _checked(url, "wss", "ws")
+    return base_url(url, "wss", "ws")
 
 
 def _rest_url(url: str) -> str:
-    return _checked(url, "https", "http")
-
-
-def _checked(url: str, *schemes: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in schemes or not parts.netloc:
-        raise ValueError(f"{url!r} is not a base URL such as {schemes[0]}://host")
-    return url
+    return base_url(url, "https", "http")
 
 
 StreamUrl = Annotated[str, AfterValidator(_stream_url)]
@@ -54,17 +47,17 @@ class AlpacaAccess:
     def stock_endpoint(self) -> str:
         """The URL of the stock feed's WebSocket."""
         version = "v1beta1" if self.feed in _V1_BETA_FEEDS else "v2"
-        return f"{self.stream_url.rstrip('/')}/{version}/{self.feed}"
+        return f"{self.stream_url}/{version}/{self.feed}"
 
     @property
     def news_endpoint(self) -> str:
         """The URL of the news WebSocket."""
-        return f"{self.stream_url.rstrip('/')}/v1beta1/news"
+        return f"{self.stream_url}/v1beta1/news"
 
     @property
     def account_endpoint(self) -> str:
         """The URL of the account's WebSocket, which is on the host of the trading API."""
-        return f"{self.trading_url.rstrip('/').replace('http', 'ws', 1)}/stream"
+        return f"{self.trading_url.replace('http', 'ws', 1)}/stream"
 
 
 class IngestSettings(BusSettings):
@@ -82,6 +75,26 @@ class IngestSettings(BusSettings):
     alpaca_trading_url: RestUrl | None = None
     alpaca_trade_updates: bool = True
     price_ttl_seconds: float = Field(5, gt=0, le=3600)
+
+    @field_validator(
+        "alpaca_paper_api_key", "alpaca_paper_secret_key", "alpaca_api_key", "alpaca_secret_key"
+    )
+    @classmethod
+    def _pasted_keys(cls, given: SecretStr | None) -> SecretStr | None:
+        # A value of blanks is unset, like an empty one.
+        found = "" if given is None else key(given.get_secret_value())
+        return SecretStr(found) if found else None
+
+    @field_validator("alpaca_paper_api_key", "alpaca_api_key")
+    @classmethod
+    def _keys_of_the_account(
+        cls, given: SecretStr | None, info: ValidationInfo
+    ) -> SecretStr | None:
+        # Many users have both pairs set: those of the account that is not in use do not matter.
+        paper = str(info.field_name).startswith("alpaca_paper_")
+        if given is not None and paper == info.data.get("alpaca_paper", True):
+            _reject_other_account(given.get_secret_value(), paper=paper)
+        return given
 
     @property
     def access(self) -> AlpacaAccess | None:
@@ -159,3 +172,21 @@ class IngestProcessSettings(IngestSettings):
                 "use it with: tapecast run"
             )
         return url
+
+
+def _reject_other_account(key: str, *, paper: bool) -> None:
+    """Reject a key of the other kind of account.
+
+    Alpaca's paper keys start with ``PK``, live ones with ``AK``
+    (https://github.com/alpacahq/alpaca-trade-api-go/issues/17). Keys with another start pass.
+    """
+    if paper and key.startswith("AK"):
+        raise ValueError(
+            "starts with AK, so it is a live key: set it as ALPACA_API_KEY with "
+            "ALPACA_PAPER=false, or create a paper key"
+        )
+    if not paper and key.startswith("PK"):
+        raise ValueError(
+            "starts with PK, so it is a paper key: set it as ALPACA_PAPER_API_KEY with "
+            "ALPACA_PAPER=true, or create a live key"
+        )

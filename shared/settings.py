@@ -48,7 +48,7 @@ class CommonSettings(BaseSettings):
         return []
 
 
-_SECRET = frozenset({"REDIS_URL", "API_TOKEN"})
+_SECRET = ("REDIS_URL", "API_TOKEN", "_KEY")
 
 
 def _problems(error: ValidationError) -> list[str]:
@@ -57,8 +57,9 @@ def _problems(error: ValidationError) -> list[str]:
         name = "_".join(str(part) for part in problem["loc"][:1]).upper()
         text = problem["msg"].removeprefix("Value error, ")
         given = problem.get("input")
-        # REDIS_URL can contain a password and API_TOKEN is one: their values belong in no log.
-        is_shown = isinstance(given, str) and repr(given) not in text and name not in _SECRET
+        # REDIS_URL can contain a password, API_TOKEN and keys are secrets: their values belong in
+        # no log.
+        is_shown = isinstance(given, str) and repr(given) not in text and not name.endswith(_SECRET)
         line = f"{name}: {text} (got {given!r})" if is_shown else f"{name}: {text}"
         lines += line.splitlines() if name else text.splitlines()
     return lines

@@ -100,9 +100,10 @@ class Authorization(msgspec.Struct):
 
 
 class Listening(msgspec.Struct):
-    """The response to ``listen``: all streams listened to."""
+    """The response to ``listen``: all streams listened to, and why others are left out."""
 
     streams: list[str] = []
+    error: str | None = None
 
 
 class Error(msgspec.Struct, rename={"text": "error_message"}):

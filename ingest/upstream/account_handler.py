@@ -17,7 +17,7 @@ from ingest.upstream.order_translation import (
     order_update,
     remove_unreadable_times,
 )
-from ingest.upstream.upstream_error import UpstreamError
+from ingest.upstream.upstream_error import Retry, UpstreamError
 
 log = structlog.get_logger()
 
@@ -119,6 +119,14 @@ class AccountHandler:
                     # The stream repeats no change from before it: REST has those.
                     self.report_due.set()
                     answered = True
+                case trade_updates.Listening(_, error):
+                    # Alpaca leaves out a stream that it does not offer to this account. Each try
+                    # counts towards the limit of connections.
+                    reason = error or "no reason given"
+                    raise UpstreamError(
+                        f"Alpaca does not offer {trade_updates.CHANNEL}: {reason}",
+                        retry=Retry.MUCH_LATER,
+                    )
                 case trade_updates.Error(text):
                     raise UpstreamError(text)
                 case trade_updates.Malformed("error", problem):

@@ -11,12 +11,14 @@ from alpaca.trading.stream import TradingStream
 
 from ingest.alpaca import codes, trade_updates
 from ingest.demand.subscription import SubscriptionChange
-from ingest.upstream.connection import WEBSOCKET, AlpacaConnection
+from ingest.upstream.connection import AlpacaConnection
 from ingest.upstream.upstream_error import UpstreamError
 
 
 class AccountStream(AlpacaConnection, TradingStream):
     """One connection to one account's ``/stream``."""
+
+    url_settings = "ALPACA_TRADING_URL"
 
     def __init__(self, endpoint: str, key: str, secret: str) -> None:
         super().__init__(
@@ -24,7 +26,6 @@ class AccountStream(AlpacaConnection, TradingStream):
             secret_key=secret,
             raw_data=True,
             url_override=endpoint,
-            websocket_params=dict(WEBSOCKET),
         )
 
     async def change(self, change: SubscriptionChange) -> None:

@@ -22,6 +22,7 @@ from requests import RequestException, Response
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from ingest.market.market_hours import NEW_YORK
+from ingest.upstream.proxy import reach_loopback_directly
 from ingest.upstream.request_budget import REQUESTS_PER_MINUTE, RequestBudget
 from ingest.upstream.rest_limits import limit
 
@@ -103,6 +104,8 @@ class AlpacaRest:
         # Before the first call: alpaca-py sets no timeout, and a hung call would keep its thread.
         limit(self._data)
         limit(self._trading)
+        reach_loopback_directly(self._data, data_url)
+        reach_loopback_directly(self._trading, trading_url)
         self.data_budget = RequestBudget(requests_per_minute, monotonic)
         self.trading_budget = RequestBudget(requests_per_minute, monotonic)
         self._feed = _data_feed(feed)

@@ -6,17 +6,22 @@ subscriptions again at each change, and deadlocks if its own loop requests a cha
 none of that.
 """
 
+from types import MappingProxyType
+
 import msgpack
 from alpaca.data.live.websocket import DataStream
 
 from ingest.alpaca import messages as wire
 from ingest.demand.subscription import SubscriptionChange
-from ingest.upstream.connection import WEBSOCKET, AlpacaConnection
+from ingest.upstream.connection import AlpacaConnection
 from ingest.upstream.upstream_error import UpstreamError
 
 
 class AlpacaStream(AlpacaConnection, DataStream):
     """One connection to one feed."""
+
+    headers = MappingProxyType({"Content-Type": "application/msgpack"})
+    url_settings = "ALPACA_FEED and ALPACA_STREAM_URL"
 
     def __init__(self, endpoint: str, key: str, secret: str) -> None:
         super().__init__(
@@ -24,12 +29,24 @@ class AlpacaStream(AlpacaConnection, DataStream):
             api_key=key,
             secret_key=secret,
             raw_data=True,
-            websocket_params=dict(WEBSOCKET),
         )
 
     async def change(self, change: SubscriptionChange) -> None:
         """Request a change of the subscription."""
         await self.send(msgpack.packb({"action": change.action, change.channel: change.symbols}))
+
+    async def _connect(self) -> None:
+        """Connect, and wait for the welcome."""
+        await super()._connect()
+        # alpaca-py would decode text as msgpack: some relays speak JSON
+        # (https://github.com/alpacahq/alpaca-trade-api-csharp/issues/243).
+        for answer in wire.decode(await self._ws.recv()):
+            if isinstance(answer, wire.Error):
+                raise UpstreamError(answer.msg, answer.code)
+            if isinstance(answer, wire.Success) and answer.msg == "connected":
+                return
+            raise UpstreamError(f"an unexpected welcome: {answer}")
+        raise UpstreamError("an empty welcome")
 
     async def _auth(self) -> None:
         """Authenticate as alpaca-py does, but keep the code of a rejection."""

@@ -1,32 +1,22 @@
 """Time limits, errors with their codes and an orderly end, which alpaca-py's streams lack."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
+from alpaca.common.utils import get_default_user_agent
 from websockets.exceptions import ConnectionClosed, WebSocketException
-from websockets.legacy.exceptions import InvalidStatusCode
 
 from ingest.alpaca import messages as wire
 from ingest.upstream.upstream_error import UpstreamError, from_http
+from ingest.upstream.websocket_client import HttpAnswerError, open_websocket
 
 CONNECT_SECONDS = 10.0
 """The limit for the TCP connection, the upgrade, the welcome and the authentication together."""
 
 CLOSE_SECONDS = 3.0
-
-MAX_FRAME_BYTES = 16 * 1024 * 1024
-"""With the default of 1 MiB a larger batch ends the connection, and the next one as well."""
-
-WEBSOCKET = {
-    "open_timeout": 5,
-    "ping_interval": 10,
-    "ping_timeout": 10,
-    "close_timeout": 1,
-    "max_queue": 1024,
-    "max_size": MAX_FRAME_BYTES,
-    "compression": None,  # it costs CPU for every frame and saves little on a server's line
-}
 
 _UNEXPECTED_ANSWER = (ValueError, TypeError, LookupError, AttributeError)
 """alpaca-py raises these if the first answers do not have the form that it expects."""
@@ -38,10 +28,21 @@ class AlpacaConnection:
     Use: ``open``, then ``frame`` until it raises, then ``shut``.
     """
 
-    _ws: Any  # alpaca-py declares None and assigns websockets' legacy client
+    headers: Mapping[str, str] = MappingProxyType({})
+    """Headers of the upgrade, beside alpaca-py's name and version."""
+    url_settings: str
+    """The settings that the endpoint follows from, for messages."""
+
+    _endpoint: str
+    _ws: Any  # alpaca-py declares None
 
     async def _start_ws(self) -> None:
         await super()._start_ws()  # type: ignore[misc]
+
+    async def _connect(self) -> None:
+        """Open the WebSocket, through the network's proxy if there is one."""
+        headers = {**self.headers, "User-Agent": get_default_user_agent()}
+        self._ws = await open_websocket(self._endpoint, headers)
 
     async def close(self) -> None:
         """Close as alpaca-py does."""
@@ -62,9 +63,9 @@ class AlpacaConnection:
         except TimeoutError:
             await self.shut()
             raise UpstreamError(f"Alpaca did not answer within {CONNECT_SECONDS:g} s") from None
-        except InvalidStatusCode as error:
+        except HttpAnswerError as error:
             await self.shut()
-            raise from_http(error.status_code) from error
+            raise from_http(error.status, self.url_settings) from error
         except (WebSocketException, OSError, wire.BadFrameError, *_UNEXPECTED_ANSWER) as error:
             await self.shut()
             raise UpstreamError(f"no connection to Alpaca: {error or repr(error)}") from error

@@ -18,7 +18,7 @@ from tenacity import (
 from ingest.alpaca import messages as wire
 from ingest.demand.subscription import SubscriptionChange
 from ingest.upstream.stream_health import StreamHealth
-from ingest.upstream.upstream_error import HTTP_TOO_MANY_REQUESTS, Retry, UpstreamError
+from ingest.upstream.upstream_error import Retry, UpstreamError
 from shared.first_error import first_error
 
 log = structlog.get_logger()
@@ -47,7 +47,7 @@ def wait_for(state: RetryCallState) -> float:
     """Return the seconds to wait before the next attempt, by the kind of the failure."""
     error = state.outcome.exception() if state.outcome else None
     # Alpaca counts connection attempts per minute; trying earlier extends the ban.
-    if isinstance(error, UpstreamError) and error.code == HTTP_TOO_MANY_REQUESTS:
+    if isinstance(error, UpstreamError) and error.retry is Retry.MUCH_LATER:
         return float(_too_many(state))
     # Another session holds the slot. It can be released at any time, so this wait does not grow.
     if isinstance(error, UpstreamError) and error.retry is Retry.LATER:

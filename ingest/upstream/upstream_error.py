@@ -14,6 +14,7 @@ class Retry(Enum):
 
     SOON = "soon"
     LATER = "later"
+    MUCH_LATER = "much later"
     NEVER = "never"
 
 
@@ -42,27 +43,44 @@ _MEANING: dict[int, tuple[Retry, str]] = {
     411: (Retry.NEVER, "the token lacks the scope for market data"),
     412: (Retry.NEVER, "this feed speaks msgpack only"),
     413: (Retry.NEVER, "this feed allows no subscription to everything"),
-    HTTP_TOO_MANY_REQUESTS: (Retry.LATER, "too many connection attempts"),
+    HTTP_TOO_MANY_REQUESTS: (Retry.MUCH_LATER, "too many connection attempts"),
     500: (Retry.SOON, "an error inside Alpaca"),
 }
 
-_AUTH_HTTP = (401, 403)
+HTTP_UNAUTHORIZED = 401
+HTTP_FORBIDDEN = 403
+HTTP_NOT_FOUND = 404
 
 
 class UpstreamError(Exception):
-    """A connection ended or could not be opened. ``code`` is Alpaca's, or the HTTP status."""
+    """A connection ended or could not be opened. ``code`` is Alpaca's, or the HTTP status.
 
-    def __init__(self, message: str, code: int | None = None) -> None:
+    ``retry`` replaces the code's meaning.
+    """
+
+    def __init__(
+        self, message: str, code: int | None = None, *, retry: Retry | None = None
+    ) -> None:
         self.code = code
-        self.retry, self.hint = _MEANING.get(code or 0, (Retry.SOON, ""))
+        meaning, self.hint = _MEANING.get(code or 0, (Retry.SOON, ""))
+        self.retry = retry or meaning
         where = f" ({code})" if code is not None else ""
         super().__init__(f"{message}{where}" + (f": {self.hint}" if self.hint else ""))
 
 
-def from_http(status: int) -> UpstreamError:
-    """Return the error for an HTTP status in place of a WebSocket."""
-    if status in _AUTH_HTTP:
-        return UpstreamError(f"Alpaca answered HTTP {status}", codes.AUTH_FAILED)
+def from_http(status: int, settings: str) -> UpstreamError:
+    """Return the error for an HTTP status in place of a WebSocket.
+
+    ``settings`` names those that the endpoint's URL follows from.
+    """
+    answered = f"Alpaca answered HTTP {status}"
+    if status == HTTP_UNAUTHORIZED:
+        return UpstreamError(answered, codes.AUTH_FAILED)
     if status == HTTP_TOO_MANY_REQUESTS:
-        return UpstreamError("Alpaca answered HTTP 429", HTTP_TOO_MANY_REQUESTS)
-    return UpstreamError(f"Alpaca answered HTTP {status}")
+        return UpstreamError(answered, HTTP_TOO_MANY_REQUESTS)
+    # Alpaca gets the keys only after the upgrade, so this is not about them.
+    if status == HTTP_FORBIDDEN:
+        answered += f": a proxy or a firewall may reject the connection, or check {settings}"
+    elif status == HTTP_NOT_FOUND:
+        answered += f": check {settings}"
+    return UpstreamError(answered)

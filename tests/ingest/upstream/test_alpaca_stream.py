@@ -12,6 +12,7 @@ from websockets.asyncio.server import ServerConnection
 from ingest.alpaca import messages as wire
 from ingest.demand.subscription import SubscriptionChange
 from ingest.upstream import connection
+from ingest.upstream.account_stream import AccountStream
 from ingest.upstream.alpaca_stream import AlpacaStream
 from ingest.upstream.upstream_error import Retry, UpstreamError
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
@@ -226,8 +227,10 @@ async def test_an_answer_to_the_keys_of_another_form_is_a_failure_to_connect(
 @pytest.mark.parametrize(
     ("status", "code", "retry"),
     [
-        ("429 Too Many Requests", 429, Retry.LATER),
+        ("429 Too Many Requests", 429, Retry.MUCH_LATER),
         ("401 Unauthorized", 402, Retry.NEVER),
+        ("403 Forbidden", None, Retry.SOON),
+        ("404 Not Found", None, Retry.SOON),
         ("503 Service Unavailable", None, Retry.SOON),
         ("200 OK", None, Retry.SOON),
     ],
@@ -240,6 +243,30 @@ async def test_an_http_answer_in_place_of_the_upgrade(
 
     assert (error.code, error.retry) == (code, retry)
     assert status[:3] in str(error)
+
+
+async def test_an_http_404_of_the_upgrade_names_the_settings_of_the_url() -> None:
+    async with tcp_server(http_answer("404 Not Found")) as (url, _):
+        error = await refusal(url)
+        with pytest.raises(UpstreamError, match="check ALPACA_TRADING_URL"):
+            await AccountStream(url, "k", "s").open()
+
+    assert str(error).endswith("check ALPACA_FEED and ALPACA_STREAM_URL")
+
+
+@pytest.mark.parametrize("phase", ["welcome", "keys"])
+async def test_a_server_that_speaks_text_is_named_as_such_in_the_handshake(phase: str) -> None:
+    async def script(connection: ServerConnection) -> None:
+        if phase == "keys":
+            await connection.send(WELCOME)
+            await connection.recv()
+        await connection.send('[{"T":"success","msg":"connected"}]')
+        await connection.wait_closed()
+
+    async with websocket_server(script) as url:
+        error = await refusal(url)
+
+    assert "characters of text where msgpack was requested" in str(error)
 
 
 @pytest.mark.parametrize("answer", [b"", b"garbage\r\n\r\n", b"HTTP/1.1 101 Oops\r\n\r\n"])

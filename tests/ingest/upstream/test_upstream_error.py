@@ -23,7 +23,7 @@ MEANING = {
     411: Retry.NEVER,
     412: Retry.NEVER,
     413: Retry.NEVER,
-    429: Retry.LATER,
+    429: Retry.MUCH_LATER,
     500: Retry.SOON,
     599: Retry.SOON,
     None: Retry.SOON,
@@ -48,8 +48,8 @@ def test_what_waiting_does_not_mend_names_code_text_and_remedy(code: int) -> Non
     ("status", "code", "retry"),
     [
         (401, 402, Retry.NEVER),
-        (403, 402, Retry.NEVER),
-        (429, 429, Retry.LATER),
+        (403, None, Retry.SOON),
+        (429, 429, Retry.MUCH_LATER),
         (404, None, Retry.SOON),
         (500, None, Retry.SOON),
         (502, None, Retry.SOON),
@@ -59,10 +59,20 @@ def test_what_waiting_does_not_mend_names_code_text_and_remedy(code: int) -> Non
 def test_an_http_status_in_place_of_a_websocket(
     status: int, code: int | None, retry: Retry
 ) -> None:
-    error = from_http(status)
+    error = from_http(status, "ALPACA_FEED")
 
     assert (error.code, error.retry) == (code, retry)
     assert str(status) in str(error)
+
+
+def test_an_http_404_or_403_names_the_settings_of_the_url_and_403_a_proxy_too() -> None:
+    assert str(from_http(404, "ALPACA_TRADING_URL")) == (
+        "Alpaca answered HTTP 404: check ALPACA_TRADING_URL"
+    )
+    assert str(from_http(403, "ALPACA_TRADING_URL")) == (
+        "Alpaca answered HTTP 403: a proxy or a firewall may reject the connection, "
+        "or check ALPACA_TRADING_URL"
+    )
 
 
 def waits(error: BaseException | None, attempt: int) -> list[float]:
@@ -81,6 +91,7 @@ def waits(error: BaseException | None, attempt: int) -> list[float]:
     [
         (UpstreamError("too many", 429), 90, 110),
         (UpstreamError("slot", 406), 3, 10),
+        (UpstreamError("no such stream", retry=Retry.MUCH_LATER), 90, 110),
     ],
 )
 def test_a_refused_connection_waits_its_own_time_however_often(
