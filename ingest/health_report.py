@@ -82,6 +82,7 @@ class HealthReport:
                 hours_unknown_seconds=self._hours_unknown_seconds(facts.session),
                 lag_ms=facts.lag_ms,
                 lag_alarm=facts.lag_alarm,
+                is_clock_behind=facts.is_clock_behind,
                 over_limit=len(facts.over_limit),
                 limit=facts.limit,
                 left_out=facts.left_out,

@@ -35,6 +35,7 @@ class StockFacts:
     next_close: str | None
     lag_ms: float | None
     lag_alarm: bool
+    is_clock_behind: bool
     subscribed: list[str]
     over_limit: list[str]
     limit: int | None
@@ -121,6 +122,7 @@ class Stocks:
             next_close=hours.next_close(),
             lag_ms=self._lag.ms,
             lag_alarm=self._lag.alarm,
+            is_clock_behind=self._lag.is_clock_behind,
             subscribed=sorted(subscription.acknowledged[TRADES]),
             over_limit=subscription.over_limit,
             limit=subscription.limit,

@@ -9,6 +9,7 @@ AlarmCode = Literal[
     "stream_away",
     "slot_taken",
     "lagging",
+    "clock_behind",
     "over_limit",
     "left_out",
     "rejected_symbols",

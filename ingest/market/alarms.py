@@ -42,6 +42,7 @@ class Facts(NamedTuple):
     """The time for which the session has been unknown."""
     lag_ms: float | None = None
     lag_alarm: bool = False
+    is_clock_behind: bool = False
     over_limit: int = 0
     limit: int | None = None
     left_out: int = 0
@@ -82,9 +83,9 @@ class Alarms:
         if quarantined := self._quarantined.increase(now, facts.quarantined):
             yield Alarm(
                 "quarantined",
-                f"{_counted(quarantined, 'print')} far from the last price or outside all sessions "
-                "did not move it in the last 5 minutes; no action is needed unless displayed "
-                "prices are wrong",
+                f"{_counted(quarantined, 'print')} far from the last price, outside all sessions "
+                "or ahead of this machine's clock did not move it in the last 5 minutes; no action "
+                "is needed unless displayed prices are wrong",
             )
         unknown = {
             code: increase
@@ -155,6 +156,13 @@ def _of_streams(facts: Facts) -> Iterator[Alarm]:
             "lagging",
             f"trades arrive {facts.lag_ms / 1000:.1f} s after they happened; "
             "give the ingest more CPU or watch fewer symbols, and check this machine's clock",
+        )
+    # The session, the age of prices and the order of late prints depend on this clock.
+    if facts.is_clock_behind and facts.lag_ms is not None:
+        yield Alarm(
+            "clock_behind",
+            f"trades arrive {-facts.lag_ms / 1000:.1f} s before they happened by this machine's "
+            "clock, so the clock is behind: synchronise it (NTP)",
         )
 
 

@@ -28,6 +28,7 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
         ["another session", "12 s", "90 s"],
     ),
     ("lagging", {"lag_alarm": True, "lag_ms": 7300.0}, ["7.3 s", "CPU"]),
+    ("clock_behind", {"is_clock_behind": True, "lag_ms": -89999.3}, ["90.0 s", "clock", "NTP"]),
     ("over_limit", {"over_limit": 12, "limit": 30}, ["12", "30", "ALPACA_SYMBOL_LIMIT"]),
     ("left_out", {"left_out": 12}, ["12 watched symbols"]),
     ("rejected_symbols", {"rejected": {"NOSUCH", "ALSO"}}, ["ALSO, NOSUCH"]),

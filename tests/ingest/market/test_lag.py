@@ -79,6 +79,25 @@ def test_a_feed_that_is_late_by_nature_is_measured_against_it() -> None:
     assert tape.play(30, late_ms=15 * 60_000 + 6000)
 
 
+def test_trades_that_come_before_they_happen_show_a_clock_that_is_behind() -> None:
+    tape = Tape()
+    assert not tape.play(5, late_ms=-90_000, trades=0)
+    assert not tape.lag.is_clock_behind
+    found = []
+    for late_ms in (-90_000, -1500, 20):  # -1500 is better, but not yet right
+        tape.play(20, late_ms)
+        found.append((tape.lag.is_clock_behind, tape.lag.alarm))
+    assert found == [(True, False), (True, False), (False, False)]
+
+
+@pytest.mark.parametrize(("late_ms", "trades"), [(-1900.0, 10), (-90_000.0, 0)])
+def test_a_clock_that_is_nearly_right_raises_no_alarm(late_ms: float, trades: int) -> None:
+    tape = Tape()
+    tape.trade(-90_000)  # a single print with a wrong time
+    tape.play(20, late_ms, trades)
+    assert not tape.lag.is_clock_behind
+
+
 def test_a_silence_withdraws_the_alarm_and_a_new_connection_starts_without_trades() -> None:
     tape = Tape()
     assert tape.play(20, late_ms=8000)
