@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ingest.alpaca.codes import CONNECTION_LIMIT
 from ingest.bus.outbox import Outbox
 from ingest.bus.publisher import Publisher
-from ingest.market.alarms import Alarms, Facts, StreamFacts
+from ingest.market.alarms import Alarms, Facts, MalformedFacts, StreamFacts
 from ingest.stocks import StockFacts, Stocks
 from ingest.upstream.stream_holder import StreamHolder
 from shared import rfc3339
@@ -40,6 +40,7 @@ class HealthReport:
         self._publisher = publisher
         self._outbox = outbox
         self._eviction_policy = eviction_policy
+        self._malformed = [*(stream.malformed for stream in streams), stocks.rest_malformed]
         self._alarms = Alarms()
         self._hours_known_at = time.monotonic()
         self._started = rfc3339.from_unix(time.time())
@@ -67,6 +68,7 @@ class HealthReport:
             alarms=self._current_alarms(facts, streams),
             streams=[_stream_status(stream) for stream in streams],
             tape=facts.tape,
+            malformed={each.source: each.count for each in self._malformed},
             published=self._publisher.published,
             conflated=self._outbox.conflated,
             lost=self._outbox.lost,
@@ -91,6 +93,9 @@ class HealthReport:
                 redis_conflated=self._outbox.conflated,
                 events_lost=self._outbox.lost,
                 unknown_conditions=facts.tape.unknown_conditions,
+                malformed={
+                    each.source: MalformedFacts(each.count, each.first) for each in self._malformed
+                },
                 quarantined=facts.tape.quarantined,
                 rest_failing_seconds=facts.rest_failing_seconds,
                 rest_error=facts.rest_error,

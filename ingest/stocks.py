@@ -64,6 +64,8 @@ class Stocks:
         announcer: Announcer,
     ) -> None:
         self.stream = stream
+        self.rest_malformed = snapshots.malformed
+        """The rows of REST that could not be read, those of the account included."""
         self._snapshots = snapshots
         self._hours = hours
         self._demand = demand
@@ -143,7 +145,7 @@ class Stocks:
             quarantined=counts.quarantined,
             corrected=counts.corrected,
             cancelled=counts.cancelled,
-            malformed=reader.malformed + self.stream.malformed_frames,
+            malformed=reader.malformed.count,
             unsubscribed=reader.unsubscribed,
             unknown_conditions=dict(counts.unknown_conditions),
             unknown_messages=dict(reader.unknown),

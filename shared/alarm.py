@@ -16,6 +16,7 @@ AlarmCode = Literal[
     "redis_slow",
     "events_lost",
     "unknown_conditions",
+    "malformed",
     "quarantined",
     "rest_failing",
     "hours_unknown",

@@ -47,8 +47,9 @@ class IngestStatus(msgspec.Struct, kw_only=True):
 
     ``alpaca_connected state reason since`` are those of the stock stream. ``over_limit``: symbols
     that are polled. ``conflated``: values replaced by newer ones while Redis was slow; ``lost``:
-    events discarded for lack of room in that time. Redis carries the report because a worker has
-    no HTTP port.
+    events discarded for lack of room in that time. ``malformed``: the messages, rows and fields
+    that could not be read, by stream, and of ``rest``. Redis carries the report because a worker
+    has no HTTP port.
     """
 
     event_id: str
@@ -68,6 +69,7 @@ class IngestStatus(msgspec.Struct, kw_only=True):
     alarms: list[Alarm]
     streams: list[StreamStatus]
     tape: TapeCounts
+    malformed: dict[str, int] = {}
     published: int
     conflated: int
     lost: int

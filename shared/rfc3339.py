@@ -8,19 +8,31 @@ from functools import lru_cache
 
 _RFC3339 = re.compile(
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:(Z)|([+-])([01]\d|2[0-3]):([0-5]\d))",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
+
+_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
+"""The years 1 to 9999, which RFC 3339 can express."""
+
+_SHOWN_CHARACTERS = 40
 
 
 @lru_cache(maxsize=64)
 def _whole(seconds: int) -> str:
+    # The C library fails for other years in its own way, or writes them in a form of its own.
+    if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
+        raise ValueError(f"{seconds} s is not a time of the years 1 to 9999")
     year, month, day, hour, minute, second, *_ = time.gmtime(seconds)
     # not strftime: it writes year 1, which stands for "no time" in Go, without its zeros
     return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
 
 
 def from_nanoseconds(unix_ns: int) -> str:
-    """Return unix nanoseconds as text; trailing zeros are dropped, as Alpaca does."""
+    """Return unix nanoseconds as text; trailing zeros are dropped, as Alpaca does.
+
+    Raises:
+        ValueError: the year has not four digits, or is 0.
+    """
     seconds, nanoseconds = divmod(unix_ns, 1_000_000_000)
     if not nanoseconds:
         return _whole(seconds) + "Z"
@@ -32,16 +44,19 @@ def to_nanoseconds(text: str) -> int:
     """Return RFC 3339 text as unix nanoseconds.
 
     Raises:
-        ValueError: the text is not an RFC 3339 time.
+        ValueError: the text is not an RFC 3339 time, or not one of the years 1 to 9999 in UTC.
     """
     found = _RFC3339.fullmatch(text)
     if not found:
-        raise ValueError(f"{text!r} is not an RFC 3339 time")
+        raise ValueError(f"{text[:_SHOWN_CHARACTERS]!r} is not an RFC 3339 time")
     whole, fraction, _, sign, hours, minutes = found.groups()
     seconds = calendar.timegm(time.strptime(whole.upper(), "%Y-%m-%dT%H:%M:%S"))
     if sign:
         offset = int(hours) * 3600 + int(minutes) * 60
         seconds -= offset if sign == "+" else -offset
+    # The offset may lead into the year 0 or 10000.
+    if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
+        raise ValueError(f"{text!r} is not a time of the years 1 to 9999 in UTC")
     return seconds * 1_000_000_000 + int((fraction or "0").ljust(9, "0"))
 
 

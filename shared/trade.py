@@ -14,13 +14,14 @@ class Trade(msgspec.Struct, kw_only=True):
 
     ``id`` is text because ids exceed the integers of JavaScript. It starts again each day, and the
     facilities of FINRA's ``D`` number their prints independently: with ``timestamp`` it names one
-    print of its symbol and exchange. The JSON gets ``event_id`` when it is published.
+    print of its symbol and exchange. ``size`` is null if Alpaca's cannot be read. The JSON gets
+    ``event_id`` when it is published.
     """
 
     symbol: str
     id: str | None
     price: float
-    size: float
+    size: float | None
     exchange: str | None
     conditions: tuple[str, ...]
     tape: str | None
@@ -44,7 +45,7 @@ class Correction(msgspec.Struct, kw_only=True):
     original_timestamp: str | None = None
     id: str
     price: float
-    size: float
+    size: float | None
     exchange: str | None
     conditions: tuple[str, ...]
     tape: str | None

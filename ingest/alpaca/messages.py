@@ -2,19 +2,36 @@
 
 Sources: https://docs.alpaca.markets/docs/real-time-stock-pricing-data for stocks,
 https://docs.alpaca.markets/docs/streaming-real-time-news for news. Fields that this project does
-not read are left out; additional ones are no error.
+not read are left out; additional ones are no error. A field with a default costs itself if it has
+another form; any other field costs its message.
 """
 
 import struct
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 import msgspec
 
+from ingest.alpaca.bounds import (
+    EARLIEST_NS,
+    LATEST_NS,
+    Code,
+    Codes,
+    LongText,
+    Number,
+    Price,
+    Symbol,
+    Symbols,
+    Text,
+    Time,
+    Url,
+)
+from ingest.alpaca.msgpack_parts import array_items, map_items
+from ingest.alpaca.tolerant import UNDECODABLE, bounded, read_fields
+
 _unpack_uint64 = struct.Struct(">Q").unpack
 _SECONDS_BITS = (1 << 34) - 1
 _SECOND_NS = 1_000_000_000
-
-Number: TypeAlias = int | float
 
 
 class _Message(msgspec.Struct, tag_field="T", gc=False):
@@ -25,44 +42,42 @@ class Trade(_Message, tag="t", rename={"symbol": "S", "price": "p", "size": "s",
             "id": "i", "exchange": "x", "conditions": "c", "tape": "z"}):  # fmt: skip
     """A print."""
 
-    symbol: str
-    price: Number
-    size: Number
+    symbol: Symbol
+    price: Price
     time: msgspec.msgpack.Ext
+    size: Number = None  # type: ignore[assignment]  # null is another form, and counted as one
     id: int | None = None
-    exchange: str | None = None
-    conditions: tuple[str, ...] | None = None
-    tape: str | None = None
+    exchange: Code | None = None
+    conditions: Codes | None = None
+    tape: Code | None = None
 
 
 class Quote(_Message, tag="q", rename={"symbol": "S", "bid": "bp", "bid_size": "bs",
             "bid_exchange": "bx", "ask": "ap", "ask_size": "as", "ask_exchange": "ax", "time": "t",
             "conditions": "c", "tape": "z"}):  # fmt: skip
-    """The best bid and offer."""
+    """The best bid and offer. A side whose price or size is 0 does not exist."""
 
-    symbol: str
-    bid: Number
-    bid_size: Number
-    ask: Number
-    ask_size: Number
+    symbol: Symbol
     time: msgspec.msgpack.Ext
-    bid_exchange: str | None = None
-    ask_exchange: str | None = None
-    conditions: tuple[str, ...] | None = None
-    tape: str | None = None
+    bid: Number = 0
+    bid_size: Number = 0
+    ask: Number = 0
+    ask_size: Number = 0
+    bid_exchange: Code | None = None
+    ask_exchange: Code | None = None
+    conditions: Codes | None = None
+    tape: Code | None = None
 
 
-class TradingStatus(_Message, tag="s", rename={"symbol": "S", "code": "sc", "text": "sm",
-            "reason_code": "rc", "reason": "rm", "time": "t", "tape": "z"}):  # fmt: skip
+class TradingStatus(_Message, tag="s", rename={"symbol": "S", "code": "sc",
+            "reason_code": "rc", "reason": "rm", "tape": "z"}):  # fmt: skip
     """A halt, a resumption, an indication."""
 
-    symbol: str
-    code: str
-    time: msgspec.msgpack.Ext
-    text: str = ""
-    reason_code: str = ""
-    reason: str = ""
-    tape: str | None = None
+    symbol: Symbol
+    code: Code
+    reason_code: Code = ""
+    reason: Text = ""
+    tape: Code | None = None
 
 
 class Correction(_Message, tag="c", rename={"symbol": "S", "exchange": "x", "original_id": "oi",
@@ -70,45 +85,45 @@ class Correction(_Message, tag="c", rename={"symbol": "S", "exchange": "x", "ori
             "conditions": "cc", "time": "t", "tape": "z"}):  # fmt: skip
     """The corrected values of a print."""
 
-    symbol: str
+    symbol: Symbol
     original_id: int
     id: int
-    price: Number
-    size: Number
+    price: Price
     time: msgspec.msgpack.Ext
+    size: Number | None = None
     original_price: Number | None = None
     original_size: Number | None = None
-    exchange: str | None = None
-    conditions: tuple[str, ...] | None = None
-    tape: str | None = None
+    exchange: Code | None = None
+    conditions: Codes | None = None
+    tape: Code | None = None
 
 
 class Cancel(_Message, tag="x", rename={"symbol": "S", "id": "i", "exchange": "x", "price": "p",
             "size": "s", "action": "a", "time": "t", "tape": "z"}):  # fmt: skip
     """The cancel of a print."""
 
-    symbol: str
+    symbol: Symbol
     id: int
     time: msgspec.msgpack.Ext
     price: Number | None = None
     size: Number | None = None
-    exchange: str | None = None
-    action: str | None = None
-    tape: str | None = None
+    exchange: Code | None = None
+    action: Code | None = None
+    tape: Code | None = None
 
 
 class News(_Message, tag="n"):
     """An article or a later version of it; the times come in two forms."""
 
     id: int
-    headline: str
-    created_at: msgspec.msgpack.Ext | str
-    updated_at: msgspec.msgpack.Ext | str
-    summary: str = ""
-    author: str = ""
-    source: str = ""
-    url: str | None = None
-    symbols: list[str] = []
+    headline: LongText
+    created_at: msgspec.msgpack.Ext | Time
+    updated_at: msgspec.msgpack.Ext | Time
+    summary: LongText = ""
+    author: Text = ""
+    source: Text = ""
+    url: Url | None = None
+    symbols: Symbols = []
 
 
 class Subscribed(_Message, tag="subscription"):
@@ -144,22 +159,30 @@ class Unknown(msgspec.Struct, frozen=True):
 
 
 class Malformed(msgspec.Struct, frozen=True):
-    """A message of a known kind in another form."""
+    """A message of a known kind in another form; ``symbol`` is its ``S``, if that is readable."""
+
+    kind: str
+    problem: str
+    symbol: str = ""
+
+
+class LostFields(msgspec.Struct, frozen=True):
+    """Fields of another form in the message before this one, which lacks them."""
 
     kind: str
     problem: str
 
 
 Data: TypeAlias = Trade | Quote | TradingStatus | Correction | Cancel | News
-Message: TypeAlias = Data | Subscribed | Error | Success | Unknown | Malformed
+Message: TypeAlias = Data | Subscribed | Error | Success | Unknown | Malformed | LostFields
 
 _Known: TypeAlias = Data | Subscribed | Error | Success
 _decode_frame = msgspec.msgpack.Decoder(list[_Known]).decode
 _decode_one = msgspec.msgpack.Decoder(_Known).decode
 _split = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
-_decode_any = msgspec.msgpack.Decoder().decode
-_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError)
-_TAGS = {str(kind.__struct_config__.tag) for kind in _Known.__args__}
+_split_fields = msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode
+_TYPES: dict[str, type[_Known]] = {str(t.__struct_config__.tag): t for t in _Known.__args__}
+_DATA_TYPES: dict[str, type[Data]] = {str(t.__struct_config__.tag): t for t in Data.__args__}
 
 
 class BadFrameError(Exception):
@@ -176,19 +199,16 @@ def decode(frame: bytes | str) -> list[Any]:
         raise BadFrameError(f"{len(frame)} characters of text where msgpack was requested")
     try:
         return _decode_frame(frame)
-    except _UNDECODABLE:  # one of the messages is unknown or malformed; decode the others
+    except UNDECODABLE:  # one of the messages is unknown or malformed; decode the others
         pass
-    try:
-        return [_one(raw) for raw in _split(frame)]
-    except msgspec.DecodeError as error:
-        raise BadFrameError(f"{len(frame)} bytes that are no array of messages: {error}") from error
+    return [message for raw in _parts(frame) for message in _one(raw)]
 
 
 def nanoseconds(time: msgspec.msgpack.Ext) -> int:
     """Return a msgpack timestamp as unix nanoseconds.
 
     Raises:
-        ValueError: it is not a timestamp.
+        ValueError: it is not a timestamp of the years 1 to 9999.
     """
     data: bytes = time.data  # type: ignore[assignment]  # of all buffers
     if time.code == -1:
@@ -198,21 +218,84 @@ def nanoseconds(time: msgspec.msgpack.Ext) -> int:
         if len(data) == 4:
             return int.from_bytes(data, "big") * _SECOND_NS
         if len(data) == 12:
+            # Only this form can express a time that no calendar has.
             seconds = int.from_bytes(data[4:], "big", signed=True)
-            return seconds * _SECOND_NS + int.from_bytes(data[:4], "big")
+            at_ns = seconds * _SECOND_NS + int.from_bytes(data[:4], "big")
+            if EARLIEST_NS <= at_ns <= LATEST_NS:
+                return at_ns
+            raise ValueError(f"{seconds} s is not a time of the years 1 to 9999")
     raise ValueError(f"extension {time.code} with {len(data)} bytes is not a msgpack timestamp")
 
 
-def _one(raw: msgspec.Raw) -> Message:
+def _parts(frame: bytes) -> list[bytes]:
+    """Return the messages of a frame, each as it is encoded.
+
+    Raises:
+        BadFrameError: it is not a msgpack array.
+    """
     try:
-        known: _Known = _decode_one(raw)
-    except _UNDECODABLE as error:
-        problem = str(error)
-    else:
-        return known
+        try:
+            return [bytes(raw) for raw in _split(frame)]
+        except RecursionError:  # in one of the messages: the others count
+            return array_items(frame)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise BadFrameError(f"{len(frame)} bytes that are no array of messages: {error}") from error
+
+
+def _one(raw: bytes) -> Iterator[Message]:
+    """Decode a message; the fields that it lacks follow it."""
     try:
-        whole = _decode_any(raw)
-    except _UNDECODABLE:
-        whole = None
-    kind = str(whole.get("T")) if isinstance(whole, dict) else ""
-    return Malformed(kind, problem) if kind in _TAGS or not kind else Unknown(kind)
+        yield _decode_one(raw)
+    except UNDECODABLE as error:
+        yield from _tolerantly(raw, bounded(error))
+
+
+def _tolerantly(raw: bytes, problem: str) -> Iterator[Message]:
+    try:
+        fields = _fields(raw)
+    except ValueError:  # no map
+        yield Malformed("", problem)
+        return
+    kind = _text(fields.get("T"))
+    if kind is None:
+        yield Malformed("", "no T that is text")
+        return
+    if kind not in _DATA_TYPES:
+        yield Malformed(kind, problem) if kind in _TYPES else Unknown(kind)
+        return
+    try:
+        message, lost = read_fields(_DATA_TYPES[kind], fields, _value)
+    except ValueError as error:
+        symbol = _text(fields.get("S")) or ""
+        yield Malformed(kind, bounded(error), symbol)
+        return
+    yield message
+    if lost:
+        yield LostFields(kind, bounded("; ".join(lost)))
+
+
+def _fields(raw: bytes) -> Mapping[str, bytes]:
+    """Return the fields of a message by name, each as it is encoded.
+
+    Raises:
+        ValueError: it is no map.
+    """
+    try:
+        return _split_fields(raw)
+    except UNDECODABLE:
+        pass
+    # A field is nested too deeply, or a name is no text.
+    named = ((_text(key), value) for key, value in map_items(raw))
+    return {name: value for name, value in named if name is not None}
+
+
+def _text(raw: bytes | None) -> str | None:
+    """Return a value that is text, otherwise None."""
+    try:
+        return None if raw is None else msgspec.msgpack.decode(raw, type=str)
+    except UNDECODABLE:
+        return None
+
+
+def _value(raw: Any, form: Any, /) -> Any:
+    return msgspec.msgpack.decode(raw, type=form)

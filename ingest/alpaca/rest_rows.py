@@ -1,15 +1,22 @@
 """Alpaca's REST rows of stock data, decoded: trades, quotes, bars, and snapshots of all three.
 
 Source: https://docs.alpaca.markets/reference/stocksnapshots-1 and its neighbours. Times stay
-RFC 3339 text. Fields that this project does not read are left out; additional ones are no error.
+RFC 3339 text. Fields that this project does not read are left out; additional ones are no error. A
+field with a default costs itself if it has another form; any other field costs its row.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
+from msgspec import Meta
 
-from ingest.alpaca.messages import Number
+from ingest.alpaca.bounds import LARGEST_SIZE, Code, Codes, Number, Time
+from ingest.alpaca.tolerant import read_object, strictly
+
+AnyNumber: TypeAlias = int | float
+"""A price, or a number that is none: zero, NaN, too large. Its reader decides."""
+
+Count: TypeAlias = Annotated[int, Meta(ge=0, lt=LARGEST_SIZE)]
 
 
 class Trade(msgspec.Struct, rename={"time": "t", "price": "p", "size": "s", "id": "i",
@@ -20,14 +27,14 @@ class Trade(msgspec.Struct, rename={"time": "t", "price": "p", "size": "s", "id"
     it), or ``corrected`` (it is the replacement).
     """
 
-    time: str
-    price: Number
-    size: Number
+    time: Time
+    price: AnyNumber
+    size: Number | None = None
     id: int | None = None
-    exchange: str | None = None
-    conditions: tuple[str, ...] | None = None
-    tape: str | None = None
-    update: str | None = None
+    exchange: Code | None = None
+    conditions: Codes | None = None
+    tape: Code | None = None
+    update: Code | None = None
 
 
 class Quote(msgspec.Struct, rename={"time": "t", "bid": "bp", "bid_size": "bs",
@@ -35,28 +42,28 @@ class Quote(msgspec.Struct, rename={"time": "t", "bid": "bp", "bid_size": "bs",
             "conditions": "c", "tape": "z"}):  # fmt: skip
     """The ``latestQuote`` of a snapshot."""
 
-    time: str
-    bid: Number
-    bid_size: Number
-    ask: Number
-    ask_size: Number
-    bid_exchange: str | None = None
-    ask_exchange: str | None = None
-    conditions: tuple[str, ...] | None = None
-    tape: str | None = None
+    time: Time
+    bid: Number = 0
+    bid_size: Number = 0
+    ask: Number = 0
+    ask_size: Number = 0
+    bid_exchange: Code | None = None
+    ask_exchange: Code | None = None
+    conditions: Codes | None = None
+    tape: Code | None = None
 
 
 class Bar(msgspec.Struct, rename={"time": "t", "open": "o", "high": "h", "low": "l",
           "close": "c", "volume": "v", "trade_count": "n", "vwap": "vw"}):  # fmt: skip
     """A row of ``/v2/stocks/bars``, and each bar of a snapshot; ``time`` is its start."""
 
-    time: str
-    close: Number
-    open: Number | None = None
-    high: Number | None = None
-    low: Number | None = None
+    time: Time
+    close: AnyNumber
+    open: AnyNumber | None = None
+    high: AnyNumber | None = None
+    low: AnyNumber | None = None
     volume: Number | None = None
-    trade_count: int | None = None
+    trade_count: Count | None = None
     vwap: Number | None = None
 
 
@@ -70,41 +77,43 @@ class Snapshot(msgspec.Struct, rename="camel"):
     prev_daily_bar: Bar | None = None
 
 
-class _NewestTrade(msgspec.Struct, rename="camel"):
-    latest_trade: Trade | None = None
-
-
 def read_newest_trade(snapshot: Any) -> Trade | None:
     """Decode the newest trade of a snapshot, whatever form its other parts have.
 
     Raises:
         ValueError: the trade has another form.
     """
-    return msgspec.convert(snapshot, _NewestTrade).latest_trade
+    if not isinstance(snapshot, dict) or snapshot.get("latestTrade") is None:
+        return None
+    return read_object(snapshot["latestTrade"], Trade, strictly)[0]
 
 
-def read_trade(row: Any) -> Trade:
-    """Decode a trade.
-
-    Raises:
-        ValueError: the row has another form.
-    """
-    return msgspec.convert(row, Trade)
-
-
-def read_bar(row: Any) -> Bar:
-    """Decode a bar.
+def read_trade(row: Any) -> tuple[Trade, list[str]]:
+    """Decode a trade; return it with the problems of its optional fields.
 
     Raises:
         ValueError: the row has another form.
     """
-    return msgspec.convert(row, Bar)
+    return read_object(row, Trade, strictly)
 
 
-def read_snapshot(row: Mapping[str, Any]) -> Snapshot:
-    """Decode a snapshot.
+def read_bar(row: Any) -> tuple[Bar, list[str]]:
+    """Decode a bar; return it with the problems of its optional fields.
 
     Raises:
         ValueError: the row has another form.
     """
-    return msgspec.convert(row, Snapshot)
+    return read_object(row, Bar, strictly)
+
+
+def read_snapshot(row: Any) -> tuple[Snapshot, list[str]]:
+    """Decode a snapshot; return it with the problems of its parts, each of which costs itself.
+
+    Raises:
+        ValueError: the row is no object, or its newest trade has another form. It would look as if
+            there were no trade.
+    """
+    found, problems = read_object(row, Snapshot, strictly)
+    if found.latest_trade is None and isinstance(row, dict) and row.get("latestTrade") is not None:
+        raise ValueError("; ".join(problems))
+    return found, problems

@@ -21,6 +21,14 @@ NAMED_AT_MOST = 10
 """A text names this number of symbols or codes, and counts the rest."""
 
 
+_SOURCES = {
+    "stocks": "the stocks stream",
+    "news": "the news stream",
+    "account": "the account stream",
+    "rest": "Alpaca's REST",
+}
+
+
 class StreamFacts(NamedTuple):
     """One connection; ``slot_taken``: Alpaca's last error says that another session has it.
 
@@ -32,6 +40,13 @@ class StreamFacts(NamedTuple):
     reason: str | None = None
     slot_taken: bool = False
     seconds: float = 0.0
+
+
+class MalformedFacts(NamedTuple):
+    """The data of a stream, or of REST, that could not be read; ``first`` is the first problem."""
+
+    items: int
+    first: str | None = None
 
 
 class Facts(NamedTuple):
@@ -54,6 +69,8 @@ class Facts(NamedTuple):
     events_lost: int = 0
     unknown_conditions: Mapping[str, int] = {}
     """By ``tape:code``."""
+    malformed: Mapping[str, MalformedFacts] = {}
+    """By stream, and ``rest``."""
     quarantined: int = 0
     rest_failing_seconds: float = 0.0
     rest_error: str | None = None
@@ -67,6 +84,7 @@ class Alarms:
         self._lost = _Recent()
         self._quarantined = _Recent()
         self._unknown: dict[str, _Recent] = {}
+        self._malformed: dict[str, _Recent] = {}
 
     def look(self, now: float, facts: Facts) -> list[Alarm]:
         """Return the present alarms, the most serious first."""
@@ -75,8 +93,22 @@ class Alarms:
             *_of_redis(facts, self._lost.increase(now, facts.events_lost)),
             *_of_rest(facts),
             *_of_symbols(facts),
+            *self._of_malformed(now, facts),
             *self._of_trades(now, facts),
         ]
+
+    def _of_malformed(self, now: float, facts: Facts) -> Iterator[Alarm]:
+        # Alpaca has changed a form, or something between here and Alpaca damages the data. If it
+        # is the trades, the prices stand still while the stream looks well.
+        for source, (items, first) in facts.malformed.items():
+            recent = self._malformed.setdefault(source, _Recent()).increase(now, items)
+            if recent:
+                yield Alarm(
+                    "malformed",
+                    f"{_counted(recent, 'item')} of {_SOURCES.get(source, source)} had another "
+                    f"form in the last 5 minutes and were left out, the first: {first}; "
+                    "update Tapecast, or report this text",
+                )
 
     def _of_trades(self, now: float, facts: Facts) -> Iterator[Alarm]:
         # One wild print is routine. A person looks only if a client reports a wrong price.

@@ -14,11 +14,14 @@ exchange, tape and day."""
 
 
 class Trade(msgspec.Struct, frozen=True, gc=False):
-    """A print. ``conditions`` are the sale conditions of its ``tape`` (see ``conditions``)."""
+    """A print. ``conditions`` are the sale conditions of its ``tape`` (see ``conditions``).
+
+    ``size`` is None if the vendor's cannot be read.
+    """
 
     symbol: str
     price: float
-    size: float
+    size: float | None
     at_ns: int
     id: TradeId | None
     exchange: str | None
@@ -38,7 +41,7 @@ class Correction(msgspec.Struct, frozen=True, gc=False):
     original_size: float | None
     id: TradeId
     price: float
-    size: float
+    size: float | None
     at_ns: int
     exchange: str | None
     conditions: tuple[str, ...] | None

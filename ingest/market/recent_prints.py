@@ -39,7 +39,7 @@ class _Shown(msgspec.Struct, gc=False):
 
     timestamp: str
     price: float
-    size: float
+    size: float | None
     corrected: bool = False
     withdrawn: bool = False
 
@@ -285,7 +285,7 @@ def _means(event: Withdrawal, shown: _Shown) -> bool:
     # names, on the day of the report and before it.
     reported, printed = _ns(event.timestamp), _ns(shown.timestamp)
     return (
-        size in (None, shown.size)
+        (shown.size is None or size in (None, shown.size))
         and printed <= reported + CLOCKS_NS
         and day_of(printed) == day_of(reported)
     )

@@ -12,6 +12,7 @@ from ingest.demand.subscription import SubscriptionChange
 from ingest.portfolio.order_log import OrderLog
 from ingest.portfolio.portfolio import Portfolio
 from ingest.upstream.announcements import Announcements
+from ingest.upstream.malformed_data import MalformedData
 from ingest.upstream.order_translation import (
     executions,
     order_update,
@@ -43,7 +44,7 @@ class AccountHandler:
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self.report_due = asyncio.Event()
-        self.malformed = 0
+        self.malformed = MalformedData(self.name)
         self.streaming_since: float | None = None
         """The monotonic time since which the stream has delivered; None while it does not."""
         self.streaming_since_ns = 0
@@ -108,48 +109,62 @@ class AccountHandler:
         """
         answered = False
         for message in messages:
-            match message:
-                case TradeUpdate():
-                    self._on_trade_update(message)
-                case trade_updates.Listening(streams) if trade_updates.CHANNEL in streams:
-                    self.streaming_since, self.streaming_since_ns = (
-                        self._monotonic(),
-                        self._clock_ns(),
-                    )
-                    # The stream repeats no change from before it: REST has those.
-                    self.report_due.set()
-                    answered = True
-                case trade_updates.Listening(_, error):
-                    # Alpaca leaves out a stream that it does not offer to this account. Each try
-                    # counts towards the limit of connections.
-                    reason = error or "no reason given"
-                    raise UpstreamError(
-                        f"Alpaca does not offer {trade_updates.CHANNEL}: {reason}",
-                        retry=Retry.MUCH_LATER,
-                    )
-                case trade_updates.Error(text):
-                    raise UpstreamError(text)
-                case trade_updates.Malformed("error", problem):
-                    raise UpstreamError(f"an error of another form: {problem}")
-                case trade_updates.Malformed(kind, problem):
-                    self.note_malformed(kind, problem)
-                    self.report_due.set()
-                case _:
-                    pass
+            try:
+                answered = self._on_message(message) or answered
+            except UpstreamError:
+                raise
+            except ValueError as error:  # an update with no valid time
+                self._note_malformed(type(message).__name__, error)
+            except Exception as error:
+                # The boundary for the errors that no rule expects: prices depend on this process.
+                self.malformed.note_escaped(type(message).__name__, error)
+                self.report_due.set()
         return answered
 
+    def _on_message(self, message: trade_updates.Message) -> bool:
+        """Apply a message; return whether it answers a change."""
+        match message:
+            case TradeUpdate():
+                self._on_trade_update(message)
+            case trade_updates.Listening(streams) if trade_updates.CHANNEL in streams:
+                self.streaming_since, self.streaming_since_ns = (
+                    self._monotonic(),
+                    self._clock_ns(),
+                )
+                # The stream repeats no change from before it: REST has those.
+                self.report_due.set()
+                return True
+            case trade_updates.Listening(_, error):
+                # Alpaca leaves out a stream that it does not offer to this account. Each try
+                # counts towards the limit of connections.
+                reason = error or "no reason given"
+                raise UpstreamError(
+                    f"Alpaca does not offer {trade_updates.CHANNEL}: {reason}",
+                    retry=Retry.MUCH_LATER,
+                )
+            case trade_updates.Error(text):
+                raise UpstreamError(text)
+            case trade_updates.Malformed("error", problem):
+                raise UpstreamError(f"an error of another form: {problem}")
+            case trade_updates.Malformed(kind, problem):
+                self._note_malformed(kind, problem)
+        return False
+
     def _on_trade_update(self, update: TradeUpdate) -> None:
-        for problem in remove_unreadable_times(update):
-            self.note_malformed(trade_updates.CHANNEL, problem)
+        problems = remove_unreadable_times(update)
         received_ns = self._clock_ns()
-        event = self._orders.on_update(order_update(update, received_ns))
+        # Both before either is applied: an update counts as a whole or not at all.
+        order, changes = order_update(update, received_ns), executions(update, received_ns)
+        for problem in problems:
+            self.malformed.note(trade_updates.CHANNEL, problem)
+        event = self._orders.on_update(order)
         if event is not None:
             self._announcer.order(event)
-        for executed in executions(update, received_ns):
+        for executed in changes:
             self._portfolio.on_execution(executed)
         self.report_due.set()
 
-    def note_malformed(self, kind: str, problem: str) -> None:
-        """Count an unreadable message, or an unreadable field of one."""
-        self.malformed += 1
-        log.debug("message_malformed", kind=kind, error=problem)
+    def _note_malformed(self, kind: str, problem: object) -> None:
+        self.malformed.note(kind, problem)
+        # The update may have been an execution: REST knows its effect.
+        self.report_due.set()

@@ -22,6 +22,7 @@ from requests import RequestException, Response
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from ingest.market.market_hours import NEW_YORK
+from ingest.upstream.malformed_data import MalformedData
 from ingest.upstream.proxy import reach_loopback_directly
 from ingest.upstream.request_budget import REQUESTS_PER_MINUTE, RequestBudget
 from ingest.upstream.rest_limits import limit
@@ -50,8 +51,12 @@ ORDERS_AT_ONCE = 500
 _FINAL = (400, 401, 403, 404, 422)
 """HTTP statuses with which Alpaca would answer the same request again."""
 
-_FAILURES = (APIError, RequestException, TimeoutError, ValueError, TypeError, AttributeError)
-"""The errors that alpaca-py raises; the last three if an answer has another form."""
+_FAILURES = (
+    *(APIError, RequestException, TimeoutError),
+    *(ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError),
+)
+"""The errors that alpaca-py raises; those of the second row if an answer has another form. Its
+JSON decoder recurses at each level of nesting."""
 
 _Json = TypeVar("_Json", dict[str, Any], list[Any])
 
@@ -106,6 +111,8 @@ class AlpacaRest:
         limit(self._trading)
         reach_loopback_directly(self._data, data_url)
         reach_loopback_directly(self._trading, trading_url)
+        self.malformed = MalformedData("rest")
+        """The rows of its answers that could not be read or applied."""
         self.data_budget = RequestBudget(requests_per_minute, monotonic)
         self.trading_budget = RequestBudget(requests_per_minute, monotonic)
         self._feed = _data_feed(feed)

@@ -110,7 +110,7 @@ class BrokerReports:
     async def _read_orders(self) -> None:
         handler = self._handler
         rows = orders(
-            await self._rest.orders(), lambda problem: handler.note_malformed("orders", problem)
+            await self._rest.orders(), lambda problem: self._rest.malformed.note("orders", problem)
         )
         now, lost_ns = self._clock_ns(), handler.lost_ns
         streaming_since_ns = now if handler.streaming_since is None else handler.streaming_since_ns

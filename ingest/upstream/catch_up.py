@@ -7,14 +7,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-import structlog
-
 from ingest.demand.lookups import OpenGap
 from ingest.market.rest_prints import Fate, RestPrint
 from ingest.upstream import translation
 from ingest.upstream.alpaca_rest import AlpacaRest, RestError
-
-log = structlog.get_logger()
 
 OVERLAP_SECONDS = 2.0
 """A print's time is the exchange's, by its own clock, and it may have been on its way."""
@@ -98,34 +94,33 @@ class CatchUp:
 
     async def _hand_on(self, symbol: str, rows: Sequence[Any], since_ns: int) -> bool:
         """Hand a symbol's rows on in parts; return whether all of them could be read."""
+        is_complete = True
         for index in range(0, len(rows), PRINTS_AT_ONCE):
-            try:
-                prints = _prints(symbol, rows[index : index + PRINTS_AT_ONCE], since_ns)
-            except ValueError as error:
-                log.warning(
-                    "missed_trades_malformed",
-                    message="REST's trades have another form; the rest of them is lost",
-                    symbol=symbol,
-                    error=str(error),
-                )
-                return False
-            self._handler.on_missed_prints(symbol, prints, since_ns)
+            some = rows[index : index + PRINTS_AT_ONCE]
+            prints = self._prints(symbol, some, since_ns)
+            is_complete = is_complete and None not in prints
+            readable = [each for each in prints if each is not None]
+            self._handler.on_missed_prints(symbol, readable, since_ns)
             await asyncio.sleep(0)
-        return True
+        return is_complete
 
+    def _prints(self, symbol: str, rows: Iterable[Any], since_ns: int) -> list[RestPrint | None]:
+        """Return the prints since a time and shortly before it, None for an unreadable row.
 
-def _prints(symbol: str, rows: Iterable[Any], since_ns: int) -> list[RestPrint]:
-    """Return the prints since a time and shortly before it, and all that do not stand as printed.
+        Also all prints that do not stand as printed. A request starts at the earliest time of its
+        symbols, so a row may be older than this symbol's.
+        """
+        start_ns, found = since_ns - int(OVERLAP_SECONDS * 1e9), list[RestPrint | None]()
+        for row in rows:
+            try:
+                each = translation.print_of_row(symbol, row, self._note_field)
+            except ValueError as error:  # it costs itself, and the others are applied
+                self._rest.malformed.note(f"trade of {symbol}", error, row)
+                found.append(None)
+                continue
+            if each is not None and (each.trade.at_ns >= start_ns or each.fate is not Fate.STANDS):
+                found.append(each)
+        return found
 
-    A request starts at the earliest time of its symbols, so a row may be older than this symbol's.
-
-    Raises:
-        ValueError: a row has another form.
-    """
-    start_ns = since_ns - int(OVERLAP_SECONDS * 1e9)
-    translated = (translation.print_of_row(symbol, row) for row in rows)
-    return [
-        each
-        for each in translated
-        if each is not None and (each.trade.at_ns >= start_ns or each.fate is not Fate.STANDS)
-    ]
+    def _note_field(self, problem: str) -> None:
+        self._rest.malformed.note("trade", problem)

@@ -10,6 +10,7 @@ from ingest.alpaca.messages import (
     Cancel,
     Correction,
     Error,
+    LostFields,
     Malformed,
     Message,
     Quote,
@@ -28,6 +29,7 @@ from ingest.market.quotes import quote_event
 from ingest.market.symbol_states import SymbolStates
 from ingest.upstream import translation
 from ingest.upstream.announcements import Announcements
+from ingest.upstream.malformed_data import MalformedData
 from ingest.upstream.translation import SUBSCRIPTION_REJECTIONS
 from ingest.upstream.upstream_error import UpstreamError
 from shared.topics import QUOTE, TRADE, topic
@@ -35,10 +37,6 @@ from shared.topics import QUOTE, TRADE, topic
 log = structlog.get_logger()
 
 UNKNOWN_KINDS = 50
-
-_INVALID_VALUE = (ValueError, ArithmeticError, OSError)
-"""The errors of a message whose types are right and whose values are not; ``OSError`` is the C
-library's for a time too far from 1970."""
 
 
 class FrameReader:
@@ -56,9 +54,9 @@ class FrameReader:
         subscription: Subscription,
         announcer: Announcements,
     ) -> None:
+        self.malformed = MalformedData("stocks")
         self.frames = 0
         self.ticks = 0
-        self.malformed = 0
         self.unsubscribed = 0
         """Messages about symbols that are not, or no longer, subscribed."""
         self.unknown: Counter[str] = Counter()
@@ -78,19 +76,20 @@ class FrameReader:
         self.frames += 1
         answered = False
         for message in messages:
-            if type(message) is Trade:  # first: nearly all messages are trades
-                self._on_trade(message, received_us, monotonic)
-            elif isinstance(message, Subscribed):
-                before = self._subscription.acknowledged[TRADES]
-                self._subscription.on_acknowledged(message.channels())
-                # The stream has no trade yet of a symbol that is new on it, and brings none of one
-                # that left. For both, REST's newest trade is right until the next one here.
-                self._prices.begin(before ^ self._subscription.acknowledged[TRADES])
-                answered = True
-            elif isinstance(message, Error):
-                answered = self._on_error(message) or answered
-            else:
-                self._on_other(message, received_us)
+            try:
+                if type(message) is Trade:  # first: nearly all messages are trades
+                    self._on_trade(message, received_us, monotonic)
+                else:
+                    answered = self._on_other(message, received_us) or answered
+            except UpstreamError:
+                raise
+            # A value that no market has, such as a time of the year 10000.
+            except ValueError as error:
+                self.malformed.note(type(message).__name__, error, message)
+            except Exception as error:
+                # No message may end the process, which would lose the prices of all symbols. This
+                # is the boundary for the errors that no rule above expects.
+                self.malformed.note_escaped(type(message).__name__, error)
         return answered
 
     def _on_trade(self, message: Trade, received_us: int, monotonic: float) -> None:
@@ -100,12 +99,8 @@ class FrameReader:
             self.unsubscribed += 1
             return
         self.ticks += 1
-        try:
-            trade = translation.trade(message)
-            last = self._prices.on_trade(trade, received_us)
-        except _INVALID_VALUE as error:
-            self._note_malformed(message, error)
-            return
+        trade = translation.trade(message)
+        last = self._prices.on_trade(trade, received_us)
         # Every print shows that the stream lives and how late it is, eligible or not.
         self._lag.add(received_us, trade.at_ns)
         self._states.on_trade(symbol, monotonic)
@@ -116,31 +111,48 @@ class FrameReader:
             eligible = self._prices.is_eligible(trade)
             self._announcer.trade(tape_events.print_event(trade, received_us, eligible=eligible))
 
-    def _on_other(self, message: Message, received_us: int) -> None:
-        try:
-            match message:
-                case Quote():
-                    # There are far more quotes than trades: one without a viewer goes no further.
-                    if self._demand.watches(topic(QUOTE, message.symbol)):
-                        best = translation.quote(message)
-                        self._announcer.quote(quote_event(best, received_us))
-                case TradingStatus():
-                    self._states.on_trading_status(translation.trading_status(message))
-                case Correction():
-                    self._on_correction(message, received_us)
-                case Cancel():
-                    self._on_cancel(message, received_us)
-                case Unknown(kind):
-                    self._note_unknown(kind)
-                case Malformed("error", problem):
-                    # Its code is unreadable: it may be one that makes this connection useless.
-                    raise UpstreamError(f"an error of another form: {problem}")
-                case Malformed(kind, problem):
-                    self._note_malformed(kind, problem)
-                case _:
-                    pass
-        except _INVALID_VALUE as error:
-            self._note_malformed(message, error)
+    def _on_other(self, message: Message, received_us: int) -> bool:
+        """Apply any other message; return whether it answers the change in flight."""
+        match message:
+            case Quote():
+                # There are far more quotes than trades: one without a viewer goes no further.
+                if self._demand.watches(topic(QUOTE, message.symbol)):
+                    best = translation.quote(message)
+                    self._announcer.quote(quote_event(best, received_us))
+            case Subscribed():
+                self._on_subscribed(message)
+                return True
+            case Error():
+                return self._on_error(message)
+            case TradingStatus():
+                self._states.on_trading_status(translation.trading_status(message))
+            case Correction():
+                self._on_correction(message, received_us)
+            case Cancel():
+                self._on_cancel(message, received_us)
+            case Unknown(kind):
+                self._note_unknown(kind)
+            case Malformed() | LostFields():
+                self._on_malformed(message)
+        return False
+
+    def _on_malformed(self, message: Malformed | LostFields) -> None:
+        # Its code is unreadable: it may be one that makes this connection useless.
+        if message.kind == "error":
+            raise UpstreamError(f"an error of another form: {message.problem}")
+        self.malformed.note(message.kind, message.problem)
+        if isinstance(message, LostFields):
+            return
+        # It has traded, and the price that clients see is not that of this trade.
+        if message.kind == "t" and message.symbol in self._subscription.acknowledged[TRADES]:
+            self._states.mark_stale(message.symbol)
+
+    def _on_subscribed(self, message: Subscribed) -> None:
+        before = self._subscription.acknowledged[TRADES]
+        self._subscription.on_acknowledged(message.channels())
+        # The stream has no trade yet of a symbol that is new on it, and brings none of one that
+        # left. For both, REST's newest trade is right until the next one here.
+        self._prices.begin(before ^ self._subscription.acknowledged[TRADES])
 
     def _on_correction(self, message: Correction, received_us: int) -> None:
         correction = translation.correction(message)
@@ -184,12 +196,3 @@ class FrameReader:
         # The kinds are Alpaca's text: their number and their length are bounded.
         known = kind in self.unknown or len(self.unknown) < UNKNOWN_KINDS
         self.unknown[kind[:20] if known else "other"] += 1
-
-    def _note_malformed(self, what: object, problem: object) -> None:
-        self.malformed += 1
-        log.debug(
-            "message_malformed",
-            message="a message of Alpaca has another form; it is skipped",
-            content=repr(what)[:200],
-            error=repr(problem),
-        )

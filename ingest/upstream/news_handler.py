@@ -11,18 +11,27 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from ingest.alpaca import codes
-from ingest.alpaca.messages import Error, Malformed, Message, News, Subscribed, decode
+from ingest.alpaca.messages import (
+    Error,
+    LostFields,
+    Malformed,
+    Message,
+    News,
+    Subscribed,
+    decode,
+)
 from ingest.demand.subscription import SYMBOLS_PER_REQUEST, SubscriptionChange
 from ingest.demand.wanted import DEMAND_CHANGE_SECONDS, Demand
 from ingest.upstream import translation
 from ingest.upstream.announcements import Announcements
+from ingest.upstream.malformed_data import MalformedData
 from ingest.upstream.upstream_error import UpstreamError
 from shared import rfc3339
 from shared.topics import EVERYTHING, NEWS, topic
 
 log = structlog.get_logger()
 
-REMEMBERED_VERSIONS = 1_000
+REMEMBERED_ARTICLES = 1_000
 
 
 class NewsHandler:
@@ -34,7 +43,7 @@ class NewsHandler:
         self, demand: Demand, announcer: Announcements, clock: Callable[[], float] = time.time
     ) -> None:
         self.articles = 0
-        self.malformed = 0
+        self.malformed = MalformedData(self.name)
         self.stuck = False
         self._demand = demand
         self._announcer = announcer
@@ -42,7 +51,8 @@ class NewsHandler:
         self._acknowledged: set[str] = set()
         self._rejected: set[str] = set()
         self._in_flight: SubscriptionChange | None = None
-        self._published: OrderedDict[tuple[int, str], None] = OrderedDict()
+        self._newest: OrderedDict[int, int] = OrderedDict()
+        """The time (unix ns) of the newest version that was published, by the article's id."""
         self._lost_at: float | None = None
 
     def decode(self, frame: bytes | str) -> Sequence[Message]:
@@ -107,40 +117,48 @@ class NewsHandler:
         """
         answered = False
         for message in messages:
-            if isinstance(message, News):
+            try:
+                answered = self._on_message(message) or answered
+            except UpstreamError:
+                raise
+            except ValueError as error:  # a time that RFC 3339 cannot express
+                self.malformed.note(type(message).__name__, error, message)
+            except Exception as error:
+                # The boundary for the errors that no rule expects: prices depend on this process.
+                self.malformed.note_escaped(type(message).__name__, error)
+        return answered
+
+    def _on_message(self, message: Message) -> bool:
+        """Apply a message; return whether it answers a change."""
+        match message:
+            case News():
                 self._on_article(message)
-            elif isinstance(message, Subscribed):
+            case Subscribed():
                 self.stuck = set(message.news or ()) == self._acknowledged
                 self._acknowledged = set(message.news or ())
                 self._in_flight = None
-                answered = True
-            elif isinstance(message, Error):
-                answered = self._on_error(message) or answered
-            elif isinstance(message, Malformed):
-                self.malformed += 1
-                if message.kind == "error":
-                    raise UpstreamError(f"an error of another form: {message.problem}")
-        return answered
+                return True
+            case Error():
+                return self._on_error(message)
+            case Malformed("error", problem):
+                raise UpstreamError(f"an error of another form: {problem}")
+            case Malformed(kind, problem) | LostFields(kind, problem):
+                self.malformed.note(kind, problem)
+            case _:
+                pass
+        return False
 
     def _on_article(self, news: News) -> None:
-        try:
-            article = translation.article(news)
-        except ValueError as error:
-            self.malformed += 1
-            log.debug(
-                "article_malformed",
-                message="an article has an invalid time; it is skipped",
-                id=news.id,
-                error=str(error),
-            )
+        article = translation.article(news)
+        updated_ns = rfc3339.to_nanoseconds(article.updated_at)
+        # Alpaca may send a version again, or an older one after a newer one. A later version of an
+        # article is an event too.
+        if updated_ns <= self._newest.get(news.id, updated_ns - 1):
             return
-        # Alpaca may send a version again; a later version of an article is an event too.
-        version = (news.id, article.updated_at)
-        if version in self._published:
-            return
-        self._published[version] = None
-        if len(self._published) > REMEMBERED_VERSIONS:
-            self._published.popitem(last=False)
+        self._newest[news.id] = updated_ns
+        self._newest.move_to_end(news.id)
+        if len(self._newest) > REMEMBERED_ARTICLES:
+            self._newest.popitem(last=False)
         self.articles += 1
         watched = self._demand.news_symbols()
         self._announcer.news(article, [k for k in (EVERYTHING, *article.symbols) if k in watched])

@@ -107,6 +107,7 @@ class Snapshots:
         clock: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.malformed = rest.malformed
         self._rest = rest
         self._stored = stored
         self._demand = demand
@@ -288,23 +289,35 @@ class Snapshots:
             )
         for symbol, reason in batch.reasons.items():
             row = found.get(symbol)
-            quoted = reason is Reason.NEW or self._demand.watches(topic(QUOTE, symbol))
             try:
-                snapshot = (
-                    None if row is None else translation.snapshot(symbol, row, with_quote=quoted)
-                )
+                self._apply(symbol, row, reason)
             except ValueError as error:
-                log.warning(
-                    "snapshot_malformed",
-                    message="a symbol's snapshot has another form; it is skipped",
-                    symbol=symbol,
-                    error=repr(error),
-                )
-                continue
-            close = self._closes.get(symbol)
-            lacks_since = self._handler.on_snapshot(symbol, snapshot, close, reason)
-            if lacks_since is not None:
-                self.open_gap(symbol, lacks_since)
+                self.malformed.note(f"snapshot of {symbol}", error, row)
+            except Exception as error:
+                # The boundary for the errors that no rule expects: one symbol costs no other.
+                self.malformed.note_escaped(f"snapshot of {symbol}", error)
+
+    def _apply(self, symbol: str, row: Any, reason: Reason) -> None:
+        """Apply a symbol's snapshot.
+
+        Raises:
+            ValueError: it has another form.
+        """
+        snapshot = None
+        if row is not None:
+            snapshot = translation.snapshot(
+                symbol,
+                row,
+                with_quote=reason is Reason.NEW or self._demand.watches(topic(QUOTE, symbol)),
+                on_problem=lambda problem: self.malformed.note(f"snapshot of {symbol}", problem),
+            )
+        close = self._closes.get(symbol)
+        lacks_since = self._handler.on_snapshot(symbol, snapshot, close, reason)
+        if lacks_since is not None:
+            self.open_gap(symbol, lacks_since)
+
+    def _note_bar(self, problem: str) -> None:
+        self.malformed.note("bar", problem)
 
     async def _found(self, symbols: list[str], *, polling: bool) -> dict[str, Any]:
         try:
@@ -329,7 +342,7 @@ class Snapshots:
         try:
             async with asyncio.timeout(seconds):
                 bars = await self._rest.daily_bars(symbols, first, last)
-            found = adjusted_closes(translation.closes(bars), today)
+            found = adjusted_closes(translation.closes(bars, self._note_bar), today)
         except (RestError, TimeoutError, TypeError, ValueError) as error:
             log.warning(
                 "previous_close_failed",

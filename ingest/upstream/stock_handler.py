@@ -61,6 +61,7 @@ class StockHandler:
         monotonic: Callable[[], float] = time.monotonic,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self.malformed = reader.malformed
         self._demand = demand
         self._subscription = subscription
         self._reader = reader

@@ -17,6 +17,7 @@ from tenacity import (
 
 from ingest.alpaca import messages as wire
 from ingest.demand.subscription import SubscriptionChange
+from ingest.upstream.malformed_data import MalformedData
 from ingest.upstream.stream_health import StreamHealth
 from ingest.upstream.upstream_error import Retry, UpstreamError
 from shared.first_error import first_error
@@ -88,6 +89,9 @@ class StreamHandler(Protocol):
 
     name: str
 
+    malformed: MalformedData
+    """The messages that could not be read or applied, and the frames."""
+
     def decode(self, frame: bytes | str) -> Sequence[Any]:
         """Return the messages of a frame.
 
@@ -132,7 +136,7 @@ class StreamHandler(Protocol):
 class StreamHolder:
     """Holds one connection open for as long as this process leads.
 
-    ``health`` is its state; ``malformed_frames`` counts frames that contained no messages.
+    ``health`` is its state.
     """
 
     def __init__(
@@ -146,7 +150,6 @@ class StreamHolder:
     ) -> None:
         self.name = handler.name
         self.health = health
-        self.malformed_frames = 0
         self.in_use = False
         """Whether the connection has been needed yet."""
         self._connect = connect
@@ -154,6 +157,11 @@ class StreamHolder:
         self._monotonic = monotonic
         self._jitter = jitter
         self._answered = asyncio.Event()
+
+    @property
+    def malformed(self) -> MalformedData:
+        """The data of this stream that could not be read or applied."""
+        return self._handler.malformed
 
     async def run(self) -> None:
         """Hold the connection until cancelled.
@@ -225,16 +233,22 @@ class StreamHolder:
 
     def _apply(self, frame: bytes | str) -> int:
         """Apply a frame; return the number of its messages, at least 1."""
+        messages: Sequence[Any] = ()
         try:
             messages = self._handler.decode(frame)
+            answered = self._handler.apply(messages, time.time_ns() // 1000)
+        except UpstreamError:
+            raise
         except wire.BadFrameError as error:
             # One broken frame is no reason to reconnect: that would lose more than the frame.
-            self.malformed_frames += 1
-            log.warning("frame_malformed", stream=self.name, error=str(error))
-            return 1
-        if self._handler.apply(messages, time.time_ns() // 1000):
-            self._answered.set()
-            self.health.note_subscription()
+            self.malformed.note("frame", error)
+        except Exception as error:
+            # The handlers catch what one message causes. An error outside them costs the frame.
+            self.malformed.note_escaped("frame", error)
+        else:
+            if answered:
+                self._answered.set()
+                self.health.note_subscription()
         return len(messages) or 1
 
     async def _follow_demand(self, stream: Stream) -> None:

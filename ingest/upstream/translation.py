@@ -6,26 +6,29 @@ The one place that knows both vocabularies. Another vendor needs a decoder besid
 
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from msgspec.msgpack import Ext
 
 from ingest.alpaca import codes, messages, rest_rows
+from ingest.alpaca.bounds import LARGEST_PRICE
 from ingest.alpaca.messages import nanoseconds
+from ingest.alpaca.tolerant import bounded
 from ingest.demand.subscription import Rejection
 from ingest.market.bars import Bar, Close
 from ingest.market.halts import TradingStatus
-from ingest.market.prints import Cancel, Correction, Trade, is_price
+from ingest.market.prints import Cancel, Correction, Trade
 from ingest.market.quotes import Quote
 from ingest.market.rest_prints import Fate, RestPrint
 from ingest.market.snapshot import NewestCloses, Snapshot
 from shared import rfc3339
 from shared.news import News
 
-_MARKUP = re.compile(r"<[^<>]*>")
+_MARKUP = re.compile(r"<[A-Za-z/!][^<>]*>")
+"""A tag or a comment. Headlines also have ``<`` and ``>`` as signs: "EPS <$0.10, Sales >$5M"."""
 
 _FATES = {fate.value: fate for fate in Fate}
 """By the ``update`` of REST's rows."""
@@ -39,6 +42,17 @@ SUBSCRIPTION_REJECTIONS: Mapping[int, Rejection] = MappingProxyType(
     }
 )
 """Alpaca's codes that can answer a change of the subscription."""
+
+
+OnProblem: TypeAlias = Callable[[str], None]
+"""Gets the problem of each field or row of REST's that is left out."""
+
+_Row = TypeVar("_Row")
+_Part = TypeVar("_Part")
+
+
+def _ignore(_problem: str) -> None:
+    pass
 
 
 def trade(message: messages.Trade) -> Trade:
@@ -126,15 +140,13 @@ def article(message: messages.News) -> News:
     Raises:
         ValueError: a time is invalid.
     """
-    url = message.url
     return News(
         id=str(message.id),
         headline=_plain_text(message.headline),
         summary=_plain_text(message.summary),
         author=_plain_text(message.author),
         source=message.source,
-        # A page may make a link of it: other schemes would run as a script there.
-        url=url if url and urlsplit(url).scheme in ("http", "https") else None,
+        url=_web_address(message.url),
         # A symbol that is named twice must not get the article twice.
         symbols=list(dict.fromkeys(message.symbols)),
         created_at=_utc(message.created_at),
@@ -142,46 +154,63 @@ def article(message: messages.News) -> News:
     )
 
 
-def print_of_row(symbol: str, row: Any) -> RestPrint | None:
+def print_of_row(symbol: str, row: Any, on_problem: OnProblem = _ignore) -> RestPrint | None:
     """Translate a row of REST's trades; None if it has no valid price.
 
     Raises:
         ValueError: the row has another form.
     """
-    found = rest_rows.read_trade(row)
-    if not is_price(found.price):
+    found, problems = rest_rows.read_trade(row)
+    for problem in problems:
+        on_problem(problem)
+    if not _is_price(found.price):
         return None
     # REST keeps a withdrawn print and marks it. The stream sends a cancel or a correction instead,
     # which this ingest may have missed. A print without a mark, or with an unknown one, stands.
     return RestPrint(_rest_trade(symbol, found), _FATES.get(found.update or "", Fate.STANDS))
 
 
-def snapshot(symbol: str, row: Mapping[str, Any], *, with_quote: bool = True) -> Snapshot:
+def snapshot(
+    symbol: str,
+    row: Any,
+    *,
+    with_quote: bool = True,
+    on_problem: OnProblem = _ignore,
+) -> Snapshot:
     """Translate a symbol's REST snapshot, on request without its quote.
 
-    A trade or a close without a valid price is absent. A daily bar without one is an error,
-    since a chart would show it.
+    A trade or a close without a valid price is absent. So is a quote or a bar of another form.
 
     Raises:
-        ValueError: the snapshot has another form.
+        ValueError: the newest trade has another form.
     """
-    # A malformed quote must not cost the price of a symbol whose quote no client needs.
-    if not with_quote:
+    if not with_quote and isinstance(row, dict):
         row = {name: value for name, value in row.items() if name != "latestQuote"}
-    found = rest_rows.read_snapshot(row)
+    found, problems = rest_rows.read_snapshot(row)
     last, best = found.latest_trade, found.latest_quote
-    # A symbol has no previous bar on its first day of trading.
-    earlier = _close(found.prev_daily_bar)
-    return Snapshot(
-        trade=None if last is None or not is_price(last.price) else _rest_trade(symbol, last),
-        quote=None if best is None else _quote(symbol, best, rfc3339.to_nanoseconds(best.time)),
-        day=None if found.daily_bar is None else _bar(symbol, found.daily_bar),
+    trade = None if last is None or not _is_price(last.price) else _rest_trade(symbol, last)
+
+    def part(translate: Callable[[_Row], _Part | None], row: _Row | None) -> _Part | None:
+        try:
+            return None if row is None else translate(row)
+        except ValueError as error:
+            problems.append(bounded(error))
+            return None
+
+    whole = Snapshot(
+        trade=trade,
+        quote=part(lambda q: _quote(symbol, q, rfc3339.to_nanoseconds(q.time)), best),
+        day=part(lambda bar: _bar(symbol, bar), found.daily_bar),
         closes=NewestCloses(
-            minute=_close(found.minute_bar),
-            day=_close(found.daily_bar),
-            previous_day=earlier,
+            minute=part(_close, found.minute_bar),
+            day=part(_close, found.daily_bar),
+            # A symbol has no previous bar on its first day of trading.
+            previous_day=part(_close, found.prev_daily_bar),
         ),
     )
+    for problem in problems:
+        on_problem(problem)
+    return whole
 
 
 def newest_trade_ns(snapshot: Any) -> int | None:
@@ -194,15 +223,18 @@ def newest_trade_ns(snapshot: Any) -> int | None:
     return None if found is None else rfc3339.to_nanoseconds(found.time)
 
 
-def closes(rows: Mapping[str, Sequence[Any]]) -> dict[str, list[Close]]:
+def closes(
+    rows: Mapping[str, Sequence[Any]], on_problem: OnProblem = _ignore
+) -> dict[str, list[Close]]:
     """Translate REST's bars by symbol; rows without a valid close are skipped."""
     found: dict[str, list[Close]] = {}
     for symbol, bars in rows.items():
         found[symbol] = []
         for row in bars:
             try:
-                close = _close(rest_rows.read_bar(row))
-            except ValueError:  # one bad row must not cost a symbol its previous close
+                close = _close(rest_rows.read_bar(row)[0])
+            except ValueError as error:  # one bad row must not cost a symbol its previous close
+                on_problem(bounded(error))
                 continue
             if close is not None:
                 found[symbol].append(close)
@@ -213,6 +245,18 @@ def _plain_text(markup: str) -> str:
     # Headlines contain entities such as ``&#39;``. They are resolved last, because ``&lt;b&gt;``
     # is text and not markup.
     return html.unescape(_MARKUP.sub("", markup)).strip()
+
+
+def _is_price(price: float) -> bool:
+    return 0 < price < LARGEST_PRICE
+
+
+def _web_address(url: str | None) -> str | None:
+    """Return an address that a page may make a link of; other schemes would run as a script."""
+    try:
+        return url if url and urlsplit(url).scheme in ("http", "https") else None
+    except ValueError:  # brackets of an IPv6 address that do not match
+        return None
 
 
 def _utc(moment: Ext | str) -> str:
@@ -254,7 +298,7 @@ def _bar(symbol: str, row: rest_rows.Bar) -> Bar:
     open_, high, low, volume = row.open, row.high, row.low, row.volume
     if open_ is None or high is None or low is None or volume is None:
         raise ValueError(f"{row!r} lacks a value")
-    if not all(map(is_price, (open_, high, low, row.close))):
+    if not all(map(_is_price, (open_, high, low, row.close))):
         raise ValueError(f"{row!r} has an invalid price")
     return Bar(
         symbol=symbol,
@@ -269,7 +313,7 @@ def _bar(symbol: str, row: rest_rows.Bar) -> Bar:
     )
 
 
-def _close(row: rest_rows.Bar | None) -> Close | None:
-    if row is None or not is_price(row.close):
+def _close(row: rest_rows.Bar) -> Close | None:
+    if not _is_price(row.close):
         return None
     return Close(rfc3339.to_nanoseconds(row.time), row.close)

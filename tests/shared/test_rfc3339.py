@@ -91,3 +91,27 @@ def test_other_texts_are_refused(text: str) -> None:
 )
 def test_our_own_clock_is_told_in_milliseconds(seconds: float, text: str) -> None:
     assert rfc3339.from_unix(seconds) == text
+
+
+@pytest.mark.parametrize("second", [-62_135_596_801, 253_402_300_800, 2**63 - 1, -(2**63), 10**30])
+def test_a_time_that_the_text_cannot_express_is_a_value_error(second: int) -> None:
+    with pytest.raises(ValueError, match="years 1 to 9999"):
+        rfc3339.from_nanoseconds(second * SECOND)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"])
+def test_an_offset_that_leads_out_of_the_years_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match="years 1 to 9999"):
+        rfc3339.to_nanoseconds(text)
+
+
+def test_digits_of_other_scripts_are_no_time() -> None:
+    with pytest.raises(ValueError, match="RFC 3339"):
+        rfc3339.to_nanoseconds("\u0662\u0660\u0662\u0666-11-16T15:00:00Z")
+
+
+def test_the_error_of_a_long_text_is_short() -> None:
+    with pytest.raises(ValueError, match="RFC 3339") as caught:
+        rfc3339.to_nanoseconds("x" * 1_000_000)
+
+    assert len(str(caught.value)) < 100

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.alpaca import messages as wire
+from ingest.alpaca.bounds import EARLIEST_NS, LATEST_NS
 
 NS = 1_384_000_000_123_456_789
 
@@ -79,7 +80,7 @@ def test_one_bad_or_new_message_takes_no_other_of_its_frame_with_it() -> None:
         wire.Unknown,
         wire.Malformed,
         wire.Malformed,
-        wire.Unknown,
+        wire.Malformed,
         wire.Trade,
     ]
     assert (messages[0].symbol, messages[5].symbol) == ("A", "C")
@@ -131,11 +132,22 @@ def test_no_message_does_any_harm_to_the_one_after_it(anything: Any) -> None:
     assert messages[-1].symbol == "LAST"
 
 
-@given(st.integers(-(2**40) * 10**9, 2**40 * 10**9))
+@given(st.integers(EARLIEST_NS, LATEST_NS))
 def test_times_are_exact_to_the_nanosecond(at: int) -> None:
     ext = msgspec.msgpack.decode(msgpack.packb(stamp(at)), type=msgspec.msgpack.Ext)
 
     assert wire.nanoseconds(ext) == at
+
+
+@pytest.mark.parametrize(
+    "at", [EARLIEST_NS - 1, LATEST_NS + 1, 2**63 * 10**9 - 1, -(2**63) * 10**9]
+)
+def test_a_time_that_no_calendar_has_is_none(at: int) -> None:
+    seconds, ns = divmod(at, 10**9)
+    data = ns.to_bytes(4, "big") + seconds.to_bytes(8, "big", signed=True)
+
+    with pytest.raises(ValueError, match="years 1 to 9999"):
+        wire.nanoseconds(msgspec.msgpack.Ext(-1, data))
 
 
 @pytest.mark.parametrize(("code", "data"), [(1, b"\0" * 8), (-1, b"\0" * 5)])

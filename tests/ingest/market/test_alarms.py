@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.market.alarms import COUNTED_SECONDS, Alarms, Facts, StreamFacts
+from ingest.market.alarms import COUNTED_SECONDS, Alarms, Facts, MalformedFacts, StreamFacts
 from shared.alarm import AlarmCode
 
 FINE = Facts(streams=[StreamFacts("stocks", "live")], lag_ms=20.0, eviction_policy="noeviction")
+
+FINE_DATA = MalformedFacts(0)
 
 CASES: list[tuple[str, dict[str, Any], list[str]]] = [
     (
@@ -35,6 +37,11 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("redis_slow", {"redis_waiting_seconds": 2.5, "redis_conflated": 7}, ["2.5 s", "7"]),
     ("events_lost", {"events_lost": 5}, ["5 events", "gaps"]),
     ("unknown_conditions", {"unknown_conditions": {"C:?": 3, "A:!": 1}}, ["4 prints", "A:!, C:?"]),
+    (
+        "malformed",
+        {"malformed": {"stocks": MalformedFacts(238, "t: p is absent"), "news": FINE_DATA}},
+        ["238 items of the stocks stream", "t: p is absent", "report"],
+    ),
     ("quarantined", {"quarantined": 1}, ["1 print far"]),
     ("rest_failing", {"rest_failing_seconds": 31.0, "rest_error": "HTTP 500"}, ["31 s", "500"]),
     ("hours_unknown", {"hours_unknown_seconds": 40.0}, ["calendar", "40 s", "ALPACA_TRADING_URL"]),
@@ -73,7 +80,7 @@ def test_an_alarm_ends_with_its_reason_or_five_minutes_after_what_happened_once(
     wrong = FINE._replace(**change)
     assert codes(alarms, 0, wrong) == [code]
 
-    if code in ("events_lost", "unknown_conditions", "quarantined"):
+    if code in ("events_lost", "unknown_conditions", "quarantined", "malformed"):
         assert codes(alarms, COUNTED_SECONDS, wrong) == [code]
         assert codes(alarms, COUNTED_SECONDS + 1, wrong) == []
     else:

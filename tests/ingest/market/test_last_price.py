@@ -381,14 +381,10 @@ def test_a_time_that_is_none_is_refused(prices: LastPrices) -> None:
         {"latestTrade": 5},
         {"latestTrade": {**SNAPSHOT["latestTrade"], "p": "101"}},
         {"latestTrade": {**SNAPSHOT["latestTrade"], "t": "today"}},
-        {"latestTrade": {**SNAPSHOT["latestTrade"], "c": "@"}},
-        {"minuteBar": {"t": 7, "c": 101}},
-        {"dailyBar": []},
-        {"prevDailyBar": {"t": "2026-11-13T05:00:00Z"}},
     ],
     ids=repr,
 )
-def test_a_snapshot_of_another_form_is_refused_and_leaves_nothing_behind(
+def test_a_snapshot_whose_trade_has_another_form_is_refused_and_leaves_nothing_behind(
     prices: LastPrices, spoilt: dict[str, Any]
 ) -> None:
     with pytest.raises(ValueError, match=r"\S"):
@@ -398,7 +394,27 @@ def test_a_snapshot_of_another_form_is_refused_and_leaves_nothing_behind(
     assert last.previous_close is None
 
 
-@pytest.mark.parametrize("bad", [0, -1, float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"latestTrade": {**SNAPSHOT["latestTrade"], "c": "@", "s": None, "i": "x", "z": 3}},
+        {"minuteBar": {"t": 7, "c": 101}},
+        {"dailyBar": []},
+        {"prevDailyBar": {"t": "2026-11-13T05:00:00Z"}},
+        {"latestQuote": {"t": "9999-12-31T23:59:59-01:00"}},
+    ],
+    ids=repr,
+)
+def test_a_part_of_another_form_does_not_cost_the_price(
+    prices: LastPrices, odd: dict[str, Any]
+) -> None:
+    last = snapshot(prices, **{"latestTrade": SNAPSHOT["latestTrade"], **odd})
+
+    assert last is not None
+    assert last.price == SNAPSHOT["latestTrade"]["p"]
+
+
+@pytest.mark.parametrize("bad", [0, -1, 1e30, 10**400, float("nan"), float("inf")])
 def test_numbers_that_are_no_prices_are_absent_from_a_snapshot(
     prices: LastPrices, bad: float
 ) -> None:

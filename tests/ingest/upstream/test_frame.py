@@ -76,13 +76,32 @@ MALFORMED = [
     trade("BAD", float("inf")),
     trade("BAD", float("nan")),
     trade("BAD", -1),
-    trade("BAD", c=7),
-    trade("BAD", c=[[]]),
-    trade("BAD", z=[]),
+    trade("BAD", 0),
+    trade("BAD", 1e30),
+    trade("BAD", 2**64 - 1),
     trade([]),
     trade(None),
-    trade("BAD", s="many"),
+    trade("B" * 33),
     trade("BAD", t=msgpack.ExtType(5, b"12345678")),
+    trade("BAD", t=msgpack.Timestamp(253_402_300_800)),
+    {**trade("BAD"), "t": None},
+]
+
+ODD_FIELDS = [
+    {"s": None},
+    {"s": "many"},
+    {"s": float("nan")},
+    {"s": float("inf")},
+    {"s": 1e300},
+    {"c": 7},
+    {"c": [[]]},
+    {"c": ["@"] * 100_000},
+    {"c": ["@" * 1_000_000]},
+    {"i": "1"},
+    {"i": {}},
+    {"x": 5},
+    {"z": []},
+    {"s": [], "c": {"@": 1}, "i": 1.5, "x": b"V", "z": 7},
 ]
 
 
@@ -93,8 +112,131 @@ def test_a_malformed_trade_is_counted_and_takes_no_other_with_it(
     assert not stage.apply(trade(), bad, trade("IBM", 7))
 
     assert stage.published() == [("SPY", 100.5), ("IBM", 7)]
-    assert stage.reader.malformed == 1
+    assert stage.reader.malformed.count == 1
     assert stage.reader.frames == 1
+
+
+@pytest.mark.parametrize("odd", ODD_FIELDS, ids=lambda odd: repr(odd)[:40])
+def test_an_optional_field_of_another_form_costs_the_field_and_not_the_price(
+    stage: Stage, odd: dict[str, Any]
+) -> None:
+    stage.apply(trade("IBM", 7), trade(**odd))
+
+    assert stage.published() == [("IBM", 7), ("SPY", 100.5)]
+    assert stage.reader.malformed.count == 1
+
+
+def test_a_price_whose_size_cannot_be_read_has_none(stage: Stage) -> None:
+    stage.demand.update({"trade:SPY": 1})
+    stage.apply(trade(s=None))
+    events = {topic: body for topic, _, body in stage.events()}
+
+    assert events["price:SPY"]["size"] is None
+    assert events["trade:SPY"]["size"] is None
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [("@", ["@"]), (["@", None], ["@"]), ({}, []), (None, [])]
+)
+def test_the_readable_conditions_count(stage: Stage, given: Any, kept: list[str]) -> None:
+    stage.apply(trade(c=given))
+
+    [(_, _, price)] = stage.events()
+    assert price["conditions"] == kept
+
+
+def test_one_condition_as_text_is_the_form_of_options_and_no_problem(stage: Stage) -> None:
+    stage.apply(trade(c="I"))
+
+    assert stage.published() == []
+    assert stage.reader.malformed.count == 0
+
+
+@pytest.mark.parametrize("fields", [{"bp": None}, {"bp": "x"}, {"bs": []}, {"bp": 1e30}])
+def test_a_side_of_a_quote_that_cannot_be_read_is_absent(
+    stage: Stage, fields: dict[str, Any]
+) -> None:
+    stage.demand.update({"quote:SPY": 1})
+    quote = {"T": "q", "S": "SPY", "bp": 1.0, "bs": 2, "ap": 1.1, "as": 3, "t": AT, "c": 5}
+    stage.apply({**quote, **fields})
+
+    [(_, _, best)] = stage.events()
+    assert (best["bid"], best["ask"]) == (None, 1.1)
+    assert stage.reader.malformed.count == 1
+
+
+def test_a_halt_with_odd_texts_halts(stage: Stage) -> None:
+    odd = {"T": "s", "S": "SPY", "sc": "H", "t": 5, "z": "C", "rm": "x" * 100_000, "sm": []}
+    stage.apply(odd)
+
+    assert stage.states._halts.keys() == {"SPY"}
+    assert stage.reader.malformed.count == 1
+
+
+ENDED_THE_INGEST = {
+    "year 10000 in a message of an unknown type": (
+        "9182a154a17aa174c70cff000000000000003afff44180"
+    ),
+    "a quote at 2^63 - 1 s": (
+        "9188a154a171a153a3535059a26270cb3ff0000000000000a2627301"
+        "a26170cb3ff199999999999aa2617301a163c0a174c70cff000000007fffffffffffffff"
+    ),
+    "a trade at 2^63 - 1 s": "9184a154a174a153a3535059a17001a174c70cff000000007fffffffffffffff",
+    "a cancel at -2^63 s": "9184a154a178a153a3535059a16901a174c70cff000000008000000000000000",
+    "1,000 nested arrays": "91" * 1000 + "c0",
+    "100,000 nested maps": "91" + "81a16b" * 100_000 + "c0",
+    "a nested field that is not read": (
+        "9185a154a174a153a3535059a17001a174d6ff00000001a172" + "91" * 5000 + "c0"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ENDED_THE_INGEST)
+def test_no_frame_ends_the_process(stage: Stage, name: str) -> None:
+    stage.demand.update({"quote:SPY": 1, "trade:SPY": 1})
+    try:
+        stage.reader.apply(wire.decode(bytes.fromhex(ENDED_THE_INGEST[name])), NOW_US, 0.0)
+    except wire.BadFrameError:
+        return
+    assert stage.reader.malformed.count + stage.reader.unknown.total() <= 1
+    stage.apply(trade())
+    assert stage.published()[-1] == ("SPY", 100.5)
+
+
+def test_messages_beside_a_nested_one_count(stage: Stage) -> None:
+    good = msgpack.packb(trade())
+    frame = b"\x93" + good + b"\x91" * 5000 + b"\xc0" + msgpack.packb(trade("IBM", 7))
+    stage.reader.apply(wire.decode(frame), NOW_US, 0.0)
+
+    assert stage.published() == [("SPY", 100.5), ("IBM", 7)]
+    assert stage.reader.malformed.count == 1
+
+
+def test_a_nested_field_that_is_not_read_costs_nothing(stage: Stage) -> None:
+    packed = msgpack.packb({**trade(), "r": 0})
+    stage.reader.apply(wire.decode(b"\x91" + packed[:-1] + b"\x91" * 5000 + b"\xc0"), NOW_US, 0.0)
+
+    assert stage.published() == [("SPY", 100.5)]
+
+
+def test_an_error_that_no_rule_expects_costs_its_message_alone(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise ZeroDivisionError("no rule expects this")
+
+    monkeypatch.setattr(stage.states, "on_trading_status", fail)
+    stage.apply(trade(), {"T": "s", "S": "SPY", "sc": "H"}, trade("IBM", 7))
+
+    assert stage.published() == [("SPY", 100.5), ("IBM", 7)]
+    assert (
+        stage.reader.malformed.first == "TradingStatus: ZeroDivisionError('no rule expects this')"
+    )
+
+
+def test_a_symbol_whose_trade_cannot_be_read_is_stale_until_it_trades_again(stage: Stage) -> None:
+    stage.apply(trade(), trade(p=None))
+    assert "SPY" in stage.states._lacking
 
 
 def test_of_a_traded_price_the_life_key_is_due(stage: Stage) -> None:
@@ -165,7 +307,8 @@ def test_a_quote_is_published_while_it_is_watched(stage: Stage) -> None:
 def test_unknown_kinds_are_counted_by_kind(stage: Stage) -> None:
     stage.apply({"T": "?"}, {"T": "?"}, {}, {"T": 7}, trade(), {"T": "success", "msg": "x"})
 
-    assert stage.reader.unknown == {"?": 2, "None": 1, "7": 1}
+    assert stage.reader.unknown == {"?": 2}
+    assert stage.reader.malformed.count == 2
     assert stage.published() == [("SPY", 100.5)]
 
 

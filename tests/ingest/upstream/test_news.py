@@ -154,5 +154,5 @@ def test_an_article_with_a_time_that_is_none_is_counted_and_passed_over() -> Non
     stage.connect()
     stage.take(article(created_at="yesterday"), article())
 
-    assert stage.handler.malformed == 1
+    assert stage.handler.malformed.count == 1
     assert len(stage.published()) == 1

@@ -18,7 +18,7 @@ from ingest.market.prints import TradeId
 from ingest.market.rest_prints import RestPrint
 from ingest.market.snapshot import Snapshot
 from ingest.market.trading_day import day_of
-from ingest.upstream import snapshots
+from ingest.upstream import snapshots, translation
 from ingest.upstream.alpaca_rest import AlpacaRest
 from ingest.upstream.snapshots import Snapshots
 from shared.bus import keys
@@ -47,6 +47,7 @@ class Heard:
 
     def __init__(self) -> None:
         self.ours: set[str] = set()
+        self.fails_for = ""
         self.restored: list[str] = []
         self.taken: list[tuple[str, Reason]] = []
         self.snapshots: dict[str, Snapshot | None] = {}
@@ -69,6 +70,8 @@ class Heard:
         adjusted: AdjustedCloses | None,
         reason: Reason,
     ) -> None:
+        if symbol == self.fails_for:
+            raise ZeroDivisionError
         self.taken.append((symbol, reason))
         self.snapshots[symbol] = snapshot
         self.closes[symbol] = None if adjusted is None else adjusted.before(day_of(NOON))
@@ -292,29 +295,45 @@ async def test_a_malformed_snapshot_takes_no_other_with_it() -> None:
         stubbed(RestStub(snapshots=answer, bars=closed)) as rest,
         stage(rest) as set_up,
     ):
-        with capture_logs() as lines:
-            set_up.watch("IBM", "SPY")
-            await set_up.until_taken("SPY")
+        set_up.watch("IBM", "SPY")
+        await set_up.until_taken("SPY")
         assert set_up.heard.times("IBM") == 0
-        assert [line["symbol"] for line in lines] == ["IBM"]
+        assert (
+            rest.malformed.first
+            == "snapshot of IBM: latestTrade: Object missing required field `t`"
+        )
 
 
-async def test_a_malformed_quote_costs_no_price_unless_the_quote_is_needed() -> None:
-    quote: dict[str, object] = {}
+async def test_a_malformed_part_of_a_snapshot_costs_itself() -> None:
+    parts = {
+        "latestTrade": {"t": "2026-11-16T16:58:00Z", "p": 4.5, "s": None, "c": "@"},
+        "latestQuote": {"bp": "no number"},
+        "minuteBar": [],
+        "dailyBar": {"t": "2026-11-16T05:00:00Z", "c": 1e30},
+        "prevDailyBar": {"t": "2026-11-13T05:00:00Z", "c": 4.0},
+    }
 
-    def answer(request: Request) -> Response:
-        return JSONResponse({"SPY": {"latestQuote": quote}} if quote else {"SPY": {}})
+    def answer(_: Request) -> Response:
+        return JSONResponse({"SPY": parts})
 
     async with stubbed(RestStub(snapshots=answer, bars=closed)) as rest, stage(rest) as set_up:
-        set_up.watch("SPY")
+        set_up.demand.update({"price:SPY": 1, "quote:SPY": 1})
         await set_up.until_taken("SPY")
-        quote["bp"] = "no number"
-        set_up.polled = ["SPY"]
-        await until(lambda: set_up.heard.times("SPY", Reason.POLL) >= 2)
+        assert rest.malformed.count == 3
 
-        with capture_logs() as lines:
-            set_up.demand.update({"price:SPY": 1, "quote:SPY": 1})
-            await until(lambda: "snapshot_malformed" in {line["event"] for line in lines})
+    found = translation.snapshot("SPY", parts)
+    assert found.trade is not None
+    assert (found.trade.price, found.trade.size, found.trade.conditions) == (4.5, None, ("@",))
+    assert (found.quote, found.day, found.closes.minute, found.closes.day) == (None,) * 4
+    assert found.closes.previous_day is not None
+
+
+async def test_an_error_that_no_rule_expects_costs_one_symbol() -> None:
+    async with stubbed(RestStub(snapshots=traded, bars=closed)) as rest, stage(rest) as set_up:
+        set_up.heard.fails_for = "IBM"
+        set_up.watch("IBM", "SPY")
+        await set_up.until_taken("SPY")
+        assert rest.malformed.first == "snapshot of IBM: ZeroDivisionError()"
 
 
 async def test_what_was_missed_is_caught_up_with_or_announced() -> None:

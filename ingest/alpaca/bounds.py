@@ -1,0 +1,38 @@
+"""The bounds of the values in Alpaca's data. A value beyond them counts as one of another form.
+
+Larger numbers overflow in sums and products, and longer texts are no text of Alpaca's.
+"""
+
+from typing import Annotated, TypeAlias
+
+from msgspec import Meta
+
+_SECOND_NS = 1_000_000_000
+
+EARLIEST_NS, LATEST_NS = -62_135_596_800 * _SECOND_NS, 253_402_300_800 * _SECOND_NS - 1
+"""The years 1 to 9999, which RFC 3339 can express. Go writes year 1 for no time."""
+
+LARGEST_PRICE = 10**9
+"""No market has such a price: the dearest stock trades below a million dollars."""
+
+LARGEST_SIZE = 10**12
+
+Price: TypeAlias = (
+    Annotated[int, Meta(gt=0, lt=LARGEST_PRICE)] | Annotated[float, Meta(gt=0, lt=LARGEST_PRICE)]
+)
+Number: TypeAlias = (
+    Annotated[int, Meta(gt=-LARGEST_SIZE, lt=LARGEST_SIZE)]
+    | Annotated[float, Meta(gt=-LARGEST_SIZE, lt=LARGEST_SIZE)]
+)
+"""A size, or a price that may be absent. Not NaN; zero and negative ones have their own meaning."""
+
+Symbol: TypeAlias = Annotated[str, Meta(max_length=32)]
+Symbols: TypeAlias = Annotated[list[Symbol], Meta(max_length=10_000)]
+Code: TypeAlias = Annotated[str, Meta(max_length=16)]
+"""An exchange, a tape, a condition: mostly one letter."""
+
+Codes: TypeAlias = Annotated[tuple[Code, ...], Meta(max_length=100)]
+Time: TypeAlias = Annotated[str, Meta(max_length=64)]
+Text: TypeAlias = Annotated[str, Meta(max_length=1_000)]
+LongText: TypeAlias = Annotated[str, Meta(max_length=100_000)]
+Url: TypeAlias = Annotated[str, Meta(max_length=10_000)]

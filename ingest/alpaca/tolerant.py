@@ -1,0 +1,146 @@
+"""Structs read field by field: a field of another form costs the field, and not the message.
+
+The strict decoders are the fast way. These functions read only the values that those reject.
+"""
+
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+PROBLEM_CHARACTERS = 200
+"""A problem may quote Alpaca's text, whose length has no limit."""
+
+ITEMS_AT_MOST = 100
+"""A list with unreadable items keeps this number of readable ones."""
+
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""The errors of msgspec's decoders for bytes of another form."""
+
+_UNREADABLE = (*UNDECODABLE, ValueError, OverflowError)
+"""The same for one value; ``ValueError`` is a time that ``datetime`` cannot hold."""
+
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
+
+
+class ValueDecoder(Protocol):
+    """Decodes one value of a source, raw bytes or an object, as a type."""
+
+    def __call__(self, value: Any, form: Any, /) -> Any:
+        """Return the value; the errors are msgspec's."""
+
+
+def read_fields(
+    form: type[_Struct], values: Mapping[str, Any], decode: ValueDecoder
+) -> tuple[_Struct, list[str]]:
+    """Return a struct with its readable fields, and the problems of the others.
+
+    ``values`` are by the names on the wire. A field that cannot be read gets its default.
+
+    Raises:
+        ValueError: a field with no default is absent or cannot be read.
+    """
+    found, problems = dict[str, Any](), list[str]()
+    for field in _fields(form):
+        name = field.encode_name
+        if name not in values:
+            if field.required:
+                raise ValueError(f"{name} is absent")
+            continue
+        try:
+            found[field.name] = decode(values[name], field.type)
+        except _UNREADABLE as error:
+            part, lost = _readable_part(field.type, values[name], decode)
+            if part is not None:
+                found[field.name] = part
+                problems += [f"{name}: {each}" for each in lost]
+            elif field.required:
+                raise ValueError(f"{name}: {bounded(error)}") from error
+            else:
+                problems.append(f"{name}: {bounded(error)}")
+    return form(**found), problems
+
+
+def read_object(value: Any, form: type[_Struct], decode: ValueDecoder) -> tuple[_Struct, list[str]]:
+    """Return an object of JSON as a struct, and the problems of its fields.
+
+    Raises:
+        ValueError: it is no object, or a field with no default is absent or cannot be read.
+    """
+    try:
+        return decode(value, form), []
+    except _UNREADABLE as error:
+        problem = bounded(error)
+    if isinstance(value, dict):
+        return read_fields(form, value, decode)
+    raise ValueError(problem)
+
+
+def strictly(value: Any, form: Any, /) -> Any:
+    """Decode an object of JSON, whose numbers are numbers."""
+    return msgspec.convert(value, form)
+
+
+def leniently(value: Any, form: Any, /) -> Any:
+    """Decode an object of JSON, whose numbers may be text."""
+    return msgspec.convert(value, form, strict=False)
+
+
+def bounded(problem: object) -> str:
+    """Return the text of a problem, cut to ``PROBLEM_CHARACTERS``."""
+    return str(problem)[:PROBLEM_CHARACTERS]
+
+
+def _readable_part(form: Any, value: Any, decode: ValueDecoder) -> tuple[Any, list[str]]:
+    """Return the readable part of a value with its problems; None if it has none."""
+    for each in _alternatives(form):
+        origin = typing.get_origin(each)
+        try:
+            if isinstance(each, type) and issubclass(each, msgspec.Struct):
+                # A snapshot keeps its trade if only the conditions of that have another form.
+                return read_object(value, each, decode)
+            if origin in (tuple, list):
+                return _readable_items(origin, typing.get_args(each)[0], value, decode)
+        except _UNREADABLE:
+            continue
+    return None, []
+
+
+def _readable_items(
+    container: type, item: Any, value: Any, decode: ValueDecoder
+) -> tuple[Any, list[str]]:
+    # Option trades have one condition as text where stock trades have a list: nothing is lost.
+    try:
+        return container([decode(value, item)]), []
+    except _UNREADABLE:
+        items = decode(value, list[Any])
+    good = [each for each in items if _is_readable(each, item)][:ITEMS_AT_MOST]
+    return container(good), [f"{len(items) - len(good)} of {len(items)} items are left out"]
+
+
+def _is_readable(value: Any, form: Any) -> bool:
+    try:
+        msgspec.convert(value, form)
+    except _UNREADABLE:
+        return False
+    return True
+
+
+@lru_cache(maxsize=64)
+def _fields(form: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(form)
+
+
+def _alternatives(form: Any) -> Iterator[Any]:
+    """Yield the types of a union, each without the bounds that annotate it."""
+    origin = typing.get_origin(form)
+    if origin is typing.Annotated:
+        yield from _alternatives(typing.get_args(form)[0])
+    elif origin in (typing.Union, types.UnionType):
+        for each in typing.get_args(form):
+            yield from _alternatives(each)
+    else:
+        yield form
