@@ -3,12 +3,20 @@
 import re
 from types import MappingProxyType
 
-# Alpaca's stock symbols: letters first, digits in some, one dotted suffix (BRK.B, BAC.PRB).
-_STOCK = re.compile(r"[A-Z][A-Z0-9]{0,11}(\.[A-Z0-9]{1,4})?")
+# Alpaca's stock symbols: letters first, digits in some, up to two dotted suffixes: BRK.B, BAC.PRB,
+# and AAC.WS.A for a series of warrants. No stock has six letters, so BTCUSD is a pair.
+_STOCK = re.compile(r"(?![A-Z]{3,5}USD[TC]?$)[A-Z][A-Z0-9]{0,11}(\.[A-Z0-9]{1,4}){0,2}")
 
-# Other assets of an account: BTC/USD, and options in OCC's form as AAPL240119C00100000.
+# Other assets of an account: BTC/USD, and options in OCC's form as AAPL240119C00100000. After an
+# adjustment of the contract its root ends in a digit: AAPL1261218C00100000.
 _PAIR = re.compile(r"[A-Z0-9]{2,10}/[A-Z]{3,5}")
-_OPTION = re.compile(r"[A-Z]{1,6}[0-9]{6}[CP][0-9]{8}")
+_OPTION = re.compile(r"[A-Z]{1,6}[0-9]?[0-9]{6}[CP][0-9]{8}")
+
+# Escrow shares and contingent rights have symbols like CUSIPs: 628CVR016.
+_CONTRA = re.compile(r"[0-9][A-Z0-9]{1,11}")
+
+_BARE_PAIR = re.compile(r"([A-Z]{3,5})(USD[TC]?)")
+_CLASS_WITH_SLASH = re.compile(r"([A-Z]{1,5})/([A-Z]{1,2})")
 
 PRICE = "price"
 QUOTE = "quote"
@@ -73,6 +81,12 @@ def stock_symbol(text: str) -> str:
     symbol = text.strip().upper()
     if text.isascii() and _STOCK.fullmatch(symbol):  # 'ß' in upper case is SS
         return symbol
+    if share := _CLASS_WITH_SLASH.fullmatch(symbol):
+        raise InvalidSymbolError(f"{text!r} is not a stock symbol: write {share[1]}.{share[2]}")
+    if pair := _BARE_PAIR.fullmatch(symbol):
+        raise InvalidSymbolError(
+            f"{text!r} is the pair {pair[1]}/{pair[2]}: only stocks are served, no pairs"
+        )
     if "/" in symbol:
         raise InvalidSymbolError(
             f"{text!r} is not a stock symbol: only stocks are served, no pairs"
@@ -85,14 +99,18 @@ def stock_symbol(text: str) -> str:
 
 
 def asset_symbol(text: str) -> str:
-    """Return the symbol of any asset that an account can hold: a stock, a pair, an option.
+    """Return the symbol of any asset that an account can hold.
+
+    A stock, a pair, an option, or a contra symbol such as 628CVR016.
 
     Raises:
         InvalidSymbolError: the text is none of these.
     """
     symbol = text.strip().upper()
-    if text.isascii() and (_PAIR.fullmatch(symbol) or _OPTION.fullmatch(symbol)):
+    if text.isascii() and any(each.fullmatch(symbol) for each in (_PAIR, _OPTION, _CONTRA)):
         return symbol
+    if pair := _BARE_PAIR.fullmatch(symbol):
+        raise InvalidSymbolError(f"{text!r} is not a symbol: write {pair[1]}/{pair[2]}")
     return stock_symbol(text)
 
 

@@ -29,9 +29,10 @@ from shared.topics import (
 MAX_INTERVAL_SECONDS = 60.0
 
 # The patterns are for readers of the OpenAPI document; here shared.topics decides.
-_SYMBOL = r"[A-Za-z][A-Za-z0-9]{0,11}(\.[A-Za-z0-9]{1,4})?"
+_SYMBOL = r"[A-Za-z][A-Za-z0-9]{0,11}(\.[A-Za-z0-9]{1,4}){0,2}"
 _ASSET = (
-    rf"({_SYMBOL}|[A-Za-z0-9]{{2,10}}/[A-Za-z]{{3,5}}|[A-Za-z]{{1,6}}[0-9]{{6}}[CPcp][0-9]{{8}})"
+    rf"({_SYMBOL}|[A-Za-z0-9]{{2,10}}/[A-Za-z]{{3,5}}|[0-9][A-Za-z0-9]{{1,11}}"
+    r"|[A-Za-z]{1,6}[0-9]?[0-9]{6}[CPcp][0-9]{8})"
 )
 _SECONDS = r"(60|[1-5]?[0-9](\.[0-9]+)?)"
 

@@ -10,7 +10,7 @@ from simulator.protocol.subscription import is_symbol
 
 AssetClass: TypeAlias = Literal["us_equity", "us_option", "crypto"]
 
-_OPTION: Final = re.compile(r"[A-Z]{1,6}[0-9]{6}[CP][0-9]{8}", re.ASCII)
+_OPTION: Final = re.compile(r"[A-Z]{1,6}[0-9]?[0-9]{6}[CP][0-9]{8}", re.ASCII)
 _PAIR: Final = re.compile(
     r"([A-Z0-9]{2,10})/(USDT|USDC|USD)|([A-Z0-9]{3,10})(USDT|USDC|USD)", re.ASCII
 )

@@ -28,7 +28,7 @@ CHANNELS: Final[Mapping[str, str]] = {
 WILDCARD: Final = "*"
 _MIRRORS: Final = ("corrections", "cancelErrors")  # included with trades, not subscribed by name
 _LIMITED: Final = ("trades", "quotes")
-_SYMBOL = re.compile(r"[A-Z0-9]{1,12}(?:[.\-][A-Z0-9]{1,5})?", re.ASCII)
+_SYMBOL = re.compile(r"[A-Z0-9]{1,12}(?:[.\-][A-Z0-9]{1,5}){0,2}", re.ASCII)
 
 
 class RefusedError(Exception):

@@ -1,9 +1,12 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.bus import keys
 from shared.topics import (
+    _STOCK,
     KINDS,
     ORDERED,
     WITHOUT_SYMBOL,
@@ -15,6 +18,7 @@ from shared.topics import (
     price_topic,
     stock_symbol,
 )
+from tests.repository.tree import ROOT
 
 
 @pytest.mark.parametrize(
@@ -30,6 +34,9 @@ from shared.topics import (
         ("FAKEPACA", "FAKEPACA"),
         ("ZVZZT", "ZVZZT"),
         ("AAPL1234", "AAPL1234"),
+        ("ACAQ.U", "ACAQ.U"),
+        ("AAC.WS.A", "AAC.WS.A"),
+        ("ausd", "AUSD"),
     ],
 )
 def test_a_stock_symbol_comes_out_in_alpacas_spelling(text: str, symbol: str) -> None:
@@ -42,6 +49,11 @@ def test_a_stock_symbol_comes_out_in_alpacas_spelling(text: str, symbol: str) ->
         ("", "an empty symbol: write them as SPY,IBM without a comma too many"),
         ("  ", "an empty symbol"),
         ("BTC/USD", "'BTC/USD' is not a stock symbol: only stocks are served, no pairs"),
+        ("BTCUSD", "'BTCUSD' is the pair BTC/USD: only stocks are served, no pairs"),
+        ("ethusdt", "'ethusdt' is the pair ETH/USDT"),
+        ("BRK/B", "'BRK/B' is not a stock symbol: write BRK.B"),
+        ("A.B.C.D", "is not a stock symbol"),
+        ("628CVR016", "is not a stock symbol"),
         ("1A", "'1A' is not a stock symbol: expected letters such as SPY"),
         ("BRK-B", "'BRK-B' is not a stock symbol: .* or BRK.B for a share class"),
         ("BRK..B", "is not a stock symbol"),
@@ -99,9 +111,31 @@ def test_a_kind_without_symbols_is_a_topic_by_itself(kind: str) -> None:
             parse_topic(f"{kind}:{key}")
 
 
-@pytest.mark.parametrize("symbol", ["BTC/USD", "AAPL240119C00100000", "BRK.B"])
+@pytest.mark.parametrize(
+    "symbol",
+    [
+        "BTC/USD",
+        "AAPL240119C00100000",
+        "AAPL1261218C00100000",
+        "SPXW240327P04925000",
+        "BRK.B",
+        "AAC.WS.A",
+        "628CVR016",
+    ],
+)
 def test_whatever_is_held_has_a_position(symbol: str) -> None:
     assert parse_topic(f"position:{symbol.lower()}") == f"position:{symbol}"
+
+
+def test_the_position_of_a_pair_that_lacks_its_slash_is_rejected_with_the_pair() -> None:
+    with pytest.raises(InvalidTopicError, match="'BTCUSD' is not a symbol: write BTC/USD"):
+        parse_topic("position:BTCUSD")
+
+
+def test_the_web_package_takes_the_same_words_for_stocks() -> None:
+    [form] = re.findall(r"SYMBOL = /\^(.*)\$/;", (ROOT / "web/src/topics.ts").read_text())
+
+    assert form == _STOCK.pattern
 
 
 @pytest.mark.parametrize("topic", ["news:*", "position:*"])
