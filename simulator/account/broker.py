@@ -70,7 +70,7 @@ class Broker:
         self._splits = splits
         self._armed = armed
         self._clock = clock
-        self.updates = UpdateQueue(clock, publish)
+        self.updates = UpdateQueue(armed, clock, publish)
         self._is_position_qty_net = is_position_qty_net
         self._offers = Offers(market)
         self._orders: dict[str, Order] = {}

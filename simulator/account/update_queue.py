@@ -1,9 +1,11 @@
-"""The updates on their way to the account's stream, which a fault can delay. Pure."""
+"""The updates on their way to the account's stream, which faults delay, lose or swap. Pure."""
 
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
+from simulator.faults.armed import ArmedFaults
 from simulator.protocol.rfc3339 import SECOND
+from simulator.protocol.subscription import ACCOUNT
 
 Update: TypeAlias = Mapping[str, object]
 """The data of a `trade_updates` message."""
@@ -12,16 +14,27 @@ Update: TypeAlias = Mapping[str, object]
 class UpdateQueue:
     """Passes updates on in order: at once, or at the end of a delay."""
 
-    def __init__(self, clock: Callable[[], int], publish: Callable[[Update], None]) -> None:
+    def __init__(
+        self, armed: ArmedFaults, clock: Callable[[], int], publish: Callable[[Update], None]
+    ) -> None:
         """`clock` returns Unix time in nanoseconds."""
+        self._armed = armed
         self._clock = clock
         self._publish = publish
         self._waiting: list[Update] = []
+        self._swapped: Update | None = None
         self._delayed_until = 0
 
     def add(self, update: Update) -> None:
-        """Pass an update on, after those that wait."""
-        self._waiting.append(update)
+        """Pass an update on, after those that wait, unless a fault loses or swaps it."""
+        if self._swapped is not None:
+            self._waiting += update, self._swapped
+            self._swapped = None
+        elif fault := self._armed.take("update", ACCOUNT.name):
+            if fault.name == "swapped_updates":
+                self._swapped = update
+        else:
+            self._waiting.append(update)
         self.release()
 
     def delay(self, seconds: float) -> None:

@@ -28,6 +28,14 @@ class AccountFaults:
             raise ValueError(f"seconds is {seconds}, expected a number above 0")
         self._broker.updates.delay(seconds)
 
+    def lost_updates(self, *, count: int | None = None, seconds: float | None = None) -> None:
+        """Do not send the next trade updates, although the stream lives."""
+        self._armed.arm(Fault("lost_updates", "update", ACCOUNT.name), count, seconds)
+
+    def swapped_updates(self, *, count: int | None = None) -> None:
+        """Send the next trade update after the one that follows it; `count` is that of pairs."""
+        self._armed.arm(Fault("swapped_updates", "update", ACCOUNT.name), count, None)
+
     def torn_report(
         self, *, symbol: str, qty: Decimal, price: Decimal, count: int | None = None
     ) -> None:

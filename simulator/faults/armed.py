@@ -6,11 +6,19 @@ from decimal import Decimal
 from typing import Literal, TypeAlias
 
 Stage: TypeAlias = Literal[
-    "upgrade", "auth", "subscribe", "request", "statement", "row", "positions", "adjustment"
+    "upgrade",
+    "auth",
+    "subscribe",
+    "request",
+    "statement",
+    "row",
+    "positions",
+    "update",
+    "adjustment",
 ]
 """The point at which a fault strikes: a WebSocket's opening, its keys, its subscribe; a REST
 request; REST's view of the account, or of one position; the moment after the positions were
-read; or a request for a symbol's adjusted bars."""
+read; a trade update; or a request for a symbol's adjusted bars."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ NAMES: Final = (
     "adjustment",
     "stale_positions",
     "late_updates",
+    "lost_updates",
+    "swapped_updates",
     "torn_report",
     "second_row",
     "activity",

@@ -79,3 +79,23 @@ async def test_the_events_of_a_replaced_order_and_of_its_successor_can_be_joined
     assert (found[2][1]["id"], found[2][1]["replaced_by"]) == (old["id"], new["id"])
     assert (found[3][1]["id"], found[3][1]["replaces"]) == (new["id"], old["id"])
     assert found[2][1]["replaced_at"]
+
+
+async def test_odd_fields_and_times_cost_no_order_event(source: RedisSource) -> None:
+    oddities: list[dict[str, Any]] = [
+        {"timestamp": "yesterday"},
+        {"timestamp": "0001-01-01T00:00:00Z", "order": {"limit_price": "", "legs": "none"}},
+        {"order": {"updated_at": 5, "extended_hours": "perhaps"}},
+    ]
+    async with brokerage(source) as (simulator, books):
+        for number, oddity in enumerate(oddities):
+            order = {"id": str(number), "symbol": "BAC", "qty": "7"} | oddity.get("order", {})
+            update = {"stream": "trade_updates", "data": {"event": "new", **oddity, "order": order}}
+            simulator.faults.send_text("account", json.dumps(update))
+        await books.until_orders(*[("new", "BAC", False)] * len(oddities))
+        found = await events(books)
+
+    assert [(each["order"]["qty"], each["order"]["limit_price"]) for each in found] == [
+        (7, None)
+    ] * 3
+    assert all(each["timestamp"] > "2026" for each in found), "the time of receipt"

@@ -14,7 +14,15 @@ from tests.repository.documents import codes, document, rows, section, words
 from tests.repository.tree import ROOT
 
 PAGE = "simulator.md"
-NEXT = {*_STAGES, "rest", "torn_report", "no_streams", "adjustment"}
+NEXT = {
+    *_STAGES,
+    "rest",
+    "lost_updates",
+    "swapped_updates",
+    "torn_report",
+    "no_streams",
+    "adjustment",
+}
 
 
 def faults() -> dict[str, str]:

@@ -65,6 +65,25 @@ def test_late_updates_come_in_order_at_the_end_of_the_delay(one: Brokerage) -> N
     assert one.events() == ["new", ("fill", "1", "12"), "new", ("fill", "2", "12")]
 
 
+def test_lost_updates_are_never_sent(one: Brokerage) -> None:
+    AccountFaults(one.armed, one.broker).lost_updates(count=2)
+    one.order("BAC", "buy", 1)
+    one.order("BAC", "sell", 3)
+
+    assert one.events() == ["new", ("fill", "3", "12")]
+    assert one.broker.account.quantity("BAC") == 98
+
+
+def test_an_update_can_come_after_the_one_that_follows_it(one: Brokerage) -> None:
+    AccountFaults(one.armed, one.broker).swapped_updates(count=2)
+    one.order("BAC", "buy", 1)
+    one.order("BAC", "buy", 2)
+    one.order("BAC", "buy", 3)
+
+    first, second, third = ("fill", "1", "12"), ("fill", "2", "12"), ("fill", "3", "12")
+    assert one.events() == [first, "new", second, "new", "new", third]
+
+
 def test_a_position_in_two_rows_is_the_same_in_sum(one: Brokerage) -> None:
     one.order("BAC", "buy", 51)
     [whole] = one.broker.statement().positions()
