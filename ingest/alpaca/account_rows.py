@@ -5,18 +5,25 @@ Source: https://docs.alpaca.markets/reference/getallopenpositions and its neighb
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
+
+from ingest.alpaca.bounds import no_amounts
+from ingest.alpaca.tolerant import bounded
 
 UNKNOWN = "?"
 """Stands for the symbol of a position whose row lacks one."""
+
+SYMBOL_CHARACTERS = 64
+"""Options have 21."""
 
 
 class PositionRow(msgspec.Struct, kw_only=True):
     """A row of ``GET /v2/positions``."""
 
-    symbol: str
+    symbol: Annotated[str, Meta(max_length=SYMBOL_CHARACTERS)]
     qty: Decimal
     asset_class: str = "us_equity"
     side: str = ""
@@ -47,11 +54,13 @@ def read_positions(rows: Sequence[Any]) -> tuple[list[PositionRow], list[str]]:
     for row in rows:
         try:
             position = msgspec.convert(row, PositionRow, strict=False)
-        except msgspec.ValidationError:
+        except (msgspec.ValidationError, RecursionError):
             symbol = row.get("symbol") if isinstance(row, dict) else None
-            unreadable.append(symbol if isinstance(symbol, str) else UNKNOWN)
+            is_name = isinstance(symbol, str) and len(symbol) <= SYMBOL_CHARACTERS
+            unreadable.append(str(symbol) if is_name else UNKNOWN)
             continue
-        if not position.qty.is_finite():
+        # One number that no account has spoils the position's value, and the account's sums.
+        if any(no_amounts(position)):
             unreadable.append(position.symbol)
         elif position.qty:
             read.append(position)
@@ -65,6 +74,10 @@ def read_account(row: Mapping[str, Any]) -> AccountRow:
         ValueError: it has another form.
     """
     try:
-        return msgspec.convert(row, AccountRow, strict=False)
-    except msgspec.ValidationError as error:
-        raise ValueError(f"an account of another form: {error}") from error
+        account = msgspec.convert(row, AccountRow, strict=False)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise ValueError(f"an account of another form: {bounded(error)}") from error
+    # The sums of an account belong together: with one of them unusable, none of them is used.
+    if odd := list(no_amounts(account)):
+        raise ValueError(f"an account of another form: {', '.join(odd)} cannot be amounts of money")
+    return account

@@ -3,9 +3,11 @@
 Larger numbers overflow in sums and products, and longer texts are no text of Alpaca's.
 """
 
+from collections.abc import Iterator
+from decimal import Decimal
 from typing import Annotated, TypeAlias
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 _SECOND_NS = 1_000_000_000
 
@@ -36,3 +38,27 @@ Time: TypeAlias = Annotated[str, Meta(max_length=64)]
 Text: TypeAlias = Annotated[str, Meta(max_length=1_000)]
 LongText: TypeAlias = Annotated[str, Meta(max_length=100_000)]
 Url: TypeAlias = Annotated[str, Meta(max_length=10_000)]
+
+LARGEST_AMOUNT = 10**15
+"""Above any price, quantity or amount of money of an account. Products and ratios of two amounts
+stay within the digits that ``ingest.portfolio`` rounds."""
+
+MOST_DECIMALS = 30
+"""Crypto quantities have up to 18 decimals."""
+
+
+def is_amount(number: Decimal) -> bool:
+    """Return whether a number can be a price, a quantity or an amount of money."""
+    # Compared before it is computed with: an operation with NaN or 1e1000000 may raise.
+    if not number.is_finite() or number.copy_abs() >= LARGEST_AMOUNT:
+        return False
+    exponent = number.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -MOST_DECIMALS
+
+
+def no_amounts(row: Struct) -> Iterator[str]:
+    """Yield the names of a row's decimal fields that cannot be amounts."""
+    for name in row.__struct_fields__:
+        value = getattr(row, name)
+        if isinstance(value, Decimal) and not is_amount(value):
+            yield name

@@ -12,9 +12,15 @@ from typing import Any, TypeAlias, TypeVar
 import msgspec
 
 from ingest.alpaca import readable_fields
+from ingest.alpaca.bounds import LARGEST_AMOUNT, is_amount, no_amounts
 from ingest.alpaca.messages import BadFrameError
+from ingest.alpaca.tolerant import bounded
 
 CHANNEL = "trade_updates"
+
+TEXT_CHARACTERS = 1_000
+ITEMS_AT_MOST = 100
+"""Of legs or positions in one update: a multi-leg order has up to four."""
 
 _Form = TypeVar("_Form", bound=msgspec.Struct)
 
@@ -160,6 +166,8 @@ def decode(frame: bytes | str) -> list[Message]:
         envelope = _decode(frame)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadFrameError(f"{len(frame)} bytes that are no message: {error}") from error
+    except RecursionError as error:
+        return [Malformed("", str(error))]
     kind = envelope.stream or envelope.action
     form = _KINDS.get(kind)
     if form is None:
@@ -167,8 +175,8 @@ def decode(frame: bytes | str) -> list[Message]:
     problems: list[str] = []
     try:
         message = _read(envelope.data, form, problems)
-    except msgspec.ValidationError as error:
-        return [Malformed(kind, str(error))]
+    except ValueError as error:
+        return [Malformed(kind, bounded(error))]
     return [message, *(Malformed(kind, problem) for problem in problems)]
 
 
@@ -183,7 +191,52 @@ def read_order(row: Any) -> tuple[Order, list[str]]:
 
 
 def _read(data: Any, form: type[_Form], problems: list[str]) -> _Form:
+    """Decode an object within its bounds; the problems of optional fields are added to a list.
+
+    Raises:
+        ValueError: it has another form.
+    """
     try:
-        return msgspec.convert(data, form, strict=False)
+        message = msgspec.convert(data, form, strict=False)
     except msgspec.ValidationError:  # field by field only now: it is slower
-        return readable_fields.read(data, form, _PARTS, problems)
+        message = readable_fields.read(data, form, _PARTS, problems)
+    _check_bounds(message, problems)
+    return message
+
+
+def _check_bounds(part: msgspec.Struct, problems: list[str]) -> None:
+    """Drop numbers and texts of an order that are too large.
+
+    Raises:
+        ValueError: an execution has such a number, or a field with no default such a text.
+    """
+    # REST reports the outcome of a fill whose price or quantity no market has.
+    for name in no_amounts(part):
+        raise ValueError(f"{name} cannot be a price or a quantity")
+    for field in msgspec.structs.fields(part):
+        value = getattr(part, field.name)
+        if isinstance(value, msgspec.Struct):
+            _check_bounds(value, problems)
+        elif isinstance(value, list | dict):
+            _check_items(value, problems)
+        elif isinstance(value, float | str) and not _is_within_bounds(value):
+            if field.required:
+                raise ValueError(f"{field.name} is too long")
+            problems.append(f"{field.name} is out of bounds")
+            setattr(part, field.name, field.default)
+
+
+def _check_items(items: list[Any] | dict[str, Any], problems: list[str]) -> None:
+    if len(items) > ITEMS_AT_MOST:
+        raise ValueError(f"{len(items)} items are too many")
+    for item in items.values() if isinstance(items, dict) else items:
+        if isinstance(item, msgspec.Struct):
+            _check_bounds(item, problems)
+        elif isinstance(item, Decimal) and not is_amount(item):
+            raise ValueError("a position's quantity cannot be one")
+
+
+def _is_within_bounds(value: float | str) -> bool:
+    if isinstance(value, str):
+        return len(value) <= TEXT_CHARACTERS
+    return abs(value) < LARGEST_AMOUNT  # false for NaN

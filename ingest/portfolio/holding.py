@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,10 @@ from shared.position import Position
 
 CENT = Decimal("0.01")
 RATIO = Decimal("0.000001")
+
+_WIDE = Context(prec=100, rounding=ROUND_HALF_EVEN)
+"""Digits for the largest amounts that are accepted, their products and ratios: to round beyond the
+usual 28 digits raises."""
 
 _NEW_YORK = ZoneInfo("America/New_York")
 
@@ -163,7 +167,8 @@ def rounded(amount: Decimal | None, step: Decimal = CENT) -> float | None:
     """Return an amount rounded to a step, by default to cents, for an event."""
     if amount is None:
         return None
-    return float(amount.quantize(step, ROUND_HALF_EVEN) + 0)  # + 0: there is no -0.00 of money
+    # + 0: there is no -0.00 of money
+    return float(amount.quantize(step, context=_WIDE) + 0)
 
 
 def fraction(gain: Decimal | None, basis: Decimal | None) -> float | None:

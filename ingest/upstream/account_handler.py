@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from ingest.alpaca import trade_updates
+from ingest.alpaca.messages import BadFrameError
 from ingest.alpaca.trade_updates import TradeUpdate
 from ingest.demand.subscription import SubscriptionChange
 from ingest.portfolio.order_log import OrderLog
@@ -64,7 +65,12 @@ class AccountHandler:
         Raises:
             BadFrameError: it contains no messages.
         """
-        return trade_updates.decode(frame)
+        try:
+            return trade_updates.decode(frame)
+        except BadFrameError:
+            # It may have been an execution: REST knows its effect.
+            self.report_due.set()
+            raise
 
     async def needed(self) -> None:
         """Return at once: the account's stream is always needed, so that no fill is missed."""

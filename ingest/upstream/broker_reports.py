@@ -75,11 +75,15 @@ class BrokerReports:
             self._handler.report_due.clear()
             try:
                 await self._read(began)
-            except (RestError, ValueError) as error:
-                why = error.kind if isinstance(error, RestError) else str(error)
-                if self.failing is None:
-                    log.warning("broker_report_failed", error=why)
-                self.failing = why
+            except RestError as error:
+                self._note_failure(error.kind)
+            except ValueError as error:
+                self._rest.malformed.note("account", error)
+                self._note_failure(str(error))
+            except Exception as error:
+                # The boundary for the errors that no rule expects: the last figures stay.
+                self._rest.malformed.note_escaped("account", error)
+                self._note_failure(f"the report cannot be applied: {error!r}")
             else:
                 self.failing, self.read_at = None, began
             self.reads += 1
@@ -93,10 +97,17 @@ class BrokerReports:
             )
             await asyncio.sleep(began + REPORT_SPACING_SECONDS - self._monotonic())
 
+    def _note_failure(self, why: str) -> None:
+        if self.failing is None:
+            log.warning("broker_report_failed", error=why)
+        self.failing = why
+
     async def _read(self, began: float) -> None:
         as_of = rfc3339.from_unix(self._clock_ns() / 1e9)
         streaming_since = self._handler.streaming_since
         rows, unreadable = read_positions(await self._rest.positions())
+        for symbol in unreadable:
+            self._rest.malformed.note("position", f"the row of {symbol} cannot be read")
         account = account_translation.account(read_account(await self._rest.account()))
         holdings = [account_translation.holding(row, as_of) for row in rows]
         report = BrokerReport(holdings, account, began, as_of, unreadable)

@@ -111,3 +111,44 @@ def test_an_empty_text_for_a_number_is_null_in_an_order_and_in_its_legs() -> Non
 def test_a_frame_that_is_no_object_is_bad(frame: bytes | str) -> None:
     with pytest.raises(BadFrameError):
         decode(frame)
+
+
+@pytest.mark.parametrize("name", ["price", "qty", "position_qty"])
+@pytest.mark.parametrize(
+    "number", ["1e30", "1e15", "NaN", "Infinity", "1E-1000000", "9" * 100_000, 10**15]
+)
+def test_an_execution_with_a_number_that_no_market_has_is_malformed(name: str, number: Any) -> None:
+    message = json.loads(EXAMPLES["fill"])
+    message["data"][name] = number
+
+    [malformed] = decode(json.dumps(message))
+
+    assert isinstance(malformed, trade_updates.Malformed)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("limit_price", "NaN"),
+        ("filled_qty", "Infinity"),
+        ("qty", "1e300"),
+        ("client_order_id", "x" * 1_001),
+    ],
+)
+def test_a_field_of_an_order_beyond_its_bounds_costs_itself(name: str, value: Any) -> None:
+    message = json.loads(EXAMPLES["fill"])
+    message["data"]["order"][name] = value
+
+    update, problem = decode(json.dumps(message))
+
+    assert isinstance(update, TradeUpdate)
+    assert getattr(update.order, name) is None
+    assert isinstance(problem, trade_updates.Malformed)
+
+
+def test_an_update_that_is_nested_too_deeply_is_malformed() -> None:
+    nested = '"x":' + "[" * 100_000 + "]" * 100_000
+
+    for frame in (f"{{{nested}}}", EXAMPLES["fill"].replace('"event"', nested + ',"event"', 1)):
+        [malformed] = decode(frame)
+        assert isinstance(malformed, trade_updates.Malformed)

@@ -1,7 +1,10 @@
 """The messages of the account's stream that are not about orders."""
 
+from contextlib import suppress
+
 import pytest
 
+from ingest.alpaca.messages import BadFrameError
 from ingest.bus.announcer import Announcer
 from ingest.bus.outbox import Outbox
 from ingest.portfolio.order_log import OrderLog
@@ -28,3 +31,38 @@ def test_an_answer_that_lacks_trade_updates_ends_the_try_with_alpacas_reason_and
         handler.apply(handler.decode(frame), 0)
     assert caught.value.retry is Retry.MUCH_LATER
     assert handler.streaming_since is None
+
+
+FILL = (
+    '{"stream":"trade_updates","data":{"event":"fill","timestamp":"2026-11-16T15:00:00Z",'
+    '"execution_id":"e1","price":"%s","qty":"1","position_qty":"138","order":{"id":"o1",'
+    '"symbol":"BAC","side":"buy","updated_at":"2026-11-16T15:00:00Z"}}}'
+)
+
+
+@pytest.mark.parametrize(
+    "frame", [FILL % "1e30", FILL % "NaN", "{", "[" * 1_000, '{"stream":"trade_updates"}']
+)
+def test_an_unreadable_update_costs_itself_and_a_report_is_due(frame: str) -> None:
+    outbox = Outbox()
+    handler = AccountHandler(Portfolio(lambda _: None, Clock()), OrderLog(0), Announcer(outbox))
+
+    with suppress(BadFrameError):
+        handler.apply(handler.decode(frame), 0)
+
+    assert handler.report_due.is_set()
+    assert outbox.take(10) == []
+
+
+def test_an_error_that_no_rule_expects_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    portfolio = Portfolio(lambda _: None, Clock())
+    handler = AccountHandler(portfolio, OrderLog(0), Announcer(Outbox()))
+
+    def fail(_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(portfolio, "on_execution", fail)
+    handler.apply(handler.decode(FILL % "36.5"), 0)
+
+    assert handler.malformed.first == "TradeUpdate: ZeroDivisionError()"
+    assert handler.report_due.is_set()

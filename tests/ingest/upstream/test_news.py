@@ -156,3 +156,57 @@ def test_an_article_with_a_time_that_is_none_is_counted_and_passed_over() -> Non
 
     assert stage.handler.malformed.count == 1
     assert len(stage.published()) == 1
+
+
+def test_signs_of_less_and_greater_are_no_markup() -> None:
+    stage = Stage("SPY")
+    stage.connect()
+    headline = "XYZ Q2 EPS <$0.10 Estimate, Sales >$5M Guidance"
+    stage.take(article(headline=headline, summary="<p>1 < 2</p>", author="A <a@b.c>"))
+
+    ((_, _, body),) = stage.published()
+    assert (body["headline"], body["summary"]) == (headline, "1 < 2")
+
+
+def test_an_older_version_after_a_newer_one_is_not_published() -> None:
+    stage = Stage("SPY")
+    stage.connect()
+    for time in ("2026-11-16T09:17:42Z", "2026-11-16T09:16:42Z", "2026-11-16T09:18:42Z"):
+        stage.take(article(updated_at=time))
+
+    times = [body["updated_at"] for _, _, body in stage.published()]
+    assert times == ["2026-11-16T09:17:42Z", "2026-11-16T09:18:42Z"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "lost"),
+    [
+        ({"summary": None}, 1),
+        ({"author": None}, 1),
+        ({"source": 5}, 1),
+        ({"symbols": ["SPY", None]}, 1),
+        ({"summary": "x" * 100_001, "author": []}, 1),
+        ({"url": None}, 0),
+        ({"url": "https://[broken"}, 0),
+    ],
+)
+def test_a_field_of_another_form_costs_the_field_and_not_the_article(
+    fields: dict[str, Any], lost: int
+) -> None:
+    stage = Stage("SPY")
+    stage.connect()
+    stage.take(article(**fields))
+
+    ((topic, _, body),) = stage.published()
+    assert (topic, body["headline"], body["url"]) == ("news:SPY", "Corn falls", None)
+    assert stage.handler.malformed.count == lost
+
+
+@pytest.mark.parametrize("time", [msgpack.Timestamp(2**62), "10000-01-01T00:00:00Z", None])
+def test_an_article_with_an_impossible_time_takes_no_other_with_it(time: Any) -> None:
+    stage = Stage("SPY")
+    stage.connect()
+    stage.take(article(updated_at=time), article(id=2))
+
+    assert [body["id"] for _, _, body in stage.published()] == ["2"]
+    assert stage.handler.malformed.count == 1
