@@ -2,11 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
 
+from ingest.alpaca.tolerant import bounded
 from ingest.market.market_hours import DAYTIME, MarketHours
 from ingest.upstream.alpaca_rest import AlpacaRest, RestError
 from ingest.upstream.hours_translation import market_clock, trading_day
@@ -23,6 +25,9 @@ UNPLANNED_SECONDS = 30.0
 """The pause while the market is closed against its calendar: its opening is unknown."""
 
 DAYS_BACK, DAYS_AHEAD = 7, 14
+
+_ANOTHER_FORM = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError)
+"""The errors of reading an answer whose form is unknown; some days are beyond ``datetime``."""
 
 
 class HoursRefresh:
@@ -61,10 +66,25 @@ class HoursRefresh:
         )
         clock = await self._rest.clock()
         try:
-            days = [trading_day(row) for row in rows]
-            return MarketHours(days, market_clock(clock), self._trades_in)
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise RestError(f"an answer of another form: {error!r}") from error
+            return hours_of(rows, clock, self._trades_in)
+        except RestError as error:
+            self._rest.malformed.note("hours", error)
+            raise
+
+
+def hours_of(
+    rows: Sequence[Any], clock: Any, trades_in: frozenset[Session] | None = DAYTIME
+) -> MarketHours:
+    """Return the hours that the calendar's rows and the clock's answer state.
+
+    Raises:
+        RestError: one of them has another form. A day cannot be left out: it would look closed.
+    """
+    try:
+        days = [trading_day(row) for row in rows]
+        return MarketHours(days, market_clock(clock), trades_in)
+    except _ANOTHER_FORM as error:
+        raise RestError(f"an answer of another form: {bounded(repr(error))}") from error
 
 
 def pause_seconds(hours: MarketHours, unix_ns: int) -> float:
