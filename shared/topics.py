@@ -4,8 +4,8 @@ import re
 from types import MappingProxyType
 
 # Alpaca's stock symbols: letters first, digits in some, up to two dotted suffixes: BRK.B, BAC.PRB,
-# and AAC.WS.A for a series of warrants. No stock has six letters, so BTCUSD is a pair.
-_STOCK = re.compile(r"(?![A-Z]{3,5}USD[TC]?$)[A-Z][A-Z0-9]{0,11}(\.[A-Z0-9]{1,4}){0,2}")
+# and AAC.WS.A for a series of warrants.
+_STOCK = re.compile(r"[A-Z][A-Z0-9]{0,11}(\.[A-Z0-9]{1,4}){0,2}")
 
 # Other assets of an account: BTC/USD, and options in OCC's form as AAPL240119C00100000. After an
 # adjustment of the contract its root ends in a digit: AAPL1261218C00100000.
@@ -83,10 +83,6 @@ def stock_symbol(text: str) -> str:
         return symbol
     if share := _CLASS_WITH_SLASH.fullmatch(symbol):
         raise InvalidSymbolError(f"{text!r} is not a stock symbol: write {share[1]}.{share[2]}")
-    if pair := _BARE_PAIR.fullmatch(symbol):
-        raise InvalidSymbolError(
-            f"{text!r} is the pair {pair[1]}/{pair[2]}: only stocks are served, no pairs"
-        )
     if "/" in symbol:
         raise InvalidSymbolError(
             f"{text!r} is not a stock symbol: only stocks are served, no pairs"
@@ -109,9 +105,18 @@ def asset_symbol(text: str) -> str:
     symbol = text.strip().upper()
     if text.isascii() and any(each.fullmatch(symbol) for each in (_PAIR, _OPTION, _CONTRA)):
         return symbol
-    if pair := _BARE_PAIR.fullmatch(symbol):
-        raise InvalidSymbolError(f"{text!r} is not a symbol: write {pair[1]}/{pair[2]}")
+    if pair := pair_of(symbol):
+        raise InvalidSymbolError(f"{text!r} is not a symbol: write {pair}")
     return stock_symbol(text)
+
+
+def pair_of(symbol: str) -> str | None:
+    """Return the pair that a symbol is meant as, if it lacks only the slash: BTC/USD for BTCUSD.
+
+    A stock may look the same, so this is no more than a hint.
+    """
+    pair = _BARE_PAIR.fullmatch(symbol)
+    return None if pair is None else f"{pair[1]}/{pair[2]}"
 
 
 def price_topic(symbol: str) -> str:

@@ -20,6 +20,7 @@ from ingest.market.usual_gap import UsualGap
 from shared import rfc3339
 from shared.ingest_status import Session
 from shared.symbol_status import SymbolState, SymbolStatus
+from shared.topics import pair_of
 
 STREAM_LOST_SECONDS = 2.0
 """A connection that is back sooner changes no symbol's state."""
@@ -209,7 +210,7 @@ class SymbolStates:
         """Return a symbol's state if the stream has no part in it."""
         # Rejected first: of such a symbol nothing will come in any session.
         if name in view.rejected:
-            return _REJECTED
+            return _rejected(name)
         if view.session == "closed":
             return _CLOSED
         # Halts come by the stream: those of a polled symbol are unknown.
@@ -264,6 +265,13 @@ class SymbolStates:
             del self._traded[name]
         for name in self._lacking.keys() - wanted:
             del self._lacking[name]
+
+
+def _rejected(name: str) -> _Verdict:
+    pair = pair_of(name)
+    if pair is None:
+        return _REJECTED
+    return _Verdict("rejected", f"Alpaca does not know this symbol; the pair is {pair}.")
 
 
 def _change(name: str, symbol: _Symbol, verdict: _Verdict, unix: float) -> SymbolStatus:
