@@ -5,9 +5,9 @@ The strict decoders are the fast way. These functions read only the values that 
 
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeGuard, TypeVar
 
 import msgspec
 
@@ -99,11 +99,13 @@ def _readable_part(form: Any, value: Any, decode: ValueDecoder) -> tuple[Any, li
     for each in _alternatives(form):
         origin = typing.get_origin(each)
         try:
-            if isinstance(each, type) and issubclass(each, msgspec.Struct):
+            if _is_struct(each):
                 # A snapshot keeps its trade if only the conditions of that have another form.
                 return read_object(value, each, decode)
             if origin in (tuple, list):
                 return _readable_items(origin, typing.get_args(each)[0], value, decode)
+            if origin is dict:
+                return _readable_values(typing.get_args(each)[1], value, decode)
         except _UNREADABLE:
             continue
     return None, []
@@ -117,8 +119,40 @@ def _readable_items(
         return container([decode(value, item)]), []
     except _UNREADABLE:
         items = decode(value, list[Any])
+    if _is_struct(item):
+        return _readable_structs(container, item, items, decode)
     good = [each for each in items if _is_readable(each, item)][:ITEMS_AT_MOST]
     return container(good), [f"{len(items) - len(good)} of {len(items)} items are left out"]
+
+
+def _readable_structs(
+    container: type, form: type[msgspec.Struct], items: Sequence[Any], decode: ValueDecoder
+) -> tuple[Any, list[str]]:
+    found, problems = list[msgspec.Struct](), list[str]()
+    for index, each in enumerate(items[:ITEMS_AT_MOST]):
+        try:
+            part, lost = read_object(each, form, decode)
+        except ValueError as error:
+            problems.append(f"[{index}]: {error}")
+            continue
+        found.append(part)
+        problems += [f"[{index}]: {problem}" for problem in lost]
+    return container(found), problems
+
+
+def _readable_values(form: Any, value: Any, decode: ValueDecoder) -> tuple[Any, list[str]]:
+    """Return the readable values of an object whose names are data, such as symbols."""
+    found, problems = dict[str, Any](), list[str]()
+    for name, each in decode(value, dict[str, Any]).items():
+        try:
+            found[name] = decode(each, form)
+        except _UNREADABLE as error:
+            problems.append(f"{bounded(name)}: {bounded(error)}")
+    return found, problems
+
+
+def _is_struct(form: Any) -> TypeGuard[type[msgspec.Struct]]:
+    return isinstance(form, type) and issubclass(form, msgspec.Struct)
 
 
 def _is_readable(value: Any, form: Any) -> bool:

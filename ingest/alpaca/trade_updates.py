@@ -11,10 +11,9 @@ from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
-from ingest.alpaca import readable_fields
 from ingest.alpaca.bounds import LARGEST_AMOUNT, is_amount, no_amounts
 from ingest.alpaca.messages import BadFrameError
-from ingest.alpaca.tolerant import bounded
+from ingest.alpaca.tolerant import bounded, leniently, read_object
 
 CHANNEL = "trade_updates"
 
@@ -149,12 +148,6 @@ class _Envelope(msgspec.Struct):
 
 _decode = msgspec.json.Decoder(_Envelope).decode
 
-_PARTS: readable_fields.Parts = {
-    (TradeUpdate, "order"): Order,
-    (TradeUpdate, "legs"): FilledLeg,
-    (Order, "legs"): Leg,
-}
-
 
 def decode(frame: bytes | str) -> list[Message]:
     """Return the one message of a frame, and a ``Malformed`` for each of its unreadable fields.
@@ -196,10 +189,8 @@ def _read(data: Any, form: type[_Form], problems: list[str]) -> _Form:
     Raises:
         ValueError: it has another form.
     """
-    try:
-        message = msgspec.convert(data, form, strict=False)
-    except msgspec.ValidationError:  # field by field only now: it is slower
-        message = readable_fields.read(data, form, _PARTS, problems)
+    message, unreadable = read_object(data, form, leniently)
+    problems += unreadable
     _check_bounds(message, problems)
     return message
 
