@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from ingest.bus.outbox import Outbox, Publication
+from ingest.market.newest_quotes import NewestQuotes
 from ingest.market.recent_prints import RecentPrints
 from shared import account, bar, gap, news, order, position, price, quote, symbol_status, trade
 from shared.account import Account
@@ -38,6 +39,7 @@ class Announcer:
 
     def __init__(self, outbox: Outbox, on_price: Callable[[str], None] = lambda _: None) -> None:
         self.recent = RecentPrints()
+        self.quotes = NewestQuotes()
         self._on_price = on_price
         self._outbox = outbox
 
@@ -47,8 +49,17 @@ class Announcer:
         self._on_price(last.symbol)
 
     def quote(self, best: Quote) -> None:
-        """Announce a best bid and offer."""
+        """Announce the stream's best bid and offer."""
+        self.quotes.add(best)
         self._outbox.offer(Publication(topic(QUOTE, best.symbol), quote.encode(best)))
+
+    def rest_quote(self, best: Quote, asked_us: int) -> None:
+        """Announce the best bid and offer of REST's answer, unless the stream has a newer one.
+
+        ``asked_us`` is the time of the request, unix µs.
+        """
+        if self.quotes.is_news(best, asked_us):
+            self.quote(best)
 
     def status(self, status: SymbolStatus) -> None:
         """Announce the state of a symbol."""

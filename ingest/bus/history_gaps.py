@@ -26,6 +26,9 @@ HANDOVER_SECONDS = 45.0
 """For this time an earlier leader may have tried to repair a gap of a tape (``GAP_SECONDS`` and the
 last request), while it published newer prints. REST brings such prints again."""
 
+TAKEOVER_SECONDS = 10.0
+"""A tape that is new to this leader by then was watched under the leader before it."""
+
 _TAPE_EVENTS: Mapping[bytes | None, type[trade.Trade | trade.Withdrawal]] = MappingProxyType(
     {
         None: trade.Trade,
@@ -55,6 +58,7 @@ class HistoryGaps:
         self._announcer = announcer
         self._catch_up = catch_up
         self._clock = clock
+        self._began = clock()
         self._recorded: frozenset[str] = frozenset()
 
     async def run(self) -> None:
@@ -81,21 +85,29 @@ class HistoryGaps:
             self._announcer.recall_tape(
                 key_of(topic), _tape_events(entries), is_whole=len(entries) < count
             )
-        # Without a history there is nothing that a client could have missed.
+        now = self._clock()
         if recorded is None:
+            # There is no event to continue from. A client may have watched a quiet symbol, whose
+            # first print fell between two leaders.
+            if is_tape and now - self._began < TAKEOVER_SECONDS:
+                self._catch_up(key_of(topic), self._began - HANDOVER_SECONDS)
             return
-        now, (text, since) = self._clock(), recorded
+        text, since = recorded
         if is_tape and now - since < RECENT_TAPE_SECONDS:
-            self._catch_up(key_of(topic), self._repaired_until(key_of(topic), since))
+            known_since = self._announcer.recent.known_since(key_of(topic))
+            self._catch_up(key_of(topic), repaired_until(since, known_since))
         else:
             self._announcer.gap([topic], text, rfc3339.from_unix(now), "not_recorded")
 
-    def _repaired_until(self, symbol: str, newest: float) -> float:
-        """Return the time (unix s) until which a tape can be trusted to lack no print."""
-        starts_ns = self._announcer.recent.known_since(symbol)
-        # The prints before the oldest known one belong to no client, or are forgotten.
-        earliest = 0.0 if starts_ns is None else starts_ns / 1e9
-        return min(newest, max(newest - HANDOVER_SECONDS, earliest))
+
+def repaired_until(newest: float, known_since_ns: int | None) -> float:
+    """Return the time (unix s) until which a recorded tape can be trusted to lack no print.
+
+    ``newest`` is the time of its newest event.
+    """
+    # Older prints than that cannot be told from those that the tape has shown.
+    earliest = 0.0 if known_since_ns is None else known_since_ns / 1e9
+    return min(newest, max(newest - HANDOVER_SECONDS, earliest))
 
 
 def _newest_time(entries: Sequence[Any]) -> tuple[str, float] | None:

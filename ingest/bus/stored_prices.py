@@ -11,14 +11,16 @@ from shared import message
 from shared.bus import keys
 from shared.bus.errors import bus_errors
 from shared.price import Price
+from shared.quote import Quote
 from shared.symbol_status import SymbolStatus
-from shared.topics import PRICE, STATUS, topic
+from shared.topics import PRICE, QUOTE, STATUS, topic
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 
 _decode_price = msgspec.json.Decoder(Price).decode
+_decode_quote = msgspec.json.Decoder(Quote).decode
 _decode_status = msgspec.json.Decoder(SymbolStatus).decode
 
 
@@ -36,6 +38,14 @@ class StoredPrices:
         """
         prices = await self._values(PRICE, symbols, _decode_price)
         return [price for price in prices if price.price is not None]
+
+    async def quotes(self, symbols: Sequence[str]) -> list[Quote]:
+        """Return the stored quotes of the symbols that have one.
+
+        Raises:
+            BusError: Redis is unreachable or rejects the command.
+        """
+        return await self._values(QUOTE, symbols, _decode_quote)
 
     async def halts(self, symbols: Sequence[str]) -> list[SymbolStatus]:
         """Return the stored statuses of the symbols that were halted.

@@ -6,6 +6,7 @@ start again each day, and FINRA's ``D`` stands for several facilities that numbe
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 import msgspec
 from msgspec import structs
@@ -47,20 +48,23 @@ class _Shown(msgspec.Struct, gc=False):
 class _Tape:
     """The prints of one symbol by exchange and id, in order of arrival."""
 
-    __slots__ = ("forgotten_until", "is_recalled", "shown", "starts_ns")
+    __slots__ = ("forgotten_until", "is_recalled", "shown")
 
     def __init__(self) -> None:
         self.shown: dict[_Name, tuple[_Shown, ...]] = {}
         self.is_recalled = False
-        self.starts_ns: int | None = None
-        """The time of the first print that the history holds."""
         self.forgotten_until: str | None = None
         """The time of the newest print that was forgotten, without its ``Z``."""
 
     def forget(self, prints: Iterable[_Shown]) -> None:
         """Note that prints are forgotten."""
         times = [_sortable(each.timestamp) for each in prints]
-        self.forgotten_until = max([*times, self.forgotten_until or ""])
+        self.forgotten_until = max([*times, self.forgotten_until or ""]) or None
+
+    def forget_before(self, recalled: Iterable[Trade]) -> None:
+        """Note that prints from before these are not known."""
+        times = [_sortable(each.timestamp) for each in islice(recalled, START_PRINTS)]
+        self.forgotten_until = max(times, default=None)
 
     def forget_oldest(self, kept: int) -> None:
         """Keep only the prints that came last."""
@@ -72,9 +76,7 @@ class _Tape:
 
     def known_since(self) -> int | None:
         """Return the time (unix ns) after which all shown prints are known; None if always."""
-        forgotten = self.forgotten_until
-        times = [self.starts_ns, _ns(f"{forgotten}Z") if forgotten else None]
-        return max((each for each in times if each is not None), default=None)
+        return None if self.forgotten_until is None else _ns(f"{self.forgotten_until}Z")
 
 
 _NO_TAPE = _Tape()
@@ -108,10 +110,9 @@ class RecentPrints:
                 self.add(event)
             else:
                 self.withdraw(event)
-        first = [_ns(event.timestamp) for event in events if isinstance(event, Trade)]
         # A tape that is watched again: this process has published all of it, and remembers more.
-        if first and not tape.is_recalled:
-            tape.starts_ns = first[0] - 1 if is_whole else max(first[:START_PRINTS])
+        if not is_whole and not tape.is_recalled:
+            tape.forget_before([event for event in events if isinstance(event, Trade)])
         tape.is_recalled = True
         withdrawn = (self.withdraw(event) for event in waiting)
         return [event for event in withdrawn if event is not None]
@@ -135,8 +136,9 @@ class RecentPrints:
             # An id of an earlier day, or of another facility. The newest goes to the end.
             del tape.shown[name]
             self._count -= 1
-            tape.forget(known[: len(known) + 1 - SAME_ID_PRINTS])
-            known = known[1 - SAME_ID_PRINTS :]
+            if len(known) == SAME_ID_PRINTS:
+                tape.forget(known[:1])
+                known = known[1:]
         shown = _Shown(print_.timestamp, print_.price, print_.size)
         tape.shown[name] = (shown,) if known is None else (*known, shown)
         self._count += 1
@@ -216,7 +218,10 @@ class RecentPrints:
                 event = _as_cancel(event)
             else:
                 self._count += not named
-                tape.shown[name] = (*named, corrected)[-SAME_ID_PRINTS:]
+                if len(named) == SAME_ID_PRINTS:
+                    tape.forget(named[:1])
+                    named = named[1:]
+                tape.shown[name] = (*named, corrected)
         return structs.replace(
             event,
             original_price=shown.price,

@@ -64,6 +64,20 @@ def steps_of(prints: Sequence[RestPrint], found_ns: int) -> list[Step]:
     return steps
 
 
+def replacement_of(correction: Correction) -> Trade:
+    """Return the print that a correction of ``steps_of`` puts in the place of the wrong one."""
+    return Trade(
+        symbol=correction.symbol,
+        price=correction.price,
+        size=correction.size,
+        at_ns=correction.at_ns if correction.print_at_ns is None else correction.print_at_ns,
+        id=correction.id,
+        exchange=correction.exchange,
+        conditions=correction.conditions,
+        tape=correction.tape,
+    )
+
+
 def _place(trade: Trade) -> tuple[object, ...]:
     return trade.exchange, trade.id, trade.at_ns
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Protocol
 
+from ingest.market.newest_quotes import NewestQuotes
 from ingest.market.recent_prints import RecentPrints
 from shared.bar import Bar
 from shared.gap import GapReason
@@ -22,8 +23,17 @@ class Announcements(Protocol):
     def price(self, last: Price, *, traded: bool) -> None:
         """Announce a last price. ``traded``: the trade happened just now."""
 
+    quotes: NewestQuotes
+    """The times of the newest quotes."""
+
     def quote(self, best: Quote) -> None:
-        """Announce a best bid and offer."""
+        """Announce the stream's best bid and offer."""
+
+    def rest_quote(self, best: Quote, asked_us: int) -> None:
+        """Announce the best bid and offer of REST's answer, unless the stream has a newer one.
+
+        ``asked_us`` is the time of the request, unix µs.
+        """
 
     def trade(self, print_: Trade, corrected: bool = False) -> None:
         """Announce a print, unless it was announced before.

@@ -10,8 +10,8 @@ from msgspec import structs
 
 from ingest.demand.wanted import Demand
 from ingest.market.last_price import LastPrices
-from ingest.market.prints import Cancel, Correction
-from ingest.market.rest_prints import Fate, RestPrint, Step, steps_of
+from ingest.market.prints import Cancel, Correction, Trade
+from ingest.market.rest_prints import Fate, RestPrint, Step, replacement_of, steps_of
 from ingest.market.tape_events import cancel_event, correction_event, print_event
 from ingest.upstream.announcements import Announcements
 from shared import rfc3339
@@ -68,7 +68,7 @@ class MissedPrints:
             # Withdrawals wait for the earlier leader's prints in the announcer.
             if completed or (watched and not isinstance(step, RestPrint)):
                 tape.apply(step, now_ns // 1000)
-        tape.announce_loss()
+        tape.finish(now_ns // 1000)
         if last is not None and (before is None or _differs(before, last)):
             self._announcer.price(last, traded=False)
 
@@ -138,6 +138,7 @@ class _TapeRepair:
         self._symbol = symbol
         self._since_ns = since_ns
         self._known_since = announcer.recent.known_since(symbol)
+        self._replacements: list[Trade] = []
         self._undecided: list[str] = []
         """The times of prints that the tape may have shown."""
 
@@ -149,8 +150,13 @@ class _TapeRepair:
                 self._announcer.withdrawal(cancel_event(step, now_us))
             case Correction():
                 self._announcer.withdrawal(correction_event(step, now_us))
+                self._replacements.append(replacement_of(step))
 
-    def announce_loss(self) -> None:
+    def finish(self, now_us: int) -> None:
+        # If the tape has not shown the wrong print, the right one is a print like others. After all
+        # corrections, since a print can be corrected twice.
+        for trade in self._replacements:
+            self._show(RestPrint(trade, Fate.CORRECTED), now_us)
         if self._undecided:
             where, times = topic(TRADE, self._symbol), self._undecided
             self._announcer.gap([where], times[0], times[-1], "upstream_lost")
