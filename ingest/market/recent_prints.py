@@ -311,13 +311,19 @@ def _is_equal(one: _Shown, other: _Shown) -> bool:
 
 
 def _is_repeated(event: Withdrawal, earlier: Withdrawal) -> bool:
-    """Return whether two withdrawals of one exchange and id are the same report."""
+    """Return whether two withdrawals of one exchange and id are of one print."""
     at, before = event.original_timestamp, earlier.original_timestamp
-    return (
-        (event.original_price, event.original_size)
-        == (earlier.original_price, earlier.original_size)
-        and (at is None or before is None or at == before)
-        and (at is not None or before is not None or event.timestamp == earlier.timestamp)
+    if at is None and before is None:
+        return event == structs.replace(earlier, received=event.received)
+    # One names the time of the print, and the other may mean a print of that time.
+    print_of, other = (event, earlier) if before is None else (earlier, event)
+    return _means(other, _as_shown(print_of))
+
+
+def _as_shown(event: Withdrawal) -> _Shown:
+    """Return the print that a withdrawal names."""
+    return _Shown(
+        event.original_timestamp or "", event.original_price or 0, event.original_size or 0
     )
 
 
