@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.bus.announcer import Announcer
@@ -25,6 +25,7 @@ from ingest.upstream.missed_prints import MissedPrints
 from shared import rfc3339
 from shared import trade as events
 from shared.topics import kind_of
+from tests.examples import examples
 from tests.ingest.demand.wants import Clock
 from tests.ingest.trades import NOON, SECOND, two_days
 
@@ -286,7 +287,7 @@ def play(world: World, moves: Sequence[Step]) -> Leader:
     return leader
 
 
-@settings(max_examples=200, deadline=None)
+@examples(times=4)
 @given(moves=steps)
 def test_the_followed_tape_is_the_true_one(moves: list[Step]) -> None:
     world = World()
@@ -294,7 +295,7 @@ def test_the_followed_tape_is_the_true_one(moves: list[Step]) -> None:
     assert followed(leader.history) == true_prints(world)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(times=2)
 @given(moves=steps)
 def test_each_print_and_each_withdrawal_with_its_time_comes_once(moves: list[Step]) -> None:
     leader = play(World(), moves)
