@@ -230,7 +230,7 @@ def _of_rest(facts: Facts) -> Iterator[Alarm]:
             "rest_failing",
             f"Alpaca's REST has failed for {facts.rest_failing_seconds:.0f} s "
             f"({facts.rest_error or 'no reason given'}): new and polled symbols have no prices; "
-            "check the keys, the plan's rate limit and Alpaca's status page",
+            "check the keys, ALPACA_DATA_URL, the plan's rate limit and Alpaca's status page",
         )
     # A mute stream is detected only in known sessions: see ``stream_silence``.
     if facts.hours_unknown_seconds >= REST_FAILURE_SECONDS:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from ingest import stocks
 from ingest.demand import lookups
@@ -103,6 +104,37 @@ async def test_the_change_is_against_the_previous_close_as_the_splits_have_made_
         assert last is not None
         assert last[1]["previous_close"] == previous_close
         assert last[1]["change"] == price - previous_close
+
+
+async def test_a_false_split_in_the_adjusted_bars_moves_neither_the_change_nor_the_position(
+    source: RedisSource,
+) -> None:
+    settings = simulated(
+        hours=SwitchableHours("regular"),
+        previous_daily_bars={"SPY": [YESTERDAY]},
+        positions=(Holding("SPY", Decimal(10), Decimal(90)),),
+    )
+    async with Simulator(settings) as simulator, watcher(source) as watching:
+        simulator.faults.adjustment("SPY", ratio=2.0, count=100)
+        with capture_logs() as lines:
+            async with running_ingest(source, simulator):
+                await watching.watch("SPY")
+                await until_subscribed(simulator, "SPY")
+                await trade(simulator, "SPY", 101)
+                await watching.until_price("SPY", 101)
+                await until(lambda: "split_unconfirmed" in {line["event"] for line in lines})
+                last = await watching.last("SPY")
+
+                async def priced_by_tape() -> bool:
+                    position = await watching.last("SPY", "position")
+                    return position is not None and position[1]["price_source"] == "trade"
+
+                await until(priced_by_tape)
+
+    assert last is not None
+    assert (last[1]["previous_close"], last[1]["change"]) == (100, 1)
+    [line] = [line for line in lines if line["event"] == "split_unconfirmed"]
+    assert (line["symbol"], line["raw_close"], line["adjusted_close"]) == ("SPY", 100, 50)
 
 
 async def test_a_symbol_is_live_while_it_trades_and_quiet_when_nobody_does(
