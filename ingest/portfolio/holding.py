@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from ingest.portfolio.asset_class import OPTION_MULTIPLIER, US_OPTION
 from ingest.portfolio.day_lots import Lot, sum_of, without_oldest
-from ingest.portfolio.mark import Mark
+from ingest.portfolio.mark import Mark, are_apart
 from shared import rfc3339
 from shared.position import Position
 
@@ -153,9 +153,13 @@ class Holding:
         The tape's is that of its last price's own day, which is earlier if it has no price of the
         day of the execution yet.
         """
-        if self.lastday_price is not None or mark.close is None or mark.timestamp is None:
-            return self.lastday_price
-        return mark.close if _day(mark.timestamp) == _day(self.as_of) else None
+        ours, theirs, price = mark.close, self.lastday_price, mark.price
+        if ours is None or mark.timestamp is None or _day(mark.timestamp) != _day(self.as_of):
+            return theirs
+        # Only one of them has applied a split: the price is nearer to the close in its own shares.
+        if theirs and price and are_apart(ours, theirs):
+            return min(ours, theirs, key=lambda close: max(price / close, close / price))
+        return ours if theirs is None else theirs
 
     @property
     def side(self) -> Literal["long", "short"]:

@@ -66,9 +66,9 @@ def _contradiction(last: Price, price: float, broker: BrokerPrice) -> str | None
     One sign is not enough: while tape and broker have nearly the same price, it counts, even if
     one of their previous closes is not adjusted for a split.
     """
-    if broker.price and not _are_apart(price, broker.price):
+    if broker.price and not are_apart(price, broker.price):
         return None
-    if _are_apart(last.previous_close, broker.previous_close):
+    if are_apart(last.previous_close, broker.previous_close):
         return (
             f"the previous close is {last.previous_close} on the tape and {broker.previous_close} "
             "at the broker: only one of them has carried out a split"
@@ -83,7 +83,8 @@ def _contradiction(last: Price, price: float, broker: BrokerPrice) -> str | None
     return None
 
 
-def _are_apart(ours: float | None, theirs: Decimal | None) -> bool:
+def are_apart(ours: float | Decimal | None, theirs: Decimal | None) -> bool:
+    """Return whether two known prices above zero may count different shares."""
     if not ours or not theirs:
         return False
     return not 1 / APART <= Decimal(str(ours)) / theirs <= APART

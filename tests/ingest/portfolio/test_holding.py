@@ -200,8 +200,22 @@ def test_a_new_position_has_the_tapes_previous_close_until_the_report() -> None:
 
     yesterdays = new.at(replace(mark, timestamp="2026-11-25T00:59:59Z"))
     assert (yesterdays.lastday_price, yesterdays.change_today) == (None, None)
-    reported = holding("BAC", "5", "14", "14").at(mark)
+    reported = holding("BAC", "5", "14", "14").at(replace(mark, close=Decimal("10.1")))
     assert (reported.lastday_price, reported.change_today) == (10, 0.4)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "close"),
+    [("100", "1000", 100), ("1000", "100", 100), ("50", "100", 100), ("100", "101", 101)],
+)
+def test_if_only_one_close_has_a_split_the_days_change_is_against_the_one_near_the_price(
+    ours: str, theirs: str, close: float
+) -> None:
+    owned = holding("NVDX", "5", "90", "100", lastday_price=theirs)
+    event = owned.at(Mark(Decimal(101), "trade", LATER, close=Decimal(ours)))
+
+    assert event.lastday_price == close
+    assert event.change_today == round(101 / close - 1, 6)
 
 
 def test_through_nothing_a_position_begins_anew_on_the_other_side() -> None:
