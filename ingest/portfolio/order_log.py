@@ -77,16 +77,16 @@ class OrderLog:
 
     def _note(self, event: OrderUpdate) -> None:
         at = _changed_at(event)
-        self._note_state(event.order, at, event.recovered)
-        # The event has announced the states of the legs too, unless theirs are older: a leg of a
-        # bracket has updates of its own.
-        for leg in event.order.legs:
-            changed = rfc3339.to_nanoseconds(leg.updated_at) if leg.updated_at else at
-            known = self._known.get(leg.id)
-            if known is None or changed >= known.at:
-                self._note_state(leg, changed, event.recovered)
+        self._note_state(event.order, at, recovered=event.recovered)
+        # The stream announces a leg of a bracket with its order, for example as held, and its later
+        # changes on their own. Such a change may be lost (Lean.Brokerages.Alpaca #28), so it stays
+        # news even if the order's own events show it.
+        for leg in () if event.recovered else event.order.legs:
+            if leg.id not in self._known:
+                changed = rfc3339.to_nanoseconds(leg.updated_at) if leg.updated_at else at
+                self._note_state(leg, changed, recovered=False)
 
-    def _note_state(self, order: Leg, at: int, recovered: bool) -> None:
+    def _note_state(self, order: Leg, at: int, *, recovered: bool) -> None:
         self._known[order.id] = _Known(order.status, order.filled_qty or 0, at, recovered)
         self._known.move_to_end(order.id)
         if len(self._known) > REMEMBERED:

@@ -142,6 +142,17 @@ def test_an_order_that_repeats_an_older_state_of_its_leg_does_not_undo_the_leg(
     assert from_rest(log, order("stop", "filled", 5, "10")) == []
 
 
+def test_a_change_of_a_leg_has_its_own_event_even_if_that_of_its_order_shows_it(
+    log: OrderLog,
+) -> None:
+    log.on_update(update("new", with_legs("a", "new", 1, stop="held")))
+    log.on_update(update("fill", with_legs("a", "filled", 4, stop="canceled")))
+    assert from_rest(log, order("stop", "canceled", 4)) == [("stop", "canceled", True)]
+
+    both = [with_legs("b", "filled", 5, limit="canceled"), order("limit", "canceled", 5)]
+    assert from_rest(log, *both) == [("b", "fill", True), ("limit", "canceled", True)]
+
+
 def test_a_recovered_multi_leg_order_has_its_legs(log: OrderLog) -> None:
     row = with_legs("m", "filled", 5, put="filled", call="filled")
     row.symbol = None
