@@ -5,8 +5,10 @@ any order and more than once. A print is identified by symbol, exchange, id and 
 start again each day, and FINRA's ``D`` stands for several facilities that number independently.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from itertools import islice
+from operator import itemgetter
 
 import msgspec
 from msgspec import structs
@@ -15,9 +17,9 @@ from ingest.market.trading_day import day_of
 from shared import rfc3339
 from shared.trade import Cancel, Correction, Trade, Withdrawal
 
-PRINTS_REMEMBERED = 100_000
-"""For all tapes together, about 30 MB."""
-PRINTS_KEPT = 75_000
+PRINTS_REMEMBERED = 50_000
+"""For all tapes together: about 20 MB."""
+PRINTS_KEPT = 48_000
 """The number that is left after the tapes with the most prints have lost their oldest."""
 
 SAME_ID_PRINTS = 8
@@ -31,6 +33,9 @@ START_PRINTS = 10
 
 CLOCKS_NS = 1_000_000_000
 """A report may seem older than its print by the difference of two clocks."""
+
+_sortable = itemgetter(slice(None, -1))
+"""Return a time as text that sorts: without its ``Z``, since fractions have different lengths."""
 
 _Name = tuple[str | None, str]
 
@@ -51,15 +56,27 @@ class _Tape:
     __slots__ = ("forgotten_until", "is_recalled", "shown")
 
     def __init__(self) -> None:
-        self.shown: dict[_Name, tuple[_Shown, ...]] = {}
+        self.shown: OrderedDict[_Name, Trade | tuple[_Shown, ...]] = OrderedDict()
+        """A print as it was published, or all prints of a name once one of them is not ordinary."""
         self.is_recalled = False
         self.forgotten_until: str | None = None
         """The time of the newest print that was forgotten, without its ``Z``."""
 
-    def forget(self, prints: Iterable[_Shown]) -> None:
-        """Note that prints are forgotten."""
-        times = [_sortable(each.timestamp) for each in prints]
-        self.forgotten_until = max([*times, self.forgotten_until or ""]) or None
+    def named(self, name: _Name) -> tuple[_Shown, ...]:
+        """Return the prints of an exchange and id, in order of arrival."""
+        shown = self.shown.get(name, ())
+        if isinstance(shown, Trade):
+            shown = self.shown[name] = (_Shown(shown.timestamp, shown.price, shown.size),)
+        return shown
+
+    def append(self, name: _Name, shown: _Shown) -> None:
+        """Add a print to those of its name, as the newest of all."""
+        named = self.named(name)
+        if len(named) == SAME_ID_PRINTS:
+            self._forget(named[0].timestamp)
+            named = named[1:]
+        self.shown[name] = (*named, shown)
+        self.shown.move_to_end(name)
 
     def forget_before(self, recalled: Iterable[Trade]) -> None:
         """Note that prints from before these are not known."""
@@ -68,11 +85,20 @@ class _Tape:
 
     def forget_oldest(self, kept: int) -> None:
         """Keep only the prints that came last."""
-        names = list(self.shown.items())
-        oldest = len(names) - kept
-        if oldest > 0:
-            self.forget(each for _, prints in names[:oldest] for each in prints)
-            self.shown = dict(names[oldest:])
+        times = []
+        while len(self.shown) > kept:
+            _, prints = self.shown.popitem(last=False)
+            if isinstance(prints, Trade):
+                times.append(prints.timestamp)
+            else:
+                times += [each.timestamp for each in prints]
+        if times:
+            self._forget(max(times, key=_sortable))
+
+    def _forget(self, timestamp: str) -> None:
+        time = _sortable(timestamp)
+        if self.forgotten_until is None or time > self.forgotten_until:
+            self.forgotten_until = time
 
     def known_since(self) -> int | None:
         """Return the time (unix ns) after which all shown prints are known; None if always."""
@@ -129,18 +155,14 @@ class RecentPrints:
         """
         tape = self._tapes.get(print_.symbol) or self._tape(print_.symbol)
         name = (print_.exchange, print_.id or print_.timestamp)
-        known = tape.shown.get(name)
-        if known is not None:
-            if any(_is_same(each, print_, corrected=corrected) for each in known):
+        if name in tape.shown:
+            if any(_is_same(each, print_, corrected=corrected) for each in tape.named(name)):
                 return False
-            # An id of an earlier day, or of another facility. The newest goes to the end.
-            del tape.shown[name]
-            self._count -= 1
-            if len(known) == SAME_ID_PRINTS:
-                tape.forget(known[:1])
-                known = known[1:]
-        shown = _Shown(print_.timestamp, print_.price, print_.size)
-        tape.shown[name] = (shown,) if known is None else (*known, shown)
+            # An id of an earlier day, or of another facility.
+            tape.append(name, _Shown(print_.timestamp, print_.price, print_.size))
+            return True
+        # The event itself: an object of its own for each print would cost as much as all the rest.
+        tape.shown[name] = print_
         self._count += 1
         if self._count > self._bound:
             self._forget_oldest()
@@ -149,7 +171,7 @@ class RecentPrints:
     def is_known(self, print_: Trade) -> bool:
         """Return whether a tape has shown a print, as far as it is remembered."""
         tape = self._tapes.get(print_.symbol, _NO_TAPE)
-        known = tape.shown.get((print_.exchange, print_.id or print_.timestamp), ())
+        known = tape.named((print_.exchange, print_.id or print_.timestamp))
         return any(_is_same(each, print_, corrected=False) for each in known)
 
     def known_since(self, symbol: str) -> int | None:
@@ -165,7 +187,7 @@ class RecentPrints:
         for _, prints in zip(
             range(count), reversed(self._tapes.get(symbol, _NO_TAPE).shown.values()), strict=False
         ):
-            oldest = prints[-1]
+            oldest = prints if isinstance(prints, Trade) else prints[-1]
         return None if oldest is None else _ns(oldest.timestamp)
 
     def withdraw(self, event: Withdrawal) -> Withdrawal | None:
@@ -176,7 +198,7 @@ class RecentPrints:
         it. The stream's withdrawal of an unknown print may concern one that is forgotten.
         """
         tape = self._tape(event.symbol)
-        named = tape.shown.get((event.exchange, event.original_id), ())
+        named = tape.named((event.exchange, event.original_id))
         meant = [each for each in named if _means(event, each)]
         if isinstance(event, Correction) and any(_is_result(event, each) for each in meant):
             return None
@@ -193,7 +215,7 @@ class RecentPrints:
         name = (print_.symbol, print_.exchange, print_.id or "")
         tape = self._tape(print_.symbol)
         for event in self.early.get(name, ()):
-            shown = tape.shown[name[1:]][-1]
+            shown = tape.named(name[1:])[-1]
             if _means(event, shown):
                 self.early[name].remove(event)
                 if not self.early[name]:
@@ -212,16 +234,13 @@ class RecentPrints:
         if isinstance(event, Correction):
             name = (event.exchange, event.id)
             corrected = _Shown(shown.timestamp, event.price, event.size, corrected=True)
-            named = tape.shown.get(name, ())
+            named = tape.named(name)
             # REST may have shown the replacement as a print before: then the wrong print just goes.
             if any(_is_equal(each, corrected) and not each.withdrawn for each in named):
                 event = _as_cancel(event)
             else:
                 self._count += not named
-                if len(named) == SAME_ID_PRINTS:
-                    tape.forget(named[:1])
-                    named = named[1:]
-                tape.shown[name] = (*named, corrected)
+                tape.append(name, corrected)
         return structs.replace(
             event,
             original_price=shown.price,
@@ -337,11 +356,6 @@ def _as_cancel(correction: Correction) -> Cancel:
         timestamp=correction.timestamp,
         received=correction.received,
     )
-
-
-def _sortable(timestamp: str) -> str:
-    """Return a time in UTC as text that sorts: fractions have different lengths."""
-    return timestamp.rstrip("Z")
 
 
 def _ns(timestamp: str) -> int:
