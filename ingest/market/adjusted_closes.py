@@ -1,6 +1,5 @@
 """Daily closes adjusted for splits, and when to request them again."""
 
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -20,24 +19,22 @@ class AdjustedCloses:
     Days are numbers by ``day_of``; ``requested_on`` is the first day that has no close yet.
     """
 
-    __slots__ = ("_by_day", "_days", "_requested_on")
+    __slots__ = ("_closes", "_requested_on")
 
     def __init__(self, by_day: Mapping[int, float], requested_on: int) -> None:
-        self._by_day = {day: close for day, close in by_day.items() if day < requested_on}
-        self._days = sorted(self._by_day)
+        self._closes = sorted(each for each in by_day.items() if each[0] < requested_on)
         self._requested_on = requested_on
 
     def of(self, day: int) -> float | None:
         """Return the close of a day; None if it is unknown."""
-        return self._by_day.get(day)
+        return next((close for each, close in self._closes if each == day), None)
 
     def before(self, day: int) -> float | None:
         """Return the newest close before a day; None if that is unknown."""
         # A later day's previous close is one that these closes do not have yet.
         if day > self._requested_on:
             return None
-        index = bisect_left(self._days, day)
-        return self._by_day[self._days[index - 1]] if index else None
+        return next((close for each, close in reversed(self._closes) if each < day), None)
 
 
 def adjusted_closes(

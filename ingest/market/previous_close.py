@@ -55,7 +55,7 @@ class PreviousCloses:
     ``choose`` has its close.
     """
 
-    __slots__ = ("_candidates", "_settled", "_unconfirmed", "_was_reported", "by_day")
+    __slots__ = ("_candidates", "_reported_day", "_settled", "_unconfirmed", "by_day")
 
     def __init__(self) -> None:
         self.by_day: dict[int, float] = {}
@@ -63,7 +63,7 @@ class PreviousCloses:
         """The days whose close no raw bar replaces."""
         self._candidates: dict[int, _Candidates] = {}
         self._unconfirmed: UnconfirmedSplit | None = None
-        self._was_reported: set[int] = set()
+        self._reported_day = -1
 
     def learn(
         self,
@@ -134,8 +134,8 @@ class PreviousCloses:
             return
         chosen = _in_shares_of(prices.first, candidates)
         self._settle(day, chosen)
-        if chosen != close and day not in self._was_reported:
-            self._was_reported.add(day)
+        if chosen != close and day > self._reported_day:
+            self._reported_day = day
             self._unconfirmed = UnconfirmedSplit(day, raw.price, close, prices.first)
 
     def _settle(self, day: int, close: float) -> None:
@@ -148,7 +148,6 @@ class PreviousCloses:
             for day in [day for day in days if day < oldest]:
                 del days[day]
         self._settled = {day for day in self._settled if day >= oldest}
-        self._was_reported = {day for day in self._was_reported if day >= oldest}
 
 
 def are_apart(one: float, other: float) -> bool:
