@@ -70,14 +70,13 @@ async def open_websocket(endpoint: str, headers: Mapping[str, str]) -> Any:
     except InvalidProxyStatus as error:
         status = error.response.status_code
         hint = _PROXY_HINTS.get(status, "")
-        raise _proxy_error(proxy, f"answered HTTP {status} to CONNECT{hint}") from error
+        name = without_credentials(proxy)
+        raise UpstreamError(f"the proxy {name} answered HTTP {status} to CONNECT{hint}") from error
     # ImportError: SOCKS needs a package that is not a dependency.
     except (OSError, WebSocketException, ImportError) as error:
-        raise _proxy_error(proxy, f"gives no connection: {_reason(error)}") from error
-
-
-def _proxy_error(proxy: str, problem: str) -> UpstreamError:
-    return UpstreamError(f"the proxy {without_credentials(proxy)} {problem}")
+        name = without_credentials(proxy)
+        problem = f"no connection to Alpaca through the proxy {name}: {_reason(error)}"
+        raise UpstreamError(problem) from error
 
 
 def _reason(error: Exception) -> str:

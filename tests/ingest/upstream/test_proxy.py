@@ -159,9 +159,15 @@ async def test_a_proxys_rejection_names_the_proxy_and_is_tried_again(
 @pytest.mark.parametrize(
     ("proxy", "said"),
     [
-        ("http://user:secret@127.0.0.1:1", "the proxy 127.0.0.1:1 gives no connection: "),
-        ("ftp://user:secret@p:1", "the proxy p:1 gives no connection: its address is invalid"),
-        ("socks5://user:secret@p:1", "the proxy p:1 gives no connection: "),
+        (
+            "http://user:secret@127.0.0.1:1",
+            "no connection to Alpaca through the proxy 127.0.0.1:1: ",
+        ),
+        (
+            "ftp://user:secret@p:1",
+            "no connection to Alpaca through the proxy p:1: its address is invalid",
+        ),
+        ("socks5://user:secret@p:1", "no connection to Alpaca through the proxy p:1: "),
     ],
 )
 async def test_a_proxy_that_cannot_be_used_is_named_without_its_password(
