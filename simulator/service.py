@@ -140,6 +140,11 @@ class Simulator:
         """The cash and the open positions."""
         return self._broker.account
 
+    def day_bar(self, symbol: str) -> Message | None:
+        """Return a symbol's newest day bar as REST has it now, `t` in nanoseconds."""
+        bars = self._market.daily_bars(symbol, self._clock())
+        return bars[-1] if bars else None
+
     @property
     def positions(self) -> Sequence[Holding]:
         """The positions at the start of the day; setting them restarts the day."""

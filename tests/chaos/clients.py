@@ -3,20 +3,74 @@
 import asyncio
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 import httpx
 from httpx_sse import aconnect_sse
 
-from tests.chaos.invariants import Complain, Follower
-from tests.chaos.ledger import Ledger
+from tests.chaos.account import Account, Positions
+from tests.chaos.day_bars import DayBars
+from tests.chaos.follower import Complain, Follower, Greeting
+from tests.chaos.prices import Prices
+from tests.chaos.quotes import Quotes
+from tests.chaos.trades import Trades
 
 RETRY_SECONDS = 0.5
 
 
+class Request(NamedTuple):
+    """The stream that a client opens. With several ``urls`` each one is at the next gateway."""
+
+    urls: Sequence[str]
+    path: str
+    query: Mapping[str, str]
+
+
 class Client:
-    """One EventSource. With several ``urls`` each of its streams is at the next gateway."""
+    """One EventSource, and everything that checks its events."""
+
+    def __init__(
+        self, name: str, request: Request, followers: Sequence[Follower], complain: Complain
+    ) -> None:
+        self.name = name
+        self.events = 0
+        self._request = request
+        self._followers = [Greeting(name, complain), *followers]
+        self._complain = complain
+        self._retry = RETRY_SECONDS
+        self._cursor = ""
+
+    async def run(self, http: httpx.AsyncClient) -> None:
+        """Follow streams until cancelled."""
+        for url in itertools.cycle(self._request.urls):
+            with suppress(httpx.TransportError):
+                await self._follow(http, url + self._request.path)
+            await asyncio.sleep(self._retry)
+
+    async def _follow(self, http: httpx.AsyncClient, url: str) -> None:
+        headers = {"Last-Event-ID": self._cursor} if self._cursor else {}
+        query = dict(self._request.query)
+        async with aconnect_sse(http, "GET", url, params=query, headers=headers) as source:
+            if source.response.status_code != httpx.codes.OK:
+                self._complain(f"{self.name} got {source.response.status_code}: it would give up")
+                return
+            for follower in self._followers:
+                follower.opened()
+            self._retry = RETRY_SECONDS
+            async for event in source.aiter_sse():
+                self.events += 1
+                data = json.loads(event.data)
+                for follower in self._followers:
+                    follower.event(event.event, data)
+                self._cursor = event.id or self._cursor
+                if event.retry is not None:
+                    self._retry = event.retry / 1000
+
+
+class PriceClient(Client):
+    """A client of prices; ``symbols`` are those that it watches."""
 
     def __init__(
         self,
@@ -24,39 +78,35 @@ class Client:
         urls: Sequence[str],
         symbols: Sequence[str],
         interval: float,
-        ledger: Ledger,
+        prices: Prices,
         complain: Complain,
     ) -> None:
-        self.follower = Follower(name, symbols, ledger, complain)
+        query = {"symbols": ",".join(symbols), "interval": f"{interval:g}"}
+        super().__init__(name, Request(urls, "/api/stream/prices", query), [prices], complain)
         self.symbols = tuple(symbols)
-        self.name = name
-        self.events = 0
-        self._urls = itertools.cycle(urls)
-        self._query = {"symbols": ",".join(symbols), "interval": f"{interval:g}"}
-        self._complain = complain
-        self._retry = RETRY_SECONDS
-        self._cursor = ""
+        self.prices = prices
 
-    async def run(self, http: httpx.AsyncClient) -> None:
-        """Follow streams until cancelled."""
-        for url in self._urls:
-            with suppress(httpx.TransportError):
-                await self._follow(http, url)
-            await asyncio.sleep(self._retry)
 
-    async def _follow(self, http: httpx.AsyncClient, url: str) -> None:
-        headers = {"Last-Event-ID": self._cursor} if self._cursor else {}
-        async with aconnect_sse(
-            http, "GET", f"{url}/api/stream/prices", params=self._query, headers=headers
-        ) as source:
-            if source.response.status_code != httpx.codes.OK:
-                self._complain(f"{self.name} got {source.response.status_code}: it would give up")
-                return
-            self.follower.opened()
-            self._retry = RETRY_SECONDS
-            async for event in source.aiter_sse():
-                self.events += 1
-                self.follower.event(event.event, json.loads(event.data))
-                self._cursor = event.id or self._cursor
-                if event.retry is not None:
-                    self._retry = event.retry / 1000
+class WholeClient(Client):
+    """A client of everything else: tapes, quotes, day bars, positions and the account."""
+
+    def __init__(
+        self,
+        name: str,
+        urls: Sequence[str],
+        topics: Sequence[str],
+        interval: float,
+        followers: tuple[Trades, Quotes, DayBars, Positions, Account],
+        complain: Complain,
+    ) -> None:
+        query = {"topics": ",".join(topics), "interval": f"{interval:g}"}
+        super().__init__(name, Request(urls, "/api/stream", query), followers, complain)
+        self.trades, self.quotes, self.bars, self.positions, self.account = followers
+
+    def incomplete(self, before: int) -> list[str]:
+        """Return what is not complete or not right of everything before a time (unix ns)."""
+        return [
+            *self.trades.missing(before),
+            *self.account.differences(),
+            *self.positions.differences(prices=False),
+        ]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from tests.chaos.plan import Fault, Odds, Step
 from tests.chaos.programs import Service
 from tests.chaos.simulated import SIMULATED, Strike
-from tests.chaos.system import System
+from tests.chaos.system import NEWCOMERS, SPLIT, System
 from tests.chaos.tape import QUIET
 
 QUIET_AFTER_SECONDS = 0.2
@@ -30,7 +30,7 @@ class Kind(NamedTuple):
 
 
 async def inflict(system: System, step: Step) -> float:
-    """Inject all faults of a step, and trade the quiet symbols in the meantime.
+    """Inject all faults of a step; trade the quiet symbols and fill an order in the meantime.
 
     Returns the monotonic time from which the recovery of the last one counts.
     """
@@ -38,6 +38,7 @@ async def inflict(system: System, step: Step) -> float:
         struck = [tasks.create_task(_inflict_one(system, fault)) for fault in step]
         await asyncio.sleep(min(fault.after for fault in step) + QUIET_AFTER_SECONDS)
         await system.trading.one_of(QUIET)
+        await system.trading.fill()
     return max(task.result() for task in struck)
 
 
@@ -90,6 +91,21 @@ async def _new_symbols(system: System, _: float) -> float:
     return time.monotonic()
 
 
+async def _wrong_adjustment(system: System, seconds: float) -> float:
+    """Adjust bars for splits that never were, and let clients ask for them for the first time."""
+    for symbol, ratio in (*zip(NEWCOMERS, (2.0, 0.5, 4.0, 3.0), strict=False), ("IBM", 0.1)):
+        system.simulator.faults.adjustment(symbol, ratio=ratio, seconds=seconds)
+    system.join_with_new_symbols()
+    return time.monotonic()
+
+
+async def _late_adjustment(system: System, seconds: float) -> float:
+    """Adjust no bar for the split of today, while another ingest reads them."""
+    system.split_is_late()
+    system.simulator.faults.adjustment(SPLIT, seconds=seconds)
+    return await (await system.leader()).end(signal.SIGTERM)
+
+
 async def _fewer_symbols(system: System, _: float) -> float:
     system.leave()
     return time.monotonic()
@@ -123,6 +139,8 @@ STORE: dict[str, Kind] = {
 DEMAND: dict[str, Kind] = {
     "new_symbols": Kind(Odds(4), _new_symbols),
     "fewer_symbols": Kind(Odds(3), _fewer_symbols),
+    "wrong_adjustment": Kind(Odds(2, (3, 8)), _wrong_adjustment),
+    "late_adjustment": Kind(Odds(1, (3, 8)), _late_adjustment),
 }
 UPSTREAM: dict[str, Kind] = {
     name: Kind(odds, _at_simulator(strike)) for name, (odds, strike) in SIMULATED.items()

@@ -1,71 +1,138 @@
-"""Everything that was printed on the tape, and what the last prices are by it.
+"""Everything that was printed and quoted, and the right last prices, by arrival.
 
-Written on purpose without a look at the ingest: a table of the codes that count, and a search.
+Written without a look at the ingest: a table of the codes that count, and a search.
 """
 
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 COUNTING = {"A": frozenset(" FEXO"), "C": frozenset("@FXOB")}
 """The sale conditions, by tape, that may all stand beside a price that counts."""
 
 
-class Print(NamedTuple):
-    """A trade: exchange time in unix nanoseconds, dollars."""
+@dataclass(frozen=True)
+class Values:
+    """The values of a print: as printed, or as corrected."""
+
+    trade_id: int
+    price: float
+    size: int
+
+
+@dataclass(eq=False)
+class Print:
+    """A trade: exchange time and time of publication in unix nanoseconds, dollars, shares.
+
+    ``is_cancelled``: no values stand. ``corrected``: the values that stand instead.
+    """
+
+    symbol: str
+    exchange: str
+    at: int
+    published: int
+    values: Values
+    conditions: tuple[str, ...]
+    tape: str
+    retracted: int | None = None
+    """The time at which a cancel or a correction was published."""
+    corrected: Values | None = None
+
+    @cached_property
+    def counts(self) -> bool:
+        """Whether it can be a last price, by its sale conditions."""
+        return set(self.conditions) <= COUNTING[self.tape]
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether it is void, and no other values stand in its place."""
+        return self.retracted is not None and self.corrected is None
+
+    @property
+    def standing(self) -> Values:
+        """The values that stand, or the last ones that did."""
+        return self.corrected or self.values
+
+
+class Quote(NamedTuple):
+    """A quote: exchange time in unix nanoseconds, dollars, shares."""
+
+    at: int
+    bid: float
+    bid_size: int
+    ask: float
+    ask_size: int
+
+
+class Last(NamedTuple):
+    """A last price: exchange time in unix nanoseconds, dollars."""
 
     at: int
     price: float
-    trade_id: int
-    counts: bool
 
 
 class Ledger:
-    """Knows the right last price of each symbol."""
+    """Knows every print and quote, and the right last price of each symbol."""
 
     def __init__(self) -> None:
         self.prints: dict[str, list[Print]] = {}
+        self.quotes: dict[str, list[Quote]] = {}
+        self.retractions: defaultdict[str, list[Print]] = defaultdict(list)
+        """The cancelled and the corrected prints of each symbol, by the time of that."""
         self._retracted: set[tuple[str, int]] = set()
         self._shown_times: dict[str, dict[int, set[float]]] = {}
+        self._values: dict[tuple[str, str, int, Values], Print] = {}
+        self._prices: defaultdict[str, set[float]] = defaultdict(set)
 
-    def trade(
-        self, symbol: str, trade_id: int, at: int, price: float, conditions: list[str], tape: str
-    ) -> None:
+    def trade(self, print_: Print) -> None:
         """Note a print."""
-        counts = set(conditions) <= COUNTING[tape]
-        self.prints.setdefault(symbol, []).append(Print(at, price, trade_id, counts))
-        if counts:
-            self._note(symbol, at, price)
+        self.prints.setdefault(print_.symbol, []).append(print_)
+        self._note(print_, print_.values)
 
-    def cancel(self, symbol: str, trade_id: int) -> None:
-        """Forget a print."""
-        self._replace(symbol, trade_id, None)
+    def cancel(self, print_: Print, now: int) -> None:
+        """Void a print."""
+        print_.retracted = now
+        self.retractions[print_.symbol].append(print_)
+        self._retracted.add((print_.symbol, print_.at))
 
-    def correct(self, symbol: str, trade_id: int, new_id: int, price: float) -> None:
-        """Put another price, and id, in the place of a print's."""
-        self._replace(symbol, trade_id, (new_id, price))
+    def correct(self, print_: Print, values: Values, now: int) -> None:
+        """Put other values in the place of a print's."""
+        self.cancel(print_, now)
+        print_.corrected = values
+        self._note(print_, values)
 
-    def last(self, symbol: str) -> Print | None:
+    def quote(self, symbol: str, quote: Quote) -> None:
+        """Note a quote."""
+        self.quotes.setdefault(symbol, []).append(quote)
+
+    def last(self, symbol: str) -> Last | None:
         """Return the newest print that counts, by the exchange's time."""
-        counting = [each for each in self.prints.get(symbol, []) if each.counts]
-        return max(counting, key=lambda each: each.at, default=None)
+        counting = [
+            each for each in self.prints.get(symbol, []) if each.counts and not each.is_cancelled
+        ]
+        newest = max(counting, key=lambda each: each.at, default=None)
+        return None if newest is None else Last(newest.at, newest.standing.price)
 
     def printed(self, symbol: str, at: int, price: float) -> bool:
         """Return whether this was a last price at any time."""
         return price in self._shown_times.get(symbol, {}).get(at, ())
 
+    def traded_at(self, symbol: str, price: float) -> bool:
+        """Return whether any print had this price, whether it counts or not."""
+        return price in self._prices[symbol]
+
     def retracted(self, symbol: str, at: int) -> bool:
         """Return whether the print of that time was cancelled or corrected."""
         return (symbol, at) in self._retracted
 
-    def _replace(self, symbol: str, trade_id: int, by: tuple[int, float] | None) -> None:
-        prints = self.prints[symbol]
-        index = next(i for i, each in enumerate(prints) if each.trade_id == trade_id)
-        old = prints.pop(index)
-        self._retracted.add((symbol, old.at))
-        if by is not None:
-            new_id, price = by
-            prints.insert(index, old._replace(trade_id=new_id, price=price))
-            if old.counts:
-                self._note(symbol, old.at, price)
+    def of(self, symbol: str, exchange: str, at: int, values: Values) -> Print | None:
+        """Return the print that has or had these values."""
+        return self._values.get((symbol, exchange, at, values))
 
-    def _note(self, symbol: str, at: int, price: float) -> None:
-        self._shown_times.setdefault(symbol, {}).setdefault(at, set()).add(price)
+    def _note(self, print_: Print, values: Values) -> None:
+        self._values[print_.symbol, print_.exchange, print_.at, values] = print_
+        self._prices[print_.symbol].add(values.price)
+        if print_.counts:
+            times = self._shown_times.setdefault(print_.symbol, {})
+            times.setdefault(print_.at, set()).add(values.price)

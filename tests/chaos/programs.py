@@ -9,7 +9,7 @@ from contextlib import suppress
 import psutil
 
 from shared.bus.valkey_server import ValkeyServer
-from tests.chaos.invariants import Complain
+from tests.chaos.follower import Complain
 from tests.programs import Program, program
 
 RESTART_SECONDS = 0.2

@@ -14,15 +14,18 @@ MIB = 2**20
 class Recovery(NamedTuple):
     """A step and how long the system took to come back from it, in seconds.
 
-    ``quiet_seconds``: until every client was right again about the symbols that seldom trade.
+    ``quiet_seconds``: until every client was right again about the symbols that seldom trade;
+    ``whole_seconds``: until the tapes were complete up to the recovery, and the account right.
     """
 
     step: Step
     seconds: float
     quiet_seconds: float
+    whole_seconds: float
 
     def __str__(self) -> str:
-        return f"{self.seconds:7.3f} s {self.quiet_seconds:7.3f} s  {'+'.join(map(str, self.step))}"
+        times = (self.seconds, self.quiet_seconds, self.whole_seconds)
+        return f"{' '.join(f'{each:7.3f} s' for each in times)}  {'+'.join(map(str, self.step))}"
 
 
 def recoveries(found: Sequence[Recovery]) -> list[str]:
@@ -39,6 +42,7 @@ def recoveries(found: Sequence[Recovery]) -> list[str]:
     for name, times in (
         ("recovery", [each.seconds for each in found]),
         ("quiet symbols right", [each.quiet_seconds for each in found]),
+        ("tapes and account whole", [each.whole_seconds for each in found]),
     ):
         if times:
             p99 = sorted(times)[int(len(times) * 0.99)]

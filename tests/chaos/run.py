@@ -1,6 +1,7 @@
 """One run: the plan, the steps, the settling, the verdict."""
 
 import random
+import signal
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -10,8 +11,8 @@ import httpx
 from simulator.protocol import rfc3339
 from tests.chaos import report
 from tests.chaos.faults import inflict
-from tests.chaos.invariants import Complain, Shown
-from tests.chaos.ledger import Ledger
+from tests.chaos.follower import Complain
+from tests.chaos.ledger import Last, Ledger
 from tests.chaos.plan import Step, written
 from tests.chaos.report import Recovery
 from tests.chaos.system import System, running_system, until
@@ -102,12 +103,21 @@ async def _go_through(system: System, step: Step, terms: Terms, complain: Compla
         complain(f"no recovery from {written([step])} within {RECOVERY_SECONDS:g} s")
         recovered = time.monotonic()
     right = recovered
+    when = f"after {written([step])}"
     if terms.quiet:
-        found = await until(lambda: not system.differences(QUIET), SETTLE_SECONDS)
-        for difference in system.differences(QUIET) if found is None else ():
-            complain(f"after {written([step])}: {difference}")
-        right = found or time.monotonic()
-    return Recovery(step, max(0.0, recovered - struck), max(0.0, right - struck))
+        right = await _none_left(lambda: system.differences(QUIET), when, complain)
+    whole = await _none_left(lambda: system.incomplete(since), when, complain)
+    system.forgive(since)
+    seconds = (max(0.0, each - struck) for each in (recovered, right, whole))
+    return Recovery(step, *seconds)
+
+
+async def _none_left(problems: Callable[[], list[str]], when: str, complain: Complain) -> float:
+    """Wait until nothing is wrong any more, and return the time of that; complain of the rest."""
+    found = await until(lambda: not problems(), SETTLE_SECONDS)
+    for each in problems() if found is None else ():
+        complain(f"{when}: {each}")
+    return found or time.monotonic()
 
 
 async def _settle(system: System, terms: Terms, complain: Complain) -> int:
@@ -116,9 +126,11 @@ async def _settle(system: System, terms: Terms, complain: Complain) -> int:
     watched = {symbol for client in system.clients for symbol in client.symbols}
     if not terms.quiet:
         watched.difference_update(QUIET)
-    if await until(lambda: not system.differences(watched), SETTLE_SECONDS) is None:
-        for difference in system.differences(watched):
-            complain(f"at the end: {difference}")
+    await _none_left(lambda: system.differences(watched), "at the end", complain)
+    await _none_left(system.unsettled, "at the end", complain)
+    # Day bars are read when another ingest starts to lead, and not at each trade.
+    await (await system.leader()).end(signal.SIGTERM)
+    await _none_left(system.old_bars, "at the end", complain)
     compared = sum(len(watched.intersection(client.symbols)) for client in system.clients)
     for url in system.urls:
         try:
@@ -128,15 +140,15 @@ async def _settle(system: System, terms: Terms, complain: Complain) -> int:
             continue
         compared += len(watched)
         for symbol in sorted(watched):
-            if _shown(stored[symbol]) != system.last(symbol):
-                complain(f"GET /api/prices of {url}: {stored[symbol]}, not {system.last(symbol)}")
+            if _shown(stored[symbol]) != (last := system.ledger.last(symbol)):
+                complain(f"GET /api/prices of {url}: {stored[symbol]}, not {last}")
     return compared
 
 
-def _shown(price: dict[str, Any]) -> Shown | None:
+def _shown(price: dict[str, Any]) -> Last | None:
     if price["price"] is None:
         return None
-    return Shown(rfc3339.parse(price["timestamp"]), price["price"])
+    return Last(rfc3339.parse(price["timestamp"]), price["price"])
 
 
 def _conclusion(system: System, recoveries: Sequence[Recovery], compared: int) -> list[str]:
@@ -147,6 +159,16 @@ def _conclusion(system: System, recoveries: Sequence[Recovery], compared: int) -
         *report.memory(system.services),
         (
             f"{system.trading.messages} messages published, {system.events} events at "
-            f"{len(system.clients)} clients, {compared} last prices compared"
+            f"{len(system.clients) + len(system.whole_clients)} clients, {compared} last prices "
+            f"compared; {system.trading.fills} fills, {_claims(system)} states of the account and "
+            f"{_gaps(system)} gaps checked"
         ),
     ]
+
+
+def _claims(system: System) -> int:
+    return sum(client.account.claims for client in system.whole_clients)
+
+
+def _gaps(system: System) -> int:
+    return sum(client.trades.gaps for client in system.whole_clients)

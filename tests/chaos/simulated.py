@@ -1,13 +1,19 @@
 """What Alpaca can do to us, by the simulator's own faults."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from simulator.faults.catalogue import Faults
 from tests.chaos.plan import Odds
+from tests.chaos.tape import BUSY, QUIET
 from tests.chaos.trading import Trading
 
 FEED = "iex"
+ACCOUNT = "account"
+
+CUT_SECONDS = 0.1
+"""The time after which a cut connection is gone, and a new one has been rejected once."""
 
 Strike = Callable[[Faults, Trading, float], Awaitable[float]]
 """Takes the simulator's faults, the trading, and for how long; returns how long recovery cannot
@@ -52,9 +58,100 @@ def _around(call: Callable[[Faults, list[dict[str, Any]]], object]) -> Strike:
 
     async def strike(faults: Faults, trading: Trading, _: float) -> float:
         call(faults, trading.some_trades())
+        trading.note_bars(BUSY)
         return 0.0
 
     return strike
+
+
+async def _withhold(faults: Faults, trading: Trading, _: float) -> float:
+    """Withhold a busy symbol until it is subscribed to again: its prints must not stay missing."""
+    faults.withhold(FEED, symbol=trading.a_busy_symbol())
+    return 0.0
+
+
+async def _withhold_for_long(faults: Faults, trading: Trading, seconds: float) -> float:
+    """Withhold a busy symbol over new subscriptions."""
+    faults.withhold(FEED, symbol=trading.a_busy_symbol(), seconds=seconds, is_lasting=True)
+    return 0.0
+
+
+async def _retract_unheard(faults: Faults, trading: Trading, _: float) -> float:
+    """Cut the stream, and cancel and correct prints of before and of the outage in the meantime."""
+    faults.refuse_upgrade(FEED, status=503, count=2)
+    faults.close(FEED, code=1001)
+    await asyncio.sleep(CUT_SECONDS)
+    await trading.retract((*QUIET, *BUSY[:3]))
+    await trading.one_of((*QUIET, *BUSY[:3]))
+    await trading.retract(QUIET[:1], cancel=True)
+    await trading.retract((*QUIET[1:], *BUSY[:2]))
+    return 0.0
+
+
+async def _torn_report(faults: Faults, trading: Trading, _: float) -> float:
+    """Fill an order between the two requests of a report."""
+    symbol, qty, price = trading.a_fill()
+    faults.torn_report(symbol=symbol, qty=qty, price=price)
+    await trading.fill()  # an execution is followed by a report soon
+    return 0.0
+
+
+async def _unexplained_quantity(faults: Faults, trading: Trading, seconds: float) -> float:
+    """Fill orders while REST shows the account as it was before."""
+    faults.stale_positions(seconds=seconds)
+    await trading.fill()
+    await trading.fill()
+    return seconds
+
+
+async def _late_updates(faults: Faults, trading: Trading, seconds: float) -> float:
+    """Fill orders of which the account's stream brings the updates later than REST."""
+    faults.late_updates(seconds=seconds)
+    await trading.fill()
+    await trading.fill()
+    return seconds
+
+
+async def _second_row(faults: Faults, trading: Trading, seconds: float) -> float:
+    """Show a position in two rows, and fill an order of its symbol."""
+    symbol = trading.an_owned_symbol()
+    if symbol is not None:
+        faults.second_row(symbol=symbol, seconds=seconds)
+        await trading.fill(symbol)
+    return seconds
+
+
+async def _activity(_: Faults, trading: Trading, __: float) -> float:
+    trading.activity()
+    return 0.0
+
+
+async def _orders(_: Faults, trading: Trading, __: float) -> float:
+    """Send orders that fill in parts, one while the others are still filling."""
+    for _order in range(3):
+        await trading.order()
+    return 0.0
+
+
+async def _coins(_: Faults, trading: Trading, __: float) -> float:
+    await trading.buy_coins()
+    return 0.0
+
+
+async def _no_streams(faults: Faults, _: Trading, __: float) -> float:
+    """Let the account's next connection listen to nothing."""
+    faults.no_streams()
+    faults.close(ACCOUNT, code=1001)
+    return 0.0
+
+
+async def _unheard_fills(faults: Faults, trading: Trading, _: float) -> float:
+    """Cut the account's stream, and fill orders in the meantime."""
+    faults.refuse_upgrade(ACCOUNT, status=503, count=1)
+    faults.reset(ACCOUNT)
+    await trading.fill()
+    await trading.fill()
+    return 0.0
 
 
 def _with_more_fields(trades: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -99,6 +196,26 @@ SIMULATED: Mapping[str, tuple[Odds, Strike]] = {
         _around(lambda faults, trades: faults.send_messages(FEED, _with_more_fields(trades))),
     ),
     "late_data": (Odds(2), _now(lambda faults: faults.send_messages(FEED, _NOBODYS))),
+    "withhold": (Odds(1.5), _withhold),
+    "withhold_for_long": (Odds(0.5, (20, 30)), _withhold_for_long),
+    "retract_unheard": (Odds(4), _retract_unheard),
+    "odd_frame": (Odds(4), _now(lambda faults: faults.odd_frame(FEED, symbol="SPY"))),
+    "account_reset": (Odds(2), _now(lambda faults: faults.reset(ACCOUNT))),
+    "account_close": (Odds(2), _now(lambda faults: faults.close(ACCOUNT, code=1000))),
+    "account_odd_frame": (Odds(3), _now(lambda faults: faults.odd_frame(ACCOUNT))),
+    "account_mute_briefly": (
+        Odds(1, (1, 3)),
+        _for(lambda faults, seconds: faults.mute(ACCOUNT, seconds=seconds)),
+    ),
+    "unheard_fills": (Odds(3), _unheard_fills),
+    "torn_report": (Odds(4), _torn_report),
+    "stale_positions": (Odds(3, (1, 4)), _unexplained_quantity),
+    "late_updates": (Odds(3, (1, 4)), _late_updates),
+    "second_row": (Odds(2, (2, 5)), _second_row),
+    "activity": (Odds(2), _activity),
+    "orders": (Odds(3), _orders),
+    "coins": (Odds(3), _coins),
+    "no_streams": (Odds(1), _no_streams),
     "rest_error": (
         Odds(3, (1, 5)),
         _for(lambda faults, seconds: faults.rest(status=503, seconds=seconds), holds_up=False),

@@ -3,8 +3,9 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -12,12 +13,20 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from shared.bus.valkey_server import ValkeyServer
+from simulator.account.ledger import Holding
 from simulator.service import Simulator, SimulatorSettings
-from tests.chaos.clients import Client
-from tests.chaos.invariants import Complain, Shown
-from tests.chaos.ledger import Ledger
+from simulator.tape.recording import DailyBar
+from tests.chaos.account import Account, Positions
+from tests.chaos.books import Books
+from tests.chaos.clients import Client, PriceClient, WholeClient
+from tests.chaos.day_bars import DayBarLedger, DayBars
+from tests.chaos.follower import Complain
+from tests.chaos.ledger import Last, Ledger
+from tests.chaos.prices import Prices
 from tests.chaos.programs import Service, Valkey
-from tests.chaos.tape import BUSY, PROBE, QUIET, Tape
+from tests.chaos.quotes import Quotes
+from tests.chaos.tape import BUSY, PROBE, QUIET, Tape, closes
+from tests.chaos.trades import Trades
 from tests.chaos.trading import Trading
 from tests.ports import free_port
 from tests.programs import ingest_environment
@@ -36,6 +45,13 @@ ALL = (PROBE, *BUSY, *QUIET)
 NEWCOMERS = tuple(f"NEW{number}" for number in range(8))
 """Symbols that are neither watched nor traded at first."""
 
+SPLIT, SPLIT_RATIO = "AIG", 4
+"""A symbol that has split today, and its new shares for one old share."""
+
+CASH = Decimal(1_000_000)
+HOLDINGS = (("SPY", 120), ("IBM", -80), ("CALM", 55))
+"""The positions of yesterday."""
+
 _LEASE_HOLDER = re.compile(rb"-(\d+)-")
 
 
@@ -47,6 +63,7 @@ class System:
         simulator: Simulator,
         server: ValkeyServer,
         tape: Tape,
+        right_closes: Mapping[str, float],
         tasks: asyncio.TaskGroup,
         http: httpx.AsyncClient,
         complain: Complain,
@@ -55,7 +72,13 @@ class System:
         self.simulator = simulator
         self.valkey = Valkey(server)
         self.ledger: Ledger = tape.ledger
-        self.trading = Trading(tape, simulator, complain)
+        self.closes = {symbol: {close} for symbol, close in right_closes.items()}
+        self.last_equity = CASH + sum(
+            Decimal(qty) * Decimal(str(right_closes[symbol])) for symbol, qty in HOLDINGS
+        )
+        self.books = Books(simulator, complain)
+        self.bars = DayBarLedger(simulator.day_bar)
+        self.trading = Trading(tape, simulator, self.books, self.bars, http, complain)
         self.urls = [f"http://127.0.0.1:{port}" for port in ports]
         self.ingests = [
             Service(name, complain, "ingest", **ingest_environment(simulator, server.url))
@@ -65,7 +88,8 @@ class System:
             Service(f"gateway {port}", complain, "gateway", REDIS_URL=server.url, PORT=str(port))
             for port in ports
         ]
-        self.clients: dict[Client, asyncio.Task[None]] = {}
+        self.clients: dict[PriceClient, asyncio.Task[None]] = {}
+        self.whole_clients: dict[WholeClient, asyncio.Task[None]] = {}
         self.former_events = 0
         self._redis_url = server.url
         self._tasks = tasks
@@ -82,7 +106,8 @@ class System:
     @property
     def events(self) -> int:
         """How many events the clients have had."""
-        return self.former_events + sum(client.events for client in self.clients)
+        clients: list[Client] = [*self.clients, *self.whole_clients]
+        return self.former_events + sum(client.events for client in clients)
 
     async def start(self) -> list[asyncio.Task[None]]:
         """Start everything; return the tasks to cancel."""
@@ -100,12 +125,38 @@ class System:
             ("four a second at either", [second, first], 0.25),
         ):
             self.join(name, urls, ALL, interval)
+        for name, urls, interval in (
+            ("everything at the first", [first], 0.0),
+            ("everything at the second, four a second", [second], 0.25),
+            ("everything at either", [second, first], 0.0),
+        ):
+            self.join_whole(name, urls, interval)
         return running
 
     def join(self, name: str, urls: list[str], symbols: Iterable[str], interval: float) -> None:
         """Let a client in."""
-        client = Client(name, urls, tuple(symbols), interval, self.ledger, self._complain)
+        watched = tuple(symbols)
+        prices = Prices(name, watched, self.ledger, self.closes, self._complain)
+        client = PriceClient(name, urls, watched, interval, prices, self._complain)
         self.clients[client] = self._tasks.create_task(client.run(self._http))
+
+    def join_whole(self, name: str, urls: list[str], interval: float) -> None:
+        """Let a client in that follows everything but prices."""
+        kinds = ("trade", "quote", "bar.1Day")
+        topics = [
+            *(f"{kind}:{symbol}" for kind in kinds for symbol in ALL),
+            "position:*",
+            "account",
+        ]
+        followers = (
+            Trades(name, ALL, self.ledger, self._complain),
+            Quotes(name, ALL, self.ledger, self._complain),
+            DayBars(name, ALL, self.bars, self._complain),
+            Positions(name, self.books, self.ledger, self._complain),
+            Account(name, self.books, self.last_equity, time.time_ns, self._complain),
+        )
+        client = WholeClient(name, urls, topics, interval, followers, self._complain)
+        self.whole_clients[client] = self._tasks.create_task(client.run(self._http))
 
     def join_with_new_symbols(self) -> None:
         """Admit a client that watches an unwatched symbol; trading in it starts afterwards."""
@@ -148,7 +199,11 @@ class System:
         """Return whether every client has a newer print of the probe, and not by REST alone."""
         state: Any = self.simulator.state()["endpoints"]
         has_stream = state["iex"]["sessions"] > 0
-        return has_stream and all(self._probe(client) > since_ns for client in self.clients)
+        newest = [
+            *(client.prices.shown.get(PROBE, Last(0, 0)).at for client in self.clients),
+            *(client.trades.newest.get(PROBE, 0) for client in self.whole_clients),
+        ]
+        return has_stream and min(newest) > since_ns
 
     async def recovered(self, since_ns: int, seconds: float) -> float | None:
         """Wait until prints after a moment reach every client, and continue to do so.
@@ -173,13 +228,37 @@ class System:
             f"{client.name}: {symbol} is {shown}, and {last} by the tape"
             for client in self.clients
             for symbol in set(symbols).intersection(client.symbols)
-            if (shown := client.follower.shown.get(symbol)) != (last := self.last(symbol))
+            if (shown := client.prices.shown.get(symbol)) != (last := self.ledger.last(symbol))
         ]
 
-    def last(self, symbol: str) -> Shown | None:
-        """Return the right last price."""
-        right = self.ledger.last(symbol)
-        return None if right is None else Shown(right.at, right.price)
+    def incomplete(self, before_ns: int) -> list[str]:
+        """Return what a client lacks of the tapes before a time, or of the account."""
+        return [each for client in self.whole_clients for each in client.incomplete(before_ns)]
+
+    def forgive(self, before_ns: int) -> None:
+        """Do not complain again of what the tapes lack before a time."""
+        for client in self.whole_clients:
+            client.trades.forgive(before_ns)
+
+    def unsettled(self) -> list[str]:
+        """Return what is not right although nothing happens any more."""
+        return [
+            each
+            for client in self.whole_clients
+            for each in (
+                *client.incomplete(time.time_ns()),
+                *client.quotes.differences(BUSY),
+                *client.positions.differences(prices=True),
+            )
+        ]
+
+    def old_bars(self) -> list[str]:
+        """Return the day bars that are not REST's."""
+        return [each for client in self.whole_clients for each in client.bars.differences()]
+
+    def split_is_late(self) -> None:
+        """Accept the previous close in old shares too: it is all that REST has."""
+        self.closes[SPLIT] |= {SPLIT_RATIO * close for close in self.closes[SPLIT]}
 
     async def stored(self, url: str) -> dict[str, Any]:
         """Return what ``GET /api/prices`` of a gateway says of every symbol."""
@@ -194,11 +273,6 @@ class System:
             await asyncio.sleep(MEMORY_SECONDS)
             for service in self.services:
                 service.sample_memory()
-
-    @staticmethod
-    def _probe(client: Client) -> int:
-        shown = client.follower.shown.get(PROBE)
-        return 0 if shown is None else shown.at
 
 
 async def until(true: Callable[[], bool], seconds: float) -> float | None:
@@ -217,15 +291,33 @@ async def running_system(tape: Tape, complain: Complain) -> AsyncIterator[System
     valkey_port, *ports = (free_port() for _ in range(3))
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(ValkeyServer(valkey_port))
-        settings = SimulatorSettings(tape=None, ghost_seconds=GHOST_SECONDS)
-        simulator = await stack.enter_async_context(Simulator(settings))
+        right_closes = closes(tape, (*ALL, *NEWCOMERS[::2]))
+        simulator = await stack.enter_async_context(Simulator(_settings(tape, right_closes)))
         timeout = httpx.Timeout(5, read=None)
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=timeout))
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        system = System(simulator, server, tape, tasks, http, complain, ports)
+        system = System(simulator, server, tape, right_closes, tasks, http, complain, ports)
         running = await system.start()
         try:
             yield system
         finally:
-            for task in (*system.clients.values(), *running):
+            for task in (*system.clients.values(), *system.whole_clients.values(), *running):
                 task.cancel()
+
+
+def _settings(tape: Tape, right_closes: Mapping[str, float]) -> SimulatorSettings:
+    raw = {**right_closes, SPLIT: right_closes[SPLIT] * SPLIT_RATIO}
+    return SimulatorSettings(
+        tape=None,
+        ghost_seconds=GHOST_SECONDS,
+        cash=CASH,
+        positions=[
+            Holding(symbol, Decimal(qty), Decimal(str(tape.price(symbol))))
+            for symbol, qty in HOLDINGS
+        ],
+        splits={SPLIT: SPLIT_RATIO},
+        previous_daily_bars={
+            symbol: [DailyBar(o=close, h=close, l=close, c=close, v=1000)]
+            for symbol, close in raw.items()
+        },
+    )

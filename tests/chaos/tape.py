@@ -1,11 +1,12 @@
-"""The market of a chaos run: random walks with all that a tape has, each print in the ledger."""
+"""The market of a chaos run: random walks with all that a tape has, all of it in the ledger."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from simulator.protocol import rfc3339
-from tests.chaos.ledger import Ledger
+from simulator.tape.trade_ids import TradeIds
+from tests.chaos.ledger import Ledger, Print, Quote, Values
 
 PROBE = "PROBE"
 """Traded ten times a second, to recognise fresh prices."""
@@ -19,6 +20,11 @@ _NOT_COUNTING = {
     "A": ([" ", "I"], ["C"], [" ", "B"], [" ", "7"], ["H"]),
     "C": (["@", "I"], ["W"], ["@", "F", "I"], ["N"], ["@", "U"]),
 }
+_EXCHANGES = ("V", "V", "D")
+"""``D`` repeats its ids, see ``simulator.tape.trade_ids``."""
+
+_EARLIER_NS = 300_000
+"""A quote may be older than the one before it: by up to 0.35 ms in Alpaca's own stream."""
 
 
 class Tape:
@@ -26,58 +32,107 @@ class Tape:
 
     def __init__(self, ledger: Ledger, dice: random.Random, *, retractions: bool) -> None:
         self.ledger = ledger
-        self._dice = dice
+        self.dice = dice
         self._retractions = retractions
         self._prices: dict[str, float] = {}
-        self._recent: dict[str, int] = {}
-        self._trade_id = 1000
+        self._recent: dict[str, Print] = {}
+        self._ids = TradeIds()
+
+    def price(self, symbol: str) -> float:
+        """Return the present price of a symbol in dollars: that of its newest print, if any."""
+        if symbol not in self._prices:
+            self._prices[symbol] = round(self.dice.uniform(20, 400), 2)
+        return self._prices[symbol]
 
     def anything(self, symbols: Sequence[str], now: int) -> dict[str, Any]:
         """Return a message of one of the symbols: mostly a trade that counts, on time."""
-        symbol, chance = self._dice.choice(symbols), self._dice.random()
-        if chance < 0.04 and self._retractions and symbol in self._recent:
-            return self._retraction(symbol, now)
+        symbol, chance = self.dice.choice(symbols), self.dice.random()
+        if chance < 0.04 and self._retractions and self.can_retract(symbol):
+            return self.retraction(symbol, now)
+        if chance < 0.3:
+            return self.quote(symbol, now)
         late = chance > 0.95 and symbol in self._recent
-        at = now - self._dice.randrange(50_000_000, 2_000_000_000) if late else now
-        return self.trade(symbol, at, counts=self._dice.random() < 0.75)
+        at = now - self.dice.randrange(50_000_000, 2_000_000_000) if late else now
+        return self.trade(symbol, now, at=at, counts=self.dice.random() < 0.75)
 
-    def trade(self, symbol: str, at: int, *, counts: bool = True) -> dict[str, Any]:
-        """Return a trade and note it."""
+    def trade(
+        self, symbol: str, now: int, *, at: int | None = None, counts: bool = True
+    ) -> dict[str, Any]:
+        """Return a trade and note it; ``at`` is its exchange time, by default ``now``."""
+        moment = now if at is None else at
         tape = "A" if len(symbol) % 2 else "C"
-        self._trade_id += 1
-        price = self._prices.get(symbol) or self._dice.uniform(20, 400)
-        price = round(max(5.0, price * (1 + self._dice.gauss(0, 0.0002))), 2)
+        price = round(max(5.0, self.price(symbol) * (1 + self.dice.gauss(0, 0.0002))), 2)
         self._prices[symbol] = price
-        conditions = list(self._dice.choice((_COUNTING if counts else _NOT_COUNTING)[tape]))
-        self.ledger.trade(symbol, self._trade_id, at, price, conditions, tape)
+        conditions = self.dice.choice((_COUNTING if counts else _NOT_COUNTING)[tape])
+        exchange = self.dice.choice(_EXCHANGES)
+        size = 100 * self.dice.randrange(1, 20) if counts else self.dice.randrange(1, 99)
+        values = Values(self._ids.next(symbol, exchange, moment), price, size)
+        print_ = Print(symbol, exchange, moment, now, values, tuple(conditions), tape)
+        self.ledger.trade(print_)
         if counts:
-            self._recent[symbol] = self._trade_id
+            self._recent[symbol] = print_
         return {
             "T": "t",
             "S": symbol,
-            "i": self._trade_id,
-            "x": "V",
+            "i": values.trade_id,
+            "x": exchange,
             "p": price,
-            "s": 100 if counts else self._dice.randrange(1, 99),
-            "c": conditions,
-            "t": rfc3339.render(at),
+            "s": size,
+            "c": list(conditions),
+            "t": rfc3339.render(moment),
             "z": tape,
         }
 
-    def _retraction(self, symbol: str, now: int) -> dict[str, Any]:
-        """Take back the newest print that was made to count, or correct its price."""
-        trade_id = self._recent.pop(symbol)
-        found = next(each for each in self.ledger.prints[symbol] if each.trade_id == trade_id)
-        message = {"S": symbol, "x": "V", "t": rfc3339.render(now)}
-        tape = "A" if len(symbol) % 2 else "C"
-        if self._dice.random() < 0.5:
-            self.ledger.cancel(symbol, trade_id)
-            return {"T": "x", **message, "i": trade_id, "p": found.price, "s": 100, "a": "C"} | {
-                "z": tape
-            }
-        self._trade_id += 1
-        price, codes = round(found.price + 0.01, 2), list(_COUNTING[tape][0])
-        self.ledger.correct(symbol, trade_id, self._trade_id, price)
-        old = {"oi": trade_id, "op": found.price, "os": 100, "oc": codes}
-        new = {"ci": self._trade_id, "cp": price, "cs": 100, "cc": codes}
-        return {"T": "c", **message, **old, **new, "z": tape}
+    def quote(self, symbol: str, now: int) -> dict[str, Any]:
+        """Return a quote around the present price, and note it."""
+        cents = round(self.price(symbol) * 100)
+        is_earlier = bool(self.ledger.quotes.get(symbol)) and self.dice.random() < 0.1
+        at = self.ledger.quotes[symbol][-1].at - _EARLIER_NS if is_earlier else now
+        bid, ask = cents - self.dice.randrange(1, 4), cents + self.dice.randrange(1, 4)
+        sizes = [self.dice.randrange(1, 9) * 100 for _ in range(2)]
+        quote = Quote(at, bid / 100, sizes[0], ask / 100, sizes[1])
+        self.ledger.quote(symbol, quote)
+        return {
+            "T": "q",
+            "S": symbol,
+            "bx": "V",
+            "bp": quote.bid,
+            "bs": quote.bid_size,
+            "ax": "V",
+            "ap": quote.ask,
+            "as": quote.ask_size,
+            "c": ["R"],
+            "t": rfc3339.render(at),
+            "z": "A" if len(symbol) % 2 else "C",
+        }
+
+    def can_retract(self, symbol: str) -> bool:
+        """Return whether a print can be retracted, and a client can see which one is meant."""
+        found = self._recent.get(symbol)
+        return found is not None and not any(
+            each is not found and (each.exchange, each.values) == (found.exchange, found.values)
+            for each in self.ledger.prints[symbol]
+        )
+
+    def retraction(self, symbol: str, now: int, *, cancel: bool | None = None) -> dict[str, Any]:
+        """Cancel the newest print that was made to count, or correct its price."""
+        print_ = self._recent.pop(symbol)
+        old = print_.values
+        message = {"S": symbol, "x": print_.exchange, "t": rfc3339.render(now), "z": print_.tape}
+        if self.dice.random() < 0.5 if cancel is None else cancel:
+            self.ledger.cancel(print_, now)
+            return {"T": "x", **message, "i": old.trade_id, "p": old.price, "s": old.size, "a": "C"}
+        new_id = self._ids.next(symbol, print_.exchange, now)
+        new = Values(new_id, round(old.price + 0.01, 2), old.size)
+        self.ledger.correct(print_, new, now)
+        codes = list(print_.conditions)
+        was = {"oi": old.trade_id, "op": old.price, "os": old.size, "oc": codes}
+        now_is = {"ci": new.trade_id, "cp": new.price, "cs": new.size, "cc": codes}
+        return {"T": "c", **message, **was, **now_is}
+
+
+def closes(tape: Tape, symbols: Iterable[str]) -> dict[str, float]:
+    """Return a previous close for each symbol, near its first price, in dollars."""
+    return {
+        symbol: round(tape.price(symbol) * tape.dice.uniform(0.97, 1.03), 2) for symbol in symbols
+    }

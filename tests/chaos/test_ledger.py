@@ -5,63 +5,77 @@ import random
 import pytest
 
 from simulator.protocol import rfc3339
-from tests.chaos.ledger import Ledger, Print
+from tests.chaos.ledger import Last, Ledger, Print, Values
 from tests.chaos.tape import Tape
 
-A, C = [" "], ["@"]
+
+def a_print(trade_id: int, at: int, price: float, conditions: str = " ", tape: str = "A") -> Print:
+    values = Values(trade_id, price, 100)
+    return Print("IBM", "V", at, at, values, tuple(conditions), tape)
 
 
 @pytest.fixture
-def ledger() -> Ledger:
+def prints() -> list[Print]:
+    return [a_print(1, 100, 50.0), a_print(2, 200, 51.0)]
+
+
+@pytest.fixture
+def ledger(prints: list[Print]) -> Ledger:
     found = Ledger()
-    found.trade("IBM", 1, 100, 50.0, A, "A")
-    found.trade("IBM", 2, 200, 51.0, A, "A")
+    for print_ in prints:
+        found.trade(print_)
     return found
 
 
 def test_the_newest_print_by_the_exchanges_time_is_the_last(ledger: Ledger) -> None:
-    ledger.trade("IBM", 3, 150, 49.0, A, "A")
+    ledger.trade(a_print(3, 150, 49.0))
 
-    assert ledger.last("IBM") == Print(200, 51.0, 2, True)
+    assert ledger.last("IBM") == Last(200, 51.0)
     assert ledger.last("SPY") is None
 
 
 @pytest.mark.parametrize(
     ("conditions", "tape", "counts"),
     [
-        ([" ", "F"], "A", True),
-        ([" ", "I"], "A", False),
-        ([" ", "B"], "A", False),
-        (["@", "B"], "C", True),
-        (["W"], "C", False),
-        (["@", "F", "I"], "C", False),
+        (" F", "A", True),
+        (" I", "A", False),
+        (" B", "A", False),
+        ("@B", "C", True),
+        ("W", "C", False),
+        ("@FI", "C", False),
     ],
 )
 def test_all_conditions_of_a_print_must_count_on_its_tape(
-    conditions: list[str], tape: str, counts: bool
+    conditions: str, tape: str, counts: bool
 ) -> None:
     ledger = Ledger()
-    ledger.trade("X", 1, 1, 9.0, conditions, tape)
+    ledger.trade(a_print(1, 1, 9.0, conditions, tape))
 
-    assert (ledger.last("X") is not None) is counts
-    assert ledger.printed("X", 1, 9.0) is counts
+    assert (ledger.last("IBM") is not None) is counts
+    assert ledger.printed("IBM", 1, 9.0) is counts
+    assert ledger.traded_at("IBM", 9.0)
 
 
-def test_a_cancelled_print_gives_way_to_the_one_before(ledger: Ledger) -> None:
-    ledger.cancel("IBM", 2)
+def test_a_cancelled_print_gives_way_to_the_one_before(ledger: Ledger, prints: list[Print]) -> None:
+    ledger.cancel(prints[1], 300)
 
-    assert ledger.last("IBM") == Print(100, 50.0, 1, True)
+    assert ledger.last("IBM") == Last(100, 50.0)
     assert ledger.retracted("IBM", 200)
     assert not ledger.retracted("IBM", 100)
 
 
-def test_a_corrected_print_keeps_its_place_with_another_price(ledger: Ledger) -> None:
-    ledger.correct("IBM", 2, 3, 51.5)
+def test_a_corrected_print_keeps_its_place_with_another_price(
+    ledger: Ledger, prints: list[Print]
+) -> None:
+    ledger.correct(prints[1], Values(3, 51.5, 100), 300)
 
-    assert ledger.last("IBM") == Print(200, 51.5, 3, True)
-    assert ledger.printed("IBM", 200, 51.0)
-    assert ledger.printed("IBM", 200, 51.5)
-    assert not ledger.printed("IBM", 200, 52.0)
+    assert ledger.last("IBM") == Last(200, 51.5)
+    assert ledger.of("IBM", "V", 200, Values(3, 51.5, 100)) is prints[1]
+    assert [ledger.printed("IBM", 200, price) for price in (51.0, 51.5, 52.0)] == [
+        True,
+        True,
+        False,
+    ]
 
 
 def test_a_tape_has_everything_and_all_of_it_is_in_the_ledger() -> None:
@@ -70,9 +84,12 @@ def test_a_tape_has_everything_and_all_of_it_is_in_the_ledger() -> None:
     trades = [message for message in messages if message["T"] == "t"]
     prints = [each for symbol in ("SPY", "F") for each in tape.ledger.prints[symbol]]
     times = [rfc3339.parse(trade["t"]) for trade in trades]
+    ids = {(trade["S"], trade["x"], trade["i"]) for trade in trades if trade["x"] == "V"}
 
-    assert {message["T"] for message in messages} == {"t", "c", "x"}
-    assert len({trade["i"] for trade in trades}) == len(trades)
-    assert len(prints) == len(trades) - sum(message["T"] == "x" for message in messages)
+    assert {message["T"] for message in messages} == {"t", "c", "x", "q"}
+    assert len(ids) == sum(trade["x"] == "V" for trade in trades)
+    assert len({trade["i"] for trade in trades if trade["x"] == "D"}) < len(trades) / 3
+    assert len(prints) == len(trades)
+    assert sum(each.is_cancelled for each in prints) == sum(m["T"] == "x" for m in messages)
     assert 0.6 < sum(each.counts for each in prints) / len(prints) < 0.9
     assert times != sorted(times)

@@ -1,26 +1,49 @@
-"""The tape at its speed: publishes at the simulator, and looks at its sessions each time."""
+"""The tape at its speed, and the orders: publishes at the simulator, and looks at it each time."""
 
 import asyncio
 import time
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
+import httpx
+
 from simulator.service import Simulator
-from tests.chaos.invariants import Complain
+from tests.chaos.books import COIN, Books
+from tests.chaos.day_bars import DayBarLedger
+from tests.chaos.follower import Complain
 from tests.chaos.tape import BUSY, PROBE, QUIET, Tape
+from tests.simulator.client import KEYS
 
 TICK_SECONDS = 0.025
 TICKS_PER_PROBE = 4
+
+TRADED = ("SPY", "IBM", "BAC", "T", "CALM")
+"""The symbols in which the account trades."""
+MOST_SHARES = 900
+COIN_PRICE = 60_000.0
 
 
 class Trading:
     """Trades until it is closed. ``symbols`` are those that trade all the time."""
 
-    def __init__(self, tape: Tape, simulator: Simulator, complain: Complain) -> None:
+    def __init__(
+        self,
+        tape: Tape,
+        simulator: Simulator,
+        books: Books,
+        bars: DayBarLedger,
+        http: httpx.AsyncClient,
+        complain: Complain,
+    ) -> None:
         self.symbols = [*BUSY]
         self.messages = 0
+        self.fills = 0
         self._tape = tape
         self._simulator = simulator
+        self._books = books
+        self._bars = bars
+        self._http = http
         self._complain = complain
         self._closed = False
 
@@ -41,21 +64,118 @@ class Trading:
 
     def some_trades(self) -> list[dict[str, Any]]:
         """Return a trade of each busy symbol, for a frame that the caller sends."""
-        return [self._tape.trade(symbol, time.time_ns()) for symbol in BUSY]
+        return [self._noted(self._tape.trade(symbol, time.time_ns())) for symbol in BUSY]
+
+    def note_bars(self, symbols: Sequence[str]) -> None:
+        """Note the day bars after messages that a caller has sent."""
+        for symbol in symbols:
+            self._bars.note(symbol)
+
+    def an_owned_symbol(self) -> str | None:
+        """Return a symbol of an open position in a stock."""
+        owned = sorted(set(self._books.now.owned).intersection(TRADED))
+        return self._tape.dice.choice(owned) if owned else None
+
+    def a_busy_symbol(self) -> str:
+        """Return one of the symbols that trade all the time."""
+        return self._tape.dice.choice(BUSY)
+
+    async def retract(self, symbols: Sequence[str], *, cancel: bool | None = None) -> None:
+        """Cancel or correct the newest print of each of these that can be."""
+        for symbol in symbols:
+            if self._tape.can_retract(symbol):
+                await self._publish(self._tape.retraction(symbol, time.time_ns(), cancel=cancel))
 
     async def open(self) -> None:
-        """Trade everything once, so that everything is known."""
+        """Trade and quote everything once, so that everything is known."""
+        await self._coin_trades()
         await self.one_of((PROBE, *BUSY, *QUIET))
+        await self._quote_all()
 
     async def close(self) -> None:
-        """Trade the busy symbols a last time."""
+        """Trade and quote the busy symbols a last time."""
         self._closed = True
         await self.one_of((PROBE, *self.symbols))
+        await self._quote_all()
+
+    async def fill(self, symbol: str | None = None) -> None:
+        """Fill an order of the account, of some symbol that it trades, at the present price."""
+        chosen = symbol or self._tape.dice.choice(TRADED)
+        qty, price = self._quantity(chosen), self._present_price(chosen)
+        self.fills += 1
+        await self._books.fill(chosen, qty, Decimal(str(price)))
+
+    def a_fill(self) -> tuple[str, Decimal, Decimal]:
+        """Return symbol, quantity and price of an order that a fault fills later."""
+        symbol = self._tape.dice.choice(TRADED)
+        return symbol, self._quantity(symbol), Decimal(str(self._present_price(symbol)))
+
+    async def buy_coins(self) -> None:
+        """Buy coins, of which the fee is taken, or sell all of them."""
+        if COIN in self._books.now.owned and self._tape.dice.random() < 0.3:
+            qty = -self._books.now.owned[COIN].qty
+            # The fee of a sale is in dollars, and books of its own: it is left out here.
+            self._books.activity(COIN, qty, -qty * Decimal(str(COIN_PRICE)))
+            return
+        await self.fill(COIN)
+
+    async def order(self) -> None:
+        """Send a market order that the next quotes fill in parts."""
+        symbol = self._tape.dice.choice([each for each in TRADED if each in BUSY])
+        qty = self._quantity(symbol) * 2
+        asked = {"symbol": symbol, "qty": str(abs(qty)), "side": "buy" if qty > 0 else "sell"}
+        asked |= {"type": "market", "time_in_force": "gtc"}
+        url = f"{self._simulator.rest_url}/v2/orders"
+        answer = await self._http.post(url, headers=KEYS, json=asked)
+        self._books.observe()
+        if answer.status_code not in (200, 403):  # 403: the buying power is used up
+            self._complain(f"an order was answered with {answer.status_code}: {answer.text}")
+
+    def activity(self) -> None:
+        """Let some shares and dollars arrive or leave, with no order."""
+        dice, symbol = self._tape.dice, self._tape.dice.choice(TRADED)
+        self._books.activity(symbol, self._quantity(symbol), Decimal(dice.randrange(1, 9999)) / 100)
+
+    def _quantity(self, symbol: str) -> Decimal:
+        """Return shares to buy, or to sell if negative: mostly towards no position."""
+        dice = self._tape.dice
+        if symbol == COIN:
+            return Decimal(dice.randrange(1_000_000, 9_000_000)) / 1_000_000_000
+        owned = self._books.now.owned.get(symbol)
+        has = 0 if owned is None else int(owned.qty)
+        if dice.random() < 0.15 and owned is not None:
+            return -owned.qty
+        return Decimal(
+            dice.randrange(50, 400) * (1 if has < dice.randrange(-MOST_SHARES, MOST_SHARES) else -1)
+        )
+
+    def _present_price(self, symbol: str) -> float:
+        return COIN_PRICE if symbol == COIN else self._tape.price(symbol)
+
+    async def _coin_trades(self) -> None:
+        await self._publish(
+            {"T": "t", "S": "BTC/USD", "i": 1, "x": "CBSE", "p": COIN_PRICE, "s": 1}
+        )
+        self._books.price(COIN, COIN_PRICE, time.time_ns())
+
+    async def _quote_all(self) -> None:
+        for symbol in (PROBE, *BUSY, *QUIET):
+            await self._publish(self._tape.quote(symbol, time.time_ns()))
 
     async def _publish(self, message: dict[str, Any]) -> None:
         self.messages += 1
-        await self._simulator.publish(message)
+        self._books.observe()
+        await self._simulator.publish(self._noted(message))
+        self._bars.note(str(message["S"]))
+        self._books.observe()
         self.check_sessions()
+
+    def _noted(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Note the price of a trade or a correction, at which the account may be valued."""
+        price = message.get("cp") if message["T"] == "c" else message.get("p")
+        if price is not None and message["T"] != "x":
+            self._books.price(str(message["S"]), price, time.time_ns())
+        return message
 
     def check_sessions(self) -> None:
         """Complain of a second session at the simulator."""

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from simulator.protocol import rfc3339
-from tests.chaos.invariants import Follower
-from tests.chaos.ledger import Ledger
+from tests.chaos.follower import Greeting
+from tests.chaos.ledger import Ledger, Print, Values
+from tests.chaos.prices import Prices
 
 SECOND = rfc3339.SECOND
 PRINTS = [(index, index * SECOND, 50.0 + index) for index in range(1, 9)]
@@ -18,13 +19,19 @@ class Story:
     def __init__(self) -> None:
         self.complaints: list[str] = []
         self.ledger = Ledger()
-        for trade_id, at, price in PRINTS:
-            self.ledger.trade("SPY", trade_id, at, price, [" "], "A")
-        self.follower = Follower("it", ("SPY",), self.ledger, self.complaints.append)
+        self.prints = [
+            Print("SPY", "V", at, at, Values(trade_id, price, 100), (" ",), "A")
+            for trade_id, at, price in PRINTS
+        ]
+        for print_ in self.prints:
+            self.ledger.trade(print_)
+        closes = {"SPY": {50.0}}
+        self.follower = Prices("it", ("SPY",), self.ledger, closes, self.complaints.append)
+        self.greeting = Greeting("it", self.complaints.append)
 
     def stream(self, *ids: tuple[str, int]) -> "Story":
         """Feed a stream with these prices: event id and number of the print."""
-        self.follower.opened()
+        self.opened()
         self.event("hello")
         self.price(*ids[0])
         self.event("ready")
@@ -32,12 +39,18 @@ class Story:
             self.price(*each)
         return self
 
+    def opened(self) -> None:
+        self.greeting.opened()
+        self.follower.opened()
+
     def event(self, kind: str) -> None:
+        self.greeting.event(kind, {})
         self.follower.event(kind, {})
 
     def price(self, event_id: str, number: int, **other: Any) -> None:
         price = {"event_id": event_id, "symbol": "SPY", "price": 50.0 + number, "exchange": "V"}
         shown = {**price, "timestamp": rfc3339.render(number * SECOND), "reason": None}
+        self.greeting.event("price", {})
         self.follower.event("price", {**shown, **other})
 
     def no_price(self, event_id: str, reason: str) -> None:
@@ -78,7 +91,7 @@ def test_an_older_value_after_a_newer_one_is_found_over_a_reconnect(
 
 def test_a_price_may_go_back_when_what_was_shown_has_been_cancelled(story: Story) -> None:
     story.stream(("7-1", 2), ("7-2", 3))
-    story.ledger.cancel("SPY", 3)
+    story.ledger.cancel(story.prints[2], 9 * SECOND)
     story.price("7-3", 2)
     assert story.complaints == []
 
@@ -95,9 +108,19 @@ def test_a_price_that_no_print_made_is_found(story: Story) -> None:
 
 def test_the_close_of_a_minute_needs_no_print(story: Story) -> None:
     story.stream(("7-1", 1))
-    story.price("7-2", 60, exchange=None)
+    story.price("7-2", 2, exchange=None, timestamp=rfc3339.render(60 * SECOND))
 
     assert story.complaints == []
+
+
+def test_another_previous_close_is_found(story: Story) -> None:
+    story.stream(("7-1", 1))
+    story.price("7-2", 2, previous_close=50.0)
+    story.price("7-3", 3, previous_close=None)
+    assert story.complaints == []
+
+    story.price("7-4", 4, previous_close=25.0)
+    assert "previous close 25.0" in story.complaints[0]
 
 
 @pytest.mark.parametrize("reason", ["redis_unavailable", "no_trade_seen"])
@@ -105,7 +128,7 @@ def test_a_gateway_may_know_nothing_when_a_stream_begins_and_only_then(
     story: Story, reason: str
 ) -> None:
     story.stream(("7-1", 1))
-    story.follower.opened()
+    story.opened()
     story.event("hello")
     story.no_price("0-0", reason)
     story.event("ready")
@@ -124,7 +147,7 @@ def test_a_price_that_is_taken_away_is_found(story: Story) -> None:
 
 
 def test_a_stream_begins_with_hello_and_is_ready_once_and_complete(story: Story) -> None:
-    story.follower.opened()
+    story.opened()
     story.price("7-1", 1)
     story.event("hello")
     story.event("ready")
@@ -135,7 +158,7 @@ def test_a_stream_begins_with_hello_and_is_ready_once_and_complete(story: Story)
         "ready",
     ]
 
-    story.follower.opened()
+    story.opened()
     story.event("hello")
     story.event("ready")
     assert "ready without a price event for SPY" in story.complaints[-1]

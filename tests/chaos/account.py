@@ -1,0 +1,137 @@
+"""The account and the positions of a client against the books. Pure, but for the clock."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from tests.chaos.books import COIN, Books, cents
+from tests.chaos.follower import NEVER, Complain, Follower, NewestIds, order_of
+from tests.chaos.ledger import Ledger
+
+CENT = Decimal("0.01")
+
+
+class Account(Follower):
+    """Follows the account of one client; ``shown`` holds its newest event."""
+
+    def __init__(
+        self,
+        name: str,
+        books: Books,
+        last_equity: Decimal,
+        clock: Callable[[], int],
+        complain: Complain,
+    ) -> None:
+        """``clock`` returns unix nanoseconds; ``last_equity`` is that of the previous close."""
+        super().__init__(name, complain)
+        self.shown: Mapping[str, Any] | None = None
+        self.claims = 0
+        """The number of events that claimed to be right: live, and not partial."""
+        self._books = books
+        self._last_equity = last_equity
+        self._clock = clock
+        self._ids = NewestIds()
+
+    def opened(self) -> None:
+        """A new stream has begun."""
+        super().opened()
+        self._ids.opened()
+
+    def event(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Check an event of the account: what claims to be right has to be a state it had."""
+        if kind != "account":
+            return
+        is_unknown = data["state"] == "unknown" and order_of(data["event_id"]) == NEVER
+        if is_unknown and not self._ids.here:
+            return  # a gateway says why it knows nothing
+        if problem := self._ids.problem("account", data["event_id"]):
+            self.wrong(problem)
+        self.shown = data
+        if data["state"] != "live" or data["partial"]:
+            return
+        self.claims += 1
+        self._books.observe()
+        if not self._books.matches(data, self._clock()):
+            self.wrong(f"the account never was so: {dict(data)}, but {self._books.near(data)}")
+        if cents(data["last_equity"]) != cents(self._last_equity):
+            self.wrong(f"last_equity is {data['last_equity']}, expected {self._last_equity}")
+        gain = cents(data["equity"]) - self._last_equity
+        if abs(cents(data["day_pl"]) - gain) > CENT:
+            self.wrong(f"day_pl is {data['day_pl']}, expected {gain}")
+
+    def differences(self) -> list[str]:
+        """Return what is not as it is now; values at prices of the last minute."""
+        now, shown = self._books.now, self.shown
+        if shown is None or shown["cash"] is None:
+            return [f"{self._name}: no account is known"]
+        if (cents(shown["cash"]), shown["positions"]) != (cents(now.cash), sorted(now.owned)):
+            return [f"{self._name}: the account is {shown}, expected {now}"]
+        if not self._books.matches(shown, self._clock()):
+            return [f"{self._name}: the account's values are {shown}, expected those of {now}"]
+        return []
+
+
+class Positions(Follower):
+    """Follows all positions of one client; ``shown`` holds the newest row of each."""
+
+    def __init__(self, name: str, books: Books, ledger: Ledger, complain: Complain) -> None:
+        super().__init__(name, complain)
+        self.shown: dict[str, Mapping[str, Any]] = {}
+        self._books = books
+        self._ledger = ledger
+        self._ids = NewestIds()
+
+    def opened(self) -> None:
+        """A new stream has begun."""
+        super().opened()
+        self._ids.opened()
+
+    def event(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Check a row; at ``ready`` the table is whole, and the other positions are closed."""
+        if kind == "ready":
+            self.shown = {s: row for s, row in self.shown.items() if s in self._ids.here}
+        if kind != "position":
+            return
+        symbol = str(data["symbol"])
+        if problem := self._ids.problem(symbol, data["event_id"]):
+            self.wrong(f"the position of {problem}")
+        self._books.observe()
+        if data["removed"]:
+            self.shown.pop(symbol, None)
+            if not self._books.has_been_closed(symbol):
+                self.wrong(f"{symbol} is removed, and was never closed")
+            return
+        self.shown[symbol] = data
+        self._row(symbol, data)
+
+    def _row(self, symbol: str, data: Mapping[str, Any]) -> None:
+        found = self._books.owned(symbol, Decimal(str(data["qty"])))
+        if not found:
+            self.wrong(f"the position never was so: {dict(data)}")
+            return
+        cost = cents(data["cost_basis"])
+        if all(abs(cost - each.cost) > CENT for each in found):
+            self.wrong(f"the cost of {symbol} is {cost}, expected one of {found}")
+        if data["current_price"] is None:
+            return
+        value = Decimal(str(data["qty"])) * Decimal(str(data["current_price"]))
+        if abs(cents(data["market_value"]) - value) > CENT:
+            self.wrong(f"market_value is not quantity times price: {dict(data)}")
+        if (
+            abs(cents(data["unrealized_pl"]) - (value - Decimal(str(data["cost_basis"]))))
+            > 2 * CENT
+        ):
+            self.wrong(f"unrealized_pl is not value less cost: {dict(data)}")
+        if symbol != COIN and not self._ledger.traded_at(symbol, data["current_price"]):
+            self.wrong(f"{symbol} has a price at which nothing was traded: {dict(data)}")
+
+    def differences(self, *, prices: bool) -> list[str]:
+        """Return the rows that are not as the positions are now; ``prices``: also their price."""
+        right = {s: each.qty for s, each in self._books.now.owned.items()}
+        shown = {s: Decimal(str(row["qty"])) for s, row in self.shown.items()}
+        found = [] if shown == right else [f"{self._name}: owns {shown}, expected {right}"]
+        for symbol, row in self.shown.items():
+            last = self._ledger.last(symbol)
+            if prices and last is not None and row["current_price"] != last.price:
+                found.append(f"{self._name}: {dict(row)}, expected the price {last}")
+        return found

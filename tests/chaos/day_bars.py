@@ -1,0 +1,88 @@
+"""The day bars of a client against those that REST has had. Pure."""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
+
+from tests.chaos.follower import NEVER, Complain, Follower, order_of
+
+
+class DayBar(NamedTuple):
+    """A day's bar so far: dollars and shares."""
+
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    trades: int | None
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> "DayBar":
+        """Return the bar of a row of REST."""
+        return cls(row["o"], row["h"], row["l"], row["c"], row["v"], row.get("n"))
+
+
+class DayBarLedger:
+    """Every state that each symbol's bar of the day has had at REST."""
+
+    def __init__(self, read: Callable[[str], Mapping[str, Any] | None]) -> None:
+        """``read`` returns REST's present row of a symbol."""
+        self._read = read
+        self._states: defaultdict[str, set[DayBar]] = defaultdict(set)
+
+    def note(self, symbol: str) -> None:
+        """Note the present state of a symbol's bar."""
+        if (now := self.now(symbol)) is not None:
+            self._states[symbol].add(now)
+
+    def now(self, symbol: str) -> DayBar | None:
+        """Return the present state of a symbol's bar."""
+        row = self._read(symbol)
+        return None if row is None else DayBar.of_row(row)
+
+    def has_had(self, symbol: str, bar: DayBar) -> bool:
+        """Return whether REST has had this state."""
+        return bar in self._states[symbol]
+
+
+class DayBars(Follower):
+    """Follows the day bars of one client; ``shown`` holds the newest ones."""
+
+    def __init__(
+        self, name: str, symbols: Collection[str], ledger: DayBarLedger, complain: Complain
+    ) -> None:
+        super().__init__(name, complain)
+        self.shown: dict[str, DayBar] = {}
+        self._symbols = frozenset(symbols)
+        self._ledger = ledger
+        self._order: defaultdict[str, tuple[int, ...]] = defaultdict(lambda: NEVER)
+
+    def event(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Check a bar: REST has had it, so it is not from the future, and it is newer."""
+        if kind != "bar.1Day":
+            return
+        symbol, order = str(data["symbol"]), order_of(data["event_id"])
+        bar = DayBar(
+            data["open"],
+            data["high"],
+            data["low"],
+            data["close"],
+            data["volume"],
+            data["trade_count"],
+        )
+        self._ledger.note(symbol)
+        if symbol not in self._symbols or not self._ledger.has_had(symbol, bar):
+            self.wrong(f"a day bar that REST never had: {dict(data)}")
+        if order <= self._order[symbol]:
+            self.wrong(f"a day bar came again, or late: {dict(data)}")
+        self._order[symbol] = max(order, self._order[symbol])
+        self.shown[symbol] = bar
+
+    def differences(self) -> list[str]:
+        """Return the symbols whose newest bar is not REST's."""
+        return [
+            f"{self._name}: the day bar of {symbol} is {shown}, at REST {right}"
+            for symbol in sorted(self._symbols)
+            if (right := self._ledger.now(symbol)) != (shown := self.shown.get(symbol))
+        ]

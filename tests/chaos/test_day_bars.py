@@ -1,0 +1,34 @@
+"""The check of day bars finds bars that REST never had."""
+
+from typing import Any
+
+from tests.chaos.day_bars import DayBarLedger, DayBars
+
+ROWS = [{"o": 1.0, "h": 2.0, "l": 1.0, "c": 2.0, "v": n * 100, "n": n} for n in (1, 2, 3)]
+
+
+def event(row: dict[str, Any], event_id: str) -> dict[str, Any]:
+    names = {"open": "o", "high": "h", "low": "l", "close": "c", "volume": "v", "trade_count": "n"}
+    return {
+        "symbol": "SPY",
+        "event_id": event_id,
+        **{name: row[key] for name, key in names.items()},
+    }
+
+
+def test_a_bar_is_one_that_rest_has_had_and_in_the_end_its_newest() -> None:
+    complaints: list[str] = []
+    present = [ROWS[0]]
+    ledger = DayBarLedger(lambda _: present[0])
+    bars = DayBars("it", ("SPY",), ledger, complaints.append)
+    ledger.note("SPY")
+    present[0] = ROWS[1]
+
+    bars.event("bar.1Day", event(ROWS[0], "7-1"))
+    assert len(bars.differences()) == 1
+    bars.event("bar.1Day", event(ROWS[1], "7-2"))
+    assert (complaints, bars.differences()) == ([], [])
+    bars.event("bar.1Day", event(ROWS[2], "7-3"))
+    bars.event("bar.1Day", event(ROWS[1], "7-3"))
+    assert ["never had" in complaints[0], "again, or late" in complaints[1]] == [True, True]
+    assert len(complaints) == 2

@@ -1,0 +1,209 @@
+"""The check of a tape finds each violation when it is fed one, and nothing where there is none."""
+
+from typing import Any
+
+import pytest
+
+from simulator.protocol import rfc3339
+from tests.chaos.ledger import Ledger, Print, Values
+from tests.chaos.trades import Trades
+
+MINUTE = 60 * rfc3339.SECOND
+END = 99 * MINUTE
+
+
+class Story:
+    """A client of a tape of five prints, a minute apart; the third and the fourth share an id."""
+
+    def __init__(self) -> None:
+        self.complaints: list[str] = []
+        self.ledger = Ledger()
+        self.prints = [
+            self.printed(1, "V", 1, 50.0),
+            self.printed(2, "V", 2, 51.0),
+            self.printed(3, "D", 7, 52.0),
+            self.printed(4, "D", 7, 53.0),
+            self.printed(5, "V", 3, 54.0),
+        ]
+        self.trades = Trades("it", ("SPY",), self.ledger, self.complaints.append)
+        self._seq = 0
+
+    def printed(self, minute: int, exchange: str, trade_id: int, price: float) -> Print:
+        at = minute * MINUTE
+        made = Print("SPY", exchange, at, at, Values(trade_id, price, 100), (" ",), "A")
+        self.ledger.trade(made)
+        return made
+
+    def trade(self, print_: Print, values: Values | None = None, **other: Any) -> None:
+        shown = values or print_.values
+        data = {
+            "symbol": "SPY",
+            "id": str(shown.trade_id),
+            "price": shown.price,
+            "size": shown.size,
+            "exchange": print_.exchange,
+            "conditions": [" "],
+            "tape": "A",
+            "eligible": True,
+            "timestamp": rfc3339.render(print_.at),
+        }
+        self.event("trade", {**data, **other})
+
+    def cancel(self, print_: Print) -> None:
+        self.event("cancel", {**self._retraction(print_), "action": "C"})
+
+    def correction(self, print_: Print) -> None:
+        assert print_.corrected is not None
+        new = print_.corrected
+        values = {"id": str(new.trade_id), "price": new.price, "size": new.size}
+        self.event("correction", {**self._retraction(print_), **values})
+
+    def gap(self, start: int | None, end: int | None) -> None:
+        bounds = [None if at is None else rfc3339.render(at * MINUTE) for at in (start, end)]
+        self.event("gap", {"topics": ["trade:SPY"], "from": bounds[0], "to": bounds[1]})
+
+    def event(self, kind: str, data: dict[str, Any]) -> None:
+        self._seq += 1
+        self.trades.event(kind, {"event_id": f"7-{self._seq}", **data})
+
+    def _retraction(self, print_: Print) -> dict[str, Any]:
+        return {
+            "symbol": "SPY",
+            "original_id": str(print_.values.trade_id),
+            "exchange": print_.exchange,
+            "timestamp": rfc3339.render(END),
+        }
+
+
+@pytest.fixture
+def story() -> Story:
+    return Story()
+
+
+def test_a_whole_tape_has_nothing_to_complain_of(story: Story) -> None:
+    for print_ in story.prints:
+        story.trade(print_)
+
+    assert (story.complaints, story.trades.missing(END)) == ([], [])
+
+
+def test_the_tape_of_a_client_starts_with_its_first_print(story: Story) -> None:
+    assert story.trades.missing(END) == []
+
+    for print_ in story.prints[2:]:
+        story.trade(print_)
+    assert story.trades.missing(END) == []
+
+
+def test_a_print_that_is_missing_is_found_even_if_another_has_its_id(story: Story) -> None:
+    for index in (0, 1, 2, 4):
+        story.trade(story.prints[index])
+
+    [missing] = story.trades.missing(END)
+    assert "price=53.0" in missing
+    assert story.trades.missing(4 * MINUTE) == []
+    story.trade(story.prints[3])
+    assert story.trades.missing(END) == []
+
+
+@pytest.mark.parametrize(
+    ("bounds", "is_covered"),
+    [((1, 3), True), ((2, 2), True), ((3, 4), False), ((None, None), True), ((None, 5), True)],
+)
+def test_a_gap_covers_the_prints_between_its_bounds(
+    story: Story, bounds: tuple[int | None, int | None], is_covered: bool
+) -> None:
+    story.trade(story.prints[0])
+    story.gap(*bounds)
+    for print_ in story.prints[2:]:
+        story.trade(print_)
+
+    assert (story.trades.missing(END) == []) is is_covered
+
+
+def test_a_gap_up_to_the_next_event_covers_nothing_after_it(story: Story) -> None:
+    story.trade(story.prints[0])
+    story.gap(None, None)
+    story.trade(story.prints[1])
+    story.trade(story.prints[4])
+
+    assert len(story.trades.missing(END)) == 1
+
+
+def test_a_print_that_comes_twice_or_was_never_printed_or_is_late_in_ids_is_found(
+    story: Story,
+) -> None:
+    story.trade(story.prints[0])
+    story.trade(story.prints[0])
+    story.trade(story.prints[1], price=99.0)
+    story.trade(story.prints[2], event_id="6-9")
+    story.trade(story.prints[4], eligible=False)
+
+    words = ["came twice", "never printed", "after 7-3", "eligible differs"]
+    assert [word in text for word, text in zip(words, story.complaints, strict=True)] == [True] * 4
+
+
+def test_a_cancel_must_come_once_for_a_print_that_is_here(story: Story) -> None:
+    for print_ in story.prints:
+        story.trade(print_)
+    story.ledger.cancel(story.prints[2], 6 * MINUTE)
+    assert len(story.trades.missing(END)) == 1
+
+    story.cancel(story.prints[2])
+    assert (story.complaints, story.trades.missing(END)) == ([], [])
+    story.cancel(story.prints[2])
+    assert "a cancel too many" in story.complaints[0]
+
+
+def test_a_print_that_was_lost_and_cancelled_need_not_come(story: Story) -> None:
+    for index in (0, 1, 3, 4):
+        story.trade(story.prints[index])
+    story.ledger.cancel(story.prints[2], 6 * MINUTE)
+
+    assert story.trades.missing(END) == []
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_correction_comes_once_as_such_or_in_place_of_a_lost_print(
+    story: Story, lost: bool
+) -> None:
+    print_ = story.prints[1]
+    for each in story.prints:
+        if each is not print_ or not lost:
+            story.trade(each)
+    story.ledger.correct(print_, Values(9, 51.01, 100), 6 * MINUTE)
+    assert len(story.trades.missing(END)) == 1
+
+    if lost:
+        story.trade(print_, print_.corrected)
+    else:
+        story.correction(print_)
+    assert (story.complaints, story.trades.missing(END)) == ([], [])
+    if lost:
+        story.correction(print_)
+    else:
+        story.trade(print_, print_.corrected)
+    assert len(story.complaints) == 1
+
+
+def test_values_that_were_corrected_must_not_stand_beside_the_right_ones(story: Story) -> None:
+    print_ = story.prints[1]
+    for each in story.prints:
+        story.trade(each)
+    story.ledger.correct(print_, Values(9, 51.01, 100), 6 * MINUTE)
+    story.trade(print_, print_.corrected)
+    assert len(story.trades.missing(END)) == 1
+
+    story.cancel(print_)
+    assert (story.complaints, story.trades.missing(END)) == ([], [])
+
+
+def test_what_was_never_retracted_or_never_watched_is_found(story: Story) -> None:
+    story.cancel(story.prints[0])
+    story.ledger.correct(story.prints[1], Values(9, 51.01, 100), 6 * MINUTE)
+    story.correction(story.prints[1])
+    story.correction(story.prints[1])
+    story.event("gap", {"topics": ["trade:IBM"], "from": None, "to": None})
+
+    words = ["a cancel too many", "came twice", "did not ask for"]
+    assert [word in text for word, text in zip(words, story.complaints, strict=True)] == [True] * 3

@@ -1,0 +1,197 @@
+"""The tapes of a client against the ledger: each print once, or a gap. Pure."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from simulator.protocol import rfc3339
+from tests.chaos.follower import NEVER, Complain, Follower, order_of
+from tests.chaos.ledger import Ledger, Print, Values
+
+SLACK_NS = 2_500_000_000
+"""The bounds of a gap are exchange times, and a print may be two seconds late."""
+
+
+@dataclass
+class _Gap:
+    """A loss between two times in unix nanoseconds; ``is_open``: up to the next event."""
+
+    start: int
+    end: int
+    is_open: bool
+
+
+class Trades(Follower):
+    """Follows the tapes of one client. ``now`` is the time of the machine in unix nanoseconds."""
+
+    def __init__(
+        self, name: str, symbols: Collection[str], ledger: Ledger, complain: Complain
+    ) -> None:
+        super().__init__(name, complain)
+        self.newest: dict[str, int] = {}
+        """The exchange time of the newest print received, by symbol."""
+        self.gaps = 0
+        self._symbols = frozenset(symbols)
+        self._ledger = ledger
+        self._order = NEVER
+        self._prints: set[tuple[Print, Values]] = set()
+        """The prints received, each as printed or as corrected."""
+        self._corrections: set[Print] = set()
+        self._cancels: Counter[tuple[str, str, int]] = Counter()
+        self._since: dict[str, int] = {}
+        """The time of publication of the first print received, by symbol."""
+        self._checked: Counter[tuple[str, bool]] = Counter()
+        """How many prints, and how many retractions, have been found complete."""
+        self._gaps: dict[str, list[_Gap]] = {symbol: [] for symbol in symbols}
+
+    def event(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Check an event of a tape."""
+        match kind:
+            case "trade":
+                self._in_order(kind, data)
+                self._trade(data)
+            case "correction":
+                self._in_order(kind, data)
+                self._correction(data)
+            case "cancel":
+                self._in_order(kind, data)
+                self._cancel(data)
+            case "gap":
+                for topic in data["topics"]:
+                    self._gap(topic, data)
+
+    def missing(self, before: int) -> list[str]:
+        """Return the prints published before a time that are neither here nor in a gap.
+
+        Those that are here or in a gap are not looked at again.
+        """
+        found: dict[str, None] = {}  # a retracted print is looked at twice
+        for symbol, since in self._since.items():
+            for is_retraction in (False, True):
+                rows = (self._ledger.retractions if is_retraction else self._ledger.prints)[symbol]
+                index = self._checked[symbol, is_retraction]
+                for print_ in rows[index:]:
+                    if ((is_retraction and print_.retracted) or print_.published) >= before:
+                        break
+                    problem = self._missing(print_) if print_.published > since else None
+                    if problem:
+                        found[f"{self._name}: {problem}"] = None
+                        break
+                    self._checked[symbol, is_retraction] += 1
+        return list(found)
+
+    def forgive(self, before: int) -> None:
+        """Let what is missing before a time be: it has been complained of."""
+        for symbol in self._since:
+            for is_retraction in (False, True):
+                rows = (self._ledger.retractions if is_retraction else self._ledger.prints)[symbol]
+                times = [(is_retraction and each.retracted) or each.published for each in rows]
+                self._checked[symbol, is_retraction] = sum(time < before for time in times)
+
+    def _missing(self, print_: Print) -> str | None:
+        """Return the words for a print of which something is missing."""
+        is_here = (print_, print_.values) in self._prints
+        is_known = print_ in self._corrections or (
+            print_.corrected is not None and (print_, print_.corrected) in self._prints
+        )
+        if print_.retracted is None:
+            is_complete = is_here
+        else:
+            # A print that the stream lost and that was voided since need not be shown at all.
+            is_void = not is_here or print_ in self._corrections or self._is_cancelled(print_)
+            is_complete = is_void and (is_known or print_.corrected is None)
+        times = (print_.published, print_.at, print_.retracted or print_.published)
+        if is_complete or self._in_gap(print_.symbol, times):
+            return None
+        what = "as printed" if is_here else "not"
+        return f"{print_} is here {what}, corrected {is_known}, and no gap covers it"
+
+    def _is_cancelled(self, print_: Print) -> bool:
+        """Return whether there are as many cancels of its id as retracted prints that are here."""
+        key = (print_.symbol, print_.exchange, print_.values.trade_id)
+        alike = [
+            each
+            for each in self._ledger.retractions[print_.symbol]
+            if (each.symbol, each.exchange, each.values.trade_id) == key
+            and each not in self._corrections
+            and (each, each.values) in self._prints
+        ]
+        return self._cancels[key] >= len(alike)
+
+    def _in_gap(self, symbol: str, times: Collection[int]) -> bool:
+        return any(
+            gap.start - SLACK_NS <= at and (gap.is_open or at <= gap.end + SLACK_NS)
+            for gap in self._gaps[symbol]
+            for at in times
+        )
+
+    def _in_order(self, kind: str, data: Mapping[str, Any]) -> None:
+        order = order_of(data["event_id"])
+        if order <= self._order:
+            self.wrong(f"{kind} {dict(data)} after {'-'.join(map(str, self._order))}")
+        self._order = max(order, self._order)
+        for gap in self._gaps.get(str(data["symbol"]), ()):
+            if gap.is_open:
+                gap.end, gap.is_open = rfc3339.parse(data["timestamp"]), False
+
+    def _trade(self, data: Mapping[str, Any]) -> None:
+        symbol, at = str(data["symbol"]), rfc3339.parse(data["timestamp"])
+        values = Values(int(data["id"]), data["price"], data["size"])
+        print_ = self._ledger.of(symbol, str(data["exchange"]), at, values)
+        if symbol not in self._symbols or print_ is None:
+            self.wrong(f"a trade that was never printed: {dict(data)}")
+            return
+        self.newest[symbol] = max(at, self.newest.get(symbol, 0))
+        self._since.setdefault(symbol, print_.published)
+        if (print_, values) in self._prints:
+            self.wrong(f"a print came twice: {dict(data)}")
+        elif values == print_.corrected and print_ in self._corrections:
+            self.wrong(f"a correction came as a trade as well: {dict(data)}")
+        self._prints.add((print_, values))
+        if (tuple(data["conditions"]), data["tape"]) != (print_.conditions, print_.tape):
+            self.wrong(f"conditions or tape differ: {dict(data)} and {print_}")
+        if data["eligible"] != print_.counts:
+            self.wrong(f"eligible differs: {dict(data)} and {print_}")
+
+    def _correction(self, data: Mapping[str, Any]) -> None:
+        key = (str(data["symbol"]), str(data["exchange"]))
+        values = Values(int(data["id"]), data["price"], data["size"])
+        original = int(data["original_id"])
+        for print_ in self._ledger.retractions[key[0]]:
+            if (print_.exchange, print_.values.trade_id, print_.corrected) == (
+                key[1],
+                original,
+                values,
+            ):
+                break
+        else:
+            self.wrong(f"a correction that was never published: {dict(data)}")
+            return
+        if print_ in self._corrections:
+            self.wrong(f"a correction came twice: {dict(data)}")
+        elif (print_, values) in self._prints:
+            self.wrong(f"a correction of values that came as a trade: {dict(data)}")
+        self._corrections.add(print_)
+
+    def _cancel(self, data: Mapping[str, Any]) -> None:
+        key = (str(data["symbol"]), str(data["exchange"]), int(data["original_id"]))
+        self._cancels[key] += 1
+        published = sum(
+            (print_.exchange, print_.values.trade_id) == key[1:]
+            for print_ in self._ledger.retractions[key[0]]
+        )
+        if self._cancels[key] > published:
+            self.wrong(f"a cancel too many, {published} were published: {dict(data)}")
+
+    def _gap(self, topic: str, data: Mapping[str, Any]) -> None:
+        kind, _, symbol = topic.partition(":")
+        if kind != "trade":
+            return
+        if symbol not in self._symbols:
+            self.wrong(f"a gap of {topic}, which it did not ask for")
+            return
+        self.gaps += 1
+        start = self.newest.get(symbol, 0) if data["from"] is None else rfc3339.parse(data["from"])
+        end = 0 if data["to"] is None else rfc3339.parse(data["to"])
+        self._gaps[symbol].append(_Gap(start, end, data["to"] is None))
