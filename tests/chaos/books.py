@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from simulator.service import Simulator
 from tests.chaos.follower import Complain
 
-COIN = "BTCUSD"
+COIN = "BTC/USD"
 FEE = Decimal("0.0025")
 """Alpaca takes it from the coins that were bought."""
 
@@ -169,7 +169,7 @@ class Books:
 
     def _theirs(self) -> dict[str, Decimal]:
         positions = self._simulator.account.positions
-        return {symbol: position.quantity for symbol, position in positions.items()}
+        return {each.asset.market_symbol: each.quantity for each in positions.values()}
 
     def _compare(self) -> None:
         """Complain if the simulator's own ledger differs, and go on with its figures."""
@@ -177,7 +177,10 @@ class Books:
         if (theirs, cash) != ({s: each.qty for s, each in self.now.owned.items()}, self.now.cash):
             self._complain(f"the simulator has {cash} and {theirs}, by the books {self.now}")
             positions = self._simulator.account.positions
-            owned = {s: Owned(each.quantity, each.cost) for s, each in positions.items()}
+            owned = {
+                each.asset.market_symbol: Owned(each.quantity, each.cost)
+                for each in positions.values()
+            }
             self._add(State(cash, owned))
 
 

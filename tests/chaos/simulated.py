@@ -101,7 +101,8 @@ async def _unexplained_quantity(faults: Faults, trading: Trading, seconds: float
     faults.stale_positions(seconds=seconds)
     await trading.fill()
     await trading.fill()
-    return seconds
+    await asyncio.sleep(seconds)
+    return 0.0
 
 
 async def _late_updates(faults: Faults, trading: Trading, seconds: float) -> float:
@@ -109,7 +110,8 @@ async def _late_updates(faults: Faults, trading: Trading, seconds: float) -> flo
     faults.late_updates(seconds=seconds)
     await trading.fill()
     await trading.fill()
-    return seconds
+    await asyncio.sleep(seconds)
+    return 0.0
 
 
 async def _second_row(faults: Faults, trading: Trading, seconds: float) -> float:
@@ -118,7 +120,8 @@ async def _second_row(faults: Faults, trading: Trading, seconds: float) -> float
     if symbol is not None:
         faults.second_row(symbol=symbol, seconds=seconds)
         await trading.fill(symbol)
-    return seconds
+    await asyncio.sleep(seconds)
+    return 0.0
 
 
 async def _activity(_: Faults, trading: Trading, __: float) -> float:

@@ -153,9 +153,7 @@ class Trading:
         return COIN_PRICE if symbol == COIN else self._tape.price(symbol)
 
     async def _coin_trades(self) -> None:
-        await self._publish(
-            {"T": "t", "S": "BTC/USD", "i": 1, "x": "CBSE", "p": COIN_PRICE, "s": 1}
-        )
+        await self._publish({"T": "t", "S": COIN, "i": 1, "x": "CBSE", "p": COIN_PRICE, "s": 1})
         self._books.price(COIN, COIN_PRICE, time.time_ns())
 
     async def _quote_all(self) -> None:
