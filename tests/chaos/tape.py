@@ -23,6 +23,9 @@ _NOT_COUNTING = {
 _EXCHANGES = ("V", "V", "D")
 """``D`` repeats its ids, see ``simulator.tape.trade_ids``."""
 
+LATE_NS = 1_500_000_000
+"""The limit for late prints: a print that is later than two seconds may be lost with an outage."""
+
 _EARLIER_NS = 300_000
 """A quote may be older than the one before it: by up to 0.35 ms in Alpaca's own stream."""
 
@@ -52,7 +55,7 @@ class Tape:
         if chance < 0.3:
             return self.quote(symbol, now)
         late = chance > 0.95 and symbol in self._recent
-        at = now - self.dice.randrange(50_000_000, 2_000_000_000) if late else now
+        at = now - self.dice.randrange(50_000_000, LATE_NS) if late else now
         return self.trade(symbol, now, at=at, counts=self.dice.random() < 0.75)
 
     def trade(
@@ -122,7 +125,9 @@ class Tape:
         if self.dice.random() < 0.5 if cancel is None else cancel:
             self.ledger.cancel(print_, now)
             return {"T": "x", **message, "i": old.trade_id, "p": old.price, "s": old.size, "a": "C"}
-        new_id = self._ids.next(symbol, print_.exchange, now)
+        # Two facilities of D may just have the same number: REST could not tell the two apart.
+        while (new_id := self._ids.next(symbol, print_.exchange, now)) == old.trade_id:
+            pass
         new = Values(new_id, round(old.price + 0.01, 2), old.size)
         self.ledger.correct(print_, new, now)
         codes = list(print_.conditions)

@@ -9,8 +9,8 @@ from simulator.protocol import rfc3339
 from tests.chaos.follower import NEVER, Complain, Follower, order_of
 from tests.chaos.ledger import Ledger, Print, Values
 
-SLACK_NS = 2_500_000_000
-"""The bounds of a gap are exchange times, and a print may be two seconds late."""
+SLACK_NS = 2_000_000_000
+"""The bounds of a gap are exchange times, and a print may be late."""
 
 
 @dataclass
