@@ -60,7 +60,7 @@ class Account(Follower):
             self.wrong(f"day_pl is {data['day_pl']}, expected {gain}")
 
     def differences(self) -> list[str]:
-        """Return what is not as it is now; values at prices of the last minute."""
+        """Return the figures that differ from the books; values at prices of the last minute."""
         now, shown = self._books.now, self.shown
         if shown is None or shown["cash"] is None:
             return [f"{self._name}: no account is known"]

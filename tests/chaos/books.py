@@ -1,4 +1,4 @@
-"""The account as it is, in decimals: what was bought and sold, and every state that it has had.
+"""The account in decimals: its fills, and every state that it has had.
 
 Written without a look at the ingest, and apart from the simulator's own ledger, which it checks.
 """
@@ -145,7 +145,7 @@ class Books:
         self._add(State(self.now.cash - paid, self._with(symbol, qty, paid)))
 
     def _with(self, symbol: str, qty: Decimal, paid: Decimal) -> dict[str, Owned]:
-        """Return what is owned with more units, at average cost; a larger sale turns a position."""
+        """Return the positions with more units, at average cost; a larger sale turns a position."""
         was = self.now.owned.get(symbol, Owned(Decimal(0), Decimal(0)))
         got = qty
         if symbol == COIN and qty > 0:
@@ -172,7 +172,7 @@ class Books:
         return {each.asset.market_symbol: each.quantity for each in positions.values()}
 
     def _compare(self) -> None:
-        """Complain if the simulator's own ledger differs, and go on with its figures."""
+        """Complain if the simulator's own ledger differs, and continue with its figures."""
         theirs, cash = self._theirs(), self._simulator.account.cash
         if (theirs, cash) != ({s: each.qty for s, each in self.now.owned.items()}, self.now.cash):
             self._complain(f"the simulator has {cash} and {theirs}, by the books {self.now}")

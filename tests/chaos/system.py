@@ -241,7 +241,7 @@ class System:
             client.trades.forgive(before_ns)
 
     def unsettled(self) -> list[str]:
-        """Return what is not right although nothing happens any more."""
+        """Return the differences that remain although nothing happens any more."""
         return [
             each
             for client in self.whole_clients

@@ -82,7 +82,7 @@ class Trades(Follower):
         return list(found)
 
     def forgive(self, before: int) -> None:
-        """Let what is missing before a time be: it has been complained of."""
+        """Accept the losses before a time, which have been complained of."""
         for symbol in self._since:
             for is_retraction in (False, True):
                 rows = (self._ledger.retractions if is_retraction else self._ledger.prints)[symbol]

@@ -114,7 +114,7 @@ class Trading:
         """Buy coins, of which the fee is taken, or sell all of them."""
         if COIN in self._books.now.owned and self._tape.dice.random() < 0.3:
             qty = -self._books.now.owned[COIN].qty
-            # The fee of a sale is in dollars, and books of its own: it is left out here.
+            # The fee of a sale is in dollars, and the books do not know it.
             self._books.activity(COIN, qty, -qty * Decimal(str(COIN_PRICE)))
             return
         await self.fill(COIN)
