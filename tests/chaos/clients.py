@@ -104,7 +104,7 @@ class WholeClient(Client):
         self.trades, self.quotes, self.bars, self.positions, self.account = followers
 
     def incomplete(self, before: int) -> list[str]:
-        """Return the events that are missing and the figures that differ before a time (unix ns)."""
+        """Return the missing events before a time (unix ns), and the figures that differ."""
         return [
             *self.trades.missing(before),
             *self.account.differences(),
