@@ -1,13 +1,13 @@
 """Times as text: RFC 3339 in UTC, with all digits of the source."""
 
-import calendar
 import re
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 
 _RFC3339 = re.compile(
-    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:(Z)|([+-])([01]\d|2[0-3]):([0-5]\d))",
+    r"(\d{4})-(\d\d)-(\d\d)T([01]\d|2[0-3]):([0-5]\d):([0-5]\d|6[01])"
+    r"(?:\.(\d{1,9}))?(?:(Z)|([+-])([01]\d|2[0-3]):([0-5]\d))",
     re.IGNORECASE | re.ASCII,
 )
 
@@ -15,6 +15,7 @@ _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
 """The years 1 to 9999, which RFC 3339 can express."""
 
 _SHOWN_CHARACTERS = 40
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 
 @lru_cache(maxsize=64)
@@ -49,8 +50,10 @@ def to_nanoseconds(text: str) -> int:
     found = _RFC3339.fullmatch(text)
     if not found:
         raise ValueError(f"{text[:_SHOWN_CHARACTERS]!r} is not an RFC 3339 time")
-    whole, fraction, _, sign, hours, minutes = found.groups()
-    seconds = calendar.timegm(time.strptime(whole.upper(), "%Y-%m-%dT%H:%M:%S"))
+    year, month, day, hour, minute, second, fraction, _, sign, hours, minutes = found.groups()
+    # By hand: ``strptime`` takes ten times as long, and REST's answers have thousands of times.
+    days = date(int(year), int(month), int(day)).toordinal() - _EPOCH_DAY
+    seconds = days * 86_400 + int(hour) * 3600 + int(minute) * 60 + int(second)
     if sign:
         offset = int(hours) * 3600 + int(minutes) * 60
         seconds -= offset if sign == "+" else -offset

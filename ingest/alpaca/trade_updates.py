@@ -13,7 +13,7 @@ import msgspec
 
 from ingest.alpaca.bounds import LARGEST_AMOUNT, is_amount, no_amounts
 from ingest.alpaca.messages import BadFrameError
-from ingest.alpaca.tolerant import bounded, leniently, read_object
+from ingest.alpaca.tolerant import bounded, fields_of, leniently, read_object
 
 CHANNEL = "trade_updates"
 
@@ -204,7 +204,7 @@ def _check_bounds(part: msgspec.Struct, problems: list[str]) -> None:
     # REST reports the outcome of a fill whose price or quantity no market has.
     for name in no_amounts(part):
         raise ValueError(f"{name} cannot be a price or a quantity")
-    for field in msgspec.structs.fields(part):
+    for field in fields_of(type(part)):
         value = getattr(part, field.name)
         if isinstance(value, msgspec.Struct):
             _check_bounds(value, problems)

@@ -51,7 +51,7 @@ ORDERS_AT_ONCE = 500
 _FINAL = (400, 401, 403, 404, 422)
 """HTTP statuses with which Alpaca would answer the same request again."""
 
-_FAILURES = (
+REST_FAILURES = (
     *(APIError, RequestException, TimeoutError),
     *(ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError),
 )
@@ -271,7 +271,7 @@ class AlpacaRest:
                 # alpaca-py blocks. A call that outlives the deadline keeps its thread until the
                 # timeout of ``rest_limits``.
                 return await loop.run_in_executor(self._threads, work)
-        except _FAILURES as error:
+        except REST_FAILURES as error:
             status = error.status_code if isinstance(error, APIError) else None
             # Another program with the same keys uses the same budget at Alpaca.
             if isinstance(error, APIError) and status == TOO_MANY_REQUESTS:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from msgspec.msgpack import Ext
 
 from ingest.alpaca import codes, messages, rest_rows
-from ingest.alpaca.bounds import LARGEST_PRICE
+from ingest.alpaca.bounds import LARGEST_PRICE, LATEST_NS
 from ingest.alpaca.messages import nanoseconds
 from ingest.alpaca.tolerant import bounded
 from ingest.demand.subscription import Rejection
@@ -24,6 +24,7 @@ from ingest.market.prints import Cancel, Correction, Trade
 from ingest.market.quotes import Quote
 from ingest.market.rest_prints import Fate, RestPrint
 from ingest.market.snapshot import NewestCloses, Snapshot
+from ingest.market.trading_day import DAY_NS
 from shared import rfc3339
 from shared.news import News
 
@@ -316,4 +317,8 @@ def _bar(symbol: str, row: rest_rows.Bar) -> Bar:
 def _close(row: rest_rows.Bar) -> Close | None:
     if not _is_price(row.close):
         return None
-    return Close(rfc3339.to_nanoseconds(row.time), row.close)
+    at_ns = rfc3339.to_nanoseconds(row.time)
+    # Its day in New York must be one that ``datetime`` can express. Go's zero is of year 1.
+    if not 0 <= at_ns <= LATEST_NS - DAY_NS:
+        raise ValueError(f"{row.time} is not the time of a bar")
+    return Close(at_ns, row.close)

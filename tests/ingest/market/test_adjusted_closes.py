@@ -67,3 +67,8 @@ def test_the_closes_are_read_at_midnight_at_the_pre_markets_start_and_at_the_ope
     now: str, day: int, read_at: time
 ) -> None:
     assert reading_at(ns(now)) == (date(2026, 11, day), read_at)
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_a_bar_of_a_day_that_datetime_cannot_express_is_left_out(time: str) -> None:
+    assert translation.closes({"SPY": [{"t": time, "c": 4.5}]}) == {"SPY": []}
