@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from typing import Any
@@ -16,6 +16,7 @@ from ingest.portfolio.portfolio import Portfolio
 from ingest.upstream import broker_reports, stream_holder
 from shared.bus.redis_source import RedisSource
 from simulator.account.ledger import CASH, Holding
+from simulator.faults.catalogue import Faults
 from simulator.service import Simulator, SimulatorSettings
 from simulator.tape.recording import DailyBar
 from tests.event_stream import EventStream, open_stream
@@ -154,25 +155,22 @@ def ledger_of(orders: list[dict[str, Any]]) -> tuple[Decimal, dict[str, float]]:
     return cash, {symbol: float(qty) for symbol, qty in held.items() if qty}
 
 
-def break_something(dice: random.Random, simulator: Simulator) -> None:
-    struck = dice.choice(FEEDS)
-    match dice.randrange(8):
-        case 0:
-            simulator.faults.reset(struck)
-        case 1:
-            simulator.faults.fin(struck)
-        case 2:
-            simulator.faults.close(struck)
-        case 3:
-            simulator.faults.error(struck)
-        case 4:
-            simulator.faults.mute(struck, seconds=0.5)
-        case 5:
-            simulator.faults.rest(status=503, path="/v2/positions", count=2)
-        case 6:
-            simulator.faults.stale_positions(seconds=0.5)
-        case 7:
-            simulator.faults.garbage(struck)
+STRIKES: Sequence[Callable[[Faults, random.Random], object]] = (
+    lambda faults, dice: faults.reset(dice.choice(FEEDS)),
+    lambda faults, dice: faults.fin(dice.choice(FEEDS)),
+    lambda faults, dice: faults.close(dice.choice(FEEDS)),
+    lambda faults, dice: faults.error(dice.choice(FEEDS)),
+    lambda faults, dice: faults.mute(dice.choice(FEEDS), seconds=0.5),
+    lambda faults, dice: faults.garbage(dice.choice(FEEDS)),
+    lambda faults, _: faults.rest(status=503, path="/v2/positions", count=2),
+    lambda faults, _: faults.stale_positions(seconds=0.5),
+    lambda faults, _: faults.late_updates(seconds=0.5),
+    lambda faults, _: faults.lost_updates(count=2),
+    lambda faults, _: faults.swapped_updates(),
+    lambda faults, _: faults.torn_report(symbol="SPY", qty=Decimal(3), price=Decimal("167.5")),
+    lambda faults, dice: faults.second_row(symbol=dice.choice(list(PRICES)), seconds=0.5),
+)
+"""Faults of the connections, of REST, and of the account itself."""
 
 
 async def trade_and_break(
@@ -183,7 +181,7 @@ async def trade_and_break(
         await trader.order(dice, market)
         await asyncio.sleep(0.01)
         if dice.random() < 0.1:
-            break_something(dice, simulator)
+            dice.choice(STRIKES)(simulator.faults, dice)
 
 
 @pytest.mark.parametrize("seed", [7])
