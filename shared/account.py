@@ -12,15 +12,17 @@ class Account(msgspec.Struct, kw_only=True):
 
     ``equity`` is cash plus market values; ``day_pl`` is its difference from ``last_equity``, the
     equity at the previous close; ``day_plpc`` is a fraction of that. ``buying_power`` is the
-    broker's, as of its last report. ``partial``: the totals exclude the positions in ``unpriced``.
-    The JSON gets ``event_id`` when it is published.
+    broker's, as of its last report. ``partial``: the totals exclude the positions in ``unpriced``,
+    or the broker's own totals contradict its positions. The JSON gets ``event_id`` when it is
+    published.
     """
 
     state: BrokerState
     """``unknown``: the broker has not reported yet, and all other fields are null or empty;
-    ``stale``: the broker is unreachable, so fills may be missing; ``live``: neither."""
+    ``stale``: fills may be missing, because the broker is unreachable or contradicts itself;
+    ``live``: neither."""
     reason: str | None = None
-    """The reason why it is not live: a sentence for people."""
+    """The reason why it is not live, or partial with nothing unpriced: a sentence for people."""
     currency: str | None = None
     equity: float | None = None
     last_equity: float | None = None

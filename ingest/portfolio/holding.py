@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from ingest.portfolio.amount import is_plausible
 from ingest.portfolio.asset_class import OPTION_MULTIPLIER, US_OPTION
 from ingest.portfolio.day_lots import Lot, sum_of, without_oldest
 from ingest.portfolio.mark import Mark, are_apart
@@ -44,6 +45,8 @@ class Holding:
     multiplier: Decimal
     as_of: str
     lots: tuple[Lot, ...] = field(default=(), compare=False)
+    blended: bool = False
+    """Whether it is the sum of several assets with this symbol, at different prices."""
 
     @classmethod
     def opened(
@@ -113,6 +116,19 @@ class Holding:
         is_uniform = before_today is not None and abs(before_today - self.day_basis) <= CENT
         return (Lot(self.qty, self.day_basis, is_uniform),)
 
+    @property
+    def is_plausible(self) -> bool:
+        """Whether all its numbers are finite and of a size that a market can have."""
+        return is_plausible(
+            self.qty,
+            self.cost_basis,
+            self.day_basis,
+            self.avg_entry_price,
+            self.lastday_price,
+            self.broker_price,
+            self.multiplier,
+        )
+
     def value(self, price: Decimal) -> Decimal:
         """Return the market value at a price, unrounded."""
         return self.qty * price * self.multiplier
@@ -168,8 +184,11 @@ class Holding:
 
 
 def rounded(amount: Decimal | None, step: Decimal = CENT) -> float | None:
-    """Return an amount rounded to a step, by default to cents, for an event."""
-    if amount is None:
+    """Return an amount rounded to a step, by default to cents, for an event.
+
+    None if it is unknown or beyond any market: a ratio to an amount of nearly zero, for example.
+    """
+    if amount is None or not is_plausible(amount):
         return None
     # + 0: there is no -0.00 of money
     return float(amount.quantize(step, context=_WIDE) + 0)

@@ -1,20 +1,45 @@
-"""The open positions and the cash, as reports and executions make them. Pure, in Decimal."""
+"""The open positions and the cash, as reports and executions make them. Pure, in Decimal.
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+The account is one whole: a report is applied completely or not at all. Until it is, the last whole
+report and the executions since stand.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import NamedTuple
 
-from ingest.portfolio.holding import Holding
+from ingest.portfolio.amount import is_plausible
+from ingest.portfolio.asset_class import CRYPTO
+from ingest.portfolio.broker_clock import BrokerClock
+from ingest.portfolio.broker_report import (
+    NOTHING,
+    UNKNOWN_SYMBOL,
+    BrokerReport,
+    ReportedAccount,
+)
+from ingest.portfolio.holding import CENT, Holding
+from ingest.portfolio.recent_states import RecentStates
+from ingest.portfolio.stream_witness import StreamWitness
+from shared.rfc3339 import to_nanoseconds
 
 DISBELIEF_SECONDS = 5.0
 """After an execution, a report that lacks it is not believed for this time: Alpaca's REST can be
 behind its own stream."""
 
-EXPLANATION_SECONDS = 5.0
-"""After a report with another quantity, the stream has this time to bring the execution."""
+DOUBT_SECONDS = 0.5
+"""An execution that does not fit, or a report that contradicts, is usually explained by the next
+message. A doubt that lasts longer makes the account stale."""
 
-NOTHING = Decimal(0)
+FEE_RATE = Decimal("0.003")
+"""Alpaca takes the fee of a crypto purchase from the coins: at most 0.25 % of them, rounded.
+Source: https://docs.alpaca.markets/docs/crypto-fees."""
+
+EXECUTIONS_REMEMBERED = 1_000
+
+WAITING_AT_MOST = 100
+"""More wait only while REST fails, and then the account is stale anyway."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +47,7 @@ class Execution:
     """The effect of a fill on a position.
 
     ``delta`` is negative for a sale; ``qty`` is the quantity after it; ``at`` is RFC 3339.
+    ``id`` is the broker's, the same if it sends an execution twice.
     """
 
     symbol: str
@@ -30,144 +56,375 @@ class Execution:
     price: Decimal
     qty: Decimal
     at: str
+    id: str | None = None
 
-
-@dataclass(frozen=True)
-class ReportedAccount:
-    """The account's amounts of money, as the broker reports them; None if it reports none."""
-
-    cash: Decimal
-    currency: str = "USD"
-    equity: Decimal | None = None
-    last_equity: Decimal | None = None
-    buying_power: Decimal | None = None
-    long_market_value: Decimal | None = None
-    short_market_value: Decimal | None = None
-
-
-class BrokerReport(NamedTuple):
-    """The broker's own positions and account, requested ``asked_at`` (monotonic).
-
-    ``as_of`` is the same time in RFC 3339. ``unreadable``: the symbols of positions whose rows
-    could not be read.
-    """
-
-    holdings: Sequence[Holding]
-    account: ReportedAccount
-    asked_at: float
-    as_of: str
-    unreadable: Sequence[str] = ()
+    @property
+    def fee_at_most(self) -> Decimal:
+        """The largest fee that the broker takes from the bought quantity itself."""
+        buys_coins = self.asset_class == CRYPTO and self.delta > 0
+        return self.delta * FEE_RATE if buys_coins else NOTHING
 
 
 class Reconciled(NamedTuple):
-    """The outcome of a report: whether all of it was believed, and whether its account was.
+    """The outcome of a report: whether it was applied, or else explained by recent executions.
 
     ``changed``: the symbols whose holdings it changed.
     """
 
-    believed: bool
-    account_believed: bool
-    changed: list[str]
+    applied: bool
+    changed: Sequence[str] = ()
 
 
 class _Expected(NamedTuple):
-    """The quantity after the newest execution of a symbol, and until when reports must agree."""
+    """The quantity after the newest execution of a symbol, and until when reports must agree.
+
+    ``fee``: what the broker may yet take from the quantity; ``moment``: the execution's own time.
+    """
 
     qty: Decimal
     until: float
-    known_at: float
+    fee: Decimal
+    moment: float
+
+
+class _Torn(NamedTuple):
+    """The figures of a report whose cash and positions are of two moments, and since when."""
+
+    figures: tuple[dict[str, Decimal], Decimal]
+    since: float
 
 
 class Holdings:
     """Reconciles the broker's reports with the executions of its stream, in any order.
 
-    A report is the truth, unless it is older than an execution. ``monotonic`` gives seconds.
+    ``monotonic`` gives seconds.
     """
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self.by_symbol: dict[str, Holding] = {}
         self.account: ReportedAccount | None = None
-        """The account of the newest believed report; None before the first."""
+        """The account of the newest report that was applied; None before the first."""
         self.as_of: str | None = None
         self.unreadable: Sequence[str] = ()
+        self.is_apart = False
+        """Whether the broker's totals contain more or less than its rows."""
+        self.witness = StreamWitness(monotonic)
         self._monotonic = monotonic
+        self._clock = BrokerClock()
         self._spent = NOTHING
+        self._booked = 0
         self._asked_at = 0.0
+        self._executed_at: float | None = None
         self._expected: dict[str, _Expected] = {}
-        self._unexplained: dict[str, float] = {}
+        self._states = RecentStates(self._is_same)
+        self._waiting: list[Execution] = []
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._doubt_since: float | None = None
+        self._contradicting: BrokerReport | None = None
+        self._torn: _Torn | None = None
 
     @property
     def spent(self) -> Decimal:
-        """The cost of the executions since the newest believed report."""
+        """The cost of the executions since the newest applied report."""
         return self._spent
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether an execution or a report contradicts the holdings, and nothing explains it."""
+        since = self._doubt_since
+        return since is not None and self._monotonic() - since >= DOUBT_SECONDS
+
+    def explains(self, report: BrokerReport) -> bool:
+        """Return whether positions and cash are those of the present or of the last seconds."""
+        if self.account is None or not report.account.is_plausible:
+            return False
+        ours, reported = self._comparable(report)
+        since = self._monotonic() - DISBELIEF_SECONDS
+        return self._states.had_quantities(
+            ours, reported, since, {*report.unreadable}
+        ) and self._states.had_cash(self._cash, report.account.cash, self._rounding, since)
+
     def on_report(self, report: BrokerReport, streaming_since: float | None) -> Reconciled:
-        """Accept a report, except for the symbols whose newest execution it lacks.
+        """Apply a report as a whole, or not at all if it contradicts recent executions.
 
         ``streaming_since``: the monotonic time since which the stream has brought executions
         without a break; None while it is disconnected.
         """
-        now = self._monotonic()
-        # Only if the stream was there for the whole time between two reports must it have brought
-        # the execution behind a changed quantity.
-        streamed = streaming_since is not None and self._asked_at > streaming_since
-        reported = {each.symbol: each for each in report.holdings}
-        symbols = {*reported, *self.by_symbol}.difference(report.unreadable)
-        doubted = {s for s in symbols if self._is_behind(report, reported.get(s), s, now)}
-        changed: list[str] = []
-        for symbol in sorted(symbols - doubted):
-            row, known = reported.get(symbol), self.by_symbol.get(symbol)
-            row = row and row.continuing(known)
-            if streamed and quantity(row) != quantity(known):
-                self._unexplained.setdefault(symbol, now)
-            if row != known:
-                self._set(symbol, row)
-                changed.append(symbol)
-        # Whether the cash already contains a doubted execution is unknown, so the account of such
-        # a report is not used. The first account is better than none.
-        account_believed = not doubted or self.account is None
-        if account_believed:
-            self.account, self.as_of, self._spent = report.account, report.as_of, NOTHING
-            self._asked_at, self.unreadable = report.asked_at, report.unreadable
-        return Reconciled(not doubted, account_believed, changed)
+        report = report.without_implausible()
+        # As if REST had failed: the last figures stand.
+        if not report.account.is_plausible:
+            return Reconciled(applied=False)
+        agrees, contradicts = self._agrees(report), self._contradicts(report)
+        if agrees and not contradicts:
+            return Reconciled(applied=True, changed=self._apply(report, streaming_since))
+        # REST is behind the stream, or an execution came while it was read: no news.
+        if agrees or self.explains(report):
+            self._torn = None
+            if agrees:
+                self._contradicting = None
+            self._review_doubt()
+            return Reconciled(applied=False)
+        torn = self._is_torn(report)
+        lasts = torn and self._note_torn(report)
+        if not report.settled or contradicts or (torn and not lasts):
+            self._contradicting = report
+            self._review_doubt()
+            return Reconciled(applied=False)
+        changed = self._apply(report, streaming_since)
+        self.is_apart = self.is_apart or torn
+        return Reconciled(applied=True, changed=changed)
 
-    def on_execution(self, execution: Execution) -> bool:
-        """Accept an execution; return whether it changed the holding.
+    def on_execution(self, execution: Execution) -> list[str]:
+        """Accept an execution; return the symbols whose holdings changed.
 
-        It does not if a report already contains it. Nor does it if it does not fit the known
-        quantity: an execution before it is missing, and the next report corrects both.
+        It does not if a report already contains it. If it does not fit the known quantity, an
+        earlier one is missing: it waits for that one, and the next report corrects both.
         """
-        now, symbol = self._monotonic(), execution.symbol
-        self._expected[symbol] = _Expected(execution.qty, now + DISBELIEF_SECONDS, now)
-        self._unexplained.pop(symbol, None)
-        known = self.by_symbol.get(symbol)
-        if self.account is None or quantity(known) + execution.delta != execution.qty:
-            return False
-        opened = Holding.opened(
-            symbol, execution.asset_class, execution.delta, execution.price, execution.at
-        )
-        after = known.after(execution.delta, execution.price, execution.at) if known else opened
-        self._spent += (known or opened).multiplier * execution.delta * execution.price
-        self._set(symbol, after)
-        return True
+        if not is_plausible(execution.delta, execution.price, execution.qty):
+            return []
+        if self._is_repeated(execution):
+            return []
+        self._remember(execution)
+        if self.account is None:
+            return []
+        # Behind the earlier ones, which this one may complete or show as contained.
+        self._waiting.append(execution)
+        del self._waiting[:-WAITING_AT_MOST]
+        changed = self.book_waiting()
+        self._review_doubt()
+        return changed
 
-    def take_unexplained(self) -> str | None:
-        """Return, once, a symbol whose quantity changed and whose execution never came."""
-        now = self._monotonic()
-        for symbol, since in self._unexplained.items():
-            if now - since > EXPLANATION_SECONDS:
-                del self._unexplained[symbol]
-                return symbol
+    def book_waiting(self) -> list[str]:
+        """Book the waiting executions, all or none; return the symbols that they change.
+
+        While the figures count as right, one that cannot be booked keeps back the later ones:
+        without it, the account would be one that never was. Once they are in doubt, the newest
+        quantities are better than old ones.
+        """
+        fitting, left = self._fitting()
+        if left and not self.in_doubt:
+            return []
+        for each in fitting:
+            self._book(each)
+        self._waiting = left
+        return [each.symbol for each in fitting]
+
+    @property
+    def _cash(self) -> Decimal:
+        return NOTHING if self.account is None else self.account.cash - self._spent
+
+    @property
+    def _rounding(self) -> Decimal:
+        """The difference that rounding alone can make: the broker books each execution in cents."""
+        return CENT * (self._booked + 1)
+
+    def _comparable(self, report: BrokerReport) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+        """Return our quantities and the reported ones, except those that could not be read."""
+        reported = report.quantities
+        ours = {
+            symbol: each.qty
+            for symbol, each in self.by_symbol.items()
+            if symbol not in report.unreadable
+            # A row without a symbol may be that of any position that has no other row.
+            and (symbol in reported or UNKNOWN_SYMBOL not in report.unreadable)
+        }
+        return ours, reported
+
+    def _agrees(self, report: BrokerReport) -> bool:
+        """Return whether a report has our present quantities and cash."""
+        return (
+            self.account is not None
+            and not self._moved(report)
+            and abs(self._cash - report.account.cash) <= self._rounding
+        )
+
+    def _moved(self, report: BrokerReport) -> list[str]:
+        """Return the symbols of which a report has another quantity."""
+        ours, reported = self._comparable(report)
+        return [
+            symbol
+            for symbol in sorted({*ours, *reported})
+            if not self._is_same(symbol, ours.get(symbol, NOTHING), reported.get(symbol, NOTHING))
+        ]
+
+    def _is_same(self, symbol: str, ours: Decimal, reported: Decimal) -> bool:
+        """Return whether two quantities differ by nothing but a fee that the broker may take."""
+        return NOTHING <= ours - reported <= self._fee(symbol)
+
+    def _fee(self, symbol: str) -> Decimal:
+        expected = self._expected.get(symbol)
+        if expected is None or self._monotonic() >= expected.until:
+            return NOTHING
+        return expected.fee
+
+    def _contradicts(self, report: BrokerReport) -> bool:
+        """Return whether a report may lack a recent execution."""
+        # Whether positions and cash contain one that came while they were read is unknown.
+        if self._executed_at is not None and self._executed_at > report.asked_at:
+            return True
+        now, reported = self._monotonic(), report.quantities
+        return any(
+            now < expected.until
+            and symbol not in report.unreadable
+            and not self._is_same(symbol, expected.qty, reported.get(symbol, NOTHING))
+            for symbol, expected in self._expected.items()
+        )
+
+    def _is_torn(self, report: BrokerReport) -> bool:
+        """Return whether the cash is of another moment than the positions.
+
+        With them our equity would jump, while the broker's totals say that it does not: a fill
+        changes its cash and its market values by the same amount. A dividend or a transfer changes
+        both equities; a move of prices changes neither so much in the time between two requests.
+        """
+        excess = report.excess
+        if self.account is None or excess is None:
+            return False
+        jump = report.account.cash - self._cash
+        rows = {each.symbol: each for each in report.holdings}
+        for symbol in self._moved(report):
+            row, known = rows.get(symbol), self.by_symbol.get(symbol)
+            priced = row or known
+            if priced is None or priced.broker_price is None:
+                return False
+            change = replace(priced, qty=quantity(row) - quantity(known))
+            jump += change.value(priced.broker_price)
+        return abs(jump) > self._rounding and abs(jump + excess) < abs(jump) / 2
+
+    def _note_torn(self, report: BrokerReport) -> bool:
+        """Note a torn report; return whether it has long been the same.
+
+        A contradiction that lasts is not one of moments: such a report wins, as a doubtful one.
+        """
+        figures, now = (report.quantities, report.account.cash), self._monotonic()
+        if self._torn is None or self._torn.figures != figures:
+            self._torn = _Torn(figures, now)
+        return now - self._torn.since >= DISBELIEF_SECONDS
+
+    def _apply(self, report: BrokerReport, streaming_since: float | None) -> list[str]:
+        """Replace everything by a report; return the symbols whose holdings it changes."""
+        now, moved = self._monotonic(), self._moved(report)
+        if self.account is not None:
+            before = {symbol: quantity(self.by_symbol.get(symbol)) for symbol in moved}
+            self._states.add(before, self._cash, now)
+            # Only if the stream was there for the whole time between two reports must it have
+            # brought the execution behind a changed quantity.
+            if streaming_since is not None and self._asked_at > streaming_since:
+                for symbol in moved:
+                    self.witness.on_unexplained(symbol, self._asked_at)
+        rows = {
+            each.symbol: each.continuing(self.by_symbol.get(each.symbol))
+            for each in report.holdings
+        }
+        ours, _ = self._comparable(report)
+        changed = sorted(s for s in {*ours, *rows} if rows.get(s) != self.by_symbol.get(s))
+        unreadable = {*report.unreadable} ^ {*self.unreadable}
+        for symbol in changed:
+            self._set(symbol, rows.get(symbol))
+        self.account, self.as_of = report.account, report.as_of
+        self.unreadable, self.is_apart = report.unreadable, report.is_apart
+        self._asked_at, self._spent, self._booked = report.asked_at, NOTHING, 0
+        self._waiting.clear()
+        self._contradicting = self._doubt_since = self._torn = None
+        return [*changed, *sorted(unreadable.intersection(self.by_symbol).difference(changed))]
+
+    def _is_repeated(self, execution: Execution) -> bool:
+        """Return whether the stream has brought this execution before."""
+        return execution.id is not None and execution.id in self._seen
+
+    def _remember(self, execution: Execution) -> None:
+        """Note the quantity that reports must show from now on."""
+        now, moment = self._monotonic(), to_nanoseconds(execution.at) / 1e9
+        self._executed_at = now
+        self._clock.on_execution(moment, now)
+        if execution.id is not None:
+            self._seen[execution.id] = None
+            if len(self._seen) > EXECUTIONS_REMEMBERED:
+                self._seen.popitem(last=False)
+        before, qty = self._expected.get(execution.symbol), execution.qty
+        # Partial fills can arrive out of order: the quantity is that of the newest.
+        if before is not None and now < before.until and self._is_older(execution, before):
+            qty, moment = before.qty, before.moment
+        fee = execution.fee_at_most + self._fee(execution.symbol)
+        until = now + DISBELIEF_SECONDS
+        self._expected[execution.symbol] = _Expected(qty, until, fee, moment)
+
+    def _is_older(self, execution: Execution, newest: _Expected) -> bool:
+        """Return whether an execution was before the newest known one of its symbol."""
+        moment = to_nanoseconds(execution.at) / 1e9
+        if moment != newest.moment:
+            return moment < newest.moment
+        # Two fills of one moment: their quantities give the order.
+        return any(
+            each.symbol == execution.symbol and each.qty - each.delta == execution.qty
+            for each in self._waiting
+        )
+
+    def _fitting(self) -> tuple[list[Execution], list[Execution]]:
+        """Return the waiting executions that fit, in their order, and those that do not.
+
+        Those that a report already contains are in neither.
+        """
+        left, fitting = list(self._waiting), list[Execution]()
+        after = {each.symbol: quantity(self.by_symbol.get(each.symbol)) for each in left}
+        while (found := self._next_fitting(left, after)) is not None:
+            left.remove(found)
+            fitting.append(found)
+            after[found.symbol] = found.qty
+        # The quantity is that after the newest execution, so that the others are contained.
+        contained = {
+            symbol
+            for symbol, qty in after.items()
+            if self._is_same(symbol, self._expected[symbol].qty, qty)
+        }
+        return fitting, [each for each in left if each.symbol not in contained]
+
+    def _next_fitting(
+        self, waiting: Sequence[Execution], known: Mapping[str, Decimal]
+    ) -> Execution | None:
+        """Return the first execution that leads from the known quantity to the one after it."""
+        for each in waiting:
+            before, expected = known[each.symbol], self._expected[each.symbol].qty
+            # A report was faster than the stream, and contains this one.
+            if before == expected or not self._is_new(each):
+                continue
+            if before + each.delta == each.qty:
+                return each
+            # Only without an exact answer may a fee explain a difference: the fee of a large
+            # purchase can exceed a small one.
+            contained = self._is_same(each.symbol, expected, before)
+            if not contained and self._is_same(each.symbol, before + each.delta, each.qty):
+                return each
         return None
 
-    def _is_behind(
-        self, report: BrokerReport, row: Holding | None, symbol: str, now: float
-    ) -> bool:
-        """Return whether a report lacks the newest execution of a symbol."""
-        expected = self._expected.get(symbol)
-        if expected is None or now >= expected.until:
-            return False
-        return report.asked_at < expected.known_at or quantity(row) != expected.qty
+    def _is_new(self, execution: Execution) -> bool:
+        """Return whether the newest report was requested before an execution.
+
+        If not, the report may contain it and its counterpart, so that it only seems to fit.
+        """
+        moment = to_nanoseconds(execution.at) / 1e9
+        return not self._clock.is_before(moment, self._asked_at)
+
+    def _book(self, execution: Execution) -> None:
+        symbol, known = execution.symbol, self.by_symbol.get(execution.symbol)
+        # The broker may have taken its fee from the bought coins: they count without it, and the
+        # money is that of all.
+        units, price, at = execution.qty - quantity(known), execution.price, execution.at
+        opened = Holding.opened(symbol, execution.asset_class, units, price, at)
+        after = known.after(units, price, at) if known else opened
+        self._states.add({symbol: quantity(known)}, self._cash, self._monotonic())
+        self._spent += (known or opened).multiplier * execution.delta * execution.price
+        self._booked += 1
+        self._set(symbol, after)
+
+    def _review_doubt(self) -> None:
+        """Start a doubt if an execution or a report is not explained, end it if all are."""
+        if self._contradicting is not None and self.explains(self._contradicting):
+            self._contradicting = None
+        if not self._waiting and self._contradicting is None:
+            self._doubt_since = None
+        elif self._doubt_since is None:
+            self._doubt_since = self._monotonic()
 
     def _set(self, symbol: str, holding: Holding | None) -> None:
         if holding is None:

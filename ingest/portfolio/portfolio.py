@@ -1,14 +1,16 @@
 """The positions and the account at the tape's prices, and which of them to announce. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from decimal import Decimal
 
 from msgspec import structs
 
+from ingest.portfolio.amount import is_plausible
 from ingest.portfolio.asset_class import US_EQUITY
+from ingest.portfolio.broker_report import NOTHING, BrokerReport, ReportedAccount
 from ingest.portfolio.holding import Holding, fraction, rounded
-from ingest.portfolio.holdings import NOTHING, BrokerReport, Execution, Holdings, ReportedAccount
+from ingest.portfolio.holdings import Execution, Holdings
 from ingest.portfolio.mark import BrokerPrice, Mark, mark_of
 from shared.account import Account, BrokerState
 from shared.position import Position
@@ -18,6 +20,18 @@ from shared.topics import InvalidSymbolError, stock_symbol
 ACCOUNT_SECONDS = 0.25
 """The shortest time between two events of the account if only prices change: an event values all
 positions."""
+
+DOUBT = (
+    "an execution or a report of the broker contradicts the others; until one report agrees, these "
+    "figures may lack the newest executions"
+)
+
+APART = (
+    "the broker's totals contain more or less than its positions do: a position may be missing here"
+)
+
+_UNREADABLE = "the broker's row of this position cannot be read: quantity and cost are older"
+_BLENDED = "the broker has several assets with this symbol: this is their average price"
 
 
 class Portfolio:
@@ -39,6 +53,7 @@ class Portfolio:
         self._on_change = on_change
         self._state: BrokerState = "unknown"
         self._reason: str | None = "the broker has not reported yet"
+        self._announced_state: tuple[BrokerState, str | None] = self._effective_state
         self._price_of = price_of
         self._monotonic = monotonic
         self._changed: dict[str, None] = {}
@@ -71,28 +86,34 @@ class Portfolio:
         return any(mark.source != "trade" for mark in marks)
 
     def set_state(self, state: BrokerState, reason: str | None) -> None:
-        """Accept whether the broker can be reached, and the reason if it cannot."""
-        if (state, reason) != (self._state, self._reason):
-            self._state, self._reason = state, reason
+        """Accept whether the broker can be reached, and the reason if it cannot.
+
+        Called at least once a second, it also announces a doubt of the holdings that lasts.
+        """
+        self._state, self._reason = state, reason
+        # Figures in doubt show the executions that were kept back, as far as they fit.
+        if self.holdings.in_doubt:
+            self._note_executed(self.holdings.book_waiting())
+        if self._effective_state != self._announced_state:
             self._account_due = True
             self._on_change()
 
     def on_report(self, report: BrokerReport, streaming_since: float | None) -> bool:
-        """Accept a report; return whether all of it was believed. See ``Holdings.on_report``."""
+        """Apply a report; return whether no other is needed. See ``Holdings.on_report``."""
+        before = self.holdings.is_apart
         reconciled = self.holdings.on_report(report, streaming_since)
         for symbol in reconciled.changed:
             self._note_change(symbol)
-        # A believed account has a new ``as_of``, even if no figure has changed.
-        if reconciled.changed or reconciled.account_believed:
+        # An applied report has a new ``as_of``, even if no figure has changed.
+        if reconciled.applied:
             self._account_due = True
             self._on_change()
-        return reconciled.believed
+        # Totals that were read in a moment of wild prices agree with the next rows.
+        return reconciled.applied and (before or not self.holdings.is_apart)
 
     def on_execution(self, execution: Execution) -> None:
         """Accept an execution. See ``Holdings.on_execution``."""
-        if self.holdings.on_execution(execution):
-            self._account_due = True
-            self._note_change(execution.symbol)
+        self._note_executed(self.holdings.on_execution(execution))
 
     def repeat_all(self) -> None:
         """Announce everything again, for a new epoch or an empty Redis."""
@@ -118,6 +139,7 @@ class Portfolio:
             return positions, None
         self._account_due = self._repriced = False
         self._account_at = self._monotonic()
+        self._announced_state = self._effective_state
         return positions, self.account()
 
     def seconds_to_account(self) -> float | None:
@@ -128,24 +150,29 @@ class Portfolio:
 
     def account(self) -> Account:
         """Return the account at the newest prices."""
-        reported = self.holdings.account
+        reported, (state, reason) = self.holdings.account, self._effective_state
         if reported is None:
             before = self.restored or Account(state="unknown")
-            return structs.replace(before, state=self._state, reason=self._reason)
+            return structs.replace(before, state=state, reason=reason)
         prices = [(each, self._mark(each).price) for each in self.holdings.by_symbol.values()]
-        priced = [(each, each.value(price)) for each, price in prices if price is not None]
+        # A product of plausible numbers may still be none: such a position has no value.
+        priced = [
+            (each, each.value(price))
+            for each, price in prices
+            if price is not None and is_plausible(each.value(price))
+        ]
         longs = sum((value for _, value in priced if value > 0), NOTHING)
         shorts = sum((value for _, value in priced if value < 0), NOTHING)
         day_gains = [None if h.day_basis is None else value - h.day_basis for h, value in priced]
-        unpriced = {h.symbol for h, price in prices if price is None}
+        unpriced = {h.symbol for h, _ in prices} - {h.symbol for h, _ in priced}
         unpriced.update(self.holdings.unreadable)
         # The report's own equity is of its moment: executions and prices have moved ours since.
         cash = reported.cash - self.holdings.spent
         equity = cash + _other_assets(reported) + longs + shorts
         day = None if reported.last_equity is None else equity - reported.last_equity
         return Account(
-            state=self._state,
-            reason=self._reason,
+            state=state,
+            reason=reason,
             currency=reported.currency,
             equity=rounded(equity),
             last_equity=rounded(reported.last_equity),
@@ -159,9 +186,22 @@ class Portfolio:
             unrealized_intraday_pl=rounded(_sum(day_gains)),
             positions=sorted(self.holdings.by_symbol),
             unpriced=sorted(unpriced),
-            partial=bool(unpriced),
+            partial=bool(unpriced) or self.holdings.is_apart,
             as_of=self.holdings.as_of,
         )
+
+    @property
+    def _effective_state(self) -> tuple[BrokerState, str | None]:
+        """The state to announce: a broker that answers is not live while its figures are not."""
+        if self._state != "live":
+            return self._state, self._reason
+        # The first report contradicts an execution that came meanwhile: the next one decides.
+        if self.holdings.account is None:
+            state: BrokerState = "unknown" if self.restored is None else "stale"
+            return state, "the broker has not reported a whole account yet"
+        if self.holdings.in_doubt:
+            return "stale", DOUBT
+        return "live", APART if self.holdings.is_apart else None
 
     def _event(self, symbol: str) -> Position:
         holding = self.holdings.by_symbol.get(symbol)
@@ -170,8 +210,18 @@ class Portfolio:
         return holding.at(self._mark(holding))
 
     def _mark(self, holding: Holding) -> Mark:
+        if holding.symbol in self.holdings.unreadable:
+            return Mark(None, reason=_UNREADABLE)
+        # The tape has the price of only one of them.
+        if holding.blended:
+            return Mark(holding.broker_price, "broker", reason=_BLENDED)
         broker = BrokerPrice(holding.broker_price, holding.lastday_price, holding.as_of)
         return mark_of(holding.asset_class, self._price_of(holding.symbol), broker)
+
+    def _note_executed(self, symbols: Sequence[str]) -> None:
+        for symbol in symbols:
+            self._account_due = True
+            self._note_change(symbol)
 
     def _note_change(self, symbol: str) -> None:
         self._changed[symbol] = None

@@ -97,15 +97,17 @@ class AccountHandler:
         await asyncio.Event().wait()
 
     async def watch(self) -> None:
-        """Compare the executions with REST's reports.
+        """Compare the stream with REST's reports and orders.
 
         Raises:
             UpstreamError: the stream has not brought an execution.
         """
         while True:
             await asyncio.sleep(COMPARE_SECONDS)
-            if self._portfolio.holdings.take_unexplained() is not None:
-                raise UpstreamError("REST knows of an execution that the account's stream lacks")
+            if self._portfolio.holdings.witness.take_lacking() is not None:
+                raise UpstreamError(
+                    "REST's positions and orders have an execution that the account's stream lacks"
+                )
 
     def apply(self, messages: Sequence[trade_updates.Message], received_us: int) -> bool:  # noqa: ARG002
         """Apply a frame; return whether it answers a change.
@@ -137,6 +139,7 @@ class AccountHandler:
                     self._monotonic(),
                     self._clock_ns(),
                 )
+                self._portfolio.holdings.witness.on_connected()
                 # The stream repeats no change from before it: REST has those.
                 self.report_due.set()
                 return True
@@ -154,6 +157,7 @@ class AccountHandler:
                 raise UpstreamError(f"an error of another form: {problem}")
             case trade_updates.Malformed(kind, problem):
                 self._note_malformed(kind, problem)
+                self._portfolio.holdings.witness.on_message(None)
         return False
 
     def _on_trade_update(self, update: TradeUpdate) -> None:
@@ -163,6 +167,7 @@ class AccountHandler:
         order, changes = order_update(update, received_ns), executions(update, received_ns)
         for problem in problems:
             self.malformed.note(trade_updates.CHANNEL, problem)
+        self._portfolio.holdings.witness.on_message(order.symbol)
         event = self._orders.on_update(order)
         if event is not None:
             self._announcer.order(event)

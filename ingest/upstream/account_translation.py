@@ -3,15 +3,36 @@
 Source: https://docs.alpaca.markets/reference/getallopenpositions and its neighbours.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from ingest.alpaca.account_rows import AccountRow, PositionRow
+from ingest.portfolio.amount import is_plausible
 from ingest.portfolio.asset_class import CRYPTO, OPTION_MULTIPLIER, US_OPTION
+from ingest.portfolio.broker_report import ReportedAccount
 from ingest.portfolio.holding import RATIO, Holding
-from ingest.portfolio.holdings import ReportedAccount
+from ingest.portfolio.same_symbol import by_symbol
 
 _QUOTE_CURRENCIES = ("USDT", "USDC", "USD", "BTC")
 """The quote currencies of pairs; longer names first, since one ends in another."""
+
+
+def positions(rows: Iterable[PositionRow], as_of: str) -> tuple[list[Holding], list[str]]:
+    """Translate the open positions, one for each symbol.
+
+    The second list has the symbols whose rows contain an impossible number or have no sum.
+    """
+    found: list[Holding] = []
+    unreadable: list[str] = []
+    for row in rows:
+        if _is_plausible(row):
+            found.append(holding(row, as_of))
+        else:
+            unreadable.append(tape_symbol(row.symbol, row.asset_class))
+    summed, without_sum = by_symbol(found)
+    # One of its rows is not enough to value a symbol of which another cannot be read.
+    held = [each for each in summed if each.symbol not in unreadable]
+    return held, [*unreadable, *without_sum]
 
 
 def holding(row: PositionRow, as_of: str) -> Holding:
@@ -43,8 +64,12 @@ def holding(row: PositionRow, as_of: str) -> Holding:
 
 
 def account(row: AccountRow) -> ReportedAccount:
-    """Translate the account."""
-    return ReportedAccount(
+    """Translate the account.
+
+    Raises:
+        ValueError: it contains an impossible number.
+    """
+    reported = ReportedAccount(
         cash=row.cash,
         currency=row.currency,
         equity=row.equity,
@@ -53,6 +78,9 @@ def account(row: AccountRow) -> ReportedAccount:
         long_market_value=row.long_market_value,
         short_market_value=row.short_market_value,
     )
+    if not reported.is_plausible:
+        raise ValueError("an account with a number that is impossible")
+    return reported
 
 
 def tape_symbol(symbol: str, asset_class: str) -> str:
@@ -64,6 +92,18 @@ def tape_symbol(symbol: str, asset_class: str) -> str:
         if base and base != symbol:
             return f"{base}/{currency}"
     return symbol
+
+
+def _is_plausible(row: PositionRow) -> bool:
+    return is_plausible(
+        row.qty,
+        row.avg_entry_price,
+        row.cost_basis,
+        row.market_value,
+        row.unrealized_intraday_pl,
+        row.current_price,
+        row.lastday_price,
+    )
 
 
 def _signed(amount: Decimal, qty: Decimal) -> Decimal:

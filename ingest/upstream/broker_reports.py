@@ -8,14 +8,15 @@ import structlog
 
 from ingest.alpaca.account_rows import read_account, read_positions
 from ingest.demand.wanted import Demand
-from ingest.portfolio.holdings import BrokerReport
-from ingest.portfolio.order_log import OrderLog
+from ingest.portfolio.asset_class import CRYPTO
+from ingest.portfolio.order_log import OrderLog, changed_at
 from ingest.portfolio.portfolio import Portfolio
 from ingest.upstream import account_translation
 from ingest.upstream.account_handler import AccountHandler
 from ingest.upstream.alpaca_rest import ORDERS_AT_ONCE, AlpacaRest, RestError
 from ingest.upstream.announcements import Announcements
 from ingest.upstream.order_translation import orders
+from ingest.upstream.report_reading import AccountReading, PositionsReading, ReportReading
 from shared import rfc3339
 from shared.topics import ORDERS
 from shared.waiting import wait_at_most
@@ -28,7 +29,13 @@ REST_ONLY_REPORT_SECONDS = 5.0
 """The same while REST is the only source: no stream, or a position with no price of the tape."""
 
 REPORT_SPACING_SECONDS = 2.0
-"""The shortest time between two reports: each costs two of the account's 200 requests a minute."""
+"""The shortest time from one report to the next, for each three requests of the first. With a
+request for orders now and then, reports use at most 100 of the account's 200 requests a minute."""
+
+REQUESTS_PER_SPACING = 3
+"""Positions, account, and one of them again if the first two show anything new."""
+
+_FILLS = frozenset({"fill", "partial_fill"})
 
 CLAIMS_SECONDS = 2.0
 """After a loss of Redis' data, gateways write their values back before they claim any symbol. A
@@ -64,6 +71,10 @@ class BrokerReports:
         self._on_read = on_read
         self._monotonic = monotonic
         self._clock_ns = clock_ns
+        self._requests = 0
+        self._reading = ReportReading(
+            self._read_positions, self._read_account, portfolio.holdings.explains
+        )
         self._orders_at = -BROKER_REPORT_SECONDS
         self._orders_streaming_since: float | None = None
 
@@ -88,14 +99,17 @@ class BrokerReports:
                 self.failing, self.read_at = None, began
             self.reads += 1
             self._on_read()
-            slow = (
-                self._handler.streaming_since is not None and not self._portfolio.relies_on_broker
-            )
-            await wait_at_most(
-                self._handler.report_due,
-                BROKER_REPORT_SECONDS if slow else REST_ONLY_REPORT_SECONDS,
-            )
-            await asyncio.sleep(began + REPORT_SPACING_SECONDS - self._monotonic())
+            await wait_at_most(self._handler.report_due, self._seconds_to_next())
+            pause = REPORT_SPACING_SECONDS * max(1.0, self._requests / REQUESTS_PER_SPACING)
+            await asyncio.sleep(began + pause - self._monotonic())
+
+    def _seconds_to_next(self) -> float:
+        """Return the longest time to the next report if nothing happens meanwhile."""
+        streams = self._handler.streaming_since is not None
+        slow = streams and not self._portfolio.relies_on_broker
+        seconds = BROKER_REPORT_SECONDS if slow else REST_ONLY_REPORT_SECONDS
+        to_orders = self._portfolio.holdings.witness.seconds_to_orders
+        return seconds if to_orders is None else min(seconds, to_orders)
 
     def _note_failure(self, why: str) -> None:
         if self.failing is None:
@@ -105,18 +119,36 @@ class BrokerReports:
     async def _read(self, began: float) -> None:
         as_of = rfc3339.from_unix(self._clock_ns() / 1e9)
         streaming_since = self._handler.streaming_since
-        rows, unreadable = read_positions(await self._rest.positions())
-        for symbol in unreadable:
-            self._rest.malformed.note("position", f"the row of {symbol} cannot be read")
-        account = account_translation.account(read_account(await self._rest.account()))
-        holdings = [account_translation.holding(row, as_of) for row in rows]
-        report = BrokerReport(holdings, account, began, as_of, unreadable)
+        report, self._requests = await self._reading.read(as_of)
         if not self._portfolio.on_report(report, streaming_since):
             self._handler.report_due.set()
+        witness = self._portfolio.holdings.witness
         is_new_stream = streaming_since is None or streaming_since != self._orders_streaming_since
-        if is_new_stream or began - self._orders_at >= BROKER_REPORT_SECONDS:
+        if (
+            is_new_stream
+            or began - self._orders_at >= BROKER_REPORT_SECONDS
+            or witness.seconds_to_orders == 0
+        ):
             await self._read_orders()
+            witness.end_waiting()
             self._orders_at, self._orders_streaming_since = began, streaming_since
+
+    async def _read_positions(self) -> PositionsReading:
+        asked_at, as_of = self._monotonic(), rfc3339.from_unix(self._clock_ns() / 1e9)
+        rows, unreadable = read_positions(await self._rest.positions())
+        holdings, without_sum = account_translation.positions(rows, as_of)
+        for symbol in (*unreadable, *without_sum):
+            self._rest.malformed.note("position", f"the rows of {symbol} cannot be read")
+        # A row that cannot be read may have no class of assets, which decides the spelling.
+        pairs = (account_translation.tape_symbol(symbol, CRYPTO) for symbol in unreadable)
+        owned = self._portfolio.holdings.by_symbol
+        spelt = [p if p in owned else s for p, s in zip(pairs, unreadable, strict=True)]
+        return PositionsReading(holdings, [*spelt, *without_sum], asked_at)
+
+    async def _read_account(self) -> AccountReading:
+        asked_at = self._monotonic()
+        row = read_account(await self._rest.account())
+        return AccountReading(account_translation.account(row), asked_at)
 
     async def _read_orders(self) -> None:
         handler = self._handler
@@ -131,3 +163,6 @@ class BrokerReports:
             self._announcer.gap([ORDERS], since, until, "upstream_lost")
         for event in news:
             self._announcer.order(event)
+            # A fill from before the stream was there is no sign against the stream.
+            if event.event in _FILLS and changed_at(event.order) > streaming_since_ns:
+                self._portfolio.holdings.witness.on_unstreamed_fill(event.symbol)

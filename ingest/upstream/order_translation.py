@@ -1,6 +1,7 @@
 """Alpaca's orders and trade updates in our own terms: the account stream and REST alike."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -77,7 +78,7 @@ def executions(update: TradeUpdate, received_ns: int) -> list[Execution]:
     moment, order = _moment(update, received_ns), update.order
     if order.symbol:
         one = _execution(order, order.symbol, update.price, update.qty, update.position_qty, moment)
-        return [] if one is None else [one]
+        return [] if one is None else [replace(one, id=update.execution_id)]
     after = update.position_qtys or {}
     found: list[Execution] = []
     for leg in update.legs or ():
@@ -85,7 +86,7 @@ def executions(update: TradeUpdate, received_ns: int) -> list[Execution]:
         qty = after.get(leg.symbol)
         one = _execution(_leg_of(update, leg), leg.symbol, leg.price, leg.qty, qty, at)
         if one is not None:
-            found.append(one)
+            found.append(replace(one, id=leg.execution_id))
     return found
 
 

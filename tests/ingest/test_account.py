@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from ingest.portfolio import holdings
+from ingest.portfolio import order_log, stream_witness
 from ingest.upstream import broker_reports, connection, stream_holder
 from shared import message
 from shared.bus import keys
@@ -196,7 +196,8 @@ async def test_a_stream_that_has_gone_mute_is_replaced_and_what_it_kept_is_recov
 ) -> None:
     monkeypatch.setattr(broker_reports, "BROKER_REPORT_SECONDS", 0.5)
     monkeypatch.setattr(broker_reports, "REST_ONLY_REPORT_SECONDS", 0.5)
-    monkeypatch.setattr(holdings, "EXPLANATION_SECONDS", 0.5)
+    monkeypatch.setattr(stream_witness, "EXPLANATION_SECONDS", 0.5)
+    monkeypatch.setattr(order_log, "ON_ITS_WAY_NS", 200_000_000)
     async with brokerage(source, *HELD) as (simulator, books):
         first = endpoint_state(simulator, FEED)["sessions_total"]
         simulator.faults.mute(FEED)

@@ -5,8 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from ingest.portfolio.holdings import DISBELIEF_SECONDS, EXPLANATION_SECONDS, BrokerReport
+from ingest.portfolio.broker_report import BrokerReport
+from ingest.portfolio.holdings import DISBELIEF_SECONDS
 from ingest.portfolio.portfolio import ACCOUNT_SECONDS, Portfolio
+from ingest.portfolio.stream_witness import EXPLANATION_SECONDS
 from shared.account import Account
 from shared.position import Position
 from shared.price import Price
@@ -183,14 +185,16 @@ def test_an_execution_that_a_report_was_faster_with_counts_once(desk: Desk) -> N
     assert desk.account_told().cash == 937.5
 
 
-def test_a_report_that_was_asked_for_before_an_execution_does_not_take_it_back(desk: Desk) -> None:
+def test_a_report_that_was_asked_for_before_an_execution_changes_nothing_at_all(
+    desk: Desk,
+) -> None:
     before = desk.clock.now
     desk.clock.now += 1
     desk.on_execution(execution("BAC", "5", "12.5", "15"))
     old = holding("BAC", "10", "11", "12"), holding("IBM", "-1", "180", "181")
 
-    assert not desk.on_report(report(*old, asked_at=before), None)
-    assert quantities(desk) == {"BAC": 15, "IBM": -1}
+    assert not desk.on_report(report(*old, asked_at=before, cash="819"), None)
+    assert quantities(desk) == {"BAC": 15, "IBM": -2}
     assert desk.account_told().cash == 937.5
 
 
@@ -239,24 +243,27 @@ def test_an_execution_that_does_not_fit_changes_nothing_until_the_next_report(de
     assert quantities(desk) == {"BAC": 40}
 
 
-def test_a_quantity_that_changes_without_an_execution_is_noticed_once(desk: Desk) -> None:
+def test_a_quantity_without_an_execution_and_a_fill_that_only_rest_knows_are_noticed_once(
+    desk: Desk,
+) -> None:
     def bring(qty: str) -> None:
         desk.clock.now += 1
         held = holding("BAC", qty, "11", "12"), holding("IBM", "-2", "180", "181")
         desk.on_report(report(*held, asked_at=desk.clock.now), streaming_since)
 
-    streaming_since = desk.clock.now
-    bring("11")  # the first since the stream is heard: it may have been before
-    bring("12")
-    assert desk.holdings.take_unexplained() is None
-    desk.clock.now += EXPLANATION_SECONDS + 0.1
-    assert desk.holdings.take_unexplained() == "BAC"
-    assert desk.holdings.take_unexplained() is None
+    witness, streaming_since = desk.holdings.witness, desk.clock.now
+    bring("11")  # the first since the stream was connected: the fill may have been before
+    first = witness.seconds_to_orders
+    assert first is None
 
-    bring("15")
-    desk.on_execution(execution("BAC", "3", "12", "15"))
+    bring("12")
+    assert witness.seconds_to_orders == EXPLANATION_SECONDS
     desk.clock.now += EXPLANATION_SECONDS + 0.1
-    assert desk.holdings.take_unexplained() is None
+    assert witness.take_lacking() is None
+    witness.on_unstreamed_fill("BAC")
+    witness.end_waiting()
+    assert witness.take_lacking() == "BAC"
+    assert witness.take_lacking() is None
 
 
 def test_a_new_leader_tells_what_was_closed_meanwhile_and_until_it_knows_that_it_does_not() -> None:

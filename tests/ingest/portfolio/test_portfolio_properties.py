@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.alpaca.account_rows import read_account, read_positions
+from ingest.portfolio.broker_report import BrokerReport
 from ingest.portfolio.holding import rounded
-from ingest.portfolio.holdings import BrokerReport, Execution
+from ingest.portfolio.holdings import Execution
 from ingest.portfolio.portfolio import Portfolio
 from ingest.upstream import account_translation
+from shared import rfc3339
 from shared.price import Price
 from tests.examples import examples
 from tests.ingest.demand.wants import Clock
@@ -115,7 +117,8 @@ def test_at_every_moment_money_and_positions_are_those_of_the_ledger(
             broker.fill(symbol, delta)
             tape.setdefault(symbol, Price(symbol=symbol, price=float(CLOSE)))
             at_price, held = broker.price[symbol], broker.qty[symbol]
-            portfolio.on_execution(Execution(symbol, "us_equity", delta, at_price, held, AS_OF))
+            at = rfc3339.from_unix(clock.now)
+            portfolio.on_execution(Execution(symbol, "us_equity", delta, at_price, held, at))
 
         told = portfolio.account()
         assert told.cash == rounded(broker.cash)
