@@ -33,6 +33,7 @@ from ingest.market.last_price import LastPrices
 from ingest.market.market_hours import TRADES_IN, MarketHours
 from ingest.market.stream_silence import StreamSilence
 from ingest.market.symbol_states import SymbolStates
+from ingest.market.withheld_trades import WithheldTrades
 from ingest.portfolio.order_log import OrderLog
 from ingest.portfolio.portfolio import Portfolio
 from ingest.settings import AlpacaAccess, IngestSettings
@@ -120,24 +121,24 @@ def _stocks(common: _Common, prices: LastPrices) -> Stocks:
     access, demand, announcer = common.access, common.demand, common.announcer
     channels = TEST_CHANNELS if access.feed == TEST_FEED else STOCK_CHANNELS
     subscription = Subscription(common.settings.symbol_limit, channels=channels)
-    states = SymbolStates()
+    states = SymbolStates(access.feed, prices.has_price)
+    withheld = WithheldTrades(
+        streamed_ns=prices.streamed_ns_of,
+        known_ns=prices.timestamp_of,
+        newest_streamed_ns=prices.newest_streamed_ns,
+    )
     # A delayed feed is expected to lag by fifteen minutes.
     lag = Lag(EXPECTED_MS.get(access.feed, 0.0))
     reader = FrameReader(prices, states, lag, demand, subscription, announcer)
-    snapshots = Snapshots(
-        common.rest,
-        StoredPrices(common.redis.commands),
-        demand,
-        RestPrices(prices, states, demand, announcer),
-        # Symbols that got no slot in the stream, for their trades or for their quotes.
-        polled=lambda: [*subscription.over_limit, *subscription.partly_over_limit],
-    )
+    rest_prices = RestPrices(prices, states, withheld, demand, announcer)
+    snapshots = _snapshots(common, rest_prices, subscription, withheld)
     handler = StockHandler(
         demand,
         subscription,
         reader,
         StreamSilence(),
         lag,
+        withheld,
         snapshots,
         # Looked up at each call: ``HoursRefresh`` replaces the hours.
         lambda: prices.hours.session_now(time.time_ns()),
@@ -155,10 +156,30 @@ def _stocks(common: _Common, prices: LastPrices) -> Stocks:
         demand=demand,
         prices=prices,
         states=states,
+        withheld=withheld,
         lag=lag,
         subscription=subscription,
         reader=reader,
         announcer=announcer,
+    )
+
+
+def _snapshots(
+    common: _Common, handler: RestPrices, subscription: Subscription, withheld: WithheldTrades
+) -> Snapshots:
+    # Symbols that got no slot in the stream, for their trades or for their quotes, and those that
+    # the stream does not accept.
+    def polled() -> list[str]:
+        without_slot = [*subscription.over_limit, *subscription.partly_over_limit]
+        return [*without_slot, *subscription.rejected]
+
+    return Snapshots(
+        common.rest,
+        StoredPrices(common.redis.commands),
+        common.demand,
+        handler,
+        polled=polled,
+        withheld=withheld.missing_since,
     )
 
 

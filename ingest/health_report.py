@@ -89,6 +89,8 @@ class HealthReport:
                 limit=facts.limit,
                 left_out=facts.left_out,
                 rejected=facts.rejected,
+                refused=facts.refused,
+                withheld=facts.withheld,
                 redis_waiting_seconds=self._publisher.waiting_seconds,
                 redis_conflated=self._outbox.conflated,
                 events_lost=self._outbox.lost,

@@ -5,23 +5,30 @@ import time
 from collections.abc import Set
 from dataclasses import dataclass
 
+import structlog
+
 from ingest.bus.announcer import Announcer
 from ingest.demand.channels import TRADES
 from ingest.demand.subscription import Subscription
 from ingest.demand.wanted import Demand
+from ingest.market.alarms import NAMED_AT_MOST, REST_FAILURE_SECONDS
 from ingest.market.lag import Lag
 from ingest.market.last_price import LastPrices
 from ingest.market.symbol_states import StatesView, SymbolStates
+from ingest.market.withheld_trades import WithheldTrades
 from ingest.upstream.frame import FrameReader
 from ingest.upstream.hours_refresh import HoursRefresh
 from ingest.upstream.snapshots import Snapshots
 from ingest.upstream.stream_holder import StreamHolder
 from shared.ingest_status import Session, TapeCounts
 
+log = structlog.get_logger()
+
 EVALUATE_SECONDS = 1.0
 
 QUIET_TURNS = 10
-"""In every tenth turn REST is asked for some of the quiet symbols, in case the stream is mute."""
+"""In every tenth turn REST is asked for some of the symbols without a recent trade, in each session
+in which the feed trades: the stream may withhold them."""
 QUIET_AT_ONCE = 100
 QUIET_NS = 15_000_000_000
 
@@ -41,6 +48,9 @@ class StockFacts:
     limit: int | None
     left_out: int
     rejected: list[str]
+    refused: list[str]
+    """Symbols that the stream rejects and REST has."""
+    withheld: list[str]
     tape: TapeCounts
     rest_failing_seconds: float
     rest_error: str | None
@@ -58,6 +68,7 @@ class Stocks:
         demand: Demand,
         prices: LastPrices,
         states: SymbolStates,
+        withheld: WithheldTrades,
         lag: Lag,
         subscription: Subscription,
         reader: FrameReader,
@@ -71,6 +82,7 @@ class Stocks:
         self._demand = demand
         self._prices = prices
         self._states = states
+        self._withheld = withheld
         self._lag = lag
         self._subscription = subscription
         self._reader = reader
@@ -99,20 +111,39 @@ class Stocks:
         """Apply once a second, until cancelled, the changes that no message announces."""
         turns = 0
         while True:
+            self._follow_withheld(time.monotonic())
             view = self._view()
             for status in self._states.evaluate(time.monotonic(), time.time(), view):
                 self._announcer.status(status)
             # Prices of symbols that no client watches would grow old, and be shown as new later.
             self._prices.forget_others(view.wanted)
+            self._withheld.forget_others(view.wanted)
             # With no recent trade the lag becomes unknown, and no message would cause that.
             self._lag.look(time.time_ns() // 1000)
             self._snapshots.look_up(self._prices.take_doubtful())
+            self._snapshots.confirm(self._states.take_silent())
             turns += 1
-            # Outside the regular session most symbols are quiet, and the look-ups would only use up
-            # the budget of REST requests.
-            if turns % QUIET_TURNS == 0 and view.session == "regular":
-                self._snapshots.look_up(self._some_quiet_ones(turns // QUIET_TURNS))
+            if turns % QUIET_TURNS == 0 and view.session != "closed":
+                self._snapshots.confirm(self._some_quiet_ones(turns // QUIET_TURNS))
             await asyncio.sleep(EVALUATE_SECONDS)
+
+    def _follow_withheld(self, now: float) -> None:
+        """Fetch the prints that the stream withholds, and subscribe again to their symbols."""
+        withheld = self._withheld
+        withheld.look()
+        found = withheld.take_found()
+        # Until the stream brings a trade of them again, REST is the only source.
+        self._prices.begin(found)
+        for symbol, since in (found | withheld.take_ended()).items():
+            self._snapshots.open_gap(symbol, since)
+        if found:
+            log.warning(
+                "trades_withheld",
+                message="REST has trades that the stream does not bring; REST looks them up",
+                symbols=sorted(found)[:NAMED_AT_MOST],
+                count=len(found),
+            )
+        self._subscription.renew(TRADES, withheld.take_renewals(now))
 
     def facts(self) -> StockFacts:
         """Return the present state."""
@@ -129,7 +160,9 @@ class Stocks:
             over_limit=subscription.over_limit,
             limit=subscription.limit,
             left_out=self._demand.left_out,
-            rejected=sorted(self._rejected(wanted)),
+            rejected=sorted(rejected := self._rejected(wanted)),
+            refused=sorted(subscription.rejected - rejected),
+            withheld=sorted(self._withheld.symbols),
             tape=self._tape(),
             rest_failing_seconds=self._snapshots.failing_seconds,
             rest_error=self._snapshots.error,
@@ -152,10 +185,9 @@ class Stocks:
         )
 
     def _rejected(self, wanted: Set[str]) -> set[str]:
-        """Return the wanted symbols that Alpaca does not know, by its stream or by REST."""
+        """Return the wanted symbols that have no price and that Alpaca does not list."""
         known = self._prices.by_symbol
-        unknown = {s for s in wanted if s in known and known[s].reason == "unknown_symbol"}
-        return self._subscription.rejected | unknown
+        return {s for s in wanted if s in known and known[s].reason == "unknown_symbol"}
 
     def _view(self) -> StatesView:
         wanted = {want.symbol for want in self._demand.wanted()}
@@ -167,15 +199,20 @@ class Stocks:
             acknowledged=self._subscription.acknowledged[TRADES],
             over_limit=set(self._subscription.over_limit),
             rejected=self._rejected(wanted),
+            refused=self._subscription.rejected,
+            withheld=self._withheld.symbols,
+            lasting=self._withheld.lasting,
+            disputed=self._withheld.disputed,
+            rest_fails=self._snapshots.failing_seconds >= REST_FAILURE_SECONDS,
         )
 
     def _some_quiet_ones(self, turn: int) -> list[str]:
-        """Return some of the subscribed symbols with no recent trade, others in each turn."""
+        """Return some of the subscribed symbols with no recent streamed trade, others each turn."""
         recently = time.time_ns() - QUIET_NS
         quiet = [
             symbol
             for symbol in sorted(self._subscription.acknowledged[TRADES])
-            if (self._prices.timestamp_of(symbol) or recently) < recently
+            if self._prices.streamed_ns_of(symbol) < recently
         ]
         # A window that moves on with each turn, and starts again from the front at the end.
         start = turn * QUIET_AT_ONCE % max(len(quiet), 1)

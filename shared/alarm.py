@@ -13,6 +13,8 @@ AlarmCode = Literal[
     "over_limit",
     "left_out",
     "rejected_symbols",
+    "refused_symbols",
+    "withheld_symbols",
     "redis_slow",
     "events_lost",
     "unknown_conditions",

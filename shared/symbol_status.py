@@ -12,8 +12,8 @@ class SymbolStatus(msgspec.Struct, kw_only=True):
 
     ``live``: trades arrive. ``quiet``: there are no trades, so the last price is still valid.
     ``stale``: trades may exist that do not reach us. ``halted``: the exchange has stopped trading.
-    ``closed``: the market is closed. ``polled``: beyond the plan's symbols, polled by REST.
-    ``rejected``: Alpaca does not know the symbol.
+    ``closed``: the market is closed. ``polled``: beyond the plan's symbols, or rejected by the
+    stream; polled by REST. ``rejected``: Alpaca does not know the symbol.
 
     ``reason`` is a sentence for people, ``since`` RFC 3339 in UTC. The JSON gets ``event_id`` when
     it is published.

@@ -285,7 +285,13 @@ class Simulator:
             self._armed,
             self._clock,
         )
-        trading = Trading(self._guard(), self._broker, settings.hours, self._clock)
+        trading = Trading(
+            self._guard(),
+            self._broker,
+            settings.hours,
+            self._clock,
+            lambda symbol: symbol in settings.assets or self._market.knows(symbol),
+        )
         streams = [
             stream_route(endpoint, settings, self._slots, self._armed)
             for endpoint in self._endpoints.values()

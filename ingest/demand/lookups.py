@@ -15,6 +15,8 @@ BATCHES_AT_ONCE = 3
 
 SYMBOL_POLL_SECONDS = 5.0
 DOUBTFUL_SECONDS = 1.0
+SILENT_SECONDS = 2.0
+"""At most one request in this time asks about silent symbols, unless others need it anyway."""
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 10.0
 """The wait after a symbol's first failed look-up doubles with each failure, up to this."""
@@ -35,7 +37,9 @@ class Reason(IntEnum):
     """Another part of the ingest has requested it."""
     PREVIOUS_CLOSE = 4
     """The previous close is to be read: a new day, a split that REST may know by now, a failure."""
-    POLL = 5
+    SILENT = 5
+    """The stream brings no trades of it: REST confirms that, or has some."""
+    POLL = 6
     """It has no slot in the stream."""
 
 
@@ -73,8 +77,8 @@ class Batch(NamedTuple):
 
     @property
     def polling(self) -> bool:
-        """Whether all its symbols are only polled."""
-        return all(reason is Reason.POLL for reason in self.reasons.values())
+        """Whether all its symbols are only polled, or checked for being quiet: they can wait."""
+        return min(self.reasons.values(), default=Reason.POLL) >= Reason.SILENT
 
 
 class Lookups:
@@ -96,7 +100,7 @@ class Lookups:
         self._under_way: set[str] = set()
         self._batches = 0
         self._polling = False
-        self._poll_at = self._doubtful_at = monotonic()
+        self._poll_at = self._doubtful_at = self._silent_at = self._repair_at = monotonic()
 
     def follow(self, wanted: Sequence[str], polled: Sequence[str], today: date) -> None:
         """Accept the wanted symbols and those of them to poll; ``today`` is New York's date."""
@@ -111,9 +115,7 @@ class Lookups:
         looked_at = self._known | self._under_way
         self._request((s for s in wanted if s not in looked_at), Reason.NEW, now)
         if polled and now >= self._poll_at:
-            # With thousands of polled symbols, the budget sets the pace, not SYMBOL_POLL_SECONDS.
-            batches = math.ceil(len(polled) / SYMBOLS_PER_LOOKUP)
-            self._poll_at = now + max(SYMBOL_POLL_SECONDS, batches / self._polls_per_second)
+            self._poll_at = now + self._poll_seconds(len(polled))
             self._request(polled, Reason.POLL, now)
 
     def on_stream_lost(self, since: Mapping[str, float]) -> None:
@@ -137,6 +139,20 @@ class Lookups:
         if symbol in self._subscribed:
             self._repair(symbol)
 
+    def repair_withheld(self, since: Mapping[str, float]) -> None:
+        """Request the trades since a time (unix s) of each symbol that the stream withholds.
+
+        A symbol has its turn every few seconds, as a polled one. A gap that is still open keeps
+        its tries: at the end of them it is announced.
+        """
+        now = self._monotonic()
+        if not since or now < self._repair_at:
+            return
+        self._repair_at = now + self._poll_seconds(len(since))
+        for symbol, at in since.items():
+            if symbol not in self._gaps and symbol not in self._under_way:
+                self.open_gap(symbol, at)
+
     def on_subscribed(self, symbols: Set[str]) -> None:
         """Accept all the symbols that the stream brings now."""
         new = symbols - self._subscribed
@@ -147,6 +163,10 @@ class Lookups:
     def doubt(self, symbols: Iterable[str]) -> None:
         """Look symbols up, together with others that are doubted within the same second."""
         self._request(symbols, Reason.DOUBTFUL, max(self._monotonic(), self._doubtful_at))
+
+    def confirm(self, symbols: Iterable[str]) -> None:
+        """Look symbols up of which the stream brings no trades."""
+        self._request(symbols, Reason.SILENT, self._monotonic())
 
     def request_close(self, symbols: Iterable[str], seconds: float) -> None:
         """Look symbols up for their previous close, after some seconds."""
@@ -177,7 +197,10 @@ class Lookups:
         due = sorted(
             (reason, symbol)
             for (reason, symbol), request in self._requests.items()
-            if request.due <= now and symbol not in self._under_way
+            if request.due <= now
+            and symbol not in self._under_way
+            # Thousands of symbols fall silent together after a close: prices come first.
+            and (reason is not Reason.SILENT or now >= self._silent_at)
         )
         # A symbol with several reasons is looked up once, for the most urgent one.
         reasons: dict[str, Reason] = {}
@@ -209,8 +232,9 @@ class Lookups:
         """Note that a batch was not answered; polled symbols wait for their next turn."""
         now = self._monotonic()
         for symbol, reason in batch.reasons.items():
-            # A failed poll is not repeated at once: its next turn comes within seconds anyway.
-            if reason is not Reason.POLL:
+            # A failed poll is not repeated at once: its next turn comes within seconds anyway. So
+            # does the next question about a silent symbol.
+            if reason < Reason.SILENT:
                 failures = batch.failures[symbol] + 1
                 self._request([symbol], reason, now + _retry_seconds(failures), failures)
         self._finish(batch)
@@ -224,6 +248,12 @@ class Lookups:
                 unrepairable[gap.since].append(symbol)
                 del self._gaps[symbol]
         return dict(unrepairable)
+
+    def _poll_seconds(self, symbols: int) -> float:
+        """Return the time between two polls of a number of symbols."""
+        # With thousands of polled symbols, the budget sets the pace, not SYMBOL_POLL_SECONDS.
+        batches = math.ceil(symbols / SYMBOLS_PER_LOOKUP)
+        return max(SYMBOL_POLL_SECONDS, batches / self._polls_per_second)
 
     def _forget_unwanted(self, wanted: set[str]) -> None:
         self._wanted = wanted
@@ -246,6 +276,8 @@ class Lookups:
         self._under_way.update(batch.reasons)
         if Reason.DOUBTFUL in batch.reasons.values():
             self._doubtful_at = now + DOUBTFUL_SECONDS
+        if Reason.SILENT in batch.reasons.values():
+            self._silent_at = now + SILENT_SECONDS
         for reason, symbol in requests:
             del self._requests[reason, symbol]
             # The connection may have been lost since the request: then the gap stays open until

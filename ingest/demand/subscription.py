@@ -1,7 +1,7 @@
 """The difference between the wanted and the acknowledged symbols, one request at a time. No I/O."""
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
@@ -13,8 +13,12 @@ from ingest.demand.wanted import Want
 SYMBOLS_PER_REQUEST = 100
 """Alpaca limits the size of a message; its C# SDK sends the same number."""
 
-REJECTION_RETRY_SECONDS = 600.0
-"""The time until a rejected symbol, or one symbol more than a learnt limit, is tried again."""
+FIRST_REJECTION_SECONDS, LONGEST_REJECTION_SECONDS = 30.0, 600.0
+"""The time until a rejected symbol is tried again doubles with each rejection, up to the longest.
+The stream also rejects symbols that exist: one listed today, or for a fault of the server."""
+
+LIMIT_RETRY_SECONDS = 600.0
+"""The time until one symbol more than a learnt limit is tried again."""
 
 _NO_TIME = float("inf")
 
@@ -35,6 +39,14 @@ class SubscriptionChange:
     action: Literal["subscribe", "unsubscribe"]
     channel: str
     symbols: tuple[str, ...]
+
+
+@dataclass
+class _Rejected:
+    """A symbol that the stream rejects: how often, and when it is tried again (monotonic)."""
+
+    times: int
+    retry_at: float
 
 
 class Subscription:
@@ -68,7 +80,7 @@ class Subscription:
         self._channels = {channel.name: channel for channel in channels}
         self._counted = [channel.name for channel in channels if channel.counted]
         self._monotonic = monotonic
-        self._retry_at: dict[str, float] = {}
+        self._rejected: dict[str, _Rejected] = {}
         self.begin()
 
     def begin(self) -> None:
@@ -77,11 +89,22 @@ class Subscription:
         self.stuck = False
         self._request_size = SYMBOLS_PER_REQUEST
         self._in_flight: SubscriptionChange | None = None
+        self._to_renew: dict[str, set[str]] = {channel: set() for channel in self._channels}
+        """Symbols to unsubscribe and to subscribe again, until they are acknowledged again."""
 
     @property
     def rejected(self) -> set[str]:
-        """The symbols that the vendor rejects."""
-        return set(self._retry_at)
+        """The symbols that the stream does not accept; other sources may have them."""
+        return set(self._rejected)
+
+    def renew(self, channel: str, symbols: Iterable[str]) -> None:
+        """Unsubscribe acknowledged symbols of a channel and subscribe to them again.
+
+        The vendor may have lost a subscription that it acknowledged
+        (https://github.com/alpacahq/alpaca-trade-api-csharp/issues/724). The symbols keep their
+        slots meanwhile.
+        """
+        self._to_renew[channel].update(self.acknowledged[channel].intersection(symbols))
 
     def concerns_change(self, rejection: Rejection) -> bool:
         """Return whether a rejection is about the change in flight, not about the connection."""
@@ -98,20 +121,25 @@ class Subscription:
             return None
         now = self._monotonic()
         self._forget_rejected(wanted, now)
-        possible = [want for want in wanted if self._retry_at.get(want.symbol, 0.0) <= now]
+        possible = [want for want in wanted if self._may_try(want.symbol, now)]
         limit = self.limit
         # A plan may grow while the ingest runs: one more symbol than the learnt limit tests it.
         if limit is not None and now >= self._limit_retry_at:
             limit += 1
+        renewed = self._to_renew
         shares = share_out(
             possible,
-            self.acknowledged,
+            {name: there | renewed[name] for name, there in self.acknowledged.items()},
             limit,
             list(self._channels.values()),
             counts_each_channel=self._counts_each_channel,
         )
         self.over_limit, self.partly_over_limit = shares.over_limit, shares.partly_over_limit
-        self._in_flight = self._next_step(self._target(shares.symbols), limit)
+        target = self._target(shares.symbols)
+        # One that lost its slot or its viewers while it was renewed keeps no claim to a slot.
+        for name, symbols in renewed.items():
+            symbols &= self.acknowledged[name].union(target.get(name, ()))
+        self._in_flight = self._renewal() or self._next_step(target, limit)
         return self._in_flight
 
     def on_acknowledged(self, acknowledged: Mapping[str, Collection[str]]) -> None:
@@ -128,12 +156,15 @@ class Subscription:
         for channel, symbols in self.acknowledged.items():
             # A symbol that was rejected may be listed by now.
             for symbol in symbols - before[channel]:
-                self._retry_at.pop(symbol, None)
+                self._rejected.pop(symbol, None)
+                self._to_renew[channel].discard(symbol)
         self.stuck = False
         if change is None:  # after an internal reconnect the vendor sends the set again
             return
         now_there = self.acknowledged[change.channel]
         if change.action == "unsubscribe":
+            # One that remains there is not asked for again and again.
+            self._to_renew[change.channel] -= now_there.intersection(change.symbols)
             self.stuck = now_there.issuperset(change.symbols)
         elif now_there.isdisjoint(change.symbols):
             # Some feeds acknowledge a request and ignore its symbols instead of rejecting it.
@@ -155,6 +186,7 @@ class Subscription:
         optional = self._channels[change.channel].optional
         if not optional and change.action == "unsubscribe":
             # No symbol is to blame, and the same request would be rejected again.
+            self._to_renew[change.channel].difference_update(change.symbols)
             self.stuck = True
             return ()
         if not optional and rejection is Rejection.SYMBOL_LIMIT:
@@ -171,14 +203,35 @@ class Subscription:
             # One bad symbol spoils the whole request: halves find it in a few requests.
             self._request_size = len(change.symbols) // 2
             return ()
-        self._retry_at[change.symbols[0]] = self._monotonic() + REJECTION_RETRY_SECONDS
+        symbol = change.symbols[0]
+        self._to_renew[change.channel].discard(symbol)
+        times = self._rejected[symbol].times + 1 if symbol in self._rejected else 1
+        wait = min(FIRST_REJECTION_SECONDS * 2.0 ** (times - 1), LONGEST_REJECTION_SECONDS)
+        self._rejected[symbol] = _Rejected(times, self._monotonic() + wait)
         return change.symbols
+
+    def _may_try(self, symbol: str, now: float) -> bool:
+        """Return whether a symbol may be requested: it is not rejected, or its retry is due."""
+        rejected = self._rejected.get(symbol)
+        return rejected is None or rejected.retry_at <= now
+
+    def _renewal(self) -> SubscriptionChange | None:
+        """Return the unsubscription of symbols to renew, if any of them is still subscribed."""
+        for channel, symbols in self._to_renew.items():
+            if there := symbols & self.acknowledged[channel]:
+                some = tuple(sorted(there)[:SYMBOLS_PER_REQUEST])
+                return SubscriptionChange("unsubscribe", channel, some)
+        return None
 
     def _forget_rejected(self, wanted: Sequence[Want], now: float) -> None:
         """Forget rejected symbols that no client wants, once their retry is due."""
-        if any(at <= now for at in self._retry_at.values()):
+        if any(each.retry_at <= now for each in self._rejected.values()):
             symbols = {want.symbol for want in wanted}
-            self._retry_at = {s: at for s, at in self._retry_at.items() if at > now or s in symbols}
+            self._rejected = {
+                symbol: each
+                for symbol, each in self._rejected.items()
+                if each.retry_at > now or symbol in symbols
+            }
 
     def _target(self, symbols: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
         """Return the symbols that each channel should have."""
@@ -219,7 +272,7 @@ class Subscription:
             there = self.acknowledged[channel]
             if new := [symbol for symbol in symbols if symbol not in there]:
                 # A symbol that was rejected before goes alone: it must not spoil another's request.
-                untried = [symbol for symbol in new if symbol not in self._retry_at]
+                untried = [symbol for symbol in new if symbol not in self._rejected]
                 return SubscriptionChange(
                     "subscribe", channel, tuple(untried[: self._request_size] or new[:1])
                 )
@@ -238,7 +291,7 @@ class Subscription:
         if self._slots(both) == self._slots(self.acknowledged):
             self._counts_each_channel = True
         self.limit = self._slots(both) - 1
-        self._limit_retry_at = self._monotonic() + REJECTION_RETRY_SECONDS
+        self._limit_retry_at = self._monotonic() + LIMIT_RETRY_SECONDS
 
     def _unlearn_limit(self) -> None:
         """Return to the plan's limit: more symbols are acknowledged than the learnt limit."""

@@ -63,6 +63,10 @@ class Facts(NamedTuple):
     left_out: int = 0
     """The number of watched symbols beyond the most that one ingest serves."""
     rejected: Collection[str] = ()
+    refused: Collection[str] = ()
+    """Symbols that Alpaca lists and its stream rejects."""
+    withheld: Collection[str] = ()
+    """Symbols whose trades REST has and the stream does not bring."""
     redis_waiting_seconds: float = 0.0
     """The time for which the oldest publication has waited."""
     redis_conflated: int = 0
@@ -262,6 +266,20 @@ def _of_symbols(facts: Facts) -> Iterator[Alarm]:
             "rejected_symbols",
             f"Alpaca does not know {_named(facts.rejected)}; "
             "correct the client or the watchlist that requests them",
+        )
+    # Their prices are some seconds old, and no connection shows a fault.
+    if facts.refused:
+        yield Alarm(
+            "refused_symbols",
+            f"Alpaca's stream does not take {_named(facts.refused)}: looked up every few seconds, "
+            "and tried again; check the spelling, and whether ALPACA_FEED has them",
+        )
+    if facts.withheld:
+        yield Alarm(
+            "withheld_symbols",
+            f"Alpaca's stream withholds trades of {_named(facts.withheld)} that REST has: looked "
+            "up every few seconds, and subscribed again; if it lasts, restart the ingest and "
+            "report it to Alpaca",
         )
 
 

@@ -50,7 +50,21 @@ class LastPrices:
     def timestamp_of(self, symbol: str) -> int | None:
         """Return the time (unix ns) of a symbol's newest known trade, eligible or not."""
         tape = self._tapes.get(symbol)
-        return None if tape is None or tape.newest_ns < 0 else tape.newest_ns
+        return None if tape is None or tape.known_ns < 0 else tape.known_ns
+
+    def streamed_ns_of(self, symbol: str) -> int:
+        """Return the time (unix ns) of the newest trade that the stream brought; -1 if none."""
+        tape = self._tapes.get(symbol)
+        return -1 if tape is None else tape.streamed_ns
+
+    def newest_streamed_ns(self) -> int:
+        """Return the time (unix ns) of the trade, of any symbol, that the stream brought last."""
+        return self._context.newest_streamed_ns
+
+    def has_price(self, symbol: str) -> bool:
+        """Return whether a symbol has a last price."""
+        last = self.last_price(symbol)
+        return last is not None and last.price is not None
 
     def begin(self, symbols: Iterable[str]) -> None:
         """Believe REST until the stream brings a trade of these, which it has just got or lost."""
@@ -90,7 +104,7 @@ class LastPrices:
         received_us: int,
         adjusted: AdjustedCloses | None = None,
     ) -> Price | None:
-        """Apply a symbol's REST snapshot, None if Alpaca does not know the symbol.
+        """Apply a symbol's REST snapshot, None if REST has none.
 
         Returns the price to publish if it or its previous close is new.
         """
@@ -104,9 +118,10 @@ class LastPrices:
         """Apply a price that an earlier leader published, unless a trade has come since."""
         self._tape(price.symbol).restore(price)
 
-    def reject(self, symbol: str) -> Price:
-        """Return the event of a symbol that Alpaca rejects."""
-        return self._tape(symbol).reject()
+    def on_asset(self, symbol: str, *, listed: bool) -> Price | None:
+        """Apply whether Alpaca lists a symbol; return the event to publish if it has no price."""
+        tape = self._tape(symbol)
+        return tape.on_listed() if listed else tape.on_unlisted()
 
     def is_eligible(self, trade: Trade) -> bool:
         """Return whether a trade, which was applied before, could move the last price."""

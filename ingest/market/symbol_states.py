@@ -7,11 +7,14 @@ A symbol has the first of these states that applies:
 ``polled``    the symbol is not on the stream, so its halts are unknown
 ``halted``    no trade can be missing
 ``stale``     trades may exist that did not arrive
-``quiet``     there are no trades
+``quiet``     there are no trades: the stream is silent, and REST agrees
 ``live``      trades arrive
+
+The silence of the stream alone makes no symbol quiet: the stream may withhold it. Until REST has
+answered, a symbol keeps its state, and a new one has none.
 """
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -29,13 +32,30 @@ UNACKNOWLEDGED_SECONDS = 5.0
 QUIET_GAPS = 5
 LEAST_QUIET_SECONDS, MOST_QUIET_SECONDS = 15.0, 300.0
 
+UNCONFIRMED_SECONDS = 30.0
+"""The time for which a silent symbol keeps its state while REST fails."""
+
+UNREADABLE_SECONDS = 5.0
+"""The time after an unreadable trade from which on REST should know it."""
+
+NEW_SYMBOL_SECONDS = 5.0
+"""Each new symbol is looked up anyway, a little before or after the first look at its state."""
+
+ASK_AGAIN_SECONDS = 10.0
+"""The time after which a question about a silent symbol is repeated."""
+
 LATE_REPORT_SECONDS = 30.0
 """The time for which exchanges report prints from before a halt. Later prints show that the halt is
 over and that its end was missed, perhaps with the connection."""
 
 
 class StatesView(NamedTuple):
-    """The other facts that decide a state, at one moment; ``acknowledged`` for trades."""
+    """The other facts that decide a state, at one moment; ``acknowledged`` for trades.
+
+    ``rejected``: Alpaca does not know the symbol. ``refused``: only the stream does not accept it.
+    ``withheld``: the stream withholds its trades; ``lasting``: those that a new subscription did
+    not help. ``disputed``: REST has shown a trade that the stream may still bring.
+    """
 
     stream_live: bool
     stream_reason: str | None
@@ -44,6 +64,11 @@ class StatesView(NamedTuple):
     acknowledged: Set[str]
     over_limit: Set[str]
     rejected: Set[str]
+    refused: Set[str] = frozenset()
+    withheld: Set[str] = frozenset()
+    lasting: Set[str] = frozenset()
+    disputed: Set[str] = frozenset()
+    rest_fails: bool = False
 
 
 class _Verdict(NamedTuple):
@@ -55,8 +80,12 @@ _LIVE = _Verdict("live", None)
 _QUIET = _Verdict("quiet", "No trades at present: the last price stands.")
 _CLOSED = _Verdict("closed", "The market is closed.")
 _POLLED = _Verdict("polled", "The plan's live symbols are taken: looked up every few seconds.")
+_REFUSED = _Verdict("polled", "Alpaca's stream does not take it: looked up every few seconds.")
 _REJECTED = _Verdict("rejected", "Alpaca does not know this symbol.")
 _MISSED = _Verdict("stale", "There was a trade that the stream has not brought.")
+_WITHHELD = _Verdict("stale", "Alpaca's stream withholds its trades: looked up every few seconds.")
+_UNREADABLE = _Verdict("stale", "The stream brought a trade that could not be read.")
+_UNCONFIRMED = _Verdict("stale", "No trades, and REST cannot confirm that there were none.")
 _UNACKNOWLEDGED = _Verdict("stale", "Alpaca has not confirmed the subscription.")
 
 
@@ -86,7 +115,16 @@ class _Halt:
 class _Symbol:
     """One symbol as it was at the last look."""
 
-    __slots__ = ("excused_at", "gap", "quiet_after", "seen", "status", "verdict")
+    __slots__ = (
+        "ask_at",
+        "excused_at",
+        "gap",
+        "quiet_after",
+        "seen",
+        "silent_since",
+        "status",
+        "verdict",
+    )
 
     def __init__(self, now: float) -> None:
         self.verdict: _Verdict | None = None
@@ -94,6 +132,10 @@ class _Symbol:
         self.excused_at = now
         """When it was last acknowledged, or not yet expected to be."""
         self.seen: float | None = None
+        self.silent_since: float | None = now - NEW_SYMBOL_SECONDS
+        """When its present silence had lasted longer than usual."""
+        self.ask_at = now + NEW_SYMBOL_SECONDS
+        """When REST is to be asked about the silence."""
         self.forget_gaps()
 
     def forget_gaps(self) -> None:
@@ -111,15 +153,26 @@ class _Symbol:
 
 
 class SymbolStates:
-    """Keeps the wanted symbols' states; ``now`` is monotonic seconds, ``unix`` is unix seconds."""
+    """Keeps the wanted symbols' states; ``now`` is monotonic seconds, ``unix`` is unix seconds.
 
-    def __init__(self) -> None:
+    ``feed`` is Alpaca's name of it. ``has_price`` returns whether a symbol's last price is known.
+    """
+
+    def __init__(self, feed: str, has_price: Callable[[str], bool]) -> None:
+        self._no_trade = _Verdict("quiet", f"No trade on the feed {feed} is known yet.")
+        self._has_price = has_price
         self._traded: dict[str, float] = {}
+        self._traded_by_rest: dict[str, float] = {}
+        self._confirmed: dict[str, float] = {}
+        """When REST was last asked for a symbol and answered."""
+        self._unread_at: dict[str, float] = {}
+        """When the stream brought an unreadable trade, until a readable one or REST ends that."""
+        self._unreadable: set[str] = set()
+        """Symbols about which REST's last answer could not be used."""
+        self._to_ask: list[str] = []
         self._symbols: dict[str, _Symbol] = {}
         self._halts: dict[str, _Halt] = {}
-        self._lacking: dict[str, float | None] = {}
-        """Symbols of which REST has a newer trade, with the time of the stream's newest."""
-        self._session: Session = "unknown"
+        self._session: Session | None = None
         self._stream_lost_at: float | None = None
         self._stream_lost: _Verdict | None = None
         self._comparable_since = 0.0
@@ -128,9 +181,24 @@ class SymbolStates:
         """Record that a symbol traded; for several trades in a frame the last call is enough."""
         self._traded[symbol] = now
 
-    def on_known_trade(self, symbol: str, traded_at: float) -> None:
-        """Record the monotonic time of a trade that REST has, for a symbol new on the stream."""
-        self._traded.setdefault(symbol, traded_at)
+    def on_unreadable_trade(self, symbol: str, now: float) -> None:
+        """Record that a symbol traded and that the price is unknown, until REST says otherwise."""
+        self._unread_at[symbol] = now
+
+    def on_rest_answer(self, symbol: str, asked_at: float, traded_at: float | None) -> None:
+        """Record the monotonic times of a question to REST and of the newest trade that it shows.
+
+        ``traded_at``: None if REST has no trade of the symbol.
+        """
+        self._confirmed[symbol] = asked_at
+        self._unreadable.discard(symbol)
+        if traded_at is not None:
+            self._traded_by_rest[symbol] = traded_at
+
+    def on_unusable_answer(self, symbol: str) -> None:
+        """Record that REST rejects a symbol, or that its answer has another form."""
+        self._confirmed.pop(symbol, None)
+        self._unreadable.add(symbol)
 
     def on_trading_status(self, status: TradingStatus) -> None:
         """Apply a halt or a resumption; other statuses change nothing."""
@@ -146,13 +214,10 @@ class SymbolStates:
         """Apply a halt from before this stream, unless the stream has brought a newer one."""
         self._halts.setdefault(symbol, _Halt(_Verdict("halted", reason)))
 
-    def mark_stale(self, symbol: str) -> None:
-        """Mark a symbol stale: REST has a trade that the stream missed. Its next trade ends it."""
-        self._lacking[symbol] = self._traded.get(symbol)
-
-    def mark_fresh(self, symbol: str) -> None:
-        """Mark a symbol fresh: the stream has brought every trade that REST has."""
-        self._lacking.pop(symbol, None)
+    def take_silent(self) -> list[str]:
+        """Return, once, the silent symbols about which REST is to be asked."""
+        silent, self._to_ask = self._to_ask, []
+        return silent
 
     def evaluate(self, now: float, unix: float, view: StatesView) -> list[SymbolStatus]:
         """Return the states that have changed, or whose reason has, since the last call."""
@@ -170,12 +235,15 @@ class SymbolStates:
                 self._note_trades(name, symbol, last, now)
                 verdict = self._verdict_of_stream(name, symbol, last, now, view)
             else:
-                symbol.excused_at = now
+                symbol.excused_at, symbol.silent_since = now, None
             if last is not None and last != symbol.seen:
                 symbol.learn(last, self._comparable_since)
+            if verdict is None:  # a new symbol, and REST has not answered yet
+                continue
             if verdict is not symbol.verdict and verdict != symbol.verdict:
                 changes.append(_change(name, symbol, verdict, unix))
-        if len(symbols) > len(view.wanted) or len(traded) > len(view.wanted):
+        most = max(len(symbols), len(traded), len(self._confirmed), len(self._unreadable))
+        if most > len(view.wanted):
             self._forget_others(view.wanted)
         return changes
 
@@ -186,7 +254,9 @@ class SymbolStates:
     def _note(self, now: float, view: StatesView) -> None:
         """Note the changes that concern all symbols at once."""
         # The gap across an opening or a close says nothing about the pace of either session.
-        if view.session != self._session:
+        if self._session is None:
+            self._session = view.session
+        elif view.session != self._session:
             self._session = view.session
             self._begin_comparable(now)
             for symbol in self._symbols.values():
@@ -204,7 +274,9 @@ class SymbolStates:
 
     def _begin_comparable(self, now: float) -> None:
         self._comparable_since = now
-        self._lacking.clear()  # REST's last trades follow every reconnection
+        # An answer from before does not cover the time since then.
+        for symbol in self._symbols.values():
+            symbol.ask_at = now
 
     def _verdict_beside_stream(self, name: str, view: StatesView) -> _Verdict | None:
         """Return a symbol's state if the stream has no part in it."""
@@ -214,10 +286,12 @@ class SymbolStates:
         if view.session == "closed":
             return _CLOSED
         # Halts come by the stream: those of a polled symbol are unknown.
-        return _POLLED if name in view.over_limit else None
+        if name in view.over_limit:
+            return _POLLED
+        return _REFUSED if name in view.refused else None
 
     def _note_trades(self, name: str, symbol: _Symbol, last: float | None, now: float) -> None:
-        """Let a symbol's newest trade end its halt, and the lack of a trade that REST has."""
+        """Let a symbol's newest trade end its halt."""
         halt = self._halts.get(name)
         # A resumption may be lost with the connection, or with a slot that the symbol had to give
         # up: then trades end the halt.
@@ -225,46 +299,95 @@ class SymbolStates:
             halt.look(now, has_traded=None if last == symbol.seen else last)
             if halt.is_over:
                 del self._halts[name]
-        if self._lacking and name in self._lacking and self._lacking[name] != last:
-            del self._lacking[name]
 
     def _verdict_of_stream(
         self, name: str, symbol: _Symbol, last: float | None, now: float, view: StatesView
-    ) -> _Verdict:
-        """Return a symbol's state as the stream shows it, ``last`` being its newest trade."""
+    ) -> _Verdict | None:
+        """Return a symbol's state as the stream and REST show it; None if it is not known yet.
+
+        ``last``: when the stream brought its newest trade.
+        """
+        verdict: _Verdict | None
         # A halted symbol has no trades: neither a lost stream nor silence makes its price stale.
         if name in self._halts:
             verdict = self._halts[name].verdict
         elif self._stream_lost is not None:
             verdict = self._stream_lost
+        elif name in view.withheld:
+            # While it is subscribed again, it is unacknowledged for a moment.
+            verdict = _WITHHELD if name in view.lasting else _MISSED
         elif name not in view.acknowledged:
-            return self._unacknowledged(symbol, last, now)
-        elif name in self._lacking:
-            verdict = _MISSED
-        elif last is None or now - last > symbol.quiet_after:
-            verdict = _QUIET
+            return self._unacknowledged(name, symbol, last, now, view)
         else:
-            verdict = _LIVE
+            verdict = self._verdict_by_trades(name, symbol, last, now, view)
         symbol.excused_at = now
         return verdict
 
-    def _unacknowledged(self, symbol: _Symbol, last: float | None, now: float) -> _Verdict:
+    def _verdict_by_trades(
+        self, name: str, symbol: _Symbol, last: float | None, now: float, view: StatesView
+    ) -> _Verdict | None:
+        """Return the state of a symbol of which nothing but trades is to be said."""
+        unread = self._follow_unread(name, symbol, last, now, view)
+        if unread is not None:
+            return unread
+        by_rest = self._traded_by_rest.get(name)
+        newest = by_rest if last is None else last if by_rest is None else max(last, by_rest)
+        if newest is not None and now - newest <= symbol.quiet_after:
+            symbol.silent_since = None
+            return _LIVE
+        if symbol.silent_since is None:
+            symbol.silent_since = symbol.ask_at = now
+        # An answer from before the silence, a reconnection or a new session does not cover it.
+        since = max(symbol.silent_since, self._comparable_since)
+        if view.rest_fails:
+            since = max(since, now - UNCONFIRMED_SECONDS)
+        if self._confirmed.get(name, -1.0) >= since and name not in view.disputed:
+            return _QUIET if self._has_price(name) else self._no_trade
+        if now >= symbol.ask_at:
+            symbol.ask_at = now + ASK_AGAIN_SECONDS
+            self._to_ask.append(name)
+        has_waited = now - since >= UNCONFIRMED_SECONDS
+        if has_waited and (view.rest_fails or name in self._unreadable):
+            return _UNCONFIRMED
+        return symbol.verdict
+
+    def _follow_unread(
+        self, name: str, symbol: _Symbol, last: float | None, now: float, view: StatesView
+    ) -> _Verdict | None:
+        """Return the state of a symbol whose newest trade is unreadable; forget an older one."""
+        unread_at = self._unread_at.get(name)
+        if unread_at is None:
+            return None
+        due_at = unread_at + UNREADABLE_SECONDS
+        # REST has no newer trade than the stream: the unreadable message was no valid trade.
+        is_void = self._confirmed.get(name, -1.0) >= due_at and name not in view.disputed
+        if is_void or (last is not None and last > unread_at):
+            del self._unread_at[name]
+            return None
+        if now >= max(due_at, symbol.ask_at):
+            symbol.ask_at = now + ASK_AGAIN_SECONDS
+            self._to_ask.append(name)
+        return _UNREADABLE
+
+    def _unacknowledged(
+        self, name: str, symbol: _Symbol, last: float | None, now: float, view: StatesView
+    ) -> _Verdict | None:
         # Each new symbol is unacknowledged for a moment: only a long wait is worth a state.
         if now - symbol.excused_at > UNACKNOWLEDGED_SECONDS:
             return _UNACKNOWLEDGED
         # The connection is back and the subscription will follow: "live" would flicker.
         if symbol.verdict is not None and symbol.verdict.state == "stale":
             return symbol.verdict
-        return _QUIET if last is None or now - last > symbol.quiet_after else _LIVE
+        return self._verdict_by_trades(name, symbol, last, now, view)
 
     def _forget_others(self, wanted: Set[str]) -> None:
         for name in self._symbols.keys() - wanted:
             del self._symbols[name]
             self._halts.pop(name, None)
-        for name in self._traded.keys() - wanted:
-            del self._traded[name]
-        for name in self._lacking.keys() - wanted:
-            del self._lacking[name]
+        for times in (self._traded, self._traded_by_rest, self._confirmed, self._unread_at):
+            for name in times.keys() - wanted:
+                del times[name]
+        self._unreadable &= wanted
 
 
 def _rejected(name: str) -> _Verdict:

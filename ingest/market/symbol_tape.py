@@ -54,8 +54,9 @@ class TapeContext:
 class SymbolTape:
     """One symbol's trades, its previous closes and its last price. Times are unix ns, -1 for none.
 
-    ``published`` is the newest event of the symbol, ``newest_ns`` the time of its newest trade of
-    any kind, eligible or not, ``history`` the trades that may be the last price.
+    ``published`` is the newest event of the symbol, ``streamed_ns`` the time of the newest trade of
+    any kind, eligible or not, that the stream brought, ``history`` the trades that may be the last
+    price.
     """
 
     __slots__ = (
@@ -66,17 +67,21 @@ class SymbolTape:
         "_looks",
         "_needs_lookup",
         "_price",
+        "_rest_newest_ns",
         "_symbol",
         "_unstreamed_ns",
         "_withdrawn",
         "history",
-        "newest_ns",
         "published",
+        "streamed_ns",
     )
 
     def __init__(self, symbol: str, context: TapeContext) -> None:
         self.published: Price | None = None
-        self.newest_ns = -1
+        self.streamed_ns = -1
+        self._rest_newest_ns = -1
+        """The time of the newest trade of any kind that REST or Redis brought. It is kept apart:
+        only then can the two be compared."""
         self._symbol = symbol
         self._context = context
         self.history = TapeHistory()
@@ -93,6 +98,11 @@ class SymbolTape:
         self._needs_lookup = False
         self._withdrawn: deque[TradeKey] = deque(maxlen=DEPTH)
         """Cancelled and corrected trades: REST may show them for some time yet."""
+
+    @property
+    def known_ns(self) -> int:
+        """The time of the newest known trade of any kind, whichever source brought it."""
+        return max(self.streamed_ns, self._rest_newest_ns)
 
     def on_trade(self, trade: Trade, received_us: int) -> Price | None:
         """Apply a print of the stream; return the new last price, if it is one.
@@ -130,8 +140,8 @@ class SymbolTape:
         last = self._event(trade, at_ns, session, received_us)
         self.history.append(Entry(at_ns, trade.id, last))
         self._at_ns, self._price = at_ns, price
-        if at_ns > self.newest_ns:
-            self.newest_ns = at_ns
+        if at_ns > self.streamed_ns:
+            self.streamed_ns = at_ns
         self.published = last
         return last
 
@@ -151,7 +161,8 @@ class SymbolTape:
         if self._will_stream(at_ns):
             self._await(at_ns)
             return None
-        self._note_newest(at_ns, received_us)
+        if at_ns <= received_us * 1000 + AHEAD_NS:
+            self._rest_newest_ns = max(self._rest_newest_ns, at_ns)
         if rule is Eligibility.NEVER:
             return None
         self.history.drop_nameless(at_ns, trade.price)
@@ -195,7 +206,7 @@ class SymbolTape:
     def on_snapshot(
         self, snapshot: Snapshot | None, received_us: int, adjusted: AdjustedCloses | None
     ) -> Price | None:
-        """Apply REST's snapshot, None if Alpaca does not know the symbol.
+        """Apply REST's snapshot, None if it has none: no trade on this feed is known.
 
         ``adjusted``: the closes adjusted for splits, if known.
         Returns the price to publish if it or its previous close is new. It is the last trade if
@@ -203,8 +214,9 @@ class SymbolTape:
         newer one.
         """
         self.history.knows_past = True
-        if snapshot is None:
-            return self.reject() if self._at_ns < 0 else None
+        # REST knows valid symbols without a trade on this feed, too: only the list of Alpaca's
+        # assets says that a symbol does not exist (https://github.com/alpacahq/alpaca-py/issues/157).
+        snapshot = snapshot or Snapshot()
         before, closes = self.published, snapshot.closes
         self._closes.learn(
             closes,
@@ -221,9 +233,8 @@ class SymbolTape:
         if self._judge_quarantined(closes, received_us):
             self._needs_lookup = True
         self._settle(received_us)
-        # Published before, and withdrawn since with nothing to replace it.
-        if self.published is not None and self.published.price is not None and self._at_ns < 0:
-            self.published = Price(symbol=self._symbol, reason="no_trade_seen")
+        if self._at_ns < 0:
+            self._publish_no_price(day_of(received_us * 1000))
         return self.published if compared or self.published is not before else None
 
     def take_unconfirmed_split(self) -> UnconfirmedSplit | None:
@@ -237,14 +248,26 @@ class SymbolTape:
         at_ns = rfc3339.to_nanoseconds(price.timestamp)
         self._closes.restore(day_of(at_ns), price.previous_close)
         self._accept(Entry(at_ns, None, price), _ALWAYS)
-        self.newest_ns = max(self.newest_ns, at_ns)
+        self._rest_newest_ns = max(self._rest_newest_ns, at_ns)
         self._settle(price.received)
         self._unstreamed_ns = self._at_ns
 
-    def reject(self) -> Price:
-        """Return the event of a symbol that Alpaca rejects; a trade shows that it exists."""
+    def on_unlisted(self) -> Price | None:
+        """Return the event of a symbol that Alpaca does not list; a price shows that it exists."""
+        if self._at_ns >= 0 or self._is_unknown():
+            return None
         self.published = Price(symbol=self._symbol, reason="unknown_symbol")
         return self.published
+
+    def on_listed(self) -> Price | None:
+        """Return the event of a symbol that Alpaca lists now and did not list before."""
+        if not self._is_unknown():
+            return None
+        self.published = Price(symbol=self._symbol, reason="no_trade_seen")
+        return self.published
+
+    def _is_unknown(self) -> bool:
+        return self.published is not None and self.published.reason == "unknown_symbol"
 
     def believe_rest(self) -> None:
         """Take REST's trades at once until the stream brings one: it has just got or lost this."""
@@ -266,7 +289,7 @@ class SymbolTape:
 
     def count_look(self) -> None:
         """Count a look; if an awaited trade has not come for several, believe REST again."""
-        if self._awaited_ns > self.newest_ns:
+        if self._awaited_ns > self.known_ns:
             self._looks += 1
             if self._looks > LOOKS:
                 self._awaited_ns, self._unstreamed_ns = -1, self._at_ns
@@ -288,7 +311,9 @@ class SymbolTape:
         if session == "closed" and is_outside(self._context.hours, at_ns):
             counts.quarantined += 1
             return None
-        self._note_newest(at_ns, received_us)
+        # A time in the future may be wrong.
+        if self.streamed_ns < at_ns <= received_us * 1000 + AHEAD_NS:
+            self.streamed_ns = at_ns
         if rule is Eligibility.NEVER:
             counts.count_ineligible(trade)
             return None
@@ -305,6 +330,15 @@ class SymbolTape:
             self._needs_lookup = True
             return None
         return self._admit(entry, rule, received_us)
+
+    def _publish_no_price(self, day: int) -> None:
+        """Publish that there is no price, with the previous close of a day if that is known."""
+        close, before = self._closes.by_day.get(day), self.published
+        # A symbol that Alpaca does not know stays so until a trade or a close shows that it exists.
+        if before is not None and before.price is None and close == before.previous_close:
+            return
+        # A price that was published before has been withdrawn, and no other trade replaces it.
+        self.published = Price(symbol=self._symbol, reason="no_trade_seen", previous_close=close)
 
     def _on_minute_close(self, close: Close, received_us: int) -> None:
         """Apply the close of REST's minute bar if it is newer than any known trade.
@@ -448,13 +482,8 @@ class SymbolTape:
 
     def _await(self, at_ns: int) -> None:
         """Expect a trade of this time from the stream, unless an earlier one is still expected."""
-        if self._awaited_ns <= self.newest_ns:
+        if self._awaited_ns <= self.known_ns:
             self._awaited_ns, self._looks = at_ns, 0
-
-    def _note_newest(self, at_ns: int, received_us: int) -> None:
-        """Remember the time of a trade, unless it is in the future."""
-        if self.newest_ns < at_ns <= received_us * 1000 + AHEAD_NS:
-            self.newest_ns = at_ns
 
     def _find(self, withdrawn: Withdrawn) -> Found | None:
         """Return the place of a withdrawn trade, and remember that it is withdrawn."""

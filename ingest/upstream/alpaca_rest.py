@@ -1,6 +1,7 @@
 """Alpaca's REST API: alpaca-py's clients in threads, with the limits that they lack."""
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -50,6 +51,10 @@ ORDERS_AT_ONCE = 500
 
 _FINAL = (400, 401, 403, 404, 422)
 """HTTP statuses with which Alpaca would answer the same request again."""
+
+_NOT_LISTED = (400, 404, 422)
+_ABOUT_THE_SYMBOL = re.compile(r"asset|symbol|40410000", re.IGNORECASE)
+"""Alpaca's words about a symbol that it does not list; the number is the code of "not found"."""
 
 REST_FAILURES = (
     *(APIError, RequestException, TimeoutError),
@@ -170,6 +175,26 @@ class AlpacaRest:
         )
         rows = await self._call(self.trading_budget, lambda: self._trading.get_orders(request))
         return _checked(list, rows)
+
+    async def lists_asset(self, symbol: str) -> bool:
+        """Return whether Alpaca lists a symbol, by ``GET /v2/assets/{symbol}``.
+
+        It uses the half of the trading budget that polling may have. An error that does not name
+        the asset or the symbol is no answer: a proxy without this path answers 404, too.
+
+        Raises:
+            RestError: it failed three times, or its answer says nothing about the symbol.
+        """
+        try:
+            asset = await self._call(
+                self.trading_budget, lambda: self._trading.get_asset(symbol), polling=True
+            )
+        except RestError as error:
+            # For example "asset not found for ARAV", in https://github.com/alpacahq/Alpaca-API/issues/114
+            if error.status in _NOT_LISTED and _ABOUT_THE_SYMBOL.search(str(error)):
+                return False
+            raise
+        return bool(_checked(dict, asset))
 
     async def snapshots(self, symbols: Sequence[str], *, polling: bool = False) -> dict[str, Any]:
         """Return ``GET /v2/stocks/snapshots`` by symbol; symbols that Alpaca lacks are absent.

@@ -20,7 +20,7 @@ from ingest.alpaca.messages import (
     Unknown,
 )
 from ingest.demand.channels import TRADES
-from ingest.demand.subscription import Rejection, Subscription
+from ingest.demand.subscription import Subscription
 from ingest.demand.wanted import Demand
 from ingest.market import tape_events
 from ingest.market.lag import Lag
@@ -80,7 +80,7 @@ class FrameReader:
                 if type(message) is Trade:  # first: nearly all messages are trades
                     self._on_trade(message, received_us, monotonic)
                 else:
-                    answered = self._on_other(message, received_us) or answered
+                    answered = self._on_other(message, received_us, monotonic) or answered
             except UpstreamError:
                 raise
             # A value that no market has, such as a time of the year 10000.
@@ -111,7 +111,7 @@ class FrameReader:
             eligible = self._prices.is_eligible(trade)
             self._announcer.trade(tape_events.print_event(trade, received_us, eligible=eligible))
 
-    def _on_other(self, message: Message, received_us: int) -> bool:
+    def _on_other(self, message: Message, received_us: int, monotonic: float) -> bool:
         """Apply any other message; return whether it answers the change in flight."""
         match message:
             case Quote():
@@ -133,10 +133,10 @@ class FrameReader:
             case Unknown(kind):
                 self._note_unknown(kind)
             case Malformed() | LostFields():
-                self._on_malformed(message)
+                self._on_malformed(message, monotonic)
         return False
 
-    def _on_malformed(self, message: Malformed | LostFields) -> None:
+    def _on_malformed(self, message: Malformed | LostFields, monotonic: float) -> None:
         # Its code is unreadable: it may be one that makes this connection useless.
         if message.kind == "error":
             raise UpstreamError(f"an error of another form: {message.problem}")
@@ -145,7 +145,7 @@ class FrameReader:
             return
         # It has traded, and the price that clients see is not that of this trade.
         if message.kind == "t" and message.symbol in self._subscription.acknowledged[TRADES]:
-            self._states.mark_stale(message.symbol)
+            self._states.on_unreadable_trade(message.symbol, monotonic)
 
     def _on_subscribed(self, message: Subscribed) -> None:
         before = self._subscription.acknowledged[TRADES]
@@ -182,14 +182,11 @@ class FrameReader:
         for symbol in self._subscription.on_rejected(rejection):
             log.warning(
                 "symbol_rejected",
-                message="Alpaca rejects a symbol; it is tried again later",
+                message="Alpaca's stream rejects a symbol; REST looks it up, and it is tried again",
                 symbol=symbol,
                 code=error.code,
                 error=error.msg,
             )
-            # Only this says that there is no such symbol. One beyond the limit has a price by REST.
-            if rejection is Rejection.SYNTAX:
-                self._announcer.price(self._prices.reject(symbol), traded=False)
         return True
 
     def _note_unknown(self, kind: str) -> None:

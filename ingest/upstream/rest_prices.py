@@ -10,10 +10,13 @@ from ingest.demand.wanted import Demand
 from ingest.market.adjusted_closes import AdjustedCloses
 from ingest.market.day_bars import day_bar_event
 from ingest.market.last_price import LastPrices
+from ingest.market.prints import Trade
+from ingest.market.quarantine import AHEAD_NS, is_outside
 from ingest.market.quotes import quote_event
 from ingest.market.rest_prints import RestPrint
 from ingest.market.snapshot import Snapshot
 from ingest.market.symbol_states import SymbolStates
+from ingest.market.withheld_trades import WithheldTrades
 from ingest.upstream.announcements import Announcements
 from ingest.upstream.missed_prints import MissedPrints
 from shared import rfc3339
@@ -26,9 +29,6 @@ log = structlog.get_logger()
 HALT_HANDOVER_SECONDS = 10.0
 """A symbol that is new to this leader by then was watched under the leader before it."""
 
-STALE_NS = 5_000_000_000
-"""The age at which a trade that only REST has makes its symbol stale: the stream has missed it."""
-
 
 class RestPrices:
     """The ``RestHandler`` of ``Snapshots``."""
@@ -37,6 +37,7 @@ class RestPrices:
         self,
         prices: LastPrices,
         states: SymbolStates,
+        withheld: WithheldTrades,
         demand: Demand,
         announcer: Announcements,
         *,
@@ -45,6 +46,7 @@ class RestPrices:
     ) -> None:
         self._prices = prices
         self._states = states
+        self._withheld = withheld
         self._demand = demand
         self._announcer = announcer
         self._clock = clock
@@ -92,26 +94,44 @@ class RestPrices:
         snapshot: Snapshot | None,
         adjusted: AdjustedCloses | None,
         reason: Reason,
-    ) -> float | None:
-        """Publish the new values of a snapshot.
-
-        Returns the time (unix s) since which the stream lacks trades of the symbol, or None.
-        """
+        asked_at: float,
+    ) -> None:
+        """Publish the new values of a snapshot, and compare it with the stream."""
         now_ns = self._clock()
-        known_ns = self._prices.timestamp_of(symbol)
         if snapshot is not None:
             self._announce_parts(snapshot, now_ns // 1000, reason)
+        # Before the snapshot is applied: the comparison is with the stream alone.
+        self._compare(symbol, None if snapshot is None else snapshot.trade, now_ns, asked_at)
         last = self._prices.on_snapshot(symbol, snapshot, now_ns // 1000, adjusted)
         self._report_unconfirmed_split(symbol)
         if last is not None:
             self._announcer.price(last, traded=False)
-        if snapshot is None or snapshot.trade is None:
-            return None
-        self._missed.compare(symbol, snapshot.trade.at_ns)
-        if reason is Reason.NEW:
-            age_seconds = (now_ns - snapshot.trade.at_ns) / 1e9
-            self._states.on_known_trade(symbol, self._monotonic() - age_seconds)
-        return self._lacks_since(symbol, known_ns, now_ns) if reason is Reason.DOUBTFUL else None
+        if snapshot is not None and snapshot.trade is not None:
+            self._missed.compare(symbol, snapshot.trade.at_ns)
+
+    def on_unusable_snapshot(self, symbol: str) -> None:
+        """Note that REST cannot confirm the silence of a symbol."""
+        self._states.on_unusable_answer(symbol)
+
+    def on_asset(self, symbol: str, *, listed: bool) -> None:
+        """Publish that Alpaca does not know a symbol, or that it does after all."""
+        last = self._prices.on_asset(symbol, listed=listed)
+        if last is not None:
+            self._announcer.price(last, traded=False)
+
+    def _compare(self, symbol: str, trade: Trade | None, now_ns: int, asked_at: float) -> None:
+        """Compare REST's newest trade of a symbol with the stream's."""
+        # REST shows a test print of the night, or one of a wrong clock, for hours. The tape does
+        # not count such a print if the stream brings it.
+        if trade is not None and is_outside(self._prices.hours, trade.at_ns):
+            trade = None
+        if trade is not None and trade.at_ns > now_ns + AHEAD_NS:
+            trade = None
+        self._withheld.on_rest(symbol, None if trade is None else trade.at_ns, asked_at)
+        monotonic = self._monotonic()
+        age_seconds = None if trade is None else max((now_ns - trade.at_ns) / 1e9, 0.0)
+        traded_at = None if age_seconds is None else monotonic - age_seconds
+        self._states.on_rest_answer(symbol, asked_at, traded_at)
 
     def _report_unconfirmed_split(self, symbol: str) -> None:
         split = self._prices.take_unconfirmed_split(symbol)
@@ -132,18 +152,3 @@ class RestPrices:
         # At other times a day's bar would move a chart only by chance.
         if snapshot.day is not None and reason in (Reason.NEW, Reason.PREVIOUS_CLOSE):
             self._announcer.day_bar(day_bar_event(snapshot.day))
-
-    def _lacks_since(self, symbol: str, known_ns: int | None, now_ns: int) -> float | None:
-        """Mark a looked-up symbol stale or fresh; return since when the stream lacks trades of it.
-
-        ``known_ns``: the time of its newest trade before the look-up, unix ns.
-        """
-        if known_ns is None:
-            return None
-        newest_ns = self._prices.timestamp_of(symbol) or known_ns
-        # A newer trade that is younger may still be on its way through the stream.
-        if known_ns < newest_ns < now_ns - STALE_NS:
-            self._states.mark_stale(symbol)
-            return known_ns / 1e9
-        self._states.mark_fresh(symbol)
-        return None

@@ -22,6 +22,7 @@ from ingest.market.snapshot import Snapshot
 from ingest.market.stream_silence import PROBE_SECONDS
 from ingest.upstream import translation
 from ingest.upstream.alpaca_rest import AlpacaRest, RestError
+from ingest.upstream.asset_check import AssetCheck, AssetHandler
 from ingest.upstream.catch_up import CatchUp, MissedTradesHandler
 from shared import rfc3339
 from shared.bus.errors import BusError
@@ -64,7 +65,7 @@ class PublishedBefore(Protocol):
         """
 
 
-class RestHandler(MissedTradesHandler, Protocol):
+class RestHandler(MissedTradesHandler, AssetHandler, Protocol):
     """Applies REST's answers."""
 
     def restore(self, price: Price) -> bool:
@@ -82,18 +83,20 @@ class RestHandler(MissedTradesHandler, Protocol):
         snapshot: Snapshot | None,
         adjusted: AdjustedCloses | None,
         reason: Reason,
-    ) -> float | None:
-        """Apply a symbol's snapshot, None if Alpaca does not know the symbol.
+        asked_at: float,
+    ) -> None:
+        """Apply a symbol's snapshot, None if REST has none; ``asked_at`` is monotonic seconds."""
 
-        Returns the time (unix s) since which the stream lacks trades of the symbol, or None.
-        """
+    def on_unusable_snapshot(self, symbol: str) -> None:
+        """Note that REST rejects a symbol, or that its snapshot has another form."""
 
 
 class Snapshots:
     """Looks up the symbols that are due, at most 100 a request, within the budget.
 
-    ``polled`` returns the symbols without a slot in the stream; ``clock`` gives unix nanoseconds,
-    ``monotonic`` seconds.
+    ``polled`` returns the symbols without a slot in the stream, ``withheld`` those whose trades the
+    stream withholds, each with the time (unix s) since which they are missing. ``clock`` gives unix
+    nanoseconds, ``monotonic`` seconds.
     """
 
     def __init__(
@@ -104,6 +107,7 @@ class Snapshots:
         handler: RestHandler,
         *,
         polled: Callable[[], Sequence[str]],
+        withheld: Callable[[], Mapping[str, float]],
         clock: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -113,8 +117,10 @@ class Snapshots:
         self._demand = demand
         self._handler = handler
         self._polled = polled
+        self._withheld = withheld
         self._clock = clock
         self._monotonic = monotonic
+        self._assets = AssetCheck(rest, handler, monotonic=monotonic)
         self._catch_up = CatchUp(rest, handler, clock=lambda: clock() / 1e9)
         self._lookups = Lookups(monotonic, rest.data_budget.polls_per_second)
         self._wake = asyncio.Event()
@@ -137,6 +143,7 @@ class Snapshots:
         """Look up until cancelled; failed look-ups are repeated."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._wake_on_demand())
+            tasks.create_task(self._assets.run())
             while True:
                 # Cleared before the schedule is read: a later request wakes it again.
                 self._wake.clear()
@@ -162,6 +169,11 @@ class Snapshots:
     def look_up(self, symbols: Iterable[str]) -> None:
         """Look up symbols whose last price is in doubt."""
         self._lookups.doubt(symbols)
+        self._wake.set()
+
+    def confirm(self, symbols: Iterable[str]) -> None:
+        """Look up symbols of which the stream brings no trades."""
+        self._lookups.confirm(symbols)
         self._wake.set()
 
     async def probe(self, symbols: Sequence[str]) -> dict[str, int] | None:
@@ -202,6 +214,8 @@ class Snapshots:
             self._closes = {s: close for s, close in self._closes.items() if s in set(wanted)}
             self._read &= self._closes.keys()
         self._lookups.follow(wanted, self._polled(), reading[0])
+        self._lookups.repair_withheld(self._withheld())
+        self._assets.follow(wanted, reading[0])
         for since, symbols in self._lookups.take_unrepairable().items():
             self._handler.on_unrepairable_gap(symbols, since)
 
@@ -273,6 +287,7 @@ class Snapshots:
         ]
         # A client waits for a new symbol's first price; other look-ups can wait for REST.
         patience = CLOSES_SECONDS if Reason.NEW in batch.reasons.values() else None
+        asked_at = self._monotonic()
         closes = asyncio.create_task(self._learn_closes(without_close, patience))
         try:
             found = await self._found(list(batch.reasons), polling=batch.polling)
@@ -287,17 +302,25 @@ class Snapshots:
             self._lookups.request_close(
                 without_close, 0.0 if has_rejected else CLOSES_RETRY_SECONDS
             )
+        self._apply(batch, found, asked_at)
+
+    def _apply(self, batch: Batch, found: Mapping[str, Any], asked_at: float) -> None:
+        """Apply the rows of an answer, by symbol."""
         for symbol, reason in batch.reasons.items():
             row = found.get(symbol)
+            if row is None:  # one that is null, or absent, or rejected
+                self._assets.ask(symbol)
             try:
-                self._apply(symbol, row, reason)
+                self._apply_row(symbol, row, reason, asked_at)
             except ValueError as error:
                 self.malformed.note(f"snapshot of {symbol}", error, row)
+                self._handler.on_unusable_snapshot(symbol)
             except Exception as error:
                 # The boundary for the errors that no rule expects: one symbol costs no other.
                 self.malformed.note_escaped(f"snapshot of {symbol}", error)
+                self._handler.on_unusable_snapshot(symbol)
 
-    def _apply(self, symbol: str, row: Any, reason: Reason) -> None:
+    def _apply_row(self, symbol: str, row: Any, reason: Reason, asked_at: float) -> None:
         """Apply a symbol's snapshot.
 
         Raises:
@@ -312,9 +335,10 @@ class Snapshots:
                 on_problem=lambda problem: self.malformed.note(f"snapshot of {symbol}", problem),
             )
         close = self._closes.get(symbol)
-        lacks_since = self._handler.on_snapshot(symbol, snapshot, close, reason)
-        if lacks_since is not None:
-            self.open_gap(symbol, lacks_since)
+        self._handler.on_snapshot(symbol, snapshot, close, reason, asked_at)
+        # A rejection is no answer about the symbol's trades.
+        if self._lookups.is_rejected(symbol):
+            self._handler.on_unusable_snapshot(symbol)
 
     def _note_bar(self, problem: str) -> None:
         self.malformed.note("bar", problem)

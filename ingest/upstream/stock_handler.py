@@ -13,6 +13,7 @@ from ingest.demand.subscription import Subscription, SubscriptionChange
 from ingest.demand.wanted import DEMAND_CHANGE_SECONDS, Demand
 from ingest.market.lag import Lag
 from ingest.market.stream_silence import Silence, StreamSilence
+from ingest.market.withheld_trades import WithheldTrades
 from ingest.upstream.frame import FrameReader
 from ingest.upstream.snapshots import Snapshots
 from ingest.upstream.upstream_error import UpstreamError
@@ -54,6 +55,7 @@ class StockHandler:
         reader: FrameReader,
         silence: StreamSilence,
         lag: Lag,
+        withheld: WithheldTrades,
         snapshots: Snapshots,
         session: Callable[[], Session],
         traded_at: Callable[[str], int | None],
@@ -67,6 +69,7 @@ class StockHandler:
         self._reader = reader
         self._silence = silence
         self._lag = lag
+        self._withheld = withheld
         self._snapshots = snapshots
         self._session = session
         self._traded_at = traded_at
@@ -104,6 +107,7 @@ class StockHandler:
             {s: max(last, at) for s, at in self._acknowledged_at.items()}
         )
         self._acknowledged_at = {}
+        self._withheld.on_stream_lost()
         self._subscription.begin()
 
     def next_change(self) -> SubscriptionChange | None:
@@ -194,4 +198,5 @@ class StockHandler:
         before = self._acknowledged_at
         subscribed = self._subscription.acknowledged[TRADES]
         self._acknowledged_at = {symbol: before.get(symbol, now) for symbol in subscribed}
+        self._withheld.on_subscribed(subscribed, int(now * 1e9), self._monotonic())
         self._snapshots.on_subscribed(subscribed)

@@ -40,6 +40,22 @@ class Asset:
         """The exchange on which it trades: invented for stocks, empty for options."""
         return {"us_equity": "NYSE", "us_option": "", "crypto": "CRYPTO"}[self.asset_class]
 
+    def shown(self) -> dict[str, object]:
+        """Return it as `GET /v2/assets/{symbol}` shows it."""
+        return {
+            "id": self.id,
+            "class": self.asset_class,
+            "exchange": self.exchange,
+            "symbol": self.symbol,
+            "name": self.symbol,
+            "status": "active",
+            "tradable": True,
+            "marginable": True,
+            "shortable": True,
+            "easy_to_borrow": True,
+            "fractionable": True,
+        }
+
     @property
     def multiplier(self) -> Decimal:
         """Its value at a price of one dollar, in dollars."""

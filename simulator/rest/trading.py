@@ -34,12 +34,16 @@ _LAST_DAY: Final = date(2029, 12, 31)  # the end of Alpaca's own calendar
 
 @dataclass(frozen=True)
 class Trading:
-    """The endpoints over one broker; `clock` returns Unix time in nanoseconds."""
+    """The endpoints over one broker; `clock` returns Unix time in nanoseconds.
+
+    `is_listed` returns whether the assets contain a stock.
+    """
 
     guard: Guard
     broker: Broker
     market_hours: MarketHours
     clock: Callable[[], int]
+    is_listed: Callable[[str], bool]
 
     def routes(self) -> list[Route]:
         """Return the route table."""
@@ -47,6 +51,7 @@ class Trading:
         return [
             route("/v2/clock", self._clock),
             route("/v2/calendar", self._calendar),
+            route("/v2/assets/{symbol:path}", self._asset),
             route("/v2/account", self._account),
             route("/v2/positions", self._positions),
             route("/v2/positions/{symbol:path}", self._position),
@@ -67,6 +72,12 @@ class Trading:
         start = max(_day(request, "start", _FIRST_DAY), _FIRST_DAY)
         end = min(_day(request, "end", _LAST_DAY), _LAST_DAY)
         return JSONResponse(list(hours.calendar(self.market_hours, start, end)))
+
+    async def _asset(self, request: Request) -> Response:
+        symbol = request.path_params["symbol"]
+        if not self.is_listed(symbol):
+            raise TradingError(404, NOT_FOUND, f"asset not found for {symbol}")
+        return JSONResponse(asset_of(symbol).shown())
 
     async def _account(self, _request: Request) -> Response:
         return JSONResponse(self.broker.statement().summary())

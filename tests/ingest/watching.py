@@ -89,16 +89,15 @@ class Watcher:
             for _, fields in entries
         ]
 
-    async def until_published(self, symbol: str) -> dict[str, Any]:
-        """Wait until a symbol has an event, with or without a price; return it."""
+    async def until_unknown(self, symbol: str) -> None:
+        """Wait until a symbol's price says that Alpaca does not know it."""
 
         async def is_so() -> bool:
-            return await self.last(symbol) is not None
+            last = await self.last(symbol)
+            return last is not None and last[1]["reason"] == "unknown_symbol"
 
         await until(is_so)
-        last = await self.last(symbol)
-        assert last is not None
-        return last[1]
+        assert await self.price(symbol) is None
 
     async def until_price(self, symbol: str, price: float) -> None:
         """Wait until a symbol's last price is this."""

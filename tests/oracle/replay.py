@@ -79,7 +79,12 @@ class Product:
         subscription = Subscription(None)
         subscription.on_acknowledged({TRADES: symbols})
         self._reader = FrameReader(
-            self.prices, SymbolStates(), Lag(), self.demand, subscription, Announcer(self.events)
+            self.prices,
+            SymbolStates("sip", self.prices.has_price),
+            Lag(),
+            self.demand,
+            subscription,
+            Announcer(self.events),
         )
 
     def learn(self, symbol: str, close: float, received_us: int) -> None:

@@ -4,7 +4,8 @@ import pytest
 
 from ingest.demand.channels import TEST_CHANNELS
 from ingest.demand.subscription import (
-    REJECTION_RETRY_SECONDS,
+    LIMIT_RETRY_SECONDS,
+    LONGEST_REJECTION_SECONDS,
     Rejection,
     Subscription,
     SubscriptionChange,
@@ -110,14 +111,14 @@ def test_one_more_than_a_learnt_limit_is_tried_now_and_then() -> None:
     subscription = Subscription(None, channels=TEST_CHANNELS, monotonic=clock)
     alpaca.settle(subscription, wants(names(200)))
     for _ in range(2):
-        clock.now += REJECTION_RETRY_SECONDS
+        clock.now += LIMIT_RETRY_SECONDS
         asked = len(alpaca.requests)
         alpaca.settle(subscription, wants(names(200)))
         assert alpaca.requests[asked:] == [SubscriptionChange("subscribe", "trades", ("S0030",))]
         assert subscription.limit == 30
 
     alpaca.limit = None
-    clock.now += REJECTION_RETRY_SECONDS
+    clock.now += LIMIT_RETRY_SECONDS
     alpaca.settle(subscription, wants(names(200)))
     assert subscription.limit is None
     assert alpaca.held["trades"] == set(names(200))
@@ -144,13 +145,13 @@ def test_a_symbol_that_alpaca_does_not_understand_is_isolated_and_tried_again_al
     assert alpaca.held["trades"] == set(names(400)) - {"S0017"}
     assert alpaca.settle(subscription, wants(names(400))) == []
 
-    clock.now += REJECTION_RETRY_SECONDS
+    clock.now += LONGEST_REJECTION_SECONDS
     assert alpaca.settle(subscription, wants(names(500))) == ["S0017"]
     assert alpaca.requests[-1].symbols != ("S0017",)
     assert subscription.rejected == {"S0017"}
 
     alpaca.bad = frozenset()
-    clock.now += REJECTION_RETRY_SECONDS
+    clock.now += LONGEST_REJECTION_SECONDS
     alpaca.settle(subscription, wants(names(500)))
     assert subscription.rejected == set()
     assert alpaca.held["trades"] == set(names(500))
@@ -162,7 +163,7 @@ def test_a_rejected_symbol_that_nobody_wants_is_forgotten() -> None:
     alpaca.settle(subscription, wants(["A"]))
     alpaca.settle(subscription, [])
     assert subscription.rejected == {"A"}
-    clock.now += REJECTION_RETRY_SECONDS
+    clock.now += LONGEST_REJECTION_SECONDS
     alpaca.settle(subscription, [])
     assert subscription.rejected == set()
 
@@ -253,3 +254,65 @@ def test_after_a_reconnect_everything_is_subscribed_again_the_most_important_fir
 
     assert alpaca.requests[asked].symbols[:2] == ("POS", "TOP")
     assert [len(each.symbols) for each in alpaca.requests[asked:]] == [100, 52]
+
+
+def test_a_symbol_that_the_stream_rejects_is_tried_again_soon_and_then_less_often() -> None:
+    clock, alpaca = Clock(), Alpaca(bad=frozenset({"XYZ"}))
+    subscription = Subscription(None, channels=TEST_CHANNELS, monotonic=clock)
+    tries: list[float] = []
+    for _ in range(2000):
+        if alpaca.settle(subscription, wants(["SPY", "XYZ"])):
+            tries.append(clock.now - 1000)
+        clock.now += 1
+
+    assert tries[:7] == [0, 30, 90, 210, 450, 930, 1530]
+    assert alpaca.held["trades"] == {"SPY"}
+
+
+def test_a_renewed_symbol_leaves_and_returns_one_change_after_the_other() -> None:
+    alpaca, subscription = Alpaca(), Subscription(None)
+    alpaca.settle(subscription, wants(["A", "B"]))
+    asked = len(alpaca.requests)
+    subscription.renew("trades", ["B", "NOT_THERE"])
+    alpaca.settle(subscription, wants(["A", "B"]))
+
+    assert alpaca.requests[asked:] == [
+        SubscriptionChange("unsubscribe", "trades", ("B",)),
+        SubscriptionChange("subscribe", "trades", ("B",)),
+    ]
+
+
+def test_a_renewed_symbol_keeps_its_slot() -> None:
+    alpaca, subscription = Alpaca(1), without_statuses(1)
+    alpaca.settle(subscription, wants(["Z"]))
+    subscription.renew("trades", ["Z"])
+    alpaca.settle(subscription, wants(["A", "Z"]))
+
+    assert alpaca.held["trades"] == {"Z"}
+    assert subscription.over_limit == ["A"]
+
+
+def test_a_renewed_symbol_that_no_client_wants_any_more_stays_away() -> None:
+    alpaca, subscription = Alpaca(1), without_statuses(1)
+    alpaca.settle(subscription, wants(["Z"]))
+    subscription.renew("trades", ["Z"])
+    change = subscription.next_change(wants(["Z"]))
+    assert change is not None
+    alpaca.answer(change, subscription)
+    alpaca.settle(subscription, wants(["A"]))
+
+    assert alpaca.held["trades"] == {"A"}
+    alpaca.settle(subscription, wants(["A", "Z"]))
+    assert subscription.over_limit == ["Z"]
+
+
+def test_a_renewal_that_the_vendor_rejects_is_not_repeated_for_ever() -> None:
+    subscription = without_statuses()
+    subscription.on_acknowledged({"trades": ["A"]})
+    subscription.renew("trades", ["A"])
+    assert subscription.next_change(wants(["A"])) == SubscriptionChange(
+        "unsubscribe", "trades", ("A",)
+    )
+    subscription.on_rejected(Rejection.SYNTAX)
+
+    assert subscription.next_change(wants(["A"])) is None

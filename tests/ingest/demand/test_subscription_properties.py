@@ -5,7 +5,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from ingest.demand.channels import STOCK_CHANNELS
 from ingest.demand.priority import share_out
-from ingest.demand.subscription import REJECTION_RETRY_SECONDS, Rejection, Subscription
+from ingest.demand.subscription import LIMIT_RETRY_SECONDS, Rejection, Subscription
 from ingest.demand.wanted import LINGER_SECONDS, Demand, Want
 from tests.examples import examples
 from tests.ingest.demand.wants import Alpaca, Clock, names
@@ -46,9 +46,13 @@ class Reconciliation(RuleBasedStateMachine):
     def positions_change(self, symbols: frozenset[str]) -> None:
         self.demand.set_positions(symbols)
 
-    @rule(seconds=st.sampled_from([1.0, LINGER_SECONDS, REJECTION_RETRY_SECONDS]))
+    @rule(seconds=st.sampled_from([1.0, LINGER_SECONDS, LIMIT_RETRY_SECONDS]))
     def time_passes(self, seconds: float) -> None:
         self.clock.now += seconds
+
+    @rule(symbols=st.frozensets(st.sampled_from(SYMBOLS), max_size=3))
+    def symbols_are_renewed(self, symbols: frozenset[str]) -> None:
+        self.subscription.renew("trades", symbols)
 
     @rule()
     def one_step(self) -> None:
@@ -67,7 +71,7 @@ class Reconciliation(RuleBasedStateMachine):
     @rule()
     def the_plan_grows(self) -> None:
         self.alpaca.limit = None
-        self.clock.now += REJECTION_RETRY_SECONDS
+        self.clock.now += LIMIT_RETRY_SECONDS
         self.settles()
 
     @rule()

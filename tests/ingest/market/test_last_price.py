@@ -201,7 +201,7 @@ def test_a_snapshot_older_than_the_stream_moves_nothing_back(prices: LastPrices)
 
 
 @pytest.mark.parametrize("symbol_traded", [True, False])
-def test_a_symbol_that_alpaca_lacks_is_unknown_unless_it_has_traded(
+def test_a_symbol_without_a_snapshot_has_no_trade_yet_unless_it_has_traded(
     prices: LastPrices, symbol_traded: bool
 ) -> None:
     if symbol_traded:
@@ -212,14 +212,29 @@ def test_a_symbol_that_alpaca_lacks_is_unknown_unless_it_has_traded(
         assert found is None
         assert prices.by_symbol["SPY"].price == 100.5
     else:
-        assert found == Price(symbol="SPY", reason="unknown_symbol")
-        assert take(prices) is not None, "a trade is proof of life"
+        assert found == Price(symbol="SPY", reason="no_trade_seen")
+        assert take(prices) is not None
         assert prices.by_symbol["SPY"].reason is None
 
 
 def test_a_snapshot_without_any_price_gives_none(prices: LastPrices) -> None:
-    assert snapshot(prices, latestTrade=None, minuteBar=None) is None
-    assert prices.by_symbol == {}
+    given = snapshot(prices, latestTrade=None, minuteBar=None, prevDailyBar=None)
+    assert given == Price(symbol="SPY", reason="no_trade_seen")
+    assert snapshot(prices, latestTrade=None, minuteBar=None, prevDailyBar=None) is None
+
+
+def test_without_a_trade_the_previous_close_is_published_beside_no_price(
+    prices: LastPrices,
+) -> None:
+    thin = rest_snapshot({"prevDailyBar": {"t": "2026-11-13T05:00:00Z", "c": 10.5}})
+
+    assert prices.on_snapshot("SPY", thin, NOW_US) == Price(
+        symbol="SPY", reason="no_trade_seen", previous_close=10.5
+    )
+    assert prices.on_snapshot("SPY", thin, NOW_US) is None
+    last = take(prices, price=11.55)
+    assert last is not None
+    assert (last.previous_close, last.change) == (10.5, 1.05)
 
 
 def test_before_the_open_yesterdays_daily_bar_is_the_previous_close() -> None:
@@ -335,12 +350,27 @@ def test_the_newest_trade_of_any_kind_tells_how_far_the_stream_has_come(
     assert prices.timestamp_of("SPY") == NOON + 1
 
 
-def test_a_refused_symbol_is_unknown_until_it_trades(prices: LastPrices) -> None:
-    refused = prices.reject("SPY")
-
-    assert refused == Price(symbol="SPY", reason="unknown_symbol")
-    assert prices.by_symbol["SPY"] is refused
+def test_a_symbol_that_alpaca_does_not_list_is_unknown_until_it_trades_or_is_listed(
+    prices: LastPrices,
+) -> None:
+    unknown = prices.on_asset("SPY", listed=False)
+    assert unknown == Price(symbol="SPY", reason="unknown_symbol")
+    assert prices.by_symbol["SPY"] is unknown
+    assert prices.on_snapshot("SPY", None, NOW_US) is None
+    assert prices.on_asset("SPY", listed=False) is None
+    assert prices.on_asset("SPY", listed=True) == Price(symbol="SPY", reason="no_trade_seen")
+    prices.on_asset("SPY", listed=False)
     assert take(prices) is prices.by_symbol["SPY"]
+
+
+def test_a_price_never_goes_back_to_null_because_alpaca_does_not_list_the_symbol(
+    prices: LastPrices,
+) -> None:
+    last = take(prices)
+
+    assert prices.on_asset("SPY", listed=False) is None
+    assert prices.on_snapshot("SPY", None, NOW_US) is None
+    assert prices.by_symbol["SPY"] is last
 
 
 def test_the_tape_marks_what_could_move_the_last_price(prices: LastPrices) -> None:
@@ -424,7 +454,7 @@ def test_numbers_that_are_no_prices_are_absent_from_a_snapshot(
         minuteBar={"t": "2026-11-16T16:58:00Z", "c": bad},
         prevDailyBar={"t": "2026-11-13T05:00:00Z", "c": bad},
     )
-    assert nothing is None
+    assert nothing == Price(symbol="SPY", reason="no_trade_seen")
     last = take(prices)
     assert last is not None
     assert last.previous_close is None

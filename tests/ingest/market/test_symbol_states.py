@@ -22,11 +22,19 @@ AWAY = OPEN._replace(stream_live=False, stream_reason="no close frame", acknowle
 
 
 class Look:
-    """The states of a market with SPY alone, looked at once a second."""
+    """The states of a market with SPY alone, looked at once a second.
 
-    def __init__(self) -> None:
-        self.states = SymbolStates()
+    REST answers each question between two looks, unless the test has it fail.
+    """
+
+    def __init__(self, *, rest_answers: bool = True, has_price: bool = True) -> None:
+        self.states = SymbolStates("iex", lambda _: has_price)
         self.now = 100.0
+        self.rest_answers = rest_answers
+        self.rest_traded: float | None = None
+        self.asked: list[float] = []
+        if rest_answers:
+            self.answer()  # each new symbol is looked up
         self.changes: list[SymbolStatus] = []
         self.at(OPEN)
 
@@ -35,9 +43,15 @@ class Look:
         self.now += 1
         changes = self.states.evaluate(self.now, EPOCH + self.now, view)
         self.changes += changes
+        if self.states.take_silent():
+            self.asked.append(self.now)
+            if self.rest_answers:
+                self.answer()
         states = [each.state for each in self.states.publish_all()]
-        assert states
-        return states[0]
+        return states[0] if states else "none"
+
+    def answer(self) -> None:
+        self.states.on_rest_answer("SPY", self.now, self.rest_traded)
 
     def for_seconds(
         self, seconds: int, view: StatesView = OPEN, *, trade_every: int = 0
@@ -63,6 +77,7 @@ def test_a_symbol_is_quiet_until_its_first_trade_then_live_then_quiet() -> None:
     look = Look()
 
     assert look.for_seconds(30) == ["quiet"]
+    assert look.reason() == "No trades at present: the last price stands."
     look.trade()
     assert look.for_seconds(30) == ["live", "quiet"]
     assert [each.state for each in look.changes] == ["quiet", "live", "quiet"]
@@ -70,11 +85,11 @@ def test_a_symbol_is_quiet_until_its_first_trade_then_live_then_quiet() -> None:
 
 def test_a_young_trade_that_rest_knows_makes_a_new_symbol_live() -> None:
     look = Look()
-    look.states.on_known_trade("SPY", look.now - 3)
+    look.states.on_rest_answer("SPY", look.now, look.now - 3)
     assert look.at(OPEN) == "live"
 
-    look.states.on_known_trade("SPY", 0.0)
-    assert look.at(OPEN) == "live"
+    look.rest_traded = look.now - 3
+    assert look.for_seconds(20) == ["live", "quiet"]
 
 
 def test_quiet_depends_on_what_is_usual_for_the_symbol() -> None:
@@ -134,31 +149,147 @@ def test_waiting_for_a_confirmation_begins_when_it_is_due() -> None:
     over = OPEN._replace(acknowledged=frozenset(), over_limit=frozenset({"SPY"}))
     assert look.for_seconds(60, over) == ["polled"]
 
-    assert look.for_seconds(4, OPEN._replace(acknowledged=frozenset())) == ["quiet"]
+    unconfirmed = look.for_seconds(4, OPEN._replace(acknowledged=frozenset()))
+    assert unconfirmed == ["polled", "quiet"]
 
 
-def test_a_trade_that_the_stream_did_not_bring_makes_stale_until_its_next_one() -> None:
+def test_a_withheld_symbol_is_stale_while_it_is_withheld_and_subscribed_again() -> None:
     look = Look()
     look.for_seconds(10, trade_every=1)
-    look.states.mark_stale("SPY")
-    assert look.for_seconds(60) == ["stale"]
-    look.states.mark_stale("SPY")
+    withheld = OPEN._replace(withheld=OPEN.wanted)
+    assert look.for_seconds(60, withheld) == ["stale"]
+    assert look.reason() == "There was a trade that the stream has not brought."
+    since = look.states.publish_all()[0].since
+    assert look.at(withheld._replace(acknowledged=frozenset())) == "stale"
+    assert look.at(withheld._replace(lasting=OPEN.wanted)) == "stale"
+    assert look.reason() == "Alpaca's stream withholds its trades: looked up every few seconds."
+    assert look.states.publish_all()[0].since == since
+
     look.trade()
     assert look.at(OPEN) == "live"
 
-    look.states.mark_stale("SPY")
-    assert look.at(OPEN) == "stale"
-    look.states.mark_fresh("SPY")
+
+def test_a_silent_symbol_keeps_its_state_until_rest_agrees() -> None:
+    look = Look()
+    look.for_seconds(10, trade_every=1)
+    look.rest_answers = False
+    assert look.for_seconds(60) == ["live"]
+    silent = [at for at in look.asked if at > 111]
+    assert silent == [126, 136, 146, 156, 166], "at once after its usual pause, then again"
+
+    look.answer()
+    assert look.at(OPEN) == "quiet"
+
+
+def test_an_answer_from_before_the_silence_does_not_make_a_symbol_quiet() -> None:
+    look = Look()
+    look.for_seconds(10, trade_every=1)
+    look.rest_answers = False
+    look.states.on_rest_answer("SPY", look.now + 5, None)
+
+    assert look.for_seconds(60) == ["live"]
+
+
+def test_a_symbol_that_trades_by_rest_alone_is_not_quiet() -> None:
+    look = Look()
+    look.for_seconds(10, trade_every=1)
+    states = []
+    for _ in range(60):
+        look.rest_traded = look.now
+        states.append(look.at(OPEN))
+
+    assert set(states) == {"live"}
+
+
+def test_a_trade_that_the_stream_may_still_bring_leaves_the_state_as_it_is() -> None:
+    look = Look()
+    look.for_seconds(10, trade_every=1)
+    disputed = OPEN._replace(disputed=OPEN.wanted)
+
+    assert look.for_seconds(60, disputed) == ["live"]
+    assert look.for_seconds(2) == ["quiet"]
+
+
+def test_while_rest_fails_a_silent_symbol_is_stale_after_a_while() -> None:
+    look = Look()
+    look.for_seconds(10, trade_every=1)
+    look.for_seconds(30)
+    look.rest_answers = False
+    failing = OPEN._replace(rest_fails=True)
+    assert look.for_seconds(60, failing) == ["quiet", "stale"]
+    assert look.reason() == "No trades, and REST cannot confirm that there were none."
+
+    look.rest_answers = True
+    look.for_seconds(10, failing)
+    assert look.at(OPEN) == "quiet"
+
+
+def test_an_answer_that_cannot_be_used_makes_a_silent_symbol_stale_after_a_while() -> None:
+    look = Look(rest_answers=False)
+    look.states.on_unusable_answer("SPY")
+    assert look.for_seconds(60) == ["none", "stale"]
+
+    look.rest_answers = True
+    assert look.for_seconds(15) == ["stale", "quiet"]
+
+
+def test_an_unreadable_trade_makes_stale_until_a_readable_one() -> None:
+    look = Look(rest_answers=False)
+    look.for_seconds(10, trade_every=1)
+    look.states.on_unreadable_trade("SPY", look.now)
+    assert look.for_seconds(30) == ["stale"]
+    assert look.reason() == "The stream brought a trade that could not be read."
+
+    look.trade()
     assert look.at(OPEN) == "live"
 
 
-def test_a_reconnection_forgives_what_was_missed() -> None:
+def test_an_unreadable_trade_that_rest_does_not_have_is_forgotten() -> None:
     look = Look()
-    look.states.mark_stale("SPY")
-    look.at(OPEN)
+    look.for_seconds(20)
+    look.states.on_unreadable_trade("SPY", look.now)
+
+    assert look.for_seconds(20) == ["stale", "quiet"]
+
+
+def test_an_unreadable_trade_that_rest_has_makes_stale_while_rest_and_stream_disagree() -> None:
+    look = Look()
+    look.for_seconds(20)
+    look.states.on_unreadable_trade("SPY", look.now)
+
+    assert look.for_seconds(60, OPEN._replace(disputed=OPEN.wanted)) == ["stale"]
+
+
+def test_each_session_asks_rest_again_about_a_silent_symbol() -> None:
+    look = Look()
+    look.for_seconds(10, trade_every=1)
+    for session in ("pre", "regular", "post", "overnight"):
+        asked = len(look.asked)
+        assert look.for_seconds(20, OPEN._replace(session=session))[-1] == "quiet"
+        assert len(look.asked) == asked + 1, session
+
+
+def test_a_symbol_without_a_known_trade_is_quiet_with_a_sentence_that_fits() -> None:
+    look = Look(has_price=False)
+
+    assert look.for_seconds(3) == ["quiet"]
+    assert look.reason() == "No trade on the feed iex is known yet."
+
+
+def test_a_symbol_that_only_the_stream_rejects_is_polled() -> None:
+    look = Look()
+
+    assert look.at(OPEN._replace(refused=OPEN.wanted)) == "polled"
+    assert look.reason() == "Alpaca's stream does not take it: looked up every few seconds."
+    assert look.at(OPEN._replace(refused=OPEN.wanted, rejected=OPEN.wanted)) == "rejected"
+
+
+def test_a_reconnection_forgives_the_missed_trades() -> None:
+    look = Look()
+    assert look.at(OPEN._replace(withheld=OPEN.wanted)) == "stale"
     look.at(AWAY)
 
-    assert look.at(OPEN) == "quiet"
+    assert look.for_seconds(2) == ["stale", "quiet"]
 
 
 def test_a_halt_lasts_until_trades_resume() -> None:
@@ -214,9 +345,8 @@ def test_the_first_that_is_true_of_a_halted_symbol_is_its_state(
 ) -> None:
     look = Look()
     look.states.on_trading_status(status("H", "C"))
-    look.states.mark_stale("SPY")
 
-    assert look.for_seconds(10, view)[-1] == state
+    assert look.for_seconds(10, view._replace(withheld=OPEN.wanted))[-1] == state
 
 
 @pytest.mark.parametrize(
@@ -231,7 +361,7 @@ def test_a_rejected_symbol_that_lacks_the_slash_of_a_pair_names_the_pair(
 ) -> None:
     names = frozenset({symbol})
     view = OPEN._replace(wanted=names, rejected=names)
-    [change] = SymbolStates().evaluate(100.0, EPOCH, view)
+    [change] = SymbolStates("iex", lambda _: False).evaluate(100.0, EPOCH, view)
 
     assert (change.state, change.reason) == ("rejected", reason)
 
@@ -248,14 +378,18 @@ def test_the_night_between_two_sessions_teaches_nothing() -> None:
 def test_what_nobody_wants_is_forgotten() -> None:
     look = Look()
     look.states.on_trading_status(status("H", "C"))
-    look.states.mark_stale("SPY")
+    look.states.on_unreadable_trade("SPY", look.now)
+    look.states.on_unusable_answer("SPY")
+    look.rest_traded = 1.0
+    look.answer()
     look.trade()
     look.at(OPEN)
     nothing = OPEN._replace(wanted=frozenset())
     assert look.states.evaluate(look.now, EPOCH, nothing) == []
 
     assert look.states.publish_all() == []
-    for left in ("_symbols", "_traded", "_halts", "_lacking"):
+    assert not look.states._unread_at
+    for left in ("_symbols", "_traded", "_halts", "_traded_by_rest", "_confirmed", "_unreadable"):
         assert not getattr(look.states, left)
     look.states.on_trade("SPY", look.now)  # a late message after the unsubscription
     look.states.evaluate(look.now, EPOCH, nothing)

@@ -29,11 +29,17 @@ views = st.builds(
     acknowledged=st.just(frozenset(SYMBOLS)) | some_symbols,
     over_limit=st.just(frozenset()) | some_symbols,
     rejected=st.just(frozenset()) | some_symbols,
+    refused=st.just(frozenset()) | some_symbols,
+    withheld=st.just(frozenset()) | some_symbols,
+    lasting=st.just(frozenset()) | some_symbols,
+    disputed=st.just(frozenset()) | some_symbols,
+    rest_fails=st.sampled_from([False, False, True]),
 )
 pauses = st.sampled_from([0.5, 1.0, 1.0, 1.0, 3.0, 20.0, 400.0])
 happenings = st.lists(
     st.tuples(
-        st.sampled_from(["trade", "trade", "halt", "resume", "missed"]), st.sampled_from(SYMBOLS)
+        st.sampled_from(["trade", "trade", "halt", "resume", "agreed", "agreed", "unusable"]),
+        st.sampled_from(SYMBOLS),
     ),
     max_size=4,
 )
@@ -47,15 +53,17 @@ Course: TypeAlias = list[tuple[float, list[tuple[str, str]], StatesView, int]]
 class Told:
     """The published states of each symbol, as a client would keep them."""
 
-    states: SymbolStates = field(default_factory=SymbolStates)
+    states: SymbolStates = field(default_factory=lambda: SymbolStates("iex", lambda _: True))
     now: float = 1000.0
     known: dict[str, SymbolStatus] = field(default_factory=dict)
 
     def happen(self, what: str, symbol: str) -> None:
         if what == "trade":
             self.states.on_trade(symbol, self.now)
-        elif what == "missed":
-            self.states.mark_stale(symbol)
+        elif what == "agreed":
+            self.states.on_rest_answer(symbol, self.now, None)
+        elif what == "unusable":
+            self.states.on_unusable_answer(symbol)
         else:
             self.states.on_trading_status(status_of(what, symbol))
 
@@ -86,7 +94,8 @@ def test_every_change_is_one_and_together_they_are_everything(course: Course) ->
                 if before is not None and before.state == change.state:
                     assert before.since == change.since
                 told.known[change.symbol] = change
-            assert told.known.keys() == view.wanted
+            # A new symbol has no state before REST or the stream has said anything of it.
+            assert told.known.keys() <= view.wanted
             everything = {each.symbol: each for each in told.states.publish_all()}
             assert everything == told.known
 
@@ -98,22 +107,23 @@ class Naive:
         self.looks: list[tuple[float, StatesView]] = []
         self.trades: list[float] = []
         self.halted_at: float | None = None
-        self.missed = False
+        self.agreed_at = -1.0
+        self.is_unusable = False
         self.excused_at: float | None = None
+        self.before: str | None = None
 
     def happen(self, now: float, what: str) -> None:
         if what == "trade":
             self.trades.append(now)
-        if what in ("trade", "missed"):
-            self.missed = what == "missed"
+        elif what == "agreed":
+            self.agreed_at, self.is_unusable = now, False
+        elif what == "unusable":
+            self.is_unusable = True
         else:
             self.halted_at = now if what == "halt" else None
 
-    def states(self, now: float, view: StatesView) -> set[str]:
-        """Return the states that are right at this look."""
-        _, before = self.looks[-1] if self.looks else (now, view._replace(session="unknown"))
-        if before.session != view.session or (view.stream_live and not before.stream_live):
-            self.missed = False
+    def states(self, now: float, view: StatesView) -> set[str | None]:
+        """Return the states that are right at this look; None: no state is published."""
         self.looks.append((now, view))
         states = self._states(now, view)
         is_ours = not states & {"live", "quiet", "stale"}
@@ -122,11 +132,11 @@ class Naive:
             self.excused_at = now
         return states
 
-    def _states(self, now: float, view: StatesView) -> set[str]:
+    def _states(self, now: float, view: StatesView) -> set[str | None]:
         for state, is_true in (
             ("rejected", "SPY" in view.rejected),
             ("closed", view.session == "closed"),
-            ("polled", "SPY" in view.over_limit),
+            ("polled", "SPY" in view.over_limit | view.refused),
         ):
             if is_true:
                 return {state}
@@ -136,17 +146,26 @@ class Naive:
         has_traded = any(trade > self.halted_at + 30 for trade in self.trades)
         return {"halted"} | (moving if has_traded else set())
 
-    def _moving(self, now: float, view: StatesView) -> set[str]:
-        if self._seconds_away(now) > STREAM_LOST_SECONDS:
+    def _moving(self, now: float, view: StatesView) -> set[str | None]:
+        if self._seconds_away(now) > STREAM_LOST_SECONDS or "SPY" in view.withheld:
             return {"stale"}
-        age = now - self.trades[-1] if self.trades else MOST_QUIET_SECONDS + 1
-        by_age = {"live"} if age <= LEAST_QUIET_SECONDS else {"live", "quiet"}
-        if age > MOST_QUIET_SECONDS:
-            by_age = {"quiet"}
+        by_trades = self._by_trades(now, view)
         if "SPY" not in view.acknowledged:
             is_late = now - (self.excused_at or now) > UNACKNOWLEDGED_SECONDS
-            return {"stale"} if is_late else {"stale"} | by_age
-        return {"stale"} if self.missed else by_age
+            return {"stale"} if is_late else {"stale", *by_trades}
+        return by_trades
+
+    def _by_trades(self, now: float, view: StatesView) -> set[str | None]:
+        age = now - self.trades[-1] if self.trades else MOST_QUIET_SECONDS + 1
+        if age <= LEAST_QUIET_SECONDS:
+            return {"live"}
+        states = {self.before} if age > MOST_QUIET_SECONDS else {self.before, "live"}
+        # Silence is not enough: REST has been asked since, and shows no trade.
+        if self.agreed_at > max([0.0, *self.trades]) and "SPY" not in view.disputed:
+            states.add("quiet")
+        if self.is_unusable or view.rest_fails:
+            states.add("stale")
+        return states
 
     def _seconds_away(self, now: float) -> float:
         since = now
@@ -169,9 +188,11 @@ def test_a_state_is_what_all_that_happened_makes_it(course: Course) -> None:
         for _ in range(times):
             told.now += pause
             told.look(view)
-            (is_now,) = told.states.publish_all()
+            published = told.states.publish_all()
+            is_now = published[0].state if published else None
 
             allowed = naive.states(told.now, view)
-            assert is_now.state in allowed
-            if is_now.state != "halted" and "halted" in allowed:
+            assert is_now in allowed
+            naive.before = is_now
+            if is_now != "halted" and "halted" in allowed:
                 naive.halted_at = None

@@ -9,7 +9,7 @@ import pytest
 from tenacity import wait_none
 
 from ingest.market import stream_silence, symbol_tape
-from ingest.upstream import connection, rest_prices, stock_handler, stream_holder
+from ingest.upstream import connection, stock_handler, stream_holder
 from ingest.upstream.upstream_error import UpstreamError
 from shared.bus.redis_source import RedisSource
 from simulator.faults.catalogue import Faults
@@ -337,21 +337,6 @@ async def test_what_a_second_silence_soon_after_has_swallowed_is_fetched_too(
     simulator.faults.mute("iex", seconds=0.5)
     await trades_until(simulator, watching, 150, SPY=100, IBM=150)
     await mute_trade_is_fetched(simulator, watching, 151, seconds=0.4)
-    assert await sessions(simulator) == 1
-
-
-async def test_a_symbol_that_alone_is_mute_is_found_out_and_fetched(
-    upstream: tuple[Simulator, Watcher], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("ingest.stocks.EVALUATE_SECONDS", 0.05)
-    monkeypatch.setattr("ingest.stocks.QUIET_NS", 100_000_000)
-    monkeypatch.setattr(rest_prices, "STALE_NS", 100_000_000)
-    simulator, watching = upstream
-    monkeypatch.setattr(simulator._endpoints["iex"], "publish", lambda _: None)  # REST alone knows
-    await trade(simulator, "SPY", 200)
-    await trade(simulator, "SPY", 300, c=["I"])  # REST's last trade is not always the last price
-    await watching.until_price("SPY", 200)
-
     assert await sessions(simulator) == 1
 
 

@@ -37,7 +37,7 @@ class Stage:
     def __init__(self) -> None:
         self.demand = Demand(lambda: 0.0)
         self.prices = LastPrices(two_days())
-        self.states = SymbolStates()
+        self.states = SymbolStates("iex", self.prices.has_price)
         self.lag = Lag()
         self.subscription = Subscription(None)
         self.outbox = Outbox()
@@ -236,7 +236,7 @@ def test_an_error_that_no_rule_expects_costs_its_message_alone(
 
 def test_a_symbol_whose_trade_cannot_be_read_is_stale_until_it_trades_again(stage: Stage) -> None:
     stage.apply(trade(), trade(p=None))
-    assert "SPY" in stage.states._lacking
+    assert "SPY" in stage.states._unread_at
 
 
 def test_of_a_traded_price_the_life_key_is_due(stage: Stage) -> None:
@@ -337,14 +337,11 @@ def test_a_refused_change_is_an_answer_and_the_connection_stands(stage: Stage, c
     assert change.symbols == ("AIG",), "the next one is smaller"
 
 
-def test_a_symbol_that_alone_is_refused_gets_its_event_with_the_reason(stage: Stage) -> None:
+def test_a_symbol_that_the_stream_rejects_keeps_its_price(stage: Stage) -> None:
     stage.subscription.next_change(want("WORSE"))
     stage.apply({"T": "error", "code": 400, "msg": "invalid syntax"})
 
-    (publication,) = stage.outbox.take(10)
-    body = msgspec.json.decode(publication.body)
-    assert (body["symbol"], body["price"], body["reason"]) == ("WORSE", None, "unknown_symbol")
-    assert not publication.traded
+    assert stage.outbox.take(10) == []
     assert (stage.subscription.rejected, stage.subscription.limit) == ({"WORSE"}, None)
 
 

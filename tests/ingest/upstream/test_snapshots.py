@@ -55,6 +55,8 @@ class Heard:
         self.contradicted: list[str] = []
         self.caught_up: list[tuple[str, TradeId | None]] = []
         self.gaps: list[tuple[list[str], float]] = []
+        self.unusable: list[str] = []
+        self.listed: dict[str, bool] = {}
 
     def restore_halt(self, status: SymbolStatus) -> None:
         raise AssertionError(f"{status} was never published")
@@ -63,13 +65,22 @@ class Heard:
         self.restored.append(price.symbol)
         return price.symbol not in self.ours
 
+    def on_unusable_snapshot(self, symbol: str) -> None:
+        self.unusable.append(symbol)
+
+    def on_asset(self, symbol: str, *, listed: bool) -> None:
+        assert symbol not in self.listed, "asked once"
+        self.listed[symbol] = listed
+
     def on_snapshot(
         self,
         symbol: str,
         snapshot: Snapshot | None,
         adjusted: AdjustedCloses | None,
         reason: Reason,
+        asked_at: float,
     ) -> None:
+        assert asked_at > 0
         if symbol == self.fails_for:
             raise ZeroDivisionError
         self.taken.append((symbol, reason))
@@ -100,6 +111,7 @@ class Stage:
         self.now = NOON
         self.demand = Demand(Clock())
         self.polled: list[str] = []
+        self.withheld: dict[str, float] = {}
         self.heard = Heard()
         self.redis = RedisSource("memory://").client("test")
         self.work = Snapshots(
@@ -108,6 +120,7 @@ class Stage:
             self.demand,
             self.heard,
             polled=lambda: self.polled,
+            withheld=lambda: self.withheld,
             clock=lambda: self.now,
         )
 

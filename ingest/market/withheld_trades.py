@@ -1,0 +1,263 @@
+"""Symbols whose trades the stream withholds, by two witnesses: REST's newer trade, and silence.
+
+Alpaca's stream may stop to bring single symbols while it serves the others, with no error
+(https://forum.alpaca.markets/t/17587, https://github.com/alpacahq/alpaca-trade-api-csharp/issues/763).
+Nothing on the connection shows that: such a symbol looks quiet. So each answer of REST is compared
+with the trades that the *stream* brought. Pure; the looks come once a second.
+"""
+
+from collections.abc import Callable, Set
+from dataclasses import dataclass
+
+OWED_LOOKS = 5
+"""The looks for which the stream may still bring a trade that REST shows. Looks and not seconds:
+while this process is stopped, the stream waits with it."""
+
+OVERTAKEN_LOOKS = 2
+OVERTAKEN_NS = 5_000_000_000
+"""Fewer looks are enough if the stream has brought trades of other symbols, newer by this."""
+
+BEHIND_LOOKS = 15
+"""The same if the stream moves and is not as far as the trade: it may only be late."""
+
+CLOCKS_NS = 2_000_000_000
+"""The difference of the exchange's clock and ours, and the time that a trade is on its way."""
+
+SETTLE_SECONDS = 5.0
+"""The time after a renewed subscription in which its first trades arrive."""
+
+FIRST_RENEWAL_SECONDS, LONGEST_RENEWAL_SECONDS = 30.0, 600.0
+"""The wait after a symbol's first renewal doubles with each one, up to this."""
+
+
+@dataclass
+class _Subscribed:
+    """A symbol on the stream. Times are unix ns, ``at`` is monotonic seconds."""
+
+    at: float
+    due_after_ns: int
+    """Until the stream has brought a trade, it owes those after this time."""
+    streamed_ns: int
+    """The time of the newest trade that the stream brought before."""
+    awaits_answer: bool
+    """No trade of it was known: REST's first answer is the start."""
+
+
+@dataclass
+class _Owed:
+    """Trades of a symbol that REST has shown and the stream has not brought. Times are unix ns."""
+
+    first_ns: int
+    newest_ns: int
+    stream_ns: int
+    """The stream's newest trade of any symbol at REST's answer."""
+    looks: int = 0
+
+
+@dataclass
+class _Withheld:
+    """A withheld symbol. Times are unix ns."""
+
+    streamed_ns: int
+    """The time of its newest streamed trade when it was found. A newer one ends it."""
+    owed_ns: int
+    """The time of the newest trade that proves it."""
+    rest_ns: int
+    """The time of the newest trade that REST has shown: later prints are missing again."""
+
+
+class _Renewals:
+    """The renewals of a symbol's subscription. Times are monotonic seconds."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.next_at = 0.0
+
+    def count_one(self, now: float) -> None:
+        wait = FIRST_RENEWAL_SECONDS * 2.0**self.count
+        self.count += 1
+        self.next_at = now + min(wait, LONGEST_RENEWAL_SECONDS)
+
+
+class WithheldTrades:
+    """Compares REST with the stream, symbol by symbol.
+
+    ``streamed_ns`` returns the time of the newest trade that the stream brought of a symbol (-1 if
+    none), ``known_ns`` that of the newest trade from any source, and ``newest_streamed_ns`` that of
+    the trade, of any symbol, that the stream brought last. Exchange times are unix nanoseconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        streamed_ns: Callable[[str], int],
+        known_ns: Callable[[str], int | None],
+        newest_streamed_ns: Callable[[], int],
+    ) -> None:
+        self._streamed_ns = streamed_ns
+        self._known_ns = known_ns
+        self._newest_streamed_ns = newest_streamed_ns
+        self._subscribed: dict[str, _Subscribed] = {}
+        self._owed: dict[str, _Owed] = {}
+        self._withheld: dict[str, _Withheld] = {}
+        self._renewals: dict[str, _Renewals] = {}
+        self._found: dict[str, float] = {}
+        self._ended: dict[str, float] = {}
+
+    @property
+    def symbols(self) -> Set[str]:
+        """The symbols whose trades the stream withholds."""
+        return self._withheld.keys()
+
+    @property
+    def lasting(self) -> Set[str]:
+        """Those that remained withheld although they were subscribed again."""
+        return {s for s in self._withheld if (found := self._renewals.get(s)) and found.count > 1}
+
+    @property
+    def disputed(self) -> Set[str]:
+        """The symbols of which REST has shown a trade that the stream may still bring."""
+        return self._owed.keys()
+
+    def on_subscribed(self, symbols: Set[str], now_ns: int, monotonic: float) -> None:
+        """Accept all the symbols that the stream brings now. ``now_ns`` is our clock."""
+        for symbol in self._subscribed.keys() - symbols:
+            # A withheld symbol that is being subscribed again remains withheld.
+            del self._subscribed[symbol]
+            self._owed.pop(symbol, None)
+        for symbol in symbols - self._subscribed.keys():
+            known_ns = self._known_ns(symbol)
+            self._subscribed[symbol] = _Subscribed(
+                at=monotonic,
+                # Both, because our clock may be wrong, and the newest known trade may be old.
+                due_after_ns=max(now_ns + CLOCKS_NS, known_ns or 0),
+                streamed_ns=self._streamed_ns(symbol),
+                awaits_answer=known_ns is None,
+            )
+
+    def on_stream_lost(self) -> None:
+        """Forget all that the connection owed: its missed trades are fetched after the next one."""
+        self._subscribed.clear()
+        self._owed.clear()
+        self._withheld.clear()
+        self._found.clear()
+        self._ended.clear()
+
+    def on_rest(self, symbol: str, traded_ns: int | None, asked_at: float) -> None:
+        """Compare REST's newest trade of a symbol with the stream; None if REST has none.
+
+        ``asked_at``: monotonic seconds of the question.
+        """
+        subscribed = self._subscribed.get(symbol)
+        if subscribed is None:
+            return
+        if subscribed.awaits_answer:
+            subscribed.awaits_answer = False
+            subscribed.due_after_ns = max(subscribed.due_after_ns, traded_ns or 0)
+        withheld = self._withheld.get(symbol)
+        if withheld is not None:
+            withheld.rest_ns = max(withheld.rest_ns, traded_ns or 0)
+        if traded_ns is not None and traded_ns > self._brought_ns(symbol, subscribed):
+            self._owe(symbol, traded_ns)
+        # The renewed subscription lacks no trade: the stream had lost single prints.
+        elif (
+            withheld is not None
+            and withheld.owed_ns <= subscribed.due_after_ns
+            and asked_at > subscribed.at + SETTLE_SECONDS
+        ):
+            self._end(symbol)
+
+    def look(self) -> None:
+        """Count a look, find withheld symbols, and end those that the stream brings again.
+
+        To be called once a second.
+        """
+        for symbol, owed in list(self._owed.items()):
+            streamed_ns = self._streamed_ns(symbol)
+            if streamed_ns >= owed.newest_ns:
+                del self._owed[symbol]
+                continue
+            # The stream follows REST at a distance: only a newer trade is owed.
+            if streamed_ns >= owed.first_ns:
+                stream_ns = self._newest_streamed_ns()
+                self._owed[symbol] = _Owed(owed.newest_ns, owed.newest_ns, stream_ns)
+                continue
+            owed.looks += 1
+            if self._is_withheld(owed):
+                self._find(symbol, owed)
+        for symbol, withheld in list(self._withheld.items()):
+            if self._streamed_ns(symbol) > withheld.streamed_ns:
+                self._renewals.pop(symbol, None)
+                self._end(symbol)
+                self._ended[symbol] = withheld.rest_ns / 1e9
+
+    def take_found(self) -> dict[str, float]:
+        """Return, once, new withheld symbols: prints since a time (unix s) may be missing."""
+        found, self._found = self._found, {}
+        return found
+
+    def take_ended(self) -> dict[str, float]:
+        """Return, once, symbols that the stream brings again, as ``take_found`` does."""
+        ended, self._ended = self._ended, {}
+        return ended
+
+    def missing_since(self) -> dict[str, float]:
+        """Return, for each withheld symbol, the time (unix s) since which REST has shown none."""
+        return {symbol: each.rest_ns / 1e9 for symbol, each in self._withheld.items()}
+
+    def take_renewals(self, now: float) -> list[str]:
+        """Return, once each, symbols to subscribe again now; ``now`` is monotonic seconds."""
+        due = []
+        for symbol, withheld in self._withheld.items():
+            # On a connection that brings nothing, a new subscription is no remedy.
+            lives = self._newest_streamed_ns() > withheld.owed_ns
+            renewals = self._renewals.setdefault(symbol, _Renewals())
+            if symbol in self._subscribed and lives and now >= renewals.next_at:
+                renewals.count_one(now)
+                due.append(symbol)
+        return due
+
+    def forget_others(self, wanted: Set[str]) -> None:
+        """Forget the symbols that no client wants."""
+        for left in (self._withheld, self._renewals, self._found, self._ended):
+            for symbol in left.keys() - wanted:
+                del left[symbol]
+
+    def _brought_ns(self, symbol: str, subscribed: _Subscribed) -> int:
+        """Return the time up to which the stream has brought all trades, as far as is known."""
+        streamed_ns = self._streamed_ns(symbol)
+        # A trade from before the subscription was never due.
+        has_brought = streamed_ns > subscribed.streamed_ns
+        return streamed_ns if has_brought else max(streamed_ns, subscribed.due_after_ns)
+
+    def _owe(self, symbol: str, traded_ns: int) -> None:
+        owed = self._owed.get(symbol)
+        if owed is None:
+            self._owed[symbol] = _Owed(traded_ns, traded_ns, self._newest_streamed_ns())
+        # Counted from the first of them: each answer about a busy symbol shows a newer one.
+        else:
+            owed.newest_ns = max(owed.newest_ns, traded_ns)
+
+    def _is_withheld(self, owed: _Owed) -> bool:
+        stream_ns = self._newest_streamed_ns()
+        if stream_ns >= owed.first_ns + OVERTAKEN_NS:
+            return owed.looks >= OVERTAKEN_LOOKS
+        # A stream that brings nothing at all is not behind: ``stream_silence`` judges it.
+        is_behind = owed.stream_ns != stream_ns < owed.first_ns
+        return owed.looks >= (BEHIND_LOOKS if is_behind else OWED_LOOKS)
+
+    def _find(self, symbol: str, owed: _Owed) -> None:
+        del self._owed[symbol]
+        known = self._withheld.get(symbol)
+        if known is not None:
+            known.owed_ns = owed.newest_ns
+            return
+        # The prints since the last streamed one, or since the subscription, are missing.
+        brought_ns = self._brought_ns(symbol, self._subscribed[symbol])
+        self._found[symbol] = (brought_ns - CLOCKS_NS) / 1e9
+        streamed_ns = self._streamed_ns(symbol)
+        self._withheld[symbol] = _Withheld(streamed_ns, owed.newest_ns, owed.newest_ns)
+
+    def _end(self, symbol: str) -> None:
+        self._withheld.pop(symbol, None)
+        self._found.pop(symbol, None)

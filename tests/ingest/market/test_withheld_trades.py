@@ -1,0 +1,234 @@
+"""Symbols that a living stream withholds: found by REST's newer trades, ended by the stream's."""
+
+from itertools import pairwise
+
+from ingest.market.withheld_trades import (
+    BEHIND_LOOKS,
+    CLOCKS_NS,
+    FIRST_RENEWAL_SECONDS,
+    LONGEST_RENEWAL_SECONDS,
+    OWED_LOOKS,
+    SETTLE_SECONDS,
+    WithheldTrades,
+)
+from tests.ingest.trades import NOON, SECOND
+
+
+class Market:
+    """TFPM and SPY, both acknowledged at noon; a look is a second."""
+
+    def __init__(self, *, known: bool = True) -> None:
+        self.streamed: dict[str, int] = {}
+        self.known: dict[str, int] = {"TFPM": NOON - 60 * SECOND} if known else {}
+        self.newest_streamed = -1
+        self.seconds = 0
+        self.trades = WithheldTrades(
+            streamed_ns=lambda symbol: self.streamed.get(symbol, -1),
+            known_ns=self.known.get,
+            newest_streamed_ns=lambda: self.newest_streamed,
+        )
+        self.subscribe("TFPM", "SPY")
+
+    @property
+    def now(self) -> int:
+        return NOON + self.seconds * SECOND
+
+    def subscribe(self, *symbols: str) -> None:
+        self.trades.on_subscribed(frozenset(symbols), self.now, self.seconds)
+
+    def stream(self, symbol: str, at_ns: int | None = None) -> None:
+        self.newest_streamed = self.now if at_ns is None else at_ns
+        self.streamed[symbol] = max(self.newest_streamed, self.streamed.get(symbol, -1))
+
+    def ask(self, at_ns: int | None) -> None:
+        """Have REST answer about TFPM."""
+        self.trades.on_rest("TFPM", at_ns, self.seconds)
+
+    def look(self, seconds: int = 1, *, streaming: str | None = "SPY") -> list[bool]:
+        """Look once a second; return whether TFPM was withheld at each look."""
+        found = []
+        for _ in range(seconds):
+            self.seconds += 1
+            if streaming:
+                self.stream(streaming)
+            self.trades.look()
+            found.append("TFPM" in self.trades.symbols)
+        return found
+
+
+def withheld() -> Market:
+    """Return a market in which the stream brought TFPM until 12:00:10 and withholds it since."""
+    market = Market()
+    market.look(10, streaming="TFPM")
+    market.look(20)
+    market.ask(market.now - SECOND)
+    market.look(OWED_LOOKS)
+    assert market.trades.symbols == {"TFPM"}
+    return market
+
+
+def test_a_symbol_with_a_trade_that_only_rest_shows_is_withheld_within_seconds() -> None:
+    market = Market()
+    market.look(10, streaming="TFPM")
+    market.look(20)
+    market.ask(market.now - SECOND)
+
+    assert market.trades.disputed == {"TFPM"}
+    assert market.look(OWED_LOOKS) == [False] * (OWED_LOOKS - 2) + [True, True]
+    assert market.trades.take_found() == {"TFPM": (NOON + 10 * SECOND - CLOCKS_NS) / 1e9}
+    assert market.trades.take_found() == {}
+
+
+def test_a_busy_symbol_of_which_rest_is_ahead_is_not_withheld() -> None:
+    market = Market()
+    for _ in range(60):
+        market.ask(market.now + SECOND)  # REST shows each trade a second before the stream
+        assert market.look(1, streaming="TFPM") == [False]
+
+
+def test_answers_in_quick_succession_do_not_postpone_the_finding() -> None:
+    market = Market()
+    market.look(30)
+    for _ in range(OWED_LOOKS):
+        market.ask(market.now)
+        market.look(1)
+
+    assert market.trades.symbols == {"TFPM"}
+
+
+def test_a_trade_from_before_the_subscription_was_never_due() -> None:
+    market = Market()
+    market.ask(NOON + CLOCKS_NS)
+
+    assert not any(market.look(60))
+
+
+def test_the_first_trade_that_is_known_of_a_new_symbol_was_never_due() -> None:
+    market = Market(known=False)
+    market.look(30)
+    market.ask(market.now - SECOND)
+    assert not any(market.look(60))
+    market.ask(market.now - SECOND)
+
+    assert any(market.look(OWED_LOOKS)), "the next one is"
+
+
+def test_while_this_process_is_stopped_no_time_passes() -> None:
+    market = Market()
+    market.look(30, streaming="TFPM")
+    market.ask(market.now)
+    market.seconds += 3600  # no look, and the stream waits in the socket
+    assert market.look(1, streaming=None) == [False]
+    market.stream("TFPM")
+
+    assert not any(market.look(60, streaming=None))
+
+
+def test_a_stream_that_is_behind_as_a_whole_is_given_time() -> None:
+    market = Market()
+    market.look(30)
+    market.ask(market.now)
+    late = market.now - 20 * SECOND
+    found = []
+    for number in range(BEHIND_LOOKS):
+        market.stream("SPY", late + number)
+        found += market.look(1, streaming=None)
+
+    assert found == [False] * (BEHIND_LOOKS - 1) + [True]
+
+
+def test_a_stream_that_brings_nothing_is_no_reason_to_subscribe_again() -> None:
+    market = Market()
+    market.ask(NOON + 10 * SECOND)
+
+    assert market.look(OWED_LOOKS, streaming=None)[-1]
+    assert market.trades.take_renewals(market.seconds) == []
+    market.look(20)
+    assert market.trades.take_renewals(market.seconds) == ["TFPM"]
+
+
+def test_the_streams_next_trade_ends_it_and_the_prints_until_then_are_fetched() -> None:
+    market = withheld()
+    market.trades.take_found()
+    market.ask(market.now)
+    newest = market.now
+    market.stream("TFPM", market.now)
+    market.look()
+
+    assert market.trades.symbols == set()
+    assert market.trades.take_ended() == {"TFPM": newest / 1e9}
+
+
+def test_a_late_print_of_the_stream_does_not_end_it() -> None:
+    market = withheld()
+    market.stream("TFPM", NOON)
+
+    assert market.look(1) == [True]
+
+
+def test_a_withheld_symbol_is_subscribed_again_and_less_often_each_time() -> None:
+    market = withheld()
+    times = []
+    for _ in range(3000):
+        times += [market.seconds] * len(market.trades.take_renewals(market.seconds))
+        market.ask(market.now)
+        market.look(1)
+
+    waits = [later - earlier for earlier, later in pairwise(times)]
+    assert waits[:6] == [FIRST_RENEWAL_SECONDS * 2**number for number in range(5)] + [
+        LONGEST_RENEWAL_SECONDS
+    ]
+    assert market.trades.lasting == {"TFPM"}
+
+
+def renewed(market: Market) -> Market:
+    assert market.trades.take_renewals(market.seconds) == ["TFPM"]
+    market.subscribe("SPY")
+    assert market.trades.symbols == {"TFPM"}
+    market.subscribe("SPY", "TFPM")
+    return market
+
+
+def test_a_renewed_symbol_of_which_rest_shows_no_newer_trade_is_not_withheld_any_more() -> None:
+    market = withheld()
+    shown = market.now - SECOND
+    market.known["TFPM"] = shown
+    renewed(market)
+    market.ask(shown)
+    assert market.look(1) == [True], "too soon to tell"
+    market.look(int(SETTLE_SECONDS))
+    market.ask(shown)
+
+    assert market.look(1) == [False]
+    assert market.trades.take_ended() == {}
+
+
+def test_a_renewed_symbol_that_remains_withheld_is_so_without_a_break() -> None:
+    market = renewed(withheld())
+    found = []
+    for _ in range(30):
+        market.ask(market.now)
+        found += market.look(1)
+
+    assert all(found)
+    assert market.trades.missing_since() == {"TFPM": (market.now - SECOND) / 1e9}
+
+
+def test_a_lost_connection_forgets_everything() -> None:
+    market = withheld()
+    market.trades.on_stream_lost()
+    market.ask(market.now)
+
+    assert not any(market.look(60))
+    assert market.trades.take_found() == {}
+
+
+def test_symbols_that_no_client_wants_are_forgotten() -> None:
+    market = withheld()
+    market.trades.take_renewals(market.seconds)
+    market.subscribe("SPY")
+    market.trades.forget_others({"SPY"})
+
+    assert market.trades.symbols == set()
+    for left in ("_owed", "_withheld", "_renewals", "_found", "_ended"):
+        assert not getattr(market.trades, left)
