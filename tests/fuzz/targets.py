@@ -25,7 +25,8 @@ from ingest.market.adjusted_closes import adjusted_closes
 from ingest.market.lag import Lag
 from ingest.market.last_price import LastPrices
 from ingest.market.symbol_states import SymbolStates
-from ingest.portfolio.holdings import BrokerReport
+from ingest.market.withheld_trades import WithheldTrades
+from ingest.portfolio.broker_report import BrokerReport
 from ingest.portfolio.order_log import OrderLog
 from ingest.portfolio.portfolio import Portfolio
 from ingest.upstream import account_translation, order_translation, translation
@@ -70,8 +71,8 @@ class Frames(Target):
         self.demand = Demand(lambda: 0.0)
         self.demand.update({f"{kind}:{s}": 1 for kind in ("trade", "quote") for s in ("SPY", GOOD)})
         self.subscription = Subscription(None)
-        self.states = SymbolStates()
         self.prices = LastPrices(two_days())
+        self.states = SymbolStates("iex", self.prices.has_price)
         self.reader = FrameReader(
             self.prices, self.states, Lag(), self.demand, self.subscription, Announcer(self.outbox)
         )
@@ -245,7 +246,12 @@ class MarketRest(Target):
         self.prices = LastPrices(two_days())
         self.rest_prices = RestPrices(
             self.prices,
-            SymbolStates(),
+            SymbolStates("iex", self.prices.has_price),
+            WithheldTrades(
+                streamed_ns=self.prices.streamed_ns_of,
+                known_ns=self.prices.timestamp_of,
+                newest_streamed_ns=self.prices.newest_streamed_ns,
+            ),
             demand,
             Announcer(self.outbox),
             clock=lambda: NOON,
@@ -261,7 +267,7 @@ class MarketRest(Target):
         bars = translation.closes({"SPY": answer if isinstance(answer, list) else [answer]})
         closes = adjusted_closes(bars, _TODAY)
         self.rest_prices.on_snapshot(
-            "SPY", translation.snapshot("SPY", seeds.SNAPSHOT), closes.get("SPY"), Reason.NEW
+            "SPY", translation.snapshot("SPY", seeds.SNAPSHOT), closes.get("SPY"), Reason.NEW, 0.0
         )
         self._on_hours(answer)
         self.outbox.take(1000)
@@ -275,7 +281,7 @@ class MarketRest(Target):
         except ValueError:
             return
         for reason in (Reason.NEW, Reason.DOUBTFUL):
-            self.rest_prices.on_snapshot("SPY", snapshot, None, reason)
+            self.rest_prices.on_snapshot("SPY", snapshot, None, reason, 0.0)
 
     def _on_print(self, row: Any) -> None:
         try:
