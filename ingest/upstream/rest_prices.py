@@ -21,6 +21,7 @@ from ingest.upstream.announcements import Announcements
 from ingest.upstream.missed_prints import MissedPrints
 from shared import rfc3339
 from shared.price import Price
+from shared.quote import Quote
 from shared.symbol_status import SymbolStatus
 from shared.topics import PRICE, TRADE, topic
 
@@ -59,6 +60,10 @@ class RestPrices:
         """Apply a stored price; return whether an earlier leader published it."""
         self._prices.restore(price)
         return price.received is None or price.received < self._began_us
+
+    def restore_quote(self, quote: Quote) -> None:
+        """Accept a quote that an earlier leader published: REST's may be older."""
+        self._announcer.quotes.add(quote)
 
     def restore_halt(self, status: SymbolStatus) -> None:
         """Apply a halt that an earlier leader published, unless it may be over.
@@ -99,7 +104,7 @@ class RestPrices:
         """Publish the new values of a snapshot, and compare it with the stream."""
         now_ns = self._clock()
         if snapshot is not None:
-            self._announce_parts(snapshot, now_ns // 1000, reason)
+            self._announce_parts(snapshot, now_ns // 1000, reason, asked_at)
         # Before the snapshot is applied: the comparison is with the stream alone.
         self._compare(symbol, None if snapshot is None else snapshot.trade, now_ns, asked_at)
         last = self._prices.on_snapshot(symbol, snapshot, now_ns // 1000, adjusted)
@@ -146,9 +151,12 @@ class RestPrices:
                 price=split.price,
             )
 
-    def _announce_parts(self, snapshot: Snapshot, now_us: int, reason: Reason) -> None:
+    def _announce_parts(
+        self, snapshot: Snapshot, now_us: int, reason: Reason, asked_at: float
+    ) -> None:
         if snapshot.quote is not None:
-            self._announcer.quote(quote_event(snapshot.quote, now_us))
+            waited_us = int((self._monotonic() - asked_at) * 1e6)
+            self._announcer.rest_quote(quote_event(snapshot.quote, now_us), now_us - waited_us)
         # At other times a day's bar would move a chart only by chance.
         if snapshot.day is not None and reason in (Reason.NEW, Reason.PREVIOUS_CLOSE):
             self._announcer.day_bar(day_bar_event(snapshot.day))

@@ -27,6 +27,7 @@ from ingest.upstream.catch_up import CatchUp, MissedTradesHandler
 from shared import rfc3339
 from shared.bus.errors import BusError
 from shared.price import Price
+from shared.quote import Quote
 from shared.symbol_status import SymbolStatus
 from shared.topics import QUOTE, topic
 
@@ -57,6 +58,13 @@ class PublishedBefore(Protocol):
             BusError: Redis is unreachable.
         """
 
+    async def quotes(self, symbols: Sequence[str]) -> list[Quote]:
+        """Return the quotes of those symbols that have one.
+
+        Raises:
+            BusError: Redis is unreachable.
+        """
+
     async def halts(self, symbols: Sequence[str]) -> list[SymbolStatus]:
         """Return the statuses of those symbols that are halted.
 
@@ -70,6 +78,9 @@ class RestHandler(MissedTradesHandler, AssetHandler, Protocol):
 
     def restore(self, price: Price) -> bool:
         """Apply a stored price; return whether an earlier leader published it."""
+
+    def restore_quote(self, quote: Quote) -> None:
+        """Accept a quote that an earlier leader published."""
 
     def restore_halt(self, status: SymbolStatus) -> None:
         """Apply a halt that an earlier leader published."""
@@ -252,6 +263,8 @@ class Snapshots:
             # Alpaca sends a halt once, and not again after a handover.
             for status in await self._stored.halts(symbols):
                 self._handler.restore_halt(status)
+            for quote in await self._stored.quotes(symbols):
+                self._handler.restore_quote(quote)
             recent = self._clock() / 1e9 - PRICE_HANDOVER_SECONDS
             for price in await self._stored.read(symbols):
                 traded_at = _unix(price.timestamp)

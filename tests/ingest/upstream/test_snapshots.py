@@ -1,8 +1,10 @@
 """The requests to REST, and the use of the responses."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from starlette.requests import Request
@@ -24,6 +26,7 @@ from ingest.upstream.snapshots import Snapshots
 from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from shared.price import Price
+from shared.quote import Quote
 from shared.symbol_status import SymbolStatus
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
@@ -48,6 +51,7 @@ class Heard:
     def __init__(self) -> None:
         self.ours: set[str] = set()
         self.fails_for = ""
+        self.quotes: list[Quote] = []
         self.restored: list[str] = []
         self.taken: list[tuple[str, Reason]] = []
         self.snapshots: dict[str, Snapshot | None] = {}
@@ -60,6 +64,9 @@ class Heard:
 
     def restore_halt(self, status: SymbolStatus) -> None:
         raise AssertionError(f"{status} was never published")
+
+    def restore_quote(self, quote: Quote) -> None:
+        self.quotes.append(quote)
 
     def restore(self, price: Price) -> bool:
         self.restored.append(price.symbol)
@@ -434,9 +441,18 @@ async def test_what_an_earlier_leader_published_is_taken_up_first() -> None:
         )
         await set_up.redis.set(keys.last_key("price:SPY"), ahead)
         await set_up.redis.set(keys.last_key("price:IBM"), b"not one of ours")
+        fields = dict.fromkeys(Quote.__struct_fields__, None) | {"symbol": "IBM", "received": 1}
+        best: dict[str, Any] = {
+            **fields,
+            "crossed": False,
+            "conditions": [],
+            "timestamp": "2026-11-16T17:00:00Z",
+        }
+        await set_up.redis.set(keys.last_key("quote:IBM"), b"7-1\n" + json.dumps(best).encode())
         set_up.watch("SPY", "IBM")
         await set_up.until_taken("SPY", "IBM")
         assert set_up.heard.restored == ["SPY"]
+        assert [each.symbol for each in set_up.heard.quotes] == ["IBM"]
 
 
 async def test_without_redis_nothing_new_is_looked_up_that_might_be_older() -> None:
