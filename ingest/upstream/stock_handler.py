@@ -18,6 +18,7 @@ from ingest.upstream.frame import FrameReader
 from ingest.upstream.snapshots import Snapshots
 from ingest.upstream.upstream_error import UpstreamError
 from shared.ingest_status import Session
+from shared.topics import TRADE, topic
 
 SILENCE_JUDGE_SECONDS = 0.5
 
@@ -146,13 +147,14 @@ class StockHandler:
     def _catch_up(self, now: float) -> None:
         """Fetch the trades that odd silences may have swallowed.
 
-        Not for symbols that have traded since: their prices are right again, and REST, which is
-        ahead of the stream, would replace live prices.
+        A symbol that has traded since has the right price again; a watched tape lacks its prints
+        all the same.
         """
         while self._odd and now - self._odd[0].ended >= SETTLE_SECONDS:
             odd = self._odd.popleft()
             for symbol, at in self._acknowledged_at.items():
-                if (self._traded_at(symbol) or 0) / 1e9 < odd.until:
+                has_traded = (self._traded_at(symbol) or 0) / 1e9 >= odd.until
+                if not has_traded or self._demand.watches(topic(TRADE, symbol)):
                     self._snapshots.open_gap(symbol, max(odd.since, at))
 
     async def watch(self) -> None:

@@ -329,6 +329,23 @@ async def test_what_a_short_silence_has_swallowed_is_fetched(
 
 
 @pytest.mark.usefixtures("_silence_is_soon_odd")
+async def test_a_tape_is_complete_after_a_short_silence_although_its_symbol_trades_on(
+    upstream: tuple[Simulator, Watcher],
+) -> None:
+    simulator, watching = upstream
+    await watching.watch("SPY", kind="trade")
+    await trades_come_steadily(simulator, watching)
+    simulator.faults.mute("iex", seconds=0.5)
+    await trade(simulator, "SPY", 100.25)
+
+    async def is_complete() -> bool:
+        await trade(simulator, "SPY", 100)
+        return 100.25 in [data.get("price") for _, data in await watching.history("trade:SPY")]
+
+    await until(is_complete)
+
+
+@pytest.mark.usefixtures("_silence_is_soon_odd")
 async def test_what_a_second_silence_soon_after_has_swallowed_is_fetched_too(
     upstream: tuple[Simulator, Watcher],
 ) -> None:
