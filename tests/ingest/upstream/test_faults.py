@@ -12,7 +12,9 @@ from ingest.market import stream_silence, symbol_tape
 from ingest.upstream import connection, stock_handler, stream_holder
 from ingest.upstream.upstream_error import UpstreamError
 from shared.bus.redis_source import RedisSource
+from shared.ingest_status import IngestStatus
 from simulator.faults.catalogue import Faults
+from simulator.faults.odd_frames import odd_frames
 from simulator.protocol.subscription import IEX
 from simulator.service import Simulator, SimulatorSettings
 from simulator.tape.hours import SwitchableHours
@@ -189,6 +191,44 @@ async def test_what_makes_no_sense_ends_nothing(
     await ticks_again(simulator, watching, 103)
 
     assert await sessions(simulator) == 1
+
+
+ENDED_THE_INGEST = [
+    bytes.fromhex("9182a154a17aa174c70cff000000000000003afff44180"),
+    bytes.fromhex(
+        "9188a154a171a153a3535059a26270cb3ff0000000000000a2627301a26170cb3ff199999999999aa2617301"
+        "a163c0a174c70cff000000007fffffffffffffff"
+    ),
+    b"\x91" * 1000 + b"\xc0",
+]
+"""An unknown type with a time after year 9999; a quote at 2^63 - 1 s; 1,000 nested arrays."""
+
+
+async def test_odd_frames_end_nothing_and_raise_an_alarm_with_the_first_problem(
+    upstream: tuple[Simulator, Watcher],
+) -> None:
+    simulator, watching = upstream
+    await watching.watch("SPY", kind="quote")
+    await until(lambda: endpoint_state(simulator)["quotes"] == ["SPY"])
+    for frame in ENDED_THE_INGEST:
+        simulator.faults.send("iex", frame)
+    for feed in ("iex", "account"):
+        for kind in odd_frames(feed):
+            simulator.faults.odd_frame(feed, kind=kind, symbol="SPY")
+    await ticks_again(simulator, watching, 103)
+
+    def has_alarms(status: IngestStatus) -> bool:
+        texts = [alarm.text for alarm in status.alarms if alarm.code == "malformed"]
+        return any("stocks" in text and "years 1 to 9999" in text for text in texts) and any(
+            "account" in text for text in texts
+        )
+
+    await until(lambda: _is(watching, has_alarms))
+    status = await watching.status()
+    assert status is not None
+    assert status.malformed["stocks"] == status.tape.malformed > len(ENDED_THE_INGEST)
+    assert await sessions(simulator) == 1
+    assert endpoint_state(simulator, "account")["sessions_total"] == 1
 
 
 async def test_late_data_of_symbols_that_are_not_subscribed_is_counted_and_goes_nowhere(
