@@ -21,6 +21,7 @@ SLOW = (
     "gateway/test_overload.py",
     "gateway/test_redis_loss.py",
     "ingest/test_account.py",
+    "ingest/test_fees.py",
     "ingest/test_orders.py",
     "ingest/test_process.py",
     "ingest/upstream/test_faults.py",
