@@ -18,7 +18,9 @@ CONNECT_SECONDS = 10.0
 
 CLOSE_SECONDS = 3.0
 
-_UNEXPECTED_ANSWER = (ValueError, TypeError, LookupError, AttributeError)
+_UNEXPECTED_ANSWER = (
+    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError),
+)
 """alpaca-py raises these if the first answers do not have the form that it expects."""
 
 

@@ -80,7 +80,11 @@ async def test_what_is_not_alpaca_is_an_error_with_words() -> None:
             await rest.clock()
 
 
-@pytest.mark.parametrize("body", ["", "null", "[]", '"text"', "7"])
+@pytest.mark.parametrize(
+    "body",
+    ["", "null", "[]", '"text"', "7", "[" * 100_000, '{"x":' * 100_000, "9" * 10_000],
+    ids=lambda body: body[:8],
+)
 async def test_an_answer_of_another_form_is_an_error(body: str) -> None:
     def answer(_: Request) -> Response:
         return PlainTextResponse(body, media_type="application/json")
