@@ -18,9 +18,10 @@ OVERLAP_SECONDS = 2.0
 CATCH_UP_SECONDS = 10.0
 """Limit for all pages of a request."""
 
-AGES_SECONDS = (10.0, 60.0, 300.0, 1000.0)
+AGES_SECONDS = (10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0, 1280.0)
 """Symbols whose prints are needed from much earlier are requested separately: one request goes back
-to the earliest time of all its symbols, and quiet symbols go back to their last prints."""
+to the earliest time of all its symbols. Quiet symbols go back to their last prints, and busy ones
+would have too many rows for that time."""
 
 PRINTS_AT_ONCE = 1000
 """After this number of prints live frames have their turn."""

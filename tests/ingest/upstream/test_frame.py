@@ -269,6 +269,30 @@ def test_the_tape_is_published_only_while_somebody_watches_it(stage: Stage) -> N
     assert [(each["id"], each["eligible"]) for each in tape] == [("52983525029461", False)]
 
 
+def test_the_tape_shows_each_print_of_the_next_day_although_its_ids_start_again(
+    stage: Stage,
+) -> None:
+    stage.demand.update({"trade:SPY": 1})
+    for day, count in ((0, 30), (1, 40)):
+        at = msgpack.Timestamp.from_unix_nano(NOON + day * 24 * 3600 * 10**9)
+        stage.apply(*(trade(i=number, t=at) for number in range(1, count + 1)))
+        tape = [body["id"] for topic, _, body in stage.events() if topic == "trade:SPY"]
+        assert tape == [str(number) for number in range(1, count + 1)]
+
+
+def test_of_two_prints_with_one_id_a_cancel_names_the_one_whose_price_it_has(stage: Stage) -> None:
+    # FINRA's D stands for several facilities. Recorded: AAPL, 23 August 2021, ids 17913 and 712.
+    stage.demand.update({"trade:SPY": 1})
+    at = [msgpack.Timestamp.from_unix_nano(NOON + step) for step in (0, 1, 2)]
+    common: dict[str, Any] = {"i": 17913, "x": "D"}
+    stage.apply(trade(price=100.0, t=at[0], **common), trade(price=100.5, t=at[1], **common))
+    stage.apply({"T": "x", "S": "SPY", "p": 100.0, "s": 100, "a": "C", "t": at[2], **common})
+
+    tape = [(event, body) for topic, event, body in stage.events() if topic == "trade:SPY"]
+    assert [event or body["price"] for event, body in tape] == [100.0, 100.5, "cancel"]
+    assert tape[2][1]["original_timestamp"] == tape[0][1]["timestamp"]
+
+
 def test_a_cancelled_trade_gives_the_one_before_it_back(stage: Stage) -> None:
     stage.demand.update({"trade:SPY": 1})
     later = msgpack.Timestamp.from_unix_nano(NOON + 1_000)

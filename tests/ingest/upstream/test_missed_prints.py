@@ -265,6 +265,33 @@ async def test_a_new_leader_continues_where_the_old_one_ended(source: RedisSourc
         assert gaps == []
 
 
+async def test_the_first_print_of_a_watched_tape_may_fall_between_two_leaders(
+    source: RedisSource,
+) -> None:
+    async with (
+        Simulator(SimulatorSettings(tape=None, positions=())) as simulator,
+        watcher(source) as watching,
+    ):
+        async with running_ingest(source, simulator):
+            await watching.until_state("live")
+            await watching.watch("SPY", kind="trade")
+            await until_subscribed(simulator, "SPY")
+        await Prints(simulator).happen(101)
+        async with running_ingest(source, simulator):
+            await until_tape(watching, *shown(101))
+
+
+@pytest.mark.parametrize(
+    ("newest", "known_since", "until"),
+    [(100.0, None, 55.0), (100.0, 70.0, 70.0), (100.0, 30.0, 55.0), (100.0, 101.0, 100.0)],
+)
+def test_a_recorded_tape_may_lack_prints_that_the_earlier_leader_was_fetching(
+    newest: float, known_since: float | None, until: float
+) -> None:
+    known_since_ns = None if known_since is None else int(known_since * 1e9)
+    assert history_gaps.repaired_until(newest, known_since_ns) == until
+
+
 async def test_a_tape_that_is_watched_again_soon_is_completed(source: RedisSource) -> None:
     async with relay(source) as (simulator, watching, _):
         prints = await begin(simulator, watching)
