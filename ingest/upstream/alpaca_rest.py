@@ -1,6 +1,7 @@
 """Alpaca's REST API: alpaca-py's clients in threads, with the limits that they lack."""
 
 import asyncio
+import math
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -316,9 +317,11 @@ def _seconds_to_reset(response: Response | None) -> float | None:
     """Return the seconds until the budget is free, by a header that Alpaca usually sends."""
     reset = None if response is None else response.headers.get("X-Ratelimit-Reset")
     try:
-        return None if reset is None else float(reset) - time.time()
+        seconds = None if reset is None else float(reset) - time.time()
     except ValueError:
         return None
+    # "nan" and "inf" are numbers to Python, and no time.
+    return seconds if seconds is not None and math.isfinite(seconds) else None
 
 
 def _midnight(day: date) -> datetime:

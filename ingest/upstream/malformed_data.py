@@ -22,8 +22,8 @@ class MalformedData:
     def __init__(self, source: str, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.source = source
         self.count = 0
-        self.escaped = 0
-        """Those of ``count`` whose error no rule expects."""
+        self.escaped: str | None = None
+        """The newest problem that no rule expects."""
         self.first: str | None = None
         self._monotonic = monotonic
         self._last_at = -SERIES_SECONDS
@@ -45,7 +45,7 @@ class MalformedData:
     def note_escaped(self, kind: str, error: Exception) -> None:
         """Count data whose application failed with an error that no rule expects."""
         text = bounded(f"{kind}: {error!r}")
-        self.escaped += 1
+        self.escaped = text
         # The traceback names the place. One of each series is enough to find the fault.
         if self._count(text):
             log.error(

@@ -60,7 +60,7 @@ class Target(ABC):
         """
 
     def _check(self, malformed: MalformedData, given: bytes) -> None:
-        assert malformed.escaped == 0, f"{malformed.first}: {given[:2000]!r}"
+        assert malformed.escaped is None, f"{malformed.escaped}: {given[:2000]!r}"
 
 
 class Frames(Target):

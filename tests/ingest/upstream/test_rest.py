@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 from datetime import date
 
 import pytest
+import requests
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from ingest.market.market_hours import MarketHours
 from ingest.upstream import alpaca_rest, hours_refresh
-from ingest.upstream.alpaca_rest import AlpacaRest, RestError
+from ingest.upstream.alpaca_rest import AlpacaRest, RestError, _seconds_to_reset
 from ingest.upstream.hours_refresh import HoursRefresh
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
@@ -206,3 +207,11 @@ async def test_hours_come_from_alpaca_as_soon_as_it_answers(
         await asyncio.wait([task])
 
     assert taken[0].next_open() is not None
+
+
+@pytest.mark.parametrize("header", ["nan", "inf", "-inf", "1e400", "soon", ""])
+def test_a_reset_that_is_no_time_is_none(header: str) -> None:
+    answer = requests.Response()
+    answer.headers["X-Ratelimit-Reset"] = header
+
+    assert _seconds_to_reset(answer) is None
