@@ -132,6 +132,35 @@ async def test_an_account_that_cannot_be_read_changes_nothing(
         assert desk.reports.failing is not None
 
 
+async def test_a_report_whose_second_request_fails_changes_nothing(impatient: None) -> None:
+    rows, status = [row("IBM", "1", "10", "11")], 200
+    stub = RestStub(
+        positions=says(lambda: rows),
+        account=says(lambda: ACCOUNT, lambda: status),
+        orders=says(list),
+    )
+    async with asking(stub) as desk:
+        await until(lambda: desk.held() == ["IBM"])
+        status, rows = 403, [row("IBM", "1", "10", "11"), row("BAC", "5", "10", "11")]
+        await until(lambda: desk.reports.failing is not None)
+        reads = desk.reports.reads
+        await until(lambda: desk.reports.reads > reads + 2)
+        assert desk.held() == ["IBM"]
+        status = 200
+        await until(lambda: desk.held() == ["BAC", "IBM"])
+
+
+async def test_a_row_of_a_pair_that_cannot_be_read_keeps_the_pair(impatient: None) -> None:
+    coin = row("BTCUSD", "2", "10", "11", asset_class="crypto")
+    rows = [coin]
+    stub = RestStub(positions=says(lambda: rows), account=says(lambda: ACCOUNT), orders=says(list))
+    async with asking(stub) as desk:
+        await until(lambda: desk.held() == ["BTC/USD"])
+        rows = [coin | {"qty": "many"}]
+        await until(lambda: desk.portfolio.account().unpriced == ["BTC/USD"])
+        assert desk.held() == ["BTC/USD"]
+
+
 async def test_more_orders_than_rest_tells_at_once_are_a_gap(impatient: None) -> None:
     order = {"status": "filled", "updated_at": "2026-11-25T15:00:00Z", "filled_qty": "1"}
     numbers = itertools.count()
