@@ -80,6 +80,8 @@ class Ledger:
         self.quotes: dict[str, list[Quote]] = {}
         self.retractions: defaultdict[str, list[Print]] = defaultdict(list)
         """The cancelled and the corrected prints of each symbol, by the time of that."""
+        self.swallowed: list[tuple[int, int]] = []
+        """When a stream lived and brought nothing, before anyone could know that this is odd."""
         self._retracted: set[tuple[str, int]] = set()
         self._shown_times: dict[str, dict[int, set[float]]] = {}
         self._values: dict[tuple[str, str, int, Values], Print] = {}

@@ -64,6 +64,13 @@ def _around(call: Callable[[Faults, list[dict[str, Any]]], object]) -> Strike:
     return strike
 
 
+async def _mute_briefly(faults: Faults, trading: Trading, seconds: float) -> float:
+    """Swallow the stream's messages: it is silent, and then continues as if nothing had been."""
+    trading.on_mute(seconds)
+    faults.mute(FEED, seconds=seconds)
+    return seconds
+
+
 async def _withhold(faults: Faults, trading: Trading, _: float) -> float:
     """Withhold a busy symbol until it is subscribed to again: its prints must not stay missing."""
     faults.withhold(FEED, symbol=trading.a_busy_symbol())
@@ -171,10 +178,7 @@ SIMULATED: Mapping[str, tuple[Odds, Strike]] = {
     "internal_error": (Odds(2), _now(lambda faults: faults.error(FEED, code=500))),
     "half_open": (Odds(0.5), _now(lambda faults: faults.half_open(FEED))),
     "mute": (Odds(0.5), _now(lambda faults: faults.mute(FEED))),
-    "mute_briefly": (
-        Odds(3, (1, 4)),
-        _for(lambda faults, seconds: faults.mute(FEED, seconds=seconds)),
-    ),
+    "mute_briefly": (Odds(3, (1, 4)), _mute_briefly),
     "mute_after_connect": (Odds(0.5), _next(lambda faults: faults.mute_after_connect(FEED))),
     "mute_after_auth": (Odds(0.5), _next(lambda faults: faults.mute_after_auth(FEED))),
     "ignore_subscribe": (Odds(0.5), _next(lambda faults: faults.ignore_subscribe(FEED))),

@@ -102,7 +102,7 @@ class Trades(Follower):
             is_void = not is_here or print_ in self._corrections or self._is_cancelled(print_)
             is_complete = is_void and (is_known or print_.corrected is None)
         times = (print_.published, print_.at, print_.retracted or print_.published)
-        if is_complete or self._in_gap(print_.symbol, times):
+        if is_complete or self._in_gap(print_.symbol, times) or self._is_swallowed(times):
             return None
         what = "as printed" if is_here else "not"
         return f"{print_} is here {what}, corrected {is_known}, and no gap covers it"
@@ -118,6 +118,10 @@ class Trades(Follower):
             and (each, each.values) in self._prints
         ]
         return self._cancels[key] >= len(alike)
+
+    def _is_swallowed(self, times: Collection[int]) -> bool:
+        windows = self._ledger.swallowed
+        return any(start <= at <= end for start, end in windows for at in times)
 
     def _in_gap(self, symbol: str, times: Collection[int]) -> bool:
         return any(

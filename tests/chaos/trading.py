@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from simulator.protocol.rfc3339 import SECOND
 from simulator.service import Simulator
 from tests.chaos.books import COIN, Books
 from tests.chaos.day_bars import DayBarLedger
@@ -17,6 +18,9 @@ from tests.simulator.client import KEYS
 
 TICK_SECONDS = 0.025
 TICKS_PER_PROBE = 4
+
+PACE_NS = 13 * SECOND
+"""The time after which a connection's usual pauses are known."""
 
 TRADED = ("SPY", "IBM", "BAC", "T", "CALM")
 """The symbols in which the account trades."""
@@ -46,6 +50,7 @@ class Trading:
         self._http = http
         self._complain = complain
         self._closed = False
+        self._sessions = self._session_since = 0
 
     async def run(self) -> None:
         """Publish forty messages a second, and ten of the probe."""
@@ -65,6 +70,16 @@ class Trading:
     def some_trades(self) -> list[dict[str, Any]]:
         """Return a trade of each busy symbol, for a frame that the caller sends."""
         return [self._noted(self._tape.trade(symbol, time.time_ns())) for symbol in BUSY]
+
+    def on_mute(self, seconds: float) -> None:
+        """Note that the stream swallows its messages for a time.
+
+        A silence is odd once the usual pauses of the connection are known; a loss before that
+        cannot be seen by any client of Alpaca's.
+        """
+        now = time.time_ns()
+        if now - self._session_since < PACE_NS:
+            self._tape.ledger.swallowed.append((now, now + round((seconds + 0.1) * SECOND)))
 
     def note_bars(self, symbols: Sequence[str]) -> None:
         """Note the day bars after messages that a caller has sent."""
@@ -179,5 +194,7 @@ class Trading:
         """Complain of a second session at the simulator."""
         state: Any = self._simulator.state()["endpoints"]
         iex = state["iex"]
+        if iex["sessions_total"] != self._sessions:
+            self._sessions, self._session_since = iex["sessions_total"], time.time_ns()
         if iex["sessions_peak"] > 1:
             self._complain(f"a second session at the simulator: {iex}")
