@@ -1,6 +1,6 @@
 """The tapes of a client against the ledger: each print once, or a gap. Pure."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -37,8 +37,10 @@ class Trades(Follower):
         self._order = NEVER
         self._prints: set[tuple[Print, Values]] = set()
         """The prints received, each as printed or as corrected."""
-        self._corrections: set[Print] = set()
-        self._cancels: Counter[tuple[str, str, int]] = Counter()
+        self._retractions: defaultdict[str, set[Print]] = defaultdict(set)
+        """The prints that were retracted while they were here, by the kind of event."""
+        self._early: defaultdict[str, set[Print]] = defaultdict(set)
+        """The prints that were retracted before they came."""
         self._since: dict[str, int] = {}
         """The time of publication of the first print received, by symbol."""
         self._checked: Counter[tuple[str, bool]] = Counter()
@@ -51,12 +53,9 @@ class Trades(Follower):
             case "trade":
                 self._in_order(kind, data)
                 self._trade(data)
-            case "correction":
+            case "correction" | "cancel":
                 self._in_order(kind, data)
-                self._correction(data)
-            case "cancel":
-                self._in_order(kind, data)
-                self._cancel(data)
+                self._retraction(kind, data)
             case "gap":
                 for topic in data["topics"]:
                     self._gap(topic, data)
@@ -92,32 +91,22 @@ class Trades(Follower):
     def _missing(self, print_: Print) -> str | None:
         """Return the words for a print of which something is missing."""
         is_here = (print_, print_.values) in self._prints
-        is_known = print_ in self._corrections or (
-            print_.corrected is not None and (print_, print_.corrected) in self._prints
-        )
+        is_replaced = print_.corrected is not None and (print_, print_.corrected) in self._prints
+        is_cancelled = print_ in self._retractions["cancel"]
         if print_.retracted is None:
             is_complete = is_here
-        else:
+        elif print_.corrected is None:
             # A print that the stream lost and that was voided since need not be shown at all.
-            is_void = not is_here or print_ in self._corrections or self._is_cancelled(print_)
-            is_complete = is_void and (is_known or print_.corrected is None)
+            is_complete = not is_here or is_cancelled
+        else:
+            is_complete = print_ in self._retractions["correction"] or (
+                is_replaced and (is_cancelled or not is_here)
+            )
         times = (print_.published, print_.at, print_.retracted or print_.published)
         if is_complete or self._in_gap(print_.symbol, times) or self._is_swallowed(times):
             return None
-        what = "as printed" if is_here else "not"
-        return f"{print_} is here {what}, corrected {is_known}, and no gap covers it"
-
-    def _is_cancelled(self, print_: Print) -> bool:
-        """Return whether there are as many cancels of its id as retracted prints that are here."""
-        key = (print_.symbol, print_.exchange, print_.values.trade_id)
-        alike = [
-            each
-            for each in self._ledger.retractions[print_.symbol]
-            if (each.symbol, each.exchange, each.values.trade_id) == key
-            and each not in self._corrections
-            and (each, each.values) in self._prints
-        ]
-        return self._cancels[key] >= len(alike)
+        shown = {"here": is_here, "replaced": is_replaced, "cancelled": is_cancelled}
+        return f"{print_} is incomplete: {shown}, and no gap covers it"
 
     def _is_swallowed(self, times: Collection[int]) -> bool:
         windows = self._ledger.swallowed
@@ -150,7 +139,7 @@ class Trades(Follower):
         self._since.setdefault(symbol, print_.published)
         if (print_, values) in self._prints:
             self.wrong(f"a print came twice: {dict(data)}")
-        elif values == print_.corrected and print_ in self._corrections:
+        elif values == print_.corrected and print_ in self._retractions["correction"]:
             self.wrong(f"a correction came as a trade as well: {dict(data)}")
         self._prints.add((print_, values))
         if (tuple(data["conditions"]), data["tape"]) != (print_.conditions, print_.tape):
@@ -158,35 +147,35 @@ class Trades(Follower):
         if data["eligible"] != print_.counts:
             self.wrong(f"eligible differs: {dict(data)} and {print_}")
 
-    def _correction(self, data: Mapping[str, Any]) -> None:
-        key = (str(data["symbol"]), str(data["exchange"]))
-        values = Values(int(data["id"]), data["price"], data["size"])
-        original = int(data["original_id"])
-        for print_ in self._ledger.retractions[key[0]]:
-            if (print_.exchange, print_.values.trade_id, print_.corrected) == (
-                key[1],
-                original,
-                values,
-            ):
-                break
-        else:
-            self.wrong(f"a correction that was never published: {dict(data)}")
-            return
-        if print_ in self._corrections:
-            self.wrong(f"a correction came twice: {dict(data)}")
-        elif (print_, values) in self._prints:
-            self.wrong(f"a correction of values that came as a trade: {dict(data)}")
-        self._corrections.add(print_)
+    def _retraction(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Check a cancel or a correction: once, and before its print at most once more.
 
-    def _cancel(self, data: Mapping[str, Any]) -> None:
-        key = (str(data["symbol"]), str(data["exchange"]), int(data["original_id"]))
-        self._cancels[key] += 1
-        published = sum(
-            (print_.exchange, print_.values.trade_id) == key[1:]
-            for print_ in self._ledger.retractions[key[0]]
-        )
-        if self._cancels[key] > published:
-            self.wrong(f"a cancel too many, {published} were published: {dict(data)}")
+        A print that is fetched after its cancel is shown and cancelled again, in this order.
+        """
+        print_ = self._retracted(kind, data)
+        if print_ is None:
+            self.wrong(f"a {kind} that was never published: {dict(data)}")
+            return
+        is_here = (print_, print_.values) in self._prints
+        known = (self._retractions if is_here else self._early)[kind]
+        if print_ in known:
+            self.wrong(f"a {kind} came twice: {dict(data)}")
+        elif kind == "cancel" and print_ in self._retractions["correction"]:
+            self.wrong(f"a cancel of a print that was corrected: {dict(data)}")
+        elif is_here and kind == "correction" and (print_, print_.corrected) in self._prints:
+            self.wrong(f"a correction of values that came as a trade: {dict(data)}")
+        known.add(print_)
+
+    def _retracted(self, kind: str, data: Mapping[str, Any]) -> Print | None:
+        """Return the print that a cancel or a correction means."""
+        original = Values(int(data["original_id"]), data["original_price"], data["original_size"])
+        for print_ in self._ledger.retractions[str(data["symbol"])]:
+            if (print_.exchange, print_.values) == (data["exchange"], original):
+                if kind == "cancel":
+                    return print_
+                if print_.corrected == Values(int(data["id"]), data["price"], data["size"]):
+                    return print_
+        return None
 
     def _gap(self, topic: str, data: Mapping[str, Any]) -> None:
         kind, _, symbol = topic.partition(":")
