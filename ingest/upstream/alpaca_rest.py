@@ -237,7 +237,10 @@ class AlpacaRest:
         Raises:
             RestError: a page of it failed three times.
         """
-        query, rows = self._trades_query(symbols, since), dict[str, list[Any]]()
+        start, end = datetime.fromtimestamp(since, UTC), None
+        if self._feed is DataFeed.DELAYED_SIP:
+            start, end = start - DELAY, datetime.now(UTC) - DELAY
+        query, rows = self._trades_query(symbols, start, end), dict[str, list[Any]]()
         for _ in range(PAGES_AT_MOST):
             # alpaca-py's own call would fetch every page, whatever it costs of the budget.
             work = partial(self._data.get, "/stocks/trades", dict(query))
@@ -250,6 +253,18 @@ class AlpacaRest:
         # The last page may end within a symbol, so that symbol counts as incomplete as well.
         last = max(rows, default="")
         return Trades(rows, frozenset(symbol for symbol in symbols if symbol >= last))
+
+    async def trades_around(self, symbol: str, moment: float) -> list[Any]:
+        """Return the rows of ``GET /v2/stocks/trades`` within a millisecond of a time (unix s).
+
+        Raises:
+            RestError: it failed three times.
+        """
+        at, tolerance = datetime.fromtimestamp(moment, UTC), timedelta(milliseconds=1)
+        query = self._trades_query([symbol], at - tolerance, at + tolerance)
+        work = partial(self._data.get, "/stocks/trades", query)
+        page = _checked(dict, await self._call(self.data_budget, work))
+        return _checked(list, _checked(dict, page.get("trades") or {}).get(symbol) or [])
 
     def close(self) -> None:
         """Release the threads; a call under way ends by its own timeout."""
@@ -271,11 +286,11 @@ class AlpacaRest:
         found = await self._call(self.data_budget, lambda: self._data.get_stock_bars(request))
         return _checked(dict, found)
 
-    def _trades_query(self, symbols: Sequence[str], since: float) -> dict[str, Any]:
-        start, end, feed = datetime.fromtimestamp(since, UTC), None, self._feed
+    def _trades_query(
+        self, symbols: Sequence[str], start: datetime, end: datetime | None
+    ) -> dict[str, Any]:
         # The delayed feed has no history of its name: it is that of SIP, earlier.
-        if feed is DataFeed.DELAYED_SIP:
-            start, end, feed = start - DELAY, datetime.now(UTC) - DELAY, DataFeed.SIP
+        feed = DataFeed.SIP if self._feed is DataFeed.DELAYED_SIP else self._feed
         request = StockTradesRequest(
             symbol_or_symbols=list(symbols), start=start, end=end, limit=ROWS_AT_ONCE, feed=feed
         )

@@ -73,11 +73,28 @@ class CatchUp:
             for symbol in group:
                 del gaps[symbol]
 
+    async def check(self, symbol: str, at_ns: int) -> None:
+        """Apply REST's mark of a print, by its time (unix ns), if it has one.
+
+        Raises:
+            RestError: REST failed.
+        """
+        try:
+            async with asyncio.timeout(CATCH_UP_SECONDS):
+                rows = await self._rest.trades_around(symbol, at_ns / 1e9)
+        except TimeoutError as error:
+            raise RestError(f"no trades within {CATCH_UP_SECONDS:g} s") from error
+        # No print is missing: only those that do not stand have an effect.
+        await self._hand_on(symbol, rows, int(self._clock() * 1e9))
+
     def _start(self, symbol: str, since: float) -> float:
         """Return the time (unix s) from which a symbol's rows are needed."""
         withdrawable = self._handler.withdrawable_since(symbol)
         overlap = since - OVERLAP_SECONDS
-        return overlap if withdrawable is None else min(overlap, withdrawable)
+        if withdrawable is None:
+            return overlap
+        # The prints of a delayed feed are older than the loss by its delay.
+        return min(overlap, withdrawable + self._rest.delay_seconds)
 
     async def _catch_up(self, since: Mapping[str, float]) -> None:
         start = min(self._start(symbol, at) for symbol, at in since.items())

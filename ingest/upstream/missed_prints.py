@@ -31,6 +31,8 @@ SETTLED_NS = 10_000_000_000
 RECHECK_NS = 60_000_000_000
 """A last price that REST's snapshot does not show is checked again after this time."""
 
+CHECKS_AT_ONCE = 3
+
 
 class MissedPrints:
     """Applies REST's trades; ``clock`` gives unix ns."""
@@ -79,7 +81,7 @@ class MissedPrints:
         """
         earliest = self._clock() - LOOK_BACK_NS
         at_ns = self._last_print_ns(symbol)
-        if at_ns is not None and at_ns < earliest and symbol not in self._contradicted:
+        if at_ns is not None and at_ns < earliest:
             at_ns = None
         shown_ns = None
         if self._demand.watches(topic(TRADE, symbol)):
@@ -97,6 +99,7 @@ class MissedPrints:
         now_ns, at_ns = self._clock(), self._last_print_ns(symbol)
         if at_ns is None or newest_ns >= at_ns or now_ns - at_ns < SETTLED_NS:
             self._contradicted.pop(symbol, None)
+            self._to_check.discard(symbol)
             return
         checked = self._contradicted.get(symbol)
         # REST's snapshot may lack it for another reason, such as its conditions.
@@ -104,10 +107,14 @@ class MissedPrints:
             self._contradicted[symbol] = at_ns, now_ns
             self._to_check.add(symbol)
 
-    def take_contradicted(self) -> list[str]:
-        """Return, once, the symbols of which REST is to be asked for the last price's print."""
-        symbols, self._to_check = sorted(self._to_check), set()
-        return symbols
+    def take_contradicted(self) -> dict[str, int]:
+        """Return, once, prints of last prices to ask REST for: symbol → time in unix ns.
+
+        Each costs a request, so the others have to wait.
+        """
+        now = sorted(self._to_check)[:CHECKS_AT_ONCE]
+        self._to_check.difference_update(now)
+        return {symbol: self._contradicted[symbol][0] for symbol in now}
 
     def _apply_to_price(self, step: Step, now_us: int) -> Price | None:
         match step:

@@ -81,7 +81,7 @@ class RestPrices:
         """Publish the last price that the prints make, and the events that the tape lacks."""
         self._missed.apply(symbol, prints, since_ns)
 
-    def take_contradicted(self) -> list[str]:
+    def take_contradicted(self) -> dict[str, int]:
         """Return, once, the symbols whose last price REST's snapshot does not show."""
         return self._missed.take_contradicted()
 

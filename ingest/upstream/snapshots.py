@@ -85,8 +85,11 @@ class RestHandler(MissedTradesHandler, AssetHandler, Protocol):
     def restore_halt(self, status: SymbolStatus) -> None:
         """Apply a halt that an earlier leader published."""
 
-    def take_contradicted(self) -> list[str]:
-        """Return, once, the symbols whose last price REST's snapshot does not show."""
+    def take_contradicted(self) -> dict[str, int]:
+        """Return, once, the symbols whose last price REST's snapshot does not show.
+
+        The values are the times of the prints (unix ns).
+        """
 
     def on_snapshot(
         self,
@@ -286,11 +289,17 @@ class Snapshots:
     async def _check_contradicted(self) -> None:
         """Request the prints of last prices that REST's snapshots do not show.
 
-        The prints may be withdrawn. Symbols without a slot in the stream have no other source.
+        The prints may be withdrawn.
         """
-        now = self._clock() / 1e9
-        contradicted = self._handler.take_contradicted()
-        await self._catch_up_with({symbol: OpenGap(now) for symbol in contradicted})
+        try:
+            for symbol, at_ns in self._handler.take_contradicted().items():
+                await self._catch_up.check(symbol, at_ns)
+        except RestError as error:  # a later snapshot shows the same
+            log.warning(
+                "last_price_unchecked",
+                message="REST did not return the print of a last price that it contradicts",
+                error=str(error),
+            )
 
     async def _ask(self, batch: Batch) -> None:
         without_close = [

@@ -178,14 +178,13 @@ def test_a_snapshot_older_than_the_last_price_is_one_sign_and_the_prints_row_the
     ingest.stream(BASE, BAD)
     ingest.demand.update({"price:SPY": 1})
     ingest.missed.compare("SPY", BASE.at_ns)
-    assert ingest.missed.take_contradicted() == [], "REST may be behind"
+    assert ingest.missed.take_contradicted() == {}, "REST may be behind"
 
     ingest.now = BAD.at_ns + 2 * LOOK_BACK_NS
     ingest.missed.compare("SPY", BAD.at_ns)
-    assert ingest.missed.take_contradicted() == []
+    assert ingest.missed.take_contradicted() == {}
     ingest.missed.compare("SPY", BASE.at_ns)
-    assert ingest.missed.take_contradicted() == ["SPY"]
-    assert ingest.missed.withdrawable_since("SPY") == BAD.at_ns / 1e9
+    assert ingest.missed.take_contradicted() == {"SPY": BAD.at_ns}
     assert ingest.price() == 150.0
     ingest.rest(void(BAD), since=ingest.now)
     assert ingest.price() == 100.0
@@ -195,12 +194,24 @@ def test_a_last_price_that_rest_never_shows_is_checked_once_a_minute() -> None:
     ingest = Ingest()
     ingest.stream(BASE, BAD)
     ingest.now += 60 * SECOND
-    found = []
+    found: list[str] = []
     for _ in range(3):
         ingest.missed.compare("SPY", BASE.at_ns)
         found += ingest.missed.take_contradicted()
         ingest.now += RECHECK_NS // 2
     assert found == ["SPY", "SPY"]
+
+
+def test_many_contradictions_are_checked_one_after_the_other() -> None:
+    ingest = Ingest()
+    for name in ("A", "B", "C", "D", "E"):
+        ingest.prices.on_trade(trade(NOON, 100, symbol=name), NOON // 1000)
+    ingest.now += 60 * SECOND
+    for name in ("A", "B", "C", "D", "E"):
+        ingest.missed.compare(name, NOON - 1)
+    ingest.missed.compare("E", NOON)
+    taken = [list(ingest.missed.take_contradicted()) for _ in range(3)]
+    assert taken == [["A", "B", "C"], ["D"], []]
 
 
 def test_prints_that_a_busy_tape_may_have_shown_are_a_gap() -> None:

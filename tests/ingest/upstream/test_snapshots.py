@@ -56,7 +56,7 @@ class Heard:
         self.taken: list[tuple[str, Reason]] = []
         self.snapshots: dict[str, Snapshot | None] = {}
         self.closes: dict[str, float | None] = {}
-        self.contradicted: list[str] = []
+        self.contradicted: dict[str, int] = {}
         self.caught_up: list[tuple[str, TradeId | None]] = []
         self.gaps: list[tuple[list[str], float]] = []
         self.unusable: list[str] = []
@@ -97,9 +97,9 @@ class Heard:
     def withdrawable_since(self, _symbol: str) -> float | None:
         return None
 
-    def take_contradicted(self) -> list[str]:
-        symbols, self.contradicted = self.contradicted, []
-        return symbols
+    def take_contradicted(self) -> dict[str, int]:
+        contradicted, self.contradicted = self.contradicted, {}
+        return contradicted
 
     def on_missed_prints(self, symbol: str, prints: Sequence[RestPrint], _since_ns: int) -> None:
         self.caught_up += [(symbol, each.trade.id) for each in prints]
@@ -465,3 +465,20 @@ async def test_without_redis_nothing_new_is_looked_up_that_might_be_older() -> N
         assert stub.requests == []
         set_up.work._stored = present
         await set_up.until_taken("SPY")
+
+
+async def test_the_print_of_a_last_price_that_a_snapshot_contradicts_is_requested() -> None:
+    void = {"t": "2026-11-16T16:00:00.5Z", "p": 5.5, "s": 1, "i": 1, "x": "V", "u": "canceled"}
+    stub = RestStub(
+        snapshots=traded, bars=closed, trades=lambda _: JSONResponse({"trades": {"SPY": [void]}})
+    )
+    async with stubbed(stub) as rest, stage(rest) as set_up:
+        set_up.heard.contradicted = {"SPY": NOON - 3600 * SECOND + SECOND // 2}
+        set_up.watch("SPY")
+        await until(lambda: set_up.heard.caught_up == [("SPY", 1)])
+
+    [asked] = [each.query_params for each in stub.of("trades")]
+    assert (asked["start"], asked["end"]) == (
+        "2026-11-16T16:00:00.499000+00:00",
+        "2026-11-16T16:00:00.501000+00:00",
+    )
