@@ -99,7 +99,11 @@ class FrameReader:
             self.unsubscribed += 1
             return
         self.ticks += 1
-        trade = translation.trade(message)
+        try:
+            trade = translation.trade(message)
+        except ValueError:  # its time is none: the symbol has traded, but at an unknown time
+            self._states.on_unreadable_trade(symbol, monotonic)
+            raise
         last = self._prices.on_trade(trade, received_us)
         # Every print shows that the stream lives and how late it is, eligible or not.
         self._lag.add(received_us, trade.at_ns)

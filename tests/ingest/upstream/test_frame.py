@@ -234,9 +234,13 @@ def test_an_error_that_no_rule_expects_costs_its_message_alone(
     )
 
 
-def test_a_symbol_whose_trade_cannot_be_read_is_stale_until_it_trades_again(stage: Stage) -> None:
-    stage.apply(trade(), trade(p=None))
-    assert "SPY" in stage.states._unread_at
+@pytest.mark.parametrize("odd", [{"p": None}, {"t": 5}, {"t": msgpack.Timestamp(2**62)}], ids=repr)
+def test_a_symbol_whose_trade_cannot_be_read_has_traded_at_an_unknown_price(
+    stage: Stage, odd: dict[str, Any]
+) -> None:
+    stage.apply(trade(), trade(**odd), trade("IBM", 7))
+
+    assert stage.states._unread_at.keys() == {"SPY"}
 
 
 def test_of_a_traded_price_the_life_key_is_due(stage: Stage) -> None:
