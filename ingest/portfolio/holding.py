@@ -112,7 +112,9 @@ class Holding:
         """Return the known lots, or one lot of all shares; none if its basis is unknown."""
         if self.day_basis is None or self.lots:
             return self.lots
-        before_today = self.value(self.lastday_price) if self.lastday_price else None
+        # Of several assets with one symbol, a sale is one of an unknown one of them.
+        close = None if self.blended else self.lastday_price
+        before_today = self.value(close) if close else None
         is_uniform = before_today is not None and abs(before_today - self.day_basis) <= CENT
         return (Lot(self.qty, self.day_basis, is_uniform),)
 

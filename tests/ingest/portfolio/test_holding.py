@@ -180,6 +180,13 @@ def test_a_sale_of_some_unseen_purchases_leaves_no_gain_of_the_day_until_the_rep
     assert at(rest, "13.5").unrealized_intraday_pl == 2.5, "only the five that were seen are left"
 
 
+def test_a_sale_of_one_of_several_assets_has_no_gain_of_the_day_until_the_report() -> None:
+    together = replace(holding("VXX", "200", "18.5", "16"), blended=True)
+    sold = together.after(Decimal(-10), Decimal(16), LATER)
+    assert sold is not None
+    assert at(sold, "16").unrealized_intraday_pl is None
+
+
 def test_a_report_continues_the_lots_that_were_seen_if_they_add_up_to_it() -> None:
     bought = holding("BAC", "10", "10", "12").after(Decimal(10), Decimal(14), LATER)
     assert bought is not None
