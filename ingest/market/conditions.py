@@ -39,6 +39,10 @@ _BY_TAPE = {"A": _CTA, "B": _CTA, "C": _UTP, "O": _UTP}
 
 _FORM_T = "T"
 
+_WITHOUT_SIZE = "9"
+"""A corrected consolidated close states a price that nothing was traded at
+(https://forum.alpaca.markets/t/13653)."""
+
 
 @lru_cache(maxsize=4096)
 def eligibility(
@@ -61,6 +65,14 @@ def eligibility(
             rule = rules.get(code, Eligibility.NEVER) if code else Eligibility.ALWAYS
         strictest = max(strictest, rule)
     return strictest
+
+
+def may_lack_size(conditions: Iterable[str] | None) -> bool:
+    """Return whether a print of size 0 with these conditions states a price.
+
+    For other conditions no source gives such a print a meaning: nothing was traded.
+    """
+    return _WITHOUT_SIZE in (conditions or ())
 
 
 def unknown_codes(tape: str | None, conditions: Iterable[str]) -> list[str]:

@@ -70,3 +70,8 @@ class Cancel(msgspec.Struct, frozen=True, gc=False):
 def is_price(price: float) -> bool:
     """Return whether a number can be a price: above zero and finite."""
     return 0 < price < math.inf
+
+
+def is_size(size: float | None) -> bool:
+    """Return whether a print can have a size: None, zero (a corrected close), or above."""
+    return size is None or 0 <= size < math.inf

@@ -7,6 +7,7 @@ every session. Within sessions only the price can show such an error.
 
 from collections.abc import Sequence
 
+from ingest.market.clock_lead import AHEAD_NS
 from ingest.market.market_hours import MarketHours
 from ingest.market.snapshot import NewestCloses
 from ingest.market.tape_history import Entry
@@ -16,9 +17,6 @@ MINUTE_NS = 60 * 1_000_000_000
 
 TOLERANCE_NS = 2 * MINUTE_NS
 """Exchanges report closing prints up to this time after the session."""
-
-AHEAD_NS = MINUTE_NS
-"""A print whose time is ahead of the ingest's clock by more would make all later prints late."""
 
 FAR_OFF = 2
 """Limit up-limit down (https://www.luldplan.com) allows no price of $0.75 or more to move by more

@@ -6,20 +6,27 @@ unless the stream has missed them.
 """
 
 import math
-from collections import deque
 
 from ingest.market import quarantine
 from ingest.market.adjusted_closes import AdjustedCloses
 from ingest.market.bars import Close
-from ingest.market.conditions import Eligibility, eligibility
+from ingest.market.clock_lead import AHEAD_NS, ClockLead
+from ingest.market.conditions import Eligibility, eligibility, may_lack_size
 from ingest.market.market_hours import MarketHours
 from ingest.market.previous_close import PreviousCloses, UnconfirmedSplit, change
-from ingest.market.prints import Cancel, Correction, Trade, is_price
-from ingest.market.quarantine import AHEAD_NS, FAR_OFF, is_outside
+from ingest.market.prints import Cancel, Correction, Trade, is_price, is_size
+from ingest.market.quarantine import FAR_OFF, is_outside
 from ingest.market.snapshot import NewestCloses, Snapshot
-from ingest.market.tape_history import DEPTH, Entry, Found, TapeHistory, TradeKey, Withdrawn
+from ingest.market.tape_history import Entry, Found, TapeHistory, Uncounted
 from ingest.market.trade_counts import TradeCounts
 from ingest.market.trading_day import BOUNDARY_NS, DAY_NS, day_of
+from ingest.market.withdrawn_prints import (
+    PrintIdentity,
+    Withdrawal,
+    Withdrawn,
+    WithdrawnPrints,
+    corrected,
+)
 from shared import rfc3339
 from shared.ingest_status import Session
 from shared.price import Price
@@ -42,13 +49,15 @@ _END_OF_TIME_NS = 1 << 63
 class TapeContext:
     """The values that the tapes of all symbols share."""
 
-    __slots__ = ("counts", "hours", "newest_streamed_ns")
+    __slots__ = ("counts", "hours", "lead", "newest_streamed_ns")
 
     def __init__(self, hours: MarketHours) -> None:
         self.hours = hours
         self.counts = TradeCounts()
+        self.lead = ClockLead()
         self.newest_streamed_ns = -1
-        """The time of the trade, of any symbol, that the stream brought last."""
+        """The time of the trade, of any symbol, that the stream brought last, unless that time is
+        too far ahead to be believed."""
 
 
 class SymbolTape:
@@ -64,8 +73,10 @@ class SymbolTape:
         "_awaited_ns",
         "_closes",
         "_context",
+        "_frontier_ns",
         "_looks",
         "_needs_lookup",
+        "_order",
         "_price",
         "_rest_newest_ns",
         "_symbol",
@@ -89,6 +100,12 @@ class SymbolTape:
         self._at_ns = -1
         """The last price's time, kept here (as ``_price``) for the comparison of each trade."""
         self._price = 0.0
+        self._frontier_ns = -1
+        """A trade that is newer than this is not late, has not come before, and is not withdrawn:
+        the time of the newest trade or price, or the latest time that a print can have whose cancel
+        or correction has come before it."""
+        self._order = 0
+        """The order of arrival, increased by each trade that is not newer than all before it."""
         self._unstreamed_ns = -1
         """The time of the newest last price that REST or Redis brought, and not the stream as it
         is now connected and subscribed."""
@@ -96,8 +113,7 @@ class SymbolTape:
         """The time of a trade that REST shows and the stream has yet to bring."""
         self._looks = 0
         self._needs_lookup = False
-        self._withdrawn: deque[TradeKey] = deque(maxlen=DEPTH)
-        """Cancelled and corrected trades: REST may show them for some time yet."""
+        self._withdrawn = WithdrawnPrints()
 
     @property
     def known_ns(self) -> int:
@@ -110,7 +126,7 @@ class SymbolTape:
         ``received_us`` is unix µs.
 
         Raises:
-            ValueError: its price or its time is invalid.
+            ValueError: its price, size or time is invalid.
         """
         price, at_ns = trade.price, trade.at_ns
         if not 0 < price < _INFINITE:
@@ -118,15 +134,15 @@ class SymbolTape:
         context, before = self._context, self._price
         session = context.hours.session_at(at_ns)
         rule = eligibility(trade.tape, trade.conditions, session)
-        context.newest_streamed_ns = at_ns
         # For most prints none of these applies, and they cost no more. The others' rules are below.
         if (
             # Odd lots, average prices, derivatively priced trades and their like.
             rule is not _ALWAYS
-            # Exchanges report some prints late; some have a wrong clock.
-            or not self._at_ns <= at_ns <= received_us * 1000 + AHEAD_NS
-            # Several prints share a time: REST may already have shown a later one of them.
-            or at_ns == self._unstreamed_ns
+            # A corrected close has the size 0, an unreadable one is None, a negative one an error.
+            or not 0 < (trade.size or 0) < _INFINITE
+            # Exchanges report some prints late; some have a wrong clock. A print of the newest time
+            # may have come before, by the stream or by REST, or be withdrawn already.
+            or not self._frontier_ns < at_ns <= received_us * 1000 + AHEAD_NS
             # A test print, a decimal error, or the first print after a crash. Also the symbol's
             # first print of all, whose price before is 0: the day's close is its reference.
             or price > FAR_OFF * before
@@ -136,72 +152,98 @@ class SymbolTape:
             # A credible print refutes the quarantined ones.
             or self.history.quarantined
         ):
-            return self._on_unusual_trade(trade, session, rule, received_us)
+            return self._on_unusual_trade(trade, session, received_us)
+        context.newest_streamed_ns = at_ns
         last = self._event(trade, at_ns, session, received_us)
-        self.history.append(Entry(at_ns, trade.id, last))
-        self._at_ns, self._price = at_ns, price
-        if at_ns > self.streamed_ns:
-            self.streamed_ns = at_ns
+        self.history.append(Entry(at_ns, trade.id, last, self._order))
+        self._frontier_ns = self.streamed_ns = self._at_ns = at_ns
+        self._price = price
         self.published = last
         return last
 
     def on_rest_trade(self, trade: Trade, received_us: int) -> Price | None:
         """Apply a print that REST shows, perhaps again; return the new last price, if it is one."""
-        at_ns, hours = trade.at_ns, self._context.hours
+        at_ns = trade.at_ns
         # REST shows the market's last trade even if it is a test print of the night, and for some
         # time a trade that was cancelled.
-        key = TradeKey(trade.id, trade.exchange, trade.tape, day_of(at_ns))
-        if is_outside(hours, at_ns) or key in self._withdrawn:
+        if (
+            is_outside(self._context.hours, at_ns)
+            or not is_size(trade.size)
+            or self._is_void(trade)
+        ):
             return None
-        session = hours.session_at(at_ns)
-        rule = eligibility(trade.tape, trade.conditions, session)
-        entry = Entry(at_ns, trade.id, self._event(trade, at_ns, session, received_us))
-        if self.history.knows(entry):
+        self._order += 1
+        if self.history.knows(self._entry(trade, received_us, self._order)):
             return None
         if self._will_stream(at_ns):
             self._await(at_ns)
             return None
-        if at_ns <= received_us * 1000 + AHEAD_NS:
-            self._rest_newest_ns = max(self._rest_newest_ns, at_ns)
-        if rule is Eligibility.NEVER:
+        self._note_by_rest(at_ns, received_us)
+        valid = self._as_reported(trade)
+        if valid is None:
             return None
-        self.history.drop_nameless(at_ns, trade.price)
+        if (rule := self._rule(valid)) is Eligibility.NEVER:
+            if not self.history.knows_ineligible(valid):
+                self.history.add_ineligible(valid, self._order)
+            return None
+        entry = self._entry(valid, received_us, self._order)
+        if valid is not trade and self.history.knows(entry):
+            return None
+        self.history.drop_nameless(at_ns, valid.price)
         last = self._admit(entry, rule, received_us)
         if self._at_ns == at_ns:
             self._unstreamed_ns = at_ns
         return last
 
     def on_cancel(self, cancel: Cancel, received_us: int) -> Price | None:
-        """Forget a trade; return the last price if another one is it now."""
+        """Forget a trade; return the last price if another one is it now.
+
+        The trade is the one with the id, the price and the size that the message gives: FINRA's
+        facilities repeat ids within a day. A value that the message lacks matches any, and of
+        several trades the newest is meant. If there is none, the cancel has overtaken its trade,
+        which then counts as cancelled when it comes.
+        """
         self._context.counts.cancelled += 1
-        found = self._find(Withdrawn.by_cancel(cancel))
+        report = Withdrawal(Withdrawn.by_cancel(cancel), None, cancel.at_ns)
+        found = self._withdraw(report)
         if found is None:
             return None
+        is_counted = isinstance(found.entry, Entry)
         found.remove()
-        return self._settle_without(received_us)
+        # The cancel of an odd lot leaves the price as it is, even if there is none yet.
+        return self._settle_without(received_us) if is_counted else None
 
     def on_correction(self, correction: Correction, received_us: int) -> Price | None:
-        """Replace a trade, at its own time; return the last price if another one is it now.
+        """Replace a trade, at its own place; return the last price if another one is it now.
 
-        A trade that could not be the last price is not in the history: its correction has no
-        effect, even if the corrected one could be.
+        It means the same trade as a cancel would. Its conditions may make an odd lot eligible, or a
+        last price ineligible. A corrected price far off the others waits as a print would.
 
         Raises:
-            ValueError: the new price is invalid.
+            ValueError: the new price or size is invalid.
         """
         if not is_price(correction.price):
             raise ValueError(f"{correction.price!r} is no price")
+        if not is_size(correction.size):
+            raise ValueError(f"{correction.size!r} is no size")
         self._context.counts.corrected += 1
-        found = self._find(Withdrawn.by_correction(correction))
+        report = Withdrawal(Withdrawn.by_correction(correction), correction, correction.at_ns)
+        found = self._withdraw(report)
         if found is None:
             return None
+        wrong = found.entry
+        found.remove()
+        # The wrong price is no reference for the right one.
+        self._refer_to(self.history.newest())
         # The correction's own time is that of the report. The corrected trade keeps its place.
-        at_ns = found.entry.at_ns
-        session = self._context.hours.session_at(at_ns)
-        rule = eligibility(correction.tape, correction.conditions, session)
-        event = self._event(correction, at_ns, session, received_us)
-        self.history.replace(found, Entry(at_ns, correction.id, event), rule)
-        return self._settle_without(received_us)
+        valid = self._after_pending(corrected(correction, wrong.at_ns))
+        if valid is not None:
+            self._replace(wrong, valid, received_us)
+        return (
+            self._settle_without(received_us)
+            if isinstance(wrong, Entry)
+            else self._settle(received_us)
+        )
 
     def on_snapshot(
         self, snapshot: Snapshot | None, received_us: int, adjusted: AdjustedCloses | None
@@ -247,7 +289,7 @@ class SymbolTape:
             return
         at_ns = rfc3339.to_nanoseconds(price.timestamp)
         self._closes.restore(day_of(at_ns), price.previous_close)
-        self._accept(Entry(at_ns, None, price), _ALWAYS)
+        self._accept(Entry(at_ns, None, price, self._order), _ALWAYS)
         self._rest_newest_ns = max(self._rest_newest_ns, at_ns)
         self._settle(price.received)
         self._unstreamed_ns = self._at_ns
@@ -276,16 +318,20 @@ class SymbolTape:
     def is_eligible(self, trade: Trade) -> bool:
         """Return whether a trade, which ``on_trade`` has applied, could move the last price.
 
-        Its conditions allow it, and it is not in quarantine. A late one could have moved it.
+        Its conditions allow it, and it is not in quarantine. A late one could have moved it, and
+        one that was cancelled before it came.
         """
-        hours = self._context.hours
-        rule = eligibility(trade.tape, trade.conditions, hours.session_at(trade.at_ns))
-        if rule is Eligibility.NEVER or is_outside(hours, trade.at_ns):
+        rule, history = self._rule(trade), self.history
+        if rule is Eligibility.NEVER or is_outside(self._context.hours, trade.at_ns):
             return False
         if rule is Eligibility.FIRST_ONLY:
-            newest = self.history.newest()
+            newest = history.newest()
             return newest is not None and newest.is_of(trade)
-        return not any(each.is_of(trade) for each in self.history.quarantined)
+        return not any(
+            each.is_of(trade)
+            for entries in (history.quarantined, history.refuted)
+            for each in entries
+        )
 
     def count_look(self) -> None:
         """Count a look; if an awaited trade has not come for several, believe REST again."""
@@ -300,10 +346,10 @@ class SymbolTape:
         doubt, self._needs_lookup = self._needs_lookup, False
         return doubt
 
-    def _on_unusual_trade(
-        self, trade: Trade, session: Session, rule: Eligibility, received_us: int
-    ) -> Price | None:
+    def _on_unusual_trade(self, trade: Trade, session: Session, received_us: int) -> Price | None:
         at_ns, counts = trade.at_ns, self._context.counts
+        if not is_size(trade.size):
+            raise ValueError(f"{trade.size!r} is no size")
         # Alpaca's timestamps reach further than RFC 3339 text and the calendar do.
         if not 0 <= at_ns < _END_OF_TIME_NS:
             raise ValueError(f"{at_ns} ns is no time of a trade")
@@ -311,17 +357,25 @@ class SymbolTape:
         if session == "closed" and is_outside(self._context.hours, at_ns):
             counts.quarantined += 1
             return None
-        # A time in the future may be wrong.
-        if self.streamed_ns < at_ns <= received_us * 1000 + AHEAD_NS:
-            self.streamed_ns = at_ns
-        if rule is Eligibility.NEVER:
-            counts.count_ineligible(trade)
+        is_newest = at_ns > self._frontier_ns
+        self._note_streamed(at_ns, received_us)
+        self._order += 1
+        valid = self._as_reported(trade)
+        if valid is None:
             return None
-        entry = Entry(at_ns, trade.id, self._event(trade, at_ns, session, received_us))
-        if self.history.knows(entry):
+        if (rule := self._rule(valid)) is Eligibility.NEVER:
+            counts.count_ineligible(valid)
+            if is_newest or not self.history.knows_ineligible(valid):
+                self.history.add_ineligible(valid, self._order)
+            return None
+        entry = self._entry(valid, received_us, self._order)
+        # Prints without an id (which Alpaca does not send) may be equal and still be several. Only
+        # the price that REST or Redis gave is then taken for the same print.
+        is_named = valid.id is not None or at_ns == self._unstreamed_ns
+        if is_named and self.history.knows(entry):
             # REST, or the leader before this one, has shown it. Now the stream is as far as they
             # are, and later trades of the same moment are new.
-            if at_ns == self._unstreamed_ns and trade.id == self.history.newest_id():
+            if at_ns == self._unstreamed_ns and valid.id == self.history.newest_id():
                 self._unstreamed_ns -= 1
             return None
         if at_ns == self._at_ns == self._unstreamed_ns:
@@ -346,25 +400,42 @@ class SymbolTape:
         The last trade of a snapshot may be an odd lot. Then the bar has the last eligible price,
         at a time that only its minute bounds.
         """
-        at_ns, regular = close.at_ns, self.history.regular
-        if is_outside(self._context.hours, at_ns) or at_ns > received_us * 1000 + AHEAD_NS:
+        start_ns, regular = close.at_ns, self.history.regular
+        if is_outside(self._context.hours, start_ns) or self._is_ahead(start_ns, received_us):
             return
-        if regular and at_ns <= regular[-1].at_ns:
+        if regular and start_ns <= regular[-1].at_ns:
             return
-        minute_end_ns = at_ns + quarantine.MINUTE_NS
+        minute_end_ns = start_ns + quarantine.MINUTE_NS
+        # REST's bars contain a busted print for some time too.
+        if self._withdrawn.include_price(close.price, start_ns, minute_end_ns):
+            return
         if self._will_stream(minute_end_ns):
             self._await(minute_end_ns)
             return
-        session = self._context.hours.session_at(at_ns)
+        # The bar has all of its minute's trades: one that is reported later is not newer than its
+        # close. Of a minute that has not ended, the bar has those up to now.
+        at_ns = max(start_ns, min(minute_end_ns - 1, received_us * 1000))
         bar = Trade(self._symbol, close.price, 0, at_ns, None, None, None, None)
-        event = self._event(bar, at_ns, session, received_us)
-        event.size = None
-        self.history.insert(Entry(at_ns, None, event), _ALWAYS)
+        self._order += 1
+        entry = self._entry(bar, received_us, self._order)
+        entry.event.size = None
+        self.history.insert(entry, _ALWAYS)
         self._unstreamed_ns = max(self._unstreamed_ns, at_ns)
 
-    def _event(
-        self, trade: Trade | Correction, at_ns: int, session: Session, received_us: int
-    ) -> Price:
+    def _rule(self, trade: Trade) -> Eligibility:
+        """Return whether a print may be the last price by its conditions, its time and its size."""
+        if trade.size == 0 and not may_lack_size(trade.conditions):
+            return Eligibility.NEVER
+        session = self._context.hours.session_at(trade.at_ns)
+        return eligibility(trade.tape, trade.conditions, session)
+
+    def _entry(self, trade: Trade, received_us: int, order: int) -> Entry:
+        """Return a print as a candidate for the last price."""
+        session = self._context.hours.session_at(trade.at_ns)
+        event = self._event(trade, trade.at_ns, session, received_us)
+        return Entry(trade.at_ns, trade.id, event, order)
+
+    def _event(self, trade: Trade, at_ns: int, session: Session, received_us: int) -> Price:
         """Return a trade as the event that it makes as the last price."""
         price = trade.price
         # ``day_of`` without its call, which every print would pay for
@@ -399,11 +470,7 @@ class SymbolTape:
         """Accept or quarantine a trade that its conditions allow."""
         counts, late = self._context.counts, entry.at_ns < self._at_ns
         if self._is_incredible(entry, received_us):
-            counts.quarantined += 1
-            # A trade that counts only as its day's first cannot confirm a level.
-            if rule is _ALWAYS:
-                self._needs_lookup = True
-                self._quarantine(entry)
+            self._doubt(entry, rule, received_us)
             return self._settle(received_us)
         self._accept(entry, rule)
         last = self._settle(received_us)
@@ -415,30 +482,60 @@ class SymbolTape:
 
     def _accept(self, entry: Entry, rule: Eligibility) -> None:
         """Add a credible trade. The quarantined ones before a newer one were wrong."""
-        if rule is _ALWAYS and entry.at_ns >= self._at_ns:
-            self.history.quarantined.clear()
-        self.history.insert(entry, rule)
+        history = self.history
+        if rule is _ALWAYS and history.quarantined and entry.at_ns >= self._at_ns:
+            history.refute(*history.quarantined)
+            history.quarantined.clear()
+        history.insert(entry, rule)
+
+    def _is_ahead(self, at_ns: int, received_us: int) -> bool:
+        """Return whether a time is in the future, by this machine's clock and by the stream's."""
+        if at_ns <= received_us * 1000 + AHEAD_NS:
+            return False
+        context, newest_ns = self._context, self._context.newest_streamed_ns
+        now_ns = received_us * 1000 + context.lead.of(newest_ns)
+        return at_ns > max(now_ns, self._at_ns, newest_ns) + AHEAD_NS
 
     def _is_incredible(self, entry: Entry, received_us: int) -> bool:
         """Return whether a print has to wait until something confirms it."""
-        # A late print does not move the last price, so there is nothing to protect.
-        if entry.at_ns < self._at_ns:
-            return False
-        if entry.at_ns > max(received_us * 1000, self._at_ns) + AHEAD_NS:
+        if self._is_ahead(entry.at_ns, received_us):
             return True
-        reference = self._reference(entry)
-        return reference is not None and quarantine.is_far_off(entry.price, reference)
+        references = self._references(entry)
+        return bool(references) and all(
+            quarantine.is_far_off(entry.price, reference) for reference in references
+        )
 
-    def _reference(self, entry: Entry) -> float | None:
-        """Return the price that an entry's price is compared with."""
-        day = entry.day
-        regular = self.history.regular
-        if regular and regular[-1].day == day:
-            return regular[-1].event.price
+    def _references(self, entry: Entry) -> list[float]:
+        """Return the prices that a print is compared with: it has to be near one of them.
+
+        A late one is compared with the prices before and after it: it becomes the last price if
+        those after it are withdrawn.
+        """
+        if neighbours := self.history.neighbours(entry):
+            return neighbours
         # The first print of a day: the previous close is adjusted for a split on this morning,
         # yesterday's last price is not.
-        close = self._closes.by_day.get(day) or self._closes.choose(day, entry.price)
-        return close or self._price or None
+        day = entry.day
+        if close := self._closes.by_day.get(day) or self._closes.choose(day, entry.price):
+            return [close]
+        # For a late print of an earlier day, today's price is no measure.
+        is_of_past = day < day_of(self._at_ns)
+        return [self._price] if self._price and not is_of_past else []
+
+    def _doubt(self, entry: Entry, rule: Eligibility, received_us: int) -> None:
+        """Hold an incredible print back."""
+        self._context.counts.quarantined += 1
+        # A trade that counts only as its day's first cannot confirm a level, nor can a late one.
+        if rule is not _ALWAYS or entry.at_ns < self._at_ns:
+            self.history.refute(entry)
+            return
+        self._needs_lookup = True
+        history = self.history
+        if self._is_ahead(entry.at_ns, received_us):
+            # Others with a wrong time cannot confirm it: an exchange's clock is wrong for all.
+            history.quarantined = [*history.quarantined, entry][-quarantine.PATIENCE :]
+        else:
+            self._quarantine(entry)
 
     def _quarantine(self, entry: Entry) -> None:
         """Hold a print back, or accept it together with those that confirm it."""
@@ -461,6 +558,8 @@ class SymbolTape:
                 self.history.quarantined.append(entry)
             elif verdict:
                 self.history.insert(entry, _ALWAYS)
+            else:
+                self.history.refute(entry)
         return any(
             received_us - (each.event.received or 0) < BAR_DELAY_US
             for each in self.history.quarantined
@@ -485,14 +584,98 @@ class SymbolTape:
         if self._awaited_ns <= self.known_ns:
             self._awaited_ns, self._looks = at_ns, 0
 
-    def _find(self, withdrawn: Withdrawn) -> Found | None:
-        """Return the place of a withdrawn trade, and remember that it is withdrawn."""
-        self._withdrawn.append(withdrawn.key)
-        found = self.history.find(withdrawn)
-        if found is not None and found.entry.id is None:
+    def _note_streamed(self, at_ns: int, received_us: int) -> None:
+        """Note the time of a print of the stream, which may be ahead of this machine's clock."""
+        self._compare_clocks(at_ns, received_us)
+        if not self._is_ahead(at_ns, received_us):
+            context = self._context
+            context.newest_streamed_ns = at_ns
+            self.streamed_ns = max(self.streamed_ns, at_ns)
+            self._frontier_ns = max(self._frontier_ns, at_ns)
+            if at_ns > received_us * 1000 + AHEAD_NS:
+                context.lead.confirm(at_ns)
+
+    def _compare_clocks(self, at_ns: int, received_us: int) -> None:
+        """Count a print from the future, of the stream or of REST, as a sign of a slow clock."""
+        if self._is_ahead(at_ns, received_us):
+            context = self._context
+            context.lead.add(at_ns - received_us * 1000, context.newest_streamed_ns)
+
+    def _note_by_rest(self, at_ns: int, received_us: int) -> None:
+        """Note the time of a trade that REST shows, unless it is in the future."""
+        self._compare_clocks(at_ns, received_us)
+        if not self._is_ahead(at_ns, received_us):
+            self._rest_newest_ns = max(self._rest_newest_ns, at_ns)
+            self._frontier_ns = max(self._frontier_ns, at_ns)
+
+    def _replace(self, wrong: Entry | Uncounted, valid: Trade, received_us: int) -> None:
+        """Put a corrected print in the place of the one that was removed."""
+        rule = self._rule(valid)
+        if rule is Eligibility.NEVER:
+            self.history.add_ineligible(valid, wrong.order)
+            return
+        entry = self._entry(valid, received_us, wrong.order)
+        if isinstance(wrong, Entry) and entry.has_event_of(wrong):
+            # Only the id was corrected: that is no new price.
+            entry.event = wrong.event
+        if self._is_incredible(entry, received_us):
+            self._doubt(entry, rule, received_us)
+        else:
+            self.history.insert(entry, rule)
+
+    def _withdraw(self, report: Withdrawal) -> Found | None:
+        """Return the place of the print that a report means, and remember the report."""
+        withdrawn, history = self._withdrawn, self.history
+        earlier = withdrawn.same_as(report)
+        if earlier is not None and earlier.reported_ns == report.reported_ns:
+            return None
+        found = history.find(report.withdrawn)
+        if found is None:
+            report.withdrawn = withdrawn.present_form(report.withdrawn)
+            # The same report once more, by the stream or by REST, which gives the print's time.
+            if (earlier := withdrawn.same_as(report)) is not None:
+                earlier.learn_time(report.withdrawn.at_ns)
+                return None
+            found = history.find(report.withdrawn) or history.find_nameless(report.withdrawn)
+        if found is None:
+            report.print = history.past.find(report.withdrawn)
+            if report.print is None:
+                self._frontier_ns = max(self._frontier_ns, report.latest_ns)
+        elif found.entry.id is None:
             # It only resembles the withdrawn trade: a price out of Redis or a bar's close.
             self._needs_lookup = True
+        else:
+            report.print = found.entry.identity
+        withdrawn.add(report)
         return found
+
+    def _is_void(self, trade: Trade) -> bool:
+        """Return whether a print is cancelled, or is known in its corrected form."""
+        if not self._withdrawn:
+            return False
+        report = self._withdrawn.concerning(PrintIdentity.of(trade))
+        return report is not None and (report.corrected is None or report.print is not None)
+
+    def _as_reported(self, trade: Trade) -> Trade | None:
+        """Return a print as the reports that came before it leave it; None if it is void."""
+        if not self._withdrawn:
+            return trade
+        report = self._withdrawn.concerning(PrintIdentity.of(trade))
+        # A print that was withdrawn before has come again: a corrected form of it is known.
+        if report is not None and report.print is not None:
+            return None
+        return self._after_pending(trade)
+
+    def _after_pending(self, trade: Trade) -> Trade | None:
+        """Apply the reports that came before a print or its corrected form; None if it is void."""
+        withdrawn, valid = self._withdrawn, trade
+        # Each report is applied once. Its corrected form may have been withdrawn in its turn.
+        while (report := withdrawn.pending(print_ := PrintIdentity.of(valid))) is not None:
+            report.print = print_
+            if report.corrected is None:
+                return None
+            valid = corrected(report.corrected, trade.at_ns)
+        return valid
 
     def _settle_without(self, received_us: int) -> Price | None:
         """Settle after a withdrawal. If no trade is left, the old price stays until REST's."""
@@ -504,16 +687,24 @@ class SymbolTape:
     def _settle(self, received_us: int | None) -> Price | None:
         """Find the last price again; return it if it is another one than the published one."""
         newest = self.history.newest()
+        self._refer_to(newest)
         if newest is None:
-            self._at_ns, self._price = -1, 0.0
             return None
-        self._at_ns, self._price, last = newest.at_ns, newest.price, newest.event
+        last = newest.event
         self._compare(last)
         if last is self.published:
             return None
         last.received = received_us
         self.published = last
         return last
+
+    def _refer_to(self, newest: Entry | None) -> None:
+        """Compare later trades with this one, the last price; None if there is none."""
+        if newest is None:
+            self._at_ns, self._price = -1, 0.0
+            return
+        self._at_ns, self._price = newest.at_ns, newest.price
+        self._frontier_ns = max(self._frontier_ns, newest.at_ns)
 
     def _compare(self, last: Price) -> bool:
         """Set the change of the last price; return whether its previous close is new."""

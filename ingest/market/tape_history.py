@@ -1,28 +1,44 @@
 """The newest trades of a symbol that may be its last price, so that any can be withdrawn."""
 
-from bisect import bisect_left, insort
-from typing import NamedTuple, Self
+from bisect import bisect_left, bisect_right, insort
+from typing import NamedTuple, TypeAlias
 
 import msgspec
+from msgspec import structs
 
 from ingest.market.conditions import Eligibility
-from ingest.market.prints import Cancel, Correction, Trade, TradeId
+from ingest.market.past_prints import REPEATING_EXCHANGE, PastPrint, PastPrints
+from ingest.market.prints import Trade, TradeId
 from ingest.market.trading_day import day_of
+from ingest.market.withdrawn_prints import PrintIdentity, TradeKey, Withdrawn
 from shared.price import Price
 
-DEPTH = 16
-"""Cancels come within seconds or minutes; if an older trade is withdrawn, REST is asked."""
+DEPTH = 128
+"""A bust withdraws dozens of trades at once. If all of these are withdrawn, REST is asked."""
+
+TRIMMED_AT_ONCE = 32
+"""To remove the oldest trade at each new one would move all others."""
+
+FIRSTS_DEPTH = 16
+"""Only the first of a day counts: the others matter if it is withdrawn."""
+
+INELIGIBLE_DEPTH = 128
+"""A correction makes an ineligible print eligible only if it is one of the newest of these."""
+
+REFUTED_DEPTH = 16
 
 
 class Entry(msgspec.Struct, gc=False):
     """A trade as a candidate for the last price: its time, its id, and the event to publish.
 
-    ``id`` is None for a price out of Redis and for the close of a bar.
+    ``id`` is None for a price out of Redis and for the close of a bar. ``order`` and, for equal
+    ones, ``at_ns`` are in the order of arrival.
     """
 
     at_ns: int
     id: TradeId | None
     event: Price
+    order: int
 
     @property
     def day(self) -> int:
@@ -34,9 +50,41 @@ class Entry(msgspec.Struct, gc=False):
         """The trade's price."""
         return self.event.price or 0.0
 
+    @property
+    def identity(self) -> PrintIdentity:
+        """The values that distinguish the trade from others."""
+        event = self.event
+        key = TradeKey(self.id, event.exchange, event.tape, self.day)
+        return PrintIdentity(key, self.at_ns, event.price, event.size)
+
+    def has_event_of(self, other: "Entry") -> bool:
+        """Return whether both would be the same event as the last price."""
+        return structs.replace(self.event, received=other.event.received) == other.event
+
     def is_of(self, trade: Trade) -> bool:
         """Return whether it was made of this trade."""
-        return self.at_ns == trade.at_ns and self.id == trade.id
+        return (
+            self.at_ns == trade.at_ns
+            and self.id == trade.id
+            and self.event.exchange == trade.exchange
+            and self.event.price == trade.price
+        )
+
+    def resembles(self, withdrawn: Withdrawn) -> bool:
+        """Return whether this is an entry without an id that has the values of a withdrawn trade.
+
+        A price out of Redis has no id; the close of a bar has neither size nor exchange.
+        """
+        last = self.event
+        return (
+            self.id is None
+            and last.price == withdrawn.price
+            and last.size in (None, withdrawn.size)
+            and last.exchange in (None, withdrawn.key.exchange)
+            and self.day == withdrawn.key.day
+            # A bar's close has the time of its minute and not that of a trade.
+            and (last.exchange is None or withdrawn.at_ns in (None, self.at_ns))
+        )
 
     def is_same_trade(self, other: "Entry") -> bool:
         """Return whether two entries are one trade, whatever source they come from."""
@@ -48,76 +96,44 @@ class Entry(msgspec.Struct, gc=False):
         )
 
 
-class TradeKey(NamedTuple):
-    """A trade's identity: ids are unique within symbol, exchange, tape and day only."""
+class Uncounted(msgspec.Struct, gc=False):
+    """A print that could not be the last price, such as an odd lot, and its order of arrival."""
 
-    id: TradeId | None
-    exchange: str | None
-    tape: str | None
-    day: int
+    trade: Trade
+    order: int
+
+    @property
+    def id(self) -> TradeId | None:
+        """The print's id."""
+        return self.trade.id
+
+    @property
+    def at_ns(self) -> int:
+        """The print's time."""
+        return self.trade.at_ns
+
+    @property
+    def identity(self) -> PrintIdentity:
+        """The values that distinguish the print from others."""
+        return PrintIdentity.of(self.trade)
 
 
-class Withdrawn(NamedTuple):
-    """The trade that a cancel or a correction means, with the values that the message gives."""
-
-    key: TradeKey
-    price: float | None
-    size: float | None
-    at_ns: int | None
-    """The trade's own time; only REST gives it."""
-
-    @classmethod
-    def by_cancel(cls, cancel: Cancel) -> Self:
-        """Return the trade that a cancel means."""
-        at_ns = cancel.print_at_ns
-        # The stream gives only the time of the report, which comes on the trade's own day.
-        day = day_of(cancel.at_ns if at_ns is None else at_ns)
-        key = TradeKey(cancel.id, cancel.exchange, cancel.tape, day)
-        return cls(key, cancel.price, cancel.size, at_ns)
-
-    @classmethod
-    def by_correction(cls, correction: Correction) -> Self:
-        """Return the trade that a correction means."""
-        at_ns = correction.print_at_ns
-        day = day_of(correction.at_ns if at_ns is None else at_ns)
-        key = TradeKey(correction.original_id, correction.exchange, correction.tape, day)
-        return cls(key, correction.original_price, correction.original_size, at_ns)
-
-    def is_named_by(self, entry: Entry) -> bool:
-        """Return whether an entry has the identity, and the time if the message gives it."""
-        identity = (entry.id, entry.event.exchange, entry.event.tape, entry.day)
-        return self.key == identity and self.at_ns in (None, entry.at_ns)
-
-    def resembles(self, entry: Entry) -> bool:
-        """Return whether an entry without an id has the values.
-
-        A price out of Redis has no id; the close of a bar has neither size nor exchange.
-        """
-        last = entry.event
-        return (
-            entry.id is None
-            and last.price == self.price
-            and last.size in (None, self.size)
-            and last.exchange in (None, self.key.exchange)
-            and entry.day == self.key.day
-            # A bar's close has the time of its minute and not that of a trade.
-            and (last.exchange is None or self.at_ns in (None, entry.at_ns))
-        )
+Known: TypeAlias = Entry | Uncounted
 
 
 class Found(NamedTuple):
-    """The place of an entry in the history; valid until the history changes."""
+    """The place of a print in the history; valid until the history changes."""
 
-    entries: list[Entry]
+    entries: list[Entry] | list[Uncounted]
     place: int
 
     @property
-    def entry(self) -> Entry:
-        """The entry at this place."""
+    def entry(self) -> Known:
+        """The print at this place."""
         return self.entries[self.place]
 
     def remove(self) -> None:
-        """Remove the entry."""
+        """Remove the print."""
         del self.entries[self.place]
 
 
@@ -125,16 +141,22 @@ class TapeHistory:
     """Trades in order of exchange time, and for equal times in order of arrival.
 
     The trades that count only if their day has no other (``Eligibility.FIRST_ONLY``) are kept
-    apart; within a day, the first to arrive counts.
+    apart; within a day, the first to arrive counts. A corrected print keeps the place of the
+    original: a correction is not a later trade.
     """
 
-    __slots__ = ("firsts", "knows_past", "quarantined", "regular")
+    __slots__ = ("firsts", "ineligible", "knows_past", "past", "quarantined", "refuted", "regular")
 
     def __init__(self) -> None:
         self.regular: list[Entry] = []
         self.firsts: list[Entry] = []
         self.quarantined: list[Entry] = []
         """Prints far off the last price, in order of arrival: see ``quarantine``."""
+        self.refuted: list[Entry] = []
+        """Prints that were far off those before and after them. A correction may change that."""
+        self.ineligible: list[Uncounted] = []
+        """The newest prints that do not count. A correction may change that too."""
+        self.past = PastPrints()
         self.knows_past = False
         """Whether REST has answered which trades there were before. Until then no trade can be
         called the first of its day."""
@@ -157,65 +179,138 @@ class TapeHistory:
     def append(self, entry: Entry) -> None:
         """Add a regular trade that is at least as new as all others."""
         self.regular.append(entry)
-        if len(self.regular) > DEPTH:
-            del self.regular[0]
+        if len(self.regular) >= DEPTH + TRIMMED_AT_ONCE:
+            self._trim(self.regular, 0, TRIMMED_AT_ONCE)
 
     def insert(self, entry: Entry, rule: Eligibility) -> None:
         """Add a trade at its place."""
         if rule is Eligibility.ALWAYS:
-            insort(self.regular, entry, key=_time)
-            if len(self.regular) > DEPTH:
-                del self.regular[0]
+            # Most trades are the newest: the search would call its key several times.
+            if not self.regular or _place(entry) > _place(self.regular[-1]):
+                self.regular.append(entry)
+            else:
+                insort(self.regular, entry, key=_place)
+            if len(self.regular) >= DEPTH + TRIMMED_AT_ONCE:
+                self._trim(self.regular, 0, TRIMMED_AT_ONCE)
             return
-        insort(self.firsts, entry, key=_day)
-        if len(self.firsts) > DEPTH:
+        insort(self.firsts, entry, key=_arrival)
+        if len(self.firsts) > FIRSTS_DEPTH:
             # The first of the newest day may be the last price: it is the one to keep.
-            del self.firsts[-1 if self.firsts[0].day == self.firsts[-1].day else 0]
+            is_one_day = self.firsts[0].day == self.firsts[-1].day
+            self._trim(self.firsts, len(self.firsts) - 1 if is_one_day else 0, 1)
 
-    def replace(self, found: Found, entry: Entry, rule: Eligibility) -> None:
-        """Put a corrected trade in the place of the one found, as its conditions now allow."""
-        # Its place among trades of the same time stays: a correction is not a later trade.
-        if rule is not Eligibility.NEVER and found.entries is self._list_for(rule):
-            found.entries[found.place] = entry
-            return
-        found.remove()
-        if rule is not Eligibility.NEVER:
-            self.insert(entry, rule)
+    def add_ineligible(self, trade: Trade, order: int) -> None:
+        """Add a print that does not count."""
+        ineligible = self.ineligible
+        ineligible.append(Uncounted(trade, order))
+        if len(ineligible) >= INELIGIBLE_DEPTH + TRIMMED_AT_ONCE:
+            oldest = [each.trade for each in ineligible[:TRIMMED_AT_ONCE]]
+            del ineligible[:TRIMMED_AT_ONCE]
+            self._remember(
+                [
+                    (each.id, each.price, each.size, each.at_ns)
+                    for each in oldest
+                    if each.exchange == REPEATING_EXCHANGE
+                ]
+            )
+
+    def _trim(self, entries: list[Entry], start: int, count: int) -> None:
+        """Forget entries: those from a place on."""
+        forgotten = entries[start : start + count]
+        del entries[start : start + count]
+        self._remember(
+            [
+                (each.id, each.event.price, each.event.size, each.at_ns)
+                for each in forgotten
+                if each.event.exchange == REPEATING_EXCHANGE
+            ]
+        )
+
+    def _remember(self, past: list[PastPrint]) -> None:
+        if past:
+            self.past.add(past)
+
+    def refute(self, *entries: Entry) -> None:
+        """Keep prints that proved wrong, for a correction."""
+        self.refuted += entries
+        del self.refuted[:-REFUTED_DEPTH]
+
+    def neighbours(self, entry: Entry) -> list[float]:
+        """Return the prices of the regular trades of the day just before and just after a time."""
+        regular = self.regular
+        if regular and entry.at_ns >= regular[-1].at_ns:
+            around = regular[-1:]
+        else:
+            after = bisect_right(regular, entry.at_ns, key=_time)
+            around = regular[max(after - 1, 0) : after + 1]
+        return [each.price for each in around if each.day == entry.day]
 
     def find(self, withdrawn: Withdrawn) -> Found | None:
-        """Return the place of a trade: by its identity, else by its values if it has no id."""
-        # By identity in all lists first: another trade may have the same values.
-        for matches in (withdrawn.is_named_by, withdrawn.resembles):
-            for entries in (self.regular, self.firsts, self.quarantined):
-                # Backwards: the withdrawn trade is mostly one of the newest.
-                for index in range(len(entries) - 1, -1, -1):
-                    if matches(entries[index]):
-                        return Found(entries, index)
+        """Return the place of the print that a report names; of several such, the newest."""
+        lists: list[list[Entry] | list[Uncounted]] = [
+            self.regular,
+            self.firsts,
+            self.quarantined,
+            self.refuted,
+            self.ineligible,
+        ]
+        found = [
+            Found(entries, index)
+            for entries in lists
+            # The ids first: they are cheap to compare.
+            for index in range(len(entries))
+            if entries[index].id == withdrawn.key.id and withdrawn.names(entries[index].identity)
+        ]
+        return max(found, key=lambda each: (each.entry.at_ns, each.entry.order), default=None)
+
+    def find_nameless(self, withdrawn: Withdrawn) -> Found | None:
+        """Return the place of an entry without an id that has the values that a report names."""
+        for index in range(len(self.regular) - 1, -1, -1):
+            if self.regular[index].resembles(withdrawn):
+                return Found(self.regular, index)
         return None
 
     def knows(self, entry: Entry) -> bool:
         """Return whether this trade is here, whether the stream, REST or Redis brought it."""
-        return any(
-            each.is_same_trade(entry)
-            for entries in (self.regular, self.firsts, self.quarantined)
-            for each in entries
-        )
+        at_ns, id_ = entry.at_ns, entry.id
+        # From the end: a trade that comes again is mostly one of the newest. Many trades may share
+        # a time, but few an id, which is cheap to compare.
+        for each in reversed(self.regular):
+            if each.at_ns < at_ns:
+                break
+            if each.id in (id_, None) and each.is_same_trade(entry):
+                return True
+        for entries in (self.firsts, self.quarantined, self.refuted):
+            for each in entries:
+                if each.at_ns == at_ns and each.is_same_trade(entry):
+                    return True
+        return False
+
+    def knows_ineligible(self, trade: Trade) -> bool:
+        """Return whether an ineligible print is here."""
+        return any(each.trade.id == trade.id and each.trade == trade for each in self.ineligible)
 
     def drop_nameless(self, at_ns: int, price: float) -> None:
         """Forget a trade out of Redis, which has no id, since REST has shown it with its id."""
-        self.regular = [
-            each
-            for each in self.regular
-            if (each.at_ns, each.id, each.event.price) != (at_ns, None, price)
-        ]
-
-    def _list_for(self, rule: Eligibility) -> list[Entry]:
-        return self.regular if rule is Eligibility.ALWAYS else self.firsts
+        for index in range(len(self.regular) - 1, -1, -1):
+            each = self.regular[index]
+            if each.at_ns < at_ns:
+                break
+            if each.id is None and each.at_ns == at_ns and each.event.price == price:
+                del self.regular[index]
 
 
 def _time(entry: Entry) -> int:
     return entry.at_ns
 
 
+def _place(entry: Entry) -> tuple[int, int]:
+    return entry.at_ns, entry.order
+
+
 def _day(entry: Entry) -> int:
     return entry.day
+
+
+def _arrival(entry: Entry) -> tuple[int, int, int]:
+    return entry.day, entry.order, entry.at_ns

@@ -8,10 +8,11 @@ import structlog
 from ingest.demand.lookups import Reason
 from ingest.demand.wanted import Demand
 from ingest.market.adjusted_closes import AdjustedCloses
+from ingest.market.clock_lead import AHEAD_NS
 from ingest.market.day_bars import day_bar_event
 from ingest.market.last_price import LastPrices
 from ingest.market.prints import Trade
-from ingest.market.quarantine import AHEAD_NS, is_outside
+from ingest.market.quarantine import is_outside
 from ingest.market.quotes import quote_event
 from ingest.market.rest_prints import RestPrint
 from ingest.market.snapshot import Snapshot

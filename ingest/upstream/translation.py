@@ -20,7 +20,7 @@ from ingest.alpaca.tolerant import bounded
 from ingest.demand.subscription import Rejection
 from ingest.market.bars import Bar, Close
 from ingest.market.halts import TradingStatus
-from ingest.market.prints import Cancel, Correction, Trade
+from ingest.market.prints import Cancel, Correction, Trade, is_size
 from ingest.market.quotes import Quote
 from ingest.market.rest_prints import Fate, RestPrint
 from ingest.market.snapshot import NewestCloses, Snapshot
@@ -156,7 +156,7 @@ def article(message: messages.News) -> News:
 
 
 def print_of_row(symbol: str, row: Any, on_problem: OnProblem = _ignore) -> RestPrint | None:
-    """Translate a row of REST's trades; None if it has no valid price.
+    """Translate a row of REST's trades; None if it has no valid price or size.
 
     Raises:
         ValueError: the row has another form.
@@ -164,7 +164,7 @@ def print_of_row(symbol: str, row: Any, on_problem: OnProblem = _ignore) -> Rest
     found, problems = rest_rows.read_trade(row)
     for problem in problems:
         on_problem(problem)
-    if not _is_price(found.price):
+    if not _is_price(found.price) or not is_size(found.size):
         return None
     # REST keeps a withdrawn print and marks it. The stream sends a cancel or a correction instead,
     # which this ingest may have missed. A print without a mark, or with an unknown one, stands.

@@ -76,6 +76,7 @@ def correction_of(
     *,
     number: int,
     conditions: Sequence[str] | None = ("@",),
+    size: float | None = None,
     at: int | None = None,
 ) -> Correction:
     """Return the message that puts a print right; ``number`` is the id of what it becomes."""
@@ -87,7 +88,7 @@ def correction_of(
         original_size=wrong.size,
         id=number,
         price=price,
-        size=wrong.size,
+        size=wrong.size if size is None else size,
         conditions=None if conditions is None else tuple(conditions),
         exchange=wrong.exchange,
         tape=wrong.tape,

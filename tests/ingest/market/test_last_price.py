@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from ingest.market.last_price import LastPrices
 from ingest.market.market_hours import MarketHours
@@ -85,6 +86,32 @@ def test_of_two_prints_in_one_nanosecond_the_later_to_arrive_counts(prices: Last
 
     assert last is not None
     assert prices.by_symbol["SPY"].price == 101
+
+
+def test_the_same_print_again_is_no_second_event(prices: LastPrices) -> None:
+    take(prices, NOON, 100, number=1)
+    assert take(prices, NOON, 100, number=1) is None
+    take(prices, NOON, 101, number=2)
+    assert take(prices, NOON, 100, number=1) is None
+
+    assert prices.by_symbol["SPY"].price == 101
+
+
+@pytest.mark.parametrize("differs", [{"number": 3}, {"exchange": "N"}, {"price": 102}], ids=repr)
+def test_a_print_of_the_same_moment_that_differs_is_another_one(
+    prices: LastPrices, differs: dict[str, Any]
+) -> None:
+    take(prices, NOON, price=100, number=1)
+
+    assert take(prices, NOON, **{"price": 100, "number": 1, **differs}) is not None
+
+
+def test_equal_prints_without_an_id_are_several(prices: LastPrices) -> None:
+    take(prices, NOON, 100, number=None, size=1)
+    last = take(prices, NOON, 100, number=None, size=2)
+
+    assert last is not None
+    assert last.size == 2
 
 
 def test_symbols_do_not_share_their_times(prices: LastPrices) -> None:
@@ -174,9 +201,32 @@ def test_an_ineligible_last_trade_gives_way_to_the_minute_bar(
     first = snapshot(prices, latestTrade={**SNAPSHOT["latestTrade"], "c": conditions})
 
     assert first is not None
-    assert (first.price, first.timestamp) == (101, "2026-11-16T16:58:00Z")
+    assert (first.price, first.timestamp) == (101, "2026-11-16T16:58:59.999999999Z")
     assert (first.size, first.exchange, first.conditions) == (None, None, ())
     assert first.change == 1
+
+
+def test_a_late_print_of_a_minute_does_not_replace_the_close_of_its_bar(
+    prices: LastPrices,
+) -> None:
+    odd_lot = {**SNAPSHOT["latestTrade"], "p": 101.5, "c": ["@", "I"]}
+    snapshot(prices, latestTrade=odd_lot)
+
+    late = trade(ns("2026-11-16T16:58:20Z"), 100.7)
+    assert prices.on_trade(late, NOW_US) is None
+    assert prices.by_symbol["SPY"].price == 101
+    assert take(prices, ns("2026-11-16T16:59:00Z"), 100.8, number=2) is not None
+
+
+def test_the_close_of_a_minute_that_has_not_ended_is_not_in_the_future(
+    prices: LastPrices,
+) -> None:
+    now = ns("2026-11-16T16:58:30Z")
+    first = snapshot(prices, now // 1000, latestTrade=None)
+
+    assert first is not None
+    assert first.timestamp == "2026-11-16T16:58:30Z"
+    assert snapshot(prices, (now + SECOND) // 1000, latestTrade=None) is None
 
 
 def test_a_derived_price_counts_where_the_day_has_no_bar_yet(prices: LastPrices) -> None:
@@ -463,7 +513,7 @@ def test_numbers_that_are_no_prices_are_absent_from_a_snapshot(
 @given(
     st.floats(min_value=0, exclude_min=True, allow_infinity=False),
     st.floats(min_value=0, exclude_min=True, allow_infinity=False),
-    st.sampled_from([100, 0, -5, 1 << 63, 0.5, float("nan"), float("inf")]),
+    st.sampled_from([100, 1 << 63, 0.5, 1e300]),
 )
 def test_no_price_however_odd_breaks_the_comparison(
     price: float, previous: float, size: float
@@ -476,6 +526,33 @@ def test_no_price_however_odd_breaks_the_comparison(
 
     assert prices.by_symbol["SPY"].price == price
     msgspec.json.encode(prices.by_symbol["SPY"])
+
+
+@pytest.mark.parametrize("size", [-100, -0.5, float("nan"), float("inf")])
+def test_a_print_with_a_size_that_is_none_is_no_print(prices: LastPrices, size: float) -> None:
+    with pytest.raises(ValueError, match="no size"):
+        take(prices, NOON, 100, size=size)
+    assert prices.on_rest_trade(trade(NOON, 100, size=size), NOW_US) is None
+    assert prices.by_symbol == {}
+
+
+def test_a_print_of_no_shares_moves_the_price_only_as_a_corrected_close(
+    prices: LastPrices,
+) -> None:
+    # A corrected consolidated close of size 0: https://forum.alpaca.markets/t/13653
+    assert take(prices, NOON, 100, ["@", "9"], size=0) is not None
+    nothing = trade(NOON + 1, 101, ["@"], size=0)
+    assert prices.on_trade(nothing, NOW_US) is None
+    assert not prices.is_eligible(nothing)
+    assert prices.by_symbol["SPY"].price == 100
+    assert prices.counts.ineligible == 1
+
+
+def test_a_print_whose_size_cannot_be_read_moves_the_price(prices: LastPrices) -> None:
+    last = prices.on_trade(structs.replace(trade(NOON, 100), size=None), NOW_US)
+
+    assert last is not None
+    assert last.size is None
 
 
 def test_what_nobody_wants_is_forgotten() -> None:

@@ -140,6 +140,92 @@ def test_a_corrected_print_needs_no_confirmation(prices: LastPrices) -> None:
     assert last.price == 101
 
 
+def test_a_late_print_far_off_its_neighbours_is_not_the_price_once_the_newer_are_withdrawn(
+    prices: LastPrices,
+) -> None:
+    take(prices, NOON, 100)
+    take(prices, NOON + 9, 100.2)
+    late = trade(NOON + 5, 1000, number=5)
+    assert prices.on_trade(late, NOON // US) is None
+    assert not prices.is_eligible(late)
+    assert (prices.counts.quarantined, prices.counts.late) == (1, 0)
+
+    last = prices.on_cancel(cancel_of(trade(NOON + 9, 100.2, number=NOON + 9)), NOON // US)
+    assert last is not None
+    assert last.price == 100
+
+
+@pytest.mark.parametrize("price", [100, 39])
+def test_a_late_print_near_the_price_before_or_after_it_is_credible(
+    prices: LastPrices, price: float
+) -> None:
+    take(prices, NOON, 100)
+    for number in (7, 8, 9):
+        take(prices, NOON + number, 40)
+    take(prices, NOON + 5, price)
+    for number in (7, 8, 9):
+        prices.on_cancel(cancel_of(trade(NOON + number, 40, number=NOON + number)), NOON // US)
+
+    assert last_of(prices) == price
+
+
+def test_late_prints_confirm_nothing(prices: LastPrices) -> None:
+    take(prices, NOON, 100)
+    take(prices, NOON + 100, 100)
+    for number in range(1, 20):
+        take(prices, NOON + number, 1000)
+    take(prices, NOON + 101, 1000)
+
+    assert last_of(prices) == 100
+
+
+def test_a_late_print_of_the_day_before_is_not_compared_with_todays_price(
+    prices: LastPrices,
+) -> None:
+    take(prices, ns("2026-11-17T12:00:00-05:00"), 10)
+    take(prices, NOON, 100)
+
+    assert prices.counts.quarantined == 0
+
+
+def test_a_correction_far_off_waits_as_a_print_would(prices: LastPrices) -> None:
+    take(prices, NOON, 100)
+    take(prices, NOON + 1, 100.2)
+    wrong = trade(NOON + 1, 100.2, number=NOON + 1)
+    last = prices.on_correction(correction_of(wrong, 1002, number=3), NOON // US)
+
+    assert last is not None
+    assert last.price == 100, "the price that was corrected is void in any case"
+    assert prices.counts.quarantined == 1
+    assert prices.take_doubtful() == ["SPY"]
+    take(prices, NOON + 2, 1001)
+    take(prices, NOON + 3, 1000)
+    assert last_of(prices) == 1000, "three agree"
+
+
+def test_a_wrong_first_print_is_no_measure_of_its_correction(prices: LastPrices) -> None:
+    take(prices, NOON, 1000)
+    wrong = trade(NOON, 1000, number=NOON)
+    last = prices.on_correction(correction_of(wrong, 100, number=3), NOON // US)
+
+    assert last is not None
+    assert last.price == 100
+
+
+@pytest.mark.parametrize("conditions", [["@"], ["4"]])
+def test_a_refuted_print_can_be_corrected(prices: LastPrices, conditions: list[str]) -> None:
+    prices.on_snapshot("SPY", rest_snapshot({}), NOON // US)
+    take(prices, NOON, 100)
+    take(prices, NOON + 1, 1000, conditions=conditions)
+    take(prices, NOON + 2, 101)
+    wrong = trade(NOON + 1, 1000, number=NOON + 1)
+    prices.on_correction(correction_of(wrong, 102, number=3), NOON // US)
+    last = prices.on_cancel(cancel_of(trade(NOON + 2, 101, number=NOON + 2)), NOON // US)
+
+    assert last is not None
+    assert last.price == 102
+
+
 def test_a_derived_price_far_off_is_never_believed(prices: LastPrices) -> None:
     previous = {"prevDailyBar": {"t": "2026-11-13T05:00:00Z", "c": 100}}
     prices.on_snapshot("SPY", rest_snapshot(previous), NOON // US)
@@ -192,7 +278,7 @@ def rest_trade(at: str, price: float, number: int = 1) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("bars", "shown", "asked_again"),
     [
-        ({"minuteBar": {"t": "2026-11-16T17:01:00Z", "c": 41}}, 40, False),
+        ({"minuteBar": {"t": "2026-11-16T17:01:00Z", "c": 41}}, 41, False),
         ({"minuteBar": {"t": "2026-11-16T17:01:00Z", "c": 101}}, 101, False),
         ({"minuteBar": {"t": "2026-11-16T16:59:00Z", "c": 100}}, 100, True),
         ({"dailyBar": {"t": "2026-11-16T05:00:00Z", "c": 41}}, 40, False),
@@ -212,6 +298,18 @@ def test_rests_bars_judge_a_print_that_is_held(
     prices.on_snapshot("SPY", rest_snapshot(bars), (NOON + 2 * MINUTE) // US)
     assert last_of(prices) == shown
     assert prices.take_doubtful() == (["SPY"] if asked_again else [])
+
+
+def test_a_print_that_a_bar_confirms_counts_before_the_bars_close(prices: LastPrices) -> None:
+    take(prices, NOON, 100)
+    take(prices, NOON + MINUTE + 5 * SECOND, 40)
+    take(prices, NOON + 6 * MINUTE, 200, symbol="IBM")
+    later = {"minuteBar": {"t": "2026-11-16T17:02:00Z", "c": 41}}
+    prices.on_snapshot("SPY", rest_snapshot(later), (NOON + 6 * MINUTE) // US)
+    assert last_of(prices) == 41
+
+    history = prices._tapes["SPY"].history
+    assert [each.price for each in history.regular] == [100, 40, 41]
 
 
 def test_rest_is_not_asked_for_ever(prices: LastPrices) -> None:
@@ -253,6 +351,51 @@ def test_a_machine_whose_clock_is_behind_shows_prices_all_the_same(prices: LastP
 
     assert shown[:2] == [None, None]
     assert None not in shown[2:]
+
+
+def test_one_print_from_the_future_does_not_make_the_right_ones_late(prices: LastPrices) -> None:
+    take(prices, NOON, 100)
+    assert prices.on_trade(trade(NOON + 50 * SECOND, 100.1, number=2), NOON // US) is None
+    shown = [take(prices, NOON + second * SECOND, 101) for second in range(1, 50)]
+
+    assert None not in shown
+    assert prices.counts.late == 0
+    assert prices.timestamp_of("SPY") == NOON + 49 * SECOND
+
+
+def test_a_clock_that_is_behind_costs_two_prints_of_all_symbols_together(
+    prices: LastPrices,
+) -> None:
+    shown = [
+        prices.on_trade(trade(NOON + second * 10 * SECOND, 100, symbol=symbol), at // US)
+        for second, symbol in enumerate(["SPY", "IBM", "QQQ", "AIG", "BAC", "SPY"])
+        for at in [NOON + second * 10 * SECOND - 30 * SECOND]
+    ]
+
+    assert [each is None for each in shown] == [True, True, False, False, False, False]
+
+
+def test_prints_from_the_future_among_others_never_agree_on_a_wrong_clock(
+    prices: LastPrices,
+) -> None:
+    take(prices, NOON, 100)
+    for second in range(1, 40, 2):
+        at = NOON + second * SECOND
+        stray = trade(at + 50 * SECOND, 100, number=second, symbol="IBM")
+        assert prices.on_trade(stray, at // US) is None
+        assert take(prices, at, 100) is not None
+
+    assert "IBM" not in prices.by_symbol
+
+
+def test_a_clock_that_is_set_right_is_believed_again(prices: LastPrices) -> None:
+    for second in range(5):
+        prices.on_trade(trade(NOON + second * SECOND, 100, number=second), NOON // US - 30_000_000)
+    assert take(prices, NOON + 5 * SECOND, 100) is not None
+
+    stray = trade(NOON + 30 * SECOND, 101, number=2)
+    assert prices.on_trade(stray, NOON // US + 5_500_000) is None
+    assert take(prices, NOON + 6 * SECOND, 100) is not None
 
 
 levels = st.floats(0.01, 5000)
