@@ -81,7 +81,7 @@ class _Tape:
     def forget_before(self, recalled: Iterable[Trade]) -> None:
         """Note that prints from before these are not known."""
         times = [_sortable(each.timestamp) for each in islice(recalled, START_PRINTS)]
-        self.forgotten_until = max(times, default=None)
+        self.forgotten_until = max([*times, self.forgotten_until or ""]) or None
 
     def forget_oldest(self, kept: int) -> None:
         """Keep only the prints that came last."""
@@ -200,11 +200,14 @@ class RecentPrints:
         tape = self._tape(event.symbol)
         named = tape.named((event.exchange, event.original_id))
         meant = [each for each in named if _means(event, each)]
+        # A correction of conditions alone names the same values before and after.
         if isinstance(event, Correction) and any(_is_result(event, each) for each in meant):
             return None
+        # It came before its print, or the tape was not watched when the print came.
         if not meant:
             return self._add_early(event, tape)
         standing = [each for each in meant if not each.withdrawn]
+        # The stream, REST and the history each repeat a withdrawal.
         if not standing:
             return None
         newest = max(standing, key=lambda each: _sortable(each.timestamp))
@@ -231,6 +234,7 @@ class RecentPrints:
 
     def _withdrawn(self, event: Withdrawal, tape: _Tape, shown: _Shown) -> Withdrawal:
         shown.withdrawn = True
+        # A later cancel or correction names the corrected print.
         if isinstance(event, Correction):
             name = (event.exchange, event.id)
             corrected = _Shown(shown.timestamp, event.price, event.size, corrected=True)
@@ -254,6 +258,7 @@ class RecentPrints:
         if any(_is_repeated(event, each) for each in early):
             return None
         early.append(event)
+        # Cancels of prints that no client was shown are common: clients have just started to watch.
         del early[:-SAME_ID_PRINTS]
         if len(self.early) > EARLY_WITHDRAWALS:
             del self.early[next(iter(self.early))]

@@ -81,6 +81,7 @@ class MissedPrints:
         """
         earliest = self._clock() - LOOK_BACK_NS
         at_ns = self._last_print_ns(symbol)
+        # A symbol that trades rarely: ``compare`` finds such a withdrawal by a snapshot.
         if at_ns is not None and at_ns < earliest:
             at_ns = None
         shown_ns = None
@@ -102,7 +103,8 @@ class MissedPrints:
             self._to_check.discard(symbol)
             return
         checked = self._contradicted.get(symbol)
-        # REST's snapshot may lack it for another reason, such as its conditions.
+        # A symbol may be looked up every few seconds, and the contradiction may last: REST may leave
+        # the print out for its conditions, which it judges otherwise.
         if checked is None or checked[0] != at_ns or now_ns - checked[1] >= RECHECK_NS:
             self._contradicted[symbol] = at_ns, now_ns
             self._to_check.add(symbol)
