@@ -103,8 +103,8 @@ class MissedPrints:
             self._to_check.discard(symbol)
             return
         checked = self._contradicted.get(symbol)
-        # A symbol may be looked up every few seconds, and the contradiction may last: REST may leave
-        # the print out for its conditions, which it judges otherwise.
+        # A symbol may be looked up every few seconds, and the contradiction may last: REST's
+        # snapshot may leave the print out for its conditions.
         if checked is None or checked[0] != at_ns or now_ns - checked[1] >= RECHECK_NS:
             self._contradicted[symbol] = at_ns, now_ns
             self._to_check.add(symbol)
