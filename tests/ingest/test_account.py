@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from ingest.portfolio import order_log, stream_witness
-from ingest.upstream import broker_reports, connection, stream_holder
+from ingest.upstream import account_handler, broker_reports, connection, stream_holder
 from shared import message
 from shared.bus import keys
 from shared.bus.redis_source import RedisSource
@@ -207,6 +207,55 @@ async def test_a_stream_that_has_gone_mute_is_replaced_and_what_it_kept_is_recov
         await books.until_orders(("fill", "BAC", True))
         await simulator.fill("BAC", Decimal(-60), Decimal(14))
         await books.until_qty("BAC", None)
+
+
+async def test_fees_in_coins_and_expiries_leave_the_accounts_stream_alone(
+    source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    option = "AAPL240119C00100000"
+    monkeypatch.setattr(broker_reports, "BROKER_REPORT_SECONDS", 0.1)
+    monkeypatch.setattr(broker_reports, "REST_ONLY_REPORT_SECONDS", 0.1)
+    monkeypatch.setattr(stream_witness, "EXPLANATION_SECONDS", 0.2)
+    monkeypatch.setattr(order_log, "ON_ITS_WAY_NS", 100_000_000)
+    monkeypatch.setattr(account_handler, "COMPARE_SECONDS", 0.05)
+    held = Holding("BTCUSD", Decimal("0.5"), Decimal(60000)), Holding(option, Decimal(2))
+    async with brokerage(source, *held) as (simulator, books):
+        await simulator.fill("BTC/USD", Decimal("0.1"), Decimal(60000))
+        await books.until_qty("BTC/USD", 0.59975)
+        simulator.faults.activity(symbol=option, qty=Decimal(-2))
+        await books.until_qty(option, None)
+        seen = set[str]()
+
+        async def has_reported_often() -> bool:
+            seen.add((await books.value(ACCOUNT))["as_of"])
+            return len(seen) > 8
+
+        await until(has_reported_often)
+        assert endpoint_state(simulator, FEED)["sessions_total"] == 1
+        assert (await books.value(ACCOUNT))["state"] == "live"
+
+
+async def test_no_event_of_the_account_contains_half_of_a_fill(source: RedisSource) -> None:
+    async with brokerage(source, HELD[0]) as (simulator, books):
+        for symbol in ("BAC", "F"):
+            await simulator.publish({"T": "t", "S": symbol, "p": 14.0, "s": 100})
+        worth = (await books.until_account(unpriced=[]))["equity"]
+        equities: list[float] = []
+        async with books.client.pubsub() as listening:
+            await listening.subscribe(ACCOUNT)
+            simulator.faults.torn_report(symbol="F", qty=Decimal(100), price=Decimal(14))
+            await simulator.fill("F", Decimal(1), Decimal(14))
+            async with asyncio.timeout(LIMIT_SECONDS):
+                while True:
+                    got = await listening.get_message(
+                        ignore_subscribe_messages=True, timeout=LIMIT_SECONDS
+                    )
+                    told = {} if got is None else json.loads(message.unpack(got["data"]).body)
+                    if told and not told["partial"]:
+                        equities.append(told["equity"])
+                    if told.get("cash") == 25000 - 1414 and not told["partial"]:
+                        break
+    assert set(equities) == {worth}
 
 
 async def test_rest_behind_the_stream_takes_nothing_back(
