@@ -285,12 +285,13 @@ class Simulator:
             self._armed,
             self._clock,
         )
+        listed = {*settings.assets, *(each.symbol for each in settings.positions)}
         trading = Trading(
             self._guard(),
             self._broker,
             settings.hours,
             self._clock,
-            lambda symbol: symbol in settings.assets or self._market.knows(symbol),
+            lambda symbol: symbol in listed or self._market.knows(symbol),
         )
         streams = [
             stream_route(endpoint, settings, self._slots, self._armed)

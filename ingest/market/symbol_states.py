@@ -327,9 +327,10 @@ class SymbolStates:
         self, name: str, symbol: _Symbol, last: float | None, now: float, view: StatesView
     ) -> _Verdict | None:
         """Return the state of a symbol of which nothing but trades is to be said."""
-        unread = self._follow_unread(name, symbol, last, now, view)
-        if unread is not None:
-            return unread
+        if name in self._unread_at:
+            unread = self._follow_unread(name, symbol, last, now, view)
+            if unread is not None:
+                return unread
         by_rest = self._traded_by_rest.get(name)
         newest = by_rest if last is None else last if by_rest is None else max(last, by_rest)
         if newest is not None and now - newest <= symbol.quiet_after:
@@ -355,9 +356,7 @@ class SymbolStates:
         self, name: str, symbol: _Symbol, last: float | None, now: float, view: StatesView
     ) -> _Verdict | None:
         """Return the state of a symbol whose newest trade is unreadable; forget an older one."""
-        unread_at = self._unread_at.get(name)
-        if unread_at is None:
-            return None
+        unread_at = self._unread_at[name]
         due_at = unread_at + UNREADABLE_SECONDS
         # REST has no newer trade than the stream: the unreadable message was no valid trade.
         is_void = self._confirmed.get(name, -1.0) >= due_at and name not in view.disputed

@@ -116,6 +116,19 @@ async def test_a_position_is_found_by_symbol_pair_and_id(quiet: Simulator) -> No
     assert found == [position] * 4
 
 
+async def test_an_asset_is_found_if_it_is_listed(quiet: Simulator, http: httpx.AsyncClient) -> None:
+    await quiet.publish({"T": "t", "S": "SPY", "p": 1, "s": 1})
+    found = await http.get("/v2/assets/SPY")
+    unknown = await http.get("/v2/assets/NOSUCH")
+
+    shown = found.json()
+    assert (shown["symbol"], shown["status"], shown["class"]) == ("SPY", "active", "us_equity")
+    assert (unknown.status_code, unknown.json()) == (
+        404,
+        {"code": 40410000, "message": "asset not found for NOSUCH"},
+    )
+
+
 async def test_orders_count_against_the_budget_of_trading() -> None:
     settings = SimulatorSettings(tape=None, requests_per_minute=2)
     async with (

@@ -10,6 +10,7 @@ from ingest.demand.lookups import (
     BATCHES_AT_ONCE,
     DOUBTFUL_SECONDS,
     GAP_SECONDS,
+    SILENT_SECONDS,
     SYMBOL_POLL_SECONDS,
     SYMBOLS_PER_LOOKUP,
     Batch,
@@ -117,6 +118,59 @@ def test_what_is_polled_has_its_turn_every_few_seconds_one_batch_at_a_time() -> 
     assert schedule.do() == {}
     schedule.clock.now += SYMBOL_POLL_SECONDS
     assert len(schedule.do()) + len(schedule.do()) == 150
+
+
+def test_silent_symbols_are_checked_a_hundred_at_a_time_and_leave_room_for_prices() -> None:
+    schedule = Schedule().known(*names(300))
+    schedule.lookups.confirm(names(300))
+    first = schedule.due()
+    assert first is not None
+    assert first.polling
+    assert list(first.reasons.values()) == [Reason.SILENT] * SYMBOLS_PER_LOOKUP
+    schedule.lookups.done(first)
+    assert schedule.due() is None, "prices come first"
+    schedule.lookups.doubt(["S0299"])
+    assert schedule.do() == {"S0299": Reason.DOUBTFUL}
+
+    checked = set(first.reasons)
+    for _ in range(2):
+        schedule.clock.now += SILENT_SECONDS
+        checked |= set(schedule.do())
+    assert checked == set(names(300))
+
+
+def test_a_failed_check_is_not_repeated_at_once() -> None:
+    schedule = Schedule().known("A")
+    schedule.lookups.confirm(["A"])
+    assert schedule.fail() == {"A": Reason.SILENT}
+    schedule.clock.now += 60
+
+    assert schedule.do() == {}
+
+
+def test_the_prints_of_a_withheld_symbol_are_requested_in_turn() -> None:
+    schedule = Schedule().known("A", "B")
+    schedule.lookups.on_subscribed({"A", "B"})
+    for since in (7.0, 12.0, 17.0):
+        schedule.lookups.repair_withheld({"A": since})
+        assert caught_up(schedule) == {"A": since}
+        schedule.lookups.repair_withheld({"A": since})
+        assert caught_up(schedule) == {}
+        schedule.clock.now += SYMBOL_POLL_SECONDS
+
+
+def test_a_withheld_symbol_whose_prints_cannot_be_fetched_is_announced_as_a_gap() -> None:
+    schedule = Schedule().known("A")
+    schedule.lookups.on_subscribed({"A"})
+    unrepairable: dict[float, list[str]] = {}
+    for second in range(60):
+        schedule.lookups.repair_withheld({"A": 7.0 + second})
+        if (batch := schedule.due()) is not None:
+            schedule.lookups.done(batch)  # its snapshot is answered, its gap stays open
+        unrepairable |= schedule.lookups.take_unrepairable()
+        schedule.clock.now += 1
+
+    assert unrepairable[7.0] == ["A"]
 
 
 def test_many_that_are_polled_wait_longer_so_that_the_budget_suffices() -> None:

@@ -59,6 +59,36 @@ async def test_positions_come_as_rows() -> None:
     assert {row["symbol"] for row in rows} == {"BAC", "IBM"}
 
 
+async def test_the_assets_contain_a_symbol_or_do_not() -> None:
+    async with simulated() as (_, rest):
+        assert await rest.lists_asset("BAC")
+        assert not await rest.lists_asset("NOSUCH")
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "listed"),
+    [
+        (404, "asset not found for XYZ", False),
+        (400, "invalid symbol: XYZ", False),
+        (422, "invalid symbol", False),
+        (404, "page not found", None),
+        (403, "forbidden", None),
+    ],
+)
+async def test_only_an_answer_about_the_symbol_says_that_it_is_not_listed(
+    status: int, text: str, listed: bool | None
+) -> None:
+    stub = RestStub(XYZ=lambda _: JSONResponse({"message": text}, status))
+    async with stubbed(stub) as rest:
+        if listed is None:
+            with pytest.raises(RestError):
+                await rest.lists_asset("XYZ")
+        else:
+            assert await rest.lists_asset("XYZ") is listed
+
+    assert [each.url.path for each in stub.requests] == ["/v2/assets/XYZ"]
+
+
 async def test_a_request_that_alpaca_refuses_is_not_repeated() -> None:
     async with simulated() as (simulator, rest):
         with pytest.raises(RestError) as refused:

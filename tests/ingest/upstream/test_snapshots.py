@@ -264,6 +264,55 @@ async def test_one_bad_symbol_spoils_the_others_neither_prices_nor_closes() -> N
         assert len(stub.requests) == asked, "it is not asked for again"
 
 
+@pytest.mark.parametrize("row", [{"KUBTY": None}, {}], ids=["null", "absent"])
+async def test_alpacas_assets_are_asked_once_a_day_about_a_symbol_without_a_snapshot(
+    row: dict[str, object],
+) -> None:
+    def not_listed(_: Request) -> Response:
+        return JSONResponse({"code": 40410000, "message": "asset not found for NOSUCH"}, 404)
+
+    def listed(_: Request) -> Response:
+        return JSONResponse({"symbol": "KUBTY", "status": "active"})
+
+    stub = RestStub(
+        snapshots=lambda _: JSONResponse(row), bars=closed, NOSUCH=not_listed, KUBTY=listed
+    )
+    async with stubbed(stub) as rest, stage(rest) as set_up:
+        set_up.watch("KUBTY", "NOSUCH")
+        set_up.polled = ["KUBTY", "NOSUCH"]
+        await until(lambda: set_up.heard.listed == {"KUBTY": True, "NOSUCH": False})
+        await until(lambda: set_up.heard.times("KUBTY", Reason.POLL) >= 3)
+        assert len(stub.of("KUBTY")) == len(stub.of("NOSUCH")) == 1
+        assert set_up.heard.snapshots == {"KUBTY": None, "NOSUCH": None}
+
+        set_up.heard.listed.clear()
+        set_up.now += DAY
+        await until(lambda: set_up.heard.listed == {"KUBTY": True, "NOSUCH": False})
+
+
+async def test_a_snapshot_that_cannot_be_used_confirms_no_silence() -> None:
+    def answer(request: Request) -> Response:
+        return JSONResponse({"IBM": {"latestTrade": {}}, "SPY": {}})
+
+    stub = RestStub(snapshots=refusing("BAD", then=answer), bars=closed)
+    async with stubbed(stub) as rest, stage(rest) as set_up:
+        set_up.watch("IBM", "SPY", "BAD")
+        await until(lambda: sorted(set(set_up.heard.unusable)) == ["BAD", "IBM"])
+        assert "BAD" in set_up.heard.snapshots, "no trade of it is known"
+
+
+async def test_the_prints_of_a_withheld_symbol_are_fetched_in_turn() -> None:
+    stub = RestStub(snapshots=traded, bars=closed, trades=printed)
+    async with stubbed(stub) as rest, stage(rest) as set_up:
+        set_up.watch("SPY")
+        await set_up.until_taken("SPY")
+        set_up.work.on_subscribed({"SPY"})
+        set_up.withheld = {"SPY": NOON / SECOND}
+        await until(lambda: len(stub.of("trades")) >= 3)
+
+    assert {each.query_params["symbols"] for each in stub.of("trades")} == {"SPY"}
+
+
 async def test_a_first_price_does_not_wait_for_a_slow_close(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
