@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from ingest.bus.outbox import Outbox, Publication
+from ingest.market.newest_articles import NewestArticles
 from ingest.market.newest_quotes import NewestQuotes
 from ingest.market.recent_prints import RecentPrints
 from shared import account, bar, gap, news, order, position, price, quote, symbol_status, trade
@@ -40,6 +41,7 @@ class Announcer:
     def __init__(self, outbox: Outbox, on_price: Callable[[str], None] = lambda _: None) -> None:
         self.recent = RecentPrints()
         self.quotes = NewestQuotes()
+        self.articles = NewestArticles()
         self._on_price = on_price
         self._outbox = outbox
 

@@ -14,7 +14,8 @@ from ingest.demand.wanted import Demand
 from shared import event_times, rfc3339, trade
 from shared.bus import keys
 from shared.bus.errors import BusError, bus_errors
-from shared.topics import TRADE, key_of, kind_of
+from shared.news import News
+from shared.topics import NEWS, TRADE, key_of, kind_of
 
 FOLLOW_SECONDS = 1.0
 
@@ -75,8 +76,9 @@ class HistoryGaps:
             await self._demand.wait_for_change(FOLLOW_SECONDS)
 
     async def _resume(self, topic: str) -> None:
-        is_tape = kind_of(topic) == TRADE
-        count = keys.HISTORY_LENGTHS[TRADE] if is_tape else 1
+        kind = kind_of(topic)
+        is_tape = kind == TRADE
+        count = keys.HISTORY_LENGTHS[kind] if kind in (TRADE, NEWS) else 1
         with bus_errors():
             entries: Any = await self._client.xrevrange(keys.history_key(topic), count=count)
         recorded = _newest_time(entries)
@@ -85,6 +87,9 @@ class HistoryGaps:
             self._announcer.recall_tape(
                 key_of(topic), _tape_events(entries), is_whole=len(entries) < count
             )
+        # Alpaca may send an older version of an article that the earlier leader has published.
+        elif kind == NEWS:
+            self._announcer.articles.recall(_articles(entries))
         now = self._clock()
         if recorded is None:
             # There is no event to continue from. A client may have watched a quiet symbol, whose
@@ -117,6 +122,17 @@ def _newest_time(entries: Sequence[Any]) -> tuple[str, float] | None:
             text = event_times.decode(fields[b"data"]).end or ""
             return text, rfc3339.to_nanoseconds(text) / 1e9
     return None
+
+
+def _articles(entries: Sequence[Any]) -> list[News]:
+    """Return the articles among the entries, oldest first."""
+    articles = []
+    for _, fields in reversed(entries):
+        # Gaps have names. An entry of another version is skipped.
+        with suppress(msgspec.DecodeError, KeyError):
+            if fields.get(b"event") is None:
+                articles.append(msgspec.json.decode(fields[b"data"], type=News))
+    return articles
 
 
 def _tape_events(entries: Sequence[Any]) -> list[trade.Trade | trade.Withdrawal]:

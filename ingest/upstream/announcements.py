@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Protocol
 
+from ingest.market.newest_articles import NewestArticles
 from ingest.market.newest_quotes import NewestQuotes
 from ingest.market.recent_prints import RecentPrints
 from shared.bar import Bar
@@ -22,6 +23,9 @@ class Announcements(Protocol):
 
     def price(self, last: Price, *, traded: bool) -> None:
         """Announce a last price. ``traded``: the trade happened just now."""
+
+    articles: NewestArticles
+    """The newest versions of articles."""
 
     quotes: NewestQuotes
     """The times of the newest quotes."""

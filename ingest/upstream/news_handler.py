@@ -5,7 +5,6 @@ Source: https://docs.alpaca.markets/docs/streaming-real-time-news
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -31,8 +30,6 @@ from shared.topics import EVERYTHING, NEWS, topic
 
 log = structlog.get_logger()
 
-REMEMBERED_ARTICLES = 1_000
-
 
 class NewsHandler:
     """The handler of the news stream, which is opened once a client watches news."""
@@ -51,8 +48,6 @@ class NewsHandler:
         self._acknowledged: set[str] = set()
         self._rejected: set[str] = set()
         self._in_flight: SubscriptionChange | None = None
-        self._newest: OrderedDict[int, int] = OrderedDict()
-        """The time (unix ns) of the newest version that was published, by the article's id."""
         self._lost_at: float | None = None
 
     def decode(self, frame: bytes | str) -> Sequence[Message]:
@@ -150,15 +145,10 @@ class NewsHandler:
 
     def _on_article(self, news: News) -> None:
         article = translation.article(news)
-        updated_ns = rfc3339.to_nanoseconds(article.updated_at)
         # Alpaca may send a version again, or an older one after a newer one. A later version of an
         # article is an event too.
-        if updated_ns <= self._newest.get(news.id, updated_ns - 1):
+        if not self._announcer.articles.add(article):
             return
-        self._newest[news.id] = updated_ns
-        self._newest.move_to_end(news.id)
-        if len(self._newest) > REMEMBERED_ARTICLES:
-            self._newest.popitem(last=False)
         self.articles += 1
         watched = self._demand.news_symbols()
         self._announcer.news(article, [k for k in (EVERYTHING, *article.symbols) if k in watched])

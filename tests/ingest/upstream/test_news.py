@@ -13,6 +13,11 @@ from ingest.demand.subscription import SubscriptionChange
 from ingest.demand.wanted import Demand
 from ingest.upstream.news_handler import NewsHandler
 from ingest.upstream.upstream_error import UpstreamError
+from shared.bus.redis_source import RedisSource
+from simulator.service import Simulator, SimulatorSettings
+from tests.ingest.watching import Watcher
+from tests.services import running_ingest, until
+from tests.simulator.client import endpoint_state
 
 AT = msgpack.Timestamp.from_unix_nano(1_700_000_000_000_000_000)
 
@@ -210,3 +215,40 @@ def test_an_article_with_an_impossible_time_takes_no_other_with_it(time: Any) ->
 
     assert [body["id"] for _, _, body in stage.published()] == ["2"]
     assert stage.handler.malformed.count == 1
+
+
+async def test_a_new_leader_knows_the_versions_that_the_one_before_published() -> None:
+    source = RedisSource("memory://")
+    topic = "news:SPY"
+
+    async def lead(simulator: Simulator, watching: Watcher, *times: str) -> None:
+        gaps = len(await watching.history(topic))
+        async with running_ingest(source, simulator):
+            await until(lambda: endpoint_state(simulator, "news")["news"] == ["SPY"])
+            # The gap between the leaders is announced after the history has been read.
+            await until(lambda: _grown(watching, topic, gaps or -1))
+            for time in times:
+                await simulator.publish(article(created_at=time, updated_at=time, symbols=["SPY"]))
+            await until(lambda: _ends_with(watching, topic, times[-1]))
+
+    async with (
+        Simulator(SimulatorSettings(tape=None, positions=())) as simulator,
+        source.client("watcher") as client,
+    ):
+        watching = Watcher(client)
+        await watching.watch("SPY", kind="news")
+        await lead(simulator, watching, "2026-11-16T09:17:42Z")
+        await lead(simulator, watching, "2026-11-16T09:16:42Z", "2026-11-16T09:18:42Z")
+        events = await watching.history(topic)
+
+    times = [body["updated_at"] for event, body in events if event is None]
+    assert times == ["2026-11-16T09:17:42Z", "2026-11-16T09:18:42Z"]
+
+
+async def _grown(watching: Watcher, topic: str, beyond: int) -> bool:
+    return len(await watching.history(topic)) > beyond
+
+
+async def _ends_with(watching: Watcher, topic: str, time: str) -> bool:
+    events = await watching.history(topic)
+    return bool(events) and events[-1][1].get("updated_at") == time

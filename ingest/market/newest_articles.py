@@ -1,0 +1,36 @@
+"""The newest version of each article that was announced: an older one must not follow it. Pure."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from shared import rfc3339
+from shared.news import News
+
+REMEMBERED_ARTICLES = 1_000
+
+
+class NewestArticles:
+    """Remembers by an article's id when its newest version was updated."""
+
+    def __init__(self) -> None:
+        self._updated_ns: OrderedDict[str, int] = OrderedDict()
+
+    def add(self, article: News) -> bool:
+        """Record a version; return False if this one or a newer one is known.
+
+        Raises:
+            ValueError: ``updated_at`` is not an RFC 3339 time.
+        """
+        updated_ns = rfc3339.to_nanoseconds(article.updated_at)
+        if updated_ns <= self._updated_ns.get(article.id, updated_ns - 1):
+            return False
+        self._updated_ns[article.id] = updated_ns
+        self._updated_ns.move_to_end(article.id)
+        if len(self._updated_ns) > REMEMBERED_ARTICLES:
+            self._updated_ns.popitem(last=False)
+        return True
+
+    def recall(self, articles: Iterable[News]) -> None:
+        """Record versions that an earlier leader has announced."""
+        for article in articles:
+            self.add(article)
