@@ -15,6 +15,9 @@ from ingest.upstream.alpaca_rest import AlpacaRest, RestError
 OVERLAP_SECONDS = 2.0
 """A print's time is the exchange's, by its own clock, and it may have been on its way."""
 
+PRECISION_SECONDS = 0.001
+"""Requests have microseconds: a rounded time of a print must not leave out the print itself."""
+
 CATCH_UP_SECONDS = 10.0
 """Limit for all pages of a request."""
 
@@ -94,7 +97,7 @@ class CatchUp:
         if withdrawable is None:
             return overlap
         # The prints of a delayed feed are older than the loss by its delay.
-        return min(overlap, withdrawable + self._rest.delay_seconds)
+        return min(overlap, withdrawable - PRECISION_SECONDS + self._rest.delay_seconds)
 
     async def _catch_up(self, since: Mapping[str, float]) -> None:
         start = min(self._start(symbol, at) for symbol, at in since.items())

@@ -96,7 +96,7 @@ async def test_rows_come_as_prints_with_their_fate() -> None:
 async def test_withdrawn_prints_are_fetched_from_before_the_loss_and_others_are_not() -> None:
     rows = [row(1, -800, u="canceled"), row(2, -700), row(3, -2)]
     heard, stub = Heard(), RestStub(trades=answering({"SPY": rows}))
-    heard.withdrawable = {"SPY": NOW - 800}
+    heard.withdrawable = {"SPY": NOW - 800}  # and a millisecond before it
     async with stubbed(stub) as rest:
         missed = {"SPY": OpenGap(NOW - 1), "IBM": OpenGap(NOW - 1)}
         await CatchUp(rest, heard, clock=lambda: NOW).run(missed)
@@ -105,7 +105,7 @@ async def test_withdrawn_prints_are_fetched_from_before_the_loss_and_others_are_
     starts = {each.query_params["symbols"]: each.query_params["start"] for each in stub.requests}
     assert {symbols: start[11:19] for symbols, start in starts.items()} == {
         "IBM": "16:59:57",
-        "SPY": "16:46:40",
+        "SPY": "16:46:39",
     }
 
 
