@@ -183,12 +183,12 @@ class RecentPrints:
 
     def time_of_newest(self, symbol: str, count: int) -> int | None:
         """Return the time (unix ns) of the oldest of a symbol's ``count`` newest prints."""
-        oldest = None
-        for _, prints in zip(
-            range(count), reversed(self._tapes.get(symbol, _NO_TAPE).shown.values()), strict=False
-        ):
-            oldest = prints if isinstance(prints, Trade) else prints[-1]
-        return None if oldest is None else _ns(oldest.timestamp)
+        times: list[str] = []
+        for prints in islice(reversed(self._tapes.get(symbol, _NO_TAPE).shown.values()), count):
+            # Beside the newest print of an id there may be one of an earlier hour or day.
+            each_of = (prints,) if isinstance(prints, Trade) else prints
+            times += [_sortable(each.timestamp) for each in each_of]
+        return _ns(f"{sorted(times)[-count:][0]}Z") if times else None
 
     def withdraw(self, event: Withdrawal) -> Withdrawal | None:
         """Withdraw a print; return the event to publish, None if there is none.

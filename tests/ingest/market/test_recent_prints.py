@@ -287,6 +287,9 @@ def test_the_newest_prints_have_an_oldest() -> None:
     assert recent.time_of_newest("SPY", 3) == NOON + 2
     assert recent.time_of_newest("SPY", 9) == NOON
     assert recent.time_of_newest("IBM", 9) is None
+    recent.add(print_of(1, NOON + 9))
+    assert recent.time_of_newest("SPY", 9) == NOON, "an id that returns hides no older print"
+    assert recent.time_of_newest("SPY", 2) == NOON + 4
 
 
 def test_withdrawals_of_unknown_prints_are_bounded() -> None:
