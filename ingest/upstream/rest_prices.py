@@ -131,7 +131,9 @@ class RestPrices:
         # not count such a print if the stream brings it.
         if trade is not None and is_outside(self._prices.hours, trade.at_ns):
             trade = None
-        if trade is not None and trade.at_ns > now_ns + AHEAD_NS:
+        # Our own clock may be behind: the stream's time counts as well.
+        latest_ns = max(now_ns, self._prices.newest_streamed_ns()) + AHEAD_NS
+        if trade is not None and trade.at_ns > latest_ns:
             trade = None
         self._withheld.on_rest(symbol, None if trade is None else trade.at_ns, asked_at)
         monotonic = self._monotonic()
