@@ -50,7 +50,7 @@ def _change(rng: random.Random, node: Node, other: Any, odd: Sequence[Any]) -> N
         case 3 if isinstance(node, dict):
             node[rng.choice(("r", "x" * 300, "", "T"))] = _copy(rng.choice(odd))
         case 3 if isinstance(node, list):
-            node.extend(_copy(node) * rng.choice((1, 50)))
+            node.extend(_copy(node[:10]) * rng.choice((1, 50)))
         case 4:
             found = list(_nodes(other))
             node[at] = _copy(rng.choice(found)) if found else other
