@@ -38,6 +38,7 @@ class Faults:
     torn: bool = False
     reordered: bool = False
     repeated: bool = False
+    lost: bool = False
     activities: bool = False
     prices_move: bool = False
 
@@ -168,6 +169,8 @@ class Broker:
         if self.stream and not self.faults.reordered:
             due = max(due, self.stream[-1].due)
         update = Update(due, symbol, delta, price, after, at, str(self._names))
+        if self.faults.lost and self.dice.random() < 0.1:
+            return
         self.stream.append(update)
         if self.faults.repeated and self.dice.random() < 0.1:
             self.stream.append(update._replace(due=due + self.dice.uniform(0, 2)))

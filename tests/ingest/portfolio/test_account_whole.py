@@ -34,7 +34,9 @@ from tests.ingest.portfolio.rows import AS_OF
 
 CALM = Faults(prices_move=True)
 LATE = Faults(stream_delay=2.5, rest_lag=2.0, torn=True)
-WILD = Faults(stream_delay=2.5, rest_lag=2.0, reordered=True, repeated=True, activities=True)
+WILD = Faults(
+    stream_delay=2.5, rest_lag=2.0, reordered=True, repeated=True, lost=True, activities=True
+)
 STEPS = 60
 
 Result = TypeVar("Result")
@@ -58,6 +60,7 @@ class Run:
         self.reading = ReportReading(self._positions, self._account, holdings.explains)
         self.lag = self.torn = 0.0
         self._is_over = True
+        self._fills_left = 1
         self._owned: list[Figures] = []
         self.shown: list[Account] = []
         self.live: list[Figures] = []
@@ -111,6 +114,7 @@ class Run:
             self.clock.now = min(until, max(next_due, self.clock.now), self.clock.now + 0.3)
 
     def report(self) -> bool:
+        self._fills_left = 1
         report, _ = run(self.reading.read(AS_OF))
         whole = self.portfolio.on_report(report, 0.0)
         self.look()
@@ -166,7 +170,9 @@ class Run:
     def _travel(self) -> None:
         """Let a request or its answer be on its way, while the market goes on."""
         self.wait(self.dice.uniform(0.01, 0.05))
-        if not self._is_over and self.dice.random() < 0.15:
+        if not self._is_over and self._fills_left and self.dice.random() < 0.15:
+            # With activities, a purchase and its sale within one report can look like one of them.
+            self._fills_left -= self.faults.activities
             self.broker.fill(self.dice.choice(STOCKS))
 
 
@@ -234,7 +240,7 @@ def test_however_late_or_torn_stream_and_rest_are_the_account_shows_a_state_it_r
 
 @examples(times=2)
 @given(st.integers(0, 2**32))
-def test_with_updates_out_of_order_fees_and_activities_no_money_is_counted_twice_or_not_at_all(
+def test_with_lost_or_swapped_updates_fees_and_activities_no_money_counts_twice_or_not_at_all(
     seed: int,
 ) -> None:
     run_of = Run(seed, WILD)
