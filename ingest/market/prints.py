@@ -9,8 +9,8 @@ from typing import TypeAlias
 import msgspec
 
 TradeId: TypeAlias = int | str
-"""The vendor's id, compared but never computed with. With Alpaca it is unique within symbol,
-exchange, tape and day."""
+"""The vendor's id, compared but never computed with. With Alpaca it starts again each day, and the
+facilities of FINRA's ``D`` number independently: with symbol, exchange and time it is unique."""
 
 
 class Trade(msgspec.Struct, frozen=True, gc=False):
