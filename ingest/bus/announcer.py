@@ -69,14 +69,22 @@ class Announcer:
         self._outbox.offer(Publication(topic(STATUS, status.symbol), body))
 
     def recall_tape(
-        self, symbol: str, events: Sequence[Trade | Withdrawal], *, is_whole: bool
+        self,
+        symbol: str,
+        events: Sequence[Trade | Withdrawal],
+        *,
+        is_whole: bool,
+        whole_since_ns: int | None = None,
     ) -> None:
         """Accept the events of a tape that an earlier leader has published, oldest first.
 
-        ``is_whole``: there were none before. Withdrawals of these prints that came before this are
-        announced now.
+        ``is_whole`` and ``whole_since_ns``: see ``RecentPrints.recall``. Withdrawals of these
+        prints that came before this are announced now.
         """
-        for event in self.recent.recall(symbol, events, is_whole=is_whole):
+        recalled = self.recent.recall(
+            symbol, events, is_whole=is_whole, whole_since_ns=whole_since_ns
+        )
+        for event in recalled:
             self._withdrawal(event)
 
     def trade(self, print_: Trade, corrected: bool = False) -> None:

@@ -61,6 +61,11 @@ class HistoryGaps:
         self._clock = clock
         self._began = clock()
         self._recorded: frozenset[str] = frozenset()
+        self._whole_since: float | None = None
+        """Since when (unix s) the histories that the earlier leader left can be whole."""
+        self._has_looked = False
+        self._was_empty = False
+        """Whether Redis had no data when this leader first looked."""
 
     async def run(self) -> None:
         """Follow the watched topics until cancelled."""
@@ -69,11 +74,22 @@ class HistoryGaps:
             # The lease reports the loss. A topic that could not be read stays out of _recorded, so
             # the next look tries it again.
             with suppress(BusError):
+                await self._mark()
                 for topic in sorted(watched - self._recorded):
                     await self._resume(topic)
                     self._recorded |= {topic}
                 self._recorded &= watched
+                self._has_looked = True
             await self._demand.wait_for_change(FOLLOW_SECONDS)
+
+    async def _mark(self) -> None:
+        """Note in Redis since when it has data, and learn once what the earlier leader noted."""
+        now = int(self._clock() * 1e9)
+        with bus_errors():
+            noted: Any = await self._client.set(keys.RECORDED_SINCE, now, nx=True, get=True)
+        if self._whole_since is None:
+            self._was_empty = noted is None
+            self._whole_since = (now if noted is None else int(noted)) / 1e9
 
     async def _resume(self, topic: str) -> None:
         kind = kind_of(topic)
@@ -85,7 +101,10 @@ class HistoryGaps:
         # REST repeats prints that are already in the history; the announcer must recognise them.
         if is_tape:
             self._announcer.recall_tape(
-                key_of(topic), _tape_events(entries), is_whole=len(entries) < count
+                key_of(topic),
+                _tape_events(entries),
+                is_whole=len(entries) < count,
+                whole_since_ns=int((self._whole_since or 0.0) * 1e9),
             )
         # Alpaca may send an older version of an article that the earlier leader has published.
         elif kind == NEWS:
@@ -94,8 +113,11 @@ class HistoryGaps:
         if recorded is None:
             # There is no event to continue from. A client may have watched a quiet symbol, whose
             # first print fell between two leaders.
-            if is_tape and now - self._began < TAKEOVER_SECONDS:
-                self._catch_up(key_of(topic), self._began - HANDOVER_SECONDS)
+            if is_tape and self._may_have_been_watched(now):
+                earliest = self._began - HANDOVER_SECONDS
+                whole_since = 0.0 if self._was_empty else self._whole_since or 0.0
+                # The earlier leader had shown its prints until it noted that Redis was empty.
+                self._catch_up(key_of(topic), max(earliest, whole_since))
             return
         text, since = recorded
         if is_tape and now - since < RECENT_TAPE_SECONDS:
@@ -103,6 +125,14 @@ class HistoryGaps:
             self._catch_up(key_of(topic), repaired_until(since, known_since))
         else:
             self._announcer.gap([topic], text, rfc3339.from_unix(now), "not_recorded")
+
+    def _may_have_been_watched(self, now: float) -> bool:
+        """Return whether a new topic may have been watched under an earlier leader."""
+        # An empty Redis is that of a first start, or it was emptied while no ingest led. Then the
+        # prints of before become a gap, but only where clients were waiting already.
+        if self._was_empty:
+            return not self._has_looked
+        return now - self._began < TAKEOVER_SECONDS
 
 
 def repaired_until(newest: float, known_since_ns: int | None) -> float:

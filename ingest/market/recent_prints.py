@@ -122,11 +122,17 @@ class RecentPrints:
         self._tapes: dict[str, _Tape] = {}
 
     def recall(
-        self, symbol: str, events: Sequence[Trade | Withdrawal], *, is_whole: bool
+        self,
+        symbol: str,
+        events: Sequence[Trade | Withdrawal],
+        *,
+        is_whole: bool,
+        whole_since_ns: int | None = None,
     ) -> list[Withdrawal]:
         """Add the events that an earlier leader has published of a symbol, oldest first.
 
-        ``is_whole``: there were no events before. From then on, missed prints can complete the
+        ``is_whole``: there were no events before; at least none since ``whole_since_ns`` (unix ns),
+        when Redis was empty, if that is given. From then on, missed prints can complete the
         tape. Returns the withdrawals that are to be published now, since they waited for this.
         """
         waiting = self._remove_early(symbol)
@@ -139,6 +145,8 @@ class RecentPrints:
         # A tape that is watched again: this process has published all of it, and remembers more.
         if not is_whole and not tape.is_recalled:
             tape.forget_before([event for event in events if isinstance(event, Trade)])
+        elif whole_since_ns is not None and not tape.is_recalled:
+            tape.forgotten_until = _sortable(rfc3339.from_nanoseconds(whole_since_ns))
         tape.is_recalled = True
         withdrawn = (self.withdraw(event) for event in waiting)
         return [event for event in withdrawn if event is not None]

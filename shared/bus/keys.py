@@ -16,6 +16,9 @@ LEASE_MILLISECONDS = 2_500
 EPOCH = "ingest:epoch"
 """The fencing number of the newest lease; no expiry."""
 
+RECORDED_SINCE = "ingest:recorded_since"
+"""Since when (unix ns) this Redis has data: it was empty then, or had been emptied; no expiry."""
+
 PUBLISHED = "ingest:published"
 """The id of the newest event that the publish script has accepted; no expiry. It identifies a
 batch that is sent again because its response was lost."""

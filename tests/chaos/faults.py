@@ -79,7 +79,16 @@ def _redis(*command: str) -> Inflict:
 
 
 async def _kill_valkey(system: System, seconds: float) -> float:
-    return await system.valkey.die(seconds)
+    back = await system.valkey.die(seconds)
+    system.ledger.emptied = time.time_ns()
+    return back
+
+
+async def _flushall(system: System, _: float) -> float:
+    sent = time.monotonic()
+    await system.ask("FLUSHALL")
+    system.ledger.emptied = time.time_ns()
+    return sent
 
 
 async def _stop_valkey(system: System, seconds: float) -> float:
@@ -134,7 +143,7 @@ STORE: dict[str, Kind] = {
     "stop_valkey": Kind(Odds(4, (1, 4)), _stop_valkey),
     "drop_subscribers": Kind(Odds(3), _redis("CLIENT", "KILL", "TYPE", "pubsub")),
     "drop_redis_clients": Kind(Odds(3), _redis("CLIENT", "KILL", "TYPE", "normal")),
-    "flushall": Kind(Odds(4), _redis("FLUSHALL")),
+    "flushall": Kind(Odds(4), _flushall),
 }
 DEMAND: dict[str, Kind] = {
     "new_symbols": Kind(Odds(4), _new_symbols),

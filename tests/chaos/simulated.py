@@ -85,7 +85,7 @@ async def _withhold_for_long(faults: Faults, trading: Trading, seconds: float) -
 
 async def _retract_unheard(faults: Faults, trading: Trading, _: float) -> float:
     """Cut the stream, and cancel and correct prints of before and of the outage in the meantime."""
-    faults.refuse_upgrade(FEED, status=503, count=2)
+    faults.refuse_upgrade(FEED, status=503, count=1)
     faults.close(FEED, code=1001)
     await asyncio.sleep(CUT_SECONDS)
     await trading.retract((*QUIET, *BUSY[:3]))

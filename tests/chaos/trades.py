@@ -158,9 +158,11 @@ class Trades(Follower):
             return
         is_here = (print_, print_.values) in self._prints
         known = (self._retractions if is_here else self._early)[kind]
-        if print_ in known:
+        # It changes nothing any more, and a missing one would.
+        may_repeat = (print_.retracted or 0) < self._ledger.emptied
+        if print_ in known and not may_repeat:
             self.wrong(f"a {kind} came twice: {dict(data)}")
-        elif kind == "cancel" and print_ in self._retractions["correction"]:
+        elif kind == "cancel" and print_ in self._retractions["correction"] and not may_repeat:
             self.wrong(f"a cancel of a print that was corrected: {dict(data)}")
         elif is_here and kind == "correction" and (print_, print_.corrected) in self._prints:
             self.wrong(f"a correction of values that came as a trade: {dict(data)}")

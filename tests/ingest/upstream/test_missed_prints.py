@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 from tenacity import wait_none
 
 from ingest.bus import history_gaps
@@ -14,12 +15,14 @@ from ingest.demand import lookups
 from ingest.market import stream_silence
 from ingest.upstream import alpaca_rest, stock_handler, stream_holder
 from shared import message
+from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from shared.gap import GAP
 from shared.topics import TRADE
 from simulator.faults.catalogue import Faults
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.watching import Watcher, relay, trade, until_subscribed, watcher
+from tests.limits import LIMIT_SECONDS
 from tests.services import running_ingest, until
 from tests.simulator.client import endpoint_state
 
@@ -279,6 +282,34 @@ async def test_the_first_print_of_a_watched_tape_may_fall_between_two_leaders(
         await Prints(simulator).happen(101)
         async with running_ingest(source, simulator):
             await until_tape(watching, *shown(101))
+
+
+async def test_prints_that_were_shown_before_redis_was_emptied_are_not_shown_again(
+    source: RedisSource,
+) -> None:
+    async with (
+        Simulator(SimulatorSettings(tape=None, positions=())) as simulator,
+        watcher(source) as watching,
+        source.client("test") as redis,
+    ):
+        async with running_ingest(source, simulator):
+            await watching.until_state("live")
+            prints = await begin(simulator, watching)
+            await until_tape(watching, *shown(99, 100))
+            await redis.delete(keys.history_key("trade:SPY"), keys.RECORDED_SINCE)
+            await until_noted(redis)
+        await prints.happen(101)
+        async with running_ingest(source, simulator):
+            await until_tape(watching, *shown(101))
+            await prints.happen(102)
+            await until_tape(watching, *shown(101, 102))
+
+
+async def until_noted(redis: Redis) -> None:
+    """Wait until the leader has noted that Redis was empty."""
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while not await redis.exists(keys.RECORDED_SINCE):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize(
