@@ -22,6 +22,7 @@ from ingest.upstream.frame import FrameReader
 from ingest.upstream.hours_translation import trading_day
 from shared.topics import PRICE, TRADE, kind_of, topic
 from tests.ingest.trades import closed_before
+from tests.oracle.client_tape import ClientTape
 from tests.oracle.mutation import Arrival
 from tests.oracle.rules import day_at
 from tests.oracle.truth import Event, Message, Truth
@@ -110,7 +111,7 @@ def compare(arrivals: Sequence[Arrival], seed: int = 0) -> Comparison:
         for symbol in symbols
         for day in days
     }
-    truth, product = Truth(closes), Product(symbols, days)
+    truth, product, tape = Truth(closes), Product(symbols, days), ClientTape()
     comparison = Comparison(0, 0, [])
     learnt: set[str] = set()
     position = 0
@@ -123,7 +124,13 @@ def compare(arrivals: Sequence[Arrival], seed: int = 0) -> Comparison:
             learnt.add(day)
             for symbol in symbols:
                 product.learn(symbol, closes[symbol, day], received_us)
-        comparison = _compare_frame(truth, product, frame, received_us, comparison)
+        comparison = _compare_frame(truth, product, tape, frame, received_us, comparison)
+    for symbol in () if comparison.differences else symbols:
+        expected, found = truth.standing(symbol), tape.standing(symbol)
+        if expected != found:
+            lacking, unexpected = set(expected) - set(found), set(found) - set(expected)
+            difference = Difference((), f"standing {symbol}", lacking, unexpected)
+            comparison.differences.append(difference)
     return comparison
 
 
@@ -136,6 +143,7 @@ def _frame(arrivals: Sequence[Arrival], start: int, count: int) -> list[Arrival]
 def _compare_frame(
     truth: Truth,
     product: Product,
+    tape: ClientTape,
     frame: Sequence[Arrival],
     received_us: int,
     so_far: Comparison,
@@ -148,6 +156,7 @@ def _compare_frame(
         prices += price
         prints += shown
     found = product.read(messages, received_us)
+    tape.apply(found)
     found_prices = [event for name, event in found if name == PRICE]
     found_prints = [event for name, event in found if name == TRADE]
     for kind, expected, events in (
@@ -155,10 +164,17 @@ def _compare_frame(
         ("prints", prints, found_prints),
     ):
         if expected != events:
-            lacking = [event for event in expected if event not in events]
-            unexpected = [event for event in events if event not in expected]
+            lacking, unexpected = _without(expected, events), _without(events, expected)
             so_far.differences.append(Difference(messages, kind, lacking, unexpected))
     return so_far._replace(prices=so_far.prices + len(prices), prints=so_far.prints + len(prints))
+
+
+def _without(events: Sequence[Event], others: Sequence[Event]) -> list[Event]:
+    left = list(events)
+    for event in others:
+        if event in left:
+            left.remove(event)
+    return left
 
 
 def _stamped(message: Message) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """Every print of a tape, and the last price by a search over all of them."""
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections import defaultdict
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from simulator.protocol import rfc3339
 from tests.oracle.rules import Rule, day_at, rule_of, session_at
@@ -52,14 +52,25 @@ class _Symbol:
     """The last price, with the place of its print."""
 
 
+class Standing(NamedTuple):
+    """A print that stands; its time is unix ns."""
+
+    at: int
+    id: int
+    exchange: str
+    price: float
+    size: float
+    conditions: tuple[str, ...]
+
+
 class Truth:
     """Knows the right events after each message; ``closes``: (symbol, date) → previous close."""
 
     def __init__(self, closes: dict[tuple[str, str], float]) -> None:
         self._closes = closes
         self._symbols: dict[str, _Symbol] = defaultdict(_Symbol)
-        self._early: list[Message] = []
-        """Cancels and corrections whose print has not come."""
+        self._early: dict[tuple[str, str, int], list[Message]] = defaultdict(list)
+        """Cancels and corrections whose print has not come, by symbol, exchange and id."""
 
     def on(self, message: Message, received_us: int) -> tuple[list[Event], list[Event]]:
         """Apply a message; return the prices and the tape's events that must follow."""
@@ -75,10 +86,10 @@ class Truth:
         shown = [] if new is None else [self._shown(symbol, new, message, received_us)]
         return ([] if price is None else [price]), shown
 
-    def standing(self, name: str) -> list[tuple[int, int, str, float, float, tuple[str, ...]]]:
+    def standing(self, name: str) -> list[Standing]:
         """Return a symbol's prints that no cancel has withdrawn, each with its present values."""
         return sorted(
-            (each.at, each.id, each.exchange, each.price, each.size, tuple(each.conditions))
+            Standing(each.at, each.id, each.exchange, each.price, each.size, tuple(each.conditions))
             for each in self._symbols[name].prints
             if not each.withdrawn
         )
@@ -125,11 +136,10 @@ class Truth:
         symbol.prints.append(new)
         symbol.by_name[message["x"], message["i"], day_at(message["t"])].append(new)
         self._count(symbol, new)
-        for early in [each for each in self._early if each["S"] == message["S"]]:
-            withdraw = self._cancel if early["T"] == "x" else self._correct
-            if _means(early, new):
-                self._early.remove(early)
-                withdraw(symbol, early)
+        waiting = self._early.get((message["S"], message["x"], message["i"]), [])
+        for early in [each for each in waiting if _means(each, new)]:
+            waiting.remove(early)
+            (self._cancel if early["T"] == "x" else self._correct)(symbol, early)
         return new
 
     def _cancel(self, symbol: _Symbol, message: Message) -> None:
@@ -157,7 +167,7 @@ class Truth:
         same = [each for each in all_of_it if _means(message, each)]
         standing = [each for each in same if not each.withdrawn]
         if not same and not _was_corrected(all_of_it, message):
-            self._early.append(message)
+            self._early[message["S"], message["x"], number].append(message)
         return max(standing, key=lambda each: (each.at, each.place), default=None)
 
     def _count(self, symbol: _Symbol, new: Printed) -> None:
@@ -168,7 +178,7 @@ class Truth:
 
     def _uncount(self, symbol: _Symbol, old: Printed) -> None:
         if old.rule == "always":
-            symbol.counting.remove((old.at, old.place))
+            del symbol.counting[bisect_left(symbol.counting, (old.at, old.place))]
         elif old.rule == "first":
             symbol.firsts.remove(old)
 
