@@ -3,9 +3,10 @@
 Written without a look at the ingest, and apart from the simulator's own ledger, which it checks.
 """
 
+import time
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from typing import Any, NamedTuple
@@ -20,6 +21,9 @@ FEE = Decimal("0.0025")
 PRICES_NS = 60_000_000_000
 """An account may be valued at prices of the last minute: longer is no fault kept unseen."""
 PRICES_AT_LEAST = 3
+
+UNSEEN_NS = 15_000_000_000
+"""An activity has no update: fills may be applied to the account of before, until a report."""
 
 _CENT = Decimal("0.01")
 _SMALLEST_COIN = Decimal("1e-9")
@@ -41,6 +45,14 @@ class State:
 
 
 @dataclass
+class _Shadow:
+    """The account without an activity that REST alone shows, until it must have been seen."""
+
+    state: State
+    until: int
+
+
+@dataclass
 class _Prices:
     """The prices of a symbol, each with its time in unix nanoseconds."""
 
@@ -57,16 +69,23 @@ class _Prices:
 class Books:
     """The account of one simulator."""
 
-    def __init__(self, simulator: Simulator, complain: Complain) -> None:
+    def __init__(
+        self, simulator: Simulator, complain: Complain, clock: Callable[[], int] = time.time_ns
+    ) -> None:
+        """``clock`` returns unix nanoseconds."""
         self._simulator = simulator
         self._complain = complain
+        self._clock = clock
         owned = {
             one.symbol: Owned(one.quantity, one.quantity * one.entry_price)
             for one in simulator.account.holdings
         }
-        self.states = [State(simulator.account.cash, owned)]
+        self.states: list[State] = []
+        self._shown: list[State] = []
+        """Every state that an event may show."""
         self._by_cash: defaultdict[Decimal, list[State]] = defaultdict(list)
-        self._by_cash[cents(self.now.cash)].append(self.now)
+        self._shadows: list[_Shadow] = []
+        self._add(State(simulator.account.cash, owned))
         self._prices: defaultdict[str, _Prices] = defaultdict(_Prices)
 
     @property
@@ -91,7 +110,9 @@ class Books:
         """Let shares arrive for nothing, and cash, as an activity of the account does."""
         self.observe()
         self._simulator.faults.activity(symbol=symbol, qty=qty, cash=cash)
-        self._add(State(self.now.cash + cash, self._with(symbol, qty, Decimal(0))))
+        self._shadows.append(_Shadow(self.now, self._clock() + UNSEEN_NS))
+        got = bought(self.now, symbol, qty, Decimal(0))
+        self._add(State(got.cash + cash, got.owned))
         self._compare()
 
     def observe(self) -> None:
@@ -121,12 +142,12 @@ class Books:
 
     def owned(self, symbol: str, qty: Decimal) -> list[Owned]:
         """Return what a position of a quantity has cost, at any time."""
-        found = {state.owned[symbol] for state in self.states if symbol in state.owned}
+        found = {state.owned[symbol] for state in self._shown if symbol in state.owned}
         return [each for each in found if each.qty == qty]
 
     def has_been_closed(self, symbol: str) -> bool:
         """Return whether a symbol was in no position at any time."""
-        return any(symbol not in state.owned for state in self.states)
+        return any(symbol not in state.owned for state in self._shown)
 
     def _is_worth(self, state: State, event: Mapping[str, Any], now: int) -> bool:
         bounds = {symbol: self._prices[symbol].bounds(now) for symbol in state.owned}
@@ -141,30 +162,20 @@ class Books:
         return abs(cents(event["equity"]) - state.cash - values) <= _CENT
 
     def _book(self, symbol: str, qty: Decimal, paid: Decimal) -> None:
-        """Add units that cost so much."""
-        self._add(State(self.now.cash - paid, self._with(symbol, qty, paid)))
-
-    def _with(self, symbol: str, qty: Decimal, paid: Decimal) -> dict[str, Owned]:
-        """Return the positions with more units, at average cost; a larger sale turns a position."""
-        was = self.now.owned.get(symbol, Owned(Decimal(0), Decimal(0)))
-        got = qty
-        if symbol == COIN and qty > 0:
-            got = (qty * (1 - FEE)).quantize(_SMALLEST_COIN, ROUND_DOWN)
-        price = paid / qty
-        new = was.qty + got
-        if was.qty * qty >= 0:
-            cost = was.cost + got * price
-        elif was.qty * new >= 0:
-            cost = was.cost * new / was.qty
-        else:
-            cost = new * price
-        owned = {**self.now.owned, symbol: Owned(new, cost)}
-        if not new:
-            del owned[symbol]
-        return owned
+        """Add units that cost so much, also to the account as it is without unseen activities."""
+        self._add(bought(self.now, symbol, qty, paid))
+        now = self._clock()
+        self._shadows = [each for each in self._shadows if each.until > now]
+        for each in self._shadows:
+            each.state = bought(each.state, symbol, qty, paid)
+            self._note(each.state)
 
     def _add(self, state: State) -> None:
         self.states.append(state)
+        self._note(state)
+
+    def _note(self, state: State) -> None:
+        self._shown.append(state)
         self._by_cash[cents(state.cash)].append(state)
 
     def _theirs(self) -> dict[str, Decimal]:
@@ -182,6 +193,26 @@ class Books:
                 for each in positions.values()
             }
             self._add(State(cash, owned))
+
+
+def bought(state: State, symbol: str, qty: Decimal, paid: Decimal) -> State:
+    """Return the account with more units that cost so much; a larger sale turns a position."""
+    was = state.owned.get(symbol, Owned(Decimal(0), Decimal(0)))
+    got = qty
+    if symbol == COIN and qty > 0:
+        got = (qty * (1 - FEE)).quantize(_SMALLEST_COIN, ROUND_DOWN)
+    price = paid / qty
+    new = was.qty + got
+    if was.qty * qty >= 0:
+        cost = was.cost + got * price
+    elif was.qty * new >= 0:
+        cost = was.cost * new / was.qty
+    else:
+        cost = new * price
+    owned = {**state.owned, symbol: Owned(new, cost)}
+    if not new:
+        del owned[symbol]
+    return State(state.cash - paid, owned)
 
 
 def cents(amount: Any) -> Decimal:

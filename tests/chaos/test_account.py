@@ -123,6 +123,17 @@ async def test_a_live_account_that_never_was_so_is_found(
     assert desk.complaints != []
 
 
+async def test_a_fill_may_be_applied_before_an_activity_that_rest_alone_shows(desk: Desk) -> None:
+    desk.books.activity("SPY", Decimal(3), Decimal(7))
+    await desk.books.fill("SPY", Decimal(5), Decimal(100))
+    desk.claim(9500, 1515)
+    desk.claim(9507, 18 * 101)
+    assert desk.complaints == []
+
+    desk.claim(9507, 1515)
+    assert len(desk.complaints) == 1
+
+
 @pytest.mark.parametrize("other", [{"state": "stale"}, {"partial": True}])
 async def test_an_account_that_claims_nothing_may_be_wrong(
     desk: Desk, other: dict[str, Any]
