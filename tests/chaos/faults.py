@@ -80,14 +80,14 @@ def _redis(*command: str) -> Inflict:
 
 async def _kill_valkey(system: System, seconds: float) -> float:
     back = await system.valkey.die(seconds)
-    system.ledger.emptied = time.time_ns()
+    system.ledger.emptied.append(time.time_ns())
     return back
 
 
 async def _flushall(system: System, _: float) -> float:
     sent = time.monotonic()
     await system.ask("FLUSHALL")
-    system.ledger.emptied = time.time_ns()
+    system.ledger.emptied.append(time.time_ns())
     return sent
 
 

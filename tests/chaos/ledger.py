@@ -82,8 +82,8 @@ class Ledger:
         """The cancelled and the corrected prints of each symbol, by the time of that."""
         self.swallowed: list[tuple[int, int]] = []
         """When a stream lived and brought nothing, before anyone could know that this is odd."""
-        self.emptied = 0
-        """When Redis was emptied last, unix ns: no ingest can know which events came before."""
+        self.emptied: list[int] = []
+        """When Redis was emptied (unix ns): the next ingest cannot know which events came before."""
         self._retracted: set[tuple[str, int]] = set()
         self._shown_times: dict[str, dict[int, set[float]]] = {}
         self._values: dict[tuple[str, str, int, Values], Print] = {}

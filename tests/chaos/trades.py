@@ -12,6 +12,9 @@ from tests.chaos.ledger import Ledger, Print, Values
 SLACK_NS = 2_000_000_000
 """The bounds of a gap are exchange times, and a print may be late."""
 
+HANDOVER_NS = 10_000_000_000
+"""A hand-over may follow when Redis is emptied, and takes seconds."""
+
 
 @dataclass
 class _Gap:
@@ -103,10 +106,18 @@ class Trades(Follower):
                 is_replaced and (is_cancelled or not is_here)
             )
         times = (print_.published, print_.at, print_.retracted or print_.published)
-        if is_complete or self._in_gap(print_.symbol, times) or self._is_swallowed(times):
+        is_excused = self._is_swallowed(times) or self._is_forgotten(print_)
+        if is_complete or is_excused or self._in_gap(print_.symbol, times):
             return None
         shown = {"here": is_here, "replaced": is_replaced, "cancelled": is_cancelled}
         return f"{print_} is incomplete: {shown}, and no gap covers it"
+
+    def _is_forgotten(self, print_: Print) -> bool:
+        """Return whether a print was retracted when no ingest could know that it had been shown."""
+        return print_.retracted is not None and any(
+            print_.published < at and abs(print_.retracted - at) < HANDOVER_NS
+            for at in self._ledger.emptied
+        )
 
     def _is_swallowed(self, times: Collection[int]) -> bool:
         windows = self._ledger.swallowed
@@ -159,7 +170,7 @@ class Trades(Follower):
         is_here = (print_, print_.values) in self._prints
         known = (self._retractions if is_here else self._early)[kind]
         # It changes nothing any more, and a missing one would.
-        may_repeat = (print_.retracted or 0) < self._ledger.emptied
+        may_repeat = any((print_.retracted or 0) < at for at in self._ledger.emptied)
         if print_ in known and not may_repeat:
             self.wrong(f"a {kind} came twice: {dict(data)}")
         elif kind == "cancel" and print_ in self._retractions["correction"] and not may_repeat:
