@@ -83,7 +83,7 @@ class Ledger:
         self.swallowed: list[tuple[int, int]] = []
         """When a stream lived and brought nothing, before anyone could know that this is odd."""
         self.emptied: list[int] = []
-        """When Redis was emptied (unix ns): the next ingest cannot know which events came before."""
+        """When Redis was emptied (unix ns): the next ingest cannot know the events of before."""
         self._retracted: set[tuple[str, int]] = set()
         self._shown_times: dict[str, dict[int, set[float]]] = {}
         self._values: dict[tuple[str, str, int, Values], Print] = {}

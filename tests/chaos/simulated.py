@@ -138,8 +138,7 @@ async def _activity(_: Faults, trading: Trading, __: float) -> float:
 
 async def _orders(_: Faults, trading: Trading, __: float) -> float:
     """Send orders that fill in parts, one while the others are still filling."""
-    for _order in range(3):
-        await trading.order()
+    await trading.order_some()
     return 0.0
 
 

@@ -24,6 +24,7 @@ PACE_NS = 13 * SECOND
 
 TRADED = ("SPY", "IBM", "BAC", "T", "CALM")
 """The symbols in which the account trades."""
+ORDERS_AT_ONCE = 3
 MOST_SHARES = 900
 COIN_PRICE = 60_000.0
 
@@ -134,9 +135,17 @@ class Trading:
             return
         await self.fill(COIN)
 
-    async def order(self) -> None:
-        """Send a market order that the next quotes fill in parts."""
-        symbol = self._tape.dice.choice([each for each in TRADED if each in BUSY])
+    async def order_some(self) -> None:
+        """Send market orders that the next quotes fill in parts, one of each symbol.
+
+        The books could not tell apart two fills of one symbol at one quote.
+        """
+        await self._http.delete(f"{self._simulator.rest_url}/v2/orders", headers=KEYS)
+        symbols = [each for each in TRADED if each in BUSY]
+        for symbol in self._tape.dice.sample(symbols, ORDERS_AT_ONCE):
+            await self._order(symbol)
+
+    async def _order(self, symbol: str) -> None:
         qty = self._quantity(symbol) * 2
         asked = {"symbol": symbol, "qty": str(abs(qty)), "side": "buy" if qty > 0 else "sell"}
         asked |= {"type": "market", "time_in_force": "gtc"}
