@@ -204,7 +204,7 @@ SIMULATED: Mapping[str, tuple[Odds, Strike]] = {
     "late_data": (Odds(2), _now(lambda faults: faults.send_messages(FEED, _NOBODYS))),
     "withhold": (Odds(1.5), _withhold),
     "withhold_for_long": (Odds(0.5, (20, 30)), _withhold_for_long),
-    "retract_unheard": (Odds(4), _retract_unheard),
+    "retract_unheard": (Odds(3), _retract_unheard),
     "odd_frame": (Odds(4), _now(lambda faults: faults.odd_frame(FEED, symbol="SPY"))),
     "account_reset": (Odds(2), _now(lambda faults: faults.reset(ACCOUNT))),
     "account_close": (Odds(2), _now(lambda faults: faults.close(ACCOUNT, code=1000))),
