@@ -79,7 +79,7 @@ class Positions(Follower):
         self.shown: dict[str, Mapping[str, Any]] = {}
         self._books = books
         self._ledger = ledger
-        self._ids = NewestIds()
+        self._ids = NewestIds(copied=True)
 
     def opened(self) -> None:
         """A new stream has begun."""

@@ -55,9 +55,13 @@ class Greeting(Follower):
 
 
 class NewestIds:
-    """The newest event id of each key, over all streams of a client."""
+    """The newest event id of each key, over all streams of a client.
 
-    def __init__(self) -> None:
+    ``copied``: live events are copies with the next id, and a stream begins with the originals.
+    """
+
+    def __init__(self, *, copied: bool = False) -> None:
+        self._copied = copied
         self.here: set[str] = set()
         """The keys that the open stream has brought."""
         self._newest: dict[str, Order] = {}
@@ -72,6 +76,8 @@ class NewestIds:
         newest = self._newest.get(key, NEVER)
         self.here.add(key)
         self._newest[key] = max(order, newest)
+        if first and self._copied and (order[0], order[1] + 1) == newest:
+            return None
         if order < newest or (order == newest and not first):
             return f"{key} {event_id} after {'-'.join(map(str, newest))}"
         return None

@@ -170,6 +170,17 @@ async def test_a_table_that_starts_again_closes_the_positions_that_it_lacks(desk
     assert desk.positions.shown == {}
 
 
+async def test_a_new_stream_may_begin_with_the_original_of_a_copied_row(desk: Desk) -> None:
+    desk.row(10, 1000, event_id="7-5")
+    desk.positions.opened()
+    desk.row(10, 1000, event_id="7-4")
+    assert desk.complaints == []
+
+    desk.positions.opened()
+    desk.row(10, 1000, event_id="7-3")
+    assert "7-3 after 7-5" in desk.complaints[0]
+
+
 def test_cents_are_those_of_the_events() -> None:
     assert [cents(each) for each in (1, 2.345, "0.005")] == [
         Decimal("1.00"),
