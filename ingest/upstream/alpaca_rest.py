@@ -54,8 +54,10 @@ _FINAL = (400, 401, 403, 404, 422)
 """HTTP statuses with which Alpaca would answer the same request again."""
 
 _NOT_LISTED = (400, 404, 422)
-_ABOUT_THE_SYMBOL = re.compile(r"asset|symbol|40410000", re.IGNORECASE)
-"""Alpaca's words about a symbol that it does not list; the number is the code of "not found"."""
+_ABOUT_THE_SYMBOL = re.compile(r"asset|symbol", re.IGNORECASE)
+"""Alpaca's words about a symbol that it does not list. The code 40410000 is no such sign: for a
+time Alpaca answered "endpoint not found" with it on a valid path
+(https://github.com/alpacahq/Alpaca-API/issues/137)."""
 
 REST_FAILURES = (
     *(APIError, RequestException, TimeoutError),

@@ -72,13 +72,16 @@ async def test_the_assets_contain_a_symbol_or_do_not() -> None:
         (400, "invalid symbol: XYZ", False),
         (422, "invalid symbol", False),
         (404, "page not found", None),
+        (404, "endpoint not found", None),
         (403, "forbidden", None),
     ],
 )
 async def test_only_an_answer_about_the_symbol_says_that_it_is_not_listed(
     status: int, text: str, listed: bool | None
 ) -> None:
-    stub = RestStub(XYZ=lambda _: JSONResponse({"message": text}, status))
+    stub = RestStub(
+        XYZ=lambda _: JSONResponse({"code": status * 100_000 + 10_000, "message": text}, status)
+    )
     async with stubbed(stub) as rest:
         if listed is None:
             with pytest.raises(RestError):
