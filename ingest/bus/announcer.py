@@ -98,8 +98,9 @@ class Announcer:
         self._outbox.offer(Publication(topic(TRADE, print_.symbol), trade.encode(print_)))
         # A cancel can come before its print. After the print it is repeated, so that a client does
         # not have to remember cancels of unknown prints.
-        if recent.early and (withdrawal := recent.take_early(print_)) is not None:
-            self._withdrawal(withdrawal)
+        if recent.early:
+            for withdrawal in recent.take_early(print_):
+                self._withdrawal(withdrawal)
 
     def withdrawal(self, event: Withdrawal) -> None:
         """Announce once that a print is void, or that another one replaces it."""

@@ -221,16 +221,29 @@ class RecentPrints:
         newest = max(standing, key=lambda each: _sortable(each.timestamp))
         return self._withdrawn(event, tape, newest)
 
-    def take_early(self, print_: Trade) -> Withdrawal | None:
-        """Return, once, the withdrawal of a print that has just been added; None if none came."""
-        name = (print_.symbol, print_.exchange, print_.id or "")
-        tape = self._tape(print_.symbol)
-        for event in self.early.get(name, ()):
-            shown = tape.named(name[1:])[-1]
+    def take_early(self, print_: Trade) -> list[Withdrawal]:
+        """Return, once, the withdrawals that came before a print, which has just been added.
+
+        The corrected print may have been withdrawn in its turn.
+        """
+        taken: list[Withdrawal] = []
+        tape, name = self._tape(print_.symbol), (print_.exchange, print_.id or "")
+        while (event := self._take_early_of(tape, print_.symbol, name)) is not None:
+            taken.append(event)
+            if isinstance(event, Cancel):
+                break
+            name = (event.exchange, event.id)
+        return taken
+
+    def _take_early_of(self, tape: _Tape, symbol: str, name: _Name) -> Withdrawal | None:
+        """Return, once, the withdrawal of the newest print of a name."""
+        for event in self.early.get((symbol, *name), ()):
+            shown = tape.named(name)[-1]
             if _means(event, shown):
-                self.early[name].remove(event)
-                if not self.early[name]:
-                    del self.early[name]
+                early = self.early[(symbol, *name)]
+                early.remove(event)
+                if not early:
+                    del self.early[(symbol, *name)]
                 return self._withdrawn(event, tape, shown)
         return None
 

@@ -1,5 +1,6 @@
 """No print is shown twice, and none is mistaken for another one."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import given
@@ -71,6 +72,10 @@ def recalling(*events: Trade | Cancel | Correction, is_whole: bool = True) -> Re
 def original_time(event: Cancel | Correction | None) -> str | None:
     assert event is not None
     return event.original_timestamp
+
+
+def times(events: Sequence[Cancel | Correction]) -> list[str | None]:
+    return [each.original_timestamp for each in events]
 
 
 def test_a_print_is_new_once() -> None:
@@ -173,10 +178,27 @@ def test_a_print_that_comes_after_its_cancel_is_withdrawn_again() -> None:
     early = recent.withdraw(cancel_of(print_, NOON + 1))
     assert original_time(early) is None, "it may be of a print that is forgotten"
     assert recent.add(print_)
-    assert original_time(recent.take_early(print_)) == print_.timestamp
-    assert recent.take_early(print_) is None
+    assert times(recent.take_early(print_)) == [print_.timestamp]
+    assert recent.take_early(print_) == []
     assert recent.withdraw(cancel_of(print_, NOON + 1)) is None
     assert not recent.add(print_)
+
+
+def test_a_correction_and_the_cancel_of_its_result_both_follow_a_print_that_comes_after_them() -> (
+    None
+):
+    recent, wrong = RecentPrints(), print_of(555)
+    correction = correction_of(wrong, NOON + 1, 556, price=5.6)
+    recent.withdraw(correction)
+    recent.withdraw(cancel_of(print_of(556, price=5.6), NOON + 2))
+    recent.add(wrong)
+
+    taken = recent.take_early(wrong)
+    assert [(type(each), each.original_id) for each in taken] == [
+        (Correction, "555"),
+        (Cancel, "556"),
+    ]
+    assert recent.early == {}
 
 
 def test_an_early_cancel_of_one_facility_spares_the_print_of_another() -> None:
@@ -185,9 +207,9 @@ def test_an_early_cancel_of_one_facility_spares_the_print_of_another() -> None:
     other = print_of(5, NOON - 1, exchange="D", price=100.5)
     recent.withdraw(cancel_of(meant, NOON + 1))
     recent.add(other)
-    assert recent.take_early(other) is None
+    assert recent.take_early(other) == []
     recent.add(meant)
-    assert original_time(recent.take_early(meant)) == meant.timestamp
+    assert times(recent.take_early(meant)) == [meant.timestamp]
 
 
 def test_a_void_print_of_rest_that_the_tape_never_showed_is_no_event() -> None:
@@ -196,7 +218,7 @@ def test_a_void_print_of_rest_that_the_tape_never_showed_is_no_event() -> None:
     assert recent.withdraw(cancel_of(print_, NOON, original_timestamp=print_.timestamp)) is None
     assert recent.withdraw(cancel_of(print_, NOON + 1)) is None, "the stream reports it as well"
     assert recent.add(print_)
-    assert original_time(recent.take_early(print_)) == print_.timestamp
+    assert times(recent.take_early(print_)) == [print_.timestamp]
 
 
 def test_a_withdrawal_before_the_history_is_read_waits_for_it() -> None:
@@ -254,7 +276,7 @@ def test_a_wrong_print_that_comes_after_its_replacement_only_goes() -> None:
     recent.withdraw(correction_of(wrong, NOON + 1, 2, price=6.5))
     recent.add(right, corrected=True)
     recent.add(wrong)
-    event = recent.take_early(wrong)
+    [event] = recent.take_early(wrong)
     assert isinstance(event, Cancel)
     assert (event.original_id, event.original_timestamp) == ("1", wrong.timestamp)
 
