@@ -122,15 +122,12 @@ def _stocks(common: _Common, prices: LastPrices) -> Stocks:
     channels = TEST_CHANNELS if access.feed == TEST_FEED else STOCK_CHANNELS
     subscription = Subscription(common.settings.symbol_limit, channels=channels)
     states = SymbolStates(access.feed, prices.has_price)
-    withheld = WithheldTrades(
-        streamed_ns=prices.streamed_ns_of,
-        known_ns=prices.timestamp_of,
-        newest_streamed_ns=prices.newest_streamed_ns,
-    )
+    delay_ns = int(common.rest.delay_seconds * 1e9)
+    withheld = _withheld(prices, delay_ns)
     # A delayed feed is expected to lag by fifteen minutes.
     lag = Lag(EXPECTED_MS.get(access.feed, 0.0))
     reader = FrameReader(prices, states, lag, demand, subscription, announcer)
-    rest_prices = RestPrices(prices, states, withheld, demand, announcer)
+    rest_prices = RestPrices(prices, states, withheld, demand, announcer, delay_ns=delay_ns)
     snapshots = _snapshots(common, rest_prices, subscription, withheld)
     handler = StockHandler(
         demand,
@@ -161,6 +158,15 @@ def _stocks(common: _Common, prices: LastPrices) -> Stocks:
         subscription=subscription,
         reader=reader,
         announcer=announcer,
+    )
+
+
+def _withheld(prices: LastPrices, delay_ns: int) -> WithheldTrades:
+    return WithheldTrades(
+        streamed_ns=prices.streamed_ns_of,
+        known_ns=prices.timestamp_of,
+        newest_streamed_ns=prices.newest_streamed_ns,
+        delay_ns=delay_ns,
     )
 
 

@@ -23,6 +23,9 @@ BEHIND_LOOKS = 15
 CLOCKS_NS = 2_000_000_000
 """The difference of the exchange's clock and ours, and the time that a trade is on its way."""
 
+ROUNDING_NS = 1_000
+"""Times in seconds are rounded by less."""
+
 SETTLE_SECONDS = 5.0
 """The time after a renewed subscription in which its first trades arrive."""
 
@@ -63,7 +66,10 @@ class _Withheld:
     owed_ns: int
     """The time of the newest trade that proves it."""
     rest_ns: int
-    """The time of the newest trade that REST has shown: later prints are missing again."""
+    """The time of the newest trade that REST has shown."""
+    fetched_ns: int
+    """The time up to which the prints have been fetched, or their loss announced. A snapshot may
+    show a newer trade, and none of those before it."""
 
 
 class _Renewals:
@@ -85,6 +91,7 @@ class WithheldTrades:
     ``streamed_ns`` returns the time of the newest trade that the stream brought of a symbol (-1 if
     none), ``known_ns`` that of the newest trade from any source, and ``newest_streamed_ns`` that of
     the trade, of any symbol, that the stream brought last. Exchange times are unix nanoseconds.
+    ``delay_ns`` is that of the feed: a delayed one owes trades that are older than their arrival.
     """
 
     def __init__(
@@ -93,7 +100,9 @@ class WithheldTrades:
         streamed_ns: Callable[[str], int],
         known_ns: Callable[[str], int | None],
         newest_streamed_ns: Callable[[], int],
+        delay_ns: int = 0,
     ) -> None:
+        self._delay_ns = delay_ns
         self._streamed_ns = streamed_ns
         self._known_ns = known_ns
         self._newest_streamed_ns = newest_streamed_ns
@@ -130,18 +139,42 @@ class WithheldTrades:
             self._subscribed[symbol] = _Subscribed(
                 at=monotonic,
                 # Both, because our clock may be wrong, and the newest known trade may be old.
-                due_after_ns=max(now_ns + CLOCKS_NS, known_ns or 0),
+                due_after_ns=max(now_ns - self._delay_ns + CLOCKS_NS, known_ns or 0),
                 streamed_ns=self._streamed_ns(symbol),
                 awaits_answer=known_ns is None,
             )
 
-    def on_stream_lost(self) -> None:
-        """Forget all that the connection owed: its missed trades are fetched after the next one."""
+    def on_stream_lost(self) -> dict[str, float]:
+        """Forget all that the connection owed; return the symbols of which it owed trades.
+
+        Each with the time (unix s) since which its prints are missing: longer than the connection.
+        """
+        owed = {
+            symbol: self._received_at(
+                self._brought_ns(symbol, self._subscribed[symbol]) - CLOCKS_NS
+            )
+            for symbol in self._owed
+        }
+        lost = owed | self._ended | self.missing_since() | self._found
         self._subscribed.clear()
         self._owed.clear()
         self._withheld.clear()
         self._found.clear()
         self._ended.clear()
+        return lost
+
+    def on_fetched(self, symbol: str, since_ns: int, newest_ns: int) -> None:
+        """Note that REST has returned the prints of a symbol from one time to another."""
+        withheld = self._withheld.get(symbol)
+        # An answer about a later time leaves a hole before it.
+        if withheld is not None and since_ns <= withheld.fetched_ns + ROUNDING_NS:
+            withheld.fetched_ns = max(withheld.fetched_ns, newest_ns)
+
+    def on_unrepairable(self, symbol: str) -> None:
+        """Note that the loss of the prints that REST has shown is announced."""
+        withheld = self._withheld.get(symbol)
+        if withheld is not None:
+            withheld.fetched_ns = max(withheld.fetched_ns, withheld.rest_ns)
 
     def on_rest(self, symbol: str, traded_ns: int | None, asked_at: float) -> None:
         """Compare REST's newest trade of a symbol with the stream; None if REST has none.
@@ -165,7 +198,7 @@ class WithheldTrades:
             and withheld.owed_ns <= subscribed.due_after_ns
             and asked_at > subscribed.at + SETTLE_SECONDS
         ):
-            self._end(symbol)
+            self._end(symbol, withheld)
 
     def look(self) -> None:
         """Count a look, find withheld symbols, and end those that the stream brings again.
@@ -188,8 +221,7 @@ class WithheldTrades:
         for symbol, withheld in list(self._withheld.items()):
             if self._streamed_ns(symbol) > withheld.streamed_ns:
                 self._renewals.pop(symbol, None)
-                self._end(symbol)
-                self._ended[symbol] = withheld.rest_ns / 1e9
+                self._end(symbol, withheld)
 
     def take_found(self) -> dict[str, float]:
         """Return, once, new withheld symbols: prints since a time (unix s) may be missing."""
@@ -202,8 +234,10 @@ class WithheldTrades:
         return ended
 
     def missing_since(self) -> dict[str, float]:
-        """Return, for each withheld symbol, the time (unix s) since which REST has shown none."""
-        return {symbol: each.rest_ns / 1e9 for symbol, each in self._withheld.items()}
+        """Return, for each withheld symbol, the time (unix s) since which prints are missing."""
+        return {
+            symbol: self._received_at(each.fetched_ns) for symbol, each in self._withheld.items()
+        }
 
     def take_renewals(self, now: float) -> list[str]:
         """Return, once each, symbols to subscribe again now; ``now`` is monotonic seconds."""
@@ -212,6 +246,9 @@ class WithheldTrades:
             # On a connection that brings nothing, a new subscription is no remedy.
             lives = self._newest_streamed_ns() > withheld.owed_ns
             renewals = self._renewals.setdefault(symbol, _Renewals())
+            # Single prints that were lost hours apart do not belong together.
+            if now >= renewals.next_at + LONGEST_RENEWAL_SECONDS:
+                renewals.count = 0
             if symbol in self._subscribed and lives and now >= renewals.next_at:
                 renewals.count_one(now)
                 due.append(symbol)
@@ -252,12 +289,22 @@ class WithheldTrades:
         if known is not None:
             known.owed_ns = owed.newest_ns
             return
-        # The prints since the last streamed one, or since the subscription, are missing.
-        brought_ns = self._brought_ns(symbol, self._subscribed[symbol])
-        self._found[symbol] = (brought_ns - CLOCKS_NS) / 1e9
+        self._found[symbol] = self._owed_since(symbol)
         streamed_ns = self._streamed_ns(symbol)
-        self._withheld[symbol] = _Withheld(streamed_ns, owed.newest_ns, owed.newest_ns)
+        # The prints up to now are fetched, or their loss is announced.
+        newest_ns = owed.newest_ns
+        self._withheld[symbol] = _Withheld(streamed_ns, newest_ns, newest_ns, newest_ns)
 
-    def _end(self, symbol: str) -> None:
-        self._withheld.pop(symbol, None)
-        self._found.pop(symbol, None)
+    def _end(self, symbol: str, withheld: _Withheld) -> None:
+        """End it; the prints between the last answer and the stream's next trade are missing."""
+        since = self._found.pop(symbol, self._received_at(withheld.fetched_ns))
+        del self._withheld[symbol]
+        self._ended[symbol] = since
+
+    def _owed_since(self, symbol: str) -> float:
+        """Return the time (unix s) of the last streamed print or of the subscription."""
+        return self._received_at(self._brought_ns(symbol, self._subscribed[symbol]) - CLOCKS_NS)
+
+    def _received_at(self, at_ns: int) -> float:
+        """Return the time (unix s) at which a trade of a time arrives."""
+        return (at_ns + self._delay_ns) / 1e9

@@ -35,7 +35,7 @@ CHECKS_AT_ONCE = 3
 
 
 class MissedPrints:
-    """Applies REST's trades; ``clock`` gives unix ns."""
+    """Applies REST's trades; ``clock`` gives unix ns, ``delay_ns`` is the delay of the feed."""
 
     def __init__(
         self,
@@ -43,11 +43,13 @@ class MissedPrints:
         demand: Demand,
         announcer: Announcements,
         clock: Callable[[], int],
+        delay_ns: int = 0,
     ) -> None:
         self._prices = prices
         self._demand = demand
         self._announcer = announcer
         self._clock = clock
+        self._delay_ns = delay_ns
         self._contradicted: dict[str, tuple[int, int]] = {}
         """The times of a last price that REST's snapshot lacks, and of its newest check."""
         self._to_check: set[str] = set()
@@ -79,7 +81,7 @@ class MissedPrints:
 
         None: the symbol has no print, or only old ones.
         """
-        earliest = self._clock() - LOOK_BACK_NS
+        earliest = self._clock() - self._delay_ns - LOOK_BACK_NS
         at_ns = self._last_print_ns(symbol)
         # A symbol that trades rarely: ``compare`` finds such a withdrawal by a snapshot.
         if at_ns is not None and at_ns < earliest:
@@ -97,7 +99,7 @@ class MissedPrints:
         If it is older, the print of the last price may be withdrawn. That is one sign; the
         second is REST's row of the print itself, which ``take_contradicted`` requests.
         """
-        now_ns, at_ns = self._clock(), self._last_print_ns(symbol)
+        now_ns, at_ns = self._clock() - self._delay_ns, self._last_print_ns(symbol)
         if at_ns is None or newest_ns >= at_ns or now_ns - at_ns < SETTLED_NS:
             self._contradicted.pop(symbol, None)
             self._to_check.discard(symbol)

@@ -33,7 +33,7 @@ HALT_HANDOVER_SECONDS = 10.0
 
 
 class RestPrices:
-    """The ``RestHandler`` of ``Snapshots``."""
+    """The ``RestHandler`` of ``Snapshots``; ``delay_ns`` is the delay of the feed."""
 
     def __init__(
         self,
@@ -43,9 +43,11 @@ class RestPrices:
         demand: Demand,
         announcer: Announcements,
         *,
+        delay_ns: int = 0,
         clock: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._delay_ns = delay_ns
         self._prices = prices
         self._states = states
         self._withheld = withheld
@@ -53,7 +55,7 @@ class RestPrices:
         self._announcer = announcer
         self._clock = clock
         self._monotonic = monotonic
-        self._missed = MissedPrints(prices, demand, announcer, clock)
+        self._missed = MissedPrints(prices, demand, announcer, clock, delay_ns)
         self._began = monotonic()
         self._began_us = clock() // 1000
 
@@ -81,6 +83,8 @@ class RestPrices:
     def on_missed_prints(self, symbol: str, prints: Sequence[RestPrint], since_ns: int) -> None:
         """Publish the last price that the prints make, and the events that the tape lacks."""
         self._missed.apply(symbol, prints, since_ns)
+        if prints:
+            self._withheld.on_fetched(symbol, since_ns, prints[-1].trade.at_ns)
 
     def take_contradicted(self) -> dict[str, int]:
         """Return, once, the symbols whose last price REST's snapshot does not show."""
@@ -88,6 +92,8 @@ class RestPrices:
 
     def on_unrepairable_gap(self, symbols: Sequence[str], since: float) -> None:
         """Announce that trades of these symbols since a time (unix s) are lost."""
+        for symbol in symbols:
+            self._withheld.on_unrepairable(symbol)
         topics = [topic(PRICE, symbol) for symbol in symbols]
         tapes = [topic(TRADE, symbol) for symbol in symbols]
         topics += [each for each in tapes if self._demand.watches(each)]
@@ -137,8 +143,11 @@ class RestPrices:
             trade = None
         self._withheld.on_rest(symbol, None if trade is None else trade.at_ns, asked_at)
         monotonic = self._monotonic()
-        age_seconds = None if trade is None else max((now_ns - trade.at_ns) / 1e9, 0.0)
-        traded_at = None if age_seconds is None else monotonic - age_seconds
+        traded_at = None
+        if trade is not None:
+            # On a delayed feed a trade is new if it is as old as the delay.
+            age_ns = max(now_ns - self._delay_ns - trade.at_ns, 0)
+            traded_at = monotonic - age_ns / 1e9
         self._states.on_rest_answer(symbol, asked_at, traded_at)
 
     def _report_unconfirmed_split(self, symbol: str) -> None:

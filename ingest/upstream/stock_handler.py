@@ -104,11 +104,12 @@ class StockHandler:
         """Schedule the trades from now on, to be fetched once their symbol is subscribed again."""
         last = self._last_message_at
         # A symbol can only miss trades from the time on at which it was subscribed.
-        self._snapshots.on_stream_lost(
-            {s: max(last, at) for s, at in self._acknowledged_at.items()}
-        )
+        since = {s: max(last, at) for s, at in self._acknowledged_at.items()}
+        # The living stream withheld these: their prints are missing since earlier.
+        for symbol, at in self._withheld.on_stream_lost().items():
+            since[symbol] = min(at, since.get(symbol, at))
+        self._snapshots.on_stream_lost(since)
         self._acknowledged_at = {}
-        self._withheld.on_stream_lost()
         self._subscription.begin()
 
     def next_change(self) -> SubscriptionChange | None:

@@ -11,6 +11,7 @@ import pytest
 from ingest import stocks
 from ingest.demand import lookups, subscription
 from ingest.market import symbol_states, withheld_trades
+from ingest.upstream import catch_up
 from shared import message
 from shared.bus.redis_source import RedisSource
 from simulator.service import Simulator, SimulatorSettings
@@ -135,6 +136,38 @@ async def test_a_withheld_symbol_is_stale_and_polled_and_its_prints_are_fetched_
         await until(is_complete)
         assert "quiet" not in states[states.index("live") :]
         assert endpoint_state(simulator)["sessions_total"] == 1
+
+
+@pytest.mark.parametrize("how", ["the stream brings it again", "the connection is lost"])
+async def test_prints_between_the_last_request_and_the_end_of_the_withholding_are_fetched(
+    source: RedisSource, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(lookups, "SYMBOL_POLL_SECONDS", 100.0)
+    monkeypatch.setattr(catch_up, "OVERLAP_SECONDS", 0.0)
+    monkeypatch.setattr(stocks, "QUIET_NS", 0)
+    async with relay(source, alpaca_feed="iex") as (simulator, watching, _), trading(simulator):
+        await begin(simulator, watching)
+        simulator.faults.withhold("iex", symbol="TFPM", is_lasting=True)
+        await trade(simulator, "TFPM", 26.0, i=3, x="V")
+        await watching.until_symbol("TFPM", "stale")
+        await watching.until_price("TFPM", 26.0)
+        for number, price in enumerate((26.1, 26.2), 4):
+            await trade(simulator, "TFPM", price, i=number, x="V")
+        await watching.until_price("TFPM", 26.2)  # by a snapshot, which shows one print alone
+        assert 26.1 not in await prints(watching)
+
+        simulator.faults.clear("iex")
+        if how == "the connection is lost":
+            simulator.faults.reset("iex")
+            await until(lambda: endpoint_state(simulator)["sessions_total"] == 2)
+            await until_subscribed(simulator, "SPY", "TFPM")
+        else:
+            await trade(simulator, "TFPM", 26.3, i=6, x="V")
+
+        async def are_fetched() -> bool:
+            return {26.1, 26.2} <= set(await prints(watching))
+
+        await until(are_fetched)
 
 
 async def test_a_lost_subscription_is_renewed(source: RedisSource) -> None:

@@ -17,15 +17,16 @@ from tests.ingest.trades import NOON, SECOND
 class Market:
     """TFPM and SPY, both acknowledged at noon; a look is a second."""
 
-    def __init__(self, *, known: bool = True) -> None:
+    def __init__(self, *, known: bool = True, delay_ns: int = 0) -> None:
         self.streamed: dict[str, int] = {}
-        self.known: dict[str, int] = {"TFPM": NOON - 60 * SECOND} if known else {}
+        self.known: dict[str, int] = {"TFPM": NOON - delay_ns - 60 * SECOND} if known else {}
         self.newest_streamed = -1
         self.seconds = 0
         self.trades = WithheldTrades(
             streamed_ns=lambda symbol: self.streamed.get(symbol, -1),
             known_ns=self.known.get,
             newest_streamed_ns=lambda: self.newest_streamed,
+            delay_ns=delay_ns,
         )
         self.subscribe("TFPM", "SPY")
 
@@ -43,6 +44,11 @@ class Market:
     def ask(self, at_ns: int | None) -> None:
         """Have REST answer about TFPM."""
         self.trades.on_rest("TFPM", at_ns, self.seconds)
+
+    def fetch(self) -> int:
+        """Have REST return all prints of TFPM up to now; return the time of the newest."""
+        self.trades.on_fetched("TFPM", NOON, self.now)
+        return self.now
 
     def look(self, seconds: int = 1, *, streaming: str | None = "SPY") -> list[bool]:
         """Look once a second; return whether TFPM was withheld at each look."""
@@ -150,13 +156,47 @@ def test_a_stream_that_brings_nothing_is_no_reason_to_subscribe_again() -> None:
 def test_the_streams_next_trade_ends_it_and_the_prints_until_then_are_fetched() -> None:
     market = withheld()
     market.trades.take_found()
-    market.ask(market.now)
-    newest = market.now
-    market.stream("TFPM", market.now)
+    fetched = market.fetch()
+    market.ask(market.now + SECOND)  # a snapshot shows the newest trade alone
+    market.stream("TFPM", market.now + 2 * SECOND)
     market.look()
 
     assert market.trades.symbols == set()
-    assert market.trades.take_ended() == {"TFPM": newest / 1e9}
+    assert market.trades.take_ended() == {"TFPM": fetched / 1e9}
+
+
+def test_a_snapshot_does_not_count_as_the_prints_before_it() -> None:
+    market = withheld()
+    fetched = market.fetch()
+    market.ask(market.now + 4 * SECOND)
+
+    assert market.trades.missing_since() == {"TFPM": fetched / 1e9}
+
+
+def test_prints_of_a_later_time_leave_a_hole_that_stays_missing() -> None:
+    market = withheld()
+    fetched = market.fetch()
+    market.trades.on_fetched("TFPM", fetched + SECOND, fetched + 2 * SECOND)
+
+    assert market.trades.missing_since() == {"TFPM": fetched / 1e9}
+
+
+def test_a_loss_that_is_announced_is_not_missing_any_more() -> None:
+    market = withheld()
+    market.ask(market.now + 4 * SECOND)
+    market.trades.on_unrepairable("TFPM")
+
+    assert market.trades.missing_since() == {"TFPM": (market.now + 4 * SECOND) / 1e9}
+
+
+def test_a_delayed_feed_owes_trades_that_are_older_than_the_subscription() -> None:
+    delay = 900 * SECOND
+    market = Market(delay_ns=delay)
+    market.look(30)
+    market.ask(market.now - delay)
+    market.look(OWED_LOOKS)
+
+    assert market.trades.take_found() == {"TFPM": NOON / 1e9}, "by the time of arrival"
 
 
 def test_a_late_print_of_the_stream_does_not_end_it() -> None:
@@ -200,7 +240,7 @@ def test_a_renewed_symbol_of_which_rest_shows_no_newer_trade_is_not_withheld_any
     market.ask(shown)
 
     assert market.look(1) == [False]
-    assert market.trades.take_ended() == {}
+    assert market.trades.take_ended().keys() == {"TFPM"}, "those from before it are fetched"
 
 
 def test_a_renewed_symbol_that_remains_withheld_is_so_without_a_break() -> None:
@@ -211,7 +251,27 @@ def test_a_renewed_symbol_that_remains_withheld_is_so_without_a_break() -> None:
         found += market.look(1)
 
     assert all(found)
-    assert market.trades.missing_since() == {"TFPM": (market.now - SECOND) / 1e9}
+
+
+def test_prints_that_were_lost_hours_apart_are_no_lasting_trouble() -> None:
+    market = renewed(withheld())
+    market.seconds += 3600
+    assert market.trades.take_renewals(market.seconds) == ["TFPM"]
+
+    assert market.trades.lasting == set()
+
+
+def test_a_lost_connection_returns_the_symbols_that_it_withheld_and_those_in_doubt() -> None:
+    suspected = Market()
+    suspected.look(10, streaming="TFPM")
+    suspected.look(20)
+    suspected.ask(suspected.now)
+    assert suspected.trades.on_stream_lost() == {"TFPM": (NOON + 10 * SECOND - CLOCKS_NS) / 1e9}
+
+    market = withheld()
+    market.trades.take_found()
+    fetched = market.fetch()
+    assert market.trades.on_stream_lost() == {"TFPM": fetched / 1e9}
 
 
 def test_a_lost_connection_forgets_everything() -> None:

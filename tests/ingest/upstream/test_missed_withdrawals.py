@@ -190,6 +190,19 @@ def test_a_snapshot_older_than_the_last_price_is_one_sign_and_the_prints_row_the
     assert ingest.price() == 100.0
 
 
+def test_on_a_delayed_feed_prints_are_as_young_as_on_another() -> None:
+    ingest = Ingest()
+    ingest.stream(BASE, BAD)
+    delay = 900 * SECOND
+    feed = MissedPrints(
+        ingest.prices, ingest.demand, ingest.announcer, lambda: ingest.now + delay, delay
+    )
+    assert feed.withdrawable_since("SPY") == BASE.at_ns / 1e9
+    feed.compare("SPY", BASE.at_ns)
+
+    assert feed.take_contradicted() == {}, "REST may be behind"
+
+
 def test_a_last_price_that_rest_never_shows_is_checked_once_a_minute() -> None:
     ingest = Ingest()
     ingest.stream(BASE, BAD)

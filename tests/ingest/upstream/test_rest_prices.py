@@ -8,7 +8,7 @@ from ingest.demand.lookups import Reason
 from ingest.demand.wanted import Demand
 from ingest.market.last_price import LastPrices
 from ingest.market.snapshot import Snapshot
-from ingest.market.symbol_states import SymbolStates
+from ingest.market.symbol_states import StatesView, SymbolStates
 from ingest.market.withheld_trades import WithheldTrades
 from ingest.upstream.rest_prices import RestPrices
 from tests.ingest.demand.wants import Clock
@@ -20,8 +20,9 @@ HOUR = 3600 * SECOND
 class Stage:
     """SPY is streamed, and TFPM is subscribed to, a minute before noon by the exchange's clock."""
 
-    def __init__(self, *, clock_ns: int = NOON) -> None:
+    def __init__(self, *, clock_ns: int = NOON, delay_ns: int = 0) -> None:
         prices = LastPrices(two_days())
+        self.states = SymbolStates("iex", prices.has_price)
         self.withheld = WithheldTrades(
             streamed_ns=prices.streamed_ns_of,
             known_ns=prices.timestamp_of,
@@ -29,10 +30,11 @@ class Stage:
         )
         self.rest = RestPrices(
             prices,
-            SymbolStates("iex", prices.has_price),
+            self.states,
             self.withheld,
             Demand(Clock()),
             Announcer(Outbox()),
+            delay_ns=delay_ns,
             clock=lambda: clock_ns,
             monotonic=Clock(),
         )
@@ -62,3 +64,13 @@ def test_a_print_in_the_future_or_of_the_night_is_no_trade_that_the_stream_lacks
     stage.ask(at_ns)
 
     assert stage.withheld.disputed == set()
+
+
+def test_a_delayed_trade_that_rest_shows_is_a_recent_one() -> None:
+    delay = 900 * SECOND
+    stage = Stage(clock_ns=NOON + delay, delay_ns=delay)
+    stage.ask(NOON - SECOND)
+    view = StatesView(True, None, "regular", {"TFPM"}, {"TFPM"}, set(), set())
+
+    [status] = stage.states.evaluate(0.0, 0.0, view)
+    assert status.state == "live"
