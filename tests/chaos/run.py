@@ -47,6 +47,8 @@ class Verdict(NamedTuple):
     broken: list[str]
     recoveries: list[Recovery]
     prices_compared: int
+    states_compared: int
+    """The number of events of the account that claimed to be right."""
 
 
 Say = Callable[[str], None]
@@ -87,12 +89,13 @@ async def run(terms: Terms, say: Say) -> Verdict:
             say(f"{number:4} {recovery}")
         if not broken or terms.keep_going:
             compared = await _settle(system, terms, complain)
+        states = _claims(system)
         for line in _conclusion(system, recoveries, compared):
             say(line)
         if broken:
             for service in system.services:
                 say(f"--- {service.name}\n{service.output()}")
-    return Verdict(broken, recoveries, compared)
+    return Verdict(broken, recoveries, compared, states)
 
 
 async def _go_through(system: System, step: Step, terms: Terms, complain: Complain) -> Recovery:

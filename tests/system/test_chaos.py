@@ -14,11 +14,12 @@ from tests.services import until
 PLAN = (
     "kill_leader@0.1,stop_valkey:1.5@0.1,kill_gateway_1@0.1+drop_subscribers@0,term_leader@0.1,"
     "flushall@0.1,term_gateway_2@0+kill_standby@0,close@0.1,kill_valkey:0.2@0.1,slow_client@0.1,"
-    "malformed@0+garbage@0.1+huge@0.2"
+    "malformed@0+garbage@0.1+huge@0.2,retract_unheard@0.1+torn_report@0.1,"
+    "late_updates:1@0+coins@0.1+odd_frame@0.2"
 )
 
 
-async def test_nothing_is_broken_by_ten_faults_and_nothing_is_left_behind() -> None:
+async def test_nothing_is_broken_by_twelve_steps_and_nothing_is_left_behind() -> None:
     steps = read(PLAN, KINDS)
     said: list[str] = []
     before = psutil.Process().children(recursive=True)
@@ -28,6 +29,7 @@ async def test_nothing_is_broken_by_ten_faults_and_nothing_is_left_behind() -> N
     assert verdict.broken == [], "\n".join(said)
     assert [recovery.step for recovery in verdict.recoveries] == steps
     assert verdict.prices_compared > 80
+    assert verdict.states_compared > 80
     assert psutil.Process().children(recursive=True) == before
 
 
