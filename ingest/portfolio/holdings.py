@@ -4,7 +4,7 @@ The account is one whole: a report is applied completely or not at all. Until it
 report and the executions since stand.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -112,7 +112,7 @@ class Holdings:
         self._monotonic = monotonic
         self._clock = BrokerClock()
         self._spent = NOTHING
-        self._booked = 0
+        self._booked = Counter[str]()
         self._asked_at = 0.0
         self._executed_at: float | None = None
         self._expected: dict[str, _Expected] = {}
@@ -216,7 +216,7 @@ class Holdings:
     @property
     def _rounding(self) -> Decimal:
         """The difference that rounding alone can make: the broker books each execution in cents."""
-        return CENT * (self._booked + 1)
+        return CENT * (self._booked.total() + 1)
 
     def _comparable(self, report: BrokerReport) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
         """Return our quantities and the reported ones, except those that could not be read."""
@@ -285,10 +285,11 @@ class Holdings:
         for symbol in self._moved(report):
             row, known = rows.get(symbol), self.by_symbol.get(symbol)
             priced = row or known
-            if priced is None or priced.broker_price is None:
+            # A position that no report has shown was opened a moment ago, at about its price.
+            price = priced and (priced.broker_price or priced.avg_entry_price)
+            if priced is None or price is None:
                 return False
-            change = replace(priced, qty=quantity(row) - quantity(known))
-            jump += change.value(priced.broker_price)
+            jump += replace(priced, qty=quantity(row) - quantity(known)).value(price)
         return abs(jump) > self._rounding and abs(jump + excess) < abs(jump) / 2
 
     def _note_torn(self, report: BrokerReport) -> bool:
@@ -323,7 +324,8 @@ class Holdings:
             self._set(symbol, rows.get(symbol))
         self.account, self.as_of = report.account, report.as_of
         self.unreadable, self.is_apart = report.unreadable, report.is_apart
-        self._asked_at, self._spent, self._booked = report.asked_at, NOTHING, 0
+        self._asked_at, self._spent = report.asked_at, NOTHING
+        self._booked.clear()
         self._waiting.clear()
         self._contradicting = self._doubt_since = self._torn = None
         return [*changed, *sorted(unreadable.intersection(self.by_symbol).difference(changed))]
@@ -372,10 +374,12 @@ class Holdings:
             fitting.append(found)
             after[found.symbol] = found.qty
         # The quantity is that after the newest execution, so that the others are contained.
+        booked = {each.symbol for each in fitting}
         contained = {
             symbol
             for symbol, qty in after.items()
-            if self._is_same(symbol, self._expected[symbol].qty, qty)
+            if qty == self._expected[symbol].qty
+            or (symbol not in booked and self._contains_newest(symbol, qty))
         }
         return fitting, [each for each in left if each.symbol not in contained]
 
@@ -388,14 +392,21 @@ class Holdings:
             # A report was faster than the stream, and contains this one.
             if before == expected or not self._is_new(each):
                 continue
-            if before + each.delta == each.qty:
+            # Its own fee may explain a difference before the fees of others may: that of a large
+            # purchase can exceed a small one, which would then seem to be contained.
+            if NOTHING <= before + each.delta - each.qty <= each.fee_at_most:
                 return each
-            # Only without an exact answer may a fee explain a difference: the fee of a large
-            # purchase can exceed a small one.
-            contained = self._is_same(each.symbol, expected, before)
+            contained = self._contains_newest(each.symbol, before)
             if not contained and self._is_same(each.symbol, before + each.delta, each.qty):
                 return each
         return None
+
+    def _contains_newest(self, symbol: str, known: Decimal) -> bool:
+        """Return whether the newest report contains the newest execution of a symbol."""
+        # Only a report can have taken a fee that the stream does not show. Of two purchases on the
+        # stream, the second may be as small as the fee of the first.
+        expected = self._expected[symbol].qty
+        return symbol not in self._booked and self._is_same(symbol, expected, known)
 
     def _is_new(self, execution: Execution) -> bool:
         """Return whether the newest report was requested before an execution.
@@ -414,7 +425,7 @@ class Holdings:
         after = known.after(units, price, at) if known else opened
         self._states.add({symbol: quantity(known)}, self._cash, self._monotonic())
         self._spent += (known or opened).multiplier * execution.delta * execution.price
-        self._booked += 1
+        self._booked[symbol] += 1
         self._set(symbol, after)
 
     def _review_doubt(self) -> None:

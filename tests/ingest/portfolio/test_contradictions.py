@@ -107,6 +107,15 @@ def test_nor_is_one_of_which_the_same_is_known_by_the_brokers_totals_alone(
     assert (told.state, told.reason, told.cash) == ("stale", DOUBT, 100000)
 
 
+def test_nor_is_one_that_lacks_a_sale_of_a_position_which_no_report_has_shown(desk: Desk) -> None:
+    """Its cash is from before the sale, and the broker's totals still contain the position."""
+    desk.fill("AAA", "100", "7", "100")
+    desk.clock.now += DISBELIEF_SECONDS
+    torn: dict[str, Any] = {"long_market_value": "700", "short_market_value": "0"}
+    assert not desk.report(cash="99290", **torn)
+    assert (desk.after().cash, desk.quantities) == (99300, {"AAA": 100})
+
+
 def test_a_dividend_is_applied_at_once_since_the_brokers_equity_has_it_too(desk: Desk) -> None:
     equity: dict[str, Any] = {
         "long_market_value": "0",
@@ -208,6 +217,18 @@ def test_a_fee_in_coins_is_no_missing_execution_whether_position_qty_is_net_or_g
     assert desk.quantities == {COIN: 0.501251765}
     assert desk.after().state == "live"
     assert desk.holdings.witness.seconds_to_orders is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "third"), [("0.9975", "0.9984975", "0.999495"), ("1", "1.001", "1.002")]
+)
+def test_a_purchase_of_coins_as_small_as_the_fee_of_another_counts(
+    desk: Desk, first: str, second: str, third: str
+) -> None:
+    desk.fill(COIN, "1", "60000", first)
+    desk.fill(COIN, "0.001", "60000", third)  # partial fills may come in any order
+    desk.fill(COIN, "0.001", "60000", second, late=0.1)
+    assert (desk.after().cash, desk.quantities) == (39880, {COIN: float(third)})
 
 
 def test_what_no_order_explains_ends_no_stream_however_long_it_lasts(desk: Desk) -> None:
