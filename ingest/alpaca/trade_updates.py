@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 import msgspec
 
 from ingest.alpaca.bounds import LARGEST_AMOUNT, is_amount, no_amounts
-from ingest.alpaca.messages import BadFrameError
+from ingest.alpaca.messages import BadFrameError, LostFields
 from ingest.alpaca.tolerant import bounded, fields_of, leniently, read_object
 
 CHANNEL = "trade_updates"
@@ -124,13 +124,15 @@ class Unknown(msgspec.Struct, frozen=True):
 
 
 class Malformed(msgspec.Struct, frozen=True):
-    """A message of a known kind in another form, or one of its fields."""
+    """A message of a known kind in another form."""
 
     kind: str
     problem: str
 
 
-Message: TypeAlias = TradeUpdate | Authorization | Listening | Error | Unknown | Malformed
+Message: TypeAlias = (
+    TradeUpdate | Authorization | Listening | Error | Unknown | Malformed | LostFields
+)
 
 _KINDS: Mapping[str, type[TradeUpdate | Authorization | Listening | Error]] = {
     CHANNEL: TradeUpdate,
@@ -150,7 +152,7 @@ _decode = msgspec.json.Decoder(_Envelope).decode
 
 
 def decode(frame: bytes | str) -> list[Message]:
-    """Return the one message of a frame, and a ``Malformed`` for each of its unreadable fields.
+    """Return the one message of a frame, and ``LostFields`` for each of its unreadable fields.
 
     Raises:
         BadFrameError: it is not a JSON object.
@@ -170,7 +172,7 @@ def decode(frame: bytes | str) -> list[Message]:
         message = _read(envelope.data, form, problems)
     except ValueError as error:
         return [Malformed(kind, bounded(error))]
-    return [message, *(Malformed(kind, problem) for problem in problems)]
+    return [message, *(LostFields(kind, problem) for problem in problems)]
 
 
 def read_order(row: Any) -> tuple[Order, list[str]]:

@@ -73,6 +73,9 @@ class Holding:
             return replace(
                 through, lastday_price=self.lastday_price, broker_price=self.broker_price
             )
+        # Of several assets with one symbol, it is an execution of an unknown one of them: the
+        # average price of the rest is unknown until the broker's report.
+        broker_price = None if self.blended else self.broker_price
         lots = self._lots()
         if abs(qty) < abs(self.qty):
             left = without_oldest(lots, -delta)
@@ -83,6 +86,7 @@ class Holding:
                 # Which of today's purchases were sold is unknown until the broker's report.
                 day_basis=sum_of(left).basis if left else None,
                 lots=left or (),
+                broker_price=broker_price,
                 as_of=as_of,
             )
         more = delta * price * self.multiplier
@@ -93,6 +97,7 @@ class Holding:
             day_basis=None if self.day_basis is None else self.day_basis + more,
             lots=(*lots, Lot(delta, more, is_uniform=True)) if lots else (),
             avg_entry_price=(self.cost_basis + more) / (qty * self.multiplier),
+            broker_price=broker_price,
             as_of=as_of,
         )
 

@@ -115,6 +115,7 @@ class Holdings:
         self._booked = Counter[str]()
         self._asked_at = 0.0
         self._executed_at: float | None = None
+        self._unreadable_since: float | None = None
         self._expected: dict[str, _Expected] = {}
         self._states = RecentStates(self._is_same)
         self._waiting: list[Execution] = []
@@ -155,6 +156,7 @@ class Holdings:
         if not report.account.is_plausible:
             return Reconciled(applied=False)
         agrees, contradicts = self._agrees(report), self._contradicts(report)
+        contradicts = contradicts or (agrees and self._awaits_unreadable())
         if agrees and not contradicts:
             return Reconciled(applied=True, changed=self._apply(report, streaming_since))
         # REST is behind the stream, or an execution came while it was read: no news.
@@ -174,25 +176,30 @@ class Holdings:
         self.is_apart = self.is_apart or torn
         return Reconciled(applied=True, changed=changed)
 
-    def on_execution(self, execution: Execution) -> list[str]:
-        """Accept an execution; return the symbols whose holdings changed.
+    def on_execution(self, *executions: Execution) -> list[str]:
+        """Accept the executions of one update; return the symbols whose holdings changed.
 
-        It does not if a report already contains it. If it does not fit the known quantity, an
+        They do not if a report already contains them. If one does not fit the known quantity, an
         earlier one is missing: it waits for that one, and the next report corrects both.
         """
-        if not is_plausible(execution.delta, execution.price, execution.qty):
-            return []
-        if self._is_repeated(execution):
-            return []
-        self._remember(execution)
-        if self.account is None:
-            return []
-        # Behind the earlier ones, which this one may complete or show as contained.
-        self._waiting.append(execution)
+        for execution in executions:
+            if not is_plausible(execution.delta, execution.price, execution.qty):
+                continue
+            if self._is_repeated(execution):
+                continue
+            self._remember(execution)
+            # Behind the earlier ones, which this one may complete or show as contained.
+            if self.account is not None:
+                self._waiting.append(execution)
         del self._waiting[:-WAITING_AT_MOST]
         changed = self.book_waiting()
         self._review_doubt()
         return changed
+
+    def on_unreadable_execution(self) -> None:
+        """Note that an execution may have come whose effect only a report can show."""
+        self._executed_at = self._unreadable_since = self._monotonic()
+        self._review_doubt()
 
     def book_waiting(self) -> list[str]:
         """Book the waiting executions, all or none; return the symbols that they change.
@@ -270,6 +277,11 @@ class Holdings:
             for symbol, expected in self._expected.items()
         )
 
+    def _awaits_unreadable(self) -> bool:
+        """Return whether a report with no news may be from before an unreadable execution."""
+        since = self._unreadable_since
+        return since is not None and self._monotonic() - since < DISBELIEF_SECONDS
+
     def _is_torn(self, report: BrokerReport) -> bool:
         """Return whether the cash is of another moment than the positions.
 
@@ -286,7 +298,7 @@ class Holdings:
             row, known = rows.get(symbol), self.by_symbol.get(symbol)
             priced = row or known
             # A position that no report has shown was opened a moment ago, at about its price.
-            price = priced and (priced.broker_price or priced.avg_entry_price)
+            price = None if priced is None else priced.broker_price or priced.avg_entry_price
             if priced is None or price is None:
                 return False
             jump += replace(priced, qty=quantity(row) - quantity(known)).value(price)
@@ -327,7 +339,7 @@ class Holdings:
         self._asked_at, self._spent = report.asked_at, NOTHING
         self._booked.clear()
         self._waiting.clear()
-        self._contradicting = self._doubt_since = self._torn = None
+        self._contradicting = self._doubt_since = self._torn = self._unreadable_since = None
         return [*changed, *sorted(unreadable.intersection(self.by_symbol).difference(changed))]
 
     def _is_repeated(self, execution: Execution) -> bool:
@@ -356,7 +368,10 @@ class Holdings:
         moment = to_nanoseconds(execution.at) / 1e9
         if moment != newest.moment:
             return moment < newest.moment
-        # Two fills of one moment: their quantities give the order.
+        # Two fills of one moment: their quantities give the order. If both orders are possible, as
+        # after a purchase and a sale of the same size, that of their arrival counts.
+        if execution.qty - execution.delta == newest.qty:
+            return False
         return any(
             each.symbol == execution.symbol and each.qty - each.delta == execution.qty
             for each in self._waiting
@@ -432,7 +447,7 @@ class Holdings:
         """Start a doubt if an execution or a report is not explained, end it if all are."""
         if self._contradicting is not None and self.explains(self._contradicting):
             self._contradicting = None
-        if not self._waiting and self._contradicting is None:
+        if not self._waiting and self._contradicting is None and self._unreadable_since is None:
             self._doubt_since = None
         elif self._doubt_since is None:
             self._doubt_since = self._monotonic()

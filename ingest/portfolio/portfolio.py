@@ -31,6 +31,9 @@ APART = (
 )
 
 _UNREADABLE = "the broker's row of this position cannot be read: quantity and cost are older"
+_NO_AVERAGE = (
+    "the broker has several assets with this symbol, and has not reported their average price"
+)
 _BLENDED = "the broker has several assets with this symbol: this is their average price"
 
 
@@ -111,9 +114,9 @@ class Portfolio:
         # Totals that were read in a moment of wild prices agree with the next rows.
         return reconciled.applied and (before or not self.holdings.is_apart)
 
-    def on_execution(self, execution: Execution) -> None:
-        """Accept an execution. See ``Holdings.on_execution``."""
-        self._note_executed(self.holdings.on_execution(execution))
+    def on_execution(self, *executions: Execution) -> None:
+        """Accept the executions of one update. See ``Holdings.on_execution``."""
+        self._note_executed(self.holdings.on_execution(*executions))
 
     def repeat_all(self) -> None:
         """Announce everything again, for a new epoch or an empty Redis."""
@@ -213,6 +216,8 @@ class Portfolio:
         if holding.symbol in self.holdings.unreadable:
             return Mark(None, reason=_UNREADABLE)
         # The tape has the price of only one of them.
+        if holding.blended and holding.broker_price is None:
+            return Mark(None, reason=_NO_AVERAGE)
         if holding.blended:
             return Mark(holding.broker_price, "broker", reason=_BLENDED)
         broker = BrokerPrice(holding.broker_price, holding.lastday_price, holding.as_of)

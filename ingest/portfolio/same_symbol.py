@@ -32,7 +32,7 @@ def by_symbol(rows: Iterable[Holding]) -> tuple[list[Holding], list[str]]:
 
 
 def _sum(group: Sequence[Holding]) -> Holding:
-    first = group[0]
+    first, prices = group[0], {row.broker_price for row in group}
     qty = sum((row.qty for row in group), Decimal(0))
     cost = sum((row.cost_basis for row in group), Decimal(0))
     return replace(
@@ -43,7 +43,8 @@ def _sum(group: Sequence[Holding]) -> Holding:
         avg_entry_price=cost / (qty * first.multiplier),
         lastday_price=_average(group, [row.lastday_price for row in group], qty),
         broker_price=_average(group, [row.broker_price for row in group], qty),
-        blended=len({row.broker_price for row in group}) > 1,
+        # Rows with no price may have different ones: the tape has that of one asset at most.
+        blended=len(prices) > 1 or None in prices,
     )
 
 

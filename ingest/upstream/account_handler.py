@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from ingest.alpaca import trade_updates
-from ingest.alpaca.messages import BadFrameError
+from ingest.alpaca.messages import BadFrameError, LostFields
 from ingest.alpaca.trade_updates import TradeUpdate
 from ingest.demand.subscription import SubscriptionChange
 from ingest.portfolio.order_log import OrderLog
@@ -68,8 +68,7 @@ class AccountHandler:
         try:
             return trade_updates.decode(frame)
         except BadFrameError:
-            # It may have been an execution: REST knows its effect.
-            self.report_due.set()
+            self._note_possible_execution()
             raise
 
     async def needed(self) -> None:
@@ -126,7 +125,7 @@ class AccountHandler:
             except Exception as error:
                 # The boundary for the errors that no rule expects: prices depend on this process.
                 self.malformed.note_escaped(type(message).__name__, error)
-                self.report_due.set()
+                self._note_possible_execution()
         return answered
 
     def _on_message(self, message: trade_updates.Message) -> bool:
@@ -158,6 +157,8 @@ class AccountHandler:
             case trade_updates.Malformed(kind, problem):
                 self._note_malformed(kind, problem)
                 self._portfolio.holdings.witness.on_message(None)
+            case LostFields(kind, problem):
+                self.malformed.note(kind, problem)
         return False
 
     def _on_trade_update(self, update: TradeUpdate) -> None:
@@ -171,11 +172,16 @@ class AccountHandler:
         event = self._orders.on_update(order)
         if event is not None:
             self._announcer.order(event)
-        for executed in changes:
-            self._portfolio.on_execution(executed)
+        if changes is None:
+            self._note_malformed(order.event, "an execution that cannot be read in full")
+        self._portfolio.on_execution(*(changes or ()))
         self.report_due.set()
 
     def _note_malformed(self, kind: str, problem: object) -> None:
         self.malformed.note(kind, problem)
-        # The update may have been an execution: REST knows its effect.
+        self._note_possible_execution()
+
+    def _note_possible_execution(self) -> None:
+        """Note that an execution may have come that could not be read: REST knows its effect."""
+        self._portfolio.holdings.on_unreadable_execution()
         self.report_due.set()

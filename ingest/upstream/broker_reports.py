@@ -18,6 +18,7 @@ from ingest.upstream.announcements import Announcements
 from ingest.upstream.order_translation import orders
 from ingest.upstream.report_reading import AccountReading, PositionsReading, ReportReading
 from shared import rfc3339
+from shared.order import Order
 from shared.topics import ORDERS
 from shared.waiting import wait_at_most
 
@@ -165,4 +166,10 @@ class BrokerReports:
             self._announcer.order(event)
             # A fill from before the stream was there is no sign against the stream.
             if event.event in _FILLS and changed_at(event.order) > streaming_since_ns:
-                self._portfolio.holdings.witness.on_unstreamed_fill(event.symbol)
+                for symbol in _symbols_of(event.order):
+                    self._portfolio.holdings.witness.on_unstreamed_fill(symbol)
+
+
+def _symbols_of(order: Order) -> list[str]:
+    """Return the symbols whose quantities a fill changes: a multi-leg order has none of its own."""
+    return [each.symbol for each in ([order] if order.symbol else order.legs) if each.symbol]

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct, structs
 
 from ingest.alpaca import trade_updates
+from ingest.alpaca.bounds import LARGEST_PRICE
 from ingest.alpaca.trade_updates import FilledLeg, TradeUpdate, read_order
 from ingest.portfolio.asset_class import US_EQUITY, US_OPTION
 from ingest.portfolio.holdings import Execution
@@ -68,26 +69,29 @@ def order_update(update: TradeUpdate, received_ns: int) -> OrderUpdate:
     )
 
 
-def executions(update: TradeUpdate, received_ns: int) -> list[Execution]:
-    """Return the changes that a trade update makes to positions; none if it states no change.
+def executions(update: TradeUpdate, received_ns: int) -> list[Execution] | None:
+    """Return the changes that a trade update makes to positions; None if one cannot be read.
 
-    A multi-leg order changes the position of each leg, at the leg's own price.
+    A multi-leg order changes the position of each leg, at the leg's own price. Some of its changes
+    would make an account that never was.
     """
     if update.event not in _EXECUTIONS:
         return []
     moment, order = _moment(update, received_ns), update.order
     if order.symbol:
         one = _execution(order, order.symbol, update.price, update.qty, update.position_qty, moment)
-        return [] if one is None else [replace(one, id=update.execution_id)]
+        return None if one is None else [replace(one, id=update.execution_id or None)]
     after = update.position_qtys or {}
     found: list[Execution] = []
     for leg in update.legs or ():
         at = _utc(leg.timestamp) or moment
         qty = after.get(leg.symbol)
         one = _execution(_leg_of(update, leg), leg.symbol, leg.price, leg.qty, qty, at)
-        if one is not None:
-            found.append(replace(one, id=leg.execution_id))
-    return found
+        if one is None:
+            return None
+        found.append(replace(one, id=leg.execution_id or None))
+    # A fill of several legs that names none of them, or fewer than it has quantities for.
+    return found if found and {*after} <= {leg.symbol for leg in update.legs or ()} else None
 
 
 def orders(rows: Iterable[Any], on_malformed: Callable[[str], None]) -> list[Order]:
@@ -145,10 +149,13 @@ def _execution(
     after: Decimal | None,
     at: str,
 ) -> Execution | None:
-    """Return a change of one position; None if its side or a number is unknown."""
+    """Return a change of one position; None if its side or a number is unknown or impossible."""
     if price is None or qty is None or after is None or order is None or order.side is None:
         return None
     if not all(each.is_finite() for each in (price, qty, after)):
+        return None
+    # Only the net price of several legs can be negative.
+    if not 0 <= price < LARGEST_PRICE or qty <= 0:
         return None
     asset_class = order.asset_class or (US_EQUITY if order.order_class != _MULTI_LEG else US_OPTION)
     return Execution(

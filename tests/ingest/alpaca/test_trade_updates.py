@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ingest.alpaca import trade_updates
-from ingest.alpaca.messages import BadFrameError
+from ingest.alpaca.messages import BadFrameError, LostFields
 from ingest.alpaca.trade_updates import TradeUpdate, decode
 
 EXAMPLES = {
@@ -77,7 +77,7 @@ def test_an_unreadable_field_costs_the_field_and_is_named(
     assert isinstance(update, TradeUpdate)
     assert not getattr(update, field.partition(":")[0])
     assert update.order == update_of(EXAMPLES["fill"]).order
-    assert isinstance(malformed, trade_updates.Malformed)
+    assert isinstance(malformed, LostFields)
     assert field in malformed.problem
 
 
@@ -93,7 +93,7 @@ def test_every_optional_field_of_an_order_costs_only_itself(name: str, value: ob
     assert isinstance(update, TradeUpdate)
     assert not getattr(update.order, name)
     assert update.order.id == "a5be8f5e-fdfa-41f5-a644-7a74fe947a8f"
-    assert [type(each) for each in malformed] == [trade_updates.Malformed]
+    assert [type(each) for each in malformed] == [LostFields]
 
 
 def test_an_empty_text_for_a_number_is_null_in_an_order_and_in_its_legs() -> None:
@@ -144,7 +144,7 @@ def test_a_field_of_an_order_beyond_its_bounds_costs_itself(name: str, value: An
 
     assert isinstance(update, TradeUpdate)
     assert getattr(update.order, name) is None
-    assert isinstance(problem, trade_updates.Malformed)
+    assert isinstance(problem, LostFields)
 
 
 def test_an_update_that_is_nested_too_deeply_is_malformed() -> None:

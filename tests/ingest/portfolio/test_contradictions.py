@@ -14,6 +14,7 @@ from ingest.portfolio.stream_witness import EXPLANATION_SECONDS
 from ingest.upstream import account_translation
 from shared import rfc3339
 from shared.account import Account
+from shared.price import Price
 from tests.ingest.demand.wants import Clock
 from tests.ingest.portfolio.rows import AS_OF, account, holding
 
@@ -163,6 +164,19 @@ def test_partial_fills_out_of_order_wait_for_each_other_and_count_once(desk: Des
     desk.fill("AAA", "10", "100", "10", late=0.15, id="first")
     assert (desk.quantities, desk.after().cash) == ({"AAA": 15}, 98500)
     assert desk.after(DOUBT_SECONDS).state == "live"
+
+
+def test_fills_of_one_moment_whose_quantities_allow_two_orders_count_in_that_of_their_arrival(
+    desk: Desk,
+) -> None:
+    desk.clock.now += 1
+    desk.fill("BBB", "5", "100", "15")  # it waits for the fill before it, and the others for it
+    at = rfc3339.from_unix(desk.clock.now)
+    for delta, after in ((-1, -1), (2, 1), (-2, -1)):
+        numbers = Decimal(delta), Decimal(100), Decimal(after)
+        desk.on_execution(Execution("AAA", "us_equity", *numbers, at))
+    desk.fill("BBB", "10", "100", "10", late=0.2)
+    assert (desk.after().cash, desk.quantities) == (98600, {"AAA": -1, "BBB": 15})
 
 
 def test_an_execution_without_the_one_before_it_makes_the_account_stale_until_a_report(
@@ -320,6 +334,30 @@ def test_if_one_of_two_rows_cannot_be_valued_the_symbol_is_unpriced(
     assert (told.partial, told.unpriced, told.long_market_value) == (True, ["VXX"], 0)
 
 
+@pytest.mark.parametrize(("delta", "cash", "after"), [("-1", "10040", "199"), ("1", "9960", "201")])
+def test_after_an_execution_of_one_of_several_assets_their_price_is_unknown_until_a_report(
+    delta: str, cash: str, after: str
+) -> None:
+    desk, (held, _) = Desk(), read(*VXX)
+    desk.report(*held, last_equity="13200", **TOTALS)
+    desk.fill("VXX", delta, "40", after)
+    told = desk.after()
+    assert (told.cash, told.partial, told.unpriced) == (float(cash), True, ["VXX"])
+
+    new = int(after) - 160
+    held, _ = read(VXX[0], VXX[1] | {"qty": str(new), "market_value": str(new * 40)})
+    totals = TOTALS | {"cash": cash, "long_market_value": str(1600 + new * 40)}
+    assert desk.report(*held, last_equity="13200", **totals)
+    assert (desk.after().equity, desk.after().partial) == (13200, False)
+
+
+def test_several_assets_with_no_price_do_not_have_that_of_the_tape() -> None:
+    desk = Portfolio(lambda symbol: Price(symbol=symbol, price=40.0), Clock())
+    held, _ = read(*(row | {"current_price": None} for row in VXX))
+    desk.on_report(BrokerReport(held, account(**TOTALS), 0.0, AS_OF), None)
+    assert (desk.account().unpriced, desk.account().partial) == (["VXX"], True)
+
+
 def test_two_spellings_of_a_pair_are_added() -> None:
     pair = {"asset_class": "crypto", "qty": "1", "side": "long", "cost_basis": "10"}
     held, _ = read(pair | {"symbol": "BTCUSD"}, pair | {"symbol": "BTC/USD"})
@@ -370,6 +408,34 @@ def test_an_account_with_an_impossible_number_keeps_the_previous_figures(
 def test_an_execution_with_an_impossible_number_changes_nothing(desk: Desk, number: str) -> None:
     desk.fill("AAA", "1", number, "1")
     desk.fill("AAA", number, "100", number)
+    assert (desk.after().cash, desk.quantities) == (100000, {})
+
+
+def test_an_unreadable_execution_makes_the_account_stale_until_a_report_has_news(
+    desk: Desk,
+) -> None:
+    desk.holdings.on_unreadable_execution()
+    assert not desk.report(cash="100000")  # it may be from before the execution
+    told = desk.after(DOUBT_SECONDS)
+    assert (told.state, told.reason, told.cash) == ("stale", DOUBT, 100000)
+    assert desk.report(shares("AAA", "1"), cash="99900")
+    assert desk.after().state == "live"
+
+
+def test_nor_does_it_stay_stale_if_the_update_was_none(desk: Desk) -> None:
+    desk.holdings.on_unreadable_execution()
+    desk.clock.now += DISBELIEF_SECONDS
+    assert desk.report(cash="100000")
+    assert desk.after().state == "live"
+
+
+def test_a_fill_of_several_legs_waits_as_a_whole_for_an_earlier_one_of_one_leg(desk: Desk) -> None:
+    at = rfc3339.from_unix(desk.clock.now)
+    fits, early = (
+        Execution(symbol, "us_option", Decimal(1), Decimal(2), Decimal(after), at)
+        for symbol, after in (("AAPL270321P00200000", 1), ("AAPL270321C00380000", 2))
+    )
+    desk.on_execution(fits, early)
     assert (desk.after().cash, desk.quantities) == (100000, {})
 
 

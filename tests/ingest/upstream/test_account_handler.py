@@ -7,11 +7,13 @@ import pytest
 from ingest.alpaca.messages import BadFrameError
 from ingest.bus.announcer import Announcer
 from ingest.bus.outbox import Outbox
+from ingest.portfolio.holdings import DOUBT_SECONDS
 from ingest.portfolio.order_log import OrderLog
 from ingest.portfolio.portfolio import Portfolio
 from ingest.upstream.account_handler import AccountHandler
 from ingest.upstream.upstream_error import Retry, UpstreamError
 from tests.ingest.demand.wants import Clock
+from tests.ingest.portfolio.rows import report
 
 
 @pytest.mark.parametrize(
@@ -44,14 +46,31 @@ FILL = (
     "frame", [FILL % "1e30", FILL % "NaN", "{", "[" * 1_000, '{"stream":"trade_updates"}']
 )
 def test_an_unreadable_update_costs_itself_and_a_report_is_due(frame: str) -> None:
-    outbox = Outbox()
-    handler = AccountHandler(Portfolio(lambda _: None, Clock()), OrderLog(0), Announcer(outbox))
+    outbox, clock = Outbox(), Clock()
+    portfolio = Portfolio(lambda _: None, clock)
+    portfolio.on_report(report(), None)
+    handler = AccountHandler(portfolio, OrderLog(0), Announcer(outbox))
 
     with suppress(BadFrameError):
         handler.apply(handler.decode(frame), 0)
 
     assert handler.report_due.is_set()
     assert outbox.take(10) == []
+    # It may have been an execution, which the figures would lack.
+    clock.now += DOUBT_SECONDS
+    assert portfolio.holdings.in_doubt
+
+
+def test_an_unreadable_field_that_no_execution_needs_leaves_the_account_live() -> None:
+    portfolio = Portfolio(lambda _: None, Clock())
+    portfolio.on_report(report(), None)
+    handler = AccountHandler(portfolio, OrderLog(0), Announcer(Outbox()))
+    update = FILL.replace('"qty":"1"', '"qty":"138","at":5')
+
+    handler.apply(handler.decode(update % "1"), 0)
+
+    assert handler.malformed.count == 1
+    assert portfolio.account().cash == 862
 
 
 def test_an_error_that_no_rule_expects_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

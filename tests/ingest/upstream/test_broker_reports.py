@@ -161,6 +161,21 @@ async def test_a_row_of_a_pair_that_cannot_be_read_keeps_the_pair(impatient: Non
         assert desk.held() == ["BTC/USD"]
 
 
+async def test_a_filled_multi_leg_order_that_the_stream_lacks_is_a_sign_for_each_of_its_legs(
+    impatient: None,
+) -> None:
+    option, changed = "AAPL270321P00200000", "2024-01-02T15:00:00Z"
+    order = {"id": "o1", "symbol": "", "order_class": "mleg", "status": "filled"}
+    leg = {"id": "L1", "symbol": option, "asset_class": "us_option", "status": "filled"}
+    rows = [order | {"updated_at": changed, "legs": [leg]}]
+    stub = RestStub(positions=says(list), account=says(lambda: ACCOUNT), orders=says(lambda: rows))
+    async with asking(stub) as desk:
+        desk.handler.streaming_since, desk.handler.streaming_since_ns = 0.0, 1
+        witness = desk.portfolio.holdings.witness
+        witness.on_unexplained(option, 0.0)
+        await until(lambda: witness.seconds_to_orders is None)
+
+
 async def test_more_orders_than_rest_tells_at_once_are_a_gap(impatient: None) -> None:
     order = {"status": "filled", "updated_at": "2026-11-25T15:00:00Z", "filled_qty": "1"}
     numbers = itertools.count()

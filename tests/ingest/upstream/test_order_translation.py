@@ -36,7 +36,7 @@ def update_of(message: dict[str, Any]) -> TradeUpdate:
 
 
 def test_a_fill_is_an_execution_with_its_symbol_as_market_data_spells_it() -> None:
-    [executed] = executions(update_of(EXAMPLES["fill"]), RECEIVED_NS)
+    [executed] = executions(update_of(EXAMPLES["fill"]), RECEIVED_NS) or []
 
     assert (executed.symbol, executed.asset_class) == ("SOL/USD", "crypto")
     assert (executed.delta, executed.price) == (Decimal("-1790.86"), Decimal("105.8988475"))
@@ -45,7 +45,7 @@ def test_a_fill_is_an_execution_with_its_symbol_as_market_data_spells_it() -> No
 
 
 def test_each_leg_of_a_multi_leg_fill_is_an_execution_at_its_own_price() -> None:
-    found = executions(update_of(EXAMPLES["several legs"]), RECEIVED_NS)
+    found = executions(update_of(EXAMPLES["several legs"]), RECEIVED_NS) or []
 
     assert [(each.symbol, each.delta, each.price, each.qty) for each in found] == [
         (PUT, Decimal(1), Decimal("1.6"), Decimal(1)),
@@ -65,7 +65,7 @@ def test_a_partial_multi_leg_fill_counts_what_each_leg_executed_by_the_side_of_t
 
     assert [
         (each.symbol, each.asset_class, each.delta, each.qty)
-        for each in executions(update, RECEIVED_NS)
+        for each in executions(update, RECEIVED_NS) or ()
     ] == [
         (PUT, "us_option", Decimal(-6), Decimal(-6)),
         (CALL, "us_option", Decimal(2), Decimal(2)),
@@ -99,26 +99,58 @@ def test_a_multi_leg_fill_is_an_event_with_what_each_leg_executed() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"position_qtys": None}, {"order": {"id": "o1", "symbol": "", "legs": None}}, {"legs": None}],
+    [
+        {"position_qtys": None},
+        {"position_qtys": {PUT: "1"}},
+        {"position_qtys": {PUT: "1", CALL: None}},
+        {"order": {"id": "o1", "symbol": "", "legs": None}},
+        {"order": {"id": "o1", "symbol": "", "legs": [{"id": "L1", "symbol": PUT, "side": "buy"}]}},
+        {"legs": None},
+        {"legs": [{"symbol": PUT, "qty": "1", "price": "1.6"}]},
+        {"legs": [{"symbol": PUT, "qty": "1", "price": "1.6"}, {"symbol": CALL, "qty": "1"}]},
+        {"legs": [{"symbol": PUT, "qty": "1", "price": "1.6"}, 5]},
+    ],
 )
-def test_a_multi_leg_fill_that_lacks_a_part_is_an_event_and_no_execution(
+def test_a_multi_leg_fill_that_lacks_a_part_is_an_event_and_no_execution_of_any_leg(
     changes: dict[str, Any],
 ) -> None:
     message = EXAMPLES["several legs"]
     update = update_of(message | {"data": message["data"] | changes})
 
-    assert executions(update, RECEIVED_NS) == []
+    assert executions(update, RECEIVED_NS) is None
     assert order_update(update, RECEIVED_NS).event == "fill"
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"position_qty": None}, {"qty": None}, {"event": "new"}],
+    [
+        {"position_qty": None},
+        {"qty": None},
+        {"qty": "-1"},
+        {"price": "-5"},
+        {"price": "1e14"},
+        {"price": ""},
+    ],
 )
-def test_an_update_that_lacks_a_part_of_an_execution_is_none(changes: dict[str, Any]) -> None:
+def test_a_fill_that_lacks_a_part_or_has_an_impossible_one_is_no_execution(
+    changes: dict[str, Any],
+) -> None:
     message = EXAMPLES["fill"]
     message = message | {"data": message["data"] | changes}
+    assert executions(update_of(message), RECEIVED_NS) is None
+
+
+def test_an_update_that_is_no_fill_changes_no_position() -> None:
+    message = EXAMPLES["fill"]
+    message = message | {"data": message["data"] | {"event": "new"}}
     assert executions(update_of(message), RECEIVED_NS) == []
+
+
+def test_fills_with_an_empty_execution_id_are_not_one() -> None:
+    message = EXAMPLES["fill"]
+    message = message | {"data": message["data"] | {"execution_id": ""}}
+    [executed] = executions(update_of(message), RECEIVED_NS) or []
+    assert executed.id is None
 
 
 def test_an_update_becomes_an_event_spelt_as_market_data_with_its_time_in_utc() -> None:
@@ -199,7 +231,7 @@ def test_an_update_has_the_first_readable_of_its_times_or_that_of_its_receipt(
     message = {"stream": "trade_updates", "data": data | times}
 
     update = update_of(message)
-    [executed] = executions(update, RECEIVED_NS)
+    [executed] = executions(update, RECEIVED_NS) or []
     assert order_update(update, RECEIVED_NS).timestamp == executed.at == expected
 
 
