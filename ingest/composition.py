@@ -177,7 +177,7 @@ def _snapshots(
     # the stream does not accept.
     def polled() -> list[str]:
         without_slot = [*subscription.over_limit, *subscription.partly_over_limit]
-        return [*without_slot, *subscription.rejected]
+        return [*without_slot, *subscription.rejected, *subscription.partly_rejected]
 
     return Snapshots(
         common.rest,

@@ -43,7 +43,7 @@ class SubscriptionChange:
 
 @dataclass
 class _Rejected:
-    """A symbol that the stream rejects: how often, and when it is tried again (monotonic)."""
+    """A symbol that a channel rejects: how often, and when it is tried again (monotonic)."""
 
     times: int
     retry_at: float
@@ -80,7 +80,8 @@ class Subscription:
         self._channels = {channel.name: channel for channel in channels}
         self._counted = [channel.name for channel in channels if channel.counted]
         self._monotonic = monotonic
-        self._rejected: dict[str, _Rejected] = {}
+        self._rejected: dict[tuple[str, str], _Rejected] = {}
+        """By channel and symbol: a stream may have a symbol's trades and not its quotes."""
         self.begin()
 
     def begin(self) -> None:
@@ -95,7 +96,16 @@ class Subscription:
     @property
     def rejected(self) -> set[str]:
         """The symbols that the stream does not accept; other sources may have them."""
-        return set(self._rejected)
+        first = self._counted[0]
+        there = self.acknowledged[first] | self._to_renew[first]
+        return {
+            symbol for channel, symbol in self._rejected if channel == first or symbol not in there
+        }
+
+    @property
+    def partly_rejected(self) -> set[str]:
+        """The symbols that the stream accepts on its first channel, and on another one not."""
+        return {symbol for _, symbol in self._rejected} - self.rejected
 
     def renew(self, channel: str, symbols: Iterable[str]) -> None:
         """Unsubscribe acknowledged symbols of a channel and subscribe to them again.
@@ -121,7 +131,7 @@ class Subscription:
             return None
         now = self._monotonic()
         self._forget_rejected(wanted, now)
-        possible = [want for want in wanted if self._may_try(want.symbol, now)]
+        possible = self._possible(wanted, now)
         limit = self.limit
         # A plan may grow while the ingest runs: one more symbol than the learnt limit tests it.
         if limit is not None and now >= self._limit_retry_at:
@@ -156,7 +166,7 @@ class Subscription:
         for channel, symbols in self.acknowledged.items():
             # A symbol that was rejected may be listed by now.
             for symbol in symbols - before[channel]:
-                self._rejected.pop(symbol, None)
+                self._rejected.pop((channel, symbol), None)
                 self._to_renew[channel].discard(symbol)
         self.stuck = False
         if change is None:  # after an internal reconnect the vendor sends the set again
@@ -205,15 +215,31 @@ class Subscription:
             return ()
         symbol = change.symbols[0]
         self._to_renew[change.channel].discard(symbol)
-        times = self._rejected[symbol].times + 1 if symbol in self._rejected else 1
+        key = change.channel, symbol
+        times = self._rejected[key].times + 1 if key in self._rejected else 1
         wait = min(FIRST_REJECTION_SECONDS * 2.0 ** (times - 1), LONGEST_REJECTION_SECONDS)
-        self._rejected[symbol] = _Rejected(times, self._monotonic() + wait)
+        self._rejected[key] = _Rejected(times, self._monotonic() + wait)
         return change.symbols
 
-    def _may_try(self, symbol: str, now: float) -> bool:
-        """Return whether a symbol may be requested: it is not rejected, or its retry is due."""
-        rejected = self._rejected.get(symbol)
-        return rejected is None or rejected.retry_at <= now
+    def _possible(self, wanted: Sequence[Want], now: float) -> Sequence[Want]:
+        """Return the wants without the channels whose rejection is not to be tried again yet.
+
+        A symbol that is rejected on its first channel is not requested on the others either.
+        """
+        waiting = {key for key, each in self._rejected.items() if each.retry_at > now}
+        if not waiting:
+            return wanted
+        symbols = {symbol for _, symbol in waiting}
+        possible = []
+        for want in wanted:
+            if want.symbol not in symbols:
+                possible.append(want)
+                continue
+            own = [channel for channel in self._counted if channel in want.channels]
+            rejected = {channel for channel in own if (channel, want.symbol) in waiting}
+            if own and own[0] not in rejected:
+                possible.append(want._replace(channels=want.channels - rejected))
+        return possible
 
     def _renewal(self) -> SubscriptionChange | None:
         """Return the unsubscription of symbols to renew, if any of them is still subscribed."""
@@ -228,9 +254,9 @@ class Subscription:
         if any(each.retry_at <= now for each in self._rejected.values()):
             symbols = {want.symbol for want in wanted}
             self._rejected = {
-                symbol: each
-                for symbol, each in self._rejected.items()
-                if each.retry_at > now or symbol in symbols
+                key: each
+                for key, each in self._rejected.items()
+                if each.retry_at > now or key[1] in symbols
             }
 
     def _target(self, symbols: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
@@ -272,7 +298,7 @@ class Subscription:
             there = self.acknowledged[channel]
             if new := [symbol for symbol in symbols if symbol not in there]:
                 # A symbol that was rejected before goes alone: it must not spoil another's request.
-                untried = [symbol for symbol in new if symbol not in self._rejected]
+                untried = [symbol for symbol in new if (channel, symbol) not in self._rejected]
                 return SubscriptionChange(
                     "subscribe", channel, tuple(untried[: self._request_size] or new[:1])
                 )

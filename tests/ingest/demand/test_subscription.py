@@ -4,6 +4,7 @@ import pytest
 
 from ingest.demand.channels import TEST_CHANNELS
 from ingest.demand.subscription import (
+    FIRST_REJECTION_SECONDS,
     LIMIT_RETRY_SECONDS,
     LONGEST_REJECTION_SECONDS,
     Rejection,
@@ -155,6 +156,24 @@ def test_a_symbol_that_alpaca_does_not_understand_is_isolated_and_tried_again_al
     alpaca.settle(subscription, wants(names(500)))
     assert subscription.rejected == set()
     assert alpaca.held["trades"] == set(names(500))
+
+
+def test_a_symbol_whose_quotes_alone_are_rejected_keeps_its_trades() -> None:
+    clock = Clock()
+    subscription = Subscription(None, channels=TEST_CHANNELS, monotonic=clock)
+    wanted, both = [want("A", 1, *TWO)], {"trades": ["A"], "quotes": ["A"]}
+    subscription.next_change(wanted)
+    subscription.on_acknowledged({"trades": ["A"]})
+    for wait in (FIRST_REJECTION_SECONDS, 2 * FIRST_REJECTION_SECONDS):
+        assert subscription.next_change(wanted) == SubscriptionChange("subscribe", "quotes", ("A",))
+        subscription.on_acknowledged({"trades": ["A"]})  # the answer leaves it out
+        assert subscription.next_change(wanted) is None
+        assert (subscription.rejected, subscription.partly_rejected) == (set(), {"A"})
+        clock.now += wait
+
+    subscription.next_change(wanted)
+    subscription.on_acknowledged(both)
+    assert subscription.partly_rejected == set()
 
 
 def test_a_rejected_symbol_that_nobody_wants_is_forgotten() -> None:
