@@ -49,6 +49,13 @@ LATE_REPORT_SECONDS = 30.0
 over and that its end was missed, perhaps with the connection."""
 
 
+class _Unread(NamedTuple):
+    """When the stream brought unreadable trades of a symbol (monotonic seconds)."""
+
+    first_at: float
+    newest_at: float
+
+
 class StatesView(NamedTuple):
     """The other facts that decide a state, at one moment; ``acknowledged`` for trades.
 
@@ -165,8 +172,8 @@ class SymbolStates:
         self._traded_by_rest: dict[str, float] = {}
         self._confirmed: dict[str, float] = {}
         """When REST was last asked for a symbol and answered."""
-        self._unread_at: dict[str, float] = {}
-        """When the stream brought an unreadable trade, until a readable one or REST ends that."""
+        self._unread: dict[str, _Unread] = {}
+        """The unreadable trades that the stream brought, until a readable one or REST ends that."""
         self._unreadable: set[str] = set()
         """Symbols about which REST's last answer could not be used."""
         self._to_ask: list[str] = []
@@ -183,7 +190,8 @@ class SymbolStates:
 
     def on_unreadable_trade(self, symbol: str, now: float) -> None:
         """Record that a symbol traded and that the price is unknown, until REST says otherwise."""
-        self._unread_at[symbol] = now
+        unread = self._unread.get(symbol)
+        self._unread[symbol] = _Unread(now if unread is None else unread.first_at, now)
 
     def on_rest_answer(self, symbol: str, asked_at: float, traded_at: float | None) -> None:
         """Record the monotonic times of a question to REST and of the newest trade that it shows.
@@ -327,7 +335,7 @@ class SymbolStates:
         self, name: str, symbol: _Symbol, last: float | None, now: float, view: StatesView
     ) -> _Verdict | None:
         """Return the state of a symbol of which nothing but trades is to be said."""
-        if name in self._unread_at:
+        if name in self._unread:
             unread = self._follow_unread(name, symbol, last, now, view)
             if unread is not None:
                 return unread
@@ -356,14 +364,15 @@ class SymbolStates:
         self, name: str, symbol: _Symbol, last: float | None, now: float, view: StatesView
     ) -> _Verdict | None:
         """Return the state of a symbol whose newest trade is unreadable; forget an older one."""
-        unread_at = self._unread_at[name]
-        due_at = unread_at + UNREADABLE_SECONDS
+        unread = self._unread[name]
+        confirmed = self._confirmed.get(name, -1.0)
         # REST has no newer trade than the stream: the unreadable message was no valid trade.
-        is_void = self._confirmed.get(name, -1.0) >= due_at and name not in view.disputed
-        if is_void or (last is not None and last > unread_at):
-            del self._unread_at[name]
+        is_void = confirmed >= unread.newest_at + UNREADABLE_SECONDS and name not in view.disputed
+        if is_void or (last is not None and last > unread.newest_at):
+            del self._unread[name]
             return None
-        if now >= max(due_at, symbol.ask_at):
+        # By the first of them: a busy symbol may bring one each second.
+        if now >= max(unread.first_at + UNREADABLE_SECONDS, symbol.ask_at):
             symbol.ask_at = now + ASK_AGAIN_SECONDS
             self._to_ask.append(name)
         return _UNREADABLE
@@ -383,7 +392,7 @@ class SymbolStates:
         for name in self._symbols.keys() - wanted:
             del self._symbols[name]
             self._halts.pop(name, None)
-        for times in (self._traded, self._traded_by_rest, self._confirmed, self._unread_at):
+        for times in (self._traded, self._traded_by_rest, self._confirmed, self._unread):
             for name in times.keys() - wanted:
                 del times[name]
         self._unreadable &= wanted

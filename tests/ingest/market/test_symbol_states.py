@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest.market.symbol_states import StatesView, SymbolStates
+from ingest.market.symbol_states import ASK_AGAIN_SECONDS, StatesView, SymbolStates
 from shared import rfc3339
 from shared.symbol_status import SymbolStatus
 from tests.ingest.market.test_halts import status
@@ -252,6 +252,17 @@ def test_an_unreadable_trade_that_rest_does_not_have_is_forgotten() -> None:
     assert look.for_seconds(20) == ["stale", "quiet"]
 
 
+def test_rest_is_asked_about_a_symbol_that_brings_an_unreadable_trade_each_second() -> None:
+    look = Look()
+    look.for_seconds(20, trade_every=1)
+    look.asked.clear()
+    for _ in range(60):
+        look.states.on_unreadable_trade("SPY", look.now)
+        look.at(OPEN)
+
+    assert len(look.asked) == 60 // ASK_AGAIN_SECONDS
+
+
 def test_an_unreadable_trade_that_rest_has_makes_stale_while_rest_and_stream_disagree() -> None:
     look = Look()
     look.for_seconds(20)
@@ -388,7 +399,7 @@ def test_what_nobody_wants_is_forgotten() -> None:
     assert look.states.evaluate(look.now, EPOCH, nothing) == []
 
     assert look.states.publish_all() == []
-    assert not look.states._unread_at
+    assert not look.states._unread
     for left in ("_symbols", "_traded", "_halts", "_traded_by_rest", "_confirmed", "_unreadable"):
         assert not getattr(look.states, left)
     look.states.on_trade("SPY", look.now)  # a late message after the unsubscription

@@ -240,7 +240,7 @@ def test_a_symbol_whose_trade_cannot_be_read_has_traded_at_an_unknown_price(
 ) -> None:
     stage.apply(trade(), trade(**odd), trade("IBM", 7))
 
-    assert stage.states._unread_at.keys() == {"SPY"}
+    assert stage.states._unread.keys() == {"SPY"}
 
 
 def test_of_a_traded_price_the_life_key_is_due(stage: Stage) -> None:
