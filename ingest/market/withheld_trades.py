@@ -6,6 +6,7 @@ Nothing on the connection shows that: such a symbol looks quiet. So each answer 
 with the trades that the *stream* brought. Pure; the looks come once a second.
 """
 
+import math
 from collections.abc import Callable, Set
 from dataclasses import dataclass
 
@@ -162,6 +163,13 @@ class WithheldTrades:
         self._found.clear()
         self._ended.clear()
         return lost
+
+    def brought_until(self, symbol: str) -> float:
+        """Return the time (unix s) since which the stream has brought nothing of a symbol.
+
+        Infinite if it is not subscribed.
+        """
+        return self._owed_since(symbol) if symbol in self._subscribed else math.inf
 
     def on_fetched(self, symbol: str, since_ns: int, newest_ns: int) -> None:
         """Note that REST has returned the prints of a symbol from one time to another."""

@@ -1,6 +1,7 @@
 """The handler of the stock stream: symbols to subscribe, frames to apply, gaps to fill."""
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -27,6 +28,9 @@ SETTLE_SECONDS = 5.0
 
 CLOCKS_SECONDS = 2.0
 """The difference of the exchange's clock and ours, and the time that a trade is on its way."""
+
+UNNOTICED_SECONDS = 120.0
+"""Among a thousand silent symbols, REST is asked about each one within this time."""
 
 
 class _OddSilence(NamedTuple):
@@ -104,13 +108,26 @@ class StockHandler:
         """Schedule the trades from now on, to be fetched once their symbol is subscribed again."""
         last = self._last_message_at
         # A symbol can only miss trades from the time on at which it was subscribed.
-        since = {s: max(last, at) for s, at in self._acknowledged_at.items()}
+        since = {
+            s: max(min(last, self._unnoticed_since(s)), at)
+            for s, at in self._acknowledged_at.items()
+        }
         # The living stream withheld these: their prints are missing since earlier.
         for symbol, at in self._withheld.on_stream_lost().items():
             since[symbol] = min(at, since.get(symbol, at))
         self._snapshots.on_stream_lost(since)
         self._acknowledged_at = {}
         self._subscription.begin()
+
+    def _unnoticed_since(self, symbol: str) -> float:
+        """Return since when (unix s) the connection may have withheld prints of a watched tape.
+
+        A symbol is found to be withheld some time later.
+        """
+        if not self._demand.watches(topic(TRADE, symbol)):
+            return math.inf
+        brought_until = self._withheld.brought_until(symbol)
+        return max(brought_until, self._last_message_at - UNNOTICED_SECONDS)
 
     def next_change(self) -> SubscriptionChange | None:
         """Return the next difference between the wanted and the subscribed symbols."""

@@ -170,6 +170,25 @@ async def test_prints_between_the_last_request_and_the_end_of_the_withholding_ar
         await until(are_fetched)
 
 
+async def test_prints_withheld_before_a_loss_are_fetched_even_if_no_look_has_noticed(
+    source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catch_up, "OVERLAP_SECONDS", 0.0)
+    async with relay(source, alpaca_feed="iex") as (simulator, watching, _):
+        await begin(simulator, watching)
+        simulator.faults.rest(path="/v2/stocks/snapshots", status=500, count=1000)  # no comparison
+        simulator.faults.withhold("iex", symbol="TFPM", is_lasting=True)
+        await trade(simulator, "TFPM", 26.0, i=3, x="V")
+        await trade(simulator, "SPY", 501)
+        await watching.until_price("SPY", 501)  # the stream has brought a later trade
+        simulator.faults.reset("iex")
+
+        async def is_fetched() -> bool:
+            return 26.0 in await prints(watching)
+
+        await until(is_fetched)
+
+
 async def test_a_lost_subscription_is_renewed(source: RedisSource) -> None:
     async with relay(source) as (simulator, watching, _), trading(simulator):
         await begin(simulator, watching)
