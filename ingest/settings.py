@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
@@ -96,6 +97,15 @@ class IngestSettings(BusSettings):
             _reject_other_account(given.get_secret_value(), paper=paper)
         return given
 
+    @field_validator("alpaca_trading_url")
+    @classmethod
+    def _host_of_the_account(cls, url: str | None, info: ValidationInfo) -> str | None:
+        paper = info.data.get("alpaca_paper", True)
+        if url is not None and urlsplit(url).hostname == _trading_host(paper=not paper):
+            kind, other = ("live", "false") if paper else ("paper", "true")
+            raise ValueError(f"is the {kind} account's: remove it, or set ALPACA_PAPER={other}")
+        return url
+
     @property
     def access(self) -> AlpacaAccess | None:
         """The access to the account in use; None unless its key and secret are both set."""
@@ -125,8 +135,7 @@ class IngestSettings(BusSettings):
         return BASIC_PLAN_SYMBOLS if self.alpaca_feed == "iex" else None
 
     def _default_trading_url(self) -> str:
-        host = "paper-api" if self.alpaca_paper else "api"
-        return f"https://{host}.alpaca.markets"
+        return f"https://{_trading_host(paper=self.alpaca_paper)}"
 
 
 class IngestProcessSettings(IngestSettings):
@@ -172,6 +181,10 @@ class IngestProcessSettings(IngestSettings):
                 "use it with: tapecast run"
             )
         return url
+
+
+def _trading_host(*, paper: bool) -> str:
+    return "paper-api.alpaca.markets" if paper else "api.alpaca.markets"
 
 
 def _reject_other_account(key: str, *, paper: bool) -> None:

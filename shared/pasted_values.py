@@ -17,7 +17,7 @@ def base_url(text: str, *schemes: str) -> str:
     _reject_quotes(url)
     parts = _split(url)
     host = parts.netloc
-    if not parts.scheme or not host or any(each.isspace() for each in url):
+    if not parts.scheme or not parts.hostname or any(each.isspace() for each in url):
         raise ValueError(f"{url!r} is not a base URL such as {schemes[0]}://host")
     # ALPACA_TRADING_URL=wss://… or ALPACA_STREAM_URL=https://…: the host is right.
     if parts.scheme not in schemes:

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import ValidationError
+from pydantic import ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -19,6 +19,12 @@ class CommonSettings(BaseSettings):
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _without_blanks(cls, given: Any) -> Any:
+        # A file of variables that was written on Windows leaves "\r" behind each value.
+        return given.strip() if isinstance(given, str) else given
 
     @classmethod
     def load(cls) -> Self:

@@ -90,6 +90,8 @@ def test_blanks_around_a_url_and_slashes_behind_it_do_not_count(
         ("TRADING", "wss://paper-api.alpaca.markets/stream", "set https://paper-api.alpaca"),
         ("DATA", "data.alpaca.markets", "is not a base URL such as https://host"),
         ("DATA", "https://", "is not a base URL such as https://host"),
+        ("DATA", "https://:443", "is not a base URL such as https://host"),
+        ("TRADING", "https://api.alpaca.markets", "is the live account's: remove it, or set "),
         ("DATA", "https://data.alpaca .markets", "is not a base URL such as https://host"),
         ("DATA", "'https://data.alpaca.markets'", "has quotes around it, or in it: remove them"),
         ("STREAM", '"wss://stream.data.alpaca.markets"', "has quotes around it"),
@@ -104,6 +106,25 @@ def test_a_url_that_is_no_base_url_is_rejected_by_name_with_the_remedy(
 
     assert line.startswith(f"ALPACA_{name}_URL: ")
     assert remedy.lower() in line.lower()
+
+
+def test_blanks_around_any_other_value_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = loaded(
+        monkeypatch,
+        **PAPER,
+        REDIS_URL="redis://127.0.0.1\r",
+        ALPACA_PAPER="true\r",
+        ALPACA_FEED="delayed_sip\r",
+        ALPACA_SYMBOL_LIMIT=" 40\n",
+    )
+    assert (settings.alpaca_feed, settings.symbol_limit) == ("delayed_sip", 40)
+
+
+def test_the_paper_hosts_url_is_rejected_for_a_live_account(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    line = rejection(monkeypatch, **LIVE, ALPACA_TRADING_URL="https://paper-api.alpaca.markets/")
+    assert "is the paper account's: remove it, or set ALPACA_PAPER=true" in line
 
 
 @pytest.mark.parametrize("variables", [PAPER, LIVE], ids=["paper", "live"])
