@@ -65,6 +65,7 @@ class _Day:
         self._drawn = drawn
         self._facilities: dict[tuple[str, int], int] = {}
         self._used: set[tuple[str, int, int]] = set()
+        self._values: Counter[tuple[object, ...]] = Counter()
         self._recent: dict[str, list[tuple[int, Message]]] = {}
 
     def add(self, messages: Sequence[Message]) -> None:
@@ -108,6 +109,7 @@ class _Day:
             self._note("odd lot")
             message = {**message, "c": [*message["c"], "I"], "s": 10}
         self._drawn.append((came, message))
+        self._values[_values(message)] += 1
         if dice.random() < 0.01:
             self._drawn.append((came + self._note("duplicate", 0), message))
         if dice.random() < 0.005:
@@ -130,7 +132,7 @@ class _Day:
             self._drawn.append((at + self._note("cancel", 0), _cancel(message, at)))
             if dice.random() < 0.2:
                 self._drawn.append((at + self._note("second cancel", 1), _cancel(message, at)))
-        elif chance < 0.022:
+        elif chance < 0.022 and not self._is_ambiguous(message):
             early = came - self._note("early cancel", dice.randrange(1, SECOND // 10))
             self._drawn.append((early, _cancel(message, early)))
         elif chance < 0.042:
@@ -141,6 +143,10 @@ class _Day:
                 self._drawn.append((at, _cancel({**message, "i": _UNKNOWN_ID}, at)))
             return False
         return True
+
+    def _is_ambiguous(self, message: Message) -> bool:
+        """Return whether an early cancel of a print could mean an earlier print as well."""
+        return self._values[_values(message)] > 1
 
     def _correct(self, message: Message, at: int) -> None:
         dice = self._dice
@@ -175,6 +181,11 @@ class _Day:
     def _note(self, fault: str, nanoseconds: int = 0) -> int:
         self._faults[fault] += 1
         return nanoseconds
+
+
+def _values(message: Message) -> tuple[object, ...]:
+    """Return the values by which a cancel names a print."""
+    return tuple(message[key] for key in ("S", "x", "i", "p", "s"))
 
 
 def _cancel(message: Message, at: int) -> Message:
