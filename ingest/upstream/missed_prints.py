@@ -17,6 +17,7 @@ from ingest.upstream.announcements import Announcements
 from shared import rfc3339
 from shared.price import Price
 from shared.topics import TRADE, topic
+from shared.trade import Trade as PrintEvent
 
 LOOK_BACK_NS = 15 * 60 * 1_000_000_000
 """A withdrawal is looked for among prints up to this age. Most come within seconds or minutes."""
@@ -27,6 +28,9 @@ trades of a time, so more would use up the pages that missed prints need."""
 
 SETTLED_NS = 10_000_000_000
 """REST may be behind the stream: only a print of this age should be known to both."""
+
+ROUNDING_NS = 1_000
+"""A loss may start with the time of the last known print, in seconds as a floating-point number."""
 
 RECHECK_NS = 60_000_000_000
 """A last price that REST's snapshot does not show is checked again after this time."""
@@ -150,6 +154,8 @@ class _TapeRepair:
         self._since_ns = since_ns
         self._known_since = announcer.recent.known_since(symbol)
         self._replacements: list[Trade] = []
+        self._replaced: set[tuple[str | None, int | None]] = set()
+        """The exchange and the time of each wrong print that the tape has shown."""
         self._undecided: list[str] = []
         """The times of prints that the tape may have shown."""
 
@@ -158,6 +164,8 @@ class _TapeRepair:
             case RestPrint():
                 self._show(step, now_us)
             case Cancel():
+                if self._announcer.recent.is_known(_withdrawn_event(step)):
+                    self._replaced.add((step.exchange, step.print_at_ns))
                 self._announcer.withdrawal(cancel_event(step, now_us))
             case Correction():
                 self._announcer.withdrawal(correction_event(step, now_us))
@@ -179,10 +187,29 @@ class _TapeRepair:
         # So busy a tape that its older prints are forgotten. Those from before the loss are only
         # requested for safety; of the others it is unknown which are missing.
         if known_since is not None and trade.at_ns <= known_since and not recent.is_known(event):
-            if trade.at_ns >= self._since_ns:
+            # The wrong print was shown and is withdrawn: the right one cannot have been shown.
+            if print_.fate is Fate.CORRECTED and (trade.exchange, trade.at_ns) in self._replaced:
+                self._announcer.trade(event, True)
+            elif trade.at_ns > self._since_ns + ROUNDING_NS:
                 self._undecided.append(event.timestamp)
             return
         self._announcer.trade(event, print_.fate is Fate.CORRECTED)
+
+
+def _withdrawn_event(cancel: Cancel) -> PrintEvent:
+    """Return the event of the print that a cancel of ``steps_of`` means, as far as it is known."""
+    at_ns = cancel.at_ns if cancel.print_at_ns is None else cancel.print_at_ns
+    trade = Trade(
+        symbol=cancel.symbol,
+        price=cancel.price or 0.0,
+        size=cancel.size or 0.0,
+        at_ns=at_ns,
+        id=cancel.id,
+        exchange=cancel.exchange,
+        conditions=(),
+        tape=cancel.tape,
+    )
+    return print_event(trade, 0, eligible=True)
 
 
 def _differs(before: Price, last: Price) -> bool:

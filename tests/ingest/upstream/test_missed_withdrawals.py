@@ -227,17 +227,30 @@ def test_many_contradictions_are_checked_one_after_the_other() -> None:
     assert taken == [["A", "B", "C"], ["D"], []]
 
 
+def test_the_replacement_of_a_shown_print_is_shown_although_older_prints_are_forgotten() -> None:
+    ingest = Ingest(recalled=False)
+    wrong = trade(LOST - 1, number=7)
+    newest = trade(LOST + 500, number=9)
+    history = [print_event(each, 0, eligible=True) for each in (wrong, newest)]
+    ingest.announcer.recall_tape("SPY", history, is_whole=False)
+    right, other = trade(LOST - 1, 101.0, number=8), trade(LOST - 2, number=5)
+    marked = RestPrint(wrong, Fate.INCORRECT), RestPrint(right, Fate.CORRECTED)
+    ingest.rest(RestPrint(other, Fate.CORRECTED), *marked)
+
+    assert shown(ingest.events()) == [("cancel", "7"), ("trade", "8")]
+
+
 def test_prints_that_a_busy_tape_may_have_shown_are_a_gap() -> None:
     ingest = Ingest(recalled=False)
-    newest = trade(LOST + 500, number=9)
+    newest = trade(LOST + 5_000, number=9)
     ingest.announcer.recall_tape("SPY", [print_event(newest, 0, eligible=True)], is_whole=False)
-    overlap, lost = trade(LOST - 1, number=7), trade(LOST + 1, number=8)
-    after = trade(LOST + 501, number=10)
+    overlap, lost = trade(LOST - 1, number=7), trade(LOST + 2_000, number=8)
+    after = trade(LOST + 5_001, number=10)
     ingest.rest(*map(RestPrint, (overlap, lost, newest, after)))
 
     found = ingest.events()
     assert shown(found) == [("trade", "10"), ("gap", None)]
-    assert (found[-1]["from"], found[-1]["to"]) == ("2026-11-16T17:00:01.000000001Z",) * 2
+    assert (found[-1]["from"], found[-1]["to"]) == ("2026-11-16T17:00:01.000002Z",) * 2
 
 
 def test_a_tape_that_no_client_watches_stays_empty() -> None:
