@@ -271,7 +271,7 @@ class SymbolTape:
         if snapshot.trade is not None:
             self.on_rest_trade(snapshot.trade, received_us)
         if closes.minute is not None:
-            self._on_minute_close(closes.minute, received_us)
+            self._on_minute_close(closes.minute, snapshot.trade, received_us)
         if self._judge_quarantined(closes, received_us):
             self._needs_lookup = True
         self._settle(received_us)
@@ -394,8 +394,10 @@ class SymbolTape:
         # A price that was published before has been withdrawn, and no other trade replaces it.
         self.published = Price(symbol=self._symbol, reason="no_trade_seen", previous_close=close)
 
-    def _on_minute_close(self, close: Close, received_us: int) -> None:
+    def _on_minute_close(self, close: Close, newest: Trade | None, received_us: int) -> None:
         """Apply the close of REST's minute bar if it is newer than any known trade.
+
+        ``newest`` is REST's newest trade.
 
         The last trade of a snapshot may be an odd lot. Then the bar has the last eligible price,
         at a time that only its minute bounds.
@@ -413,8 +415,11 @@ class SymbolTape:
             self._await(minute_end_ns)
             return
         # The bar has all of its minute's trades: one that is reported later is not newer than its
-        # close. Of a minute that has not ended, the bar has those up to now.
-        at_ns = max(start_ns, min(minute_end_ns - 1, received_us * 1000))
+        # close. Of a minute that has not ended, the bar has those that REST knows.
+        known_ns = received_us * 1000
+        if newest is not None and newest.at_ns >= start_ns:
+            known_ns = newest.at_ns
+        at_ns = max(start_ns, min(minute_end_ns - 1, known_ns))
         bar = Trade(self._symbol, close.price, 0, at_ns, None, None, None, None)
         self._order += 1
         entry = self._entry(bar, received_us, self._order)

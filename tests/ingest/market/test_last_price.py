@@ -229,6 +229,18 @@ def test_the_close_of_a_minute_that_has_not_ended_is_not_in_the_future(
     assert snapshot(prices, (now + SECOND) // 1000, latestTrade=None) is None
 
 
+def test_a_trade_that_rest_did_not_know_yet_replaces_the_close_of_the_same_minute(
+    prices: LastPrices,
+) -> None:
+    odd_lot = {**SNAPSHOT["latestTrade"], "t": "2026-11-16T16:58:10Z", "c": ["@", "I"]}
+    now = ns("2026-11-16T16:58:12Z")
+    first = snapshot(prices, now // 1000, latestTrade=odd_lot)
+    assert first is not None
+    assert (first.price, first.timestamp) == (101, "2026-11-16T16:58:10Z")
+
+    assert take(prices, now - SECOND // 10, 101.2, number=2) is not None
+
+
 def test_a_derived_price_counts_where_the_day_has_no_bar_yet(prices: LastPrices) -> None:
     first = snapshot(
         prices,
