@@ -173,8 +173,7 @@ class Faults(AccountFaults):
         """Send no message of one symbol, although the stream lives and REST has its trades.
 
         It ends after `seconds`, if given, and when a client subscribes to the symbol again, unless
-        `is_lasting`. A subscribe to a symbol that is still subscribed does not count. The faults
-        that send messages still send those of the symbol.
+        `is_lasting`. A subscribe to a symbol that is still subscribed does not count.
         """
         if seconds is not None and not seconds > 0:
             raise ValueError(f"seconds is {seconds}, expected a number above 0")
@@ -305,12 +304,17 @@ class Faults(AccountFaults):
         return [self._observed(message) for message in messages]
 
     def _send_frame(self, feed: str | None, messages: Sequence[Outgoing]) -> int:
-        def send(connection: Listener) -> None:
-            form = connection.form
-            encoded = [message.encoded(form) for message in messages]
-            connection.send(join(encoded, form), text=form is Format.JSON)
+        count = 0
+        for endpoint in _chosen(self._market_data, feed):
+            sent = [each for each in messages if each.message.get("S") not in endpoint.withheld]
 
-        return _strike(_chosen(self._market_data, feed), send)
+            def send(connection: Listener, sent: Sequence[Outgoing] = sent) -> None:
+                form = connection.form
+                encoded = [message.encoded(form) for message in sent]
+                connection.send(join(encoded, form), text=form is Format.JSON)
+
+            count += _strike([endpoint], send)
+        return count
 
     def _each(self, feed: str | None, strike: Callable[[Listener], None]) -> int:
         return _strike(_chosen(self._endpoints, feed), strike)

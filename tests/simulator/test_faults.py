@@ -193,6 +193,8 @@ async def test_one_symbol_can_be_withheld_until_it_is_subscribed_to_again(
         await quiet.publish(TRADE)
         await quiet.publish(TRADE | {"S": "IBM"})
         assert [trade["S"] for trade in await client.receive()] == ["IBM"]
+        quiet.faults.send_messages("iex", [TRADE, TRADE | {"S": "IBM"}])
+        assert [trade["S"] for trade in await client.receive()] == ["IBM"]
         assert endpoint_state(quiet)["withheld"] == ["SPY"]
         async with httpx.AsyncClient(base_url=quiet.rest_url, headers=KEYS) as http:
             snapshot = (await http.get("/v2/stocks/snapshots?symbols=SPY")).json()["SPY"]
