@@ -53,7 +53,7 @@ def read_positions(rows: Sequence[Any]) -> tuple[list[PositionRow], list[str]]:
     unreadable: list[str] = []
     for row in rows:
         try:
-            position = msgspec.convert(row, PositionRow, strict=False)
+            position = msgspec.convert(_without_empty(row), PositionRow, strict=False)
         except (msgspec.ValidationError, RecursionError):
             symbol = row.get("symbol") if isinstance(row, dict) else None
             is_name = isinstance(symbol, str) and len(symbol) <= SYMBOL_CHARACTERS
@@ -74,10 +74,22 @@ def read_account(row: Mapping[str, Any]) -> AccountRow:
         ValueError: it has another form.
     """
     try:
-        account = msgspec.convert(row, AccountRow, strict=False)
+        account = msgspec.convert(_without_empty(row), AccountRow, strict=False)
     except (msgspec.ValidationError, RecursionError) as error:
         raise ValueError(f"an account of another form: {bounded(error)}") from error
     # The sums of an account belong together: with one of them unusable, none of them is used.
     if odd := list(no_amounts(account)):
         raise ValueError(f"an account of another form: {', '.join(odd)} cannot be amounts of money")
     return account
+
+
+def _without_empty(row: Any) -> Any:
+    """Return a row with no fields that are null or empty: they are as good as absent."""
+    if not isinstance(row, dict):
+        return row
+    # But not the class of the assets: an absent one would mean stocks.
+    return {
+        name: value
+        for name, value in row.items()
+        if (value is not None and value != "") or name == "asset_class"
+    }

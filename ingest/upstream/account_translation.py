@@ -20,12 +20,15 @@ _QUOTE_CURRENCIES = ("USDT", "USDC", "USD", "BTC")
 def positions(rows: Iterable[PositionRow], as_of: str) -> tuple[list[Holding], list[str]]:
     """Translate the open positions, one for each symbol.
 
-    The second list has the symbols whose rows contain an impossible number or have no sum.
+    The second list has the symbols whose rows contain an impossible number, or have no cost or no
+    sum.
     """
     found: list[Holding] = []
     unreadable: list[str] = []
     for row in rows:
-        if _is_plausible(row):
+        # With neither its cost nor its average price, its gain would be its whole value.
+        has_cost = row.cost_basis is not None or row.avg_entry_price is not None
+        if has_cost and _is_plausible(row):
             found.append(holding(row, as_of))
         else:
             unreadable.append(tape_symbol(row.symbol, row.asset_class))

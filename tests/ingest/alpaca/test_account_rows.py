@@ -45,3 +45,17 @@ def test_amounts_of_real_accounts_are_read(number: str) -> None:
 @pytest.mark.parametrize("symbol", [None, 5, "x" * 100_000])
 def test_a_row_whose_symbol_cannot_be_shown_is_unreadable(symbol: Any) -> None:
     assert read_positions([{**POSITION, "symbol": symbol}]) == ([], [UNKNOWN])
+
+
+def test_an_empty_text_is_null_except_for_the_class_of_the_assets() -> None:
+    names = ("side", *NUMBERS[1:])
+    row = {**POSITION, "asset_class": "us_option"}
+    [read], unreadable = read_positions([row | dict.fromkeys(names, "")])
+    assert (read.asset_class, read.side, read.current_price, unreadable) == (
+        *("us_option", "", None),
+        [],
+    )
+    assert read_positions([row | {"asset_class": None}]) == ([], ["BAC"])
+
+    account = read_account({**ACCOUNT, "currency": None, "last_equity": "", "buying_power": ""})
+    assert (account.currency, account.last_equity, account.buying_power) == ("USD", None, None)

@@ -358,6 +358,14 @@ def test_several_assets_with_no_price_do_not_have_that_of_the_tape() -> None:
     assert (desk.account().unpriced, desk.account().partial) == (["VXX"], True)
 
 
+def test_a_position_that_has_neither_cost_nor_average_price_is_unpriced() -> None:
+    desk = Desk()
+    held, unreadable = read(VXX[0] | {"cost_basis": None, "avg_entry_price": None})
+    desk.report(*held, unreadable=unreadable)
+    told = desk.after()
+    assert (told.unrealized_pl, told.unpriced, told.partial) == (0, ["VXX"], True)
+
+
 def test_two_spellings_of_a_pair_are_added() -> None:
     pair = {"asset_class": "crypto", "qty": "1", "side": "long", "cost_basis": "10"}
     held, _ = read(pair | {"symbol": "BTCUSD"}, pair | {"symbol": "BTC/USD"})
