@@ -64,6 +64,10 @@ class Execution:
         buys_coins = self.asset_class == CRYPTO and self.delta > 0
         return self.delta * FEE_RATE if buys_coins else NOTHING
 
+    def follows(self, before: Decimal) -> bool:
+        """Return whether it leads from a quantity to its own, less at most its own fee."""
+        return NOTHING <= before + self.delta - self.qty <= self.fee_at_most
+
 
 class Reconciled(NamedTuple):
     """The outcome of a report: whether it was applied, or else explained by recent executions.
@@ -390,11 +394,13 @@ class Holdings:
             after[found.symbol] = found.qty
         # The quantity is that after the newest execution, so that the others are contained.
         booked = {each.symbol for each in fitting}
+        # Whether a report has one that follows its quantity is open: the next one decides.
+        undecided = {each.symbol for each in left if each.follows(after[each.symbol])}
         contained = {
             symbol
             for symbol, qty in after.items()
             if qty == self._expected[symbol].qty
-            or (symbol not in booked and self._contains_newest(symbol, qty))
+            or (symbol not in booked | undecided and self._contains_newest(symbol, qty))
         }
         return fitting, [each for each in left if each.symbol not in contained]
 
@@ -409,7 +415,7 @@ class Holdings:
                 continue
             # Its own fee may explain a difference before the fees of others may: that of a large
             # purchase can exceed a small one, which would then seem to be contained.
-            if NOTHING <= before + each.delta - each.qty <= each.fee_at_most:
+            if each.follows(before):
                 return each
             contained = self._contains_newest(each.symbol, before)
             if not contained and self._is_same(each.symbol, before + each.delta, each.qty):

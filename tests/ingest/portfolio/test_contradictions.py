@@ -245,6 +245,15 @@ def test_a_purchase_of_coins_as_small_as_the_fee_of_another_counts(
     assert (desk.after().cash, desk.quantities) == (39880, {COIN: float(third)})
 
 
+def test_nor_does_a_report_contain_it_that_may_be_from_before_it(desk: Desk) -> None:
+    desk.fill(COIN, "1", "60000", "1")
+    coins = shares("BTCUSD", "1", "60000", asset_class="crypto")
+    desk.clock.now += 1
+    assert desk.report(coins, cash="40000")
+    desk.fill(COIN, "0.001", "60000", "1.001", late=0.2)
+    assert desk.after(DOUBT_SECONDS).state == "stale"
+
+
 def test_what_no_order_explains_ends_no_stream_however_long_it_lasts(desk: Desk) -> None:
     """An expiry, a split, a transfer, a fee: REST's quantity counts, and that is all."""
     witness, option = desk.holdings.witness, "AAPL240119C00100000"
