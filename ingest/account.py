@@ -15,7 +15,8 @@ from shared.account import BrokerState
 from shared.bus.errors import BusError
 from shared.waiting import wait_at_most
 
-BROKER_STATE_SECONDS = 1.0
+BROKER_STATE_SECONDS = 0.1
+"""A doubt of the figures, which starts at no event, shows this much late at most."""
 
 RESTORE_RETRY_SECONDS = 0.5
 
