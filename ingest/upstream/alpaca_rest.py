@@ -28,6 +28,7 @@ from ingest.upstream.malformed_data import MalformedData
 from ingest.upstream.proxy import reach_loopback_directly
 from ingest.upstream.request_budget import REQUESTS_PER_MINUTE, RequestBudget
 from ingest.upstream.rest_limits import limit
+from ingest.upstream.rest_text import make_readable
 
 DEADLINE_SECONDS = 10.0
 """Limit for one attempt of a call, its wait for the budget included."""
@@ -117,6 +118,8 @@ class AlpacaRest:
         # Before the first call: alpaca-py sets no timeout, and a hung call would keep its thread.
         limit(self._data)
         limit(self._trading)
+        make_readable(self._data)
+        make_readable(self._trading)
         reach_loopback_directly(self._data, data_url)
         reach_loopback_directly(self._trading, trading_url)
         self.malformed = MalformedData("rest")

@@ -37,6 +37,7 @@ from ingest.upstream.hours_refresh import hours_of, pause_seconds
 from ingest.upstream.malformed_data import MalformedData
 from ingest.upstream.news_handler import NewsHandler
 from ingest.upstream.rest_prices import RestPrices
+from ingest.upstream.rest_text import readable
 from ingest.upstream.upstream_error import UpstreamError
 from shared.price import Price
 from tests.fuzz import seeds
@@ -345,7 +346,7 @@ def _rest_body(rng: random.Random, answers: Sequence[Any]) -> bytes:
 def _parsed(body: bytes) -> Any:
     """Return a body as alpaca-py parses it; an error that it raises is a failed request."""
     try:
-        return json.loads(body)
+        return json.loads(readable(body))
     except REST_FAILURES:
         return None
 

@@ -59,6 +59,19 @@ async def test_positions_come_as_rows() -> None:
     assert {row["symbol"] for row in rows} == {"BAC", "IBM"}
 
 
+async def test_half_a_character_in_an_answer_costs_only_itself() -> None:
+    # Python's decoder accepts it, and no event could contain it.
+    body = '[{"symbol": "A\\uD83D", "name": "\\ud83d\\ude00", "qty": 1.5}]'
+
+    def answer(_: Request) -> Response:
+        return PlainTextResponse(body, media_type="application/json")
+
+    async with stubbed(RestStub(positions=answer)) as rest:
+        rows = await rest.positions()
+
+    assert rows == [{"symbol": "A?", "name": "\N{GRINNING FACE}", "qty": 1.5}]
+
+
 async def test_the_assets_contain_a_symbol_or_do_not() -> None:
     async with simulated() as (_, rest):
         assert await rest.lists_asset("BAC")
