@@ -7,7 +7,8 @@ from ingest.market.market_hours import MarketHours
 from ingest.market.previous_close import UnconfirmedSplit
 from ingest.market.prints import Cancel, Correction, Trade
 from ingest.market.snapshot import Snapshot
-from ingest.market.symbol_tape import SymbolTape, TapeContext
+from ingest.market.symbol_tape import SymbolTape
+from ingest.market.tape_context import TapeContext
 from ingest.market.trade_counts import TradeCounts
 from shared.price import Price
 

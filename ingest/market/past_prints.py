@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from ingest.market.prints import TradeId
 from ingest.market.trading_day import day_of
-from ingest.market.withdrawn_prints import PrintIdentity, Withdrawn
+from ingest.market.withdrawal import PrintIdentity, Withdrawn
 
 REPEATING_EXCHANGE = "D"
 """FINRA: three reporting facilities, each of which counts its own ids. Alpaca's recorded stream of

@@ -1,63 +1,35 @@
 """The rules of one symbol's tape: which trade is its last price.
 
-Trades come by the stream and by REST, and stored ones out of Redis. REST is mostly ahead of the
-stream. The stream's trades are published one after the other, so REST's newer ones wait for it,
-unless the stream has missed them.
+Trades come by the stream and by REST, and stored ones out of Redis. The tape hands a print to
+``WithdrawnPrints``, which applies the reports that came before it, and to ``Admission``, which
+decides whether it is believed. ``RestLead`` decides whether REST's trade waits for the stream.
 """
 
 import math
 
 from ingest.market import quarantine
 from ingest.market.adjusted_closes import AdjustedCloses
+from ingest.market.admission import Admission
 from ingest.market.bars import Close
-from ingest.market.clock_lead import AHEAD_NS, ClockLead
+from ingest.market.clock_lead import AHEAD_NS
 from ingest.market.conditions import Eligibility, eligibility, may_lack_size
-from ingest.market.market_hours import MarketHours
 from ingest.market.previous_close import PreviousCloses, UnconfirmedSplit, change
 from ingest.market.prints import Cancel, Correction, Trade, is_price, is_size
 from ingest.market.quarantine import FAR_OFF, is_outside
-from ingest.market.snapshot import NewestCloses, Snapshot
-from ingest.market.tape_history import Entry, Found, TapeHistory, Uncounted
-from ingest.market.trade_counts import TradeCounts
+from ingest.market.rest_lead import RestLead
+from ingest.market.snapshot import Snapshot
+from ingest.market.tape_context import TapeContext
+from ingest.market.tape_history import Entry, Known, TapeHistory
 from ingest.market.trading_day import BOUNDARY_NS, DAY_NS, day_of
-from ingest.market.withdrawn_prints import (
-    PrintIdentity,
-    Withdrawal,
-    Withdrawn,
-    WithdrawnPrints,
-    corrected,
-)
+from ingest.market.withdrawal import Withdrawal, Withdrawn, corrected
+from ingest.market.withdrawn_prints import WithdrawnPrints
 from shared import rfc3339
 from shared.ingest_status import Session
 from shared.price import Price
 
-PASSED_NS = 3_000_000_000
-"""The stream has missed a trade if it has brought one, of any symbol, that is newer by this."""
-
-LOOKS = 5
-"""The looks, a second apart, after which a trade that REST shows is missed as well. Looks and not
-seconds: while this process is stopped, the stream waits with it."""
-
-BAR_DELAY_US = 120 * 1_000_000
-"""A minute's bar exists soon after the minute: a quarantined print is looked up for this time."""
-
 _ALWAYS = Eligibility.ALWAYS
 _INFINITE = math.inf
 _END_OF_TIME_NS = 1 << 63
-
-
-class TapeContext:
-    """The values that the tapes of all symbols share."""
-
-    __slots__ = ("counts", "hours", "lead", "newest_streamed_ns")
-
-    def __init__(self, hours: MarketHours) -> None:
-        self.hours = hours
-        self.counts = TradeCounts()
-        self.lead = ClockLead()
-        self.newest_streamed_ns = -1
-        """The time of the trade, of any symbol, that the stream brought last, unless that time is
-        too far ahead to be believed."""
 
 
 class SymbolTape:
@@ -69,18 +41,17 @@ class SymbolTape:
     """
 
     __slots__ = (
+        "_admission",
         "_at_ns",
-        "_awaited_ns",
         "_closes",
         "_context",
         "_frontier_ns",
-        "_looks",
         "_needs_lookup",
         "_order",
         "_price",
+        "_rest_lead",
         "_rest_newest_ns",
         "_symbol",
-        "_unstreamed_ns",
         "_withdrawn",
         "history",
         "published",
@@ -106,14 +77,10 @@ class SymbolTape:
         or correction has come before it."""
         self._order = 0
         """The order of arrival, increased by each trade that is not newer than all before it."""
-        self._unstreamed_ns = -1
-        """The time of the newest last price that REST or Redis brought, and not the stream as it
-        is now connected and subscribed."""
-        self._awaited_ns = -1
-        """The time of a trade that REST shows and the stream has yet to bring."""
-        self._looks = 0
         self._needs_lookup = False
-        self._withdrawn = WithdrawnPrints()
+        self._rest_lead = RestLead()
+        self._admission = Admission(self.history, self._closes, context)
+        self._withdrawn = WithdrawnPrints(self.history)
 
     @property
     def known_ns(self) -> int:
@@ -169,17 +136,16 @@ class SymbolTape:
         if (
             is_outside(self._context.hours, at_ns)
             or not is_size(trade.size)
-            or self._is_void(trade)
+            or self._withdrawn.is_void(trade)
         ):
             return None
         self._order += 1
         if self.history.knows(self._entry(trade, received_us, self._order)):
             return None
-        if self._will_stream(at_ns):
-            self._await(at_ns)
+        if self._await(at_ns):
             return None
         self._note_by_rest(at_ns, received_us)
-        valid = self._as_reported(trade)
+        valid = self._withdrawn.as_reported(trade)
         if valid is None:
             return None
         if (rule := self._rule(valid)) is Eligibility.NEVER:
@@ -192,7 +158,7 @@ class SymbolTape:
         self.history.drop_nameless(at_ns, valid.price)
         last = self._admit(entry, rule, received_us)
         if self._at_ns == at_ns:
-            self._unstreamed_ns = at_ns
+            self._rest_lead.unstreamed_ns = at_ns
         return last
 
     def on_cancel(self, cancel: Cancel, received_us: int) -> Price | None:
@@ -205,13 +171,9 @@ class SymbolTape:
         """
         self._context.counts.cancelled += 1
         report = Withdrawal(Withdrawn.by_cancel(cancel), None, cancel.at_ns)
-        found = self._withdraw(report)
-        if found is None:
-            return None
-        is_counted = isinstance(found.entry, Entry)
-        found.remove()
+        cancelled = self._withdraw(report)
         # The cancel of an odd lot leaves the price as it is, even if there is none yet.
-        return self._settle_without(received_us) if is_counted else None
+        return self._settle_without(received_us) if isinstance(cancelled, Entry) else None
 
     def on_correction(self, correction: Correction, received_us: int) -> Price | None:
         """Replace a trade, at its own place; return the last price if another one is it now.
@@ -228,15 +190,13 @@ class SymbolTape:
             raise ValueError(f"{correction.size!r} is no size")
         self._context.counts.corrected += 1
         report = Withdrawal(Withdrawn.by_correction(correction), correction, correction.at_ns)
-        found = self._withdraw(report)
-        if found is None:
+        wrong = self._withdraw(report)
+        if wrong is None:
             return None
-        wrong = found.entry
-        found.remove()
         # The wrong price is no reference for the right one.
         self._refer_to(self.history.newest())
         # The correction's own time is that of the report. The corrected trade keeps its place.
-        valid = self._after_pending(corrected(correction, wrong.at_ns))
+        valid = self._withdrawn.after_pending(corrected(correction, wrong.at_ns))
         if valid is not None:
             self._replace(wrong, valid, received_us)
         return (
@@ -272,7 +232,7 @@ class SymbolTape:
             self.on_rest_trade(snapshot.trade, received_us)
         if closes.minute is not None:
             self._on_minute_close(closes.minute, snapshot.trade, received_us)
-        if self._judge_quarantined(closes, received_us):
+        if self._admission.judge_quarantined(closes, self._at_ns, self._price, received_us):
             self._needs_lookup = True
         self._settle(received_us)
         if self._at_ns < 0:
@@ -289,10 +249,10 @@ class SymbolTape:
             return
         at_ns = rfc3339.to_nanoseconds(price.timestamp)
         self._closes.restore(day_of(at_ns), price.previous_close)
-        self._accept(Entry(at_ns, None, price, self._order), _ALWAYS)
+        self._admission.accept(Entry(at_ns, None, price, self._order), _ALWAYS, self._at_ns)
         self._rest_newest_ns = max(self._rest_newest_ns, at_ns)
         self._settle(price.received)
-        self._unstreamed_ns = self._at_ns
+        self._rest_lead.unstreamed_ns = self._at_ns
 
     def on_unlisted(self) -> Price | None:
         """Return the event of a symbol that Alpaca does not list; a price shows that it exists."""
@@ -313,7 +273,7 @@ class SymbolTape:
 
     def believe_rest(self) -> None:
         """Take REST's trades at once until the stream brings one: it has just got or lost this."""
-        self._unstreamed_ns = self._at_ns
+        self._rest_lead.unstreamed_ns = self._at_ns
 
     def is_eligible(self, trade: Trade) -> bool:
         """Return whether a trade, which ``on_trade`` has applied, could move the last price.
@@ -335,11 +295,8 @@ class SymbolTape:
 
     def count_look(self) -> None:
         """Count a look; if an awaited trade has not come for several, believe REST again."""
-        if self._awaited_ns > self.known_ns:
-            self._looks += 1
-            if self._looks > LOOKS:
-                self._awaited_ns, self._unstreamed_ns = -1, self._at_ns
-                self._needs_lookup = True
+        if self._rest_lead.count_look(self._at_ns, self.known_ns):
+            self._needs_lookup = True
 
     def take_doubt(self) -> bool:
         """Return, once, whether the last price is in doubt and REST is to be asked."""
@@ -360,7 +317,7 @@ class SymbolTape:
         is_newest = at_ns > self._frontier_ns
         self._note_streamed(at_ns, received_us)
         self._order += 1
-        valid = self._as_reported(trade)
+        valid = self._withdrawn.as_reported(trade)
         if valid is None:
             return None
         if (rule := self._rule(valid)) is Eligibility.NEVER:
@@ -371,14 +328,15 @@ class SymbolTape:
         entry = self._entry(valid, received_us, self._order)
         # Prints without an id (which Alpaca does not send) may be equal and still be several. Only
         # the price that REST or Redis gave is then taken for the same print.
-        is_named = valid.id is not None or at_ns == self._unstreamed_ns
+        rest_lead = self._rest_lead
+        is_named = valid.id is not None or at_ns == rest_lead.unstreamed_ns
         if is_named and self.history.knows(entry):
             # REST, or the leader before this one, has shown it. Now the stream is as far as they
             # are, and later trades of the same moment are new.
-            if at_ns == self._unstreamed_ns and valid.id == self.history.newest_id():
-                self._unstreamed_ns -= 1
+            if at_ns == rest_lead.unstreamed_ns and valid.id == self.history.newest_id():
+                rest_lead.unstreamed_ns -= 1
             return None
-        if at_ns == self._at_ns == self._unstreamed_ns:
+        if at_ns == self._at_ns == rest_lead.unstreamed_ns:
             # REST shows the last trade of a moment: those that the stream brings before that one
             # are older. If it never brings that one, only REST knows the last of the moment.
             self._needs_lookup = True
@@ -403,7 +361,10 @@ class SymbolTape:
         at a time that only its minute bounds.
         """
         start_ns, regular = close.at_ns, self.history.regular
-        if is_outside(self._context.hours, start_ns) or self._is_ahead(start_ns, received_us):
+        context = self._context
+        if is_outside(context.hours, start_ns) or context.is_ahead(
+            start_ns, self._at_ns, received_us
+        ):
             return
         if regular and start_ns <= regular[-1].at_ns:
             return
@@ -411,8 +372,7 @@ class SymbolTape:
         # REST's bars contain a busted print for some time too.
         if self._withdrawn.include_price(close.price, start_ns, minute_end_ns):
             return
-        if self._will_stream(minute_end_ns):
-            self._await(minute_end_ns)
+        if self._await(minute_end_ns):
             return
         # The bar has all of its minute's trades: one that is reported later is not newer than its
         # close. Of a minute that has not ended, the bar has those that REST knows.
@@ -425,7 +385,8 @@ class SymbolTape:
         entry = self._entry(bar, received_us, self._order)
         entry.event.size = None
         self.history.insert(entry, _ALWAYS)
-        self._unstreamed_ns = max(self._unstreamed_ns, at_ns)
+        rest_lead = self._rest_lead
+        rest_lead.unstreamed_ns = max(rest_lead.unstreamed_ns, at_ns)
 
     def _rule(self, trade: Trade) -> Eligibility:
         """Return whether a print may be the last price by its conditions, its time and its size."""
@@ -477,7 +438,7 @@ class SymbolTape:
         if self._is_incredible(entry, received_us):
             self._doubt(entry, rule, received_us)
             return self._settle(received_us)
-        self._accept(entry, rule)
+        self._admission.accept(entry, rule, self._at_ns)
         last = self._settle(received_us)
         if last is None and rule is Eligibility.FIRST_ONLY:
             counts.ineligible += 1
@@ -485,135 +446,55 @@ class SymbolTape:
             counts.late += 1
         return last
 
-    def _accept(self, entry: Entry, rule: Eligibility) -> None:
-        """Add a credible trade. The quarantined ones before a newer one were wrong."""
-        history = self.history
-        if rule is _ALWAYS and history.quarantined and entry.at_ns >= self._at_ns:
-            history.refute(*history.quarantined)
-            history.quarantined.clear()
-        history.insert(entry, rule)
-
-    def _is_ahead(self, at_ns: int, received_us: int) -> bool:
-        """Return whether a time is in the future, by this machine's clock and by the stream's."""
-        if at_ns <= received_us * 1000 + AHEAD_NS:
-            return False
-        context, newest_ns = self._context, self._context.newest_streamed_ns
-        now_ns = received_us * 1000 + context.lead.of(newest_ns)
-        return at_ns > max(now_ns, self._at_ns, newest_ns) + AHEAD_NS
-
     def _is_incredible(self, entry: Entry, received_us: int) -> bool:
         """Return whether a print has to wait until something confirms it."""
-        if self._is_ahead(entry.at_ns, received_us):
-            return True
-        references = self._references(entry)
-        return bool(references) and all(
-            quarantine.is_far_off(entry.price, reference) for reference in references
-        )
-
-    def _references(self, entry: Entry) -> list[float]:
-        """Return the prices that a print is compared with: it has to be near one of them.
-
-        A late one is compared with the prices before and after it: it becomes the last price if
-        those after it are withdrawn.
-        """
-        if neighbours := self.history.neighbours(entry):
-            return neighbours
-        # The first print of a day: the previous close is adjusted for a split on this morning,
-        # yesterday's last price is not.
-        day = entry.day
-        if close := self._closes.by_day.get(day) or self._closes.choose(day, entry.price):
-            return [close]
-        # For a late print of an earlier day, today's price is no measure.
-        is_of_past = day < day_of(self._at_ns)
-        return [self._price] if self._price and not is_of_past else []
+        return self._admission.is_incredible(entry, self._at_ns, self._price, received_us)
 
     def _doubt(self, entry: Entry, rule: Eligibility, received_us: int) -> None:
         """Hold an incredible print back."""
-        self._context.counts.quarantined += 1
-        # A trade that counts only as its day's first cannot confirm a level, nor can a late one.
-        if rule is not _ALWAYS or entry.at_ns < self._at_ns:
-            self.history.refute(entry)
-            return
-        self._needs_lookup = True
-        history = self.history
-        if self._is_ahead(entry.at_ns, received_us):
-            # Others with a wrong time cannot confirm it: an exchange's clock is wrong for all.
-            history.quarantined = [*history.quarantined, entry][-quarantine.PATIENCE :]
-        else:
-            self._quarantine(entry)
+        if self._admission.doubt(entry, rule, self._at_ns, received_us):
+            self._needs_lookup = True
 
-    def _quarantine(self, entry: Entry) -> None:
-        """Hold a print back, or accept it together with those that confirm it."""
-        history = self.history
-        waiting = [*quarantine.still_quarantined(history.quarantined, entry.at_ns), entry]
-        level = quarantine.believed(waiting)
-        history.quarantined = [] if level else waiting
-        for each in level:
-            history.insert(each, _ALWAYS)
-
-    def _judge_quarantined(self, closes: NewestCloses, received_us: int) -> bool:
-        """Accept or drop prints as REST's closes show; return whether to look them up again."""
-        waiting, self.history.quarantined = self.history.quarantined, []
-        for entry in waiting:
-            verdict = quarantine.confirmed(entry, closes)
-            # The snapshot may have brought the previous close after a split: it explains the print.
-            if verdict is None and not self._is_incredible(entry, received_us):
-                verdict = True
-            if verdict is None:
-                self.history.quarantined.append(entry)
-            elif verdict:
-                self.history.insert(entry, _ALWAYS)
-            else:
-                self.history.refute(entry)
-        return any(
-            received_us - (each.event.received or 0) < BAR_DELAY_US
-            for each in self.history.quarantined
-        )
-
-    def _will_stream(self, at_ns: int) -> bool:
-        """Return whether the stream will bring a trade of this time that REST shows.
-
-        If REST's trade were applied at once, those on their way would be late, and no client would
-        see them.
-        """
-        return (
-            # The stream has brought the last price, so it brings this symbol.
-            self._at_ns > self._unstreamed_ns
-            # An older trade is not on its way any more: the stream has brought a newer one.
-            and at_ns >= self._at_ns
-            and self._context.newest_streamed_ns - at_ns < PASSED_NS
-        )
-
-    def _await(self, at_ns: int) -> None:
-        """Expect a trade of this time from the stream, unless an earlier one is still expected."""
-        if self._awaited_ns <= self.known_ns:
-            self._awaited_ns, self._looks = at_ns, 0
+    def _await(self, at_ns: int) -> bool:
+        """Return whether a trade of this time, which REST shows, waits for the stream."""
+        newest_ns = self._context.newest_streamed_ns
+        if not self._rest_lead.will_stream(at_ns, self._at_ns, newest_ns):
+            return False
+        self._rest_lead.expect(at_ns, self.known_ns)
+        return True
 
     def _note_streamed(self, at_ns: int, received_us: int) -> None:
         """Note the time of a print of the stream, which may be ahead of this machine's clock."""
-        self._compare_clocks(at_ns, received_us)
-        if not self._is_ahead(at_ns, received_us):
-            context = self._context
-            context.newest_streamed_ns = at_ns
+        context = self._context
+        context.compare_clocks(at_ns, self._at_ns, received_us)
+        if not context.is_ahead(at_ns, self._at_ns, received_us):
+            context.note_streamed(at_ns, received_us)
             self.streamed_ns = max(self.streamed_ns, at_ns)
             self._frontier_ns = max(self._frontier_ns, at_ns)
-            if at_ns > received_us * 1000 + AHEAD_NS:
-                context.lead.confirm(at_ns)
-
-    def _compare_clocks(self, at_ns: int, received_us: int) -> None:
-        """Count a print from the future, of the stream or of REST, as a sign of a slow clock."""
-        if self._is_ahead(at_ns, received_us):
-            context = self._context
-            context.lead.add(at_ns - received_us * 1000, context.newest_streamed_ns)
 
     def _note_by_rest(self, at_ns: int, received_us: int) -> None:
         """Note the time of a trade that REST shows, unless it is in the future."""
-        self._compare_clocks(at_ns, received_us)
-        if not self._is_ahead(at_ns, received_us):
+        context = self._context
+        context.compare_clocks(at_ns, self._at_ns, received_us)
+        if not context.is_ahead(at_ns, self._at_ns, received_us):
             self._rest_newest_ns = max(self._rest_newest_ns, at_ns)
             self._frontier_ns = max(self._frontier_ns, at_ns)
 
-    def _replace(self, wrong: Entry | Uncounted, valid: Trade, received_us: int) -> None:
+    def _withdraw(self, report: Withdrawal) -> Known | None:
+        """Remove the print that a report means from the history, and return it."""
+        found = self._withdrawn.place_of(report)
+        # The print may still come.
+        self._frontier_ns = max(self._frontier_ns, self._withdrawn.latest_pending_ns)
+        if found is None:
+            return None
+        print_ = found.entry
+        if print_.id is None:
+            # It only resembles the withdrawn trade: a price out of Redis or a bar's close.
+            self._needs_lookup = True
+        found.remove()
+        return print_
+
+    def _replace(self, wrong: Known, valid: Trade, received_us: int) -> None:
         """Put a corrected print in the place of the one that was removed."""
         rule = self._rule(valid)
         if rule is Eligibility.NEVER:
@@ -627,60 +508,6 @@ class SymbolTape:
             self._doubt(entry, rule, received_us)
         else:
             self.history.insert(entry, rule)
-
-    def _withdraw(self, report: Withdrawal) -> Found | None:
-        """Return the place of the print that a report means, and remember the report."""
-        withdrawn, history = self._withdrawn, self.history
-        earlier = withdrawn.same_as(report)
-        if earlier is not None and earlier.reported_ns == report.reported_ns:
-            return None
-        found = history.find(report.withdrawn)
-        if found is None:
-            report.withdrawn = withdrawn.present_form(report.withdrawn)
-            # The same report once more, by the stream or by REST, which gives the print's time.
-            if (earlier := withdrawn.same_as(report)) is not None:
-                earlier.learn_time(report.withdrawn.at_ns)
-                return None
-            found = history.find(report.withdrawn) or history.find_nameless(report.withdrawn)
-        if found is None:
-            report.print = history.past.find(report.withdrawn)
-            if report.print is None:
-                self._frontier_ns = max(self._frontier_ns, report.latest_ns)
-        elif found.entry.id is None:
-            # It only resembles the withdrawn trade: a price out of Redis or a bar's close.
-            self._needs_lookup = True
-        else:
-            report.print = found.entry.identity
-        withdrawn.add(report)
-        return found
-
-    def _is_void(self, trade: Trade) -> bool:
-        """Return whether a print is cancelled, or is known in its corrected form."""
-        if not self._withdrawn:
-            return False
-        report = self._withdrawn.concerning(PrintIdentity.of(trade))
-        return report is not None and (report.corrected is None or report.print is not None)
-
-    def _as_reported(self, trade: Trade) -> Trade | None:
-        """Return a print as the reports that came before it leave it; None if it is void."""
-        if not self._withdrawn:
-            return trade
-        report = self._withdrawn.concerning(PrintIdentity.of(trade))
-        # A print that was withdrawn before has come again: a corrected form of it is known.
-        if report is not None and report.print is not None:
-            return None
-        return self._after_pending(trade)
-
-    def _after_pending(self, trade: Trade) -> Trade | None:
-        """Apply the reports that came before a print or its corrected form; None if it is void."""
-        withdrawn, valid = self._withdrawn, trade
-        # Each report is applied once. Its corrected form may have been withdrawn in its turn.
-        while (report := withdrawn.pending(print_ := PrintIdentity.of(valid))) is not None:
-            report.print = print_
-            if report.corrected is None:
-                return None
-            valid = corrected(report.corrected, trade.at_ns)
-        return valid
 
     def _settle_without(self, received_us: int) -> Price | None:
         """Settle after a withdrawal. If no trade is left, the old price stays until REST's."""

@@ -10,7 +10,7 @@ from ingest.market.conditions import Eligibility
 from ingest.market.past_prints import REPEATING_EXCHANGE, PastPrint, PastPrints
 from ingest.market.prints import Trade, TradeId
 from ingest.market.trading_day import day_of
-from ingest.market.withdrawn_prints import PrintIdentity, TradeKey, Withdrawn
+from ingest.market.withdrawal import PrintIdentity, TradeKey, Withdrawn
 from shared.price import Price
 
 DEPTH = 128

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from ingest.market.last_price import LastPrices
-from ingest.market.symbol_tape import LOOKS, PASSED_NS
+from ingest.market.rest_lead import LOOKS, PASSED_NS
 from shared import rfc3339
 from shared.price import Price
 from tests.ingest.trades import NOON, SECOND, cancel_of, rest_snapshot, trade, two_days

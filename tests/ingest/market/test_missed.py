@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from ingest.market.last_price import LastPrices
 from ingest.market.prints import Trade
-from ingest.market.symbol_tape import LOOKS
+from ingest.market.rest_lead import LOOKS
 from shared.price import Price
 from tests.ingest.trades import NOON, SECOND, cancel_of, trade, two_days
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tenacity import wait_none
 
-from ingest.market import stream_silence, symbol_tape
+from ingest.market import rest_lead, stream_silence
 from ingest.upstream import connection, stock_handler, stream_holder
 from ingest.upstream.upstream_error import UpstreamError
 from shared.bus.redis_source import RedisSource
@@ -325,7 +325,7 @@ def _silence_is_soon_odd(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_silence, "ODD_GAPS", 1)
     monkeypatch.setattr(stock_handler, "SILENCE_JUDGE_SECONDS", 0.02)
     monkeypatch.setattr(stock_handler, "SETTLE_SECONDS", 1.0)
-    monkeypatch.setattr(symbol_tape, "PASSED_NS", 500_000_000)
+    monkeypatch.setattr(rest_lead, "PASSED_NS", 500_000_000)
 
 
 async def trades_come_steadily(simulator: Simulator, watching: Watcher) -> None:
