@@ -25,7 +25,9 @@ REMEMBERED_PER_ID = 16
 
 
 class WithdrawnPrints:
-    """The reports of one symbol by the id of the print; the oldest ids are forgotten.
+    """The reports of one symbol by the id of the print.
+
+    If there are too many ids, the oldest whose print has not come is forgotten, else the oldest.
 
     ``latest_pending_ns`` is the latest time that a print can have whose report has come before it.
     """
@@ -110,7 +112,18 @@ class WithdrawnPrints:
         del reports[:-REMEMBERED_PER_ID]
         self._by_key.move_to_end(key)
         if len(self._by_key) > REMEMBERED_IDS:
-            self._by_key.popitem(last=False)
+            del self._by_key[self._least_useful()]
+
+    def _least_useful(self) -> TradeKey:
+        """Return the oldest id with pending reports only, except the newest; else the oldest id."""
+        # In a bust of more prints than the history has, the cancels of the others must not evict
+        # those of the newest prints: REST still shows one of these.
+        oldest, *others = self._by_key
+        newest = others[-1]
+        for key, reports in self._by_key.items():
+            if key != newest and all(each.print is None for each in reports):
+                return key
+        return oldest
 
     def _same_as(self, report: Withdrawal) -> Withdrawal | None:
         """Return the earlier report that says the same, if there is one."""

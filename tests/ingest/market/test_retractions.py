@@ -353,6 +353,29 @@ def test_of_a_bust_beyond_the_history_rest_shows_nothing_that_was_busted(
     assert last == Price(symbol="SPY", reason="no_trade_seen"), "the bar has busted prints too"
 
 
+def test_of_a_bust_beyond_the_memory_newest_first_rest_shows_nothing_that_was_busted(
+    prices: LastPrices,
+) -> None:
+    count = REMEMBERED_IDS + DEPTH
+    busted = [take(prices, NOON + n, 100, number=n) for n in range(count)]
+    for wrong in reversed(busted):
+        prices.on_cancel(cancel_of(wrong, NOON + SECOND), NOW_US)
+
+    for wrong in busted[-DEPTH:]:
+        assert prices.on_rest_trade(wrong, NOW_US) is None
+
+
+def test_a_cancel_that_overtakes_its_print_counts_when_the_memory_is_full(
+    prices: LastPrices,
+) -> None:
+    for number in range(REMEMBERED_IDS):
+        prices.on_cancel(cancel_of(take(prices, NOON + number, 100, number=number)), NOW_US)
+    late = trade(NOON + SECOND, 101, number=-1)
+    prices.on_cancel(cancel_of(late), NOW_US)
+
+    assert prices.on_trade(late, NOW_US) is None
+
+
 def test_a_print_that_comes_after_its_cancel_does_not_count(prices: LastPrices) -> None:
     take(prices, NOON, 100, number=1)
     wrong = trade(NOON + 2, 101, number=555)
