@@ -203,6 +203,19 @@ def test_a_round_trip_that_a_report_contains_does_not_count_again_when_it_comes_
     assert (desk.after().cash, desk.quantities) == (99910, {"BBB": 1})
 
 
+def test_nor_does_its_first_half_if_all_the_newest_executions_came_as_late(desk: Desk) -> None:
+    desk.fill("BBB", "1", "100", "1")  # a prompt one shows how far the clocks are apart
+    for after in range(2, 102):
+        desk.fill("BBB", "1", "100", str(after), late=2.0)
+    desk.clock.now += 3
+    # 10 AAA were bought at 100 and sold at 101.
+    assert desk.report(shares("BBB", "101"), cash="89910")
+    desk.fill("AAA", "10", "100", "10", late=1.5)
+    assert (desk.after().cash, desk.quantities) == (89910, {"BBB": 101})
+    desk.fill("AAA", "-10", "101", "0", late=1.4)
+    assert (desk.after().cash, desk.after(DOUBT_SECONDS).state) == (89910, "live")
+
+
 def test_the_first_report_is_whole_or_none_too() -> None:
     desk = Desk()
     desk.restore(Account(state="live", equity=5.0, positions=["AAA"]))
