@@ -469,6 +469,13 @@ def test_a_fill_of_several_legs_waits_as_a_whole_for_an_earlier_one_of_one_leg(d
     assert (desk.after().cash, desk.quantities) == (100000, {})
 
 
+def test_an_execution_moves_the_cash_and_not_the_buying_power_of_the_last_report() -> None:
+    desk = Desk()
+    desk.report(cash="1000", buying_power="4000")
+    desk.fill("AAA", "1", "100", "1")
+    assert (desk.after().cash, desk.after().buying_power) == (900, 4000)
+
+
 def test_a_ratio_to_almost_nothing_is_unknown() -> None:
     assert fraction(Decimal(1600), Decimal("1e-17")) is None
     assert rounded(Decimal("1e17")) == 1e17
