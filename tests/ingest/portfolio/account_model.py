@@ -55,6 +55,14 @@ class Update(NamedTuple):
     name: str
 
 
+class Event(NamedTuple):
+    """A change of a symbol: its time, the quantity before it, and whether it has an update."""
+
+    at: float
+    before: Decimal
+    is_fill: bool
+
+
 @dataclass
 class State:
     """What is owned: cash, quantities and what they cost."""
@@ -75,6 +83,9 @@ class Broker:
         self.steps: dict[str, list[tuple[Decimal, Decimal]]] = {}
         """For each symbol the quantity after each of its events, and the money they cost so far."""
         self.stream: list[Update] = []
+        self.known_at = 0.0
+        """Up to which time everything is known to the ingest, by an accepted report."""
+        self._events: dict[str, list[Event]] = {}
         self._skew = dice.uniform(-90, 90)
         self._names = 0
 
@@ -92,6 +103,8 @@ class Broker:
             delta = min(size, Decimal(5)) / 1_000
         elif symbol == COIN:
             delta = size / dice.choice((1_000, 100_000))
+        if self._is_hidden(symbol, held + delta, is_fill=True):
+            return
         price = self.prices[symbol]
         fee, gross = Decimal(0), dice.random() < 0.5
         if symbol == COIN and self.faults.activities:
@@ -111,15 +124,22 @@ class Broker:
                 self._note("", Decimal(0), Decimal(dice.choice((-5, -12, 3))), Decimal(0))
             case 1:
                 symbol = dice.choice(STOCKS)
-                if held := self.now.qty.get(symbol):
+                held = self.now.qty.get(symbol, Decimal(0))
+                if held and not self._is_hidden(symbol, 2 * held, is_fill=False):
                     self._note(symbol, held, Decimal(0), Decimal(0))
                     self.prices[symbol] /= 2
             case 2:
-                if held := self.now.qty.get(OPTION):
+                held = self.now.qty.get(OPTION, Decimal(0))
+                if held and not self._is_hidden(OPTION, Decimal(0), is_fill=False):
                     self._note(OPTION, -held, Decimal(0), Decimal(0))
             case _:
                 held = self.now.qty.get(OPTION, Decimal(0))
-                if held > 0:
+                shares = self.now.qty.get("AAA", Decimal(0)) + held * 100
+                if (
+                    held > 0
+                    and not self._is_hidden(OPTION, Decimal(0), is_fill=False)
+                    and not self._is_hidden("AAA", shares, is_fill=False)
+                ):
                     self._note(OPTION, -held, Decimal(0), Decimal(0))
                     self._note("AAA", held * 100, held * 100 * 100, Decimal(100))
 
@@ -148,6 +168,23 @@ class Broker:
             "long_market_value": str(sum(each for each in values if each > 0)),
             "short_market_value": str(sum(each for each in values if each < 0)),
         }
+
+    def _is_hidden(self, symbol: str, after: Decimal, *, is_fill: bool) -> bool:
+        """Return whether a change would hide a fill and an activity; note it if not.
+
+        Two contracts expire, two are bought, and this update is lost or comes behind the next:
+        the next one fits the two that were known, and no figure but a report's cash shows more.
+        """
+        events = self._events.setdefault(symbol, [])
+        events[:] = [each for each in events if each.at >= self.known_at]
+        event = Event(self.clock.now, self.now.qty.get(symbol, Decimal(0)), is_fill)
+        kinds = {is_fill}
+        for each in (event, *reversed(events)):
+            kinds.add(each.is_fill)
+            if self.faults.activities and each.before == after and len(kinds) > 1:
+                return True
+        events.append(event)
+        return False
 
     def _note(self, symbol: str, delta: Decimal, money: Decimal, price: Decimal) -> None:
         now = self.now = deepcopy(self.now)

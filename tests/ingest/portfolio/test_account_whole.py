@@ -117,6 +117,9 @@ class Run:
         self._fills_left = 1
         report, _ = run(self.reading.read(AS_OF))
         whole = self.portfolio.on_report(report, 0.0)
+        if whole:
+            # The report may have been late, and in parts.
+            self.broker.known_at = report.asked_at - self.faults.rest_lag
         self.look()
         return whole
 
