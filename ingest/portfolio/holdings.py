@@ -4,69 +4,30 @@ The account is one whole: a report is applied completely or not at all. Until it
 report and the executions since stand.
 """
 
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
 
 from ingest.portfolio.amount import is_plausible
-from ingest.portfolio.asset_class import CRYPTO
-from ingest.portfolio.broker_clock import BrokerClock
 from ingest.portfolio.broker_report import (
     NOTHING,
     UNKNOWN_SYMBOL,
     BrokerReport,
     ReportedAccount,
 )
+from ingest.portfolio.execution import Execution
 from ingest.portfolio.holding import CENT, Holding
 from ingest.portfolio.recent_states import RecentStates
 from ingest.portfolio.stream_witness import StreamWitness
-from shared.rfc3339 import to_nanoseconds
-
-DISBELIEF_SECONDS = 5.0
-"""After an execution, a report that lacks it is not believed for this time: Alpaca's REST can be
-behind its own stream."""
+from ingest.portfolio.waiting_executions import DISBELIEF_SECONDS, WaitingExecutions
 
 DOUBT_SECONDS = 0.5
 """An execution that does not fit, or a report that contradicts, is usually explained by the next
 message. A doubt that lasts longer makes the account stale."""
 
-FEE_RATE = Decimal("0.003")
-"""Alpaca takes the fee of a crypto purchase from the coins: at most 0.25 % of them, rounded.
-Source: https://docs.alpaca.markets/docs/crypto-fees."""
-
 EXECUTIONS_REMEMBERED = 1_000
-
-WAITING_AT_MOST = 100
-"""More wait only while REST fails, and then the account is stale anyway."""
-
-
-@dataclass(frozen=True)
-class Execution:
-    """The effect of a fill on a position.
-
-    ``delta`` is negative for a sale; ``qty`` is the quantity after it; ``at`` is RFC 3339.
-    ``id`` is the broker's, the same if it sends an execution twice.
-    """
-
-    symbol: str
-    asset_class: str
-    delta: Decimal
-    price: Decimal
-    qty: Decimal
-    at: str
-    id: str | None = None
-
-    @property
-    def fee_at_most(self) -> Decimal:
-        """The largest fee that the broker takes from the bought quantity itself."""
-        buys_coins = self.asset_class == CRYPTO and self.delta > 0
-        return self.delta * FEE_RATE if buys_coins else NOTHING
-
-    def follows(self, before: Decimal) -> bool:
-        """Return whether it leads from a quantity to its own, less at most its own fee."""
-        return NOTHING <= before + self.delta - self.qty <= self.fee_at_most
 
 
 class Reconciled(NamedTuple):
@@ -77,18 +38,6 @@ class Reconciled(NamedTuple):
 
     applied: bool
     changed: Sequence[str] = ()
-
-
-class _Expected(NamedTuple):
-    """The quantity after the newest execution of a symbol, and until when reports must agree.
-
-    ``fee``: what the broker may yet take from the quantity; ``moment``: the execution's own time.
-    """
-
-    qty: Decimal
-    until: float
-    fee: Decimal
-    moment: float
 
 
 class _Torn(NamedTuple):
@@ -114,15 +63,12 @@ class Holdings:
         """Whether the broker's totals contain more or less than its rows."""
         self.witness = StreamWitness(monotonic)
         self._monotonic = monotonic
-        self._clock = BrokerClock()
         self._spent = NOTHING
-        self._booked = Counter[str]()
         self._asked_at = 0.0
         self._executed_at: float | None = None
         self._unreadable_since: float | None = None
-        self._expected: dict[str, _Expected] = {}
-        self._states = RecentStates(self._is_same)
-        self._waiting: list[Execution] = []
+        self._waiting = WaitingExecutions(monotonic)
+        self._states = RecentStates(self._waiting.is_same)
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._doubt_since: float | None = None
         self._contradicting: BrokerReport | None = None
@@ -192,10 +138,9 @@ class Holdings:
             if self._is_repeated(execution):
                 continue
             self._remember(execution)
-            # Behind the earlier ones, which this one may complete or show as contained.
             if self.account is not None:
-                self._waiting.append(execution)
-        del self._waiting[:-WAITING_AT_MOST]
+                self._waiting.add(execution)
+        self._waiting.remove_oldest()
         changed = self.book_waiting()
         self._review_doubt()
         return changed
@@ -212,12 +157,13 @@ class Holdings:
         without it, the account would be one that never was. Once they are in doubt, the newest
         quantities are better than old ones.
         """
-        fitting, left = self._fitting()
+        known = {symbol: each.qty for symbol, each in self.by_symbol.items()}
+        fitting, left = self._waiting.fitting(known)
         if left and not self.in_doubt:
             return []
         for each in fitting:
             self._book(each)
-        self._waiting = left
+        self._waiting.on_booked(fitting, left)
         return [each.symbol for each in fitting]
 
     @property
@@ -227,7 +173,7 @@ class Holdings:
     @property
     def _rounding(self) -> Decimal:
         """The difference that rounding alone can make: the broker books each execution in cents."""
-        return CENT * (self._booked.total() + 1)
+        return CENT * (self._waiting.booked + 1)
 
     def _comparable(self, report: BrokerReport) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
         """Return our quantities and the reported ones, except those that could not be read."""
@@ -255,31 +201,17 @@ class Holdings:
         return [
             symbol
             for symbol in sorted({*ours, *reported})
-            if not self._is_same(symbol, ours.get(symbol, NOTHING), reported.get(symbol, NOTHING))
+            if not self._waiting.is_same(
+                symbol, ours.get(symbol, NOTHING), reported.get(symbol, NOTHING)
+            )
         ]
-
-    def _is_same(self, symbol: str, ours: Decimal, reported: Decimal) -> bool:
-        """Return whether two quantities differ by nothing but a fee that the broker may take."""
-        return NOTHING <= ours - reported <= self._fee(symbol)
-
-    def _fee(self, symbol: str) -> Decimal:
-        expected = self._expected.get(symbol)
-        if expected is None or self._monotonic() >= expected.until:
-            return NOTHING
-        return expected.fee
 
     def _contradicts(self, report: BrokerReport) -> bool:
         """Return whether a report may lack a recent execution."""
         # Whether positions and cash contain one that came while they were read is unknown.
         if self._executed_at is not None and self._executed_at > report.asked_at:
             return True
-        now, reported = self._monotonic(), report.quantities
-        return any(
-            now < expected.until
-            and symbol not in report.unreadable
-            and not self._is_same(symbol, expected.qty, reported.get(symbol, NOTHING))
-            for symbol, expected in self._expected.items()
-        )
+        return self._waiting.contradict(report)
 
     def _awaits_unreadable(self) -> bool:
         """Return whether a report with no news may be from before an unreadable execution."""
@@ -341,8 +273,7 @@ class Holdings:
         self.account, self.as_of = report.account, report.as_of
         self.unreadable, self.is_apart = report.unreadable, report.is_apart
         self._asked_at, self._spent = report.asked_at, NOTHING
-        self._booked.clear()
-        self._waiting.clear()
+        self._waiting.on_report_applied(report.asked_at)
         self._contradicting = self._doubt_since = self._torn = self._unreadable_since = None
         return [*changed, *sorted(unreadable.intersection(self.by_symbol).difference(changed))]
 
@@ -351,91 +282,13 @@ class Holdings:
         return execution.id is not None and execution.id in self._seen
 
     def _remember(self, execution: Execution) -> None:
-        """Note the quantity that reports must show from now on."""
-        now, moment = self._monotonic(), to_nanoseconds(execution.at) / 1e9
-        self._executed_at = now
-        self._clock.on_execution(moment, now)
+        """Note an execution, which reports must show from now on."""
+        self._executed_at = self._monotonic()
+        self._waiting.note(execution)
         if execution.id is not None:
             self._seen[execution.id] = None
             if len(self._seen) > EXECUTIONS_REMEMBERED:
                 self._seen.popitem(last=False)
-        before, qty = self._expected.get(execution.symbol), execution.qty
-        # Partial fills can arrive out of order: the quantity is that of the newest.
-        if before is not None and now < before.until and self._is_older(execution, before):
-            qty, moment = before.qty, before.moment
-        fee = execution.fee_at_most + self._fee(execution.symbol)
-        until = now + DISBELIEF_SECONDS
-        self._expected[execution.symbol] = _Expected(qty, until, fee, moment)
-
-    def _is_older(self, execution: Execution, newest: _Expected) -> bool:
-        """Return whether an execution was before the newest known one of its symbol."""
-        moment = to_nanoseconds(execution.at) / 1e9
-        if moment != newest.moment:
-            return moment < newest.moment
-        # Two fills of one moment: their quantities give the order. If both orders are possible, as
-        # after a purchase and a sale of the same size, that of their arrival counts.
-        if execution.qty - execution.delta == newest.qty:
-            return False
-        return any(
-            each.symbol == execution.symbol and each.qty - each.delta == execution.qty
-            for each in self._waiting
-        )
-
-    def _fitting(self) -> tuple[list[Execution], list[Execution]]:
-        """Return the waiting executions that fit, in their order, and those that do not.
-
-        Those that a report already contains are in neither.
-        """
-        left, fitting = list(self._waiting), list[Execution]()
-        after = {each.symbol: quantity(self.by_symbol.get(each.symbol)) for each in left}
-        while (found := self._next_fitting(left, after)) is not None:
-            left.remove(found)
-            fitting.append(found)
-            after[found.symbol] = found.qty
-        # The quantity is that after the newest execution, so that the others are contained.
-        booked = {each.symbol for each in fitting}
-        # Whether a report has one that follows its quantity is open: the next one decides.
-        undecided = {each.symbol for each in left if each.follows(after[each.symbol])}
-        contained = {
-            symbol
-            for symbol, qty in after.items()
-            if qty == self._expected[symbol].qty
-            or (symbol not in booked | undecided and self._contains_newest(symbol, qty))
-        }
-        return fitting, [each for each in left if each.symbol not in contained]
-
-    def _next_fitting(
-        self, waiting: Sequence[Execution], known: Mapping[str, Decimal]
-    ) -> Execution | None:
-        """Return the first execution that leads from the known quantity to the one after it."""
-        for each in waiting:
-            before, expected = known[each.symbol], self._expected[each.symbol].qty
-            # A report was faster than the stream, and contains this one.
-            if before == expected or not self._is_new(each):
-                continue
-            # Its own fee may explain a difference before the fees of others may: that of a large
-            # purchase can exceed a small one, which would then seem to be contained.
-            if each.follows(before):
-                return each
-            contained = self._contains_newest(each.symbol, before)
-            if not contained and self._is_same(each.symbol, before + each.delta, each.qty):
-                return each
-        return None
-
-    def _contains_newest(self, symbol: str, known: Decimal) -> bool:
-        """Return whether the newest report contains the newest execution of a symbol."""
-        # Only a report can have taken a fee that the stream does not show. Of two purchases on the
-        # stream, the second may be as small as the fee of the first.
-        expected = self._expected[symbol].qty
-        return symbol not in self._booked and self._is_same(symbol, expected, known)
-
-    def _is_new(self, execution: Execution) -> bool:
-        """Return whether the newest report was requested before an execution.
-
-        If not, the report may contain it and its counterpart, so that it only seems to fit.
-        """
-        moment = to_nanoseconds(execution.at) / 1e9
-        return not self._clock.is_before(moment, self._asked_at)
 
     def _book(self, execution: Execution) -> None:
         symbol, known = execution.symbol, self.by_symbol.get(execution.symbol)
@@ -446,7 +299,6 @@ class Holdings:
         after = known.after(units, price, at) if known else opened
         self._states.add({symbol: quantity(known)}, self._cash, self._monotonic())
         self._spent += (known or opened).multiplier * execution.delta * execution.price
-        self._booked[symbol] += 1
         self._set(symbol, after)
 
     def _review_doubt(self) -> None:

@@ -9,8 +9,9 @@ from msgspec import structs
 from ingest.portfolio.amount import is_plausible
 from ingest.portfolio.asset_class import US_EQUITY
 from ingest.portfolio.broker_report import NOTHING, BrokerReport, ReportedAccount
+from ingest.portfolio.execution import Execution
 from ingest.portfolio.holding import Holding, fraction, rounded
-from ingest.portfolio.holdings import Execution, Holdings
+from ingest.portfolio.holdings import Holdings
 from ingest.portfolio.mark import BrokerPrice, Mark, mark_of
 from shared.account import Account, BrokerState
 from shared.position import Position

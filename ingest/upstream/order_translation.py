@@ -11,7 +11,7 @@ from ingest.alpaca import trade_updates
 from ingest.alpaca.bounds import LARGEST_PRICE
 from ingest.alpaca.trade_updates import FilledLeg, TradeUpdate, read_order
 from ingest.portfolio.asset_class import US_EQUITY, US_OPTION
-from ingest.portfolio.holdings import Execution
+from ingest.portfolio.execution import Execution
 from ingest.portfolio.order_log import changed_at
 from ingest.upstream.account_translation import tape_symbol
 from shared import rfc3339

@@ -5,8 +5,8 @@ from typing import Any
 
 from ingest.alpaca.account_rows import read_account, read_positions
 from ingest.portfolio.broker_report import BrokerReport, ReportedAccount
+from ingest.portfolio.execution import Execution
 from ingest.portfolio.holding import Holding
-from ingest.portfolio.holdings import Execution
 from ingest.upstream import account_translation
 
 AS_OF = "2026-11-25T15:00:00Z"

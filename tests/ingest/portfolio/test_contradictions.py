@@ -7,10 +7,12 @@ import pytest
 
 from ingest.alpaca.account_rows import read_positions
 from ingest.portfolio.broker_report import BrokerReport
+from ingest.portfolio.execution import Execution
 from ingest.portfolio.holding import Holding, fraction, rounded
-from ingest.portfolio.holdings import DISBELIEF_SECONDS, DOUBT_SECONDS, Execution
+from ingest.portfolio.holdings import DOUBT_SECONDS
 from ingest.portfolio.portfolio import APART, DOUBT, Portfolio
 from ingest.portfolio.stream_witness import EXPLANATION_SECONDS
+from ingest.portfolio.waiting_executions import DISBELIEF_SECONDS
 from ingest.upstream import account_translation
 from shared import rfc3339
 from shared.account import Account

@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 
 from ingest.portfolio.broker_report import BrokerReport
-from ingest.portfolio.holdings import DISBELIEF_SECONDS
 from ingest.portfolio.portfolio import ACCOUNT_SECONDS, Portfolio
 from ingest.portfolio.stream_witness import EXPLANATION_SECONDS
+from ingest.portfolio.waiting_executions import DISBELIEF_SECONDS
 from shared.account import Account
 from shared.position import Position
 from shared.price import Price
