@@ -18,7 +18,8 @@ from ingest.market.withdrawal import (
 )
 
 REMEMBERED_IDS = 512
-"""A symbol's withdrawn ids: several times those of the largest busts of one symbol."""
+"""A symbol's withdrawn ids: several times those of the largest busts of one symbol. As many again
+of prints that the tape does not have, or has no longer."""
 
 REMEMBERED_PER_ID = 16
 """The reports on one id. FINRA's facilities repeat ids within a day."""
@@ -27,7 +28,7 @@ REMEMBERED_PER_ID = 16
 class WithdrawnPrints:
     """The reports of one symbol by the id of the print.
 
-    If there are too many ids, the oldest whose print has not come is forgotten, else the oldest.
+    The newest ids of prints that have not come are kept, and as many of prints that have come.
 
     ``latest_pending_ns`` is the latest time that a print can have whose report has come before it.
     """
@@ -112,18 +113,20 @@ class WithdrawnPrints:
         del reports[:-REMEMBERED_PER_ID]
         self._by_key.move_to_end(key)
         if len(self._by_key) > REMEMBERED_IDS:
-            del self._by_key[self._least_useful()]
+            self._forget_oldest()
 
-    def _least_useful(self) -> TradeKey:
-        """Return the oldest id with pending reports only, except the newest; else the oldest id."""
-        # In a bust of more prints than the history has, the cancels of the others must not evict
-        # those of the newest prints: REST still shows one of these.
-        oldest, *others = self._by_key
-        newest = others[-1]
+    def _forget_oldest(self) -> None:
+        """Forget the oldest pending ids and the oldest applied ones, if there are too many."""
+        # They evict only their like. In a bust of more prints than the history has, the cancels of
+        # the others come last, and REST still shows one of the newest prints. On a day of many
+        # busts, the cancels that were applied must not evict one that has overtaken its print.
+        pending: list[TradeKey] = []
+        applied: list[TradeKey] = []
         for key, reports in self._by_key.items():
-            if key != newest and all(each.print is None for each in reports):
-                return key
-        return oldest
+            is_pending = all(each.print is None for each in reports)
+            (pending if is_pending else applied).append(key)
+        for key in (*pending[:-REMEMBERED_IDS], *applied[:-REMEMBERED_IDS]):
+            del self._by_key[key]
 
     def _same_as(self, report: Withdrawal) -> Withdrawal | None:
         """Return the earlier report that says the same, if there is one."""

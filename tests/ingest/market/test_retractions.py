@@ -365,15 +365,27 @@ def test_of_a_bust_beyond_the_memory_newest_first_rest_shows_nothing_that_was_bu
         assert prices.on_rest_trade(wrong, NOW_US) is None
 
 
-def test_a_cancel_that_overtakes_its_print_counts_when_the_memory_is_full(
+def test_cancels_that_overtake_their_prints_count_when_the_memory_is_full(
     prices: LastPrices,
 ) -> None:
     for number in range(REMEMBERED_IDS):
         prices.on_cancel(cancel_of(take(prices, NOON + number, 100, number=number)), NOW_US)
-    late = trade(NOON + SECOND, 101, number=-1)
-    prices.on_cancel(cancel_of(late), NOW_US)
+    late = [trade(NOON + SECOND + n, 101, number=-1 - n) for n in range(3)]
+    for print_ in late:
+        prices.on_cancel(cancel_of(print_), NOW_US)
 
-    assert prices.on_trade(late, NOW_US) is None
+    for print_ in late:
+        assert prices.on_trade(print_, NOW_US) is None
+
+
+def test_cancelled_prints_that_come_later_do_not_enlarge_the_memory(prices: LastPrices) -> None:
+    for number in range(3 * REMEMBERED_IDS):
+        print_ = trade(NOON + number, 100, number=number)
+        prices.on_cancel(cancel_of(print_), NOW_US)
+        prices.on_trade(print_, NOW_US)
+    prices.on_cancel(cancel_of(trade(NOON, 101, number=-1)), NOW_US)
+
+    assert len(prices._tapes["SPY"]._withdrawn._by_key) == REMEMBERED_IDS + 1
 
 
 def test_a_print_that_comes_after_its_cancel_does_not_count(prices: LastPrices) -> None:
