@@ -1,7 +1,7 @@
 """The wanted symbols: those that gateways watch, and for a while those that they no longer do."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,6 +18,10 @@ from shared.waiting import wait_at_most
 
 LINGER_SECONDS = 30.0
 """A symbol stays subscribed for this time after its last viewer: pages are reloaded."""
+
+RECLAIM_SECONDS = 5.0
+"""A topic counts as watched for this time after its last claim. Emptying Redis removes all claims,
+and the gateways repeat them a second later: the events between are published, and in histories."""
 
 MAX_SYMBOLS = 10_000
 """Further symbols are left out: a hostile client must not make this table grow for ever."""
@@ -48,22 +52,32 @@ class Demand:
         """The number of wanted symbols beyond ``MAX_SYMBOLS``."""
         self._changed = asyncio.Event()
         self._monotonic = monotonic
-        self._watched: Mapping[str, int] = {}
+        self._claimed: Mapping[str, int] = {}
+        self._unclaimed_at: dict[str, float] = {}
+        """The topics whose last claim has ended, each with the time of that."""
+        self._watched: Set[str] = frozenset()
         self._viewers: dict[tuple[str, str], int] = {}
         self._positions: frozenset[str] = frozenset()
         self._left_at: dict[tuple[str, str], float] = {}
         self._wanted: list[Want] | None = None
 
     def update(self, watched: Mapping[str, int]) -> None:
-        """Accept the topics that clients watch now, each with its viewers over all gateways."""
-        if watched == self._watched:
+        """Accept the topics that gateways claim now, each with its viewers over all gateways."""
+        now = self._monotonic()
+        for topic in self._claimed.keys() - watched.keys():
+            self._unclaimed_at[topic] = now
+        for topic in watched:
+            self._unclaimed_at.pop(topic, None)
+        if watched == self._claimed:
+            self._expire_claims()
             return
         viewers: dict[tuple[str, str], int] = {}
         for topic, count in watched.items():
             pair = _pair_of(topic)
             if pair is not None:
                 viewers[pair] = max(count, viewers.get(pair, 0))
-        self._watched = dict(watched)
+        self._claimed = dict(watched)
+        self._expire_claims()
         self._change(viewers, self._positions)
 
     def set_positions(self, symbols: Iterable[str]) -> None:
@@ -73,15 +87,17 @@ class Demand:
             self._change(self._viewers, positions)
 
     def watches(self, topic: str) -> bool:
-        """Return whether a client watches a topic now; a lingering topic is not watched."""
+        """Return whether a client watches a topic, or did until ``RECLAIM_SECONDS`` ago."""
         return topic in self._watched
 
     def recorded_topics(self) -> frozenset[str]:
         """Return the watched topics whose history only the stream can fill."""
+        self._expire_claims()
         return frozenset(topic for topic in self._watched if kind_of(topic) in (TRADE, NEWS))
 
     def news_symbols(self) -> frozenset[str]:
         """Return the symbols whose news clients watch; ``*`` among them means all news."""
+        self._expire_claims()
         return frozenset(key_of(topic) for topic in self._watched if kind_of(topic) == NEWS)
 
     def wanted(self) -> list[Want]:
@@ -103,6 +119,12 @@ class Demand:
     async def wait_for_change(self, seconds: float) -> None:
         """Wait for a change of the demand, at most ``seconds``; any number of tasks may wait."""
         await wait_at_most(self._changed, seconds)
+
+    def _expire_claims(self) -> None:
+        """Forget the topics whose claims ended ``RECLAIM_SECONDS`` ago."""
+        limit = self._monotonic() - RECLAIM_SECONDS
+        self._unclaimed_at = {t: at for t, at in self._unclaimed_at.items() if at > limit}
+        self._watched = self._claimed.keys() | self._unclaimed_at.keys()
 
     def _change(self, viewers: dict[tuple[str, str], int], positions: frozenset[str]) -> None:
         before = self._viewers.keys() | {(symbol, TRADES) for symbol in self._positions}

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from ingest.demand import wanted as module
-from ingest.demand.wanted import LINGER_SECONDS, Demand
+from ingest.demand.wanted import LINGER_SECONDS, RECLAIM_SECONDS, Demand
 from shared.topics import KINDS
 from tests.ingest.demand.wants import Clock
 from tests.limits import LIMIT_SECONDS
@@ -46,13 +46,16 @@ def test_each_kind_of_topic_needs_its_channel() -> None:
 )
 def test_whatever_is_claimed_harms_nothing(topic: str) -> None:
     """Gateways pass on topics that are not published yet, and newer ones know more of them."""
-    demand = Demand(Clock())
+    clock = Clock()
+    demand = Demand(clock)
     demand.update({topic: 1})
 
     assert symbols(demand) in ([], ["SPY"])
     assert demand.watches(topic)
     assert demand.recorded_topics() <= {topic}
     assert demand.news_symbols() <= {"SPY", "*"}
+    demand.update({})
+    clock.now += RECLAIM_SECONDS
     demand.update({})
     assert not demand.watches(topic)
 
@@ -118,13 +121,35 @@ def test_a_closed_position_lingers_like_a_symbol_that_is_left() -> None:
 
 
 def test_what_lingers_is_not_watched() -> None:
-    demand = Demand(Clock())
+    clock = Clock()
+    demand = Demand(clock)
     demand.update({"trade:SPY": 0, "price:IBM": 1})
     assert demand.watches("trade:SPY"), "a gateway keeps it for clients that reconnect"
+    demand.update({"price:IBM": 1})
+    clock.now += RECLAIM_SECONDS
     demand.update({"price:IBM": 1})
     assert not demand.watches("trade:SPY")
     assert not demand.watches("trade:IBM")
     assert symbols(demand) == ["IBM", "SPY"]
+
+
+def test_topics_stay_watched_until_gateways_repeat_their_claims_after_redis_was_emptied() -> None:
+    clock = Clock()
+    demand = Demand(clock)
+    claims = {"trade:SPY": 1, "news:*": 1}
+    demand.update(claims)
+
+    demand.update({})
+    clock.now += RECLAIM_SECONDS / 2
+    demand.update({})
+    assert demand.watches("trade:SPY")
+    assert demand.recorded_topics() == set(claims)
+
+    demand.update(claims)
+    demand.update({})
+    clock.now += RECLAIM_SECONDS / 2
+    demand.update({})
+    assert demand.watches("trade:SPY"), "the time counts from the newest claim"
 
 
 def test_news_are_wanted_by_symbol_or_all() -> None:

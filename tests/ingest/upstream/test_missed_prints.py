@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from tenacity import wait_none
 
 from ingest.bus import history_gaps
-from ingest.demand import lookups
+from ingest.demand import lookups, wanted
 from ingest.market import stream_silence
 from ingest.upstream import alpaca_rest, stock_handler, stream_holder
 from shared import message
@@ -323,7 +323,10 @@ def test_a_recorded_tape_may_lack_prints_that_the_earlier_leader_was_fetching(
     assert history_gaps.repaired_until(newest, known_since_ns) == until
 
 
-async def test_a_tape_that_is_watched_again_soon_is_completed(source: RedisSource) -> None:
+async def test_a_tape_that_is_watched_again_soon_is_completed(
+    source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wanted, "RECLAIM_SECONDS", 0.0)
     async with relay(source) as (simulator, watching, _):
         prints = await begin(simulator, watching)
         await watching.leave("SPY", kind="trade")
@@ -340,6 +343,7 @@ async def test_a_tape_that_was_watched_long_ago_has_a_gap(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(history_gaps, "RECENT_TAPE_SECONDS", 0.0)
+    monkeypatch.setattr(wanted, "RECLAIM_SECONDS", 0.0)
     async with relay(source) as (simulator, watching, _):
         prints = await begin(simulator, watching)
         await watching.leave("SPY", kind="trade")

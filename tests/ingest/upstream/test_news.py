@@ -10,7 +10,7 @@ from ingest.alpaca import messages as wire
 from ingest.bus.announcer import Announcer
 from ingest.bus.outbox import Outbox
 from ingest.demand.subscription import SubscriptionChange
-from ingest.demand.wanted import Demand
+from ingest.demand.wanted import RECLAIM_SECONDS, Demand
 from ingest.upstream.news_handler import NewsHandler
 from ingest.upstream.upstream_error import UpstreamError
 from shared.bus.redis_source import RedisSource
@@ -64,6 +64,7 @@ def test_what_is_watched_is_asked_for_and_what_is_not_is_given_back() -> None:
     assert stage.take({"T": "subscription", "news": ["IBM", "SPY"]})
     assert stage.handler.next_change() is None
     stage.watch("SPY")
+    stage.now += RECLAIM_SECONDS
     assert stage.handler.next_change() == SubscriptionChange("unsubscribe", "news", ("IBM",))
 
 
