@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgpack
 import pytest
 
 from ingest import stocks
@@ -216,8 +218,10 @@ async def test_a_symbol_whose_trades_cannot_be_read_is_stale_and_not_quiet(
         simulator.faults.withhold("iex", symbol="TFPM", is_lasting=True)
         for number in range(10):
             await trade(simulator, "TFPM", 26.0 + number, i=3 + number, x="V")
+            now = msgpack.Timestamp.from_unix_nano(time.time_ns())
             odd = {"T": "t", "S": "TFPM", "i": 3 + number, "x": "V", "p": {"v": 26}, "s": 1}
-            simulator.faults.send_messages("iex", messages=[odd])
+            # As bytes: from other frames the simulator leaves out a symbol that it withholds.
+            simulator.faults.send("iex", msgpack.packb([{**odd, "t": now}]))
         await watching.until_symbol("TFPM", "stale")
         await watching.until_price("TFPM", 35.0)
 

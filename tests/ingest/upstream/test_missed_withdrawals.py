@@ -8,6 +8,7 @@ import pytest
 
 from ingest.bus.announcer import Announcer
 from ingest.bus.outbox import Outbox
+from ingest.demand import wanted
 from ingest.demand.wanted import Demand
 from ingest.market.last_price import LastPrices
 from ingest.market.prints import Trade
@@ -157,7 +158,10 @@ def test_a_cancel_that_rest_brings_before_the_history_is_read_waits_for_it() -> 
     assert shown(ingest.events()) == [("cancel", "2")]
 
 
-def test_rest_is_asked_back_to_the_print_of_the_last_price_and_no_further_than_a_bound() -> None:
+def test_rest_is_asked_back_to_the_print_of_the_last_price_and_no_further_than_a_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wanted, "RECLAIM_SECONDS", 0.0)
     ingest = Ingest()
     assert ingest.missed.withdrawable_since("SPY") is None
     ingest.stream(BASE, BAD)
