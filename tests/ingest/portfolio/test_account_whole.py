@@ -217,7 +217,7 @@ def is_of_the_ledger(shown: Figures, broker: Broker) -> bool:
     return any(rounded(Decimal(100_000) - each) == shown.cash for each in sums)
 
 
-@examples(times=1, derandomize=True)
+@examples(times=0.4, derandomize=True)
 @given(st.integers(0, 2**32))
 def test_with_a_prompt_broker_each_execution_shows_at_once_and_the_account_is_never_stale(
     seed: int,
@@ -232,7 +232,7 @@ def test_with_a_prompt_broker_each_execution_shows_at_once_and_the_account_is_ne
     assert run_of.finish().state == "live"
 
 
-@examples(times=2, derandomize=True)
+@examples(times=0.4, derandomize=True)
 @given(st.integers(0, 2**32))
 def test_however_late_or_torn_stream_and_rest_are_the_account_shows_a_state_it_really_had(
     seed: int,
@@ -247,7 +247,7 @@ def test_however_late_or_torn_stream_and_rest_are_the_account_shows_a_state_it_r
     assert run_of.figures() == figures_of(run_of.broker.now)
 
 
-@examples(times=2, derandomize=True)
+@examples(times=0.4, derandomize=True)
 @given(st.integers(0, 2**32))
 def test_with_lost_or_swapped_updates_fees_and_activities_no_money_counts_twice_or_not_at_all(
     seed: int,

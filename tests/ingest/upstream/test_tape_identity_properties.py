@@ -287,7 +287,7 @@ def play(world: World, moves: Sequence[Step]) -> Leader:
     return leader
 
 
-@examples(times=4)
+@examples(times=1.5)
 @given(moves=steps)
 def test_the_followed_tape_is_the_true_one(moves: list[Step]) -> None:
     world = World()
@@ -295,7 +295,7 @@ def test_the_followed_tape_is_the_true_one(moves: list[Step]) -> None:
     assert followed(leader.history) == true_prints(world)
 
 
-@examples(times=2)
+@examples()
 @given(moves=steps)
 def test_each_print_and_each_withdrawal_with_its_time_comes_once(moves: list[Step]) -> None:
     leader = play(World(), moves)
