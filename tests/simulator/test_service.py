@@ -1,7 +1,9 @@
 """Starting, stopping, REST over HTTP, and the command line."""
 
 import asyncio
+import gc
 import signal
+import socket
 import sys
 from contextlib import AsyncExitStack, suppress
 from decimal import Decimal
@@ -259,3 +261,24 @@ async def test_stopping_waits_for_connections_instead_of_polling(
         await client.sign_in()
         monkeypatch.setattr(asyncio, "sleep", noted)
     assert set(pauses) <= {0}
+
+
+@pytest.mark.parametrize("iterations", range(6))
+async def test_a_connection_that_arrives_during_the_stop_is_closed(iterations: int) -> None:
+    with socket.socket() as client:
+        async with AsyncExitStack() as life:
+            simulator = await life.enter_async_context(Simulator(SimulatorSettings(tape=None)))
+            stopping = asyncio.create_task(life.aclose())
+            for _ in range(iterations):
+                await asyncio.sleep(0)
+            # The kernel connects at once; the event loop accepts at another step of the stop.
+            with suppress(ConnectionRefusedError):  # the port was closed already
+                client.connect(("127.0.0.1", simulator.port))
+            await stopping
+
+        client.settimeout(0)
+        with suppress(ConnectionResetError, BrokenPipeError):
+            client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            # A socket that still is open would raise BlockingIOError.
+            assert client.recv(1) == b""
+    gc.collect()  # warns of a transport that was dropped without being closed
