@@ -16,7 +16,10 @@ from simulator.protocol.subscription import ACCOUNT
 OddFrame: TypeAlias = Callable[[str], bytes]
 """Makes the frame for a symbol."""
 
-_TIME: Final = msgpack.Timestamp(1_384_000_000, 0)
+ODD_NS: Final = 1_384_000_000_000_000_000
+"""The time (Unix ns) of the frames' messages: some of these are prints that a client can read."""
+
+_TIME: Final = msgpack.Timestamp.from_unix_nano(ODD_NS)
 _DEEP: Final = 1_000
 """Levels of nesting: more than a recursive decoder in Python survives."""
 
