@@ -56,6 +56,8 @@ class Demand:
         self._unclaimed_at: dict[str, float] = {}
         """The topics whose last claim has ended, each with the time of that."""
         self._watched: Set[str] = frozenset()
+        self.tapes: Set[str] = frozenset()
+        """The symbols whose ``trade`` topics are watched, for the question that each print asks."""
         self._viewers: dict[tuple[str, str], int] = {}
         self._positions: frozenset[str] = frozenset()
         self._left_at: dict[tuple[str, str], float] = {}
@@ -125,6 +127,7 @@ class Demand:
         limit = self._monotonic() - RECLAIM_SECONDS
         self._unclaimed_at = {t: at for t, at in self._unclaimed_at.items() if at > limit}
         self._watched = self._claimed.keys() | self._unclaimed_at.keys()
+        self.tapes = {key_of(topic) for topic in self._watched if kind_of(topic) == TRADE}
 
     def _change(self, viewers: dict[tuple[str, str], int], positions: frozenset[str]) -> None:
         before = self._viewers.keys() | {(symbol, TRADES) for symbol in self._positions}

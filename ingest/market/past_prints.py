@@ -37,6 +37,8 @@ class PastPrints:
 
     def add(self, prints: Sequence[PastPrint]) -> None:
         """Remember prints."""
+        if not prints:
+            return
         at_ns = prints[-1][-1]
         if at_ns > self._start_ns + SPAN_NS or len(self._newest) >= MOST:
             self._before, self._newest, self._start_ns = self._newest, [], at_ns

@@ -34,7 +34,7 @@ class UnconfirmedSplit(NamedTuple):
     price: float
 
 
-class _Candidates(NamedTuple):
+class Candidates(NamedTuple):
     """Two previous closes of one day that count different shares."""
 
     raw: float
@@ -52,16 +52,16 @@ class PreviousCloses:
     """A symbol's previous closes by trading day; a price is compared with its day's.
 
     ``by_day`` lacks a day whose two closes contradict each other and that has no price yet:
-    ``choose`` has its close.
+    ``undecided`` has both, and ``choose`` the one that a price shows.
     """
 
-    __slots__ = ("_candidates", "_reported_day", "_settled", "_unconfirmed", "by_day")
+    __slots__ = ("_reported_day", "_settled", "_unconfirmed", "by_day", "undecided")
 
     def __init__(self) -> None:
         self.by_day: dict[int, float] = {}
         self._settled: set[int] = set()
         """The days whose close no raw bar replaces."""
-        self._candidates: dict[int, _Candidates] = {}
+        self.undecided: dict[int, Candidates] = {}
         self._unconfirmed: UnconfirmedSplit | None = None
         self._reported_day = -1
 
@@ -103,7 +103,7 @@ class PreviousCloses:
 
         None if no close is known.
         """
-        candidates = self._candidates.get(day)
+        candidates = self.undecided.get(day)
         return None if candidates is None else _in_shares_of(price, candidates)
 
     def take_unconfirmed_split(self) -> UnconfirmedSplit | None:
@@ -126,11 +126,11 @@ class PreviousCloses:
         if raw is None or not _claims_split(raw, adjusted):
             self._settle(day, close)
             return
-        candidates = _Candidates(raw.price, close)
+        candidates = Candidates(raw.price, close)
         # Before the day's first print there is one sign of a split and nothing to compare with it.
         if prices is None:
             self.by_day.pop(day, None)
-            self._candidates[day] = candidates
+            self.undecided[day] = candidates
             return
         chosen = _in_shares_of(prices.first, candidates)
         self._settle(day, chosen)
@@ -140,11 +140,11 @@ class PreviousCloses:
 
     def _settle(self, day: int, close: float) -> None:
         self._settled.add(day)
-        self._candidates.pop(day, None)
+        self.undecided.pop(day, None)
         self.by_day[day] = close
 
     def _forget_before(self, oldest: int) -> None:
-        for days in (self.by_day, self._candidates):
+        for days in (self.by_day, self.undecided):
             for day in [day for day in days if day < oldest]:
                 del days[day]
         self._settled = {day for day in self._settled if day >= oldest}
@@ -196,7 +196,7 @@ def _claims_split(raw: Close, adjusted: AdjustedCloses) -> bool:
     return close is not None and are_apart(raw.price, close)
 
 
-def _in_shares_of(price: float, candidates: _Candidates) -> float:
+def _in_shares_of(price: float, candidates: Candidates) -> float:
     """Return the close that a price of the day is compared with.
 
     The adjusted one, unless the price is more than 20 % off it and nearer to the raw one: then no

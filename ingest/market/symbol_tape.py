@@ -406,7 +406,7 @@ class SymbolTape:
         price = trade.price
         # ``day_of`` without its call, which every print would pay for
         close = self._closes.by_day.get((at_ns - BOUNDARY_NS) // DAY_NS)
-        if close is None:
+        if close is None and self._closes.undecided:
             close = self._undecided_close(day_of(at_ns), price)
         difference, fraction = (None, None) if close is None else change(price, close)
         return Price(

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import structs
 
 from ingest.market.conditions import Eligibility
-from ingest.market.past_prints import REPEATING_EXCHANGE, PastPrint, PastPrints
+from ingest.market.past_prints import REPEATING_EXCHANGE, PastPrints
 from ingest.market.prints import Trade, TradeId
 from ingest.market.trading_day import day_of
 from ingest.market.withdrawal import PrintIdentity, TradeKey, Withdrawn
@@ -145,7 +145,16 @@ class TapeHistory:
     original: a correction is not a later trade.
     """
 
-    __slots__ = ("firsts", "ineligible", "knows_past", "past", "quarantined", "refuted", "regular")
+    __slots__ = (
+        "_remembers_past",
+        "firsts",
+        "ineligible",
+        "knows_past",
+        "past",
+        "quarantined",
+        "refuted",
+        "regular",
+    )
 
     def __init__(self) -> None:
         self.regular: list[Entry] = []
@@ -157,6 +166,7 @@ class TapeHistory:
         self.ineligible: list[Uncounted] = []
         """The newest prints that do not count. A correction may change that too."""
         self.past = PastPrints()
+        self._remembers_past = False
         self.knows_past = False
         """Whether REST has answered which trades there were before. Until then no trade can be
         called the first of its day."""
@@ -204,31 +214,35 @@ class TapeHistory:
         ineligible = self.ineligible
         ineligible.append(Uncounted(trade, order))
         if len(ineligible) >= INELIGIBLE_DEPTH + TRIMMED_AT_ONCE:
-            oldest = [each.trade for each in ineligible[:TRIMMED_AT_ONCE]]
+            if self._remembers_past:
+                oldest = [each.trade for each in ineligible[:TRIMMED_AT_ONCE]]
+                self.past.add(
+                    [
+                        (each.id, each.price, each.size, each.at_ns)
+                        for each in oldest
+                        if each.exchange == REPEATING_EXCHANGE
+                    ]
+                )
             del ineligible[:TRIMMED_AT_ONCE]
-            self._remember(
-                [
-                    (each.id, each.price, each.size, each.at_ns)
-                    for each in oldest
-                    if each.exchange == REPEATING_EXCHANGE
-                ]
-            )
+
+    def remember_past(self) -> None:
+        """Keep the ids of the prints that are forgotten from now on, for reports on them.
+
+        Most symbols have no report for days, and their prints would pay for it.
+        """
+        self._remembers_past = True
 
     def _trim(self, entries: list[Entry], start: int, count: int) -> None:
         """Forget entries: those from a place on."""
-        forgotten = entries[start : start + count]
+        if self._remembers_past:
+            self.past.add(
+                [
+                    (each.id, each.event.price, each.event.size, each.at_ns)
+                    for each in entries[start : start + count]
+                    if each.event.exchange == REPEATING_EXCHANGE
+                ]
+            )
         del entries[start : start + count]
-        self._remember(
-            [
-                (each.id, each.event.price, each.event.size, each.at_ns)
-                for each in forgotten
-                if each.event.exchange == REPEATING_EXCHANGE
-            ]
-        )
-
-    def _remember(self, past: list[PastPrint]) -> None:
-        if past:
-            self.past.add(past)
 
     def refute(self, *entries: Entry) -> None:
         """Keep prints that proved wrong, for a correction."""

@@ -46,6 +46,7 @@ class WithdrawnPrints:
         None if the history does not have the print, or if the report came before.
         """
         history = self._history
+        history.remember_past()
         earlier = self._same_as(report)
         if earlier is not None and earlier.reported_ns == report.reported_ns:
             return None

@@ -111,7 +111,7 @@ class FrameReader:
         if last is not None:
             self._announcer.price(last, traded=True)
         # The tape shows ineligible prints too. It is published only while a client watches it.
-        if self._demand.watches(topic(TRADE, symbol)):
+        if symbol in self._demand.tapes:
             eligible = self._prices.is_eligible(trade)
             self._announcer.trade(tape_events.print_event(trade, received_us, eligible=eligible))
 
