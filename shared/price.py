@@ -3,7 +3,7 @@
 import msgspec
 
 
-class Price(msgspec.Struct, kw_only=True, gc=False):
+class Price(msgspec.Struct, gc=False):
     """The last eligible trade of a symbol, or the reason why there is none.
 
     Prices and sizes are as received; ``timestamp`` is the exchange's, RFC 3339 with all its

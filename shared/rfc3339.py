@@ -37,8 +37,9 @@ def from_nanoseconds(unix_ns: int) -> str:
     seconds, nanoseconds = divmod(unix_ns, 1_000_000_000)
     if not nanoseconds:
         return _whole(seconds) + "Z"
-    fraction = "%09d" % nanoseconds  # noqa: UP031 - called for each trade: half the time of an f-string
-    return f"{_whole(seconds)}.{fraction.rstrip('0')}Z"
+    # Called for each trade: ``str`` takes two thirds of the time that a format with zeros takes.
+    digits = str(nanoseconds) if nanoseconds >= 100_000_000 else f"{nanoseconds:09}"
+    return f"{_whole(seconds)}.{digits.rstrip('0')}Z"
 
 
 def to_nanoseconds(text: str) -> int:

@@ -6,7 +6,6 @@ not read are left out; additional ones are no error. A field with a default cost
 another form; any other field costs its message.
 """
 
-import struct
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
@@ -29,7 +28,6 @@ from ingest.alpaca.bounds import (
 from ingest.alpaca.msgpack_parts import array_items, map_items
 from ingest.alpaca.tolerant import UNDECODABLE, bounded, read_fields
 
-_unpack_uint64 = struct.Struct(">Q").unpack
 _SECONDS_BITS = (1 << 34) - 1
 _SECOND_NS = 1_000_000_000
 
@@ -213,7 +211,7 @@ def nanoseconds(time: msgspec.msgpack.Ext) -> int:
     data: bytes = time.data  # type: ignore[assignment]  # of all buffers
     if time.code == -1:
         if len(data) == 8:
-            packed: int = _unpack_uint64(data)[0]
+            packed = int.from_bytes(data, "big")
             return (packed & _SECONDS_BITS) * _SECOND_NS + (packed >> 34)
         if len(data) == 4:
             return int.from_bytes(data, "big") * _SECOND_NS
