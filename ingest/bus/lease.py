@@ -173,5 +173,7 @@ class Lease:
             BusError: Redis is unreachable; the lease expires by itself.
         """
         self._valid_until = 0.0
+        # A renewal that was cancelled on its way may still reach Redis after this, on another
+        # connection. It then takes the free lease again, which a standby can claim 2.5 s later.
         with bus_errors():
             await self._release(keys=[keys.LEASE], args=[f"{self._ingest_id} {self.epoch}"])

@@ -21,8 +21,16 @@ FAILED_MILLISECONDS = 600_000
 
 # The lease is checked in the script: a leader that was paused and wakes up must not overwrite the
 # status of its successor.
+#
+# So is the order of a leader's statuses. The client is a pool: two writes at the same time, or one
+# after another that was cancelled, have two connections, and Redis may get the older status last.
+# A lock in this process would not help: the bytes of a cancelled write are on their way already.
 _WRITE = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+local epoch, seq = string.match(ARGV[2], '^(%d+)-(%d+)$')
+local stored = redis.call('GET', KEYS[2]) or ''
+local stored_epoch, stored_seq = string.match(stored, '"event_id":"(%d+)-(%d+)"')
+if stored_epoch == epoch and tonumber(stored_seq) > tonumber(seq) then return 0 end
 redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
 redis.call('PUBLISH', KEYS[2], ARGV[2] .. '\\n' .. ARGV[3])
 return 1
@@ -61,7 +69,8 @@ class StatusWriter:
             await wait_at_most(self._changed, WRITE_SECONDS)
 
     async def write(self) -> None:
-        """Write the status now; if Redis is unreachable, do nothing."""
+        """Write the status now, unless Redis is unreachable or has a newer one."""
+        # Composed in the same turn of the loop: the order of the ids is that of the statuses.
         event_id = self._next_id()
         status = self._compose(event_id)
         body = ingest_status.encode(status)

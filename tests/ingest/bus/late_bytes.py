@@ -1,0 +1,83 @@
+"""A relay in front of Redis that delays the bytes of some connections, as a network may."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import urlsplit
+
+from shared.bus.redis_source import RedisSource
+from shared.cancellation import cancel
+
+
+class LateBytes:
+    """Carries bytes between clients and Redis.
+
+    ``url`` is its address. ``waiting`` is set once bytes of a client are held back, ``answered``
+    once Redis has answered such bytes after their release.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self.url = ""
+        self.waiting = asyncio.Event()
+        self.answered = asyncio.Event()
+        self._address = host, port
+        self._connections: list[asyncio.Event] = []
+        """Of each connection an event that is clear while its bytes are held back."""
+
+    def hold(self) -> None:
+        """Hold back further bytes of the present clients; later connections are not affected."""
+        for is_open in self._connections:
+            is_open.clear()
+
+    def release(self) -> None:
+        """Pass on the bytes that were held back, also those of clients that have left."""
+        for is_open in self._connections:
+            is_open.set()
+
+    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry the bytes of one client, until Redis closes the connection or the task ends."""
+        is_open, is_late = asyncio.Event(), asyncio.Event()
+        is_open.set()
+        self._connections.append(is_open)
+        from_redis, to_redis = await asyncio.open_connection(*self._address)
+
+        async def to_server() -> None:
+            while data := await reader.read(65536):
+                if not is_open.is_set():
+                    self.waiting.set()
+                    await is_open.wait()
+                    is_late.set()
+                to_redis.write(data)
+
+        async def to_client() -> None:
+            while data := await from_redis.read(65536):
+                if is_late.is_set():
+                    self.answered.set()
+                writer.write(data)
+
+        try:
+            with suppress(ConnectionError):
+                await asyncio.gather(to_server(), to_client())
+        finally:
+            writer.close()
+            to_redis.close()
+
+
+@asynccontextmanager
+async def late_bytes(source: RedisSource) -> AsyncIterator[LateBytes]:
+    """Run a relay in front of a Redis on a free port."""
+    address = urlsplit(source.url)
+    assert address.hostname is not None
+    assert address.port is not None
+    relay, carrying = LateBytes(address.hostname, address.port), set[asyncio.Task[None]]()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        carrying.add(asyncio.create_task(relay.carry(reader, writer)))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    relay.url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+    try:
+        yield relay
+    finally:
+        server.close()
+        await cancel(*carrying)

@@ -1,0 +1,91 @@
+"""The status in Redis is the newest one, whatever the order in which Redis gets the writes."""
+
+import asyncio
+from contextlib import suppress
+from itertools import count
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from ingest.bus.lease import Lease
+from ingest.bus.status_writer import StatusWriter
+from shared import ingest_status
+from shared.bus import keys
+from shared.bus.redis_source import RedisSource
+from shared.cancellation import cancel
+from shared.event_id import EventId
+from shared.ingest_status import FeedState, IngestStatus
+from tests.ingest.bus.late_bytes import late_bytes
+from tests.ingest_report import healthy
+from tests.limits import LIMIT_SECONDS
+
+
+class Stage:
+    """A leader whose status has the state that a test sets."""
+
+    def __init__(self, client: Redis, lease: Lease) -> None:
+        self.state: FeedState = "connecting"
+        self._client = client
+        seqs = count(1)
+        self.writer = StatusWriter(
+            client,
+            lease,
+            "ingest",
+            lambda: EventId(lease.epoch, next(seqs)),
+            self._compose,
+            asyncio.Event(),
+        )
+
+    def _compose(self, event_id: EventId) -> IngestStatus:
+        return msgspec.structs.replace(healthy(event_id, []), state=self.state)
+
+    async def stored(self) -> IngestStatus:
+        stored = await self._client.get(keys.INGEST_STATUS)
+        assert isinstance(stored, bytes)
+        return ingest_status.decode(stored)
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_a_status_that_reaches_redis_after_a_newer_one_does_not_replace_it(
+    source: RedisSource, is_cancelled: bool
+) -> None:
+    async with (
+        late_bytes(source) as late,
+        RedisSource(late.url).client("test") as client,
+        asyncio.timeout(LIMIT_SECONDS),
+    ):
+        lease = Lease(client, "ingest")
+        assert await lease.claim()
+        stage = Stage(client, lease)
+        await stage.writer.write()  # from now on Redis knows the script
+        late.hold()
+        older = asyncio.create_task(stage.writer.write())
+        await late.waiting.wait()
+        if is_cancelled:
+            await cancel(older)
+        stage.state = "failed"
+        await stage.writer.write()
+        assert (await stage.stored()).state == "failed"
+
+        late.release()
+        await late.answered.wait()
+        with suppress(asyncio.CancelledError):
+            await older
+        assert (await stage.stored()).state == "failed"
+
+
+async def test_each_status_replaces_the_one_before_also_that_of_an_earlier_leader(
+    any_source: RedisSource,
+) -> None:
+    async with any_source.client("test") as client:
+        lease = Lease(client, "ingest")
+        assert await lease.claim()
+        earlier = ingest_status.encode(healthy(EventId(lease.epoch - 1, 999), []))
+        await client.set(keys.INGEST_STATUS, earlier)
+        stage = Stage(client, lease)
+        states: list[FeedState] = ["connecting", "live", "reconnecting"]
+        for state in states:
+            stage.state = state
+            await stage.writer.write()
+            assert (await stage.stored()).state == state
