@@ -2,8 +2,10 @@
 
 import re
 import time
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from operator import itemgetter
 
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T([01]\d|2[0-3]):([0-5]\d):([0-5]\d|6[01])"
@@ -16,6 +18,9 @@ _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
 
 _SHOWN_CHARACTERS = 40
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
+
+sortable: Callable[[str], str] = itemgetter(slice(None, -1))
+"""Return a time in UTC as text that sorts: no ``Z``, since fractions have different lengths."""
 
 
 @lru_cache(maxsize=64)

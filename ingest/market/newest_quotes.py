@@ -8,6 +8,7 @@ right.
 from typing import NamedTuple
 
 from shared.quote import Quote
+from shared.rfc3339 import sortable
 
 
 class _Newest(NamedTuple):
@@ -25,7 +26,7 @@ class NewestQuotes:
 
     def add(self, quote: Quote) -> None:
         """Add a quote of the stream, or one that an earlier leader has published."""
-        time = _sortable(quote.timestamp)
+        time = sortable(quote.timestamp)
         known = self._newest.get(quote.symbol)
         if known is not None and known.time > time:
             time = known.time
@@ -39,9 +40,4 @@ class NewestQuotes:
         known = self._newest.get(quote.symbol)
         if known is None:
             return True
-        return known.received < asked_us and _sortable(quote.timestamp) >= known.time
-
-
-def _sortable(timestamp: str) -> str:
-    """Return a time in UTC as text that sorts: fractions have different lengths."""
-    return timestamp.rstrip("Z")
+        return known.received < asked_us and sortable(quote.timestamp) >= known.time

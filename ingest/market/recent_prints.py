@@ -8,7 +8,6 @@ start again each day, and FINRA's ``D`` stands for several facilities that numbe
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from operator import itemgetter
 
 import msgspec
 from msgspec import structs
@@ -33,9 +32,6 @@ START_PRINTS = 10
 
 CLOCKS_NS = 1_000_000_000
 """A report may seem older than its print by the difference of two clocks."""
-
-_sortable = itemgetter(slice(None, -1))
-"""Return a time as text that sorts: without its ``Z``, since fractions have different lengths."""
 
 _Name = tuple[str | None, str]
 
@@ -80,7 +76,7 @@ class _Tape:
 
     def forget_before(self, recalled: Iterable[Trade]) -> None:
         """Note that prints from before these are not known."""
-        times = [_sortable(each.timestamp) for each in islice(recalled, START_PRINTS)]
+        times = [rfc3339.sortable(each.timestamp) for each in islice(recalled, START_PRINTS)]
         self.forgotten_until = max([*times, self.forgotten_until or ""]) or None
 
     def forget_oldest(self, kept: int) -> None:
@@ -93,10 +89,10 @@ class _Tape:
             else:
                 times += [each.timestamp for each in prints]
         if times:
-            self._forget(max(times, key=_sortable))
+            self._forget(max(times, key=rfc3339.sortable))
 
     def _forget(self, timestamp: str) -> None:
-        time = _sortable(timestamp)
+        time = rfc3339.sortable(timestamp)
         if self.forgotten_until is None or time > self.forgotten_until:
             self.forgotten_until = time
 
@@ -146,7 +142,7 @@ class RecentPrints:
         if not is_whole and not tape.is_recalled:
             tape.forget_before([event for event in events if isinstance(event, Trade)])
         elif whole_since_ns is not None and not tape.is_recalled:
-            tape.forgotten_until = _sortable(rfc3339.from_nanoseconds(whole_since_ns))
+            tape.forgotten_until = rfc3339.sortable(rfc3339.from_nanoseconds(whole_since_ns))
         tape.is_recalled = True
         withdrawn = (self.withdraw(event) for event in waiting)
         return [event for event in withdrawn if event is not None]
@@ -195,7 +191,7 @@ class RecentPrints:
         for prints in islice(reversed(self._tapes.get(symbol, _NO_TAPE).shown.values()), count):
             # Beside the newest print of an id there may be one of an earlier hour or day.
             each_of = (prints,) if isinstance(prints, Trade) else prints
-            times += [_sortable(each.timestamp) for each in each_of]
+            times += [rfc3339.sortable(each.timestamp) for each in each_of]
         return _ns(f"{sorted(times)[-count:][0]}Z") if times else None
 
     def withdraw(self, event: Withdrawal) -> Withdrawal | None:
@@ -218,7 +214,7 @@ class RecentPrints:
         # The stream, REST and the history each repeat a withdrawal.
         if not standing:
             return None
-        newest = max(standing, key=lambda each: _sortable(each.timestamp))
+        newest = max(standing, key=lambda each: rfc3339.sortable(each.timestamp))
         return self._withdrawn(event, tape, newest)
 
     def take_early(self, print_: Trade) -> list[Withdrawal]:
@@ -287,7 +283,7 @@ class RecentPrints:
         if not tape.is_recalled:
             return None
         at, forgotten = event.original_timestamp, tape.forgotten_until
-        if at is None or (forgotten is not None and _sortable(at) <= forgotten):
+        if at is None or (forgotten is not None and rfc3339.sortable(at) <= forgotten):
             return event
         return None
 

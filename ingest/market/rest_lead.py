@@ -59,7 +59,3 @@ class RestLead:
             return False
         self._awaited_ns, self.unstreamed_ns = -1, last_ns
         return True
-
-    def is_of_unstreamed(self, at_ns: int) -> bool:
-        """Return whether a trade has the time of the price that REST or Redis brought."""
-        return at_ns == self.unstreamed_ns

@@ -5,6 +5,7 @@ from enum import Enum
 from typing import NamedTuple, TypeAlias
 
 from ingest.market.prints import Cancel, Correction, Trade
+from ingest.market.withdrawal import corrected
 
 
 class Fate(Enum):
@@ -66,16 +67,8 @@ def steps_of(prints: Sequence[RestPrint], found_ns: int) -> list[Step]:
 
 def replacement_of(correction: Correction) -> Trade:
     """Return the print that a correction of ``steps_of`` puts in the place of the wrong one."""
-    return Trade(
-        symbol=correction.symbol,
-        price=correction.price,
-        size=correction.size,
-        at_ns=correction.at_ns if correction.print_at_ns is None else correction.print_at_ns,
-        id=correction.id,
-        exchange=correction.exchange,
-        conditions=correction.conditions,
-        tape=correction.tape,
-    )
+    at_ns = correction.print_at_ns
+    return corrected(correction, correction.at_ns if at_ns is None else at_ns)
 
 
 def _place(trade: Trade) -> tuple[object, ...]:

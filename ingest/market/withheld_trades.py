@@ -150,12 +150,7 @@ class WithheldTrades:
 
         Each with the time (unix s) since which its prints are missing: longer than the connection.
         """
-        owed = {
-            symbol: self._received_at(
-                self._brought_ns(symbol, self._subscribed[symbol]) - CLOCKS_NS
-            )
-            for symbol in self._owed
-        }
+        owed = {symbol: self._owed_since(symbol) for symbol in self._owed}
         lost = owed | self._ended | self.missing_since() | self._found
         self._subscribed.clear()
         self._owed.clear()

@@ -23,6 +23,12 @@ def test_the_text_says_the_same_as_pythons_datetime(moment: int) -> None:
     assert datetime.fromisoformat(text) == whole
 
 
+@given(st.integers(0, 2 * SECOND), st.integers(0, 2 * SECOND))
+def test_sortable_texts_are_in_the_order_of_their_times(one: int, other: int) -> None:
+    texts = [rfc3339.sortable(rfc3339.from_nanoseconds(each)) for each in (one, other)]
+    assert (texts[0] < texts[1]) == (one < other)
+
+
 @given(
     st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1)),  # noqa: DTZ001 - the zone is added
     st.integers(-14 * 60, 14 * 60),
