@@ -114,14 +114,19 @@ class CatchUp:
                 self._handler.on_unrepairable_gap([symbol], at)
 
     async def _hand_on(self, symbol: str, rows: Sequence[Any], since_ns: int) -> bool:
-        """Hand a symbol's rows on in parts; return whether all of them could be read."""
+        """Hand a symbol's rows on in parts; return whether all could be read and applied."""
         is_complete = True
         for index in range(0, len(rows), PRINTS_AT_ONCE):
             some = rows[index : index + PRINTS_AT_ONCE]
             prints = self._prints(symbol, some, since_ns)
             is_complete = is_complete and None not in prints
             readable = [each for each in prints if each is not None]
-            self._handler.on_missed_prints(symbol, readable, since_ns)
+            try:
+                self._handler.on_missed_prints(symbol, readable, since_ns)
+            except Exception as error:
+                # The boundary for the errors that no rule expects: these prints become a gap.
+                self._rest.malformed.note_escaped(f"trades of {symbol}", error)
+                is_complete = False
             await asyncio.sleep(0)
         return is_complete
 
@@ -137,6 +142,11 @@ class CatchUp:
                 each = translation.print_of_row(symbol, row, self._note_field)
             except ValueError as error:  # it costs itself, and the others are applied
                 self._rest.malformed.note(f"trade of {symbol}", error, row)
+                found.append(None)
+                continue
+            except Exception as error:
+                # The boundary for the errors that no rule expects: one row costs no other.
+                self._rest.malformed.note_escaped(f"trade of {symbol}", error)
                 found.append(None)
                 continue
             if each is not None and (each.trade.at_ns >= start_ns or each.fate is not Fate.STANDS):

@@ -70,6 +70,10 @@ class HoursRefresh:
         except RestError as error:
             self._rest.malformed.note("hours", error)
             raise
+        except Exception as error:
+            # The boundary for the errors that no rule expects: the hours read before stay in use.
+            self._rest.malformed.note_escaped("hours", error)
+            raise RestError(f"hours that cannot be used: {bounded(repr(error))}") from error
 
 
 def hours_of(

@@ -8,7 +8,6 @@ snapshot, with the daily bars for the previous close.
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from contextlib import suppress
 from datetime import date, timedelta
 from datetime import time as time_of_day
 from typing import Any, Protocol
@@ -204,10 +203,17 @@ class Snapshots:
         for symbol, snapshot in found.items():
             # One malformed row is no reason to believe that REST has failed: the other symbols
             # answer the question as well.
-            with suppress(ValueError):
+            try:
                 traded_ns = translation.newest_trade_ns(snapshot)
-                if traded_ns is not None:
-                    times[symbol] = traded_ns
+            except ValueError as error:
+                self.malformed.note(f"snapshot of {symbol}", error, snapshot)
+                continue
+            except Exception as error:
+                # The boundary for the errors that no rule expects: the connection depends on it.
+                self.malformed.note_escaped(f"snapshot of {symbol}", error)
+                continue
+            if traded_ns is not None:
+                times[symbol] = traded_ns
         return times
 
     async def _wake_on_demand(self) -> None:

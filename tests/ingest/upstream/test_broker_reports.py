@@ -35,6 +35,7 @@ class Desk:
 
     def __init__(self, rest: AlpacaRest) -> None:
         self.outbox = Outbox()
+        self.malformed = rest.malformed
         announcer, orders = Announcer(self.outbox), OrderLog(0)
         demand = Demand(Clock())
         self.portfolio = Portfolio(lambda _: None, Clock())
@@ -130,6 +131,24 @@ async def test_an_account_that_cannot_be_read_changes_nothing(
         await until(lambda: desk.reports.reads > 2)
         assert desk.held() == []
         assert desk.reports.failing is not None
+
+
+async def test_an_error_that_no_rule_expects_costs_its_report(
+    impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> bool:
+        raise ZeroDivisionError
+
+    rows = [row("IBM", "1", "10", "11")]
+    stub = RestStub(positions=says(lambda: rows), account=says(lambda: ACCOUNT), orders=says(list))
+    async with asking(stub) as desk:
+        await until(lambda: desk.held() == ["IBM"])
+        with monkeypatch.context() as patched:
+            patched.setattr(desk.portfolio, "on_report", fail)
+            await until(lambda: desk.reports.failing is not None)
+            assert desk.held() == ["IBM"]
+            assert desk.malformed.first == "account: ZeroDivisionError()"
+        await until(lambda: desk.reports.failing is None)
 
 
 async def test_a_report_whose_second_request_fails_changes_nothing(impatient: None) -> None:

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from ingest.demand.lookups import OpenGap
 from ingest.market.prints import TradeId
 from ingest.market.rest_prints import Fate, RestPrint
-from ingest.upstream import alpaca_rest, catch_up
+from ingest.upstream import alpaca_rest, catch_up, translation
 from ingest.upstream.alpaca_rest import RestError
 from ingest.upstream.catch_up import CatchUp
 from shared import rfc3339
@@ -27,12 +27,15 @@ class Heard:
         self.prints: dict[str, list[list[RestPrint]]] = {}
         self.gaps: list[tuple[list[str], float]] = []
         self.withdrawable: dict[str, float] = {}
+        self.fails_for = ""
 
     def withdrawable_since(self, symbol: str) -> float | None:
         return self.withdrawable.get(symbol)
 
     def on_missed_prints(self, symbol: str, prints: Sequence[RestPrint], since_ns: int) -> None:
         assert since_ns % SECOND == 0
+        if symbol == self.fails_for:
+            raise ZeroDivisionError
         self.prints.setdefault(symbol, []).append(list(prints))
 
     def on_unrepairable_gap(self, symbols: Sequence[str], since: float) -> None:
@@ -182,6 +185,27 @@ async def test_a_malformed_row_is_a_gap_of_its_symbol_alone() -> None:
 
     assert heard.ids() == {"A": [1, 2], "B": [1], "C": []}
     assert heard.gaps == [(["A"], NOW), (["C"], NOW)]
+
+
+async def test_an_error_that_no_rule_expects_is_a_gap_of_its_symbol_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def print_of_row(symbol: str, given: Any, on_problem: Any) -> RestPrint | None:
+        if symbol == "B":
+            raise ZeroDivisionError
+        return readable(symbol, given, on_problem)
+
+    readable = translation.print_of_row
+    monkeypatch.setattr(translation, "print_of_row", print_of_row)
+    heard, stub = Heard(), RestStub(trades=printed)
+    heard.fails_for = "A"
+    async with stubbed(stub) as rest:
+        await CatchUp(rest, heard, clock=lambda: NOW).run({s: OpenGap(NOW) for s in "ABC"})
+
+        assert rest.malformed.count == 2
+        assert rest.malformed.first == "trades of A: ZeroDivisionError()"
+    assert list(heard.ids()) == ["B", "C"]
+    assert heard.gaps == [(["A"], NOW), (["B"], NOW)]
 
 
 @pytest.mark.parametrize("body", [[], {"trades": [1]}, {"trades": {"SPY": {}}}])

@@ -11,9 +11,11 @@ from ingest.bus.announcer import Announcer
 from ingest.bus.outbox import Outbox
 from ingest.demand.subscription import SubscriptionChange
 from ingest.demand.wanted import RECLAIM_SECONDS, Demand
+from ingest.upstream import translation
 from ingest.upstream.news_handler import NewsHandler
 from ingest.upstream.upstream_error import UpstreamError
 from shared.bus.redis_source import RedisSource
+from shared.news import News
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.watching import Watcher
 from tests.services import running_ingest, until
@@ -161,6 +163,25 @@ def test_an_article_with_a_time_that_is_none_is_counted_and_passed_over() -> Non
     stage.take(article(created_at="yesterday"), article())
 
     assert stage.handler.malformed.count == 1
+    assert len(stage.published()) == 1
+
+
+def test_an_error_that_no_rule_expects_costs_its_article_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def translated(message: wire.News) -> News:
+        return readable(message) if message.id else fail()
+
+    def fail() -> News:
+        raise ZeroDivisionError
+
+    readable = translation.article
+    monkeypatch.setattr(translation, "article", translated)
+    stage = Stage("SPY")
+    stage.connect()
+    stage.take(article(id=0), article())
+
+    assert stage.handler.malformed.first == "News: ZeroDivisionError()"
     assert len(stage.published()) == 1
 
 

@@ -468,8 +468,24 @@ async def test_a_probe_tells_the_newest_trades_or_that_rest_fails() -> None:
         at = ns("2026-11-16T17:00:00.5Z")
         assert await set_up.work.probe(["SPY", "IBM"]) == {"SPY": at, "IBM": at}
         assert await set_up.work.probe(["BAD", "NONE"]) == {}
+        assert rest.malformed.count == 1
         stub.answers.clear()
         assert await set_up.work.probe(["SPY"]) is None
+
+
+async def test_an_error_that_no_rule_expects_costs_a_probe_one_symbol(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def newest_trade_ns(row: dict[str, Any]) -> int:
+        return 10**9 // int(row["latestTrade"]["s"])
+
+    def answer(_: Request) -> Response:
+        return JSONResponse({s: {"latestTrade": {"s": n}} for n, s in enumerate(("IBM", "SPY"))})
+
+    monkeypatch.setattr(translation, "newest_trade_ns", newest_trade_ns)
+    async with stubbed(RestStub(snapshots=answer)) as rest, stage(rest) as set_up:
+        assert await set_up.work.probe(["IBM", "SPY"]) == {"SPY": 10**9}
+        assert "ZeroDivisionError" in str(rest.malformed.escaped)
 
 
 async def test_a_probe_needs_only_the_trade_of_a_snapshot() -> None:

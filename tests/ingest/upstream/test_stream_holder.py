@@ -1,11 +1,13 @@
 """The stream as a whole: watched symbols are subscribed, and no event ends it."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 import pytest
 from websockets.asyncio.server import ServerConnection
 
+from ingest.alpaca.messages import Message
 from ingest.bus.announcer import Announcer
 from ingest.bus.outbox import Outbox
 from ingest.demand import wanted
@@ -18,6 +20,7 @@ from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from simulator.protocol import subscription as simulated
 from simulator.service import Simulator, SimulatorSettings
+from tests.fuzz.seeds import ARTICLE
 from tests.ingest.peers import AUTHENTICATED, WELCOME, packed, websocket_server
 from tests.ingest.watching import relay, subscribed, trade, until_subscribed, watcher
 from tests.services import running_ingest, until
@@ -149,6 +152,47 @@ async def test_an_answer_without_what_was_asked_for_is_not_met_with_a_flood(
         await asyncio.wait([running])
 
     assert len(asked) == 1
+
+
+async def test_an_error_that_escapes_every_rule_costs_its_frame_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connections = 0
+
+    async def answering(connection: ServerConnection) -> None:
+        nonlocal connections
+        connections += 1
+        await connection.send(WELCOME)
+        await connection.recv()
+        await connection.send(AUTHENTICATED)
+        await connection.recv()
+        await connection.send(packed({"T": "odd"}))
+        await connection.send(packed({"T": "subscription", "news": ["SPY"]}))
+        await connection.send(packed(ARTICLE))
+        await connection.wait_closed()
+
+    demand = Demand(lambda: 0.0)
+    demand.update({"news:SPY": 1})
+    outbox = Outbox()
+    handler = NewsHandler(demand, Announcer(outbox))
+    decode = handler.decode
+
+    def decoded(frame: bytes | str) -> Sequence[Message]:
+        if frame == packed({"T": "odd"}):
+            raise ZeroDivisionError
+        return decode(frame)
+
+    monkeypatch.setattr(handler, "decode", decoded)
+    async with websocket_server(answering) as url:
+        work = stream_holder.StreamHolder(
+            lambda: AlpacaStream(url, "k", "s"), handler, StreamHealth(asyncio.Event())
+        )
+        running = asyncio.create_task(work.run())
+        await until(lambda: bool(outbox.take(1)))
+        running.cancel()
+        await asyncio.wait([running])
+
+    assert (connections, handler.malformed.first) == (1, "frame: ZeroDivisionError()")
 
 
 async def test_a_symbol_gets_its_first_price_before_it_trades(any_source: RedisSource) -> None:
