@@ -1,8 +1,9 @@
-"""Keys and URLs as people paste them: repaired, or rejected with the remedy."""
+"""Settings as people paste them: repaired, or rejected with the remedy."""
 
 from urllib.parse import SplitResult, urlsplit
 
 _QUOTES = "\"'`\u201c\u201d\u2018\u2019\u201e\u201a\u00ab\u00bb"
+_HAS_QUOTES = "has quotes around it, or in it: remove them"
 
 
 def base_url(text: str, *schemes: str) -> str:
@@ -38,10 +39,22 @@ def key(text: str) -> str:
         ValueError: no key of Alpaca's has this form. The message does not contain the key.
     """
     found = text.strip()
-    # Docker's --env-file takes quotes literally.
     _reject_quotes(found)
     if not all("!" <= each <= "~" for each in found):
         raise ValueError("has a blank or another character that no key has: paste it again")
+    return found
+
+
+def bare(text: str) -> str:
+    """Return a value with no blanks around it.
+
+    Raises:
+        ValueError: it has quotes around it. The message does not contain the value.
+    """
+    found = text.strip()
+    # Docker's --env-file takes quotes literally. A token would contain them, and reject all users.
+    if len(found) > 1 and found[0] in _QUOTES and found[-1] in _QUOTES:
+        raise ValueError(_HAS_QUOTES)
     return found
 
 
@@ -54,4 +67,4 @@ def _split(url: str) -> SplitResult:
 
 def _reject_quotes(text: str) -> None:
     if any(each in _QUOTES for each in text):
-        raise ValueError("has quotes around it, or in it: remove them")
+        raise ValueError(_HAS_QUOTES)

@@ -5,6 +5,8 @@ from typing import Any, Literal, Self
 from pydantic import ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.pasted_values import bare
+
 
 class SettingsError(Exception):
     """Settings that prevent the process from starting; the message lists all problems."""
@@ -22,9 +24,9 @@ class CommonSettings(BaseSettings):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _without_blanks(cls, given: Any) -> Any:
+    def _pasted(cls, given: Any) -> Any:
         # A file of variables that was written on Windows leaves "\r" behind each value.
-        return given.strip() if isinstance(given, str) else given
+        return bare(given) if isinstance(given, str) else given
 
     @classmethod
     def load(cls) -> Self:

@@ -51,7 +51,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch, **variables: str) -> IngestSettings:
 def rejection(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
     """Return the one line about settings that must be rejected."""
     with pytest.raises(SettingsError) as rejected:
-        loaded(monkeypatch, REDIS_URL="redis://127.0.0.1", **variables)
+        loaded(monkeypatch, **{"REDIS_URL": "redis://127.0.0.1"} | variables)
     [line] = str(rejected.value).splitlines()
     return line
 
@@ -118,6 +118,18 @@ def test_blanks_around_any_other_value_do_not_count(monkeypatch: pytest.MonkeyPa
         ALPACA_SYMBOL_LIMIT=" 40\n",
     )
     assert (settings.alpaca_feed, settings.symbol_limit) == ("delayed_sip", 40)
+
+
+@pytest.mark.parametrize(
+    "name", ["REDIS_URL", "ALPACA_PAPER", "ALPACA_FEED", "ALPACA_SYMBOL_LIMIT", "LOG_LEVEL"]
+)
+def test_quotes_around_any_other_value_are_rejected_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    line = rejection(monkeypatch, **PAPER | {name: '"redis://:secret@127.0.0.1"'})
+
+    assert line.startswith(f"{name}: has quotes around it, or in it: remove them")
+    assert name != "REDIS_URL" or "secret" not in line
 
 
 def test_the_paper_hosts_url_is_rejected_for_a_live_account(
