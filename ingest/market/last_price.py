@@ -121,8 +121,7 @@ class LastPrices:
 
     def on_asset(self, symbol: str, *, listed: bool) -> Price | None:
         """Apply whether Alpaca lists a symbol; return the event to publish if it has no price."""
-        tape = self._tape(symbol)
-        return tape.on_listed() if listed else tape.on_unlisted()
+        return self._tape(symbol).on_asset(listed=listed)
 
     def is_eligible(self, trade: Trade) -> bool:
         """Return whether a trade, which was applied before, could move the last price."""

@@ -13,14 +13,15 @@ from ingest.market.admission import Admission
 from ingest.market.bars import Close
 from ingest.market.clock_lead import AHEAD_NS
 from ingest.market.conditions import Eligibility, eligibility, may_lack_size
-from ingest.market.previous_close import PreviousCloses, UnconfirmedSplit, change
+from ingest.market.previous_close import PreviousCloses, UnconfirmedSplit
+from ingest.market.price_events import PriceEvents
 from ingest.market.prints import Cancel, Correction, Trade, is_price, is_size
 from ingest.market.quarantine import FAR_OFF, is_outside
 from ingest.market.rest_lead import RestLead
 from ingest.market.snapshot import Snapshot
 from ingest.market.tape_context import TapeContext
 from ingest.market.tape_history import Entry, Known, TapeHistory
-from ingest.market.trading_day import BOUNDARY_NS, DAY_NS, day_of
+from ingest.market.trading_day import day_of
 from ingest.market.withdrawal import Withdrawal, Withdrawn, corrected
 from ingest.market.withdrawn_prints import WithdrawnPrints
 from shared import rfc3339
@@ -35,9 +36,8 @@ _END_OF_TIME_NS = 1 << 63
 class SymbolTape:
     """One symbol's trades, its previous closes and its last price. Times are unix ns, -1 for none.
 
-    ``published`` is the newest event of the symbol, ``streamed_ns`` the time of the newest trade of
-    any kind, eligible or not, that the stream brought, ``history`` the trades that may be the last
-    price.
+    ``streamed_ns`` is the time of the newest trade of any kind, eligible or not, that the stream
+    brought, ``history`` the trades that may be the last price.
     """
 
     __slots__ = (
@@ -45,6 +45,7 @@ class SymbolTape:
         "_at_ns",
         "_closes",
         "_context",
+        "_events",
         "_frontier_ns",
         "_needs_lookup",
         "_order",
@@ -54,12 +55,10 @@ class SymbolTape:
         "_symbol",
         "_withdrawn",
         "history",
-        "published",
         "streamed_ns",
     )
 
     def __init__(self, symbol: str, context: TapeContext) -> None:
-        self.published: Price | None = None
         self.streamed_ns = -1
         self._rest_newest_ns = -1
         """The time of the newest trade of any kind that REST or Redis brought. It is kept apart:
@@ -68,6 +67,7 @@ class SymbolTape:
         self._context = context
         self.history = TapeHistory()
         self._closes = PreviousCloses()
+        self._events = PriceEvents(symbol, self._closes)
         self._at_ns = -1
         """The last price's time, kept here (as ``_price``) for the comparison of each trade."""
         self._price = 0.0
@@ -81,6 +81,11 @@ class SymbolTape:
         self._rest_lead = RestLead()
         self._admission = Admission(self.history, self._closes, context)
         self._withdrawn = WithdrawnPrints(self.history)
+
+    @property
+    def published(self) -> Price | None:
+        """The newest event of the symbol."""
+        return self._events.published
 
     @property
     def known_ns(self) -> int:
@@ -121,11 +126,12 @@ class SymbolTape:
         ):
             return self._on_unusual_trade(trade, session, received_us)
         context.newest_streamed_ns = at_ns
-        last = self._event(trade, at_ns, session, received_us)
+        events = self._events
+        last = events.of(trade, at_ns, session, received_us)
         self.history.append(Entry(at_ns, trade.id, last, self._order))
         self._frontier_ns = self.streamed_ns = self._at_ns = at_ns
         self._price = price
-        self.published = last
+        events.published = last
         return last
 
     def on_rest_trade(self, trade: Trade, received_us: int) -> Price | None:
@@ -227,7 +233,7 @@ class SymbolTape:
             opened=None if snapshot.day is None else snapshot.day.open,
             shown=None if self._at_ns < 0 else (day_of(self._at_ns), self._price),
         )
-        compared = before is not None and self._compare(before)
+        compared = before is not None and self._events.update_close(before, day_of(self._at_ns))
         if snapshot.trade is not None:
             self.on_rest_trade(snapshot.trade, received_us)
         if closes.minute is not None:
@@ -236,7 +242,7 @@ class SymbolTape:
             self._needs_lookup = True
         self._settle(received_us)
         if self._at_ns < 0:
-            self._publish_no_price(day_of(received_us * 1000))
+            self._events.publish_no_price(day_of(received_us * 1000))
         return self.published if compared or self.published is not before else None
 
     def take_unconfirmed_split(self) -> UnconfirmedSplit | None:
@@ -254,22 +260,12 @@ class SymbolTape:
         self._settle(price.received)
         self._rest_lead.unstreamed_ns = self._at_ns
 
-    def on_unlisted(self) -> Price | None:
-        """Return the event of a symbol that Alpaca does not list; a price shows that it exists."""
-        if self._at_ns >= 0 or self._is_unknown():
+    def on_asset(self, *, listed: bool) -> Price | None:
+        """Apply whether Alpaca lists the symbol; return the event to publish if it has no price."""
+        # A price shows that the symbol exists.
+        if not listed and self._at_ns >= 0:
             return None
-        self.published = Price(symbol=self._symbol, reason="unknown_symbol")
-        return self.published
-
-    def on_listed(self) -> Price | None:
-        """Return the event of a symbol that Alpaca lists now and did not list before."""
-        if not self._is_unknown():
-            return None
-        self.published = Price(symbol=self._symbol, reason="no_trade_seen")
-        return self.published
-
-    def _is_unknown(self) -> bool:
-        return self.published is not None and self.published.reason == "unknown_symbol"
+        return self._events.publish_listing(listed=listed)
 
     def believe_rest(self) -> None:
         """Take REST's trades at once until the stream brings one: it has just got or lost this."""
@@ -300,7 +296,8 @@ class SymbolTape:
 
     def take_doubt(self) -> bool:
         """Return, once, whether the last price is in doubt and REST is to be asked."""
-        doubt, self._needs_lookup = self._needs_lookup, False
+        doubt = self._needs_lookup or self._events.needs_close
+        self._needs_lookup = self._events.needs_close = False
         return doubt
 
     def _on_unusual_trade(self, trade: Trade, session: Session, received_us: int) -> Price | None:
@@ -342,15 +339,6 @@ class SymbolTape:
             self._needs_lookup = True
             return None
         return self._admit(entry, rule, received_us)
-
-    def _publish_no_price(self, day: int) -> None:
-        """Publish that there is no price, with the previous close of a day if that is known."""
-        close, before = self._closes.by_day.get(day), self.published
-        # A symbol that Alpaca does not know stays so until a trade or a close shows that it exists.
-        if before is not None and before.price is None and close == before.previous_close:
-            return
-        # A price that was published before has been withdrawn, and no other trade replaces it.
-        self.published = Price(symbol=self._symbol, reason="no_trade_seen", previous_close=close)
 
     def _on_minute_close(self, close: Close, newest: Trade | None, received_us: int) -> None:
         """Apply the close of REST's minute bar if it is newer than any known trade.
@@ -398,40 +386,8 @@ class SymbolTape:
     def _entry(self, trade: Trade, received_us: int, order: int) -> Entry:
         """Return a print as a candidate for the last price."""
         session = self._context.hours.session_at(trade.at_ns)
-        event = self._event(trade, trade.at_ns, session, received_us)
+        event = self._events.of(trade, trade.at_ns, session, received_us)
         return Entry(trade.at_ns, trade.id, event, order)
-
-    def _event(self, trade: Trade, at_ns: int, session: Session, received_us: int) -> Price:
-        """Return a trade as the event that it makes as the last price."""
-        price = trade.price
-        # ``day_of`` without its call, which every print would pay for
-        close = self._closes.by_day.get((at_ns - BOUNDARY_NS) // DAY_NS)
-        if close is None and self._closes.undecided:
-            close = self._undecided_close(day_of(at_ns), price)
-        difference, fraction = (None, None) if close is None else change(price, close)
-        # By position, which takes two thirds of the time: this runs for every print.
-        return Price(
-            self._symbol,
-            price,
-            trade.size,
-            trade.exchange,
-            trade.conditions or (),
-            trade.tape,
-            session,
-            rfc3339.from_nanoseconds(at_ns),
-            close,
-            difference,
-            fraction,
-            received_us,
-        )
-
-    def _undecided_close(self, day: int, price: float) -> float | None:
-        """Return the previous close of a day for which none is settled, as a price shows it."""
-        close = self._closes.choose(day, price)
-        # REST's next daily bar settles it for the day.
-        if close is not None:
-            self._needs_lookup = True
-        return close
 
     def _admit(self, entry: Entry, rule: Eligibility, received_us: int) -> Price | None:
         """Accept or quarantine a trade that its conditions allow."""
@@ -523,13 +479,7 @@ class SymbolTape:
         self._refer_to(newest)
         if newest is None:
             return None
-        last = newest.event
-        self._compare(last)
-        if last is self.published:
-            return None
-        last.received = received_us
-        self.published = last
-        return last
+        return self._events.publish(newest.event, newest.day, received_us)
 
     def _refer_to(self, newest: Entry | None) -> None:
         """Compare later trades with this one, the last price; None if there is none."""
@@ -538,12 +488,3 @@ class SymbolTape:
             return
         self._at_ns, self._price = newest.at_ns, newest.price
         self._frontier_ns = max(self._frontier_ns, newest.at_ns)
-
-    def _compare(self, last: Price) -> bool:
-        """Set the change of the last price; return whether its previous close is new."""
-        close = self._closes.by_day.get(day_of(self._at_ns))
-        if close is None or last.price is None or close == last.previous_close:
-            return False
-        last.previous_close = close
-        last.change, last.change_percent = change(last.price, close)
-        return True

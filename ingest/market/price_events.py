@@ -1,0 +1,97 @@
+"""The ``price`` events of one symbol: the published one, and the event that a trade makes. Pure.
+
+Each event compares its price with the previous close of its day.
+"""
+
+from ingest.market.previous_close import PreviousCloses, change
+from ingest.market.prints import Trade
+from ingest.market.trading_day import BOUNDARY_NS, DAY_NS, day_of
+from shared import rfc3339
+from shared.ingest_status import Session
+from shared.price import Price
+
+
+class PriceEvents:
+    """Makes a symbol's events and remembers the newest; days are numbers by ``day_of``.
+
+    ``published`` is None before the first event. ``needs_close``: an event was compared with a
+    close that is not settled, and REST's next daily bar settles it for the day.
+    """
+
+    __slots__ = ("_closes", "_symbol", "needs_close", "published")
+
+    def __init__(self, symbol: str, closes: PreviousCloses) -> None:
+        self._symbol = symbol
+        self._closes = closes
+        self.needs_close = False
+        self.published: Price | None = None
+
+    def of(self, trade: Trade, at_ns: int, session: Session, received_us: int) -> Price:
+        """Return the event that a trade, whose time is ``at_ns``, makes as the last price."""
+        price = trade.price
+        # ``day_of`` without its call, which every print would pay for
+        close = self._closes.by_day.get((at_ns - BOUNDARY_NS) // DAY_NS)
+        if close is None and self._closes.undecided:
+            close = self._undecided_close(day_of(at_ns), price)
+        difference, fraction = (None, None) if close is None else change(price, close)
+        # By position, which takes two thirds of the time: this runs for every print.
+        return Price(
+            self._symbol,
+            price,
+            trade.size,
+            trade.exchange,
+            trade.conditions or (),
+            trade.tape,
+            session,
+            rfc3339.from_nanoseconds(at_ns),
+            close,
+            difference,
+            fraction,
+            received_us,
+        )
+
+    def publish(self, event: Price, day: int, received_us: int | None) -> Price | None:
+        """Publish the event of the last price, of a day; return None if it is published."""
+        self.update_close(event, day)
+        if event is self.published:
+            return None
+        event.received = received_us
+        self.published = event
+        return event
+
+    def publish_no_price(self, day: int) -> None:
+        """Publish that there is no price, with the previous close of a day if that is known."""
+        close, before = self._closes.by_day.get(day), self.published
+        # A symbol that Alpaca does not know stays so until a trade or a close shows that it exists.
+        if before is not None and before.price is None and close == before.previous_close:
+            return
+        # A price that was published before has been withdrawn, and no other trade replaces it.
+        self.published = Price(symbol=self._symbol, reason="no_trade_seen", previous_close=close)
+
+    def publish_listing(self, *, listed: bool) -> Price | None:
+        """Publish whether Alpaca lists the symbol, which has no price; return None if it is known.
+
+        A symbol that is listed is unknown no more; its trades and closes are still to come.
+        """
+        is_unknown = self.published is not None and self.published.reason == "unknown_symbol"
+        if listed != is_unknown:
+            return None
+        reason = "no_trade_seen" if listed else "unknown_symbol"
+        self.published = Price(symbol=self._symbol, reason=reason)
+        return self.published
+
+    def update_close(self, event: Price, day: int) -> bool:
+        """Compare an event with the previous close of its day; return whether that is a new one."""
+        close = self._closes.by_day.get(day)
+        if close is None or event.price is None or close == event.previous_close:
+            return False
+        event.previous_close = close
+        event.change, event.change_percent = change(event.price, close)
+        return True
+
+    def _undecided_close(self, day: int, price: float) -> float | None:
+        """Return the previous close of a day for which none is settled, as a price shows it."""
+        close = self._closes.choose(day, price)
+        if close is not None:
+            self.needs_close = True
+        return close
