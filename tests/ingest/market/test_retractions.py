@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -611,6 +611,7 @@ def naive(known: dict[int, Known]) -> float | None:
 
 
 @given(steps)
+@example([("trade", 0, 100, "4", 0), ("trade", 0, 101, "@", 0), ("correct", 0, 100, "@", 0)])
 def test_after_any_history_the_last_price_is_that_of_a_naive_recomputation(
     history: list[tuple[str, int, int, str, int]],
 ) -> None:
@@ -630,9 +631,8 @@ def test_after_any_history_the_last_price_is_that_of_a_naive_recomputation(
             prices.on_cancel(cancel_of(trade(meant.at, meant.price, number=which)), now_us)
         elif meant is not None and meant.rule is not Eligibility.NEVER:
             rule = eligibility("B", (code,), "regular")
-            order = meant.order if rule is meant.rule else number
             del known[which]
-            known[number] = Known(order, meant.at, price, rule)
+            known[number] = Known(meant.order, meant.at, price, rule)
             wrong = trade(meant.at, meant.price, number=which)
             prices.on_correction(
                 correction_of(wrong, price, number=number, conditions=[code]), now_us
