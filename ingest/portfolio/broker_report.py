@@ -14,8 +14,8 @@ UNKNOWN_SYMBOL = "?"
 """Stands for the symbol of a position whose row has none that can be read."""
 
 APART = Decimal("0.01")
-"""Totals and rows are two requests, between which prices move. No market moves an account by this
-part of its positions in that time, so a larger difference is a row too few or too many."""
+"""Totals and rows are two requests, between which prices move. They hardly move an account by this
+part of its positions in that time: a larger difference is probably a row too few or too many."""
 
 
 @dataclass(frozen=True)

@@ -405,6 +405,19 @@ async def test_an_error_that_no_rule_expects_costs_one_symbol() -> None:
         assert rest.malformed.first == "snapshot of IBM: ZeroDivisionError()"
 
 
+async def test_an_error_that_no_rule_expects_costs_the_closes_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(snapshots, "adjusted_closes", fail)
+    async with stubbed(RestStub(snapshots=traded, bars=closed)) as rest, stage(rest) as set_up:
+        set_up.watch("SPY")
+        await set_up.until_taken("SPY")
+        assert rest.malformed.first == "bars: ZeroDivisionError()"
+
+
 async def test_what_was_missed_is_caught_up_with_or_announced() -> None:
     status = 200
 
