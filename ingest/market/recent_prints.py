@@ -1,18 +1,15 @@
 """The prints that the tapes have shown recently, and which of them were withdrawn. Pure.
 
 The stream, REST and the history of an earlier leader each bring prints, cancels and corrections, in
-any order and more than once. A print is identified by symbol, exchange, id and its own time: ids
-start again each day, and FINRA's ``D`` stands for several facilities that number independently.
+any order and more than once. A print is identified by symbol, exchange, id and its own time: see
+``shown_prints``.
 """
 
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Sequence
 
-import msgspec
 from msgspec import structs
 
-from ingest.market.trading_day import day_of
+from ingest.market.shown_prints import SAME_ID_PRINTS, PrintName, ShownPrint, ShownPrints
 from shared import rfc3339
 from shared.trade import Cancel, Correction, Trade, Withdrawal
 
@@ -21,87 +18,10 @@ PRINTS_REMEMBERED = 50_000
 PRINTS_KEPT = 48_000
 """The number that is left after the tapes with the most prints have lost their oldest."""
 
-SAME_ID_PRINTS = 8
-"""Prints of one exchange and id: the three facilities of ``D`` over some days."""
-
 EARLY_WITHDRAWALS = 1000
 """Cancels and corrections whose prints are unknown, for all tapes together."""
 
-START_PRINTS = 10
-"""One of the oldest prints in a history may have come late: the newest of these is its start."""
-
-CLOCKS_NS = 1_000_000_000
-"""A report may seem older than its print by the difference of two clocks."""
-
-_Name = tuple[str | None, str]
-
-
-class _Shown(msgspec.Struct, gc=False):
-    """A print that a tape has shown. ``corrected``: a correction brought it, not a trade."""
-
-    timestamp: str
-    price: float
-    size: float | None
-    corrected: bool = False
-    withdrawn: bool = False
-
-
-class _Tape:
-    """The prints of one symbol by exchange and id, in order of arrival."""
-
-    __slots__ = ("forgotten_until", "is_recalled", "shown")
-
-    def __init__(self) -> None:
-        self.shown: OrderedDict[_Name, Trade | tuple[_Shown, ...]] = OrderedDict()
-        """A print as it was published, or all prints of a name once one of them is not ordinary."""
-        self.is_recalled = False
-        self.forgotten_until: str | None = None
-        """The time of the newest print that was forgotten, without its ``Z``."""
-
-    def named(self, name: _Name) -> tuple[_Shown, ...]:
-        """Return the prints of an exchange and id, in order of arrival."""
-        shown = self.shown.get(name, ())
-        if isinstance(shown, Trade):
-            shown = self.shown[name] = (_Shown(shown.timestamp, shown.price, shown.size),)
-        return shown
-
-    def append(self, name: _Name, shown: _Shown) -> None:
-        """Add a print to those of its name, as the newest of all."""
-        named = self.named(name)
-        if len(named) == SAME_ID_PRINTS:
-            self._forget(named[0].timestamp)
-            named = named[1:]
-        self.shown[name] = (*named, shown)
-        self.shown.move_to_end(name)
-
-    def forget_before(self, recalled: Iterable[Trade]) -> None:
-        """Note that prints from before these are not known."""
-        times = [rfc3339.sortable(each.timestamp) for each in islice(recalled, START_PRINTS)]
-        self.forgotten_until = max([*times, self.forgotten_until or ""]) or None
-
-    def forget_oldest(self, kept: int) -> None:
-        """Keep only the prints that came last."""
-        times = []
-        while len(self.shown) > kept:
-            _, prints = self.shown.popitem(last=False)
-            if isinstance(prints, Trade):
-                times.append(prints.timestamp)
-            else:
-                times += [each.timestamp for each in prints]
-        if times:
-            self._forget(max(times, key=rfc3339.sortable))
-
-    def _forget(self, timestamp: str) -> None:
-        time = rfc3339.sortable(timestamp)
-        if self.forgotten_until is None or time > self.forgotten_until:
-            self.forgotten_until = time
-
-    def known_since(self) -> int | None:
-        """Return the time (unix ns) after which all shown prints are known; None if always."""
-        return None if self.forgotten_until is None else _ns(f"{self.forgotten_until}Z")
-
-
-_NO_TAPE = _Tape()
+_NO_TAPE = ShownPrints()
 
 
 class RecentPrints:
@@ -115,7 +35,7 @@ class RecentPrints:
         self._bound = bound
         self._kept = kept
         self._count = 0
-        self._tapes: dict[str, _Tape] = {}
+        self._tapes: dict[str, ShownPrints] = {}
 
     def recall(
         self,
@@ -160,10 +80,10 @@ class RecentPrints:
         tape = self._tapes.get(print_.symbol) or self._tape(print_.symbol)
         name = (print_.exchange, print_.id or print_.timestamp)
         if name in tape.shown:
-            if any(_is_same(each, print_, corrected=corrected) for each in tape.named(name)):
+            if any(each.is_of(print_, corrected=corrected) for each in tape.named(name)):
                 return False
             # An id of an earlier day, or of another facility.
-            tape.append(name, _Shown(print_.timestamp, print_.price, print_.size))
+            tape.append(name, ShownPrint(print_.timestamp, print_.price, print_.size))
             return True
         # The event itself: an object of its own for each print would cost as much as all the rest.
         tape.shown[name] = print_
@@ -176,7 +96,7 @@ class RecentPrints:
         """Return whether a tape has shown a print, as far as it is remembered."""
         tape = self._tapes.get(print_.symbol, _NO_TAPE)
         known = tape.named((print_.exchange, print_.id or print_.timestamp))
-        return any(_is_same(each, print_, corrected=False) for each in known)
+        return any(each.is_of(print_, corrected=False) for each in known)
 
     def known_since(self, symbol: str) -> int | None:
         """Return the time (unix ns) after which every print that the tape has shown is known.
@@ -187,12 +107,7 @@ class RecentPrints:
 
     def time_of_newest(self, symbol: str, count: int) -> int | None:
         """Return the time (unix ns) of the oldest of a symbol's ``count`` newest prints."""
-        times: list[str] = []
-        for prints in islice(reversed(self._tapes.get(symbol, _NO_TAPE).shown.values()), count):
-            # Beside the newest print of an id there may be one of an earlier hour or day.
-            each_of = (prints,) if isinstance(prints, Trade) else prints
-            times += [rfc3339.sortable(each.timestamp) for each in each_of]
-        return _ns(f"{sorted(times)[-count:][0]}Z") if times else None
+        return self._tapes.get(symbol, _NO_TAPE).time_of_newest(count)
 
     def withdraw(self, event: Withdrawal) -> Withdrawal | None:
         """Withdraw a print; return the event to publish, None if there is none.
@@ -203,9 +118,9 @@ class RecentPrints:
         """
         tape = self._tape(event.symbol)
         named = tape.named((event.exchange, event.original_id))
-        meant = [each for each in named if _means(event, each)]
+        meant = [each for each in named if each.is_meant_by(event)]
         # A correction of conditions alone names the same values before and after.
-        if isinstance(event, Correction) and any(_is_result(event, each) for each in meant):
+        if isinstance(event, Correction) and any(each.is_result_of(event) for each in meant):
             return None
         # It came before its print, or the tape was not watched when the print came.
         if not meant:
@@ -215,7 +130,7 @@ class RecentPrints:
         if not standing:
             return None
         newest = max(standing, key=lambda each: rfc3339.sortable(each.timestamp))
-        return self._withdrawn(event, tape, newest)
+        return self._apply(event, tape, newest)
 
     def take_early(self, print_: Trade) -> list[Withdrawal]:
         """Return, once, the withdrawals that came before a print, which has just been added.
@@ -231,33 +146,34 @@ class RecentPrints:
             name = (event.exchange, event.id)
         return taken
 
-    def _take_early_of(self, tape: _Tape, symbol: str, name: _Name) -> Withdrawal | None:
+    def _take_early_of(self, tape: ShownPrints, symbol: str, name: PrintName) -> Withdrawal | None:
         """Return, once, the withdrawal of the newest print of a name."""
         for event in self.early.get((symbol, *name), ()):
             shown = tape.named(name)[-1]
-            if _means(event, shown):
+            if shown.is_meant_by(event):
                 early = self.early[(symbol, *name)]
                 early.remove(event)
                 if not early:
                     del self.early[(symbol, *name)]
-                return self._withdrawn(event, tape, shown)
+                return self._apply(event, tape, shown)
         return None
 
-    def _tape(self, symbol: str) -> _Tape:
+    def _tape(self, symbol: str) -> ShownPrints:
         tape = self._tapes.get(symbol)
         if tape is None:
-            tape = self._tapes[symbol] = _Tape()
+            tape = self._tapes[symbol] = ShownPrints()
         return tape
 
-    def _withdrawn(self, event: Withdrawal, tape: _Tape, shown: _Shown) -> Withdrawal:
+    def _apply(self, event: Withdrawal, tape: ShownPrints, shown: ShownPrint) -> Withdrawal:
+        """Withdraw a shown print, and show its corrected form; return the event to publish."""
         shown.withdrawn = True
         # A later cancel or correction names the corrected print.
         if isinstance(event, Correction):
             name = (event.exchange, event.id)
-            corrected = _Shown(shown.timestamp, event.price, event.size, corrected=True)
+            corrected = ShownPrint(shown.timestamp, event.price, event.size, corrected=True)
             named = tape.named(name)
             # REST may have shown the replacement as a print before: then the wrong print just goes.
-            if any(_is_equal(each, corrected) and not each.withdrawn for each in named):
+            if any(each.has_values_of(corrected) and not each.withdrawn for each in named):
                 event = _as_cancel(event)
             else:
                 self._count += not named
@@ -269,7 +185,8 @@ class RecentPrints:
             original_timestamp=shown.timestamp,
         )
 
-    def _add_early(self, event: Withdrawal, tape: _Tape) -> Withdrawal | None:
+    def _add_early(self, event: Withdrawal, tape: ShownPrints) -> Withdrawal | None:
+        """Keep a withdrawal for its print; return it if that may be one that is forgotten."""
         name = (event.symbol, event.exchange, event.original_id)
         early = self.early.setdefault(name, [])
         if any(_is_repeated(event, each) for each in early):
@@ -308,49 +225,6 @@ class RecentPrints:
         self._count = sum(len(tape.shown) for tape in self._tapes.values())
 
 
-def _is_same(shown: _Shown, print_: Trade, *, corrected: bool) -> bool:
-    """Return whether a print of the same exchange and id is the one that was shown."""
-    values = (shown.price, shown.size) == (print_.price, print_.size)
-    # Whether REST shows a replacement at the time of the print or of the report is not documented.
-    if corrected and values and shown.corrected:
-        return day_of(_ns(shown.timestamp)) == day_of(_ns(print_.timestamp))
-    # If there is no id, several prints of one exchange can share a time.
-    return shown.timestamp == print_.timestamp and (
-        values or (print_.id is not None and not corrected)
-    )
-
-
-def _means(event: Withdrawal, shown: _Shown) -> bool:
-    """Return whether a withdrawal means a print of its exchange and id."""
-    at, price, size = event.original_timestamp, event.original_price, event.original_size
-    if price not in (None, shown.price):
-        return False
-    if at is not None:
-        return at == shown.timestamp
-    # The stream names no time: of several prints with one id, it means the one whose values it
-    # names, on the day of the report and before it.
-    reported, printed = _ns(event.timestamp), _ns(shown.timestamp)
-    return (
-        (shown.size is None or size in (None, shown.size))
-        and printed <= reported + CLOCKS_NS
-        and day_of(printed) == day_of(reported)
-    )
-
-
-def _is_result(correction: Correction, shown: _Shown) -> bool:
-    """Return whether a print that keeps its id already has the corrected values."""
-    return (
-        shown.corrected
-        and not shown.withdrawn
-        and correction.id == correction.original_id
-        and (correction.price, correction.size) == (shown.price, shown.size)
-    )
-
-
-def _is_equal(one: _Shown, other: _Shown) -> bool:
-    return (one.timestamp, one.price, one.size) == (other.timestamp, other.price, other.size)
-
-
 def _is_repeated(event: Withdrawal, earlier: Withdrawal) -> bool:
     """Return whether two withdrawals of one exchange and id are of one print."""
     at, before = event.original_timestamp, earlier.original_timestamp
@@ -358,12 +232,12 @@ def _is_repeated(event: Withdrawal, earlier: Withdrawal) -> bool:
         return event == structs.replace(earlier, received=event.received)
     # One names the time of the print, and the other may mean a print of that time.
     print_of, other = (event, earlier) if before is None else (earlier, event)
-    return _means(other, _as_shown(print_of))
+    return _as_shown(print_of).is_meant_by(other)
 
 
-def _as_shown(event: Withdrawal) -> _Shown:
+def _as_shown(event: Withdrawal) -> ShownPrint:
     """Return the print that a withdrawal names."""
-    return _Shown(
+    return ShownPrint(
         event.original_timestamp or "", event.original_price or 0, event.original_size or 0
     )
 
@@ -378,7 +252,3 @@ def _as_cancel(correction: Correction) -> Cancel:
         timestamp=correction.timestamp,
         received=correction.received,
     )
-
-
-def _ns(timestamp: str) -> int:
-    return rfc3339.to_nanoseconds(timestamp)

@@ -6,7 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.market.recent_prints import EARLY_WITHDRAWALS, SAME_ID_PRINTS, RecentPrints
+from ingest.market.recent_prints import EARLY_WITHDRAWALS, RecentPrints
+from ingest.market.shown_prints import SAME_ID_PRINTS
 from shared import rfc3339
 from shared.trade import Cancel, Correction, Trade
 from tests.ingest.trades import NOON, SECOND
