@@ -8,14 +8,11 @@ from typing import Literal
 
 from ingest.demand.channels import STOCK_CHANNELS, UpstreamChannel
 from ingest.demand.priority import share_out
+from ingest.demand.rejected_symbols import RejectedSymbols
 from ingest.demand.wanted import Want
 
 SYMBOLS_PER_REQUEST = 100
 """Alpaca limits the size of a message; its C# SDK sends the same number."""
-
-FIRST_REJECTION_SECONDS, LONGEST_REJECTION_SECONDS = 30.0, 600.0
-"""The time until a rejected symbol is tried again doubles with each rejection, up to the longest.
-The stream also rejects symbols that exist: one listed today, or for a fault of the server."""
 
 LIMIT_RETRY_SECONDS = 600.0
 """The time until one symbol more than a learnt limit is tried again."""
@@ -39,14 +36,6 @@ class SubscriptionChange:
     action: Literal["subscribe", "unsubscribe"]
     channel: str
     symbols: tuple[str, ...]
-
-
-@dataclass
-class _Rejected:
-    """A symbol that a channel rejects: how often, and when it is tried again (monotonic)."""
-
-    times: int
-    retry_at: float
 
 
 class Subscription:
@@ -80,8 +69,7 @@ class Subscription:
         self._channels = {channel.name: channel for channel in channels}
         self._counted = [channel.name for channel in channels if channel.counted]
         self._monotonic = monotonic
-        self._rejected: dict[tuple[str, str], _Rejected] = {}
-        """By channel and symbol: a stream may have a symbol's trades and not its quotes."""
+        self._rejected = RejectedSymbols(self._counted)
         self.begin()
 
     def begin(self) -> None:
@@ -98,14 +86,12 @@ class Subscription:
         """The symbols that the stream does not accept; other sources may have them."""
         first = self._counted[0]
         there = self.acknowledged[first] | self._to_renew[first]
-        return {
-            symbol for channel, symbol in self._rejected if channel == first or symbol not in there
-        }
+        return self._rejected.symbols_of(first) | (self._rejected.symbols - there)
 
     @property
     def partly_rejected(self) -> set[str]:
         """The symbols that the stream accepts on its first channel, and on another one not."""
-        return {symbol for _, symbol in self._rejected} - self.rejected
+        return self._rejected.symbols - self.rejected
 
     def renew(self, channel: str, symbols: Iterable[str]) -> None:
         """Unsubscribe acknowledged symbols of a channel and subscribe to them again.
@@ -130,8 +116,8 @@ class Subscription:
         if self._in_flight is not None:
             return None
         now = self._monotonic()
-        self._forget_rejected(wanted, now)
-        possible = self._possible(wanted, now)
+        self._rejected.forget_unwanted(wanted, now)
+        possible = self._rejected.possible(wanted, now)
         limit = self.limit
         # A plan may grow while the ingest runs: one more symbol than the learnt limit tests it.
         if limit is not None and now >= self._limit_retry_at:
@@ -166,7 +152,7 @@ class Subscription:
         for channel, symbols in self.acknowledged.items():
             # A symbol that was rejected may be listed by now.
             for symbol in symbols - before[channel]:
-                self._rejected.pop((channel, symbol), None)
+                self._rejected.discard(channel, symbol)
                 self._to_renew[channel].discard(symbol)
         self.stuck = False
         if change is None:  # after an internal reconnect the vendor sends the set again
@@ -215,31 +201,8 @@ class Subscription:
             return ()
         symbol = change.symbols[0]
         self._to_renew[change.channel].discard(symbol)
-        key = change.channel, symbol
-        times = self._rejected[key].times + 1 if key in self._rejected else 1
-        wait = min(FIRST_REJECTION_SECONDS * 2.0 ** (times - 1), LONGEST_REJECTION_SECONDS)
-        self._rejected[key] = _Rejected(times, self._monotonic() + wait)
+        self._rejected.add(change.channel, symbol, self._monotonic())
         return change.symbols
-
-    def _possible(self, wanted: Sequence[Want], now: float) -> Sequence[Want]:
-        """Return the wants without the channels whose rejection is not to be tried again yet.
-
-        A symbol that is rejected on its first channel is not requested on the others either.
-        """
-        waiting = {key for key, each in self._rejected.items() if each.retry_at > now}
-        if not waiting:
-            return wanted
-        symbols = {symbol for _, symbol in waiting}
-        possible = []
-        for want in wanted:
-            if want.symbol not in symbols:
-                possible.append(want)
-                continue
-            own = [channel for channel in self._counted if channel in want.channels]
-            rejected = {channel for channel in own if (channel, want.symbol) in waiting}
-            if own and own[0] not in rejected:
-                possible.append(want._replace(channels=want.channels - rejected))
-        return possible
 
     def _renewal(self) -> SubscriptionChange | None:
         """Return the unsubscription of symbols to renew, if any of them is still subscribed."""
@@ -248,16 +211,6 @@ class Subscription:
                 some = tuple(sorted(there)[:SYMBOLS_PER_REQUEST])
                 return SubscriptionChange("unsubscribe", channel, some)
         return None
-
-    def _forget_rejected(self, wanted: Sequence[Want], now: float) -> None:
-        """Forget rejected symbols that no client wants, once their retry is due."""
-        if any(each.retry_at <= now for each in self._rejected.values()):
-            symbols = {want.symbol for want in wanted}
-            self._rejected = {
-                key: each
-                for key, each in self._rejected.items()
-                if each.retry_at > now or key[1] in symbols
-            }
 
     def _target(self, symbols: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
         """Return the symbols that each channel should have."""
@@ -298,7 +251,7 @@ class Subscription:
             there = self.acknowledged[channel]
             if new := [symbol for symbol in symbols if symbol not in there]:
                 # A symbol that was rejected before goes alone: it must not spoil another's request.
-                untried = [symbol for symbol in new if (channel, symbol) not in self._rejected]
+                untried = [symbol for symbol in new if not self._rejected.has(channel, symbol)]
                 return SubscriptionChange(
                     "subscribe", channel, tuple(untried[: self._request_size] or new[:1])
                 )

@@ -11,7 +11,7 @@ import msgpack
 import pytest
 
 from ingest import stocks
-from ingest.demand import lookups, subscription
+from ingest.demand import lookups, rejected_symbols
 from ingest.market import symbol_states, withheld_trades
 from ingest.upstream import catch_up
 from shared import message
@@ -237,7 +237,7 @@ async def test_a_symbol_whose_trades_cannot_be_read_is_stale_and_not_quiet(
 async def test_a_symbol_that_the_stream_rejects_is_polled_while_rest_has_it(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subscription, "FIRST_REJECTION_SECONDS", 0.2)
+    monkeypatch.setattr(rejected_symbols, "FIRST_REJECTION_SECONDS", 0.2)
     async with relay(source) as (simulator, watching, _):
         await trade(simulator, "XYZ", 25.0)
         simulator.faults.refuse_subscribe("iex", code=400, count=1000)

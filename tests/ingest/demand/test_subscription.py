@@ -3,10 +3,9 @@
 import pytest
 
 from ingest.demand.channels import TEST_CHANNELS
+from ingest.demand.rejected_symbols import FIRST_REJECTION_SECONDS, LONGEST_REJECTION_SECONDS
 from ingest.demand.subscription import (
-    FIRST_REJECTION_SECONDS,
     LIMIT_RETRY_SECONDS,
-    LONGEST_REJECTION_SECONDS,
     Rejection,
     Subscription,
     SubscriptionChange,
