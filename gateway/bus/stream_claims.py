@@ -28,15 +28,19 @@ _HASH_GONE = [-1]
 
 # KEYS: the set of all gateways' hashes, this gateway's hash.
 # ARGV: "rewrite" if the hash is to be written from scratch, else ""; its life in ms; the number of
-# limits, and each limit; the number of counts, and each as field and number; then the claims, each
-# as the fields under which the limits count it, in their order.
+# the call; the number of limits, and each limit; the number of counts, and each as field and
+# number; then the claims, each as the fields under which the limits count it, in their order.
 # Returns for each claim 0, or the place (from 1) of the limit that is reached; {-1} if the hash is
 # gone, in which case nothing was counted.
+#
+# A call that had no answer in time may reach Redis after the calls that replaced it, on another
+# connection. It must change nothing: no later call would correct its counts.
 _CLAIM = """
-local own, limits, at = KEYS[2], tonumber(ARGV[3]), 4 + ARGV[3]
+local own, call, limits, at = KEYS[2], ARGV[3], tonumber(ARGV[4]), 5 + ARGV[4]
+if tonumber(redis.call('HGET', own, 'call') or 0) >= tonumber(call) then return {} end
 if ARGV[1] == 'rewrite' then redis.call('DEL', own)
 elseif redis.call('EXISTS', own) == 0 then return {-1} end
-redis.call('HSET', own, 'alive', 1)
+redis.call('HSET', own, 'call', call)
 redis.call('SADD', KEYS[1], own)
 redis.call('PEXPIRE', own, ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
@@ -66,7 +70,7 @@ local answers = {}
 for claim = claims, #ARGV, limits do
   local over = 0
   for i = 0, limits - 1 do
-    if over == 0 and count(ARGV[claim + i]) >= tonumber(ARGV[4 + i]) then over = i + 1 end
+    if over == 0 and count(ARGV[claim + i]) >= tonumber(ARGV[5 + i]) then over = i + 1 end
   end
   for i = 0, limits - 1 do
     if over == 0 then
@@ -106,6 +110,7 @@ class StreamClaims:
         """The fields whose count has changed since it was sent; a dict, for its order."""
         self._waiting: list[_Claim] = []
         self._rewriting = True
+        self._calls = 0
         self._changed = asyncio.Event()
 
     async def claim(self, counted_as: Mapping[str, str]) -> str | None:
@@ -188,9 +193,11 @@ class StreamClaims:
 
     async def _send(self, counts: Mapping[str, int], claims: Iterable[_Claim]) -> list[int]:
         pairs: Iterable[str | int] = chain.from_iterable(counts.items())
+        self._calls += 1
         arguments = [
             "rewrite" if self._rewriting else "",
             keys.STREAMS_MILLISECONDS,
+            self._calls,
             len(self._limits),
             *self._limits.values(),
             len(counts),

@@ -15,6 +15,7 @@ from gateway.bus.stream_claims import StreamClaims
 from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
+from tests.late_bytes import late_bytes
 from tests.limits import LIMIT_SECONDS
 from tests.services import until
 
@@ -50,7 +51,7 @@ async def two_gateways(
 
 async def _counts(client: Redis, gateway_id: str = "a") -> Any:
     found: Any = await client.hgetall(keys.streams_key(gateway_id))
-    found.pop(b"alive", None)
+    found.pop(b"call", None)
     return found
 
 
@@ -224,6 +225,32 @@ async def test_while_redis_is_unreachable_streams_are_admitted_and_counted_later
 
         await until(full)
         assert int((await _counts(client))[b"principal ann"]) >= 4
+
+
+async def test_a_call_that_reaches_redis_after_its_repetition_changes_no_count(
+    source: RedisSource,
+) -> None:
+    async with (
+        source.client("test") as redis,
+        late_bytes(source) as late,
+        RedisSource(late.url).client("a") as client,
+        claiming(client, "a", principal=3) as claims,
+        asyncio.timeout(LIMIT_SECONDS),
+    ):
+        assert await claims.claim(ANN) is None
+        late.hold()
+        second = asyncio.create_task(claims.claim(ANN))
+        await late.waiting.wait()
+        late.cut()
+        assert await second is None
+
+        async def repeated() -> bool:
+            return bool(await _counts(redis) == {b"principal ann": b"2"})
+
+        await until(repeated)
+        late.release()
+        await late.answered.wait()
+        assert await repeated()
 
 
 async def test_a_stream_that_left_while_redis_rejected_writes_is_no_longer_counted(

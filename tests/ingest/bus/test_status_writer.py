@@ -16,8 +16,8 @@ from shared.bus.redis_source import RedisSource
 from shared.cancellation import cancel
 from shared.event_id import EventId
 from shared.ingest_status import FeedState, IngestStatus
-from tests.ingest.bus.late_bytes import late_bytes
 from tests.ingest_report import healthy
+from tests.late_bytes import late_bytes
 from tests.limits import LIMIT_SECONDS
 
 

@@ -21,24 +21,30 @@ class LateBytes:
         self.waiting = asyncio.Event()
         self.answered = asyncio.Event()
         self._address = host, port
-        self._connections: list[asyncio.Event] = []
-        """Of each connection an event that is clear while its bytes are held back."""
+        self._open: dict[asyncio.StreamWriter, asyncio.Event] = {}
+        """For each client an event that is clear while its bytes are held back."""
 
     def hold(self) -> None:
         """Hold back further bytes of the present clients; later connections are not affected."""
-        for is_open in self._connections:
+        for is_open in self._open.values():
             is_open.clear()
+
+    def cut(self) -> None:
+        """End the connections of the clients whose bytes are held back; the bytes stay."""
+        for writer, is_open in self._open.items():
+            if not is_open.is_set():
+                writer.close()
 
     def release(self) -> None:
         """Pass on the bytes that were held back, also those of clients that have left."""
-        for is_open in self._connections:
+        for is_open in self._open.values():
             is_open.set()
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry the bytes of one client, until Redis closes the connection or the task ends."""
         is_open, is_late = asyncio.Event(), asyncio.Event()
         is_open.set()
-        self._connections.append(is_open)
+        self._open[writer] = is_open
         from_redis, to_redis = await asyncio.open_connection(*self._address)
 
         async def to_server() -> None:
