@@ -1,6 +1,8 @@
 """How many examples Hypothesis tries: few in a developer's loop, more in CI, never by the clock.
 
-``--hypothesis-profile=thorough`` asks for CI's number anywhere.
+CI draws the same examples of a commit each time, so that its result can be repeated. A developer's
+runs draw others each time. ``--hypothesis-profile=thorough`` asks for CI's examples anywhere, and
+``--hypothesis-profile=explore`` for many new ones.
 """
 
 import math
@@ -9,11 +11,12 @@ from typing import Any
 
 from hypothesis import settings
 
-QUICK, THOROUGH = "quick", "thorough"
+QUICK, THOROUGH, EXPLORE = "quick", "thorough", "explore"
 
 # A deadline would make every property a test of how busy the machine is.
 settings.register_profile(QUICK, max_examples=25, deadline=None)
-settings.register_profile(THOROUGH, max_examples=100, deadline=None, print_blob=True)
+settings.register_profile(THOROUGH, max_examples=100, deadline=None, derandomize=True)
+settings.register_profile(EXPLORE, max_examples=2000, deadline=None, print_blob=True)
 
 
 def load_profile() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from tests.examples import QUICK, THOROUGH, examples
+from tests.examples import EXPLORE, QUICK, THOROUGH, examples
 from tests.repository.tree import ROOT, modules, name_of, syntax
 
 LIMITED = {"timeout", "wait_for", "wait", "until", "communicate"}
@@ -70,7 +70,7 @@ def test_no_property_has_a_deadline() -> None:
 
     assert written == []
     assert settings().deadline is None
-    assert {settings.get_profile(name).deadline for name in (QUICK, THOROUGH)} == {None}
+    assert {settings.get_profile(name).deadline for name in (QUICK, THOROUGH, EXPLORE)} == {None}
 
 
 def test_ci_tries_more_examples_and_a_test_a_multiple_of_either() -> None:
@@ -79,6 +79,12 @@ def test_ci_tries_more_examples_and_a_test_a_multiple_of_either() -> None:
     assert quick < thorough == 100
     assert examples(times=3).max_examples == 3 * settings().max_examples
     assert examples(times=0.1).max_examples == math.ceil(settings().max_examples / 10)
+
+
+def test_ci_draws_the_same_examples_each_time_and_other_runs_new_ones() -> None:
+    drawn = {name: settings.get_profile(name).derandomize for name in (QUICK, THOROUGH, EXPLORE)}
+
+    assert drawn == {QUICK: False, THOROUGH: True, EXPLORE: False}
 
 
 @pytest.mark.parametrize(("factor", "expected"), [("", 1), ("4", 4), ("0.5", 0.5)])
