@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
-from ingest.portfolio.amount import is_plausible
-from ingest.portfolio.holding import CENT, Holding
-
-NOTHING = Decimal(0)
+from ingest.portfolio.amount import CENT, NOTHING, is_plausible
+from ingest.portfolio.holding import Holding
 
 UNKNOWN_SYMBOL = "?"
 """Stands for the symbol of a position whose row has none that can be read."""
 
-APART = Decimal("0.01")
+TOTALS_TOLERANCE = Decimal("0.01")
 """Totals and rows are two requests, between which prices move. They hardly move an account by this
 part of its positions in that time: a larger difference is probably a row too few or too many."""
 
@@ -83,7 +81,7 @@ class BrokerReport(NamedTuple):
         return None if parts is None else parts[0] + parts[1]
 
     @property
-    def is_apart(self) -> bool:
+    def totals_differ(self) -> bool:
         """Whether totals and rows differ by more than prices explain."""
         parts = self._excess_by_side()
         if parts is None:
@@ -92,7 +90,9 @@ class BrokerReport(NamedTuple):
         longs, shorts = self.account.long_market_value, self.account.short_market_value
         totals = abs(longs or NOTHING) + abs(shorts or NOTHING)
         rounding = CENT * (len(self.holdings) + 2)
-        return max(abs(part) for part in parts) > max(rounding, APART * max(rows, totals))
+        return max(abs(part) for part in parts) > max(
+            rounding, TOTALS_TOLERANCE * max(rows, totals)
+        )
 
     def _excess_by_side(self) -> tuple[Decimal, Decimal] | None:
         """Return the excess of the longs and that of the shorts, in signed amounts."""

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+from ingest.portfolio.amount import NOTHING
+
 
 class Lot(NamedTuple):
     """Units of one purchase, or of several; negative if sold short.
@@ -23,8 +25,8 @@ class Lot(NamedTuple):
 
 def sum_of(lots: Sequence[Lot]) -> Lot:
     """Return the quantity and the basis of some lots together."""
-    qty = sum((lot.qty for lot in lots), Decimal(0))
-    return Lot(qty, sum((lot.basis for lot in lots), Decimal(0)), len(lots) <= 1)
+    qty = sum((lot.qty for lot in lots), NOTHING)
+    return Lot(qty, sum((lot.basis for lot in lots), NOTHING), len(lots) <= 1)
 
 
 def without_oldest(lots: Sequence[Lot], qty: Decimal) -> tuple[Lot, ...] | None:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from ingest.portfolio.amount import NOTHING
 from ingest.portfolio.asset_class import CRYPTO
-from ingest.portfolio.broker_report import NOTHING
+from shared.rfc3339 import to_nanoseconds
 
 FEE_RATE = Decimal("0.003")
 """Alpaca takes the fee of a crypto purchase from the coins: at most 0.25 % of them, rounded.
@@ -26,6 +27,11 @@ class Execution:
     qty: Decimal
     at: str
     id: str | None = None
+
+    @property
+    def moment(self) -> float:
+        """Its own time, unix seconds."""
+        return to_nanoseconds(self.at) / 1e9
 
     @property
     def fee_at_most(self) -> Decimal:

@@ -2,23 +2,16 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from ingest.portfolio.amount import is_plausible
+from ingest.portfolio.amount import CENT, RATIO, fraction, is_plausible, rounded
 from ingest.portfolio.asset_class import OPTION_MULTIPLIER, US_OPTION
 from ingest.portfolio.day_lots import Lot, sum_of, without_oldest
 from ingest.portfolio.mark import Mark, are_apart
 from shared import rfc3339
 from shared.position import Position
-
-CENT = Decimal("0.01")
-RATIO = Decimal("0.000001")
-
-_WIDE = Context(prec=100, rounding=ROUND_HALF_EVEN)
-"""Digits for the largest amounts that are accepted, their products and ratios: to round beyond the
-usual 28 digits raises."""
 
 _NEW_YORK = ZoneInfo("America/New_York")
 
@@ -188,22 +181,6 @@ class Holding:
     def side(self) -> Literal["long", "short"]:
         """Long or short."""
         return "long" if self.qty > 0 else "short"
-
-
-def rounded(amount: Decimal | None, step: Decimal = CENT) -> float | None:
-    """Return an amount rounded to a step, by default to cents, for an event.
-
-    None if it is unknown or beyond any market: a ratio to an amount of nearly zero, for example.
-    """
-    if amount is None or not is_plausible(amount):
-        return None
-    # + 0: there is no -0.00 of money
-    return float(amount.quantize(step, context=_WIDE) + 0)
-
-
-def fraction(gain: Decimal | None, basis: Decimal | None) -> float | None:
-    """Return a gain as a fraction of its basis, for an event."""
-    return None if gain is None or not basis else rounded(gain / abs(basis), RATIO)
 
 
 def _day(moment: str) -> date:

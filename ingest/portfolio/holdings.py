@@ -10,15 +10,10 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
 
-from ingest.portfolio.amount import is_plausible
-from ingest.portfolio.broker_report import (
-    NOTHING,
-    UNKNOWN_SYMBOL,
-    BrokerReport,
-    ReportedAccount,
-)
+from ingest.portfolio.amount import CENT, NOTHING, is_plausible
+from ingest.portfolio.broker_report import UNKNOWN_SYMBOL, BrokerReport, ReportedAccount
 from ingest.portfolio.execution import Execution
-from ingest.portfolio.holding import CENT, Holding
+from ingest.portfolio.holding import Holding
 from ingest.portfolio.recent_states import RecentStates
 from ingest.portfolio.stream_witness import StreamWitness
 from ingest.portfolio.waiting_executions import DISBELIEF_SECONDS, WaitingExecutions
@@ -59,7 +54,7 @@ class Holdings:
         """The account of the newest report that was applied; None before the first."""
         self.as_of: str | None = None
         self.unreadable: Sequence[str] = ()
-        self.is_apart = False
+        self.totals_differ = False
         """Whether the broker's totals contain more or less than its rows."""
         self.witness = StreamWitness(monotonic)
         self._monotonic = monotonic
@@ -123,7 +118,7 @@ class Holdings:
             self._review_doubt()
             return Reconciled(applied=False)
         changed = self._apply(report, streaming_since)
-        self.is_apart = self.is_apart or torn
+        self.totals_differ = self.totals_differ or torn
         return Reconciled(applied=True, changed=changed)
 
     def on_execution(self, *executions: Execution) -> list[str]:
@@ -138,6 +133,7 @@ class Holdings:
             if self._is_repeated(execution):
                 continue
             self._remember(execution)
+            # Before the first report there is no quantity to change. That report must show it.
             if self.account is not None:
                 self._waiting.add(execution)
         self._waiting.remove_oldest()
@@ -271,7 +267,7 @@ class Holdings:
         for symbol in changed:
             self._set(symbol, rows.get(symbol))
         self.account, self.as_of = report.account, report.as_of
-        self.unreadable, self.is_apart = report.unreadable, report.is_apart
+        self.unreadable, self.totals_differ = report.unreadable, report.totals_differ
         self._asked_at, self._spent = report.asked_at, NOTHING
         self._waiting.on_report_applied(report.asked_at)
         self._contradicting = self._doubt_since = self._torn = self._unreadable_since = None

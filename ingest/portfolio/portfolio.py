@@ -1,16 +1,16 @@
 """The positions and the account at the tape's prices, and which of them to announce. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from decimal import Decimal
 
 from msgspec import structs
 
-from ingest.portfolio.amount import is_plausible
+from ingest.portfolio.amount import NOTHING, fraction, is_plausible, rounded, total
 from ingest.portfolio.asset_class import US_EQUITY
-from ingest.portfolio.broker_report import NOTHING, BrokerReport, ReportedAccount
+from ingest.portfolio.broker_report import BrokerReport, ReportedAccount
 from ingest.portfolio.execution import Execution
-from ingest.portfolio.holding import Holding, fraction, rounded
+from ingest.portfolio.holding import Holding
 from ingest.portfolio.holdings import Holdings
 from ingest.portfolio.mark import BrokerPrice, Mark, mark_of
 from shared.account import Account, BrokerState
@@ -27,7 +27,7 @@ DOUBT = (
     "figures may lack the newest executions"
 )
 
-APART = (
+TOTALS_DIFFER = (
     "the broker's totals contain more or less than its positions do: a position may be missing here"
 )
 
@@ -104,7 +104,7 @@ class Portfolio:
 
     def on_report(self, report: BrokerReport, streaming_since: float | None) -> bool:
         """Apply a report; return whether no other is needed. See ``Holdings.on_report``."""
-        before = self.holdings.is_apart
+        before = self.holdings.totals_differ
         reconciled = self.holdings.on_report(report, streaming_since)
         for symbol in reconciled.changed:
             self._note_change(symbol)
@@ -113,7 +113,7 @@ class Portfolio:
             self._account_due = True
             self._on_change()
         # Totals that were read in a moment of wild prices agree with the next rows.
-        return reconciled.applied and (before or not self.holdings.is_apart)
+        return reconciled.applied and (before or not self.holdings.totals_differ)
 
     def on_execution(self, *executions: Execution) -> None:
         """Accept the executions of one update. See ``Holdings.on_execution``."""
@@ -187,10 +187,10 @@ class Portfolio:
             long_market_value=rounded(longs),
             short_market_value=rounded(shorts),
             unrealized_pl=rounded(sum((value - h.cost_basis for h, value in priced), NOTHING)),
-            unrealized_intraday_pl=rounded(_sum(day_gains)),
+            unrealized_intraday_pl=rounded(total(day_gains)),
             positions=sorted(self.holdings.by_symbol),
             unpriced=sorted(unpriced),
-            partial=bool(unpriced) or self.holdings.is_apart,
+            partial=bool(unpriced) or self.holdings.totals_differ,
             as_of=self.holdings.as_of,
         )
 
@@ -205,7 +205,7 @@ class Portfolio:
             return state, "the broker has not reported a whole account yet"
         if self.holdings.in_doubt:
             return "stale", DOUBT
-        return "live", APART if self.holdings.is_apart else None
+        return "live", TOTALS_DIFFER if self.holdings.totals_differ else None
 
     def _event(self, symbol: str) -> Position:
         holding = self.holdings.by_symbol.get(symbol)
@@ -232,12 +232,6 @@ class Portfolio:
     def _note_change(self, symbol: str) -> None:
         self._changed[symbol] = None
         self._on_change()
-
-
-def _sum(amounts: Iterable[Decimal | None]) -> Decimal | None:
-    """Return the sum; None if one of the amounts is unknown."""
-    known = list(amounts)
-    return None if None in known else sum(filter(None, known), NOTHING)
 
 
 def _other_assets(reported: ReportedAccount) -> Decimal:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from itertools import takewhile
 from typing import NamedTuple
 
-NOTHING = Decimal(0)
+from ingest.portfolio.amount import NOTHING
 
 STATES_AT_MOST = 1_000
 

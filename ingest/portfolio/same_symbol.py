@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+from ingest.portfolio.amount import NOTHING, total
 from ingest.portfolio.holding import Holding
 
 
@@ -33,13 +34,13 @@ def by_symbol(rows: Iterable[Holding]) -> tuple[list[Holding], list[str]]:
 
 def _sum(group: Sequence[Holding]) -> Holding:
     first, prices = group[0], {row.broker_price for row in group}
-    qty = sum((row.qty for row in group), Decimal(0))
-    cost = sum((row.cost_basis for row in group), Decimal(0))
+    qty = sum((row.qty for row in group), NOTHING)
+    cost = sum((row.cost_basis for row in group), NOTHING)
     return replace(
         first,
         qty=qty,
         cost_basis=cost,
-        day_basis=_total([row.day_basis for row in group]),
+        day_basis=total(row.day_basis for row in group),
         avg_entry_price=cost / (qty * first.multiplier),
         lastday_price=_average(group, [row.lastday_price for row in group], qty),
         broker_price=_average(group, [row.broker_price for row in group], qty),
@@ -55,10 +56,5 @@ def _average(
     parts = [
         None if price is None else row.qty * price for row, price in zip(group, prices, strict=True)
     ]
-    total = _total(parts)
-    return None if total is None else total / qty
-
-
-def _total(amounts: Sequence[Decimal | None]) -> Decimal | None:
-    known = [amount for amount in amounts if amount is not None]
-    return sum(known, Decimal(0)) if len(known) == len(amounts) else None
+    sum_of_parts = total(parts)
+    return None if sum_of_parts is None else sum_of_parts / qty

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+from ingest.portfolio.amount import NOTHING
 from ingest.portfolio.broker_clock import BrokerClock
-from ingest.portfolio.broker_report import NOTHING, BrokerReport
+from ingest.portfolio.broker_report import BrokerReport
 from ingest.portfolio.execution import Execution
-from shared.rfc3339 import to_nanoseconds
 
 DISBELIEF_SECONDS = 5.0
 """After an execution, a report that lacks it is not believed for this time: Alpaca's REST can be
@@ -57,7 +57,7 @@ class WaitingExecutions:
 
     def note(self, execution: Execution) -> None:
         """Note the quantity that reports must show from now on."""
-        now, moment = self._monotonic(), to_nanoseconds(execution.at) / 1e9
+        now, moment = self._monotonic(), execution.moment
         self._clock.on_execution(moment, now)
         before, qty = self._expected.get(execution.symbol), execution.qty
         # Partial fills can arrive out of order: the quantity is that of the newest.
@@ -153,8 +153,7 @@ class WaitingExecutions:
 
         If not, the report may contain it and its counterpart, so that it only seems to fit.
         """
-        moment = to_nanoseconds(execution.at) / 1e9
-        return not self._clock.is_before(moment, self._asked_at)
+        return not self._clock.is_before(execution.moment, self._asked_at)
 
     def _fee(self, symbol: str) -> Decimal:
         expected = self._expected.get(symbol)
@@ -164,9 +163,8 @@ class WaitingExecutions:
 
     def _is_older(self, execution: Execution, newest: _Expected) -> bool:
         """Return whether an execution was before the newest known one of its symbol."""
-        moment = to_nanoseconds(execution.at) / 1e9
-        if moment != newest.moment:
-            return moment < newest.moment
+        if execution.moment != newest.moment:
+            return execution.moment < newest.moment
         # Two fills of one moment: their quantities give the order. If both orders are possible, as
         # after a purchase and a sale of the same size, that of their arrival counts.
         if execution.qty - execution.delta == newest.qty:

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from ingest.alpaca.account_rows import AccountRow, PositionRow
-from ingest.portfolio.amount import is_plausible
+from ingest.portfolio.amount import NOTHING, RATIO
 from ingest.portfolio.asset_class import CRYPTO, OPTION_MULTIPLIER, US_OPTION
 from ingest.portfolio.broker_report import ReportedAccount
-from ingest.portfolio.holding import RATIO, Holding
+from ingest.portfolio.holding import Holding
 from ingest.portfolio.same_symbol import by_symbol
 
 _QUOTE_CURRENCIES = ("USDT", "USDC", "USD", "BTC")
@@ -20,15 +20,14 @@ _QUOTE_CURRENCIES = ("USDT", "USDC", "USD", "BTC")
 def positions(rows: Iterable[PositionRow], as_of: str) -> tuple[list[Holding], list[str]]:
     """Translate the open positions, one for each symbol.
 
-    The second list has the symbols whose rows contain an impossible number, or have no cost or no
-    sum.
+    The second list has the symbols whose rows have no cost or no sum.
     """
     found: list[Holding] = []
     unreadable: list[str] = []
     for row in rows:
         # With neither its cost nor its average price, its gain would be its whole value.
         has_cost = row.cost_basis is not None or row.avg_entry_price is not None
-        if has_cost and _is_plausible(row):
+        if has_cost:
             found.append(holding(row, as_of))
         else:
             unreadable.append(tape_symbol(row.symbol, row.asset_class))
@@ -44,7 +43,7 @@ def holding(row: PositionRow, as_of: str) -> Holding:
     multiplier = _multiplier(row)
     cost = row.cost_basis
     if cost is None:
-        cost = abs(qty * (row.avg_entry_price or Decimal(0)) * multiplier)
+        cost = abs(qty * (row.avg_entry_price or NOTHING) * multiplier)
     value = None if row.market_value is None else _signed(row.market_value, qty)
     day_basis = None
     # The broker's own gain knows which shares were bought today; the previous close does not.
@@ -67,12 +66,8 @@ def holding(row: PositionRow, as_of: str) -> Holding:
 
 
 def account(row: AccountRow) -> ReportedAccount:
-    """Translate the account.
-
-    Raises:
-        ValueError: it contains an impossible number.
-    """
-    reported = ReportedAccount(
+    """Translate the account."""
+    return ReportedAccount(
         cash=row.cash,
         currency=row.currency,
         equity=row.equity,
@@ -81,9 +76,6 @@ def account(row: AccountRow) -> ReportedAccount:
         long_market_value=row.long_market_value,
         short_market_value=row.short_market_value,
     )
-    if not reported.is_plausible:
-        raise ValueError("an account with a number that is impossible")
-    return reported
 
 
 def tape_symbol(symbol: str, asset_class: str) -> str:
@@ -95,18 +87,6 @@ def tape_symbol(symbol: str, asset_class: str) -> str:
         if base and base != symbol:
             return f"{base}/{currency}"
     return symbol
-
-
-def _is_plausible(row: PositionRow) -> bool:
-    return is_plausible(
-        row.qty,
-        row.avg_entry_price,
-        row.cost_basis,
-        row.market_value,
-        row.unrealized_intraday_pl,
-        row.current_price,
-        row.lastday_price,
-    )
 
 
 def _signed(amount: Decimal, qty: Decimal) -> Decimal:

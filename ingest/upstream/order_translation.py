@@ -161,7 +161,7 @@ def _execution(
     return Execution(
         symbol=tape_symbol(symbol, asset_class),
         asset_class=asset_class,
-        delta=qty if order.side.startswith("buy") else Decimal(0) - qty,
+        delta=qty if order.side.startswith("buy") else -qty,
         price=price,
         qty=after,
         at=at,

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.alpaca.account_rows import read_account, read_positions
+from ingest.portfolio.amount import rounded
 from ingest.portfolio.execution import Execution
-from ingest.portfolio.holding import rounded
 from ingest.portfolio.portfolio import Portfolio
 from ingest.portfolio.waiting_executions import DISBELIEF_SECONDS
 from ingest.upstream import account_translation

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from ingest.alpaca.account_rows import read_positions
+from ingest.portfolio.amount import fraction, rounded
 from ingest.portfolio.broker_report import BrokerReport
 from ingest.portfolio.execution import Execution
-from ingest.portfolio.holding import Holding, fraction, rounded
+from ingest.portfolio.holding import Holding
 from ingest.portfolio.holdings import DOUBT_SECONDS
-from ingest.portfolio.portfolio import APART, DOUBT, Portfolio
+from ingest.portfolio.portfolio import DOUBT, TOTALS_DIFFER, Portfolio
 from ingest.portfolio.stream_witness import EXPLANATION_SECONDS
 from ingest.portfolio.waiting_executions import DISBELIEF_SECONDS
 from ingest.upstream import account_translation
@@ -422,7 +423,12 @@ def test_totals_that_contain_more_than_the_rows_make_the_account_partial_with_a_
     desk, (held, _) = Desk(), read(VXX[0])
     assert not desk.report(*held, **TOTALS)  # another report may agree
     told = desk.after()
-    assert (told.state, told.partial, told.reason, told.unpriced) == ("live", True, APART, [])
+    assert (told.state, told.partial, told.reason, told.unpriced) == (
+        "live",
+        True,
+        TOTALS_DIFFER,
+        [],
+    )
     held, _ = read(*VXX)
     assert desk.report(*held, **TOTALS)
     assert (desk.after().partial, desk.after().reason) == (False, None)

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.alpaca.account_rows import read_account, read_positions
+from ingest.portfolio.amount import rounded
 from ingest.portfolio.broker_report import BrokerReport
 from ingest.portfolio.execution import Execution
-from ingest.portfolio.holding import rounded
 from ingest.portfolio.portfolio import Portfolio
 from ingest.upstream import account_translation
 from shared import rfc3339
