@@ -38,15 +38,7 @@ class AlpacaStream(AlpacaConnection, DataStream):
     async def _connect(self) -> None:
         """Connect, and wait for the welcome."""
         await super()._connect()
-        # alpaca-py would decode text as msgpack: some relays speak JSON
-        # (https://github.com/alpacahq/alpaca-trade-api-csharp/issues/243).
-        for answer in wire.decode(await self._ws.recv()):
-            if isinstance(answer, wire.Error):
-                raise UpstreamError(answer.msg, answer.code)
-            if isinstance(answer, wire.Success) and answer.msg == "connected":
-                return
-            raise UpstreamError(f"an unexpected welcome: {answer}")
-        raise UpstreamError("an empty welcome")
+        await self._receive("connected", "welcome")
 
     async def _auth(self) -> None:
         """Authenticate as alpaca-py does, but keep the code of a rejection."""
@@ -54,10 +46,22 @@ class AlpacaStream(AlpacaConnection, DataStream):
         # Alpaca may have closed the connection already. The reason then waits to be received, so
         # sending must not raise.
         await self.send(msgpack.packb(keys))
-        for answer in wire.decode(await self._ws.recv()):
-            if isinstance(answer, wire.Error):
-                raise UpstreamError(answer.msg, answer.code)
-            if isinstance(answer, wire.Success) and answer.msg == "authenticated":
-                return
-            raise UpstreamError(f"an unexpected answer to the keys: {answer}")
-        raise UpstreamError("an empty answer to the keys")
+        await self._receive("authenticated", "answer to the keys")
+
+    async def _receive(self, success: str, name: str) -> None:
+        """Receive a frame that starts with a success of this text; ``name`` is for errors.
+
+        Raises:
+            UpstreamError: it starts with an error or another message, or is empty.
+            BadFrameError: it contains no messages.
+        """
+        # alpaca-py would decode text as msgpack: some relays speak JSON
+        # (https://github.com/alpacahq/alpaca-trade-api-csharp/issues/243).
+        answers = wire.decode(await self._ws.recv())
+        if not answers:
+            raise UpstreamError(f"an empty {name}")
+        answer = answers[0]
+        if isinstance(answer, wire.Error):
+            raise UpstreamError(answer.msg, answer.code)
+        if not isinstance(answer, wire.Success) or answer.msg != success:
+            raise UpstreamError(f"an unexpected {name}: {answer}")
