@@ -22,7 +22,8 @@ class NewestArticles:
             ValueError: ``updated_at`` is not an RFC 3339 time.
         """
         updated_ns = rfc3339.to_nanoseconds(article.updated_at)
-        if updated_ns <= self._updated_ns.get(article.id, updated_ns - 1):
+        known_ns = self._updated_ns.get(article.id)
+        if known_ns is not None and updated_ns <= known_ns:
             return False
         self._updated_ns[article.id] = updated_ns
         self._updated_ns.move_to_end(article.id)

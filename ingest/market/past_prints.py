@@ -47,6 +47,7 @@ class PastPrints:
     def find(self, withdrawn: Withdrawn) -> PrintIdentity | None:
         """Return the newest print with the values that a report names, if there is one."""
         key = withdrawn.key
+        # Elsewhere an id is used once a day: a report on a forgotten print means no later one.
         if key.exchange != REPEATING_EXCHANGE:
             return None
         for prints in (self._newest, self._before):

@@ -89,7 +89,7 @@ _CLOSED = _Verdict("closed", "The market is closed.")
 _POLLED = _Verdict("polled", "The plan's live symbols are taken: looked up every few seconds.")
 _REFUSED = _Verdict("polled", "Alpaca's stream does not take it: looked up every few seconds.")
 _REJECTED = _Verdict("rejected", "Alpaca does not know this symbol.")
-_MISSED = _Verdict("stale", "There was a trade that the stream has not brought.")
+_UNSTREAMED = _Verdict("stale", "There was a trade that the stream has not brought.")
 _WITHHELD = _Verdict("stale", "Alpaca's stream withholds its trades: looked up every few seconds.")
 _UNREADABLE = _Verdict("stale", "The stream brought a trade that could not be read.")
 _UNCONFIRMED = _Verdict("stale", "No trades, and REST cannot confirm that there were none.")
@@ -323,7 +323,7 @@ class SymbolStates:
             verdict = self._stream_lost
         elif name in view.withheld:
             # While it is subscribed again, it is unacknowledged for a moment.
-            verdict = _WITHHELD if name in view.lasting else _MISSED
+            verdict = _WITHHELD if name in view.lasting else _UNSTREAMED
         elif name not in view.acknowledged:
             return self._unacknowledged(name, symbol, last, now, view)
         else:
@@ -334,7 +334,7 @@ class SymbolStates:
     def _verdict_by_trades(
         self, name: str, symbol: _Symbol, last: float | None, now: float, view: StatesView
     ) -> _Verdict | None:
-        """Return the state of a symbol of which nothing but trades is to be said."""
+        """Return the state that the trades of a subscribed symbol show."""
         if name in self._unread:
             unread = self._follow_unread(name, symbol, last, now, view)
             if unread is not None:

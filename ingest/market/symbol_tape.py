@@ -146,23 +146,28 @@ class SymbolTape:
         ):
             return None
         self._order += 1
+        # Most answers repeat a print that the stream has brought, or that an earlier answer had.
         if self.history.knows(self._entry(trade, received_us, self._order)):
             return None
         if self._await(at_ns):
             return None
         self._note_by_rest(at_ns, received_us)
         valid = self._withdrawn.as_reported(trade)
+        # It is corrected to a print that is cancelled.
         if valid is None:
             return None
+        # A correction may make an odd lot eligible, also one that only REST has shown.
         if (rule := self._rule(valid)) is Eligibility.NEVER:
             if not self.history.knows_ineligible(valid):
                 self.history.add_ineligible(valid, self._order)
             return None
         entry = self._entry(valid, received_us, self._order)
+        # The stream has brought the corrected print as a print of its own.
         if valid is not trade and self.history.knows(entry):
             return None
         self.history.drop_nameless(at_ns, valid.price)
         last = self._admit(entry, rule, received_us)
+        # The last price is now REST's: the stream's prints of that moment are compared with it.
         if self._at_ns == at_ns:
             self._rest_lead.unstreamed_ns = at_ns
         return last
@@ -350,10 +355,12 @@ class SymbolTape:
         """
         start_ns, regular = close.at_ns, self.history.regular
         context = self._context
+        # The bar of a test session at night, or one whose time is wrong.
         if is_outside(context.hours, start_ns) or context.is_ahead(
             start_ns, self._at_ns, received_us
         ):
             return
+        # A print of this minute is known: only prints, which have exact times, may replace it.
         if regular and start_ns <= regular[-1].at_ns:
             return
         minute_end_ns = start_ns + quarantine.MINUTE_NS

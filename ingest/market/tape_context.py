@@ -26,6 +26,7 @@ class TapeContext:
         if at_ns <= received_us * 1000 + AHEAD_NS:
             return False
         newest_ns = self.newest_streamed_ns
+        # This machine's clock may be behind: then the stream's prints show the time.
         now_ns = received_us * 1000 + self._lead.of(newest_ns)
         return at_ns > max(now_ns, last_ns, newest_ns) + AHEAD_NS
 

@@ -93,6 +93,7 @@ class Withdrawal(msgspec.Struct):
 
     def concerns(self, print_: PrintIdentity) -> bool:
         """Return whether a print that comes now is the one that this report withdrew."""
+        # It is applied: it concerns the same print when that comes again, and no other one.
         if self.print is not None:
             return self.print == print_
         return self.withdrawn.names(print_) and print_.at_ns <= self.latest_ns
