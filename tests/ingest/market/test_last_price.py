@@ -31,12 +31,7 @@ SNAPSHOT: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def prices() -> LastPrices:
-    return LastPrices(two_days())
-
-
-def take(prices: LastPrices, *args: Any, **named: Any) -> Price | None:
+def streamed(prices: LastPrices, *args: Any, **named: Any) -> Price | None:
     print_ = trade(*args, **named)
     at = print_.at_ns
     return prices.on_trade(print_, at // 1000)
@@ -47,7 +42,7 @@ def snapshot(prices: LastPrices, now_us: int = NOW_US, **changed: Any) -> Price 
 
 
 def test_a_trade_becomes_the_last_price_with_all_that_the_wire_said(prices: LastPrices) -> None:
-    last = take(prices, NOON + 123_456_789, 100.5, ["@", "F"], tape="B", size=3)
+    last = streamed(prices, NOON + 123_456_789, 100.5, ["@", "F"], tape="B", size=3)
 
     assert last == Price(
         symbol="SPY",
@@ -65,7 +60,7 @@ def test_a_trade_becomes_the_last_price_with_all_that_the_wire_said(prices: Last
 
 @given(st.integers(ns("2026-11-16T14:30:00Z"), ns("2026-11-16T20:59:59.999999999Z")))
 def test_every_nanosecond_of_the_exchanges_time_is_kept(at: int) -> None:
-    last = take(LastPrices(two_days()), at)
+    last = streamed(LastPrices(two_days()), at)
 
     assert last is not None
     assert last.timestamp is not None
@@ -73,26 +68,26 @@ def test_every_nanosecond_of_the_exchanges_time_is_kept(at: int) -> None:
 
 
 def test_a_late_print_never_moves_the_price_back(prices: LastPrices) -> None:
-    last = take(prices, NOON, 100)
+    last = streamed(prices, NOON, 100)
 
-    assert take(prices, NOON - 1, 99) is None
+    assert streamed(prices, NOON - 1, 99) is None
     assert prices.by_symbol["SPY"] is last
     assert prices.counts.late == 1
 
 
 def test_of_two_prints_in_one_nanosecond_the_later_to_arrive_counts(prices: LastPrices) -> None:
-    take(prices, NOON, 100)
-    last = take(prices, NOON, 101)
+    streamed(prices, NOON, 100)
+    last = streamed(prices, NOON, 101)
 
     assert last is not None
     assert prices.by_symbol["SPY"].price == 101
 
 
 def test_the_same_print_again_is_no_second_event(prices: LastPrices) -> None:
-    take(prices, NOON, 100, number=1)
-    assert take(prices, NOON, 100, number=1) is None
-    take(prices, NOON, 101, number=2)
-    assert take(prices, NOON, 100, number=1) is None
+    streamed(prices, NOON, 100, number=1)
+    assert streamed(prices, NOON, 100, number=1) is None
+    streamed(prices, NOON, 101, number=2)
+    assert streamed(prices, NOON, 100, number=1) is None
 
     assert prices.by_symbol["SPY"].price == 101
 
@@ -101,29 +96,29 @@ def test_the_same_print_again_is_no_second_event(prices: LastPrices) -> None:
 def test_a_print_of_the_same_moment_that_differs_is_another_one(
     prices: LastPrices, differs: dict[str, Any]
 ) -> None:
-    take(prices, NOON, price=100, number=1)
+    streamed(prices, NOON, price=100, number=1)
 
-    assert take(prices, NOON, **{"price": 100, "number": 1, **differs}) is not None
+    assert streamed(prices, NOON, **{"price": 100, "number": 1, **differs}) is not None
 
 
 def test_equal_prints_without_an_id_are_several(prices: LastPrices) -> None:
-    take(prices, NOON, 100, number=None, size=1)
-    last = take(prices, NOON, 100, number=None, size=2)
+    streamed(prices, NOON, 100, number=None, size=1)
+    last = streamed(prices, NOON, 100, number=None, size=2)
 
     assert last is not None
     assert last.size == 2
 
 
 def test_symbols_do_not_share_their_times(prices: LastPrices) -> None:
-    take(prices, NOON, 100, symbol="SPY")
+    streamed(prices, NOON, 100, symbol="SPY")
 
-    assert take(prices, NOON - HOUR, 50, symbol="IBM") is not None
+    assert streamed(prices, NOON - HOUR, 50, symbol="IBM") is not None
 
 
 def test_an_ineligible_trade_is_counted_with_its_unknown_codes(prices: LastPrices) -> None:
-    assert take(prices, conditions=["@", "I"]) is None
-    assert take(prices, conditions=["@", "?"]) is None
-    assert take(prices, conditions=["?"]) is None
+    assert streamed(prices, conditions=["@", "I"]) is None
+    assert streamed(prices, conditions=["@", "?"]) is None
+    assert streamed(prices, conditions=["?"]) is None
     assert prices.counts.ineligible == 3
     assert prices.counts.unknown_conditions == {"B:?": 2}
     assert prices.by_symbol == {}
@@ -131,19 +126,19 @@ def test_an_ineligible_trade_is_counted_with_its_unknown_codes(prices: LastPrice
 
 def test_a_derived_price_counts_only_as_the_first_of_the_day(prices: LastPrices) -> None:
     snapshot(prices, latestTrade=None, minuteBar=None)
-    assert take(prices, NOON, 100, ["4"]) is not None
-    assert take(prices, NOON + 1, 101, ["4"]) is None
-    assert take(prices, NOON + 2, 102, ["@"]) is not None
-    assert take(prices, NOON + 3, 103, ["Z"]) is None
-    assert take(prices, NOON + 24 * HOUR, 104, ["Z"]) is not None
-    assert take(prices, NOON + 4, 105, ["4"]) is None  # the day before, late
+    assert streamed(prices, NOON, 100, ["4"]) is not None
+    assert streamed(prices, NOON + 1, 101, ["4"]) is None
+    assert streamed(prices, NOON + 2, 102, ["@"]) is not None
+    assert streamed(prices, NOON + 3, 103, ["Z"]) is None
+    assert streamed(prices, NOON + 24 * HOUR, 104, ["Z"]) is not None
+    assert streamed(prices, NOON + 4, 105, ["4"]) is None  # the day before, late
 
 
 @pytest.mark.parametrize(("before", "shown"), [(SNAPSHOT["latestTrade"], 101.25), (None, 100)])
 def test_until_rest_has_told_what_was_before_no_print_is_the_first_of_the_day(
     prices: LastPrices, before: Any, shown: float
 ) -> None:
-    assert take(prices, NOON, 100, ["4"]) is None
+    assert streamed(prices, NOON, 100, ["4"]) is None
     last = snapshot(prices, latestTrade=before, minuteBar=None)
 
     assert last is not None
@@ -151,15 +146,15 @@ def test_until_rest_has_told_what_was_before_no_print_is_the_first_of_the_day(
 
 
 def test_form_t_counts_before_and_after_regular_hours_only(prices: LastPrices) -> None:
-    assert take(prices, NOON - 4 * HOUR, 99, ["@", "T"]) is not None
-    assert take(prices, NOON, 100, ["@", "T"]) is None
-    after = take(prices, NOON + 5 * HOUR, 101, ["@", "T"])
+    assert streamed(prices, NOON - 4 * HOUR, 99, ["@", "T"]) is not None
+    assert streamed(prices, NOON, 100, ["@", "T"]) is None
+    after = streamed(prices, NOON + 5 * HOUR, 101, ["@", "T"])
     assert after is not None
     assert after.session == "post"
 
 
 def test_a_trade_without_conditions_or_tape_counts(prices: LastPrices) -> None:
-    assert take(prices, conditions=None, tape=None) is not None
+    assert streamed(prices, conditions=None, tape=None) is not None
 
 
 @pytest.mark.parametrize(
@@ -170,9 +165,9 @@ def test_what_is_no_price_is_refused_and_changes_nothing(prices: LastPrices, pri
     before = prices.by_symbol["SPY"]
 
     with pytest.raises((ValueError, TypeError)):
-        take(prices, NOON + 1, price)
+        streamed(prices, NOON + 1, price)
     assert prices.by_symbol["SPY"] is before
-    assert take(prices, NOON, 102) is not None, "the refused trade's time must not stay"
+    assert streamed(prices, NOON, 102) is not None, "the refused trade's time must not stay"
 
 
 def test_a_snapshot_gives_price_previous_close_and_change(prices: LastPrices) -> None:
@@ -215,7 +210,7 @@ def test_a_late_print_of_a_minute_does_not_replace_the_close_of_its_bar(
     late = trade(ns("2026-11-16T16:58:20Z"), 100.7)
     assert prices.on_trade(late, NOW_US) is None
     assert prices.by_symbol["SPY"].price == 101
-    assert take(prices, ns("2026-11-16T16:59:00Z"), 100.8, number=2) is not None
+    assert streamed(prices, ns("2026-11-16T16:59:00Z"), 100.8, number=2) is not None
 
 
 def test_the_close_of_a_minute_that_has_not_ended_is_not_in_the_future(
@@ -238,7 +233,7 @@ def test_a_trade_that_rest_did_not_know_yet_replaces_the_close_of_the_same_minut
     assert first is not None
     assert (first.price, first.timestamp) == (101, "2026-11-16T16:58:10Z")
 
-    assert take(prices, now - SECOND // 10, 101.2, number=2) is not None
+    assert streamed(prices, now - SECOND // 10, 101.2, number=2) is not None
 
 
 def test_a_derived_price_counts_where_the_day_has_no_bar_yet(prices: LastPrices) -> None:
@@ -253,7 +248,7 @@ def test_a_derived_price_counts_where_the_day_has_no_bar_yet(prices: LastPrices)
 
 
 def test_a_snapshot_older_than_the_stream_moves_nothing_back(prices: LastPrices) -> None:
-    take(prices, NOON, 102)
+    streamed(prices, NOON, 102)
     taught = snapshot(prices)
 
     assert taught is prices.by_symbol["SPY"]
@@ -267,7 +262,7 @@ def test_a_symbol_without_a_snapshot_has_no_trade_yet_unless_it_has_traded(
     prices: LastPrices, symbol_traded: bool
 ) -> None:
     if symbol_traded:
-        take(prices)
+        streamed(prices)
 
     found = prices.on_snapshot("SPY", None, NOW_US)
     if symbol_traded:
@@ -275,7 +270,7 @@ def test_a_symbol_without_a_snapshot_has_no_trade_yet_unless_it_has_traded(
         assert prices.by_symbol["SPY"].price == 100.5
     else:
         assert found == Price(symbol="SPY", reason="no_trade_seen")
-        assert take(prices) is not None
+        assert streamed(prices) is not None
         assert prices.by_symbol["SPY"].reason is None
 
 
@@ -294,7 +289,7 @@ def test_without_a_trade_the_previous_close_is_published_beside_no_price(
         symbol="SPY", reason="no_trade_seen", previous_close=10.5
     )
     assert prices.on_snapshot("SPY", thin, NOW_US) is None
-    last = take(prices, price=11.55)
+    last = streamed(prices, price=11.55)
     assert last is not None
     assert (last.previous_close, last.change) == (10.5, 1.05)
 
@@ -307,7 +302,7 @@ def test_before_the_open_yesterdays_daily_bar_is_the_previous_close() -> None:
     assert stale is not None
     assert stale.previous_close == 100, "Monday's price against Friday's close"
 
-    today = take(prices, tuesday_morning, 103.25, ["@", "T"])
+    today = streamed(prices, tuesday_morning, 103.25, ["@", "T"])
     assert today is not None
     assert (today.previous_close, today.change) == (101.25, 2)
 
@@ -324,7 +319,7 @@ def test_the_evening_belongs_to_its_day_in_winter_and_in_summer(evening: str) ->
         dailyBar={"t": f"{day}T0{5 if '-05' in evening else 4}:00:00Z", "c": 105},
     )
 
-    last = take(prices, ns(evening), 110)
+    last = streamed(prices, ns(evening), 110)
     assert last is not None
     assert last.previous_close == 100
 
@@ -364,7 +359,7 @@ def test_change_is_exact_in_decimal(
         minuteBar=None,
         prevDailyBar={"t": "2026-11-13T05:00:00Z", "c": previous},
     )
-    last = take(prices, NOON, price)
+    last = streamed(prices, NOON, price)
 
     assert last is not None
     assert (last.change, last.change_percent) == (change, fraction)
@@ -380,8 +375,8 @@ def test_what_a_new_leader_restores_is_compared_and_replaced_like_any_other_pric
 
     assert prices.by_symbol == {"SPY": stored}
     assert prices.timestamp_of("SPY") == ns("2026-11-16T16:00:00Z")
-    assert take(prices, ns("2026-11-16T15:59:59Z"), 101) is None
-    last = take(prices, NOON, 101)
+    assert streamed(prices, ns("2026-11-16T15:59:59Z"), 101) is None
+    last = streamed(prices, NOON, 101)
     assert last is not None
     assert (last.previous_close, last.change) == (80, 21)
 
@@ -397,7 +392,7 @@ def test_the_streams_copy_of_a_trade_that_rest_has_shown_already_is_no_second_tr
     snapshot(prices, latestTrade={**SNAPSHOT["latestTrade"], "i": 12})
     at = ns(SNAPSHOT["latestTrade"]["t"])
 
-    assert take(prices, at, 101.25, number=12) is None
+    assert streamed(prices, at, 101.25, number=12) is None
     assert len(prices._tapes["SPY"].history.regular) == 1
 
 
@@ -405,9 +400,9 @@ def test_the_newest_trade_of_any_kind_tells_how_far_the_stream_has_come(
     prices: LastPrices,
 ) -> None:
     assert prices.timestamp_of("SPY") is None
-    take(prices, NOON)
-    take(prices, NOON + 1, conditions=["I"])
-    take(prices, NOON - 1)
+    streamed(prices, NOON)
+    streamed(prices, NOON + 1, conditions=["I"])
+    streamed(prices, NOON - 1)
 
     assert prices.timestamp_of("SPY") == NOON + 1
 
@@ -422,13 +417,13 @@ def test_a_symbol_that_alpaca_does_not_list_is_unknown_until_it_trades_or_is_lis
     assert prices.on_asset("SPY", listed=False) is None
     assert prices.on_asset("SPY", listed=True) == Price(symbol="SPY", reason="no_trade_seen")
     prices.on_asset("SPY", listed=False)
-    assert take(prices) is prices.by_symbol["SPY"]
+    assert streamed(prices) is prices.by_symbol["SPY"]
 
 
 def test_a_price_never_goes_back_to_null_because_alpaca_does_not_list_the_symbol(
     prices: LastPrices,
 ) -> None:
-    last = take(prices)
+    last = streamed(prices)
 
     assert prices.on_asset("SPY", listed=False) is None
     assert prices.on_snapshot("SPY", None, NOW_US) is None
@@ -453,7 +448,7 @@ def test_the_tape_marks_what_could_move_the_last_price(prices: LastPrices) -> No
 
 def test_the_counted_codes_are_bounded(prices: LastPrices) -> None:
     for number in range(500):
-        take(prices, conditions=[f"?{number}"])
+        streamed(prices, conditions=[f"?{number}"])
 
     counted = prices.counts.unknown_conditions
     assert len(counted) <= 101
@@ -481,7 +476,7 @@ def test_a_snapshot_whose_trade_has_another_form_is_refused_and_leaves_nothing_b
 ) -> None:
     with pytest.raises(ValueError, match=r"\S"):
         snapshot(prices, **spoilt)
-    last = take(prices)
+    last = streamed(prices)
     assert last is not None
     assert last.previous_close is None
 
@@ -517,7 +512,7 @@ def test_numbers_that_are_no_prices_are_absent_from_a_snapshot(
         prevDailyBar={"t": "2026-11-13T05:00:00Z", "c": bad},
     )
     assert nothing == Price(symbol="SPY", reason="no_trade_seen")
-    last = take(prices)
+    last = streamed(prices)
     assert last is not None
     assert last.previous_close is None
 
@@ -543,7 +538,7 @@ def test_no_price_however_odd_breaks_the_comparison(
 @pytest.mark.parametrize("size", [-100, -0.5, float("nan"), float("inf")])
 def test_a_print_with_a_size_that_is_none_is_no_print(prices: LastPrices, size: float) -> None:
     with pytest.raises(ValueError, match="no size"):
-        take(prices, NOON, 100, size=size)
+        streamed(prices, NOON, 100, size=size)
     assert prices.on_rest_trade(trade(NOON, 100, size=size), NOW_US) is None
     assert prices.by_symbol == {}
 
@@ -552,7 +547,7 @@ def test_a_print_of_no_shares_moves_the_price_only_as_a_corrected_close(
     prices: LastPrices,
 ) -> None:
     # A corrected consolidated close of size 0: https://forum.alpaca.markets/t/13653
-    assert take(prices, NOON, 100, ["@", "9"], size=0) is not None
+    assert streamed(prices, NOON, 100, ["@", "9"], size=0) is not None
     nothing = trade(NOON + 1, 101, ["@"], size=0)
     assert prices.on_trade(nothing, NOW_US) is None
     assert not prices.is_eligible(nothing)

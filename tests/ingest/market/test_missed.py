@@ -1,6 +1,5 @@
 """Prints that REST brings after a loss, some of which the stream has brought."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,11 +10,6 @@ from shared.price import Price
 from tests.ingest.trades import NOON, SECOND, cancel_of, trade, two_days
 
 NOW_US = (NOON + 60 * SECOND) // 1000
-
-
-@pytest.fixture
-def prices() -> LastPrices:
-    return LastPrices(two_days())
 
 
 def live(prices: LastPrices, print_: Trade) -> None:

@@ -28,12 +28,7 @@ HOUR = 60 * MINUTE
 US = 1000
 
 
-@pytest.fixture
-def prices() -> LastPrices:
-    return LastPrices(two_days())
-
-
-def take(prices: LastPrices, at: int, price: Any, **named: Any) -> Price | None:
+def streamed(prices: LastPrices, at: int, price: Any, **named: Any) -> Price | None:
     print_ = trade(at, price, number=at, **named)
     return prices.on_trade(print_, at // US)
 
@@ -51,7 +46,7 @@ def last_of(prices: LastPrices) -> float | None:
     ],
 )
 def test_a_print_outside_every_session_is_no_last_price(prices: LastPrices, moment: str) -> None:
-    assert take(prices, ns(moment), 100) is None
+    assert streamed(prices, ns(moment), 100) is None
     assert prices.counts.quarantined == 1
     assert prices.by_symbol == {}
     assert prices.timestamp_of("SPY") is None
@@ -62,28 +57,28 @@ def test_a_print_outside_every_session_is_no_last_price(prices: LastPrices, mome
 def test_prints_a_little_before_or_after_the_sessions_count(
     prices: LastPrices, moment: str
 ) -> None:
-    assert take(prices, ns(moment), 100, conditions=["@", "T"]) is not None
+    assert streamed(prices, ns(moment), 100, conditions=["@", "T"]) is not None
 
 
 def test_where_the_calendar_is_not_known_nothing_is_outside() -> None:
-    assert take(LastPrices(MarketHours()), ns("2021-04-10T12:00:00-04:00"), 100) is not None
-    assert take(LastPrices(two_days()), ns("2021-04-10T12:00:00-04:00"), 100) is not None
+    assert streamed(LastPrices(MarketHours()), ns("2021-04-10T12:00:00-04:00"), 100) is not None
+    assert streamed(LastPrices(two_days()), ns("2021-04-10T12:00:00-04:00"), 100) is not None
 
 
 def test_on_a_feed_that_is_always_open_nothing_is_outside() -> None:
     prices = LastPrices(MarketHours((), None, None))
 
-    assert take(prices, ns("2026-11-17T00:00:00-05:00"), 100) is not None
+    assert streamed(prices, ns("2026-11-17T00:00:00-05:00"), 100) is not None
 
 
 def test_a_test_session_does_not_move_the_price(prices: LastPrices) -> None:
     """Saturday 2021-04-10: https://status.alpaca.markets, AAPL at $1.10."""
-    take(prices, NOON, 131.5)
+    streamed(prices, NOON, 131.5)
 
-    assert take(prices, NOON + 1, 1.1) is None
-    assert take(prices, NOON + 2, 131.6) is not None
-    assert take(prices, NOON + 3, 1.1) is None
-    assert take(prices, NOON + 4, 1.1) is None
+    assert streamed(prices, NOON + 1, 1.1) is None
+    assert streamed(prices, NOON + 2, 131.6) is not None
+    assert streamed(prices, NOON + 3, 1.1) is None
+    assert streamed(prices, NOON + 4, 1.1) is None
     assert last_of(prices) == 131.6
     assert prices.counts.quarantined == 3
     assert prices.take_doubtful() == ["SPY"]
@@ -91,48 +86,48 @@ def test_a_test_session_does_not_move_the_price(prices: LastPrices) -> None:
 
 @pytest.mark.parametrize("price", [50, 200, 0.0002])
 def test_the_double_and_the_half_are_believed_at_once(prices: LastPrices, price: float) -> None:
-    take(prices, NOON, 100 if price > 1 else 0.0001)
+    streamed(prices, NOON, 100 if price > 1 else 0.0001)
 
-    assert take(prices, NOON + 1, price) is not None
+    assert streamed(prices, NOON + 1, price) is not None
 
 
 @pytest.mark.parametrize("crash", [[40, 41, 39.5], [40, 1.1, 41, 39.5], [40, 40, 40], [300] * 3])
 def test_a_real_crash_is_shown_with_the_third_print_of_its_level(
     prices: LastPrices, crash: list[float]
 ) -> None:
-    take(prices, NOON, 100)
-    shown = [take(prices, NOON + 1 + index, price) for index, price in enumerate(crash)]
+    streamed(prices, NOON, 100)
+    shown = [streamed(prices, NOON + 1 + index, price) for index, price in enumerate(crash)]
 
     assert shown[:-1] == [None] * (len(crash) - 1)
     assert shown[-1] is prices.by_symbol["SPY"]
     assert last_of(prices) == crash[-1]
-    assert take(prices, NOON + 99, crash[-1] * 1.2) is not None, "and from then on at once"
+    assert streamed(prices, NOON + 99, crash[-1] * 1.2) is not None, "and from then on at once"
 
 
 def test_prints_on_the_old_level_refute_those_far_off(prices: LastPrices) -> None:
-    take(prices, NOON, 100)
+    streamed(prices, NOON, 100)
     for number in range(1, 30, 3):
-        take(prices, NOON + number, 300)
-        take(prices, NOON + number + 1, 300)
-        take(prices, NOON + number + 2, 100)
+        streamed(prices, NOON + number, 300)
+        streamed(prices, NOON + number + 1, 300)
+        streamed(prices, NOON + number + 2, 100)
 
     assert last_of(prices) == 100
     assert prices.counts.quarantined == 20
 
 
 def test_a_cancelled_print_confirms_nothing(prices: LastPrices) -> None:
-    take(prices, NOON, 100)
-    take(prices, NOON + 1, 40)
-    take(prices, NOON + 2, 40)
+    streamed(prices, NOON, 100)
+    streamed(prices, NOON + 1, 40)
+    streamed(prices, NOON + 2, 40)
     assert prices.on_cancel(cancel_of(trade(NOON + 1, 40, number=NOON + 1)), NOON // US) is None
-    take(prices, NOON + 3, 40)
+    streamed(prices, NOON + 3, 40)
 
     assert last_of(prices) == 100
 
 
 def test_a_corrected_print_needs_no_confirmation(prices: LastPrices) -> None:
-    take(prices, NOON, 100)
-    take(prices, NOON + 1, 1000)
+    streamed(prices, NOON, 100)
+    streamed(prices, NOON + 1, 1000)
     wrong = trade(NOON + 1, 1000, number=NOON + 1)
     last = prices.on_correction(correction_of(wrong, 101, number=3), NOON // US)
 
@@ -143,8 +138,8 @@ def test_a_corrected_print_needs_no_confirmation(prices: LastPrices) -> None:
 def test_a_late_print_far_off_its_neighbours_is_not_the_price_once_the_newer_are_withdrawn(
     prices: LastPrices,
 ) -> None:
-    take(prices, NOON, 100)
-    take(prices, NOON + 9, 100.2)
+    streamed(prices, NOON, 100)
+    streamed(prices, NOON + 9, 100.2)
     late = trade(NOON + 5, 1000, number=5)
     assert prices.on_trade(late, NOON // US) is None
     assert not prices.is_eligible(late)
@@ -159,10 +154,10 @@ def test_a_late_print_far_off_its_neighbours_is_not_the_price_once_the_newer_are
 def test_a_late_print_near_the_price_before_or_after_it_is_credible(
     prices: LastPrices, price: float
 ) -> None:
-    take(prices, NOON, 100)
+    streamed(prices, NOON, 100)
     for number in (7, 8, 9):
-        take(prices, NOON + number, 40)
-    take(prices, NOON + 5, price)
+        streamed(prices, NOON + number, 40)
+    streamed(prices, NOON + 5, price)
     for number in (7, 8, 9):
         prices.on_cancel(cancel_of(trade(NOON + number, 40, number=NOON + number)), NOON // US)
 
@@ -170,11 +165,11 @@ def test_a_late_print_near_the_price_before_or_after_it_is_credible(
 
 
 def test_late_prints_confirm_nothing(prices: LastPrices) -> None:
-    take(prices, NOON, 100)
-    take(prices, NOON + 100, 100)
+    streamed(prices, NOON, 100)
+    streamed(prices, NOON + 100, 100)
     for number in range(1, 20):
-        take(prices, NOON + number, 1000)
-    take(prices, NOON + 101, 1000)
+        streamed(prices, NOON + number, 1000)
+    streamed(prices, NOON + 101, 1000)
 
     assert last_of(prices) == 100
 
@@ -182,15 +177,15 @@ def test_late_prints_confirm_nothing(prices: LastPrices) -> None:
 def test_a_late_print_of_the_day_before_is_not_compared_with_todays_price(
     prices: LastPrices,
 ) -> None:
-    take(prices, ns("2026-11-17T12:00:00-05:00"), 10)
-    take(prices, NOON, 100)
+    streamed(prices, ns("2026-11-17T12:00:00-05:00"), 10)
+    streamed(prices, NOON, 100)
 
     assert prices.counts.quarantined == 0
 
 
 def test_a_correction_far_off_waits_as_a_print_would(prices: LastPrices) -> None:
-    take(prices, NOON, 100)
-    take(prices, NOON + 1, 100.2)
+    streamed(prices, NOON, 100)
+    streamed(prices, NOON + 1, 100.2)
     wrong = trade(NOON + 1, 100.2, number=NOON + 1)
     last = prices.on_correction(correction_of(wrong, 1002, number=3), NOON // US)
 
@@ -198,13 +193,13 @@ def test_a_correction_far_off_waits_as_a_print_would(prices: LastPrices) -> None
     assert last.price == 100, "the price that was corrected is void in any case"
     assert prices.counts.quarantined == 1
     assert prices.take_doubtful() == ["SPY"]
-    take(prices, NOON + 2, 1001)
-    take(prices, NOON + 3, 1000)
+    streamed(prices, NOON + 2, 1001)
+    streamed(prices, NOON + 3, 1000)
     assert last_of(prices) == 1000, "three agree"
 
 
 def test_a_wrong_first_print_is_no_measure_of_its_correction(prices: LastPrices) -> None:
-    take(prices, NOON, 1000)
+    streamed(prices, NOON, 1000)
     wrong = trade(NOON, 1000, number=NOON)
     last = prices.on_correction(correction_of(wrong, 100, number=3), NOON // US)
 
@@ -215,9 +210,9 @@ def test_a_wrong_first_print_is_no_measure_of_its_correction(prices: LastPrices)
 @pytest.mark.parametrize("conditions", [["@"], ["4"]])
 def test_a_refuted_print_can_be_corrected(prices: LastPrices, conditions: list[str]) -> None:
     prices.on_snapshot("SPY", rest_snapshot({}), NOON // US)
-    take(prices, NOON, 100)
-    take(prices, NOON + 1, 1000, conditions=conditions)
-    take(prices, NOON + 2, 101)
+    streamed(prices, NOON, 100)
+    streamed(prices, NOON + 1, 1000, conditions=conditions)
+    streamed(prices, NOON + 2, 101)
     wrong = trade(NOON + 1, 1000, number=NOON + 1)
     prices.on_correction(correction_of(wrong, 102, number=3), NOON // US)
     last = prices.on_cancel(cancel_of(trade(NOON + 2, 101, number=NOON + 2)), NOON // US)
@@ -230,7 +225,7 @@ def test_a_derived_price_far_off_is_never_believed(prices: LastPrices) -> None:
     previous = {"prevDailyBar": {"t": "2026-11-13T05:00:00Z", "c": 100}}
     prices.on_snapshot("SPY", rest_snapshot(previous), NOON // US)
     for number in range(20):
-        take(prices, NOON + number, 10, conditions=["4"])
+        streamed(prices, NOON + number, 10, conditions=["4"])
 
     assert prices.by_symbol["SPY"].price is None
     assert prices.counts.quarantined == 20
@@ -242,19 +237,19 @@ def test_the_previous_close_tells_whether_the_days_first_print_is_far_off(
     previous = {"prevDailyBar": {"t": "2026-11-13T05:00:00Z", "c": 131.5}}
     prices.on_snapshot("SPY", rest_snapshot(previous), NOON // US)
 
-    assert take(prices, NOON, 1.1) is None
-    assert take(prices, NOON + 1, 130) is not None
+    assert streamed(prices, NOON, 1.1) is None
+    assert streamed(prices, NOON + 1, 130) is not None
 
 
 def test_on_a_split_morning_the_adjusted_close_counts_not_yesterdays_price(
     prices: LastPrices,
 ) -> None:
-    take(prices, NOON, 1000)
+    streamed(prices, NOON, 1000)
     morning = ns("2026-11-17T04:00:01-05:00")
     yesterday = {"dailyBar": {"t": "2026-11-16T05:00:00Z", "c": 1000}}
     prices.on_snapshot("SPY", rest_snapshot(yesterday), morning // US, closed_before(morning, 100))
 
-    last = take(prices, morning, 101, conditions=["T"])
+    last = streamed(prices, morning, 101, conditions=["T"])
     assert last is not None
     assert (last.previous_close, last.change, last.change_percent) == (100, 1, 0.01)
 
@@ -262,9 +257,9 @@ def test_on_a_split_morning_the_adjusted_close_counts_not_yesterdays_price(
 def test_a_print_held_on_a_split_morning_is_shown_when_the_close_is_known(
     prices: LastPrices,
 ) -> None:
-    take(prices, NOON, 1000)
+    streamed(prices, NOON, 1000)
     morning = ns("2026-11-17T04:00:01-05:00")
-    assert take(prices, morning, 101, conditions=["T"]) is None
+    assert streamed(prices, morning, 101, conditions=["T"]) is None
 
     last = prices.on_snapshot("SPY", rest_snapshot({}), morning // US, closed_before(morning, 100))
     assert last is not None
@@ -290,20 +285,20 @@ def rest_trade(at: str, price: float, number: int = 1) -> dict[str, Any]:
 def test_rests_bars_judge_a_print_that_is_held(
     prices: LastPrices, bars: dict[str, Any], shown: float, asked_again: bool
 ) -> None:
-    take(prices, NOON, 100)
-    take(prices, NOON + MINUTE + 5 * SECOND, 40)
+    streamed(prices, NOON, 100)
+    streamed(prices, NOON + MINUTE + 5 * SECOND, 40)
     assert prices.take_doubtful() == ["SPY"]
 
-    take(prices, NOON + 3 * MINUTE, 200, symbol="IBM")
+    streamed(prices, NOON + 3 * MINUTE, 200, symbol="IBM")
     prices.on_snapshot("SPY", rest_snapshot(bars), (NOON + 2 * MINUTE) // US)
     assert last_of(prices) == shown
     assert prices.take_doubtful() == (["SPY"] if asked_again else [])
 
 
 def test_a_print_that_a_bar_confirms_counts_before_the_bars_close(prices: LastPrices) -> None:
-    take(prices, NOON, 100)
-    take(prices, NOON + MINUTE + 5 * SECOND, 40)
-    take(prices, NOON + 6 * MINUTE, 200, symbol="IBM")
+    streamed(prices, NOON, 100)
+    streamed(prices, NOON + MINUTE + 5 * SECOND, 40)
+    streamed(prices, NOON + 6 * MINUTE, 200, symbol="IBM")
     later = {"minuteBar": {"t": "2026-11-16T17:02:00Z", "c": 41}}
     prices.on_snapshot("SPY", rest_snapshot(later), (NOON + 6 * MINUTE) // US)
     assert last_of(prices) == 41
@@ -313,8 +308,8 @@ def test_a_print_that_a_bar_confirms_counts_before_the_bars_close(prices: LastPr
 
 
 def test_rest_is_not_asked_for_ever(prices: LastPrices) -> None:
-    take(prices, NOON, 100)
-    take(prices, NOON + 1, 40)
+    streamed(prices, NOON, 100)
+    streamed(prices, NOON + 1, 40)
     prices.take_doubtful()
 
     prices.on_snapshot("SPY", rest_snapshot({}), (NOON + 3 * MINUTE) // US)
@@ -331,73 +326,6 @@ def test_a_symbol_that_only_rest_serves_shows_a_crash_too(prices: LastPrices) ->
     assert last_of(prices) == 40
 
 
-def test_a_time_far_in_the_future_does_not_make_all_others_late(prices: LastPrices) -> None:
-    take(prices, NOON, 100)
-    stray = trade(NOON + 3 * HOUR, 100, number=1)
-
-    assert prices.on_trade(stray, NOON // US) is None
-    assert take(prices, NOON + 1, 101) is not None
-    future = {"latestTrade": rest_trade("2026-11-16T20:00:00Z", 102)}
-    assert prices.on_snapshot("SPY", rest_snapshot(future), NOON // US) is None
-    assert take(prices, NOON + 2, 103) is not None
-    assert prices.timestamp_of("SPY") == NOON + 2
-
-
-def test_a_machine_whose_clock_is_behind_shows_prices_all_the_same(prices: LastPrices) -> None:
-    shown = [
-        prices.on_trade(trade(at, 100 + at - NOON, number=at), (NOON - HOUR) // US)
-        for at in range(NOON, NOON + 5)
-    ]
-
-    assert shown[:2] == [None, None]
-    assert None not in shown[2:]
-
-
-def test_one_print_from_the_future_does_not_make_the_right_ones_late(prices: LastPrices) -> None:
-    take(prices, NOON, 100)
-    assert prices.on_trade(trade(NOON + 50 * SECOND, 100.1, number=2), NOON // US) is None
-    shown = [take(prices, NOON + second * SECOND, 101) for second in range(1, 50)]
-
-    assert None not in shown
-    assert prices.counts.late == 0
-    assert prices.timestamp_of("SPY") == NOON + 49 * SECOND
-
-
-def test_a_clock_that_is_behind_costs_two_prints_of_all_symbols_together(
-    prices: LastPrices,
-) -> None:
-    shown = [
-        prices.on_trade(trade(NOON + second * 10 * SECOND, 100, symbol=symbol), at // US)
-        for second, symbol in enumerate(["SPY", "IBM", "QQQ", "AIG", "BAC", "SPY"])
-        for at in [NOON + second * 10 * SECOND - 30 * SECOND]
-    ]
-
-    assert [each is None for each in shown] == [True, True, False, False, False, False]
-
-
-def test_prints_from_the_future_among_others_never_agree_on_a_wrong_clock(
-    prices: LastPrices,
-) -> None:
-    take(prices, NOON, 100)
-    for second in range(1, 40, 2):
-        at = NOON + second * SECOND
-        stray = trade(at + 50 * SECOND, 100, number=second, symbol="IBM")
-        assert prices.on_trade(stray, at // US) is None
-        assert take(prices, at, 100) is not None
-
-    assert "IBM" not in prices.by_symbol
-
-
-def test_a_clock_that_is_set_right_is_believed_again(prices: LastPrices) -> None:
-    for second in range(5):
-        prices.on_trade(trade(NOON + second * SECOND, 100, number=second), NOON // US - 30_000_000)
-    assert take(prices, NOON + 5 * SECOND, 100) is not None
-
-    stray = trade(NOON + 30 * SECOND, 101, number=2)
-    assert prices.on_trade(stray, NOON // US + 5_500_000) is None
-    assert take(prices, NOON + 6 * SECOND, 100) is not None
-
-
 levels = st.floats(0.01, 5000)
 
 
@@ -411,12 +339,12 @@ def test_a_level_that_persists_is_never_blocked(
     start: float, before: list[tuple[float, int]], level: float, persists: list[float]
 ) -> None:
     prices = LastPrices(two_days())
-    take(prices, NOON, start)
+    streamed(prices, NOON, start)
     at = NOON + SECOND
     for index, (price, offset) in enumerate(before):
-        take(prices, at + 100 * index + offset, price)
+        streamed(prices, at + 100 * index + offset, price)
     for index, factor in enumerate(persists):
-        last = take(prices, at + 10_000 + index, level * factor)
+        last = streamed(prices, at + 10_000 + index, level * factor)
 
     assert last is not None
     assert last_of(prices) == level * persists[-1]
@@ -427,7 +355,7 @@ def test_no_prints_however_wild_lock_a_symbol_out_for_more_than_ten(wild: list[f
     prices = LastPrices(two_days())
     hidden = 0
     for index, price in enumerate(wild):
-        hidden = 0 if take(prices, NOON + index, price) else hidden + 1
+        hidden = 0 if streamed(prices, NOON + index, price) else hidden + 1
         assert hidden < 10
 
 
@@ -439,7 +367,7 @@ def test_what_agrees_is_not_far_off_and_both_are_symmetric(one: float, other: fl
 
 
 def test_held_prints_are_not_eligible_for_the_tape(prices: LastPrices) -> None:
-    take(prices, NOON, 100)
+    streamed(prices, NOON, 100)
     stray: Trade = trade(NOON + 1, 1.1, number=7)
     prices.on_trade(stray, NOON // US)
 
