@@ -8,21 +8,20 @@ snapshot, with the daily bars for the previous close.
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from datetime import date, timedelta
-from datetime import time as time_of_day
 from typing import Any, Protocol
 
 import structlog
 
 from ingest.demand.lookups import SYMBOLS_PER_LOOKUP, Batch, Lookups, OpenGap, Reason
 from ingest.demand.wanted import Demand
-from ingest.market.adjusted_closes import AdjustedCloses, adjusted_closes, reading_at
+from ingest.market.adjusted_closes import AdjustedCloses, reading_at
 from ingest.market.snapshot import Snapshot
 from ingest.market.stream_silence import PROBE_SECONDS
 from ingest.upstream import translation
 from ingest.upstream.alpaca_rest import AlpacaRest, RestError
 from ingest.upstream.asset_check import AssetCheck, AssetHandler
 from ingest.upstream.catch_up import CatchUp, MissedTradesHandler
+from ingest.upstream.daily_closes import DailyCloses
 from shared import rfc3339
 from shared.bus.errors import BusError
 from shared.price import Price
@@ -37,8 +36,6 @@ SCHEDULE_SECONDS = 1.0
 CLOSES_SECONDS = 1.5
 """How long a first price waits for its previous close."""
 CLOSES_RETRY_SECONDS = 60.0
-DAYS_BACK = 10
-"""Enough for the longest row of days without trading."""
 
 PRICE_HANDOVER_SECONDS = 300.0
 """The age up to which a stored price shows that the earlier leader had the symbol on its stream:
@@ -137,11 +134,7 @@ class Snapshots:
         self._catch_up = CatchUp(rest, handler, clock=lambda: clock() / 1e9)
         self._lookups = Lookups(monotonic, rest.data_budget.polls_per_second)
         self._wake = asyncio.Event()
-        self._reading: tuple[date, time_of_day] | None = None
-        """The day and the time of day whose closes are to be read, by ``READ_AT``."""
-        self._closes: dict[str, AdjustedCloses] = {}
-        self._read: set[str] = set()
-        """The symbols whose closes have been read for ``_reading``."""
+        self._closes = DailyCloses(rest)
         self._failing_since: float | None = None
         self.error: str | None = None
         """The reason why REST fails at present; None while it works."""
@@ -223,19 +216,12 @@ class Snapshots:
 
     def _schedule(self) -> None:
         wanted = [want.symbol for want in self._demand.wanted()]
-        reading = reading_at(self._clock())
-        if reading != self._reading:
-            self._reading = reading
-            # Until REST answers, the closes read earlier remain valid for the days that they cover.
-            self._read.clear()
+        due = reading_at(self._clock())
+        if self._closes.follow(wanted, due):
             self._lookups.renew_closes()
-        # Symbols come and go all day: without this, their closes would add up.
-        if len(self._closes) > len(wanted):
-            self._closes = {s: close for s, close in self._closes.items() if s in set(wanted)}
-            self._read &= self._closes.keys()
-        self._lookups.follow(wanted, self._polled(), reading[0])
+        self._lookups.follow(wanted, self._polled(), due[0])
         self._lookups.repair_withheld(self._withheld())
-        self._assets.follow(wanted, reading[0])
+        self._assets.follow(wanted, due[0])
         for since, symbols in self._lookups.take_unrepairable().items():
             self._handler.on_unrepairable_gap(symbols, since)
 
@@ -311,12 +297,12 @@ class Snapshots:
         without_close = [
             symbol
             for symbol, reason in batch.reasons.items()
-            if reason in (Reason.NEW, Reason.PREVIOUS_CLOSE) and symbol not in self._read
+            if reason in (Reason.NEW, Reason.PREVIOUS_CLOSE) and not self._closes.is_read(symbol)
         ]
         # A client waits for a new symbol's first price; other look-ups can wait for REST.
         patience = CLOSES_SECONDS if Reason.NEW in batch.reasons.values() else None
         asked_at = self._monotonic()
-        closes = asyncio.create_task(self._learn_closes(without_close, patience))
+        closes = asyncio.create_task(self._closes.read(without_close, patience))
         try:
             found = await self._found(list(batch.reasons), polling=batch.polling)
             learnt = await closes
@@ -362,14 +348,11 @@ class Snapshots:
                 with_quote=reason is Reason.NEW or self._demand.watches(topic(QUOTE, symbol)),
                 on_problem=lambda problem: self.malformed.note(f"snapshot of {symbol}", problem),
             )
-        close = self._closes.get(symbol)
+        close = self._closes.of(symbol)
         self._handler.on_snapshot(symbol, snapshot, close, reason, asked_at)
         # A rejection is no answer about the symbol's trades.
         if self._lookups.is_rejected(symbol):
             self._handler.on_unusable_snapshot(symbol)
-
-    def _note_bar(self, problem: str) -> None:
-        self.malformed.note("bar", problem)
 
     async def _found(self, symbols: list[str], *, polling: bool) -> dict[str, Any]:
         try:
@@ -384,36 +367,6 @@ class Snapshots:
         half = len(symbols) // 2
         first = await self._found(symbols[:half], polling=polling)
         return first | await self._found(symbols[half:], polling=polling)
-
-    async def _learn_closes(self, symbols: list[str], seconds: float | None) -> bool:
-        reading = self._reading
-        if not symbols or reading is None:
-            return True
-        today = reading[0]
-        first, last = today - timedelta(days=DAYS_BACK), today - timedelta(days=1)
-        try:
-            async with asyncio.timeout(seconds):
-                bars = await self._rest.daily_bars(symbols, first, last)
-            found = adjusted_closes(translation.closes(bars, self._note_bar), today)
-        except (RestError, TimeoutError, TypeError, ValueError) as error:
-            log.warning(
-                "previous_close_failed",
-                message="REST did not return the daily bars; they are requested again",
-                error=repr(error)[:300],
-            )
-            return False
-        except Exception as error:
-            # The boundary for the errors that no rule expects: the closes read before stay in use.
-            self.malformed.note_escaped("bars", error)
-            return False
-        # Midnight may have passed meanwhile: the answer lacks the day that has ended.
-        if reading != self._reading:
-            return False
-        # To have no bar, and so no close, is an answer.
-        none = AdjustedCloses({}, 0)
-        self._closes |= {symbol: found.get(symbol, none) for symbol in symbols}
-        self._read.update(symbols)
-        return True
 
 
 def _unix(timestamp: str | None) -> float | None:

@@ -20,7 +20,7 @@ from ingest.market.prints import TradeId
 from ingest.market.rest_prints import RestPrint
 from ingest.market.snapshot import Snapshot
 from ingest.market.trading_day import day_of
-from ingest.upstream import snapshots, translation
+from ingest.upstream import daily_closes, snapshots, translation
 from ingest.upstream.alpaca_rest import AlpacaRest
 from ingest.upstream.snapshots import Snapshots
 from shared.bus import keys
@@ -411,7 +411,7 @@ async def test_an_error_that_no_rule_expects_costs_the_closes_alone(
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(snapshots, "adjusted_closes", fail)
+    monkeypatch.setattr(daily_closes, "adjusted_closes", fail)
     async with stubbed(RestStub(snapshots=traded, bars=closed)) as rest, stage(rest) as set_up:
         set_up.watch("SPY")
         await set_up.until_taken("SPY")
