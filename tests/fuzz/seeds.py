@@ -62,6 +62,13 @@ OPTION = {**POSITION, "symbol": "BAC261218C00040000", "asset_class": "us_option"
           "side": "short", "market_value": "-300", "current_price": "1.5"}
 ACCOUNT = {"cash": "-1000.5", "currency": "USD", "equity": "4000", "last_equity": "3990.1",
            "buying_power": "8000", "long_market_value": "5000.5", "short_market_value": "0"}
+BROKE_POSITIONS: Sequence[dict[str, Any]] = [
+    {**POSITION, "current_price": "Infinity", "lastday_price": "Infinity"},
+    {**POSITION, "qty": "1e26"},
+    # A basis of the day of 1e-17, by which the day's gain is divided.
+    {**POSITION, "market_value": "5000.5", "unrealized_intraday_pl": "5000.49999999999999999"},
+]
+BROKE_ACCOUNT = {**ACCOUNT, "cash": "-Infinity"}
 BAR = {"t": TEXT_TIME, "o": 100.1, "h": 101, "l": 99.5, "c": 100.5, "v": 12345, "n": 30,
        "vw": 100.2}
 ROW = {"t": TEXT_TIME, "p": 100.5, "s": 100, "i": 7, "x": "V", "c": ["@"], "z": "B",

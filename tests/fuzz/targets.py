@@ -315,7 +315,9 @@ _STOCK_FRAMES, _NEWS_FRAMES = seeds.stock_frames(), seeds.news_frames()
 _TRADE_UPDATE_FRAMES, _TRADE_UPDATES = seeds.trade_update_frames(), seeds.trade_updates()
 _ACCOUNT_ANSWERS: Sequence[Any] = [
     [seeds.POSITION, seeds.OPTION],
+    seeds.BROKE_POSITIONS,
     seeds.ACCOUNT,
+    seeds.BROKE_ACCOUNT,
     [seeds.ORDER, {**seeds.ORDER, "id": "o2", "legs": [seeds.ORDER]}],
 ]
 _MARKET_ANSWERS: Sequence[Any] = [
