@@ -9,7 +9,8 @@ from ingest.market.conditions import Eligibility
 from ingest.market.previous_close import PreviousCloses
 from ingest.market.snapshot import NewestCloses
 from ingest.market.tape_context import TapeContext
-from ingest.market.tape_history import Entry, TapeHistory
+from ingest.market.tape_entries import Entry
+from ingest.market.tape_history import TapeHistory
 from ingest.market.trading_day import day_of
 
 BAR_DELAY_US = 120 * 1_000_000

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ingest.market.clock_lead import AHEAD_NS
 from ingest.market.market_hours import MarketHours
 from ingest.market.snapshot import NewestCloses
-from ingest.market.tape_history import Entry
+from ingest.market.tape_entries import Entry
 from ingest.market.trading_day import day_of
 
 MINUTE_NS = 60 * 1_000_000_000

@@ -20,7 +20,8 @@ from ingest.market.quarantine import FAR_OFF, is_outside
 from ingest.market.rest_lead import RestLead
 from ingest.market.snapshot import Snapshot
 from ingest.market.tape_context import TapeContext
-from ingest.market.tape_history import Entry, Known, TapeHistory
+from ingest.market.tape_entries import Entry, Known
+from ingest.market.tape_history import TapeHistory
 from ingest.market.trading_day import day_of
 from ingest.market.withdrawal import Withdrawal, Withdrawn, corrected
 from ingest.market.withdrawn_prints import WithdrawnPrints
