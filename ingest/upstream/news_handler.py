@@ -21,7 +21,7 @@ from ingest.alpaca.messages import (
 )
 from ingest.demand.subscription import SYMBOLS_PER_REQUEST, SubscriptionChange
 from ingest.demand.wanted import DEMAND_CHANGE_SECONDS, Demand
-from ingest.upstream import translation
+from ingest.upstream import news_translation
 from ingest.upstream.announcements import Announcements
 from ingest.upstream.malformed_data import MalformedData
 from ingest.upstream.upstream_error import UpstreamError
@@ -144,7 +144,7 @@ class NewsHandler:
         return False
 
     def _on_article(self, news: News) -> None:
-        article = translation.article(news)
+        article = news_translation.article(news)
         # Alpaca may send a version again, or an older one after a newer one. A later version of an
         # article is an event too.
         if not self._announcer.articles.add(article):

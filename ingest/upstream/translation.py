@@ -1,17 +1,12 @@
 """Alpaca's market data in our own terms: the streams' messages and REST's rows alike.
 
-The one place that knows both vocabularies. Another vendor needs a decoder beside
-``ingest.alpaca`` and a module like this one.
+Another vendor needs a decoder beside ``ingest.alpaca``, and translations like this one and those of
+its neighbours.
 """
 
-import html
-import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
-from urllib.parse import urlsplit
-
-from msgspec.msgpack import Ext
 
 from ingest.alpaca import codes, messages, rest_rows
 from ingest.alpaca.bounds import LARGEST_PRICE, LATEST_NS
@@ -26,10 +21,6 @@ from ingest.market.rest_prints import Fate, RestPrint
 from ingest.market.snapshot import NewestCloses, Snapshot
 from ingest.market.trading_day import DAY_NS
 from shared import rfc3339
-from shared.news import News
-
-_MARKUP = re.compile(r"<[A-Za-z/!][^<>]*>")
-"""A tag or a comment. Headlines also have ``<`` and ``>`` as signs: "EPS <$0.10, Sales >$5M"."""
 
 _FATES = {fate.value: fate for fate in Fate}
 """By the ``update`` of REST's rows."""
@@ -135,26 +126,6 @@ def trading_status(message: messages.TradingStatus) -> TradingStatus:
     )
 
 
-def article(message: messages.News) -> News:
-    """Translate an article: without markup, with its entities resolved.
-
-    Raises:
-        ValueError: a time is invalid.
-    """
-    return News(
-        id=str(message.id),
-        headline=_plain_text(message.headline),
-        summary=_plain_text(message.summary),
-        author=_plain_text(message.author),
-        source=message.source,
-        url=_web_address(message.url),
-        # A symbol that is named twice must not get the article twice.
-        symbols=list(dict.fromkeys(message.symbols)),
-        created_at=_utc(message.created_at),
-        updated_at=_utc(message.updated_at),
-    )
-
-
 def print_of_row(symbol: str, row: Any, on_problem: OnProblem = _ignore) -> RestPrint | None:
     """Translate a row of REST's trades; None if it has no valid price or size.
 
@@ -242,28 +213,8 @@ def closes(
     return found
 
 
-def _plain_text(markup: str) -> str:
-    # Headlines contain entities such as ``&#39;``. They are resolved last, because ``&lt;b&gt;``
-    # is text and not markup.
-    return html.unescape(_MARKUP.sub("", markup)).strip()
-
-
 def _is_price(price: float) -> bool:
     return 0 < price < LARGEST_PRICE
-
-
-def _web_address(url: str | None) -> str | None:
-    """Return an address that a page may make a link of; other schemes would run as a script."""
-    try:
-        return url if url and urlsplit(url).scheme in ("http", "https") else None
-    except ValueError:  # brackets of an IPv6 address that do not match
-        return None
-
-
-def _utc(moment: Ext | str) -> str:
-    # News may have text where the other messages have msgpack timestamps.
-    at_ns = rfc3339.to_nanoseconds(moment) if isinstance(moment, str) else nanoseconds(moment)
-    return rfc3339.from_nanoseconds(at_ns)
 
 
 def _rest_trade(symbol: str, row: rest_rows.Trade) -> Trade:

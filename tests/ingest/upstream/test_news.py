@@ -11,7 +11,7 @@ from ingest.bus.announcer import Announcer
 from ingest.bus.outbox import Outbox
 from ingest.demand.subscription import SubscriptionChange
 from ingest.demand.wanted import RECLAIM_SECONDS, Demand
-from ingest.upstream import translation
+from ingest.upstream import news_translation
 from ingest.upstream.news_handler import NewsHandler
 from ingest.upstream.upstream_error import UpstreamError
 from shared.bus.redis_source import RedisSource
@@ -175,8 +175,8 @@ def test_an_error_that_no_rule_expects_costs_its_article_alone(
     def fail() -> News:
         raise ZeroDivisionError
 
-    readable = translation.article
-    monkeypatch.setattr(translation, "article", translated)
+    readable = news_translation.article
+    monkeypatch.setattr(news_translation, "article", translated)
     stage = Stage("SPY")
     stage.connect()
     stage.take(article(id=0), article())
