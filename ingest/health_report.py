@@ -41,7 +41,7 @@ class HealthReport:
         self._outbox = outbox
         self._eviction_policy = eviction_policy
         self._malformed = [*(stream.malformed for stream in streams), stocks.rest_malformed]
-        self._alarms = Alarms()
+        self._alarms = Alarms({each.source: each.count for each in self._malformed})
         self._hours_known_at = time.monotonic()
         self._started = rfc3339.from_unix(time.time())
 

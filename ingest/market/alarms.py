@@ -6,6 +6,7 @@ the value and the remedy.
 
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from shared.alarm import Alarm
@@ -82,13 +83,17 @@ class Facts(NamedTuple):
 
 
 class Alarms:
-    """Remembers the counters' increases; ``now`` is monotonic seconds."""
+    """Remembers the counters' increases; ``now`` is monotonic seconds.
 
-    def __init__(self) -> None:
+    ``malformed_before``: the items by source of an earlier leadership of this process.
+    """
+
+    def __init__(self, malformed_before: Mapping[str, int] = MappingProxyType({})) -> None:
         self._lost = _Recent()
         self._quarantined = _Recent()
         self._unknown: dict[str, _Recent] = {}
-        self._malformed: dict[str, _Recent] = {}
+        # The client of REST, and its count, outlive a leadership. Old items are no news.
+        self._malformed = {source: _Recent(n) for source, n in malformed_before.items()}
 
     def look(self, now: float, facts: Facts) -> list[Alarm]:
         """Return the present alarms, the most serious first."""
@@ -142,8 +147,8 @@ class Alarms:
 class _Recent:
     """The increase of a counter in the last five minutes."""
 
-    def __init__(self) -> None:
-        self._count = 0
+    def __init__(self, count: int = 0) -> None:
+        self._count = count
         self._growths: deque[tuple[float, int]] = deque()
         """The times of its increases, at most one a second, and its values before them."""
 

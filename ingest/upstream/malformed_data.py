@@ -26,7 +26,7 @@ class MalformedData:
         """The newest problem that no rule expects."""
         self.first: str | None = None
         self._monotonic = monotonic
-        self._last_at = -SERIES_SECONDS
+        self._last_at = self._last_escaped_at = -SERIES_SECONDS
 
     def note(self, kind: str, problem: object, content: object = None) -> None:
         """Count data of another form; ``kind`` names its type, ``content`` is shown in the log."""
@@ -46,8 +46,13 @@ class MalformedData:
         """Count data whose application failed with an error that no rule expects."""
         text = bounded(f"{kind}: {error!r}")
         self.escaped = text
-        # The traceback names the place. One of each series is enough to find the fault.
-        if self._count(text):
+        self._count(text)
+        now = self._monotonic()
+        is_first = now - self._last_escaped_at >= SERIES_SECONDS
+        self._last_escaped_at = now
+        # The traceback names the place. One of each series is enough to find the fault, but none of
+        # the series of other problems, which may last for days.
+        if is_first:
             log.error(
                 "data_failed",
                 message="data of Alpaca could not be applied; it is left out, please report this",

@@ -127,6 +127,15 @@ def test_a_counter_that_starts_again_counts_from_zero() -> None:
     assert alarm.text.startswith("2 prints")
 
 
+def test_what_was_malformed_under_an_earlier_leadership_raises_no_alarm() -> None:
+    alarms = Alarms({"rest": 50})
+    old, new = MalformedFacts(50, "orders: old"), MalformedFacts(52, "orders: new")
+
+    assert alarms.look(0, FINE._replace(malformed={"rest": old})) == []
+    (alarm,) = alarms.look(1, FINE._replace(malformed={"rest": new}))
+    assert alarm.text.startswith("2 items of")
+
+
 def test_many_names_are_cut_short() -> None:
     (alarm,) = Alarms().look(0, FINE._replace(rejected=[f"X{n}" for n in range(5000)]))
 

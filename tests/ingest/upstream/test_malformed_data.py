@@ -30,12 +30,14 @@ def test_the_text_of_a_problem_is_bounded() -> None:
     assert len(str(lines)) < 1_000
 
 
-def test_an_error_that_escaped_is_logged_with_its_traceback_once() -> None:
+def test_an_error_that_escaped_is_logged_with_its_traceback_once_whatever_came_before() -> None:
     malformed = MalformedData("account")
     with structlog.testing.capture_logs() as lines:
+        malformed.note("TradeUpdate", "qty is absent")
+        lines.clear()
         for _ in range(2):
             malformed.note_escaped("TradeUpdate", ZeroDivisionError("x"))
 
     assert [line["log_level"] for line in lines] == ["error", "debug"]
     assert isinstance(lines[0]["exc_info"], ZeroDivisionError)
-    assert malformed.first == "TradeUpdate: ZeroDivisionError('x')"
+    assert (malformed.first, malformed.count) == ("TradeUpdate: qty is absent", 3)
