@@ -7,6 +7,7 @@ from ingest.market.last_price import LastPrices
 from ingest.market.prints import Trade
 from ingest.market.rest_lead import LOOKS
 from shared.price import Price
+from tests.ingest.market.streamed import last_of
 from tests.ingest.trades import NOON, SECOND, cancel_of, trade, two_days
 
 NOW_US = (NOON + 60 * SECOND) // 1000
@@ -20,10 +21,6 @@ def missed(prices: LastPrices, *prints: Trade) -> list[float | None]:
     """Return the last price that each makes, None where it is none."""
     events = [prices.on_rest_trade(each, NOW_US) for each in prints]
     return [None if event is None else event.price for event in events]
-
-
-def price_of(prices: LastPrices) -> float | None:
-    return prices.by_symbol["SPY"].price
 
 
 def test_only_the_eligible_and_newer_ones_are_last_prices(prices: LastPrices) -> None:
@@ -47,7 +44,7 @@ def test_of_equal_times_none_takes_the_price_back(prices: LastPrices) -> None:
     for each in sweep:
         live(prices, each)
     missed(prices, *sweep)
-    assert price_of(prices) == 139
+    assert last_of(prices) == 139
 
 
 def test_a_missed_print_is_what_remains_when_a_later_one_is_cancelled(prices: LastPrices) -> None:
@@ -100,4 +97,4 @@ def test_whatever_the_stream_has_brought_the_newest_print_is_the_last_price(
             missed(prices, *everything)
 
     newest = {each.price for each in everything if each.at_ns == everything[-1].at_ns}
-    assert price_of(prices) in newest
+    assert last_of(prices) in newest

@@ -11,6 +11,7 @@ from ingest.market.market_hours import MarketHours
 from ingest.market.prints import Trade
 from ingest.market.quarantine import agree, is_far_off
 from shared.price import Price
+from tests.ingest.market.streamed import last_of
 from tests.ingest.trades import (
     NOON,
     SECOND,
@@ -31,10 +32,6 @@ US = 1000
 def streamed(prices: LastPrices, at: int, price: Any, **named: Any) -> Price | None:
     print_ = trade(at, price, number=at, **named)
     return prices.on_trade(print_, at // US)
-
-
-def last_of(prices: LastPrices) -> float | None:
-    return prices.by_symbol["SPY"].price
 
 
 @pytest.mark.parametrize(

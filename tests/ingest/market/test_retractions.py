@@ -10,7 +10,6 @@ from msgspec import structs
 
 from ingest.market.conditions import Eligibility, eligibility
 from ingest.market.last_price import LastPrices
-from ingest.market.prints import Trade
 from ingest.market.tape_history import (
     DEPTH,
     FIRSTS_DEPTH,
@@ -20,6 +19,7 @@ from ingest.market.tape_history import (
 )
 from ingest.market.trading_day import day_of
 from shared.price import Price
+from tests.ingest.market.streamed import NOW_US, last_of, streamed
 from tests.ingest.trades import (
     NOON,
     SECOND,
@@ -31,19 +31,8 @@ from tests.ingest.trades import (
     two_days,
 )
 
-NOW_US = NOON // 1000 + 2_000_000
 HOUR = 3600 * SECOND
 TOMORROW = 24 * HOUR
-
-
-def streamed(prices: LastPrices, *args: Any, **named: Any) -> Trade:
-    print_ = trade(*args, **named)
-    prices.on_trade(print_, NOW_US)
-    return print_
-
-
-def last_of(prices: LastPrices) -> float | None:
-    return prices.by_symbol["SPY"].price
 
 
 def test_a_cancelled_last_price_gives_way_to_the_trade_before_it(prices: LastPrices) -> None:

@@ -6,24 +6,13 @@ import pytest
 from msgspec import structs
 
 from ingest.market.last_price import LastPrices
-from ingest.market.prints import Trade
 from ingest.market.tape_history import DEPTH, TRIMMED_AT_ONCE
 from ingest.market.withdrawn_prints import REMEMBERED_IDS, REMEMBERED_PER_ID
 from shared.price import Price
+from tests.ingest.market.streamed import NOW_US, last_of, streamed
 from tests.ingest.trades import NOON, SECOND, cancel_of, correction_of, rest_snapshot, trade
 
-NOW_US = NOON // 1000 + 2_000_000
 TOMORROW = 24 * 3600 * SECOND
-
-
-def streamed(prices: LastPrices, *args: Any, **named: Any) -> Trade:
-    print_ = trade(*args, **named)
-    prices.on_trade(print_, NOW_US)
-    return print_
-
-
-def last_of(prices: LastPrices) -> float | None:
-    return prices.by_symbol["SPY"].price
 
 
 @pytest.mark.parametrize("newest_first", [True, False])

@@ -42,11 +42,11 @@ class Market:
         self.streamed[symbol] = max(self.newest_streamed, self.streamed.get(symbol, -1))
 
     def ask(self, at_ns: int | None) -> None:
-        """Have REST answer about TFPM."""
+        """Let REST answer about TFPM."""
         self.trades.on_rest("TFPM", at_ns, self.seconds)
 
     def fetch(self) -> int:
-        """Have REST return all prints of TFPM up to now; return the time of the newest."""
+        """Let REST return all prints of TFPM up to now; return the time of the newest."""
         self.trades.on_fetched("TFPM", NOON, self.now)
         return self.now
 
