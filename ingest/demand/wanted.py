@@ -54,33 +54,29 @@ class Demand:
         self._monotonic = monotonic
         self._claimed: Mapping[str, int] = {}
         self._unclaimed_at: dict[str, float] = {}
-        """The topics whose last claim has ended, each with the time of that."""
+        """When the last claim of a topic ended, for those that still count as watched."""
         self._watched: Set[str] = frozenset()
         self.tapes: Set[str] = frozenset()
-        """The symbols whose ``trade`` topics are watched, for the question that each print asks."""
+        """The symbols whose ``trade`` topics are watched: each print is looked up here, since its
+        topic, which ``watches`` needs, would cost more."""
         self._viewers: dict[tuple[str, str], int] = {}
         self._positions: frozenset[str] = frozenset()
         self._left_at: dict[tuple[str, str], float] = {}
         self._wanted: list[Want] | None = None
 
-    def update(self, watched: Mapping[str, int]) -> None:
+    def update(self, claimed: Mapping[str, int]) -> None:
         """Accept the topics that gateways claim now, each with its viewers over all gateways."""
         now = self._monotonic()
-        for topic in self._claimed.keys() - watched.keys():
+        for topic in self._claimed.keys() - claimed.keys():
             self._unclaimed_at[topic] = now
-        for topic in watched:
+        for topic in claimed:
             self._unclaimed_at.pop(topic, None)
-        if watched == self._claimed:
-            self._expire_claims()
-            return
-        viewers: dict[tuple[str, str], int] = {}
-        for topic, count in watched.items():
-            pair = _pair_of(topic)
-            if pair is not None:
-                viewers[pair] = max(count, viewers.get(pair, 0))
-        self._claimed = dict(watched)
+        is_change = claimed != self._claimed
+        self._claimed = dict(claimed)
         self._expire_claims()
-        self._change(viewers, self._positions)
+        # Gateways repeat their claims each second: a waiting task wakes up for a change only.
+        if is_change:
+            self._change(_viewers_of(claimed), self._positions)
 
     def set_positions(self, symbols: Iterable[str]) -> None:
         """Accept the symbols of the open positions: they are always wanted, and come first."""
@@ -164,6 +160,16 @@ class Demand:
             for symbol, each in channels.items()
         )
         return sorted(wants, key=lambda w: (not w.position, w.lingering, -w.viewers, w.symbol))
+
+
+def _viewers_of(claimed: Mapping[str, int]) -> dict[tuple[str, str], int]:
+    """Return the viewers of each symbol and stock channel: those of its most watched topic."""
+    viewers: dict[tuple[str, str], int] = {}
+    for topic, count in claimed.items():
+        pair = _pair_of(topic)
+        if pair is not None:
+            viewers[pair] = max(count, viewers.get(pair, 0))
+    return viewers
 
 
 @lru_cache(maxsize=4 * MAX_SYMBOLS)
