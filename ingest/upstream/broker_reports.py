@@ -138,8 +138,9 @@ class BrokerReports:
         asked_at, as_of = self._monotonic(), rfc3339.from_unix(self._clock_ns() / 1e9)
         rows, unreadable = read_positions(await self._rest.positions())
         holdings, without_sum = account_translation.positions(rows, as_of)
-        for symbol in (*unreadable, *without_sum):
-            self._rest.malformed.note("position", f"the rows of {symbol} cannot be read")
+        for _ in (*unreadable, *without_sum):
+            # The account's data belongs in no log; ``unpriced`` names the symbol.
+            self._rest.malformed.note("position", "the rows of a symbol cannot be read")
         # A row that cannot be read may have no class of assets, which decides the spelling.
         pairs = (account_translation.tape_symbol(symbol, CRYPTO) for symbol in unreadable)
         owned = self._portfolio.holdings.by_symbol

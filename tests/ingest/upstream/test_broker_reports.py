@@ -115,6 +115,7 @@ async def test_a_row_that_cannot_be_read_hides_no_other(impatient: None) -> None
 
         told = desk.portfolio.account()
         assert (told.unpriced, told.partial) == (["?", "BTC/USD", "F"], True)
+        assert desk.malformed.first == "position: the rows of a symbol cannot be read"
         assert list(desk.portfolio.stocks()) == ["BRK.B"]
 
 
