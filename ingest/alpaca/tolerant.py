@@ -20,6 +20,11 @@ ITEMS_AT_MOST = 100
 UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """The errors of msgspec's decoders for bytes of another form."""
 
+ANOTHER_FORM = (
+    *(ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError),
+)
+"""The errors of code that expects a form without a check, such as alpaca-py's."""
+
 _UNREADABLE = (*UNDECODABLE, ValueError, OverflowError)
 """The same for one value; ``ValueError`` is a time that ``datetime`` cannot hold."""
 

@@ -128,6 +128,7 @@ class Holdings:
         earlier one is missing: it waits for that one, and the next report corrects both.
         """
         for execution in executions:
+            # No market has such a number: the next report has the effect, if there is one.
             if not is_plausible(execution.delta, execution.price, execution.qty):
                 continue
             if self._is_repeated(execution):

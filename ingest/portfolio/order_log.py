@@ -12,6 +12,9 @@ REMEMBERED = 2_000
 ON_ITS_WAY_NS = 5_000_000_000
 """The time in which the stream may still deliver an update that REST already shows."""
 
+FILLS = frozenset({"fill", "partial_fill"})
+"""The events of an execution."""
+
 _EVENTS = {"filled": "fill", "partially_filled": "partial_fill"}
 """The events that lead to a status, if they have another name."""
 

@@ -23,6 +23,7 @@ from alpaca.trading.requests import GetCalendarRequest, GetOrdersRequest
 from requests import RequestException, Response
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from ingest.alpaca.tolerant import ANOTHER_FORM
 from ingest.market.market_hours import NEW_YORK
 from ingest.upstream.malformed_data import MalformedData
 from ingest.upstream.proxy import reach_loopback_directly
@@ -60,12 +61,8 @@ _ABOUT_THE_SYMBOL = re.compile(r"asset|symbol", re.IGNORECASE)
 time Alpaca answered "endpoint not found" with it on a valid path
 (https://github.com/alpacahq/Alpaca-API/issues/137)."""
 
-REST_FAILURES = (
-    *(APIError, RequestException, TimeoutError),
-    *(ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError),
-)
-"""The errors that alpaca-py raises; those of the second row if an answer has another form. Its
-JSON decoder recurses at each level of nesting."""
+REST_FAILURES = (APIError, RequestException, TimeoutError, *ANOTHER_FORM)
+"""The errors that alpaca-py raises. Its JSON decoder recurses at each level of nesting."""
 
 _Json = TypeVar("_Json", dict[str, Any], list[Any])
 

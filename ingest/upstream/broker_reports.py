@@ -9,7 +9,7 @@ import structlog
 from ingest.alpaca.account_rows import read_account, read_positions
 from ingest.demand.wanted import Demand
 from ingest.portfolio.asset_class import CRYPTO
-from ingest.portfolio.order_log import OrderLog, changed_at
+from ingest.portfolio.order_log import FILLS, OrderLog, changed_at
 from ingest.portfolio.portfolio import Portfolio
 from ingest.upstream import account_translation
 from ingest.upstream.account_handler import AccountHandler
@@ -35,8 +35,6 @@ request for orders now and then, reports use at most 100 of the account's 200 re
 
 REQUESTS_PER_SPACING = 3
 """Positions, account, and one of them again if the first two show anything new."""
-
-_FILLS = frozenset({"fill", "partial_fill"})
 
 CLAIMS_SECONDS = 2.0
 """After a loss of Redis' data, gateways write their values back before they claim any symbol. A
@@ -166,7 +164,7 @@ class BrokerReports:
         for event in news:
             self._announcer.order(event)
             # A fill from before the stream was there is no sign against the stream.
-            if event.event in _FILLS and changed_at(event.order) > streaming_since_ns:
+            if event.event in FILLS and changed_at(event.order) > streaming_since_ns:
                 for symbol in _symbols_of(event.order):
                     self._portfolio.holdings.witness.on_unstreamed_fill(symbol)
 

@@ -10,6 +10,7 @@ from alpaca.common.utils import get_default_user_agent
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from ingest.alpaca import messages as wire
+from ingest.alpaca.tolerant import ANOTHER_FORM
 from ingest.upstream.upstream_error import UpstreamError, from_http
 from ingest.upstream.websocket_client import HttpAnswerError, open_websocket
 
@@ -17,11 +18,6 @@ CONNECT_SECONDS = 10.0
 """The limit for the TCP connection, the upgrade, the welcome and the authentication together."""
 
 CLOSE_SECONDS = 3.0
-
-_UNEXPECTED_ANSWER = (
-    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError),
-)
-"""alpaca-py raises these if the first answers do not have the form that it expects."""
 
 
 class AlpacaConnection:
@@ -68,7 +64,7 @@ class AlpacaConnection:
         except HttpAnswerError as error:
             await self.shut()
             raise from_http(error.status, self.url_settings) from error
-        except (WebSocketException, OSError, wire.BadFrameError, *_UNEXPECTED_ANSWER) as error:
+        except (WebSocketException, OSError, wire.BadFrameError, *ANOTHER_FORM) as error:
             await self.shut()
             raise UpstreamError(f"no connection to Alpaca: {error or repr(error)}") from error
         except BaseException:  # a cancellation, and alpaca-py's own UpstreamError of _auth

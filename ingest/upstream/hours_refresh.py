@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from ingest.alpaca.tolerant import bounded
+from ingest.alpaca.tolerant import ANOTHER_FORM, bounded
 from ingest.market.market_hours import DAYTIME, MarketHours
 from ingest.upstream.alpaca_rest import AlpacaRest, RestError
 from ingest.upstream.hours_translation import market_clock, trading_day
@@ -25,9 +25,6 @@ UNPLANNED_SECONDS = 30.0
 """The pause while the market is closed against its calendar: its opening is unknown."""
 
 DAYS_BACK, DAYS_AHEAD = 7, 14
-
-_ANOTHER_FORM = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError)
-"""The errors of reading an answer whose form is unknown; some days are beyond ``datetime``."""
 
 
 class HoursRefresh:
@@ -87,7 +84,7 @@ def hours_of(
     try:
         days = [trading_day(row) for row in rows]
         return MarketHours(days, market_clock(clock), trades_in)
-    except _ANOTHER_FORM as error:
+    except ANOTHER_FORM as error:  # some days are beyond ``datetime``
         raise RestError(f"an answer of another form: {bounded(repr(error))}") from error
 
 

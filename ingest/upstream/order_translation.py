@@ -12,7 +12,7 @@ from ingest.alpaca.bounds import LARGEST_PRICE
 from ingest.alpaca.trade_updates import FilledLeg, TradeUpdate, read_order
 from ingest.portfolio.asset_class import US_EQUITY, US_OPTION
 from ingest.portfolio.execution import Execution
-from ingest.portfolio.order_log import changed_at
+from ingest.portfolio.order_log import FILLS, changed_at
 from ingest.upstream.account_translation import tape_symbol
 from shared import rfc3339
 from shared.order import Leg, LegExecution, Order, OrderUpdate
@@ -30,7 +30,6 @@ _ORDER_TIMES = (
 _NO_TIME = "0001-01-01T00:00:00Z"
 """The zero value of a time in Go, in which Alpaca's servers are written."""
 
-_EXECUTIONS = frozenset({"fill", "partial_fill"})
 _MULTI_LEG = "mleg"
 
 
@@ -75,7 +74,7 @@ def executions(update: TradeUpdate, received_ns: int) -> list[Execution] | None:
     A multi-leg order changes the position of each leg, at the leg's own price. Some of its changes
     would make an account that never was.
     """
-    if update.event not in _EXECUTIONS:
+    if update.event not in FILLS:
         return []
     moment, order = _moment(update, received_ns), update.order
     if order.symbol:
