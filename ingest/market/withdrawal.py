@@ -22,7 +22,7 @@ class TradeKey(NamedTuple):
 
 
 class PrintIdentity(NamedTuple):
-    """The values that distinguish a print from every other one."""
+    """The values that distinguish a print from others."""
 
     key: TradeKey
     at_ns: int
