@@ -1,18 +1,14 @@
-"""Alpaca's REST API: alpaca-py's clients in threads, with the limits that they lack."""
+"""Alpaca's REST API: the requests that the ingest needs, by alpaca-py's clients."""
 
-import asyncio
-import math
 import re
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from alpaca.common.enums import Sort
-from alpaca.common.exceptions import APIError
 from alpaca.data.enums import Adjustment, DataFeed
 from alpaca.data.historical import StockHistoricalDataClient
 from alpaca.data.requests import StockBarsRequest, StockSnapshotRequest, StockTradesRequest
@@ -20,23 +16,15 @@ from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
 from alpaca.trading.client import TradingClient
 from alpaca.trading.enums import QueryOrderStatus
 from alpaca.trading.requests import GetCalendarRequest, GetOrdersRequest
-from requests import RequestException, Response
-from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from ingest.alpaca.tolerant import ANOTHER_FORM
 from ingest.market.market_hours import NEW_YORK
+from ingest.upstream.blocking_calls import BlockingCalls, RestError, checked
 from ingest.upstream.malformed_data import MalformedData
 from ingest.upstream.proxy import reach_loopback_directly
 from ingest.upstream.request_budget import REQUESTS_PER_MINUTE, RequestBudget
 from ingest.upstream.rest_limits import limit
 from ingest.upstream.rest_text import make_readable
 
-DEADLINE_SECONDS = 10.0
-"""Limit for one attempt of a call, its wait for the budget included."""
-
-THREADS = 6
-
-TOO_MANY_REQUESTS = 429
 FORBIDDEN = 403
 
 RECENT = timedelta(minutes=16)
@@ -52,19 +40,11 @@ PAGES_AT_MOST = 3
 ORDERS_AT_ONCE = 500
 """Alpaca's maximum."""
 
-_FINAL = (400, 401, 403, 404, 422)
-"""HTTP statuses with which Alpaca would answer the same request again."""
-
 _NOT_LISTED = (400, 404, 422)
 _ABOUT_THE_SYMBOL = re.compile(r"asset|symbol", re.IGNORECASE)
 """Alpaca's words about a symbol that it does not list. The code 40410000 is no such sign: for a
 time Alpaca answered "endpoint not found" with it on a valid path
 (https://github.com/alpacahq/Alpaca-API/issues/137)."""
-
-REST_FAILURES = (APIError, RequestException, TimeoutError, *ANOTHER_FORM)
-"""The errors that alpaca-py raises. Its JSON decoder recurses at each level of nesting."""
-
-_Json = TypeVar("_Json", dict[str, Any], list[Any])
 
 
 class Trades(NamedTuple):
@@ -72,23 +52,6 @@ class Trades(NamedTuple):
 
     rows: dict[str, list[Any]]
     incomplete: frozenset[str]
-
-
-class RestError(Exception):
-    """A REST call failed or took too long: the message has the reason, ``status`` is HTTP's."""
-
-    def __init__(self, message: str, status: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-
-    @property
-    def kind(self) -> str:
-        """The reason without Alpaca's own text: an account's data belongs in no log."""
-        return str(self).partition(":")[0] if self.status is None else f"HTTP {self.status}"
-
-
-def _worth_retrying(error: BaseException) -> bool:
-    return isinstance(error, RestError) and error.status not in _FINAL
 
 
 class AlpacaRest:
@@ -124,7 +87,7 @@ class AlpacaRest:
         self.data_budget = RequestBudget(requests_per_minute, monotonic)
         self.trading_budget = RequestBudget(requests_per_minute, monotonic)
         self._feed = _data_feed(feed)
-        self._threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="alpaca-rest")
+        self._calls = BlockingCalls()
 
     @property
     def delay_seconds(self) -> float:
@@ -135,49 +98,51 @@ class AlpacaRest:
         """Return ``GET /v2/clock``.
 
         Raises:
-            RestError: it failed three times.
+            RestError: it failed.
         """
-        return _checked(dict, await self._call(self.trading_budget, self._trading.get_clock))
+        return checked(dict, await self._calls.run(self.trading_budget, self._trading.get_clock))
 
     async def calendar(self, start: date, end: date) -> list[Any]:
         """Return ``GET /v2/calendar`` from one day to another, both included.
 
         Raises:
-            RestError: it failed three times.
+            RestError: it failed.
         """
         request = GetCalendarRequest(start=start, end=end)
-        rows = await self._call(self.trading_budget, lambda: self._trading.get_calendar(request))
-        return _checked(list, rows)
+        rows = await self._calls.run(
+            self.trading_budget, lambda: self._trading.get_calendar(request)
+        )
+        return checked(list, rows)
 
     async def positions(self) -> list[Any]:
         """Return ``GET /v2/positions``; its numbers are text.
 
         Raises:
-            RestError: it failed three times.
+            RestError: it failed.
         """
-        return _checked(
-            list, await self._call(self.trading_budget, self._trading.get_all_positions)
+        return checked(
+            list, await self._calls.run(self.trading_budget, self._trading.get_all_positions)
         )
 
     async def account(self) -> dict[str, Any]:
         """Return ``GET /v2/account``; its numbers are text.
 
         Raises:
-            RestError: it failed three times.
+            RestError: it failed.
         """
-        return _checked(dict, await self._call(self.trading_budget, self._trading.get_account))
+        return checked(dict, await self._calls.run(self.trading_budget, self._trading.get_account))
 
     async def orders(self) -> list[Any]:
         """Return the newest ``ORDERS_AT_ONCE`` of ``GET /v2/orders``, open and closed, with legs.
 
         Raises:
-            RestError: it failed three times.
+            RestError: it failed.
         """
         request = GetOrdersRequest(
             status=QueryOrderStatus.ALL, limit=ORDERS_AT_ONCE, direction=Sort.DESC, nested=True
         )
-        rows = await self._call(self.trading_budget, lambda: self._trading.get_orders(request))
-        return _checked(list, rows)
+        rows = await self._calls.run(self.trading_budget, lambda: self._trading.get_orders(request))
+        return checked(list, rows)
 
     async def lists_asset(self, symbol: str) -> bool:
         """Return whether Alpaca lists a symbol, by ``GET /v2/assets/{symbol}``.
@@ -186,10 +151,10 @@ class AlpacaRest:
         the asset or the symbol is no answer: a proxy without this path answers 404, too.
 
         Raises:
-            RestError: it failed three times, or its answer says nothing about the symbol.
+            RestError: it failed, or its answer says nothing about the symbol.
         """
         try:
-            asset = await self._call(
+            asset = await self._calls.run(
                 self.trading_budget, lambda: self._trading.get_asset(symbol), polling=True
             )
         except RestError as error:
@@ -197,7 +162,7 @@ class AlpacaRest:
             if error.status in _NOT_LISTED and _ABOUT_THE_SYMBOL.search(str(error)):
                 return False
             raise
-        return bool(_checked(dict, asset))
+        return bool(checked(dict, asset))
 
     async def snapshots(self, symbols: Sequence[str], *, polling: bool = False) -> dict[str, Any]:
         """Return ``GET /v2/stocks/snapshots`` by symbol; symbols that Alpaca lacks are absent.
@@ -205,13 +170,13 @@ class AlpacaRest:
         ``polling`` uses the half of the budget that polling may have.
 
         Raises:
-            RestError: it failed three times.
+            RestError: it failed.
         """
         request = StockSnapshotRequest(symbol_or_symbols=list(symbols), feed=self._feed)
-        found = await self._call(
+        found = await self._calls.run(
             self.data_budget, lambda: self._data.get_stock_snapshot(request), polling=polling
         )
-        return _checked(dict, found)
+        return checked(dict, found)
 
     async def daily_bars(self, symbols: Sequence[str], start: date, end: date) -> dict[str, Any]:
         """Return the daily bars, adjusted for splits, from one day to another, both included.
@@ -221,7 +186,7 @@ class AlpacaRest:
         be a day that is over, since the last quarter of an hour is left out.
 
         Raises:
-            RestError: it failed three times.
+            RestError: it failed.
         """
         try:
             return await self._daily_bars(symbols, start, end, DataFeed.SIP)
@@ -237,7 +202,7 @@ class AlpacaRest:
         Alpaca sorts by symbol first, so the rows beyond 3 pages are those of the last symbols.
 
         Raises:
-            RestError: a page of it failed three times.
+            RestError: a page of it failed.
         """
         start, end = datetime.fromtimestamp(since, UTC), None
         if self._feed is DataFeed.DELAYED_SIP:
@@ -246,9 +211,9 @@ class AlpacaRest:
         for _ in range(PAGES_AT_MOST):
             # alpaca-py's own call would fetch every page, whatever it costs of the budget.
             work = partial(self._data.get, "/stocks/trades", dict(query))
-            page = _checked(dict, await self._call(self.data_budget, work))
-            for symbol, trades in _checked(dict, page.get("trades") or {}).items():
-                rows.setdefault(symbol, []).extend(_checked(list, trades))
+            page = checked(dict, await self._calls.run(self.data_budget, work))
+            for symbol, trades in checked(dict, page.get("trades") or {}).items():
+                rows.setdefault(symbol, []).extend(checked(list, trades))
             query["page_token"] = page.get("next_page_token")
             if not query["page_token"]:
                 return Trades(rows, frozenset())
@@ -260,17 +225,17 @@ class AlpacaRest:
         """Return the rows of ``GET /v2/stocks/trades`` within a millisecond of a time (unix s).
 
         Raises:
-            RestError: it failed three times.
+            RestError: it failed.
         """
         at, tolerance = datetime.fromtimestamp(moment, UTC), timedelta(milliseconds=1)
         query = self._trades_query([symbol], at - tolerance, at + tolerance)
         work = partial(self._data.get, "/stocks/trades", query)
-        page = _checked(dict, await self._call(self.data_budget, work))
-        return _checked(list, _checked(dict, page.get("trades") or {}).get(symbol) or [])
+        page = checked(dict, await self._calls.run(self.data_budget, work))
+        return checked(list, checked(dict, page.get("trades") or {}).get(symbol) or [])
 
     def close(self) -> None:
         """Release the threads; a call under way ends by its own timeout."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._calls.close()
 
     async def _daily_bars(
         self, symbols: Sequence[str], start: date, end: date, feed: DataFeed
@@ -285,8 +250,8 @@ class AlpacaRest:
             adjustment=Adjustment.SPLIT,
             feed=feed,
         )
-        found = await self._call(self.data_budget, lambda: self._data.get_stock_bars(request))
-        return _checked(dict, found)
+        found = await self._calls.run(self.data_budget, lambda: self._data.get_stock_bars(request))
+        return checked(dict, found)
 
     def _trades_query(
         self, symbols: Sequence[str], start: datetime, end: datetime | None
@@ -298,57 +263,9 @@ class AlpacaRest:
         )
         return request.to_request_fields()
 
-    @retry(
-        retry=retry_if_exception(_worth_retrying),
-        stop=stop_after_attempt(3),
-        wait=wait_random_exponential(multiplier=0.3, max=3),
-        reraise=True,
-    )
-    async def _call(
-        self, budget: RequestBudget, work: Callable[[], Any], *, polling: bool = False
-    ) -> Any:
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(DEADLINE_SECONDS):
-                await _admitted(budget, polling=polling)
-                # alpaca-py blocks. A call that outlives the deadline keeps its thread until the
-                # timeout of ``rest_limits``.
-                return await loop.run_in_executor(self._threads, work)
-        except REST_FAILURES as error:
-            status = error.status_code if isinstance(error, APIError) else None
-            # Another program with the same keys uses the same budget at Alpaca.
-            if isinstance(error, APIError) and status == TOO_MANY_REQUESTS:
-                budget.on_too_many(_seconds_to_reset(error.response))
-            raise RestError(f"{type(error).__name__}: {error}"[:300], status) from error
-
-
-async def _admitted(budget: RequestBudget, *, polling: bool) -> None:
-    while (wait := budget.acquire(polling=polling)) > 0:
-        # After an HTTP 429 the wait can be a minute: to fail now frees the caller's batch.
-        if wait > DEADLINE_SECONDS:
-            raise RestError(f"the budget is used up for {wait:.0f} s", TOO_MANY_REQUESTS)
-        await asyncio.sleep(wait)
-
-
-def _seconds_to_reset(response: Response | None) -> float | None:
-    """Return the seconds until the budget is free, by a header that Alpaca usually sends."""
-    reset = None if response is None else response.headers.get("X-Ratelimit-Reset")
-    try:
-        seconds = None if reset is None else float(reset) - time.time()
-    except ValueError:
-        return None
-    # "nan" and "inf" are numbers to Python, and no time.
-    return seconds if seconds is not None and math.isfinite(seconds) else None
-
 
 def _midnight(day: date) -> datetime:
     return datetime.combine(day, time_of_day(), NEW_YORK)
-
-
-def _checked(form: type[_Json], answer: Any) -> _Json:
-    if not isinstance(answer, form):
-        raise RestError(f"an answer of another form: {answer!r}"[:300])
-    return answer
 
 
 def _data_feed(feed: str) -> DataFeed:

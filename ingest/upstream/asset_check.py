@@ -12,7 +12,8 @@ from typing import Protocol
 
 import structlog
 
-from ingest.upstream.alpaca_rest import AlpacaRest, RestError
+from ingest.upstream.alpaca_rest import AlpacaRest
+from ingest.upstream.blocking_calls import RestError
 
 log = structlog.get_logger()
 

@@ -13,8 +13,9 @@ from ingest.portfolio.order_log import FILLS, OrderLog, changed_at
 from ingest.portfolio.portfolio import Portfolio
 from ingest.upstream import account_translation
 from ingest.upstream.account_handler import AccountHandler
-from ingest.upstream.alpaca_rest import ORDERS_AT_ONCE, AlpacaRest, RestError
+from ingest.upstream.alpaca_rest import ORDERS_AT_ONCE, AlpacaRest
 from ingest.upstream.announcements import Announcements
+from ingest.upstream.blocking_calls import RestError
 from ingest.upstream.order_translation import orders
 from ingest.upstream.report_reading import AccountReading, PositionsReading, ReportReading
 from shared import rfc3339

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from ingest.demand.lookups import OpenGap
 from ingest.market.rest_prints import Fate, RestPrint
 from ingest.upstream import translation
-from ingest.upstream.alpaca_rest import AlpacaRest, RestError
+from ingest.upstream.alpaca_rest import AlpacaRest
+from ingest.upstream.blocking_calls import RestError
 
 OVERLAP_SECONDS = 2.0
 """A print's time is the exchange's, by its own clock, and it may have been on its way."""

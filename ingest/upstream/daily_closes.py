@@ -8,7 +8,8 @@ import structlog
 
 from ingest.market.adjusted_closes import AdjustedCloses, adjusted_closes
 from ingest.upstream import translation
-from ingest.upstream.alpaca_rest import AlpacaRest, RestError
+from ingest.upstream.alpaca_rest import AlpacaRest
+from ingest.upstream.blocking_calls import RestError
 
 log = structlog.get_logger()
 

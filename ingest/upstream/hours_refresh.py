@@ -10,7 +10,8 @@ import structlog
 
 from ingest.alpaca.tolerant import ANOTHER_FORM, bounded
 from ingest.market.market_hours import DAYTIME, MarketHours
-from ingest.upstream.alpaca_rest import AlpacaRest, RestError
+from ingest.upstream.alpaca_rest import AlpacaRest
+from ingest.upstream.blocking_calls import RestError
 from ingest.upstream.hours_translation import market_clock, trading_day
 from shared.ingest_status import Session
 

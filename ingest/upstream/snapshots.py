@@ -18,8 +18,9 @@ from ingest.market.adjusted_closes import AdjustedCloses, reading_at
 from ingest.market.snapshot import Snapshot
 from ingest.market.stream_silence import PROBE_SECONDS
 from ingest.upstream import translation
-from ingest.upstream.alpaca_rest import AlpacaRest, RestError
+from ingest.upstream.alpaca_rest import AlpacaRest
 from ingest.upstream.asset_check import AssetCheck, AssetHandler
+from ingest.upstream.blocking_calls import RestError
 from ingest.upstream.catch_up import CatchUp, MissedTradesHandler
 from ingest.upstream.daily_closes import DailyCloses
 from shared import rfc3339

@@ -31,7 +31,7 @@ from ingest.portfolio.order_log import OrderLog
 from ingest.portfolio.portfolio import Portfolio
 from ingest.upstream import account_translation, order_translation, translation
 from ingest.upstream.account_handler import AccountHandler
-from ingest.upstream.alpaca_rest import REST_FAILURES, RestError
+from ingest.upstream.blocking_calls import REST_FAILURES, RestError
 from ingest.upstream.frame import FrameReader
 from ingest.upstream.hours_refresh import hours_of, pause_seconds
 from ingest.upstream.malformed_data import MalformedData

@@ -11,7 +11,7 @@ from ingest.demand.lookups import OpenGap
 from ingest.market.prints import TradeId
 from ingest.market.rest_prints import Fate, RestPrint
 from ingest.upstream import alpaca_rest, catch_up, translation
-from ingest.upstream.alpaca_rest import RestError
+from ingest.upstream.blocking_calls import RestError
 from ingest.upstream.catch_up import CatchUp
 from shared import rfc3339
 from tests.ingest.trades import NOON, SECOND

@@ -12,8 +12,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from ingest.market.market_hours import MarketHours
-from ingest.upstream import alpaca_rest, hours_refresh
-from ingest.upstream.alpaca_rest import AlpacaRest, RestError, _seconds_to_reset
+from ingest.upstream import blocking_calls, hours_refresh
+from ingest.upstream.alpaca_rest import AlpacaRest
+from ingest.upstream.blocking_calls import RestError, _seconds_to_reset
 from ingest.upstream.hours_refresh import HoursRefresh
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
@@ -222,7 +223,7 @@ async def test_what_was_missed_does_not_wait_for_the_half_that_polling_has() -> 
 async def test_a_call_that_is_not_answered_ends_at_its_deadline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(alpaca_rest, "DEADLINE_SECONDS", 0.1)
+    monkeypatch.setattr(blocking_calls, "DEADLINE_SECONDS", 0.1)
     release = asyncio.Event()
 
     async def hang(_: Request) -> Response:
