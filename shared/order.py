@@ -75,7 +75,7 @@ class LegExecution(msgspec.Struct, kw_only=True):
 class OrderUpdate(msgspec.Struct, kw_only=True):
     """One trade update. ``price`` and ``qty`` are those of this execution, in ``fill`` events.
 
-    ``symbol`` is empty for a multi-leg order, and ``legs`` has what each leg executed.
+    ``symbol`` is empty for a multi-leg order, and ``legs`` has the execution of each leg.
     ``position_qty`` is the position after it, negative when sold short. The JSON gets ``event_id``
     when it is published.
     """

@@ -22,7 +22,6 @@ FOLLOW_SECONDS = 1.0
 RECENT_TAPE_SECONDS = 300.0
 """If the tape was last recorded within this time, its missing prints are fetched."""
 
-
 HANDOVER_SECONDS = 45.0
 """For this time an earlier leader may have tried to repair a gap of a tape (``GAP_SECONDS`` and the
 last request), while it published newer prints. REST brings such prints again."""

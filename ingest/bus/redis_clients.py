@@ -14,7 +14,8 @@ class IngestRedisClients:
     """Three clients of the same Redis; they outlive a leadership.
 
     A batch of the publisher can take long and a subscriber only listens, so a renewal of the lease
-    must not wait behind either of them.
+    must not wait behind either of them. Each client is a pool: two commands at the same time have
+    two connections, and Redis may execute them in either order.
     """
 
     commands: Redis

@@ -31,6 +31,11 @@ def total(amounts: Iterable[Decimal | None]) -> Decimal | None:
     return found
 
 
+def number(amount: Decimal | None) -> float | None:
+    """Return an amount as it is, for an event; None if it is unknown."""
+    return None if amount is None else float(amount)
+
+
 def rounded(amount: Decimal | None, step: Decimal = CENT) -> float | None:
     """Return an amount rounded to a step, by default to cents, for an event.
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from ingest.portfolio.amount import CENT, RATIO, fraction, is_plausible, rounded
+from ingest.portfolio.amount import CENT, RATIO, fraction, is_plausible, number, rounded
 from ingest.portfolio.asset_class import OPTION_MULTIPLIER, US_OPTION
 from ingest.portfolio.day_lots import Lot, sum_of, without_oldest
 from ingest.portfolio.mark import Mark, are_apart
@@ -147,10 +147,10 @@ class Holding:
             asset_class=self.asset_class,
             qty=float(self.qty),
             side=self.side,
-            avg_entry_price=_number(self.avg_entry_price),
-            current_price=_number(price),
+            avg_entry_price=number(self.avg_entry_price),
+            current_price=number(price),
             price_source=mark.source,
-            lastday_price=_number(close),
+            lastday_price=number(close),
             change_today=rounded(moved, RATIO),
             market_value=rounded(value),
             cost_basis=rounded(self.cost_basis),
@@ -186,7 +186,3 @@ class Holding:
 def _day(moment: str) -> date:
     """Return the day of a time in New York."""
     return datetime.fromtimestamp(rfc3339.to_nanoseconds(moment) // 10**9, _NEW_YORK).date()
-
-
-def _number(amount: Decimal | None) -> float | None:
-    return None if amount is None else float(amount)

@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 from ingest.alpaca import trade_updates
 from ingest.alpaca.bounds import LARGEST_PRICE
 from ingest.alpaca.trade_updates import FilledLeg, TradeUpdate, read_order
+from ingest.portfolio.amount import number
 from ingest.portfolio.asset_class import US_EQUITY, US_OPTION
 from ingest.portfolio.execution import Execution
 from ingest.portfolio.order_log import FILLS, changed_at
@@ -60,9 +61,9 @@ def order_update(update: TradeUpdate, received_ns: int) -> OrderUpdate:
         symbol=order.symbol or "",
         timestamp=_moment(update, received_ns),
         order=order,
-        price=_number(update.price),
-        qty=_number(update.qty),
-        position_qty=_number(update.position_qty),
+        price=number(update.price),
+        qty=number(update.qty),
+        position_qty=number(update.position_qty),
         execution_id=update.execution_id,
         legs=[_leg_execution(update, leg) for leg in update.legs or ()],
     )
@@ -180,9 +181,9 @@ def _leg_execution(update: TradeUpdate, execution: FilledLeg) -> LegExecution:
     found = LegExecution(
         order_id=execution.order_id,
         symbol=execution.symbol,
-        price=_number(execution.price),
-        qty=_number(execution.qty),
-        position_qty=_number(after),
+        price=number(execution.price),
+        qty=number(execution.qty),
+        position_qty=number(after),
         execution_id=execution.execution_id,
         timestamp=_utc(execution.timestamp),
     )
@@ -227,7 +228,3 @@ def _moment(update: TradeUpdate, received_ns: int) -> str:
 
 def _utc(moment: str | None) -> str | None:
     return moment and rfc3339.from_nanoseconds(rfc3339.to_nanoseconds(moment))
-
-
-def _number(amount: Decimal | None) -> float | None:
-    return None if amount is None else float(amount)
