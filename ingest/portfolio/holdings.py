@@ -100,8 +100,8 @@ class Holdings:
         # As if REST had failed: the last figures stand.
         if not report.account.is_plausible:
             return Reconciled(applied=False)
-        agrees, contradicts = self._agrees(report), self._contradicts(report)
-        contradicts = contradicts or (agrees and self._awaits_unreadable())
+        agrees = self._agrees(report)
+        contradicts = self._contradicts(report) or (agrees and self._awaits_unreadable())
         if agrees and not contradicts:
             return Reconciled(applied=True, changed=self._apply(report, streaming_since))
         # REST is behind the stream, or an execution came while it was read: no news.
@@ -113,11 +113,14 @@ class Holdings:
             return Reconciled(applied=False)
         torn = self._is_torn(report)
         lasts = torn and self._note_torn(report)
+        # A fill came between the requests, or REST has other news but not yet the newest execution:
+        # the next report decides.
         if not report.settled or contradicts or (torn and not lasts):
             self._contradicting = report
             self._review_doubt()
             return Reconciled(applied=False)
         changed = self._apply(report, streaming_since)
+        # Cash and rows have differed for seconds: a position may be missing from the rows.
         self.totals_differ = self.totals_differ or torn
         return Reconciled(applied=True, changed=changed)
 
