@@ -27,6 +27,7 @@ from ingest.alpaca.bounds import (
 )
 from ingest.alpaca.msgpack_parts import array_items, map_items
 from ingest.alpaca.tolerant import UNDECODABLE, bounded, read_fields
+from ingest.alpaca.unreadable import BadFrameError, LostFields, Malformed, Unknown
 
 _SECONDS_BITS = (1 << 34) - 1
 _SECOND_NS = 1_000_000_000
@@ -150,27 +151,6 @@ class Success(_Message, tag="success"):
     msg: str = ""
 
 
-class Unknown(msgspec.Struct, frozen=True):
-    """A message of an unknown kind."""
-
-    kind: str
-
-
-class Malformed(msgspec.Struct, frozen=True):
-    """A message of a known kind in another form; ``symbol`` is its ``S``, if that is readable."""
-
-    kind: str
-    problem: str
-    symbol: str = ""
-
-
-class LostFields(msgspec.Struct, frozen=True):
-    """Fields of another form in the message before this one, which lacks them."""
-
-    kind: str
-    problem: str
-
-
 Data: TypeAlias = Trade | Quote | TradingStatus | Correction | Cancel | News
 Message: TypeAlias = Data | Subscribed | Error | Success | Unknown | Malformed | LostFields
 
@@ -181,10 +161,6 @@ _split = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _split_fields = msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode
 _TYPES: dict[str, type[_Known]] = {str(t.__struct_config__.tag): t for t in _Known.__args__}
 _DATA_TYPES: dict[str, type[Data]] = {str(t.__struct_config__.tag): t for t in Data.__args__}
-
-
-class BadFrameError(Exception):
-    """A frame that is not an array of messages."""
 
 
 def decode(frame: bytes | str) -> list[Any]:

@@ -12,8 +12,8 @@ from typing import Any, TypeAlias, TypeVar
 import msgspec
 
 from ingest.alpaca.bounds import LARGEST_AMOUNT, is_amount, no_amounts
-from ingest.alpaca.messages import BadFrameError, LostFields
 from ingest.alpaca.tolerant import bounded, fields_of, leniently, read_object
+from ingest.alpaca.unreadable import BadFrameError, LostFields, Malformed, Unknown
 
 CHANNEL = "trade_updates"
 
@@ -115,19 +115,6 @@ class Error(msgspec.Struct, rename={"text": "error_message"}):
     """The end of the connection follows."""
 
     text: str = "an error without a message"
-
-
-class Unknown(msgspec.Struct, frozen=True):
-    """A message of an unknown stream."""
-
-    kind: str
-
-
-class Malformed(msgspec.Struct, frozen=True):
-    """A message of a known kind in another form."""
-
-    kind: str
-    problem: str
 
 
 Message: TypeAlias = (

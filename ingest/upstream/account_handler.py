@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from ingest.alpaca import trade_updates
-from ingest.alpaca.messages import BadFrameError, LostFields
 from ingest.alpaca.trade_updates import TradeUpdate
+from ingest.alpaca.unreadable import BadFrameError, LostFields, Malformed
 from ingest.demand.subscription import SubscriptionChange
 from ingest.portfolio.order_log import OrderLog
 from ingest.portfolio.portfolio import Portfolio
@@ -152,9 +152,9 @@ class AccountHandler:
                 )
             case trade_updates.Error(text):
                 raise UpstreamError(text)
-            case trade_updates.Malformed("error", problem):
+            case Malformed("error", problem):
                 raise UpstreamError(f"an error of another form: {problem}")
-            case trade_updates.Malformed(kind, problem):
+            case Malformed(kind, problem):
                 self._note_malformed(kind, problem)
                 self._portfolio.holdings.witness.on_message(None)
             case LostFields(kind, problem):

@@ -9,8 +9,8 @@ from typing import Any
 from alpaca.common.utils import get_default_user_agent
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from ingest.alpaca import messages as wire
 from ingest.alpaca.tolerant import ANOTHER_FORM
+from ingest.alpaca.unreadable import BadFrameError
 from ingest.upstream.upstream_error import UpstreamError, from_http
 from ingest.upstream.websocket_client import HttpAnswerError, open_websocket
 
@@ -64,7 +64,7 @@ class AlpacaConnection:
         except HttpAnswerError as error:
             await self.shut()
             raise from_http(error.status, self.url_settings) from error
-        except (WebSocketException, OSError, wire.BadFrameError, *ANOTHER_FORM) as error:
+        except (WebSocketException, OSError, BadFrameError, *ANOTHER_FORM) as error:
             await self.shut()
             raise UpstreamError(f"no connection to Alpaca: {error or repr(error)}") from error
         except BaseException:  # a cancellation, and alpaca-py's own UpstreamError of _auth

@@ -10,15 +10,13 @@ from ingest.alpaca.messages import (
     Cancel,
     Correction,
     Error,
-    LostFields,
-    Malformed,
     Message,
     Quote,
     Subscribed,
     Trade,
     TradingStatus,
-    Unknown,
 )
+from ingest.alpaca.unreadable import LostFields, Malformed, Unknown
 from ingest.demand.channels import TRADES
 from ingest.demand.subscription import Subscription
 from ingest.demand.wanted import Demand

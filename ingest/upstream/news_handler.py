@@ -10,15 +10,8 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from ingest.alpaca import codes
-from ingest.alpaca.messages import (
-    Error,
-    LostFields,
-    Malformed,
-    Message,
-    News,
-    Subscribed,
-    decode,
-)
+from ingest.alpaca.messages import Error, Message, News, Subscribed, decode
+from ingest.alpaca.unreadable import LostFields, Malformed
 from ingest.demand.subscription import SYMBOLS_PER_REQUEST, SubscriptionChange
 from ingest.demand.wanted import DEMAND_CHANGE_SECONDS, Demand
 from ingest.upstream import news_translation

@@ -15,7 +15,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from ingest.alpaca import messages as wire
+from ingest.alpaca.unreadable import BadFrameError
 from ingest.demand.subscription import SubscriptionChange
 from ingest.upstream.malformed_data import MalformedData
 from ingest.upstream.stream_health import StreamHealth
@@ -239,7 +239,7 @@ class StreamHolder:
             answered = self._handler.apply(messages, time.time_ns() // 1000)
         except UpstreamError:
             raise
-        except wire.BadFrameError as error:
+        except BadFrameError as error:
             # One broken frame is no reason to reconnect: that would lose more than the frame.
             self.malformed.note("frame", error)
         except Exception as error:

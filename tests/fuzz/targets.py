@@ -15,7 +15,8 @@ from typing import Any
 import msgpack
 
 from ingest.alpaca.account_rows import read_account, read_positions
-from ingest.alpaca.messages import BadFrameError, Error, Malformed, Subscribed, decode
+from ingest.alpaca.messages import Error, Subscribed, decode
+from ingest.alpaca.unreadable import BadFrameError, Malformed
 from ingest.bus.announcer import Announcer
 from ingest.bus.outbox import Outbox
 from ingest.demand.lookups import Reason

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ingest.alpaca import messages as wire
 from ingest.alpaca.bounds import EARLIEST_NS, LATEST_NS
+from ingest.alpaca.unreadable import BadFrameError, Malformed, Unknown
 
 NS = 1_384_000_000_123_456_789
 
@@ -77,10 +78,10 @@ def test_one_bad_or_new_message_takes_no_other_of_its_frame_with_it() -> None:
 
     assert [type(each) for each in messages] == [
         wire.Trade,
-        wire.Unknown,
-        wire.Malformed,
-        wire.Malformed,
-        wire.Malformed,
+        Unknown,
+        Malformed,
+        Malformed,
+        Malformed,
         wire.Trade,
     ]
     assert (messages[0].symbol, messages[5].symbol) == ("A", "C")
@@ -99,12 +100,12 @@ def test_text_that_is_no_text_spoils_its_own_message_only() -> None:
     [b"", b"\xc1", b"\x91", b"\x05", b"\xff" * 100, frame(trade())[:-3], msgpack.packb(trade())],
 )
 def test_a_frame_that_is_no_array_is_told(garbage: bytes) -> None:
-    with pytest.raises(wire.BadFrameError):
+    with pytest.raises(BadFrameError):
         wire.decode(garbage)
 
 
 def test_text_is_told() -> None:
-    with pytest.raises(wire.BadFrameError, match="text where msgpack was requested"):
+    with pytest.raises(BadFrameError, match="text where msgpack was requested"):
         wire.decode('[{"T":"success"}]')
 
 
@@ -112,7 +113,7 @@ def test_text_is_told() -> None:
 def test_no_bytes_do_any_harm(garbage: bytes) -> None:
     try:
         messages = wire.decode(garbage)
-    except wire.BadFrameError:
+    except BadFrameError:
         return
     assert isinstance(messages, list)
 

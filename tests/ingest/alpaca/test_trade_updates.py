@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ingest.alpaca import trade_updates
-from ingest.alpaca.messages import BadFrameError, LostFields
 from ingest.alpaca.trade_updates import TradeUpdate, decode
+from ingest.alpaca.unreadable import BadFrameError, LostFields, Malformed, Unknown
 
 EXAMPLES = {
     name: json.dumps(message)
@@ -40,7 +40,7 @@ def test_what_is_not_an_update_is_told_apart() -> None:
     assert decode('{"stream":"authorization","data":{"status":"unauthorized"}}') == [
         trade_updates.Authorization("unauthorized")
     ]
-    assert decode('{"stream":"weather","data":{}}') == [trade_updates.Unknown("weather")]
+    assert decode('{"stream":"weather","data":{}}') == [Unknown("weather")]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_an_update_of_another_form_is_malformed_and_ends_nothing(changes: dict[s
     message = json.loads(EXAMPLES["fill"])
     message["data"] |= changes
     [malformed] = decode(json.dumps(message))
-    assert isinstance(malformed, trade_updates.Malformed)
+    assert isinstance(malformed, Malformed)
     assert malformed.kind == "trade_updates"
 
 
@@ -124,7 +124,7 @@ def test_an_execution_with_a_number_that_no_market_has_is_malformed(name: str, n
 
     [malformed] = decode(json.dumps(message))
 
-    assert isinstance(malformed, trade_updates.Malformed)
+    assert isinstance(malformed, Malformed)
 
 
 @pytest.mark.parametrize(
@@ -152,4 +152,4 @@ def test_an_update_that_is_nested_too_deeply_is_malformed() -> None:
 
     for frame in (f"{{{nested}}}", EXAMPLES["fill"].replace('"event"', nested + ',"event"', 1)):
         [malformed] = decode(frame)
-        assert isinstance(malformed, trade_updates.Malformed)
+        assert isinstance(malformed, Malformed)

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import pytest
 
-from ingest.alpaca.messages import BadFrameError
+from ingest.alpaca.unreadable import BadFrameError
 from ingest.bus.announcer import Announcer
 from ingest.bus.outbox import Outbox
 from ingest.portfolio.holdings import DOUBT_SECONDS

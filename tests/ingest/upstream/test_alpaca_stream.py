@@ -10,6 +10,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from ingest.alpaca import messages as wire
+from ingest.alpaca.unreadable import BadFrameError
 from ingest.demand.subscription import SubscriptionChange
 from ingest.upstream import connection
 from ingest.upstream.account_stream import AccountStream
@@ -290,7 +291,7 @@ async def test_nobody_there_is_a_failure_to_connect(url: str) -> None:
 async def test_after_a_bad_frame_the_connection_stands(garbage: bytes | str) -> None:
     script = saying(garbage, packed({"T": "success", "msg": "still here"}))
     async with websocket_server(script) as url, opened(AlpacaStream(url, "k", "s")) as stream:
-        with pytest.raises(wire.BadFrameError):
+        with pytest.raises(BadFrameError):
             await messages(stream)
         assert await messages(stream) == [wire.Success("still here")]
 

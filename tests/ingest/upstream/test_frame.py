@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from ingest.alpaca import messages as wire
+from ingest.alpaca.unreadable import BadFrameError
 from ingest.bus.announcer import Announcer
 from ingest.bus.outbox import Outbox
 from ingest.demand.subscription import Subscription
@@ -196,7 +197,7 @@ def test_no_frame_ends_the_process(stage: Stage, name: str) -> None:
     stage.demand.update({"quote:SPY": 1, "trade:SPY": 1})
     try:
         stage.reader.apply(wire.decode(bytes.fromhex(ENDED_THE_INGEST[name])), NOW_US, 0.0)
-    except wire.BadFrameError:
+    except BadFrameError:
         return
     assert stage.reader.malformed.count + stage.reader.unknown.total() <= 1
     stage.apply(trade())
