@@ -15,7 +15,7 @@ from tests.limits import LIMIT_SECONDS, TEST_SECONDS
 from tests.ports import free_port
 from tests.shared_valkey import SharedValkey
 
-pytest_plugins = ["tests.order", "tests.skips", "tests.store"]
+pytest_plugins = ["tests.first_imports", "tests.order", "tests.skips", "tests.store"]
 
 SETTINGS = re.findall(
     r"^# ([A-Z_]+)=", (Path(__file__).parents[1] / ".env.example").read_text(), re.MULTILINE
