@@ -1,6 +1,5 @@
 """The newest bars of symbols, from their histories in Redis."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -10,7 +9,6 @@ from redis.asyncio import Redis
 
 from shared.bus import keys
 from shared.bus.errors import bus_errors
-from shared.bus.redis_source import COMMAND_TIMEOUT_SECONDS
 
 _SPARE = 10
 """How many more entries than bars a page has: some entries revise a bar, some are not bars."""
@@ -40,17 +38,16 @@ class BarHistory:
         found: dict[str, dict[str, msgspec.Raw]] = {topic: {} for topic in topics}
         ends = dict.fromkeys(topics, "+")
         with bus_errors():
-            async with asyncio.timeout(COMMAND_TIMEOUT_SECONDS):
-                while ends:
-                    pages = await self._pages(ends, limit + _SPARE)
-                    for topic, page in pages.items():
-                        _add_bars(page, found[topic])
-                        # One bar more than the limit must be seen: an entry further back may
-                        # be a newer revision of the oldest bar found so far.
-                        if len(page) < limit + _SPARE or len(found[topic]) > limit:
-                            del ends[topic]
-                        else:
-                            ends[topic] = f"({page[-1][0].decode()}"
+            while ends:
+                pages = await self._pages(ends, limit + _SPARE)
+                for topic, page in pages.items():
+                    _add_bars(page, found[topic])
+                    # One bar more than the limit must be seen: an entry further back may
+                    # be a newer revision of the oldest bar found so far.
+                    if len(page) < limit + _SPARE or len(found[topic]) > limit:
+                        del ends[topic]
+                    else:
+                        ends[topic] = f"({page[-1][0].decode()}"
         return {
             topic: [bars[start] for start in sorted(bars)[-limit:]] for topic, bars in found.items()
         }

@@ -13,7 +13,6 @@ from gateway.wire.event import Event
 from shared import message
 from shared.bus import keys
 from shared.bus.errors import bus_errors
-from shared.bus.redis_source import COMMAND_TIMEOUT_SECONDS
 from shared.event_id import NEVER, EventId
 
 
@@ -82,11 +81,9 @@ class History:
 
     @staticmethod
     async def _execute(batch: Any) -> list[Any]:
-        # A pipeline does not pass through the client's own limit for commands.
         with bus_errors():
-            async with asyncio.timeout(COMMAND_TIMEOUT_SECONDS):
-                answers: list[Any] = await batch.execute()
-                return answers
+            answers: list[Any] = await batch.execute()
+            return answers
 
 
 def _short(channels: Iterable[OrderedChannel], cursor: EventId) -> list[OrderedChannel]:

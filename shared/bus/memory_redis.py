@@ -26,7 +26,11 @@ class _CancellableConnection(FakeAsyncRedisConnection):
 
 
 def memory_client(server: FakeServer) -> Redis:
-    """Return a client of ``server``; all clients of one server see the same data."""
+    """Return a client of ``server``; all clients of one server see the same data.
+
+    Its commands have no time limit: no network can lose them, and a process that did not run for a
+    while would take its own pause for an unreachable Redis.
+    """
     return FakeAsyncRedis(
         server=server,
         protocol=2,

@@ -9,6 +9,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
@@ -32,8 +33,17 @@ def _keepalive() -> dict[int, int]:
     return {getattr(socket, name): value for name, value in wanted.items() if hasattr(socket, name)}
 
 
+class _LimitedPipeline(Pipeline):
+    """A batch of commands that has our time limit as a whole."""
+
+    async def execute(self, raise_on_error: bool = True) -> list[Any]:
+        # A pipeline does not pass through the client's ``execute_command``.
+        async with asyncio.timeout(COMMAND_TIMEOUT_SECONDS):
+            return await super().execute(raise_on_error)
+
+
 class _LimitedRedis(Redis):
-    """A client whose commands have our time limit.
+    """A client whose commands and pipelines have our time limit.
 
     redis-py's ``socket_timeout`` uses ``asyncio.wait_for``, which on Python 3.11 can swallow a
     cancellation, so that a task does not end; it also creates a task for each command.
@@ -44,6 +54,11 @@ class _LimitedRedis(Redis):
         # with it the lease's renewal, would wait for it to wake up.
         async with asyncio.timeout(COMMAND_TIMEOUT_SECONDS):
             return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
+        return _LimitedPipeline(
+            self.connection_pool, self.response_callbacks, transaction, shard_hint
+        )
 
 
 async def eviction_policy(client: Redis) -> str | None:

@@ -1,10 +1,13 @@
 import asyncio
+import os
+import signal
 
 import pytest
 from msgspec.structs import replace
 
 from shared import ingest_status
 from shared.alarm import Alarm
+from shared.bus import redis_source
 from shared.bus.errors import REDIS_ERRORS
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
@@ -100,6 +103,37 @@ async def test_a_command_without_server_fails_at_the_first_try(valkey: ValkeySer
     async with source.client("one") as client:
         with pytest.raises(REDIS_ERRORS):
             await client.get("price:SPY")
+
+
+@pytest.mark.parametrize("is_batch", [False, True])
+async def test_a_paused_server_is_waited_for_only_until_the_limit(
+    valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch, is_batch: bool
+) -> None:
+    async with RedisSource(valkey.url).client("one") as client:
+        await client.ping()
+        batch = client.pipeline()
+        batch.get("a")
+        monkeypatch.setattr(redis_source, "COMMAND_TIMEOUT_SECONDS", 0.1)
+        assert valkey.pid is not None
+        os.kill(valkey.pid, signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(LIMIT_SECONDS):
+                with pytest.raises(TimeoutError):
+                    await (batch.execute() if is_batch else client.get("a"))
+        finally:
+            os.kill(valkey.pid, signal.SIGCONT)
+
+
+async def test_a_process_that_did_not_run_for_a_while_does_not_lose_its_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(redis_source, "COMMAND_TIMEOUT_SECONDS", 0.0)  # over at once
+    async with RedisSource("memory://").client("one") as client:
+        await client.set("a", b"1")
+
+        batch = client.pipeline()
+        batch.get("a")
+        assert await batch.execute() == [b"1"]
 
 
 @pytest.mark.parametrize(
