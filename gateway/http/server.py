@@ -128,6 +128,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening; wait for open requests, at most ``timeout_graceful_shutdown``."""
+        await self._stop_accepting()
         for listener in (*self.servers, *(sockets or ())):
             listener.close()
         for connection in list(self._open):
@@ -144,6 +145,20 @@ class Server(uvicorn.Server):
             log.warning("requests_cancelled", count=len(self.server_state.tasks))
             for task in self.server_state.tasks:
                 task.cancel()
+
+    async def _stop_accepting(self) -> None:
+        """Accept no further connection; wait until each accepted one is among the open ones."""
+        loop = asyncio.get_running_loop()
+        for server in self.servers:
+            for listener in server.sockets:
+                loop.remove_reader(listener.fileno())
+        # asyncio completes an accepted connection in two more iterations: the first creates its
+        # transport, the second calls `connection_made`. Closing the listener before the first
+        # makes the transport's constructor fail and leaves its socket open (`Server._attach`,
+        # https://github.com/python/cpython/issues/109564). Before the second, the connection is
+        # not yet among those that the shutdown closes.
+        for _ in range(2):
+            await asyncio.sleep(0)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
