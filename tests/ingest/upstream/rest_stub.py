@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from gateway.http.server import Server
 from ingest.upstream.alpaca_rest import AlpacaRest
 
 Answer = Callable[[Request], Response | Awaitable[Response]]
@@ -43,9 +44,10 @@ async def rest_stub(stub: RestStub) -> AsyncIterator[str]:
     """Serve a stub; yield its URL."""
     listener = socket.create_server(("127.0.0.1", 0))
     app = Starlette(routes=[Route("/{path:path}", stub.respond)])
+    # Unlike uvicorn's own, this server stops at once, with all connections.
     config = uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server._serve([listener]))  # without its signal handlers
+    server = Server(config)
+    serving = asyncio.create_task(server.serve([listener]))
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
