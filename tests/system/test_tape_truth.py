@@ -15,10 +15,13 @@ from shared.bus.redis_source import RedisSource
 from simulator.service import Simulator, SimulatorSettings
 from simulator.tape.recording import SHIPPED
 from tests.event_stream import EventStream, open_stream
+from tests.limits import limit
 from tests.services import running_gateway, running_ingest, until
 
 SPEED = 60.0
 SYMBOLS = ("SPY", "IBM", "BAC", "AIG")
+INTERVAL = 0.25
+"""The least seconds between two prices of a symbol in a conflated stream."""
 
 TICK_SECONDS = 0.002
 LONGEST_TICK_NS = 20_000_000
@@ -164,17 +167,19 @@ async def test_a_stream_shows_the_tapes_last_prices_and_nothing_else(source: Red
 
     pace = Pace()
     settings = SimulatorSettings(speed=SPEED, loop=False)
+    began = time.monotonic()
     async with (
         running_gateway(source) as url,
         open_stream(url, symbols=",".join(SYMBOLS), interval="0") as every,
-        open_stream(url, symbols=",".join(SYMBOLS), interval="0.25") as some,
+        open_stream(url, symbols=",".join(SYMBOLS), interval=str(INTERVAL)) as some,
         pace.going(),
         Simulator(settings, clock=pace) as simulator,
         running_ingest(source, simulator),
     ):
-        await until(lambda: replay_ended(simulator), 90)
+        await until(lambda: replay_ended(simulator), limit(90))
         await until(lambda: at_the_end(every))
         await until(lambda: at_the_end(some))
+    intervals = (time.monotonic() - began) / INTERVAL
 
     for symbol in SYMBOLS:
         end = len(truth[symbol].last_prices)
@@ -188,7 +193,9 @@ async def test_a_stream_shows_the_tapes_last_prices_and_nothing_else(source: Red
         conflated = positions(shown(some, symbol), truth[symbol])
         assert conflated[-1] is not None
         assert truth[symbol].last_prices[conflated[-1]] == truth[symbol].last_prices[-1]
-        assert 10 < len(conflated) < len(live) / 10
+        # The first interval and the last are not whole. A busy machine replays for longer.
+        assert 10 < len(conflated) < intervals + 2
+        assert len(conflated) < len(live) / 2
     for stream in (every, some):
         ids = [tuple(map(int, p["event_id"].split("-"))) for p in stream.of("price")]
         for symbol in SYMBOLS:
