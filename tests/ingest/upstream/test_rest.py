@@ -10,11 +10,12 @@ import pytest
 import requests
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
+from tenacity import wait_none
 
 from ingest.market.market_hours import MarketHours
 from ingest.upstream import blocking_calls, hours_refresh
 from ingest.upstream.alpaca_rest import AlpacaRest
-from ingest.upstream.blocking_calls import RestError, _seconds_to_reset
+from ingest.upstream.blocking_calls import BlockingCalls, RestError, _seconds_to_reset
 from ingest.upstream.hours_refresh import HoursRefresh
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
@@ -133,7 +134,11 @@ async def test_what_is_not_alpaca_is_an_error_with_words() -> None:
     ["", "null", "[]", '"text"', "7", "[" * 100_000, '{"x":' * 100_000, "9" * 10_000],
     ids=lambda body: body[:8],
 )
-async def test_an_answer_of_another_form_is_an_error(body: str) -> None:
+async def test_an_answer_of_another_form_is_an_error(
+    body: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BlockingCalls.run.retry, "wait", wait_none())
+
     def answer(_: Request) -> Response:
         return PlainTextResponse(body, media_type="application/json")
 
