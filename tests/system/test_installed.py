@@ -36,6 +36,7 @@ class Installation:
             "--python",
             str(self.program("python")),
             "install",
+            "--no-compile",
             "-c",
             str(ROOT / "constraints.txt"),
             f"{wheel}[{extra}]",
