@@ -44,11 +44,13 @@ def test_a_module_that_skips_itself_counts_too(tmp_path: Path, workers: str) -> 
 
 def _run(folder: Path, module: str, ci: str, workers: str) -> subprocess.CompletedProcess[str]:
     (folder / "test_it.py").write_text(module)
-    place = ["-n", workers, "--rootdir", str(folder), str(folder)]
+    plugins = ["-p", "xdist", "-p", "tests.skips"]
+    place = ["-n", workers, "-c", os.devnull, "--rootdir", str(folder), str(folder)]
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "tests.skips", "-c", os.devnull, *place],
+        [sys.executable, "-m", "pytest", *plugins, *place],
         cwd=ROOT,
-        env={**os.environ, "CI": ci},
+        # The other installed plugins take most of the time.
+        env={**os.environ, "CI": ci, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,
