@@ -58,6 +58,8 @@ class FrameReader:
         self.unsubscribed = 0
         """Messages about symbols that are not, or no longer, subscribed."""
         self.unknown: Counter[str] = Counter()
+        self.unread: set[str] = set()
+        """The watched tapes of which a print could not be read, until ``take_unread``."""
         self._prices = prices
         self._states = states
         self._lag = lag
@@ -90,6 +92,11 @@ class FrameReader:
                 self.malformed.note_escaped(type(message).__name__, error)
         return answered
 
+    def take_unread(self) -> set[str]:
+        """Return, once, the watched tapes of which a print could not be read."""
+        unread, self.unread = self.unread, set()
+        return unread
+
     def _on_trade(self, message: Trade, received_us: int, monotonic: float) -> None:
         symbol = message.symbol
         # For a moment after an unsubscribe, Alpaca sends the trades that were on their way.
@@ -100,7 +107,7 @@ class FrameReader:
         try:
             trade = translation.trade(message)
         except ValueError:  # its time is none: the symbol has traded, but at an unknown time
-            self._states.on_unreadable_trade(symbol, monotonic)
+            self._on_unreadable_trade(symbol, monotonic)
             raise
         last = self._prices.on_trade(trade, received_us)
         # Every print shows that the stream lives and how late it is, eligible or not.
@@ -147,7 +154,12 @@ class FrameReader:
             return
         # It has traded, and the price that clients see is not that of this trade.
         if message.kind == "t" and message.symbol in self._subscription.acknowledged[TRADES]:
-            self._states.on_unreadable_trade(message.symbol, monotonic)
+            self._on_unreadable_trade(message.symbol, monotonic)
+
+    def _on_unreadable_trade(self, symbol: str, monotonic: float) -> None:
+        self._states.on_unreadable_trade(symbol, monotonic)
+        if symbol in self._demand.tapes:
+            self.unread.add(symbol)
 
     def _on_subscribed(self, message: Subscribed) -> None:
         before = self._subscription.acknowledged[TRADES]

@@ -44,6 +44,17 @@ class _OddSilence(NamedTuple):
     until: float
 
 
+class _Unread(NamedTuple):
+    """The prints of a watched tape that could not be read: REST may have them in another form.
+
+    ``first`` and ``newest`` are monotonic seconds, ``since`` is unix seconds.
+    """
+
+    first: float
+    newest: float
+    since: float
+
+
 class StockHandler:
     """Applies the stream without any knowledge of sockets.
 
@@ -83,6 +94,7 @@ class StockHandler:
         self._last_message_at = clock()
         self._probes = 0
         self._odd: deque[_OddSilence] = deque()
+        self._unread: dict[str, _Unread] = {}
         self._acknowledged_at: dict[str, float] = {}
 
     def decode(self, frame: bytes | str) -> Sequence[Message]:
@@ -115,6 +127,9 @@ class StockHandler:
         # The living stream withheld these: their prints are missing since earlier.
         for symbol, at in self._withheld.on_stream_lost().items():
             since[symbol] = min(at, since.get(symbol, at))
+        for symbol, unread in self._unread.items():
+            since[symbol] = min(unread.since, since.get(symbol, unread.since))
+        self._unread.clear()
         self._snapshots.on_stream_lost(since)
         self._acknowledged_at = {}
         self._subscription.begin()
@@ -150,6 +165,8 @@ class StockHandler:
         """
         now = self._monotonic()
         answered = self._reader.apply(messages, received_us, now)
+        if self._reader.unread:
+            self._note_unread(now, received_us / 1e6)
         # An answer of Alpaca's shows that the connection lives, not that data flows.
         if answered:
             self._silence.on_subscribed(now)
@@ -175,6 +192,23 @@ class StockHandler:
                 if not has_traded or self._demand.watches(topic(TRADE, symbol)):
                     self._snapshots.open_gap(symbol, max(odd.since, at))
 
+    def _note_unread(self, now: float, received_at: float) -> None:
+        for symbol in self._reader.take_unread():
+            earlier = self._unread.get(symbol, _Unread(now, now, received_at - CLOCKS_SECONDS))
+            self._unread[symbol] = earlier._replace(newest=now)
+
+    def _fetch_unread(self, now: float) -> None:
+        """Fetch the prints of watched tapes that could not be read, or announce their loss."""
+        for symbol, unread in list(self._unread.items()):
+            if now - unread.first < SETTLE_SECONDS:
+                continue
+            self._snapshots.open_gap(symbol, unread.since)
+            del self._unread[symbol]
+            # REST may not know the newest of them yet.
+            if unread.newest > now - SETTLE_SECONDS:
+                since = self._clock() - SETTLE_SECONDS - CLOCKS_SECONDS
+                self._unread[symbol] = _Unread(unread.newest, unread.newest, since)
+
     async def watch(self) -> None:
         """Judge the silence twice a second, and ask REST if it is suspicious.
 
@@ -184,6 +218,7 @@ class StockHandler:
         while True:
             await asyncio.sleep(SILENCE_JUDGE_SECONDS)
             self._catch_up(self._monotonic())
+            self._fetch_unread(self._monotonic())
             subscribed = sorted(self._subscription.acknowledged[TRADES])
             verdict = self._silence.judge(self._monotonic(), self._session(), len(subscribed))
             # A quiet market looks like a mute stream: REST tells them apart.

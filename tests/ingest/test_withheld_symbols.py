@@ -13,7 +13,7 @@ import pytest
 from ingest import stocks
 from ingest.demand import lookups, rejected_symbols
 from ingest.market import symbol_states, withheld_trades
-from ingest.upstream import catch_up
+from ingest.upstream import catch_up, stock_handler
 from shared import message
 from shared.bus.redis_source import RedisSource
 from simulator.service import Simulator, SimulatorSettings
@@ -232,6 +232,40 @@ async def test_a_symbol_whose_trades_cannot_be_read_is_stale_and_not_quiet(
             return status is not None and status.tape.malformed == 10
 
         await until(are_counted)
+
+
+@pytest.mark.parametrize("how", ["REST has it", "REST fails", "the connection is lost"])
+async def test_a_print_that_cannot_be_read_is_fetched_or_a_gap_although_its_symbol_trades_on(
+    source: RedisSource, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    lost = how == "the connection is lost"
+    monkeypatch.setattr(stock_handler, "SETTLE_SECONDS", 3600.0 if lost else 0.3)
+    monkeypatch.setattr(lookups, "FIRST_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(catch_up, "OVERLAP_SECONDS", 1.0)
+    async with relay(source) as (simulator, watching, _):
+        await begin(simulator, watching)
+        simulator.faults.withhold("iex", symbol="TFPM", is_lasting=True)
+        await trade(simulator, "TFPM", 26.0, i=3, x="V")  # REST has it
+        odd = {"T": "t", "S": "TFPM", "i": 3, "x": "V", "p": {"v": 26}, "s": 1}
+        simulator.faults.send("iex", msgpack.packb([{**odd, "t": msgpack.Timestamp(0)}]))
+        simulator.faults.clear("iex")
+        await trade(simulator, "TFPM", 26.1, i=4, x="V")
+        await watching.until_price("TFPM", 26.1)
+        assert await prints(watching) == [25.0, 25.1, 25.2, 26.1]
+        if how == "REST fails":
+            simulator.faults.rest(path="/v2/stocks/trades", status=500, count=1000)
+        if lost:
+            monkeypatch.setattr(catch_up, "OVERLAP_SECONDS", 0.0)
+            await asyncio.sleep(0.1)
+            simulator.faults.reset("iex")
+
+        async def is_shown() -> bool:
+            history = await watching.history("trade:TFPM")
+            if how == "REST fails":
+                return "gap" in [event for event, _ in history]
+            return 26.0 in [data.get("price") for _, data in history]
+
+        await until(is_shown)
 
 
 async def test_a_symbol_that_the_stream_rejects_is_polled_while_rest_has_it(
