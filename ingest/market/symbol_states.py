@@ -344,7 +344,8 @@ class SymbolStates:
         if newest is not None and now - newest <= symbol.quiet_after:
             symbol.silent_since = None
             return _LIVE
-        if symbol.silent_since is None:
+        # Also if it traded and fell silent between two looks: this process was stopped for a while.
+        if symbol.silent_since is None or (newest is not None and newest > symbol.silent_since):
             symbol.silent_since = symbol.ask_at = now
         # An answer from before the silence, a reconnection or a new session does not cover it.
         since = max(symbol.silent_since, self._comparable_since)

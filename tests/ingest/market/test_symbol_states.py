@@ -190,6 +190,17 @@ def test_an_answer_from_before_the_silence_does_not_make_a_symbol_quiet() -> Non
     assert look.for_seconds(60) == ["live"]
 
 
+def test_an_answer_from_before_a_trade_that_no_look_saw_does_not_make_a_symbol_quiet() -> None:
+    look = Look(rest_answers=False)
+    look.answer()
+    look.trade()
+    look.now += 20
+
+    assert look.at(OPEN) == "none"
+    look.answer()
+    assert look.at(OPEN) == "quiet"
+
+
 def test_a_symbol_that_trades_by_rest_alone_is_not_quiet() -> None:
     look = Look()
     look.for_seconds(10, trade_every=1)
