@@ -106,15 +106,16 @@ async def _torn_report(faults: Faults, trading: Trading, _: float) -> float:
 async def _unexplained_quantity(faults: Faults, trading: Trading, seconds: float) -> float:
     """Fill orders while REST shows the account as it was before."""
     faults.stale_positions(seconds=seconds)
-    await trading.fill()
-    await trading.fill()
-    await asyncio.sleep(seconds)
-    return 0.0
+    return await _fills_during(trading, seconds)
 
 
 async def _late_updates(faults: Faults, trading: Trading, seconds: float) -> float:
     """Fill orders of which the account's stream brings the updates later than REST."""
     faults.late_updates(seconds=seconds)
+    return await _fills_during(trading, seconds)
+
+
+async def _fills_during(trading: Trading, seconds: float) -> float:
     await trading.fill()
     await trading.fill()
     await asyncio.sleep(seconds)
