@@ -33,10 +33,8 @@ FEED = "account"
 
 
 @pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A report may follow the other at once, but only where something asks for it."""
-    monkeypatch.setattr(broker_reports, "REPORT_SPACING_SECONDS", 0.05)
-    monkeypatch.setattr(broker_reports, "CLAIMS_SECONDS", 0.05)
+def _only_if_asked_for(monkeypatch: pytest.MonkeyPatch, reports_at_once: None) -> None:
+    """No report comes unless something asks for it."""
     monkeypatch.setattr(broker_reports, "REST_ONLY_REPORT_SECONDS", 1000)
     monkeypatch.setattr(broker_reports, "BROKER_REPORT_SECONDS", 1000)
 

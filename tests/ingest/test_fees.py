@@ -9,6 +9,8 @@ from simulator.account.ledger import Holding
 from tests.ingest.test_account import brokerage
 from tests.simulator.client import endpoint_state
 
+pytestmark = pytest.mark.usefixtures("reports_at_once")
+
 COIN = Holding("BTCUSD", Decimal("0.5"), Decimal(60000))
 
 

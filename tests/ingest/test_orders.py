@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import httpx
+import pytest
 
 from shared.bus import keys
 from shared.bus.redis_source import RedisSource
@@ -12,6 +13,8 @@ from shared.topics import ORDERS
 from tests.ingest.test_account import Books, brokerage
 from tests.services import until
 from tests.simulator.client import KEYS, endpoint_state
+
+pytestmark = pytest.mark.usefixtures("reports_at_once")
 
 PUT, CALL = "AAPL270321P00200000", "AAPL270321C00380000"
 
