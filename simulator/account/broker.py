@@ -250,7 +250,12 @@ class Broker:
         """Return REST's view of the account: the current one, or the frozen one."""
         if self._frozen is not None and self._armed.take("statement", ACCOUNT.name) is not None:
             return self._frozen
-        return self._live()
+        in_two_rows = frozenset(
+            symbol
+            for symbol in self.account.positions
+            if self._armed.take("row", ACCOUNT.name, symbol) is not None
+        )
+        return self._live(in_two_rows)
 
     def freeze(self) -> None:
         """Freeze REST's view of the account."""
@@ -404,14 +409,9 @@ class Broker:
         now = datetime.fromtimestamp(self._clock() / SECOND, UTC)
         return {"regular": self._hours.is_open(now), "extended": in_session(self._hours, now)}
 
-    def _live(self) -> Statement:
+    def _live(self, in_two_rows: frozenset[str] = frozenset()) -> Statement:
         orders = list(self._orders.values())
         today = midnight(self._clock())
-        in_two_rows = frozenset(
-            symbol
-            for symbol in self.account.positions
-            if self._armed.take("row", ACCOUNT.name, symbol) is not None
-        )
         return Statement(self.account, orders, self._price, self._close, today, in_two_rows)
 
     def _price(self, asset: Asset) -> Decimal | None:

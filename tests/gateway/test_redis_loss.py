@@ -158,11 +158,11 @@ async def test_a_quiet_redis_is_not_taken_for_a_hung_one(
     any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscriber, "PING_SECONDS", 0.05)
-    monkeypatch.setattr(subscriber, "REDIS_SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(subscriber, "REDIS_SILENCE_SECONDS", 1.5)
     with capture_logs() as lines:
         async with running_gateway(any_source) as url, open_stream(url, symbols="SPY") as stream:
             await stream.until_kind("ready")
-            await asyncio.sleep(1.5)  # longer than the silence that would end the connection
+            await asyncio.sleep(2)  # longer than the silence that would end the connection
 
     assert [line for line in lines if line["event"] == "redis_unreachable"] == []
 
