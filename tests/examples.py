@@ -14,9 +14,11 @@ from hypothesis import settings
 QUICK, THOROUGH, EXPLORE = "quick", "thorough", "explore"
 
 # A deadline would make every property a test of how busy the machine is.
-settings.register_profile(QUICK, max_examples=25, deadline=None)
-settings.register_profile(THOROUGH, max_examples=100, deadline=None, derandomize=True)
-settings.register_profile(EXPLORE, max_examples=2000, deadline=None, print_blob=True)
+# Each profile says how it draws: the default of Hypothesis depends on the environment's ``CI``.
+for _name, _examples, _same in ((QUICK, 25, False), (THOROUGH, 100, True), (EXPLORE, 2000, False)):
+    settings.register_profile(
+        _name, max_examples=_examples, derandomize=_same, deadline=None, print_blob=not _same
+    )
 
 
 def load_profile() -> None:
