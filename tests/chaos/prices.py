@@ -28,17 +28,20 @@ class Prices(Follower):
         self._ledger = ledger
         self._closes = closes
         self._ids = NewestIds()
+        self._reasons: dict[str, str] = {}
+        """The gateway's reason for each symbol of which the open stream has brought no more."""
 
     def opened(self) -> None:
         """A new stream has begun."""
         super().opened()
         self._ids.opened()
+        self._reasons.clear()
 
     def event(self, kind: str, data: Mapping[str, Any]) -> None:
         """Check a price, and that there is one of each symbol at the start of a stream."""
         if kind == "price":
             self._price(data)
-        elif kind == "ready" and (missing := self._symbols - self._ids.here):
+        elif kind == "ready" and (missing := self._symbols - self._ids.here - self._reasons.keys()):
             self.wrong(f"ready without a price event for {', '.join(sorted(missing))}")
 
     def differences(self) -> dict[str, tuple[Last | None, Last | None]]:
@@ -54,8 +57,12 @@ class Prices(Follower):
             self.wrong(f"a price of {symbol}, which it did not ask for")
         is_unknown = data["price"] is None and order_of(data["event_id"]) == NEVER
         if is_unknown and symbol not in self._ids.here:
-            self._ids.here.add(symbol)
-            return  # a gateway says why it has none: it knows less, and shows nothing older
+            # A gateway says why it has none: it knows less, and shows nothing older. Once it has
+            # read the value in Redis, that may be the one that the stream before has brought.
+            if self._reasons.get(symbol) == data["reason"]:
+                self.wrong(f"{symbol} has no price twice: {data['reason']}")
+            self._reasons[symbol] = data["reason"]
+            return
         if problem := self._ids.problem(symbol, data["event_id"]):
             self.wrong(problem)
         if data["price"] is not None:

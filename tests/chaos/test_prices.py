@@ -132,11 +132,23 @@ def test_a_gateway_may_know_nothing_when_a_stream_begins_and_only_then(
     story.event("hello")
     story.no_price("0-0", reason)
     story.event("ready")
+    story.price("7-1", 1)
     story.price("7-2", 2)
     assert story.complaints == []
 
     story.no_price("0-0", reason)
     assert len(story.complaints) == 2
+
+
+def test_a_gateway_gives_each_reason_for_no_price_once(story: Story) -> None:
+    story.opened()
+    story.event("hello")
+    story.no_price("0-0", "redis_unavailable")
+    story.no_price("0-0", "no_trade_seen")
+    assert story.complaints == []
+
+    story.no_price("0-0", "no_trade_seen")
+    assert len(story.complaints) == 1
 
 
 def test_a_price_that_is_taken_away_is_found(story: Story) -> None:
