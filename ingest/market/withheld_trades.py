@@ -149,12 +149,14 @@ class WithheldTrades:
         """Forget all that the connection owed; return the symbols of which it owed trades.
 
         Each with the time (unix s) since which its prints are missing: longer than the connection.
+        Withheld symbols remain so until the next connection brings one, or REST shows no newer trade.
         """
         owed = {symbol: self._owed_since(symbol) for symbol in self._owed}
         lost = owed | self._ended | self.missing_since() | self._found
         self._subscribed.clear()
         self._owed.clear()
-        self._withheld.clear()
+        # The next connection may withhold them too. A trade that it brings before anything shows
+        # that would hide the ones since the connection was lost.
         self._found.clear()
         self._ended.clear()
         return lost

@@ -274,13 +274,46 @@ def test_a_lost_connection_returns_the_symbols_that_it_withheld_and_those_in_dou
     assert market.trades.on_stream_lost() == {"TFPM": fetched / 1e9}
 
 
-def test_a_lost_connection_forgets_everything() -> None:
-    market = withheld()
-    market.trades.on_stream_lost()
+def test_a_lost_connection_forgets_the_doubts() -> None:
+    market = Market()
+    market.look(10, streaming="TFPM")
+    market.look(20)
     market.ask(market.now)
+    market.trades.on_stream_lost()
 
     assert not any(market.look(60))
     assert market.trades.take_found() == {}
+
+
+def reconnected(market: Market) -> int:
+    """Let a market's connection be lost, the prints be fetched, and the next one be subscribed."""
+    market.trades.take_found()
+    market.trades.on_stream_lost()
+    fetched = market.fetch()
+    market.subscribe("SPY", "TFPM")
+    return fetched
+
+
+def test_prints_that_a_new_connection_withholds_too_for_a_moment_are_fetched() -> None:
+    market = withheld()
+    fetched = reconnected(market)
+    assert market.look(2) == [True, True]
+
+    assert market.look(1, streaming="TFPM") == [False]
+    assert market.trades.take_ended() == {"TFPM": fetched / 1e9}
+
+
+def test_a_symbol_that_a_new_connection_lacks_no_trade_of_is_not_withheld_any_more() -> None:
+    market = withheld()
+    shown = market.now - SECOND
+    fetched = reconnected(market)
+    market.ask(shown)
+    assert market.look(1) == [True], "too soon to tell"
+    market.look(int(SETTLE_SECONDS))
+    market.ask(shown)
+
+    assert market.look(1) == [False]
+    assert market.trades.take_ended() == {"TFPM": fetched / 1e9}
 
 
 def test_symbols_that_no_client_wants_are_forgotten() -> None:
