@@ -149,7 +149,7 @@ class WithheldTrades:
         """Forget all that the connection owed; return the symbols of which it owed trades.
 
         Each with the time (unix s) since which its prints are missing: longer than the connection.
-        Withheld symbols remain so until the next connection brings one, or REST shows no newer trade.
+        Withheld symbols remain so until the next connection brings one, or REST has no newer trade.
         """
         owed = {symbol: self._owed_since(symbol) for symbol in self._owed}
         lost = owed | self._ended | self.missing_since() | self._found
