@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from tests.chaos.books import COIN, Books, cents
+from tests.chaos.books import COIN, PRICES_NS, Books, cents
 from tests.chaos.follower import NEVER, Complain, Follower, NewestIds, order_of
 from tests.chaos.ledger import Ledger
 
@@ -31,6 +31,9 @@ class Account(Follower):
         self._last_equity = last_equity
         self._clock = clock
         self._ids = NewestIds()
+        self._lost_at: int | None = None
+        """When the feed was lost, until a minute after its return."""
+        self._back_at: int | None = None
 
     def opened(self) -> None:
         """A new stream has begun."""
@@ -39,6 +42,8 @@ class Account(Follower):
 
     def event(self, kind: str, data: Mapping[str, Any]) -> None:
         """Check an event of the account: what claims to be right has to be a state it had."""
+        if kind == "feed":
+            self._note_feed(is_connected=data["alpaca_connected"])
         if kind != "account":
             return
         is_unknown = data["state"] == "unknown" and order_of(data["event_id"]) == NEVER
@@ -51,13 +56,27 @@ class Account(Follower):
             return
         self.claims += 1
         self._books.observe()
-        if not self._books.matches(data, self._clock()):
+        if not self._books.matches(data, self._prices_since()):
             self.wrong(f"the account never was so: {dict(data)}, but {self._books.near(data)}")
         if cents(data["last_equity"]) != cents(self._last_equity):
             self.wrong(f"last_equity is {data['last_equity']}, expected {self._last_equity}")
         gain = cents(data["equity"]) - self._last_equity
         if abs(cents(data["day_pl"]) - gain) > CENT:
             self.wrong(f"day_pl is {data['day_pl']}, expected {gain}")
+
+    def _note_feed(self, *, is_connected: bool) -> None:
+        if not is_connected:
+            self._lost_at, self._back_at = self._lost_at or self._clock(), None
+        elif self._back_at is None:
+            self._back_at = self._clock()
+
+    def _prices_since(self) -> int:
+        """Return the time since which the prices are that the account may be valued at."""
+        now = self._clock()
+        if self._back_at is not None and now > self._back_at + PRICES_NS:
+            self._lost_at = self._back_at = None
+        # While no prices arrive, the account keeps the values of the last ones, as ``feed`` says.
+        return (self._lost_at or now) - PRICES_NS
 
     def differences(self) -> list[str]:
         """Return the figures that differ from the books; values at prices of the last minute."""
@@ -66,7 +85,7 @@ class Account(Follower):
             return [f"{self._name}: no account is known"]
         if (cents(shown["cash"]), shown["positions"]) != (cents(now.cash), sorted(now.owned)):
             return [f"{self._name}: the account is {shown}, expected {now}"]
-        if not self._books.matches(shown, self._clock()):
+        if not self._books.matches(shown, self._clock() - PRICES_NS):
             return [f"{self._name}: the account's values are {shown}, expected those of {now}"]
         return []
 

@@ -19,7 +19,7 @@ FEE = Decimal("0.0025")
 """Alpaca takes it from the coins that were bought."""
 
 PRICES_NS = 60_000_000_000
-"""An account may be valued at prices of the last minute: longer is no fault kept unseen."""
+"""An account may be valued at prices of the last minute: no longer does a fault stay unseen."""
 PRICES_AT_LEAST = 3
 
 UNSEEN_NS = 15_000_000_000
@@ -59,9 +59,9 @@ class _Prices:
     times: list[int] = field(default_factory=list)
     prices: list[Decimal] = field(default_factory=list)
 
-    def bounds(self, now: int) -> tuple[Decimal, Decimal]:
-        """Return the lowest and the highest price of the last minute."""
-        start = bisect_left(self.times, now - PRICES_NS)
+    def bounds(self, since: int) -> tuple[Decimal, Decimal]:
+        """Return the lowest and the highest price since a time."""
+        start = bisect_left(self.times, since)
         recent = self.prices[min(start, max(0, len(self.prices) - PRICES_AT_LEAST)) :]
         return min(recent), max(recent)
 
@@ -125,14 +125,14 @@ class Books:
                 break
         self._compare()
 
-    def matches(self, event: Mapping[str, Any], now: int) -> bool:
+    def matches(self, event: Mapping[str, Any], since: int) -> bool:
         """Return whether an account event equals a state that the account has had.
 
-        The values of the positions are those of prices of the last minute.
+        The values of the positions are those of prices since a time, unix nanoseconds.
         """
         names = sorted(event["positions"])
         return any(
-            names == sorted(state.owned) and self._is_worth(state, event, now)
+            names == sorted(state.owned) and self._is_worth(state, event, since)
             for state in self._by_cash[cents(event["cash"])]
         )
 
@@ -149,8 +149,8 @@ class Books:
         """Return whether a symbol was in no position at any time."""
         return any(symbol not in state.owned for state in self._shown)
 
-    def _is_worth(self, state: State, event: Mapping[str, Any], now: int) -> bool:
-        bounds = {symbol: self._prices[symbol].bounds(now) for symbol in state.owned}
+    def _is_worth(self, state: State, event: Mapping[str, Any], since: int) -> bool:
+        bounds = {symbol: self._prices[symbol].bounds(since) for symbol in state.owned}
         for field_name, sign in (("long_market_value", 1), ("short_market_value", -1)):
             some = [(each.qty, bounds[s]) for s, each in state.owned.items() if each.qty * sign > 0]
             ends = [sorted((qty * low, qty * high)) for qty, (low, high) in some]

@@ -9,7 +9,7 @@ import pytest
 from simulator.account.ledger import Holding
 from simulator.service import Simulator, SimulatorSettings
 from tests.chaos.account import Account, Positions
-from tests.chaos.books import COIN, Books, Owned, cents
+from tests.chaos.books import COIN, PRICES_NS, Books, Owned, cents
 from tests.chaos.ledger import Ledger, Print, Values
 
 NOW = 10**18
@@ -27,8 +27,9 @@ class Desk:
         self.books = Books(simulator, self.complaints.append)
         self.books.price("SPY", 101.0, NOW)
         self.books.price(COIN, 60_000.0, NOW)
+        self.now = NOW
         wrong = self.complaints.append
-        self.account = Account("it", self.books, CASH + 1000, lambda: NOW, wrong)
+        self.account = Account("it", self.books, CASH + 1000, lambda: self.now, wrong)
         self.positions = Positions("it", self.books, ledger, wrong)
         self._seq = 0
 
@@ -60,6 +61,12 @@ class Desk:
             "unrealized_pl": qty * price - cost,
         }
         self.positions.event("position", {**row, **other})
+
+    def trade_later(self, *prices: float) -> None:
+        """Let SPY trade two minutes later."""
+        self.now += 2 * PRICES_NS
+        for price in prices:
+            self.books.price("SPY", price, self.now)
 
 
 @pytest.fixture
@@ -187,3 +194,19 @@ def test_cents_are_those_of_the_events() -> None:
         Decimal("2.34"),
         Decimal("0.00"),
     ]
+
+
+async def test_values_at_old_prices_are_found_unless_no_prices_arrived_meanwhile(
+    desk: Desk,
+) -> None:
+    desk.account.event("feed", {"alpaca_connected": False})
+    desk.trade_later(102.0, 102.0, 102.0)
+    desk.claim(10_000.0, 1010.0)
+    desk.account.event("feed", {"alpaca_connected": True})
+    desk.claim(10_000.0, 1010.0)
+    desk.claim(10_000.0, 1020.0)
+    assert desk.complaints == []
+
+    desk.trade_later(102.0)
+    desk.claim(10_000.0, 1010.0)
+    assert "the account never was so" in desk.complaints[0]
