@@ -5,7 +5,7 @@ from collections.abc import Iterable, Set
 from ingest.market.adjusted_closes import AdjustedCloses
 from ingest.market.market_hours import MarketHours
 from ingest.market.previous_close import UnconfirmedSplit
-from ingest.market.prints import Cancel, Correction, Trade
+from ingest.market.prints import Cancel, Correction, StreamedPrint, Trade
 from ingest.market.snapshot import Snapshot
 from ingest.market.symbol_tape import SymbolTape
 from ingest.market.tape_context import TapeContext
@@ -73,14 +73,14 @@ class LastPrices:
             if (tape := self._tapes.get(symbol)) is not None:
                 tape.believe_rest()
 
-    def on_trade(self, trade: Trade, received_us: int) -> Price | None:
-        """Apply a print of the stream; return the new last price, if it is one.
+    def on_trade(self, trade: StreamedPrint, at_ns: int, received_us: int) -> Price | None:
+        """Apply a print of the stream, of this time; return the new last price, if it is one.
 
         Raises:
             ValueError: its price or its time is invalid.
         """
         tape = self._tapes.get(trade.symbol) or self._tape(trade.symbol)
-        return tape.on_trade(trade, received_us)
+        return tape.on_trade(trade, at_ns, received_us)
 
     def on_rest_trade(self, trade: Trade, received_us: int) -> Price | None:
         """Apply a print that REST shows, perhaps again; return the new last price, if it is one."""

@@ -4,7 +4,7 @@ Each event compares its price with the previous close of its day.
 """
 
 from ingest.market.previous_close import PreviousCloses, change
-from ingest.market.prints import Trade
+from ingest.market.prints import StreamedPrint
 from ingest.market.trading_day import BOUNDARY_NS, DAY_NS, day_of
 from shared import rfc3339
 from shared.ingest_status import Session
@@ -26,7 +26,7 @@ class PriceEvents:
         self.needs_close = False
         self.published: Price | None = None
 
-    def of(self, trade: Trade, at_ns: int, session: Session, received_us: int) -> Price:
+    def of(self, trade: StreamedPrint, at_ns: int, session: Session, received_us: int) -> Price:
         """Return the event that a trade, whose time is ``at_ns``, makes as the last price."""
         price = trade.price
         # ``day_of`` without its call, which every print would pay for

@@ -4,7 +4,7 @@ Times are the exchange's, in unix nanoseconds. Prices and sizes are as received.
 """
 
 import math
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import msgspec
 
@@ -27,6 +27,41 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
     exchange: str | None
     conditions: tuple[str, ...] | None
     tape: str | None
+
+
+class StreamedPrint(Protocol):
+    """The values of a print as a message of the stream has them; its time is given beside it.
+
+    Nearly every print becomes an event at once and is not kept, so it is not copied first.
+    """
+
+    @property
+    def symbol(self) -> str:
+        """The symbol."""
+
+    @property
+    def price(self) -> float:
+        """The price."""
+
+    @property
+    def size(self) -> float | None:
+        """The size; None if it cannot be read."""
+
+    @property
+    def id(self) -> TradeId | None:
+        """The vendor's id."""
+
+    @property
+    def exchange(self) -> str | None:
+        """The exchange's code."""
+
+    @property
+    def conditions(self) -> tuple[str, ...] | None:
+        """The sale conditions."""
+
+    @property
+    def tape(self) -> str | None:
+        """The tape's code."""
 
 
 class Correction(msgspec.Struct, frozen=True, gc=False):
@@ -65,6 +100,20 @@ class Cancel(msgspec.Struct, frozen=True, gc=False):
     action: str | None
     tape: str | None
     print_at_ns: int | None = None
+
+
+def print_of(streamed: StreamedPrint, at_ns: int) -> Trade:
+    """Return a streamed print as one to keep; ``at_ns`` is its time."""
+    return Trade(
+        streamed.symbol,
+        streamed.price,
+        streamed.size,
+        at_ns,
+        streamed.id,
+        streamed.exchange,
+        streamed.conditions,
+        streamed.tape,
+    )
 
 
 def is_price(price: float) -> bool:

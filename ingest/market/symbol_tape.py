@@ -15,7 +15,15 @@ from ingest.market.clock_lead import AHEAD_NS
 from ingest.market.conditions import Eligibility, eligibility, may_lack_size
 from ingest.market.previous_close import PreviousCloses, UnconfirmedSplit
 from ingest.market.price_events import PriceEvents
-from ingest.market.prints import Cancel, Correction, Trade, is_price, is_size
+from ingest.market.prints import (
+    Cancel,
+    Correction,
+    StreamedPrint,
+    Trade,
+    is_price,
+    is_size,
+    print_of,
+)
 from ingest.market.quarantine import FAR_OFF, is_outside
 from ingest.market.rest_lead import RestLead
 from ingest.market.snapshot import Snapshot
@@ -93,15 +101,15 @@ class SymbolTape:
         """The time of the newest known trade of any kind, whichever source brought it."""
         return max(self.streamed_ns, self._rest_newest_ns)
 
-    def on_trade(self, trade: Trade, received_us: int) -> Price | None:
+    def on_trade(self, trade: StreamedPrint, at_ns: int, received_us: int) -> Price | None:
         """Apply a print of the stream; return the new last price, if it is one.
 
-        ``received_us`` is unix µs.
+        ``at_ns`` is its time, ``received_us`` is unix µs.
 
         Raises:
             ValueError: its price, size or time is invalid.
         """
-        price, at_ns = trade.price, trade.at_ns
+        price = trade.price
         if not 0 < price < _INFINITE:
             raise ValueError(f"{price!r} is no price")
         context, before = self._context, self._price
@@ -125,7 +133,7 @@ class SymbolTape:
             # A credible print refutes the quarantined ones.
             or self.history.quarantined
         ):
-            return self._on_unusual_trade(trade, session, received_us)
+            return self._on_unusual_trade(print_of(trade, at_ns), session, received_us)
         context.newest_streamed_ns = at_ns
         events = self._events
         last = events.of(trade, at_ns, session, received_us)

@@ -15,6 +15,7 @@ from ingest.alpaca.messages import (
     Subscribed,
     Trade,
     TradingStatus,
+    nanoseconds,
 )
 from ingest.alpaca.unreadable import LostFields, Malformed, Unknown
 from ingest.demand.channels import TRADES
@@ -23,6 +24,7 @@ from ingest.demand.wanted import Demand
 from ingest.market import tape_events
 from ingest.market.lag import Lag
 from ingest.market.last_price import LastPrices
+from ingest.market.prints import print_of
 from ingest.market.quotes import quote_event
 from ingest.market.symbol_states import SymbolStates
 from ingest.upstream import translation
@@ -105,18 +107,19 @@ class FrameReader:
             return
         self.ticks += 1
         try:
-            trade = translation.trade(message)
+            at_ns = nanoseconds(message.time)
         except ValueError:  # its time is none: the symbol has traded, but at an unknown time
             self._on_unreadable_trade(symbol, monotonic)
             raise
-        last = self._prices.on_trade(trade, received_us)
+        last = self._prices.on_trade(message, at_ns, received_us)
         # Every print shows that the stream lives and how late it is, eligible or not.
-        self._lag.add(received_us, trade.at_ns)
+        self._lag.add(received_us, at_ns)
         self._states.on_trade(symbol, monotonic)
         if last is not None:
             self._announcer.price(last, traded=True)
         # The tape shows ineligible prints too. It is published only while a client watches it.
         if symbol in self._demand.tapes:
+            trade = print_of(message, at_ns)
             eligible = self._prices.is_eligible(trade)
             self._announcer.trade(tape_events.print_event(trade, received_us, eligible=eligible))
 

@@ -47,25 +47,6 @@ def _ignore(_problem: str) -> None:
     pass
 
 
-def trade(message: messages.Trade) -> Trade:
-    """Translate a print of the stream.
-
-    Raises:
-        ValueError: its time is not a timestamp.
-    """
-    # By position and in one call: this runs for every print of the stream.
-    return Trade(
-        message.symbol,
-        message.price,
-        message.size,
-        nanoseconds(message.time),
-        message.id,
-        message.exchange,
-        message.conditions,
-        message.tape,
-    )
-
-
 def correction(message: messages.Correction) -> Correction:
     """Translate a correction.
 

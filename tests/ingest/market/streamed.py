@@ -12,7 +12,7 @@ NOW_US = NOON // 1000 + 2_000_000
 def streamed(prices: LastPrices, *args: Any, **named: Any) -> Trade:
     """Bring a print, made as by ``trade``; return it."""
     print_ = trade(*args, **named)
-    prices.on_trade(print_, NOW_US)
+    prices.on_trade(print_, print_.at_ns, NOW_US)
     return print_
 
 

@@ -32,7 +32,7 @@ class Both:
     def live(self, *indexes: int) -> None:
         for index in indexes:
             print_ = self.tape[index]
-            self._show(self.prices.on_trade(print_, NOW_US))
+            self._show(self.prices.on_trade(print_, print_.at_ns, NOW_US))
 
     def snapshot(self, index: int, **more: Any) -> None:
         """Let REST report a print as the latest trade."""
@@ -119,7 +119,7 @@ def test_what_the_stream_has_passed_is_missed_and_believed_at_once() -> None:
     both = Both(0, MS)
     both.live(0)
     other = trade(NOON + MS + PASSED_NS, symbol="IBM")
-    both.prices.on_trade(other, NOW_US)
+    both.prices.on_trade(other, other.at_ns, NOW_US)
     both.snapshot(1)
 
     assert both.shown == [0, 1]

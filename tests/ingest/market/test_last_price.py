@@ -34,7 +34,7 @@ SNAPSHOT: dict[str, Any] = {
 def streamed(prices: LastPrices, *args: Any, **named: Any) -> Price | None:
     print_ = trade(*args, **named)
     at = print_.at_ns
-    return prices.on_trade(print_, at // 1000)
+    return prices.on_trade(print_, print_.at_ns, at // 1000)
 
 
 def snapshot(prices: LastPrices, now_us: int = NOW_US, **changed: Any) -> Price | None:
@@ -208,7 +208,7 @@ def test_a_late_print_of_a_minute_does_not_replace_the_close_of_its_bar(
     snapshot(prices, latestTrade=odd_lot)
 
     late = trade(ns("2026-11-16T16:58:20Z"), 100.7)
-    assert prices.on_trade(late, NOW_US) is None
+    assert prices.on_trade(late, late.at_ns, NOW_US) is None
     assert prices.by_symbol["SPY"].price == 101
     assert streamed(prices, ns("2026-11-16T16:59:00Z"), 100.8, number=2) is not None
 
@@ -434,7 +434,7 @@ def test_the_tape_marks_what_could_move_the_last_price(prices: LastPrices) -> No
     def eligible(*args: Any, **named: Any) -> bool:
         print_ = trade(*args, **named)
         at = print_.at_ns
-        prices.on_trade(print_, at // 1000)
+        prices.on_trade(print_, print_.at_ns, at // 1000)
         return prices.is_eligible(print_)
 
     snapshot(prices, latestTrade=None, minuteBar=None)
@@ -458,7 +458,7 @@ def test_the_counted_codes_are_bounded(prices: LastPrices) -> None:
 def test_a_time_that_is_none_is_refused(prices: LastPrices) -> None:
     for at in (-1, 1 << 63, (1 << 62) * 1_000_000_000):
         with pytest.raises(ValueError, match="no time"):
-            prices.on_trade(trade(at), NOW_US)
+            prices.on_trade(trade(at), at, NOW_US)
     assert prices.by_symbol == {}
 
 
@@ -529,7 +529,7 @@ def test_no_price_however_odd_breaks_the_comparison(
     row = {"prevDailyBar": {"t": "2026-11-13T05:00:00Z", "c": previous}}
     prices.on_snapshot("SPY", rest_snapshot(row), NOW_US)
     for number in range(3):  # three are believed, however far off
-        prices.on_trade(trade(NOON, price, number=number, size=size), NOW_US)
+        prices.on_trade(trade(NOON, price, number=number, size=size), NOON, NOW_US)
 
     assert prices.by_symbol["SPY"].price == price
     msgspec.json.encode(prices.by_symbol["SPY"])
@@ -549,14 +549,14 @@ def test_a_print_of_no_shares_moves_the_price_only_as_a_corrected_close(
     # A corrected consolidated close of size 0: https://forum.alpaca.markets/t/13653
     assert streamed(prices, NOON, 100, ["@", "9"], size=0) is not None
     nothing = trade(NOON + 1, 101, ["@"], size=0)
-    assert prices.on_trade(nothing, NOW_US) is None
+    assert prices.on_trade(nothing, nothing.at_ns, NOW_US) is None
     assert not prices.is_eligible(nothing)
     assert prices.by_symbol["SPY"].price == 100
     assert prices.counts.ineligible == 1
 
 
 def test_a_print_whose_size_cannot_be_read_moves_the_price(prices: LastPrices) -> None:
-    last = prices.on_trade(structs.replace(trade(NOON, 100), size=None), NOW_US)
+    last = prices.on_trade(structs.replace(trade(NOON, 100), size=None), NOON, NOW_US)
 
     assert last is not None
     assert last.size is None
@@ -565,7 +565,7 @@ def test_a_print_whose_size_cannot_be_read_moves_the_price(prices: LastPrices) -
 def test_what_nobody_wants_is_forgotten() -> None:
     prices = LastPrices(two_days())
     for symbol in ("SPY", "IBM"):
-        prices.on_trade(trade(symbol=symbol), NOON // 1000)
+        prices.on_trade(trade(symbol=symbol), NOON, NOON // 1000)
     prices.forget_others({"SPY"})
 
     assert prices.by_symbol.keys() == {"SPY"}

@@ -14,7 +14,7 @@ NOW_US = (NOON + 60 * SECOND) // 1000
 
 
 def live(prices: LastPrices, print_: Trade) -> None:
-    prices.on_trade(print_, NOW_US)
+    prices.on_trade(print_, print_.at_ns, NOW_US)
 
 
 def missed(prices: LastPrices, *prints: Trade) -> list[float | None]:

@@ -186,10 +186,10 @@ def test_a_day_that_changes_while_running_does_not_keep_the_old_previous_close()
     morning = ns("2026-11-17T04:00:01-05:00")
     prices.on_snapshot("SPY", rest_snapshot({}), evening // US, closed_before(evening, 100))
 
-    monday = prices.on_trade(trade(evening, 110, ["T"]), evening // US)
+    monday = prices.on_trade(trade(evening, 110, ["T"]), evening, evening // US)
     assert monday is not None
     assert monday.change == 10
-    tuesday = prices.on_trade(trade(morning, 111, ["T"]), morning // US)
+    tuesday = prices.on_trade(trade(morning, 111, ["T"]), morning, morning // US)
     assert tuesday is not None
     assert (tuesday.previous_close, tuesday.change, tuesday.change_percent) == (None, None, None)
 
@@ -218,7 +218,7 @@ def test_the_first_print_of_a_claimed_split_is_shown_against_the_close_in_its_sh
     on_monday(prices, yesterday=100.0, adjusted=50.0)
 
     at = ns("2026-11-16T09:30:05-05:00")
-    first = prices.on_trade(trade(at, print_price), at // US)
+    first = prices.on_trade(trade(at, print_price), at, at // US)
     assert first is not None, "it is near one of the two closes, so it is not quarantined"
     assert first.previous_close == previous_close
     assert prices.take_doubtful() == ["SPY"], "REST's daily bar is to settle it"
@@ -231,7 +231,7 @@ def test_a_share_with_a_false_split_has_its_true_change_and_the_split_is_reporte
     on_monday(prices, 100.0, 50.0, latestTrade=newest_trade, dailyBar=today)
 
     at = ns("2026-11-16T09:31:00-05:00")
-    last = prices.on_trade(trade(at, 101.04, number=2), at // US)
+    last = prices.on_trade(trade(at, 101.04, number=2), at, at // US)
     assert last is not None
     assert (last.previous_close, last.change_percent) == (100.0, 0.0104)
     split = prices.take_unconfirmed_split("SPY")

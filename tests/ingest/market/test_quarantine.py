@@ -31,7 +31,7 @@ US = 1000
 
 def streamed(prices: LastPrices, at: int, price: Any, **named: Any) -> Price | None:
     print_ = trade(at, price, number=at, **named)
-    return prices.on_trade(print_, at // US)
+    return prices.on_trade(print_, print_.at_ns, at // US)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_late_print_far_off_its_neighbours_is_not_the_price_once_the_newer_are
     streamed(prices, NOON, 100)
     streamed(prices, NOON + 9, 100.2)
     late = trade(NOON + 5, 1000, number=5)
-    assert prices.on_trade(late, NOON // US) is None
+    assert prices.on_trade(late, late.at_ns, NOON // US) is None
     assert not prices.is_eligible(late)
     assert (prices.counts.quarantined, prices.counts.late) == (1, 0)
 
@@ -366,6 +366,6 @@ def test_what_agrees_is_not_far_off_and_both_are_symmetric(one: float, other: fl
 def test_held_prints_are_not_eligible_for_the_tape(prices: LastPrices) -> None:
     streamed(prices, NOON, 100)
     stray: Trade = trade(NOON + 1, 1.1, number=7)
-    prices.on_trade(stray, NOON // US)
+    prices.on_trade(stray, stray.at_ns, NOON // US)
 
     assert not prices.is_eligible(stray)

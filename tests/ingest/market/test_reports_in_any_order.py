@@ -109,7 +109,7 @@ def expected(found: list[Life], came: list[Trade | Correction | Cancel]) -> floa
 
 def apply(prices: LastPrices, message: Trade | Correction | Cancel) -> None:
     if isinstance(message, Trade):
-        prices.on_trade(message, NOW_US)
+        prices.on_trade(message, message.at_ns, NOW_US)
     elif isinstance(message, Cancel):
         prices.on_cancel(message, NOW_US)
     else:
@@ -176,7 +176,7 @@ def test_after_a_bust_in_any_order_the_print_before_it_is_the_last_price(
 ) -> None:
     prices = LastPrices(two_days())
     base = trade(NOON, 100, number=0)
-    prices.on_trade(base, NOW_US)
+    prices.on_trade(base, base.at_ns, NOW_US)
     busted = [trade(NOON + n, 100 + n / 100, number=n % 50) for n in range(1, count + 1)]
     random = data.draw(st.randoms(use_true_random=False))
     messages: list[Trade | Cancel] = [*busted, *(cancel_of(each, NOON + 999) for each in busted)]

@@ -426,7 +426,7 @@ def test_after_any_history_the_last_price_is_that_of_a_naive_recomputation(
             at = NOON + offset
             rule = eligibility("B", (code,), "regular")
             known[number] = Known(number, at, price, rule)
-            prices.on_trade(trade(at, price, [code], number=number), now_us)
+            prices.on_trade(trade(at, price, [code], number=number), at, now_us)
         elif (meant := known.get(which)) is not None and kind == "cancel":
             del known[which]
             prices.on_cancel(cancel_of(trade(meant.at, meant.price, number=which)), now_us)

@@ -27,7 +27,7 @@ def test_after_a_bust_of_a_hundred_prints_none_of_them_is_believed(
 
     for wrong in busted:
         prices.on_rest_trade(wrong, NOW_US)
-        prices.on_trade(wrong, NOW_US)
+        prices.on_trade(wrong, wrong.at_ns, NOW_US)
     assert last_of(prices) == 100
     assert prices.timestamp_of("SPY") == NOON + 100
 
@@ -70,14 +70,14 @@ def test_cancels_that_overtake_their_prints_count_when_the_memory_is_full(
         prices.on_cancel(cancel_of(print_), NOW_US)
 
     for print_ in late:
-        assert prices.on_trade(print_, NOW_US) is None
+        assert prices.on_trade(print_, print_.at_ns, NOW_US) is None
 
 
 def test_cancelled_prints_that_come_later_do_not_enlarge_the_memory(prices: LastPrices) -> None:
     for number in range(3 * REMEMBERED_IDS):
         print_ = trade(NOON + number, 100, number=number)
         prices.on_cancel(cancel_of(print_), NOW_US)
-        prices.on_trade(print_, NOW_US)
+        prices.on_trade(print_, print_.at_ns, NOW_US)
     prices.on_cancel(cancel_of(trade(NOON, 101, number=-1)), NOW_US)
 
     assert len(prices._tapes["SPY"]._withdrawn._by_key) == REMEMBERED_IDS + 1
@@ -88,10 +88,10 @@ def test_a_print_that_comes_after_its_cancel_does_not_count(prices: LastPrices) 
     wrong = trade(NOON + 2, 101, number=555)
     assert prices.on_cancel(cancel_of(wrong, NOON + 1), NOW_US) is None
 
-    assert prices.on_trade(wrong, NOW_US) is None
+    assert prices.on_trade(wrong, wrong.at_ns, NOW_US) is None
     assert last_of(prices) == 100
     again = structs.replace(wrong, at_ns=NOON + 3)
-    assert prices.on_trade(again, NOW_US) is not None, "the id is used again"
+    assert prices.on_trade(again, again.at_ns, NOW_US) is not None, "the id is used again"
 
 
 def test_a_print_that_rest_shows_after_its_cancel_does_not_count(prices: LastPrices) -> None:
@@ -114,7 +114,7 @@ def test_an_early_cancel_swallows_no_other_print_with_its_id(
 
     values: dict[str, Any] = {"at": NOON + 1, "price": 101, "number": 555}
     print_ = trade(**{**values, **other})
-    assert prices.on_trade(print_, print_.at_ns // 1000) is not None
+    assert prices.on_trade(print_, print_.at_ns, print_.at_ns // 1000) is not None
 
 
 def test_a_print_that_comes_after_its_correction_has_the_corrected_values(
@@ -125,11 +125,11 @@ def test_a_print_that_comes_after_its_correction_has_the_corrected_values(
     early = correction_of(wrong, 101, number=3, size=7, conditions=["@", "F"], at=NOON + 9)
     assert prices.on_correction(early, NOW_US) is None
 
-    last = prices.on_trade(wrong, NOW_US)
+    last = prices.on_trade(wrong, wrong.at_ns, NOW_US)
     assert last is not None
     assert (last.price, last.size, last.conditions) == (101, 7, ("@", "F"))
     assert last.timestamp == "2026-11-16T17:00:00.000000005Z"
-    assert prices.on_trade(wrong, NOW_US) is None, "it has come before"
+    assert prices.on_trade(wrong, wrong.at_ns, NOW_US) is None, "it has come before"
     after = prices.on_cancel(cancel_of(trade(NOON + 5, 101, number=3, size=7)), NOW_US)
     assert after is not None
     assert after.price == 100
@@ -143,7 +143,7 @@ def test_a_correction_and_the_cancel_of_its_result_may_both_come_before_the_prin
     prices.on_correction(correction_of(wrong, 101, number=3), NOW_US)
     prices.on_cancel(cancel_of(trade(NOON + 1, 101, number=3)), NOW_US)
 
-    assert prices.on_trade(wrong, NOW_US) is None
+    assert prices.on_trade(wrong, wrong.at_ns, NOW_US) is None
     assert last_of(prices) == 100
 
 
@@ -153,7 +153,7 @@ def test_what_the_stream_will_bring_is_corrected_when_it_brings_it(prices: LastP
     prices.on_correction(correction_of(wrong, 101, number=3), NOW_US)
 
     assert prices.on_rest_trade(wrong, NOW_US) is None, "REST is ahead of the stream"
-    last = prices.on_trade(wrong, NOW_US)
+    last = prices.on_trade(wrong, wrong.at_ns, NOW_US)
     assert last is not None
     assert last.price == 101
 
@@ -178,12 +178,12 @@ def test_a_report_that_comes_again_changes_nothing(prices: LastPrices, number: i
 def test_after_the_cancel_of_a_print_that_came_twice_it_is_gone(prices: LastPrices) -> None:
     streamed(prices, NOON, 100, number=1)
     wrong = streamed(prices, NOON + 1, 100.1, number=2)
-    prices.on_trade(wrong, NOW_US)
+    prices.on_trade(wrong, wrong.at_ns, NOW_US)
 
     last = prices.on_cancel(cancel_of(wrong), NOW_US)
     assert last is not None
     assert last.price == 100
-    assert prices.on_trade(wrong, NOW_US) is None, "nor does it come back"
+    assert prices.on_trade(wrong, wrong.at_ns, NOW_US) is None, "nor does it come back"
     assert last_of(prices) == 100
 
 

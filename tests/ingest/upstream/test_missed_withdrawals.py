@@ -43,7 +43,7 @@ class Ingest:
 
     def stream(self, *prints: Trade) -> None:
         for each in prints:
-            last = self.prices.on_trade(each, self.now // 1000)
+            last = self.prices.on_trade(each, each.at_ns, self.now // 1000)
             self.announcer.trade(print_event(each, 0, eligible=True))
             if last is not None:
                 self.announcer.price(last, traded=True)
@@ -222,7 +222,7 @@ def test_a_last_price_that_rest_never_shows_is_checked_once_a_minute() -> None:
 def test_many_contradictions_are_checked_one_after_the_other() -> None:
     ingest = Ingest()
     for name in ("A", "B", "C", "D", "E"):
-        ingest.prices.on_trade(trade(NOON, 100, symbol=name), NOON // 1000)
+        ingest.prices.on_trade(trade(NOON, 100, symbol=name), NOON, NOON // 1000)
     ingest.now += 60 * SECOND
     for name in ("A", "B", "C", "D", "E"):
         ingest.missed.compare(name, NOON - 1)

@@ -41,7 +41,9 @@ class Stage:
         self.withheld.on_subscribed({"SPY", "TFPM"}, clock_ns - 60 * SECOND, 0.0)
         self.ask(NOON - 2 * HOUR)
         for number in range(10):  # their times show that our clock is behind
-            prices.on_trade(trade(NOON + number - 10, number=number), clock_ns // 1000)
+            prices.on_trade(
+                trade(NOON + number - 10, number=number), NOON + number - 10, clock_ns // 1000
+            )
 
     def ask(self, at_ns: int) -> None:
         shown = Snapshot(trade=trade(at_ns, symbol="TFPM"))
