@@ -148,8 +148,8 @@ class Lease:
                 if not was_reachable:
                     log.info("redis_connected")
             except BusError as error:
-                # Logged once per loss, not twice a second while it lasts. A Redis that has become
-                # a read-only replica, or is out of memory, answers but does not renew.
+                # Logged once per loss, not twice a second while it lasts. A Redis that is out of
+                # memory answers but does not renew.
                 if was_reachable:
                     rejected = isinstance(error, BusRejectedError)
                     event = "lease_renewal_rejected" if rejected else "redis_unreachable"

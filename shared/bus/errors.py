@@ -3,8 +3,9 @@
 ::
 
     BusError
-    ├── BusUnreachableError   no connection, no answer in time, or a server that is still starting
-    └── BusRejectedError      Redis answered, and the answer was an error
+    ├── BusUnreachableError       no connection, or no answer in time
+    │   └── BusWrongServerError   a server answered that is not, or not yet, the master
+    └── BusRejectedError          Redis answered, and the answer was an error
 
 Code outside the packages ``shared.bus``, ``ingest.bus`` and ``gateway.bus`` catches only these.
 """
@@ -12,13 +13,25 @@ Code outside the packages ``shared.bus``, ``ingest.bus`` and ``gateway.bus`` cat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from redis.exceptions import AuthenticationError, AuthorizationError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    RedisError,
+    ResponseError,
+)
 
 REDIS_ERRORS = (RedisError, OSError)
 """The errors that a call to Redis raises if it fails; ``TimeoutError`` is an ``OSError``."""
 
-# redis-py derives these two from its ConnectionError, although Redis has answered.
-_REJECTED = (ResponseError, AuthenticationError, AuthorizationError)
+# redis-py derives the last three from its ConnectionError, although Redis has answered.
+_ANSWERED = (ResponseError, AuthenticationError, AuthorizationError, BusyLoadingError)
+
+# READONLY and UNBLOCKED: a master that became a replica; MASTERDOWN: a replica that has lost its
+# master; LOADING: a server that reads its data; MOVED and CLUSTERDOWN: a node of a cluster.
+_WRONG_SERVER = frozenset(
+    {"READONLY", "UNBLOCKED", "MASTERDOWN", "LOADING", "MOVED", "CLUSTERDOWN"}
+)
 
 
 class BusError(Exception):
@@ -26,11 +39,27 @@ class BusError(Exception):
 
 
 class BusUnreachableError(BusError):
-    """Redis is unreachable: the connection failed, timed out, or Redis is loading its data."""
+    """Redis is unreachable: the connection failed or timed out, or leads to the wrong server."""
+
+
+class BusWrongServerError(BusUnreachableError):
+    """The server at the other end of a connection is not, or not yet, the master.
+
+    After a failover the address may lead to another server, but open connections stay where they
+    are. Sending the command again on the same connection would fail, too.
+    """
 
 
 class BusRejectedError(BusError):
-    """Redis rejected a command, for example because it is read-only or out of memory."""
+    """Redis rejected a command, for example because it is out of memory.
+
+    ``code`` is the first word of Redis' answer, as in ``OOM``, ``NOPERM`` or ``WRONGTYPE``, and
+    ``ERR`` if the answer has no other code. The text is the answer, without a mere ``ERR``.
+    """
+
+    def __init__(self, text: str, code: str = "ERR") -> None:
+        super().__init__(text)
+        self.code = code
 
 
 @contextmanager
@@ -40,7 +69,7 @@ def bus_errors() -> Iterator[None]:
     Costs about a microsecond: use it once per command, script or batch, not once per event.
 
     Raises:
-        BusUnreachableError: Redis does not answer.
+        BusUnreachableError: Redis does not answer, or a server does that is not the master.
         BusRejectedError: Redis answers with an error.
     """
     try:
@@ -55,4 +84,32 @@ def translated(error: RedisError | OSError) -> BusError:
     Its text is never empty, unlike that of a ``TimeoutError``, because it ends up in logs.
     """
     text = str(error) or type(error).__name__
-    return BusRejectedError(text) if isinstance(error, _REJECTED) else BusUnreachableError(text)
+    if not isinstance(error, _ANSWERED):
+        return BusUnreachableError(text)
+    code = _code(error)
+    if code in _WRONG_SERVER:
+        return BusWrongServerError(_with_code(code, text))
+    return BusRejectedError(_with_code(code, text), code)
+
+
+def is_wrong_server(error: Exception) -> bool:
+    """Return whether an error is the answer of a server that is not, or not yet, the master."""
+    # The text of an error that is no answer may begin with any word.
+    return isinstance(error, _ANSWERED) and _code(error) in _WRONG_SERVER
+
+
+def _code(error: Exception) -> str:
+    """Return the code of Redis' answer."""
+    # redis-py removes the codes that it knows from the text, and stores them here.
+    code: str | None = getattr(error, "status_code", None)
+    if code is not None:
+        return code
+    # A pipeline puts the command before the answer, and the answer into a tuple.
+    answer = str(error).rpartition(" caused error: ")[2].lstrip("('\"")
+    first = answer.partition(" ")[0]
+    return first if first.isupper() else "ERR"
+
+
+def _with_code(code: str, text: str) -> str:
+    """Return Redis' answer as Redis has sent it, apart from a mere ``ERR``."""
+    return text if code == "ERR" or code in text else f"{code} {text}"

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from redis.exceptions import AuthenticationError, ReadOnlyError
+from redis.exceptions import AuthenticationError, OutOfMemoryError, ReadOnlyError
 from structlog.testing import capture_logs
 
 from ingest.bus import lease as lease_module
@@ -292,7 +292,8 @@ async def test_republishing_is_due_under_the_same_number_when_redis_is_back(
 @pytest.mark.parametrize(
     ("error", "event"),
     [
-        (ReadOnlyError("READONLY"), "lease_renewal_rejected"),
+        (OutOfMemoryError("OOM"), "lease_renewal_rejected"),
+        (ReadOnlyError("READONLY"), "redis_unreachable"),
         (AuthenticationError("WRONGPASS"), "lease_renewal_rejected"),
         (ConnectionError("refused"), "redis_unreachable"),
     ],
