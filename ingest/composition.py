@@ -27,7 +27,7 @@ from ingest.demand.channels import STOCK_CHANNELS, TEST_CHANNELS
 from ingest.demand.subscription import Subscription
 from ingest.demand.wanted import Demand
 from ingest.health_report import HealthReport
-from ingest.leadership import Leadership
+from ingest.leadership import Leadership, Work
 from ingest.market.lag import EXPECTED_MS, Lag
 from ingest.market.last_price import LastPrices
 from ingest.market.market_hours import TRADES_IN, MarketHours
@@ -52,6 +52,7 @@ from ingest.upstream.stock_handler import StockHandler
 from ingest.upstream.stream_group import StreamGroup
 from ingest.upstream.stream_health import StreamHealth
 from ingest.upstream.stream_holder import StreamHolder
+from shared.bus.rejections import Rejections
 
 TEST_FEED = "test"
 
@@ -74,8 +75,9 @@ def compose(
     portfolio = Portfolio(prices.last_price, time.monotonic, account_changed.set)
     outbox = Outbox()
     announcer = Announcer(outbox, portfolio.reprice)
-    publisher = Publisher(redis.publisher, lease, outbox, settings.price_ttl_seconds)
-    common = _Common(settings, access, rest, redis, demand, announcer, status_due)
+    rejections = Rejections()
+    publisher = Publisher(redis.publisher, lease, outbox, settings.price_ttl_seconds, rejections)
+    common = _Common(settings, access, rest, redis, rejections, demand, announcer, status_due)
 
     stocks = _stocks(common, prices)
     news = _news(common)
@@ -94,8 +96,7 @@ def compose(
         ),
         streams=StreamGroup(market=[stocks.stream, news], others=order_streams),
         works=[
-            InterestReader(redis.commands, redis.subscriber, demand).run,
-            HistoryGaps(redis.commands, demand, announcer, stocks.catch_up).run,
+            *_readers(common, stocks),
             stocks.run,
             account.run,
         ],
@@ -111,10 +112,20 @@ class _Common:
     access: AlpacaAccess
     rest: AlpacaRest
     redis: IngestRedisClients
+    rejections: Rejections
     demand: Demand
     announcer: Announcer
     # Set by each stream and by the hours, so that the status follows a change at once.
     status_due: asyncio.Event
+
+
+def _readers(common: _Common, stocks: Stocks) -> list[Work]:
+    """Return the work that follows the topics that the gateways watch."""
+    redis, demand = common.redis, common.demand
+    return [
+        InterestReader(redis.commands, redis.subscriber, demand, common.rejections).run,
+        HistoryGaps(redis.commands, demand, common.announcer, stocks.catch_up).run,
+    ]
 
 
 def _stocks(common: _Common, prices: LastPrices) -> Stocks:

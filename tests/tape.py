@@ -10,6 +10,7 @@ from ingest.bus.lease import Lease
 from ingest.bus.outbox import Outbox
 from ingest.bus.publisher import Publisher
 from shared.bus.redis_source import RedisSource
+from shared.bus.rejections import Rejections
 from shared.price import Price
 from shared.trade import Trade
 from tests.limits import LIMIT_SECONDS
@@ -56,7 +57,7 @@ async def running_tape(source: RedisSource, *symbols: str) -> AsyncIterator[Tape
     """Lead as an ingest does, until the block is left."""
     async with source.client("lease") as leading, source.client("publisher") as publishing:
         outbox, lease = Outbox(), Lease(leading, "ingest")
-        publisher = Publisher(publishing, lease, outbox, ttl_seconds=5)
+        publisher = Publisher(publishing, lease, outbox, 5, Rejections())
         assert await lease.claim()
         tasks = [asyncio.create_task(publisher.run()), asyncio.create_task(lease.renew())]
         try:

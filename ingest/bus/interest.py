@@ -4,15 +4,13 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-import structlog
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from ingest.demand.wanted import Demand
 from shared.bus import keys
-from shared.bus.errors import BusError, BusRejectedError, BusUnreachableError, bus_errors
-
-log = structlog.get_logger()
+from shared.bus.errors import BusError, BusUnreachableError, bus_errors
+from shared.bus.rejections import Rejections
 
 INTEREST_POLL_SECONDS = 1.0
 RESUBSCRIBE_SECONDS = 0.5
@@ -20,6 +18,9 @@ SUBSCRIBE_SECONDS = 2.0
 
 NUDGE_SPACING_SECONDS = 0.02
 """Nudges that come closer together than this cause one reading."""
+
+CLAIMS = "the reading of the watched topics"
+NOTICES = "the subscription to changes of the watched topics"
 
 # A malformed claim counts as expired. Returns topic, viewers, topic, viewers, …
 _READ = """
@@ -49,22 +50,22 @@ return answer
 class InterestReader:
     """Keeps the demand equal to the unexpired claims in Redis."""
 
-    def __init__(self, client: Redis, subscriber: Redis, demand: Demand) -> None:
+    def __init__(
+        self, client: Redis, subscriber: Redis, demand: Demand, rejections: Rejections
+    ) -> None:
         self._subscriber = subscriber
         self._demand = demand
+        self._rejections = rejections
         self._script = client.register_script(_READ)
 
     async def run(self) -> None:
-        """Read until cancelled; while Redis is unreachable the demand stays as it was."""
+        """Read until cancelled; while Redis cannot be read the demand stays as it was."""
         while True:
-            try:
+            # The lease reports the loss of the connection. No claim is dropped because of it:
+            # gateways renew theirs, and viewers should find their symbols subscribed when Redis is
+            # back.
+            with suppress(BusError):
                 await self._follow()
-            except BusRejectedError as error:
-                log.warning("interest_read_failed", error=str(error))
-            except BusUnreachableError:
-                # The lease reports the loss. No claim is dropped because of it: gateways renew
-                # theirs, and viewers should find their symbols subscribed when Redis is back.
-                pass
             await asyncio.sleep(RESUBSCRIBE_SECONDS)
 
     async def _follow(self) -> None:
@@ -77,7 +78,8 @@ class InterestReader:
             while True:
                 await self._read()
                 await asyncio.sleep(NUDGE_SPACING_SECONDS)
-                with _pubsub_errors():
+                # Redis' answer to the subscription is read here, also if it is a rejection.
+                with self._rejections.watch(NOTICES), _pubsub_errors():
                     await _nudge(pubsub)
         finally:
             # fakeredis keeps sending to a subscriber that only closes.
@@ -88,7 +90,7 @@ class InterestReader:
                 await pubsub.aclose()  # type: ignore[no-untyped-call]
 
     async def _read(self) -> None:
-        with bus_errors():
+        with self._rejections.watch(CLAIMS), bus_errors():
             answer = await self._script(keys=[keys.INTEREST])
         topics, viewers = answer[::2], answer[1::2]
         self._demand.update(

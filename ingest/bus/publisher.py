@@ -6,22 +6,23 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from importlib.resources import files
 
-import structlog
 from redis.asyncio import Redis
 
 from ingest.bus.lease import Lease, LeaseLostError
 from ingest.bus.outbox import Outbox, Publication
 from shared.bus import keys
-from shared.bus.errors import BusRejectedError, BusUnreachableError, bus_errors
+from shared.bus.errors import BusError, bus_errors
+from shared.bus.rejections import Rejections
 from shared.event_id import EventId
 from shared.topics import kind_of
-
-log = structlog.get_logger()
 
 BATCH = 500
 """Larger batches gain little, and Redis serves no other client while the script runs."""
 
 PUBLISH_RETRY_SECONDS = 0.2
+
+PUBLICATIONS = "the publications"
+"""The publisher's work, as its rejection names it."""
 
 FENCED = -1
 """The script's answer if a newer epoch has begun."""
@@ -41,6 +42,7 @@ class Publisher:
         lease: Lease,
         outbox: Outbox,
         ttl_seconds: float,
+        rejections: Rejections,
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -54,6 +56,7 @@ class Publisher:
             files("ingest.bus").joinpath("publish.lua").read_text(encoding="utf-8")
         )
         self._lives = [round(ttl_seconds * 1000), keys.LAST_SECONDS, keys.HISTORY_SECONDS]
+        self._rejections = rejections
         self._monotonic = monotonic
         self._waiting_since: float | None = None
         self._epoch = 0
@@ -142,18 +145,15 @@ class Publisher:
         After None it is unknown whether the batch was published.
         """
         try:
-            with bus_errors():
+            with self._rejections.watch(PUBLICATIONS), bus_errors():
                 return int(
                     await self._script(
                         keys=[keys.EPOCH, keys.PUBLISHED],
                         args=[epoch, *seqs, *self._lives, events],
                     )
                 )
-        except BusRejectedError as error:
-            log.warning("publish_failed", error=str(error))
-        except BusUnreachableError:
-            pass  # the lease reports the loss
-        return None
+        except BusError:  # the lease reports the loss of the connection
+            return None
 
 
 def _encoded(batch: Iterable[Publication]) -> bytes:

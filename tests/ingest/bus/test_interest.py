@@ -17,6 +17,7 @@ from ingest.bus.interest import InterestReader
 from ingest.demand.wanted import Demand
 from shared.bus import keys
 from shared.bus.redis_source import RedisSource
+from shared.bus.rejections import Rejections
 from shared.bus.valkey_server import ValkeyServer
 from tests.services import until
 
@@ -51,7 +52,7 @@ async def demand_of(source: RedisSource) -> AsyncIterator[tuple[Redis, Demand]]:
     async with (
         source.client("commands") as client,
         source.client("subscriber", subscriber=True) as subscriber,
-        background(InterestReader(client, subscriber, demand)),
+        background(InterestReader(client, subscriber, demand, Rejections())),
     ):
         yield client, demand
 
@@ -173,7 +174,7 @@ async def test_a_key_of_another_kind_is_said_and_waited_out(source: RedisSource)
         with capture_logs() as lines:
             async with demand_of(source) as (_, demand):
                 await until(lambda: bool(lines))
-                assert "WRONGTYPE" in lines[0]["error"]
+                assert "WRONGTYPE" in lines[0]["message"]
                 await client.delete(keys.INTEREST)
                 await client.hset(keys.INTEREST, "a price:SPY", f"{2**45} 1")
                 await until(lambda: viewers(demand) == {"SPY": 1})

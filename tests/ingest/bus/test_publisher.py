@@ -21,6 +21,7 @@ from shared import message
 from shared.bus import keys
 from shared.bus.errors import REDIS_ERRORS
 from shared.bus.redis_source import RedisSource
+from shared.bus.rejections import Rejections
 from shared.bus.valkey_server import ValkeyServer
 from shared.event_id import EventId
 from shared.gap import GAP
@@ -110,7 +111,7 @@ class Stage:
         self.client = client
         self.outbox = Outbox()
         self.lease = Lease(client, "ingest")
-        self.publisher = Publisher(publishing, self.lease, self.outbox, ttl_seconds)
+        self.publisher = Publisher(publishing, self.lease, self.outbox, ttl_seconds, Rejections())
 
     async def publish(self, *publications: Publication) -> None:
         for each in publications:
@@ -350,7 +351,7 @@ async def test_without_a_valid_lease_nothing_is_published_until_it_is_renewed(
     async with any_source.client("test") as client:
         stage = Stage(client, client, 5)
         stage.lease = Lease(client, "ingest", monotonic=lambda: now)
-        stage.publisher = Publisher(client, stage.lease, stage.outbox, 5)
+        stage.publisher = Publisher(client, stage.lease, stage.outbox, 5, Rejections())
         await stage.lease.claim()
         now += keys.LEASE_MILLISECONDS / 1000
         running = asyncio.create_task(stage.publisher.run())

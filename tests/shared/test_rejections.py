@@ -1,0 +1,81 @@
+"""A rejection by Redis is reported once in Redis' words, and again when it is over."""
+
+import pytest
+from structlog.testing import capture_logs
+
+from shared.bus.errors import BusRejectedError, BusUnreachableError
+from shared.bus.rejections import Rejections
+
+OOM = BusRejectedError("OOM command not allowed when used memory > 'maxmemory'.", "OOM")
+NOPERM = BusRejectedError("NOPERM this user has no permissions", "NOPERM")
+GONE = BusUnreachableError("Connection refused")
+
+
+def attempt(rejections: Rejections, work: str, error: Exception | None = None) -> None:
+    """Try a work once; the error is raised to the caller of the work."""
+    if error is None:
+        with rejections.watch(work):
+            pass
+        return
+    with pytest.raises(type(error)), rejections.watch(work):
+        raise error
+
+
+def test_a_rejection_is_logged_once_and_again_when_it_is_over() -> None:
+    seconds = iter([10.0, 13.04])
+    rejections = Rejections(lambda: next(seconds))
+
+    with capture_logs() as lines:
+        for _ in range(3):
+            attempt(rejections, "the claims", OOM)
+        for _ in range(3):
+            attempt(rejections, "the claims")
+
+    assert [(line["event"], line["log_level"], line["work"]) for line in lines] == [
+        ("redis_rejects", "warning", "the claims"),
+        ("redis_accepts", "info", "the claims"),
+    ]
+    assert "Redis rejects the claims: OOM command not allowed" in lines[0]["message"]
+    assert lines[1]["seconds"] == 3.0
+
+
+def test_another_answer_is_another_cause_and_logged_too() -> None:
+    rejections = Rejections()
+
+    with capture_logs() as lines:
+        attempt(rejections, "the claims", OOM)
+        attempt(rejections, "the claims", NOPERM)
+
+    assert [line["event"] for line in lines] == ["redis_rejects"] * 2
+    assert "NOPERM" in str(rejections.reason)
+    assert "OOM" not in str(rejections.reason)
+
+
+def test_the_reason_names_each_work_and_the_remedy() -> None:
+    rejections = Rejections()
+
+    for work in ("the claims", "the counts", "the report"):
+        attempt(rejections, work, OOM)
+    attempt(rejections, "the subscription", NOPERM)
+
+    assert rejections.reason == (
+        "Redis rejects the claims, the counts and the report: OOM command not allowed when used "
+        "memory > 'maxmemory'; raise Redis' maxmemory, or find the keys that fill it; "
+        "Redis rejects the subscription: NOPERM this user has no permissions; the Redis user lacks "
+        "a right: deploy/redis-users.acl has those that it needs (since Redis 7 a new user may use "
+        "no channel)"
+    )
+    assert str(rejections.of("the claims")).startswith("OOM ")
+    assert rejections.of("the publications") is None
+
+
+def test_a_lost_connection_ends_a_rejection_silently() -> None:
+    rejections = Rejections()
+    attempt(rejections, "the claims", OOM)
+
+    with capture_logs() as lines:
+        attempt(rejections, "the claims", GONE)
+        reason = rejections.reason
+        attempt(rejections, "the claims")
+
+    assert (lines, reason) == ([], None)
