@@ -56,7 +56,7 @@ async def run(settings: StandaloneSettings, stop: asyncio.Event) -> int:
         if url is None:
             valkey = await parts.enter_async_context(ValkeyServer())
             url = valkey.url
-        source = RedisSource(url)
+        source = RedisSource(url, settings.redis_namespace)
         access, simulator = settings.access, None
         if access is None:
             simulator = await _simulator(parts, settings)

@@ -27,12 +27,14 @@ from bench.feeder import Feeder
 from bench.ingest_figures import SPANS, Span, table
 from bench.tape_frames import BLOCK_TRADES, Block, TapeFrames, tape_trades
 from shared import ingest_status, message
-from shared.bus import keys
+from shared.bus.keys import Keyspace
 from shared.bus.valkey_server import ValkeyServer
 from shared.ingest_status import IngestStatus
 from shared.topics import price_topic
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from tests.programs import Program, program
+
+KEYSPACE = Keyspace()
 
 VOLLEY_BLOCKS = 10
 """The ticks sent before the reader must catch up: fewer than the outbox's limit, since prices would
@@ -139,20 +141,20 @@ class Bench:
         return await self._stored(LAST) == price
 
     async def _stored(self, symbol: str) -> float | None:
-        stored: Any = await self.redis.get(keys.last_key(price_topic(symbol)))
+        stored: Any = await self.redis.get(KEYSPACE.last(price_topic(symbol)))
         return None if stored is None else json.loads(message.unpack(stored).body)["price"]
 
     async def _status(self) -> IngestStatus:
         """Return the status, which exists while an ingest leads."""
-        stored: Any = await self.redis.get(keys.INGEST_STATUS)
+        stored: Any = await self.redis.get(KEYSPACE.ingest_status)
         return ingest_status.decode(stored)
 
 
 async def claim(redis: Redis, symbols: Sequence[str]) -> None:
     """Claim interest in the symbols' prices for a day; a gateway does so for 15 s."""
     until = f"{int(time.time() * 1000) + 86_400_000} 1"
-    await redis.hset(keys.INTEREST, mapping={f"bench {price_topic(s)}": until for s in symbols})
-    await redis.publish(keys.INTEREST, "changed")
+    await redis.hset(KEYSPACE.interest, mapping={f"bench {price_topic(s)}": until for s in symbols})
+    await redis.publish(KEYSPACE.interest_channel, "changed")
 
 
 @asynccontextmanager

@@ -21,13 +21,15 @@ from typing import NamedTuple
 from gateway.service import GatewayService
 from gateway.settings import GatewaySettings
 from shared import logs, message
-from shared.bus import keys
+from shared.bus.keys import Keyspace
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
 from shared.event_id import EventId
 from shared.price import Price
 from shared.price import encode as encode_price
 from shared.topics import price_topic
+
+KEYSPACE = Keyspace()
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = tuple(f"{ROOT / folder}/" for folder in ("gateway", "shared"))
@@ -118,7 +120,7 @@ async def store_price(source: RedisSource, symbol: str) -> None:
     event_id = EventId(1, 1)
     stamped = message.stamp(event_id, encode_price(Price(symbol=symbol, price=167.43)))
     async with source.client("bench") as client:
-        await client.set(keys.last_key(price_topic(symbol)), message.pack(event_id, stamped))
+        await client.set(KEYSPACE.last(price_topic(symbol)), message.pack(event_id, stamped))
 
 
 async def measure(rounds: int) -> dict[str, list[Call]]:

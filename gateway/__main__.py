@@ -26,7 +26,9 @@ def main() -> int:
     logs.configure(settings.log_level, settings.log_format, "gateway")
     gc.set_threshold(*GC_THRESHOLDS)
     try:
-        service = GatewayService.bind(settings, RedisSource(settings.redis_url))
+        service = GatewayService.bind(
+            settings, RedisSource(settings.redis_url, settings.redis_namespace)
+        )
     except OSError as error:
         return process.refuse(
             "gateway", f"PORT: {settings.host}:{settings.port} cannot be used: {error.strerror}"

@@ -40,7 +40,6 @@ from gateway.http.tickets import Tickets
 from gateway.settings import GatewaySettings
 from gateway.wire.feed_view import FeedView
 from shared import rfc3339
-from shared.bus import keys
 
 RETRY_MS = (500, 3_000)
 """Clients whose stream ends reconnect after a random time in this range, not all at once."""
@@ -84,33 +83,33 @@ class Gateway:
 
 def compose(settings: GatewaySettings, redis: GatewayRedisClients, around: Surroundings) -> Gateway:
     """Construct the parts of a gateway; none of them runs yet."""
+    commands, names = redis.commands, redis.keyspace
     gateway_id = f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(3)}"
     # The hub exists before the two parts that follow its topics, so it sets their events. There
     # are two because each part clears its event before it looks.
     resubscribe, reclaim = asyncio.Event(), asyncio.Event()
     hub = _hub(settings, around, [resubscribe.set, reclaim.set])
-    interest = InterestClaims(redis.commands, hub, gateway_id, reclaim)
+    interest = InterestClaims(commands, names, hub, gateway_id, reclaim)
     feed = FeedView(
         clock=around.clock,
         newest=lambda: hub.newest,
         announce=hub.announce_feed,
         on_epoch=interest.on_epoch,
     )
-    subscriptions = Subscriptions(
-        hub, History(redis.commands), limit=settings.max_topics_per_client
-    )
-    changes = StreamChanges(redis.commands, gateway_id, subscriptions.change)
+    history = History(commands, names)
+    subscriptions = Subscriptions(hub, history, limit=settings.max_topics_per_client)
+    changes = StreamChanges(commands, names, gateway_id, subscriptions.change)
     subscriber = Subscriber(
         redis,
         hub,
         feed,
-        inbox=keys.gateway_key(gateway_id),
+        gateway_id=gateway_id,
         changed=resubscribe,
         on_inbox=changes.on_message,
         on_connect=interest.on_connected,
         jitter=around.randomness.random,
     )
-    claims = StreamClaims(redis.commands, gateway_id, _limits_over_gateways(settings))
+    claims = StreamClaims(commands, names, gateway_id, _limits_over_gateways(settings))
     admission = _admission(settings, hub, claims, around)
     started = around.now()
     report = partial(report_of, gateway_id, hub, feed, busy=lambda: admission.busy, started=started)
@@ -124,7 +123,7 @@ def compose(settings: GatewaySettings, redis: GatewayRedisClients, around: Surro
         subscriber=subscriber,
         claims=claims,
         admission=admission,
-        reports=Reports(redis.commands),
+        reports=Reports(commands, names),
         report=report,
     )
 
@@ -133,7 +132,7 @@ def compose_app(
     settings: GatewaySettings, redis: GatewayRedisClients, gateway: Gateway, around: Surroundings
 ) -> ASGIApp:
     """Construct the endpoints and their application."""
-    access = Access(settings.api_token, TicketStore(redis.commands))
+    access = Access(settings.api_token, TicketStore(redis.commands, redis.keyspace))
     limit = settings.max_topics_per_client
     requests = StreamRequests(limit=limit, interval=settings.update_interval_seconds)
     endpoints = Endpoints(
@@ -151,9 +150,9 @@ def compose_app(
         tickets=Tickets(access, limit=limit),
         stored=StoredValues(
             access,
-            prices=LastValues(redis.commands),
-            bars=BarHistory(redis.commands),
-            positions=Positions(redis.commands),
+            prices=LastValues(redis.commands, redis.keyspace),
+            bars=BarHistory(redis.commands, redis.keyspace),
+            positions=Positions(redis.commands, redis.keyspace),
             limit=limit,
         ),
         health=Health(

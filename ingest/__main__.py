@@ -20,7 +20,8 @@ def main() -> int:
     except SettingsError as error:
         return process.refuse("ingest", str(error))
     logs.configure(settings.log_level, settings.log_format, "ingest")
-    service = IngestService(settings, settings.access, RedisSource(settings.redis_url))
+    source = RedisSource(settings.redis_url, settings.redis_namespace)
+    service = IngestService(settings, settings.access, source)
 
     async def run(stop: asyncio.Event) -> int:
         try:

@@ -68,15 +68,16 @@ def compose(
     eviction_policy: str | None,
 ) -> Leadership:
     """Make every part of a leadership."""
-    status_due = asyncio.Event()
-    account_changed = asyncio.Event()
+    names = redis.keyspace
+    status_due, account_changed = asyncio.Event(), asyncio.Event()
     demand = Demand(time.monotonic)
     prices = LastPrices(MarketHours((), None, TRADES_IN[settings.alpaca_feed]))
     portfolio = Portfolio(prices.last_price, time.monotonic, account_changed.set)
     outbox = Outbox()
     announcer = Announcer(outbox, portfolio.reprice)
     rejections = Rejections()
-    publisher = Publisher(redis.publisher, lease, outbox, settings.price_ttl_seconds, rejections)
+    ttl_seconds = settings.price_ttl_seconds
+    publisher = Publisher(redis.publisher, names, lease, outbox, ttl_seconds, rejections)
     common = _Common(settings, access, rest, redis, rejections, demand, announcer, status_due)
 
     stocks = _stocks(common, prices)
@@ -92,14 +93,10 @@ def compose(
         lease=lease,
         publisher=publisher,
         status=StatusWriter(
-            redis.commands, lease, ingest_id, publisher.next_id, report.compose, status_due
+            redis.commands, names, lease, ingest_id, publisher.next_id, report.compose, status_due
         ),
         streams=StreamGroup(market=[stocks.stream, news], others=order_streams),
-        works=[
-            *_readers(common, stocks),
-            stocks.run,
-            account.run,
-        ],
+        works=[*_readers(common, stocks), stocks.run, account.run],
         republish=[stocks.republish, account.republish],
     )
 
@@ -122,9 +119,10 @@ class _Common:
 def _readers(common: _Common, stocks: Stocks) -> list[Work]:
     """Return the work that follows the topics that the gateways watch."""
     redis, demand = common.redis, common.demand
+    commands, names = redis.commands, redis.keyspace
     return [
-        InterestReader(redis.commands, redis.subscriber, demand, common.rejections).run,
-        HistoryGaps(redis.commands, demand, common.announcer, stocks.catch_up).run,
+        InterestReader(commands, redis.subscriber, names, demand, common.rejections).run,
+        HistoryGaps(commands, names, demand, common.announcer, stocks.catch_up).run,
     ]
 
 
@@ -192,7 +190,7 @@ def _snapshots(
 
     return Snapshots(
         common.rest,
-        StoredPrices(common.redis.commands),
+        StoredPrices(common.redis.commands, common.redis.keyspace),
         common.demand,
         handler,
         polled=polled,
@@ -233,7 +231,7 @@ def _account(common: _Common, portfolio: Portfolio, changed: asyncio.Event) -> B
         reports=BrokerReports(
             common.rest, common.demand, portfolio, orders, announcer, handler, changed.set
         ),
-        stored=StoredAccount(common.redis.commands),
+        stored=StoredAccount(common.redis.commands, common.redis.keyspace),
         portfolio=portfolio,
         orders=orders,
         demand=common.demand,

@@ -51,7 +51,7 @@ class IngestService:
                 while not stop.is_set():
                     # A lost lease cannot be claimed again under its number, so each attempt to lead
                     # has a new one.
-                    lease = Lease(redis.commands, self._ingest_id)
+                    lease = Lease(redis.commands, redis.keyspace, self._ingest_id)
                     if await self._stand_by(lease, stop):
                         await self._lead(rest, redis, lease, stop)
         finally:

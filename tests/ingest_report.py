@@ -13,6 +13,7 @@ from shared.bus import keys
 from shared.cancellation import cancel
 from shared.event_id import EventId
 from shared.ingest_status import IngestStatus, TapeCounts
+from tests.keyspace import KEYSPACE
 
 REPORT_SECONDS = 1.0
 
@@ -66,8 +67,8 @@ async def reporting(redis: Redis, symbols: Sequence[str]) -> AsyncIterator[None]
         for seq in count(1):
             event_id = EventId(1, seq)
             body = ingest_status.encode(healthy(event_id, symbols))
-            await redis.set(keys.INGEST_STATUS, body, px=keys.INGEST_STATUS_MILLISECONDS)
-            await redis.publish(keys.INGEST_STATUS, message.pack(event_id, body))
+            await redis.set(KEYSPACE.ingest_status, body, px=keys.INGEST_STATUS_MILLISECONDS)
+            await redis.publish(KEYSPACE.ingest_status_channel, message.pack(event_id, body))
             await asyncio.sleep(REPORT_SECONDS)
 
     task = asyncio.create_task(report())

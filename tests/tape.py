@@ -13,6 +13,7 @@ from shared.bus.redis_source import RedisSource
 from shared.bus.rejections import Rejections
 from shared.price import Price
 from shared.trade import Trade
+from tests.keyspace import KEYSPACE
 from tests.limits import LIMIT_SECONDS
 
 MOMENT = "2026-11-16T17:00:00.000000001Z"
@@ -56,8 +57,8 @@ class Tape:
 async def running_tape(source: RedisSource, *symbols: str) -> AsyncIterator[Tape]:
     """Lead as an ingest does, until the block is left."""
     async with source.client("lease") as leading, source.client("publisher") as publishing:
-        outbox, lease = Outbox(), Lease(leading, "ingest")
-        publisher = Publisher(publishing, lease, outbox, 5, Rejections())
+        outbox, lease = Outbox(), Lease(leading, KEYSPACE, "ingest")
+        publisher = Publisher(publishing, KEYSPACE, lease, outbox, 5, Rejections())
         assert await lease.claim()
         tasks = [asyncio.create_task(publisher.run()), asyncio.create_task(lease.renew())]
         try:

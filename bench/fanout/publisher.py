@@ -8,9 +8,11 @@ from redis.asyncio import Redis
 
 from bench.fanout.nginx import PUBLISH_PATH
 from bench.fanout.workload import Tape, Tick
-from shared.bus import keys
+from shared.bus.keys import Keyspace
 from shared.cancellation import cancel
 from shared.topics import price_topic
+
+KEYSPACE = Keyspace()
 
 BATCH_SECONDS = 0.005
 """The time for which ticks are collected for one batch, as in the ingest."""
@@ -47,7 +49,7 @@ class RedisPublisher:
         """Store the last value of topics."""
         batch = self._redis.pipeline(transaction=False)
         for tick in ticks:
-            batch.set(keys.last_key(price_topic(tick.symbol)), tick.packed)
+            batch.set(KEYSPACE.last(price_topic(tick.symbol)), tick.packed)
         await batch.execute()
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
-from shared.bus import keys
 from shared.bus.errors import bus_errors
+from shared.bus.keys import Keyspace
 
 _SPARE = 10
 """How many more entries than bars a page has: some entries revise a bar, some are not bars."""
@@ -24,8 +24,9 @@ _decode = msgspec.json.Decoder(_Start).decode
 class BarHistory:
     """Reads the bars that are stored."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, keyspace: Keyspace) -> None:
         self._client = client
+        self._keyspace = keyspace
 
     async def newest(self, topics: Sequence[str], limit: int) -> dict[str, list[msgspec.Raw]]:
         """Return up to ``limit`` bars of each topic, oldest first, each in its newest revision.
@@ -56,7 +57,7 @@ class BarHistory:
         """Read up to ``count`` entries of each history, newest first, back from its end."""
         batch = self._client.pipeline(transaction=False)
         for topic, end in ends.items():
-            batch.xrevrange(keys.history_key(topic), max=end, count=count)
+            batch.xrevrange(self._keyspace.history(topic), max=end, count=count)
         pages: list[Any] = await batch.execute()
         return dict(zip(ends, pages, strict=True))
 

@@ -11,16 +11,17 @@ from gateway.fanout.hub import Filling
 from gateway.fanout.ordered_channel import OrderedChannel
 from gateway.wire.event import Event
 from shared import message
-from shared.bus import keys
 from shared.bus.errors import bus_errors
+from shared.bus.keys import Keyspace
 from shared.event_id import NEVER, EventId
 
 
 class History:
     """Reads events that were published before this gateway subscribed, in one round trip each."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, keyspace: Keyspace) -> None:
         self._client = client
+        self._keyspace = keyspace
         self._reading = asyncio.Lock()
 
     async def fillings(
@@ -36,7 +37,7 @@ class History:
         """
         batch = self._client.pipeline(transaction=False)
         for channel in channels:
-            key = keys.history_key(channel.topic)
+            key = self._keyspace.history(channel.topic)
             position = channel.event_id if channel.loaded.is_set() else cursor
             # The oldest entry and the length show whether the history still reaches back to the
             # position, or Redis has trimmed or lost some entries after it.
@@ -68,7 +69,7 @@ class History:
             floors = [channel.floor for channel in short]
             batch = self._client.pipeline(transaction=False)
             for channel in short:
-                key = keys.history_key(channel.topic)
+                key = self._keyspace.history(channel.topic)
                 batch.xrange(key, max=str(channel.floor))
                 batch.xlen(key)
             answers = await self._execute(batch)

@@ -16,6 +16,7 @@ from gateway.bus.last_values import LastValues
 from gateway.fanout.hub import Hub
 from shared.bus import keys
 from shared.bus.errors import BusError, bus_errors
+from shared.bus.keys import Keyspace
 from shared.waiting import wait_at_most
 
 log = structlog.get_logger()
@@ -33,14 +34,14 @@ local now = redis.call('TIME')
 local millis = now[1] * 1000 + math.floor(now[2] / 1000) + tonumber(ARGV[1])
 local expiry = string.format('%.0f', millis)
 local changed = 0
-for i = 3, #ARGV, 2 do
+for i = 4, #ARGV, 2 do
   if ARGV[i + 1] == '' then
     changed = changed + redis.call('HDEL', KEYS[1], ARGV[i])
   else
     changed = changed + redis.call('HSET', KEYS[1], ARGV[i], expiry .. ' ' .. ARGV[i + 1])
   end
 end
-if changed > 0 then redis.call('PUBLISH', KEYS[1], 'changed') end
+if changed > 0 then redis.call('PUBLISH', ARGV[3], 'changed') end
 return changed
 """
 
@@ -58,11 +59,19 @@ class InterestClaims:
     ``changed`` is set when the hub adds or drops a topic.
     """
 
-    def __init__(self, client: Redis, hub: Hub, gateway_id: str, changed: asyncio.Event) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        keyspace: Keyspace,
+        hub: Hub,
+        gateway_id: str,
+        changed: asyncio.Event,
+    ) -> None:
+        self._keyspace = keyspace
         self._hub = hub
         self._gateway_id = gateway_id
         self._claim = client.register_script(_CLAIM)
-        self._values = LastValues(client)
+        self._values = LastValues(client, keyspace)
         self._claimed: set[str] = set()
         self._changed = changed
         self._renew_at = 0.0
@@ -131,6 +140,7 @@ class InterestClaims:
         if not claims:
             return True
         pairs = chain.from_iterable(claims.items())
-        arguments = [keys.INTEREST_MILLISECONDS, witness, *pairs]
+        nudged = self._keyspace.interest_channel
+        arguments = [keys.INTEREST_MILLISECONDS, witness, nudged, *pairs]
         with bus_errors():
-            return int(await self._claim(keys=[keys.INTEREST], args=arguments)) >= 0
+            return int(await self._claim(keys=[self._keyspace.interest], args=arguments)) >= 0

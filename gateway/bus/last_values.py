@@ -15,6 +15,7 @@ from gateway.fanout.channel import Channel
 from shared import message
 from shared.bus import keys
 from shared.bus.errors import bus_errors
+from shared.bus.keys import Keyspace
 from shared.message import Message
 from shared.topics import ACCOUNT, ORDERED, POSITION, kind_of
 
@@ -49,14 +50,16 @@ class LastValues:
     Each method raises BusError if Redis is unreachable.
     """
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, keyspace: Keyspace) -> None:
         self._client = client
+        self._keyspace = keyspace
         self._script = client.register_script(_WRITE_BACK)
 
     async def read(self, topics: Sequence[str]) -> list[Message | None]:
         """Return the last value of each topic; None if there is none, or it cannot be read."""
         with bus_errors():
-            stored: list[Any] = await self._client.mget([keys.last_key(topic) for topic in topics])
+            names = [self._keyspace.last(topic) for topic in topics]
+            stored: list[Any] = await self._client.mget(names)
         return [_unpacked(value) for value in stored]
 
     async def write_back(self, channels: Iterable[Channel]) -> None:
@@ -67,7 +70,8 @@ class LastValues:
         # A list: channels may be added to the hub while a script runs.
         kept = iter([c for c in channels if kind_of(c.topic) not in _NOT_WRITTEN])
         while batch := list(islice(kept, WRITTEN_AT_ONCE)):
-            values = {keys.last_key(c.topic): packed for c in batch if (packed := c.packed())}
+            last = self._keyspace.last
+            values = {last(c.topic): packed for c in batch if (packed := c.packed())}
             if values:
                 arguments: list[int | bytes] = [keys.LAST_SECONDS, *values.values()]
                 with bus_errors():

@@ -10,8 +10,8 @@ from gateway.bus.malformed import skipping_malformed
 from gateway.fanout.table_channel import TableChannel
 from shared import message
 from shared.account import BrokerState
-from shared.bus import keys
 from shared.bus.errors import bus_errors
+from shared.bus.keys import Keyspace
 from shared.message import Message
 from shared.topics import ACCOUNT, EVERYTHING, POSITION, topic
 
@@ -55,8 +55,9 @@ class StoredPositions(NamedTuple):
 class Positions:
     """Reads the account and its positions."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, keyspace: Keyspace) -> None:
         self._client = client
+        self._keyspace = keyspace
 
     async def read(self, symbols: Sequence[str] | None = None) -> StoredPositions:
         """Read the account, then the positions in these symbols, or all that it lists.
@@ -67,10 +68,10 @@ class Positions:
         # The account comes first: a position that opens between the two reads is then missing
         # from the list, but its own event is newer than the list and survives it.
         with bus_errors():
-            account = _unpacked(ACCOUNT, await self._client.get(keys.last_key(ACCOUNT)))
+            account = _unpacked(ACCOUNT, await self._client.get(self._keyspace.last(ACCOUNT)))
         listed = None if account is None else _listed(account)
         wanted = (listed or []) if symbols is None else symbols
-        names = [keys.last_key(topic(POSITION, symbol)) for symbol in wanted]
+        names = [self._keyspace.last(topic(POSITION, symbol)) for symbol in wanted]
         with bus_errors():
             stored: list[Any] = await self._client.mget(names) if names else []
         rows = [row for value in stored if (row := _unpacked(POSITION, value)) is not None]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
+from shared.bus.keys import Keyspace
 from shared.bus.redis_source import RedisSource
 
 
@@ -15,12 +16,14 @@ class GatewayRedisClients:
 
     A connection in pub/sub mode accepts no other commands, so the subscriber has its own. The
     loader reads thousands of values after a loss of Redis, and no request should wait behind them.
-    ``address`` is where Redis is, without the password, for logs.
+    ``keyspace`` names the keys and channels. ``address`` is where Redis is, without the password,
+    for logs.
     """
 
     commands: Redis
     subscriber: Redis
     loader: Redis
+    keyspace: Keyspace
     address: str
 
 
@@ -32,4 +35,4 @@ async def gateway_redis_clients(source: RedisSource) -> AsyncIterator[GatewayRed
         source.client("gateway-subscriber", subscriber=True) as subscriber,
         source.client("gateway-loader") as loader,
     ):
-        yield GatewayRedisClients(commands, subscriber, loader, source.address)
+        yield GatewayRedisClients(commands, subscriber, loader, source.keyspace, source.address)

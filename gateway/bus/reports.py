@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from gateway.bus.gateway_report import GatewayReport
 from shared.bus import keys
 from shared.bus.errors import bus_errors
+from shared.bus.keys import Keyspace
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(GatewayReport).decode
@@ -20,18 +21,19 @@ class Reports:
     Each method raises BusError if Redis is unreachable.
     """
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, keyspace: Keyspace) -> None:
         self._client = client
+        self._keyspace = keyspace
 
     async def store(self, report: GatewayReport) -> None:
         """Store this gateway's report; it expires if it is not renewed."""
-        key = keys.gateway_key(report.gateway_id)
+        key = self._keyspace.gateway(report.gateway_id)
         with bus_errors():
             await self._client.set(key, _encode(report), ex=keys.GATEWAY_SECONDS)
 
     async def gateways(self) -> list[GatewayReport]:
         """Return the reports of all running gateways, sorted by id."""
-        pattern = keys.gateway_key("*")
+        pattern = self._keyspace.gateway("*")
         with bus_errors():
             found = [key async for key in self._client.scan_iter(match=pattern, count=1000)]
             values = await self._client.mget(found) if found else []
@@ -45,5 +47,5 @@ class Reports:
     async def ingest(self) -> bytes | None:
         """Return the leading ingest's report as JSON, or None if no ingest reports."""
         with bus_errors():
-            stored: Any = await self._client.get(keys.INGEST_STATUS)
+            stored: Any = await self._client.get(self._keyspace.ingest_status)
         return None if stored is None else bytes(stored)

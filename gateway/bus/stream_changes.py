@@ -13,8 +13,8 @@ import msgspec
 from redis.asyncio import Redis
 
 from gateway.wire.stream_id import StreamId
-from shared.bus import keys
 from shared.bus.errors import BusError, bus_errors
+from shared.bus.keys import Keyspace
 
 ANSWER_SECONDS = 4.0
 """How long another gateway has to answer; it may wait 2 s for the values of new topics."""
@@ -59,9 +59,14 @@ class StreamChanges:
     """
 
     def __init__(
-        self, client: Redis, gateway_id: str, make: Callable[[Change], Awaitable[Changed]]
+        self,
+        client: Redis,
+        keyspace: Keyspace,
+        gateway_id: str,
+        make: Callable[[Change], Awaitable[Changed]],
     ) -> None:
         self._client = client
+        self._keyspace = keyspace
         self._gateway_id = gateway_id
         self._make = make
         self._answers: dict[str, asyncio.Future[Changed]] = {}
@@ -95,7 +100,8 @@ class StreamChanges:
         self._answers[change.question] = answer
         try:
             with bus_errors():
-                receivers = await self._client.publish(keys.gateway_key(owner), _encode(change))
+                inbox = self._keyspace.inbox(owner)
+                receivers = await self._client.publish(inbox, _encode(change))
             # A gateway listens on its channel for as long as it lives: without a receiver it is
             # gone, and so is its stream.
             if not receivers:
@@ -142,4 +148,4 @@ class StreamChanges:
         changed = await self._make(change)
         # An answer that is lost looks to the asker like a slow gateway: its client retries.
         with suppress(BusError), bus_errors():
-            await self._client.publish(keys.gateway_key(change.asker), _encode(changed))
+            await self._client.publish(self._keyspace.inbox(change.asker), _encode(changed))

@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from gateway.bus.claim_times import CLAIM_RETRY_SECONDS, RELEASE_SECONDS, RENEW_SECONDS
 from shared.bus import keys
 from shared.bus.errors import BusError, bus_errors
+from shared.bus.keys import Keyspace
 from shared.waiting import wait_at_most
 
 log = structlog.get_logger()
@@ -100,10 +101,13 @@ class StreamClaims:
     and it is counted once Redis is back.
     """
 
-    def __init__(self, client: Redis, gateway_id: str, limits: Mapping[str, int]) -> None:
+    def __init__(
+        self, client: Redis, keyspace: Keyspace, gateway_id: str, limits: Mapping[str, int]
+    ) -> None:
         self._client = client
         self._script = client.register_script(_CLAIM)
-        self._key = keys.streams_key(gateway_id)
+        self._all = keyspace.streams
+        self._key = keyspace.streams_of(gateway_id)
         self._limits = dict(limits)
         self._claimed: Counter[str] = Counter()
         self._unsent: dict[str, None] = {}
@@ -205,7 +209,7 @@ class StreamClaims:
             *chain.from_iterable(claim.fields for claim in claims),
         ]
         with bus_errors():
-            answers: list[int] = await self._script(keys=[keys.STREAMS, self._key], args=arguments)
+            answers: list[int] = await self._script(keys=[self._all, self._key], args=arguments)
         return answers
 
     def _answer(self, claims: Iterable[_Claim], answers: Iterable[int]) -> None:

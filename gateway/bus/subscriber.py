@@ -8,7 +8,7 @@ lost connection ends everything that depends on it, and the next one starts from
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -25,7 +25,6 @@ from gateway.fanout.ordered_channel import OrderedChannel
 from gateway.fanout.table_channel import TableChannel
 from gateway.wire.feed_view import FeedView
 from shared import message
-from shared.bus import keys
 from shared.bus.errors import REDIS_ERRORS, BusError
 from shared.bus.redis_source import COMMAND_TIMEOUT_SECONDS
 from shared.event_id import NEVER, EventId
@@ -50,14 +49,12 @@ LOADED_AT_ONCE = 500
 # lost then, whichever of the three tasks notices first.
 _CONNECTION_LOST = (BusError, *REDIS_ERRORS, RuntimeError)
 
-_INGEST_STATUS = keys.INGEST_STATUS.encode()
-
 
 class Subscriber:
     """Supplies the hub. Within a connection one task reads, one subscribes, one loads.
 
-    ``inbox`` is this gateway's own channel; its messages go to ``on_inbox``. ``changed`` is set
-    when the hub adds or drops a topic. ``on_connect`` is called when a connection has read the
+    The messages to this gateway's own inbox go to ``on_inbox``. ``changed`` is set when the hub
+    adds or drops a topic. ``on_connect`` is called when a connection has read the
     ingest's report. ``jitter`` returns a number from 0 to 1.
     """
 
@@ -67,7 +64,7 @@ class Subscriber:
         hub: Hub,
         feed: FeedView,
         *,
-        inbox: str,
+        gateway_id: str,
         changed: asyncio.Event,
         on_inbox: Callable[[bytes], None],
         on_connect: Callable[[], None],
@@ -76,7 +73,9 @@ class Subscriber:
         self._redis = redis
         self._hub = hub
         self._feed = feed
-        self._inbox = inbox.encode()
+        self._keyspace = redis.keyspace
+        self._inbox = redis.keyspace.inbox(gateway_id).encode()
+        self._status = redis.keyspace.ingest_status_channel.encode()
         self._changed = changed
         self._on_inbox = on_inbox
         self._on_connect = on_connect
@@ -84,6 +83,7 @@ class Subscriber:
         self._confirmed = asyncio.Event()
         self._unconfirmed: set[bytes] = set()
         self._to_load: dict[bytes, None] = {}
+        """The confirmed channels whose stored values have not been read."""
         self._barrier = 0
         self._barrier_reached = asyncio.Event()
         self._last_frame_at = 0.0
@@ -114,7 +114,7 @@ class Subscriber:
         self._hub.buffer()
         self._to_load.clear()
         watched = dict(self._hub.channels)
-        self._unconfirmed = {_INGEST_STATUS, self._inbox, *watched}
+        self._unconfirmed = {self._status, self._inbox, *self._channels_of(watched)}
         self._last_frame_at = asyncio.get_running_loop().time()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -156,12 +156,12 @@ class Subscriber:
 
     def _on_message(self, channel: bytes, data: bytes) -> None:
         with skipping_malformed(channel):
-            if channel == _INGEST_STATUS:
+            if channel == self._status:
                 self._feed.on_report(message.unpack(data).body)
             elif channel == self._inbox:
                 self._on_inbox(data)
             else:
-                self._hub.publish(channel, data)
+                self._hub.publish(self._keyspace.topic_of(channel), data)
 
     async def _subscribe(self, pubsub: PubSub, subscribed: dict[bytes, Channel]) -> None:
         """Keep the subscriptions equal to the hub's topics, and the connection under watch."""
@@ -173,9 +173,9 @@ class Subscriber:
             new = [topic for topic, channel in watched.items() if subscribed.get(topic) != channel]
             dropped = subscribed.keys() - watched.keys()
             if new:
-                await pubsub.subscribe(*new)
+                await pubsub.subscribe(*self._channels_of(new))
             if dropped:
-                await pubsub.unsubscribe(*dropped)
+                await pubsub.unsubscribe(*self._channels_of(dropped))
             # Only an idle connection needs a ping: a command gets an answer too.
             if not new and not dropped:
                 self._check_silence()
@@ -195,12 +195,14 @@ class Subscriber:
 
         After a loss it waits for all of them, since ordered events are sent in one order again.
         """
-        history, positions = History(self._redis.loader), Positions(self._redis.loader)
+        history = History(self._redis.loader, self._keyspace)
+        positions = Positions(self._redis.loader, self._keyspace)
         while True:
             await self._confirmed.wait()
             self._confirmed.clear()
-            topics, self._to_load = list(self._to_load), {}
-            newest = await self._load_values(topics)
+            confirmed, self._to_load = list(self._to_load), {}
+            newest = await self._load_values(confirmed)
+            topics = [self._keyspace.topic_of(each) for each in confirmed if each != self._status]
             # A topic may have been dropped between its subscription and now.
             channels = [channel for t in topics if (channel := self._hub.channels.get(t))]
             for channel in channels:
@@ -214,26 +216,30 @@ class Subscriber:
             self._hub.fill(fillings)
             self._hub.loaded(topics, newest)
 
-    async def _load_values(self, topics: list[bytes]) -> EventId:
+    async def _load_values(self, confirmed: list[bytes]) -> EventId:
         """Read stored values into the hub; return the highest id that Redis had before."""
         loader, newest = self._redis.loader, NEVER
         with suppress(ValueError):  # another program wrote it
-            newest = EventId.parse(await loader.get(keys.PUBLISHED) or str(NEVER))
-        for begin in range(0, len(topics), LOADED_AT_ONCE):
-            some = topics[begin : begin + LOADED_AT_ONCE]
-            # The ingest's report is stored under the name of its channel; it is not a topic.
-            names = [
-                keys.INGEST_STATUS if topic == _INGEST_STATUS else keys.last_key(topic.decode())
-                for topic in some
-            ]
-            stored: list[Any] = await loader.mget(names)
-            for topic, value in zip(some, stored, strict=True):
-                if topic == _INGEST_STATUS:
+            newest = EventId.parse(await loader.get(self._keyspace.published) or str(NEVER))
+        for begin in range(0, len(confirmed), LOADED_AT_ONCE):
+            some = confirmed[begin : begin + LOADED_AT_ONCE]
+            stored: list[Any] = await loader.mget([self._stored_at(channel) for channel in some])
+            for channel, value in zip(some, stored, strict=True):
+                if channel == self._status:
                     self._on_connected(value)
                 elif value is not None:
-                    with skipping_malformed(topic):
-                        self._hub.publish(topic, value, stored=True)
+                    with skipping_malformed(channel):
+                        self._hub.publish(self._keyspace.topic_of(channel), value, stored=True)
         return newest
+
+    def _stored_at(self, channel: bytes) -> str:
+        """Return the key of the newest message of a channel."""
+        if channel == self._status:
+            return self._keyspace.ingest_status
+        return self._keyspace.last(self._keyspace.topic_of(channel).decode())
+
+    def _channels_of(self, topics: Iterable[bytes]) -> list[bytes]:
+        return [self._keyspace.channel(topic.decode()).encode() for topic in topics]
 
     async def _reach_barrier(self, pubsub: PubSub) -> None:
         """Wait until every message that was published before now has been read.
@@ -254,5 +260,5 @@ class Subscriber:
         self._feed.on_redis(connected=True)
         self._on_connect()
         if report is not None:  # else no ingest reports; the feed stays down until one does
-            with skipping_malformed(_INGEST_STATUS):
+            with skipping_malformed(self._status):
                 self._feed.on_report(report)

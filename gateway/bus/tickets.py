@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from gateway.wire.principal import Principal
 from shared.bus import keys
 from shared.bus.errors import bus_errors
+from shared.bus.keys import Keyspace
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Principal).decode
@@ -21,8 +22,9 @@ class TicketStore:
     Every method raises BusError if Redis is unreachable.
     """
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, keyspace: Keyspace) -> None:
         self._client = client
+        self._keyspace = keyspace
 
     async def issue(self, principal: Principal) -> str:
         """Return a new ticket, which is valid for ``keys.TICKET_SECONDS``."""
@@ -33,22 +35,21 @@ class TicketStore:
     async def store(self, ticket: str, principal: Principal) -> None:
         """Make a ticket valid from now on, or valid again; only its hash is stored."""
         with bus_errors():
-            await self._client.set(_key_of(ticket), _encode(principal), ex=keys.TICKET_SECONDS)
+            await self._client.set(self._key_of(ticket), _encode(principal), ex=keys.TICKET_SECONDS)
 
     async def redeem(self, ticket: str) -> Principal | None:
         """Use up a ticket; return None if it is unknown, used or expired."""
         # Read and delete are one command: of two gateways that get the same ticket, one finds it.
         with bus_errors():
-            return _principal_of(await self._client.getdel(_key_of(ticket)))
+            return _principal_of(await self._client.getdel(self._key_of(ticket)))
 
     async def look_up(self, ticket: str) -> Principal | None:
         """Return the principal of a ticket, as ``redeem`` does, but leave the ticket valid."""
         with bus_errors():
-            return _principal_of(await self._client.get(_key_of(ticket)))
+            return _principal_of(await self._client.get(self._key_of(ticket)))
 
-
-def _key_of(ticket: str) -> str:
-    return keys.ticket_key(hashlib.sha256(ticket.encode()).hexdigest())
+    def _key_of(self, ticket: str) -> str:
+        return self._keyspace.ticket(hashlib.sha256(ticket.encode()).hexdigest())
 
 
 def _principal_of(stored: bytes | str | None) -> Principal | None:

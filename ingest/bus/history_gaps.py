@@ -14,6 +14,7 @@ from ingest.demand.wanted import Demand
 from shared import event_times, rfc3339, trade
 from shared.bus import keys
 from shared.bus.errors import BusError, bus_errors
+from shared.bus.keys import Keyspace
 from shared.news import News
 from shared.topics import NEWS, TRADE, key_of, kind_of
 
@@ -48,12 +49,14 @@ class HistoryGaps:
     def __init__(
         self,
         client: Redis,
+        keyspace: Keyspace,
         demand: Demand,
         announcer: Announcer,
         catch_up: Callable[[str, float], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._client = client
+        self._keyspace = keyspace
         self._demand = demand
         self._announcer = announcer
         self._catch_up = catch_up
@@ -85,7 +88,8 @@ class HistoryGaps:
         """Note in Redis since when it has data, and learn once what the earlier leader noted."""
         now = int(self._clock() * 1e9)
         with bus_errors():
-            noted: Any = await self._client.set(keys.RECORDED_SINCE, now, nx=True, get=True)
+            since = self._keyspace.recorded_since
+            noted: Any = await self._client.set(since, now, nx=True, get=True)
         if self._whole_since is None:
             self._was_empty = noted is None
             self._whole_since = (now if noted is None else int(noted)) / 1e9
@@ -95,7 +99,8 @@ class HistoryGaps:
         is_tape = kind == TRADE
         count = keys.HISTORY_LENGTHS[kind] if kind in (TRADE, NEWS) else 1
         with bus_errors():
-            entries: Any = await self._client.xrevrange(keys.history_key(topic), count=count)
+            history = self._keyspace.history(topic)
+            entries: Any = await self._client.xrevrange(history, count=count)
         recorded = _newest_time(entries)
         # REST repeats prints that are already in the history; the announcer must recognise them.
         if is_tape:

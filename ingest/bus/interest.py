@@ -8,8 +8,8 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from ingest.demand.wanted import Demand
-from shared.bus import keys
 from shared.bus.errors import BusError, BusUnreachableError, bus_errors
+from shared.bus.keys import Keyspace
 from shared.bus.rejections import Rejections
 
 INTEREST_POLL_SECONDS = 1.0
@@ -51,8 +51,14 @@ class InterestReader:
     """Keeps the demand equal to the unexpired claims in Redis."""
 
     def __init__(
-        self, client: Redis, subscriber: Redis, demand: Demand, rejections: Rejections
+        self,
+        client: Redis,
+        subscriber: Redis,
+        keyspace: Keyspace,
+        demand: Demand,
+        rejections: Rejections,
     ) -> None:
+        self._keyspace = keyspace
         self._subscriber = subscriber
         self._demand = demand
         self._rejections = rejections
@@ -74,7 +80,7 @@ class InterestReader:
             # Subscribe before the first reading, or a claim made between the two is seen late.
             with _pubsub_errors():
                 async with asyncio.timeout(SUBSCRIBE_SECONDS):
-                    await pubsub.subscribe(keys.INTEREST)
+                    await pubsub.subscribe(self._keyspace.interest_channel)
             while True:
                 await self._read()
                 await asyncio.sleep(NUDGE_SPACING_SECONDS)
@@ -91,7 +97,7 @@ class InterestReader:
 
     async def _read(self) -> None:
         with self._rejections.watch(CLAIMS), bus_errors():
-            answer = await self._script(keys=[keys.INTEREST])
+            answer = await self._script(keys=[self._keyspace.interest])
         topics, viewers = answer[::2], answer[1::2]
         self._demand.update(
             {topic.decode(): int(count) for topic, count in zip(topics, viewers, strict=True)}

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from shared.bus import keys
 from shared.bus.errors import BusError, BusRejectedError, bus_errors
+from shared.bus.keys import Keyspace
 
 log = structlog.get_logger()
 
@@ -80,12 +81,14 @@ class Lease:
     def __init__(
         self,
         client: Redis,
+        keyspace: Keyspace,
         ingest_id: str,
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.epoch = 0
         self.republish_due = asyncio.Event()
+        self._keyspace = keyspace
         self._ingest_id = ingest_id
         self._claim = client.register_script(_CLAIM)
         self._release = client.register_script(_RELEASE)
@@ -108,7 +111,7 @@ class Lease:
         asked_at = self._monotonic()
         with bus_errors():
             answer = await self._claim(
-                keys=[keys.LEASE, keys.EPOCH],
+                keys=[self._keyspace.lease, self._keyspace.epoch],
                 args=[
                     self._ingest_id,
                     keys.LEASE_MILLISECONDS,
@@ -176,4 +179,5 @@ class Lease:
         # A renewal that was cancelled on its way may still reach Redis after this, on another
         # connection. It then takes the free lease again, which a standby can claim 2.5 s later.
         with bus_errors():
-            await self._release(keys=[keys.LEASE], args=[f"{self._ingest_id} {self.epoch}"])
+            mine = f"{self._ingest_id} {self.epoch}"
+            await self._release(keys=[self._keyspace.lease], args=[mine])

@@ -12,6 +12,7 @@ from ingest.bus.lease import Lease, LeaseLostError
 from ingest.bus.outbox import Outbox, Publication
 from shared.bus import keys
 from shared.bus.errors import BusError, bus_errors
+from shared.bus.keys import Keyspace
 from shared.bus.rejections import Rejections
 from shared.event_id import EventId
 from shared.topics import kind_of
@@ -39,6 +40,7 @@ class Publisher:
     def __init__(
         self,
         client: Redis,
+        keyspace: Keyspace,
         lease: Lease,
         outbox: Outbox,
         ttl_seconds: float,
@@ -55,6 +57,8 @@ class Publisher:
         self._script = client.register_script(
             files("ingest.bus").joinpath("publish.lua").read_text(encoding="utf-8")
         )
+        self._keys = [keyspace.epoch, keyspace.published]
+        self._prefixes = [keyspace.key_prefix, keyspace.channel_prefix]
         self._lives = [round(ttl_seconds * 1000), keys.LAST_SECONDS, keys.HISTORY_SECONDS]
         self._rejections = rejections
         self._monotonic = monotonic
@@ -148,8 +152,8 @@ class Publisher:
             with self._rejections.watch(PUBLICATIONS), bus_errors():
                 return int(
                     await self._script(
-                        keys=[keys.EPOCH, keys.PUBLISHED],
-                        args=[epoch, *seqs, *self._lives, events],
+                        keys=self._keys,
+                        args=[epoch, *seqs, *self._lives, *self._prefixes, events],
                     )
                 )
         except BusError:  # the lease reports the loss of the connection

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
+from shared.bus.keys import Keyspace
 from shared.bus.redis_source import RedisSource
 
 
@@ -15,12 +16,14 @@ class IngestRedisClients:
 
     A batch of the publisher can take long and a subscriber only listens, so a renewal of the lease
     must not wait behind either of them. Each client is a pool: two commands at the same time have
-    two connections, and Redis may execute them in either order.
+    two connections, and Redis may execute them in either order. ``keyspace`` names the keys and
+    channels.
     """
 
     commands: Redis
     publisher: Redis
     subscriber: Redis
+    keyspace: Keyspace
 
 
 @asynccontextmanager
@@ -31,4 +34,4 @@ async def ingest_redis_clients(source: RedisSource) -> AsyncIterator[IngestRedis
         source.client("ingest-publisher") as publisher,
         source.client("ingest-subscriber", subscriber=True) as subscriber,
     ):
-        yield IngestRedisClients(commands, publisher, subscriber)
+        yield IngestRedisClients(commands, publisher, subscriber, source.keyspace)

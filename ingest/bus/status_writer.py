@@ -10,6 +10,7 @@ from ingest.bus.lease import Lease
 from shared import ingest_status
 from shared.bus import keys
 from shared.bus.errors import BusError, bus_errors
+from shared.bus.keys import Keyspace
 from shared.event_id import EventId
 from shared.ingest_status import IngestStatus
 from shared.waiting import wait_at_most
@@ -32,7 +33,7 @@ local stored = redis.call('GET', KEYS[2]) or ''
 local stored_epoch, stored_seq = string.match(stored, '"event_id":"(%d+)-(%d+)"')
 if stored_epoch == epoch and tonumber(stored_seq) > tonumber(seq) then return 0 end
 redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
-redis.call('PUBLISH', KEYS[2], ARGV[2] .. '\\n' .. ARGV[3])
+redis.call('PUBLISH', ARGV[5], ARGV[2] .. '\\n' .. ARGV[3])
 return 1
 """
 
@@ -46,12 +47,14 @@ class StatusWriter:
     def __init__(
         self,
         client: Redis,
+        keyspace: Keyspace,
         lease: Lease,
         ingest_id: str,
         next_id: Callable[[], EventId],
         compose: Callable[[EventId], IngestStatus],
         changed: asyncio.Event,
     ) -> None:
+        self._keyspace = keyspace
         self._lease = lease
         self._ingest_id = ingest_id
         self._next_id = next_id
@@ -75,9 +78,11 @@ class StatusWriter:
         status = self._compose(event_id)
         body = ingest_status.encode(status)
         life = FAILED_MILLISECONDS if status.state == "failed" else keys.INGEST_STATUS_MILLISECONDS
+        names = self._keyspace
         # The lease reports the loss, and no gateway could read the status anyway.
         with suppress(BusError), bus_errors():
+            mine, channel = f"{self._ingest_id} {self._lease.epoch}", names.ingest_status_channel
             await self._script(
-                keys=[keys.LEASE, keys.INGEST_STATUS],
-                args=[f"{self._ingest_id} {self._lease.epoch}", str(event_id), body, life],
+                keys=[names.lease, names.ingest_status],
+                args=[mine, str(event_id), body, life, channel],
             )

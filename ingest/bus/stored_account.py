@@ -10,6 +10,7 @@ from shared import message
 from shared.account import Account
 from shared.bus import keys
 from shared.bus.errors import bus_errors
+from shared.bus.keys import Keyspace
 from shared.order import OrderUpdate
 from shared.topics import ACCOUNT, ORDERS
 
@@ -20,13 +21,14 @@ _decode_order = msgspec.json.Decoder(OrderUpdate).decode
 class StoredAccount:
     """Reads Redis. Every method raises ``BusError`` if Redis is unreachable or rejects it."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, keyspace: Keyspace) -> None:
         self._client = client
+        self._keyspace = keyspace
 
     async def account(self) -> Account | None:
         """Return the account; None if none, or one of another version, is stored."""
         with bus_errors():
-            stored: Any = await self._client.get(keys.last_key(ACCOUNT))
+            stored: Any = await self._client.get(self._keyspace.last(ACCOUNT))
         with contextlib.suppress(ValueError, msgspec.DecodeError):
             return _decode_account(message.unpack(stored or b"").body)
         return None
@@ -35,7 +37,7 @@ class StoredAccount:
         """Return the newest order events, oldest first, leaving out those of other versions."""
         with bus_errors():
             entries: Any = await self._client.xrevrange(
-                keys.history_key(ORDERS), count=keys.HISTORY_LENGTHS[ORDERS]
+                self._keyspace.history(ORDERS), count=keys.HISTORY_LENGTHS[ORDERS]
             )
         found = []
         for event_id, fields in reversed(entries):

@@ -8,8 +8,8 @@ import structlog
 from redis.asyncio import Redis
 
 from shared import message
-from shared.bus import keys
 from shared.bus.errors import bus_errors
+from shared.bus.keys import Keyspace
 from shared.price import Price
 from shared.quote import Quote
 from shared.symbol_status import SymbolStatus
@@ -27,8 +27,9 @@ _decode_status = msgspec.json.Decoder(SymbolStatus).decode
 class StoredPrices:
     """Reads the last values in Redis."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, keyspace: Keyspace) -> None:
         self._client = client
+        self._keyspace = keyspace
 
     async def read(self, symbols: Sequence[str]) -> list[Price]:
         """Return the stored prices of the symbols that have one.
@@ -63,7 +64,7 @@ class StoredPrices:
     ) -> list[T]:
         with bus_errors():
             stored: list[Any] = await self._client.mget(
-                [keys.last_key(topic(kind, symbol)) for symbol in symbols]
+                [self._keyspace.last(topic(kind, symbol)) for symbol in symbols]
             )
         values = []
         for value in stored:

@@ -1,36 +1,18 @@
 """The keys and channels in Redis, and their lifetimes.
 
-A topic is itself the key of its value and the name of its channel. ``last_key`` puts the topic in
-braces, so that a cluster stores the last value in the topic's slot.
+A topic is itself the key of its value and the name of its channel. The key of the last value puts
+the topic in braces, so that a cluster stores it in one slot whatever stands around the topic.
 """
 
 from types import MappingProxyType
 
 from shared import topics
 
-LEASE = "ingest:lease"
-"""The leading ingest process, as ``<ingest> <epoch>``; expires unless renewed. ``nobody 0``: a
-standby has found Redis emptied, and leaves the lease to the former leader."""
 LEASE_MILLISECONDS = 2_500
 
-EPOCH = "ingest:epoch"
-"""The fencing number of the newest lease; no expiry."""
-
-RECORDED_SINCE = "ingest:recorded_since"
-"""Since when (unix ns) this Redis has data: it was empty then, or had been emptied; no expiry."""
-
-PUBLISHED = "ingest:published"
-"""The id of the newest event that the publish script has accepted; no expiry. It identifies a
-batch that is sent again because its response was lost."""
-
-INGEST_STATUS = "ingest:status"
-"""Key and channel: the leading ingest's health as JSON (``shared.ingest_status``)."""
 INGEST_STATUS_MILLISECONDS = 2_500
 """Renewed every second; less than the 3 s within which the loss of an ingest must be noticed."""
 
-INTEREST = "interest"
-"""Hash of ``<gateway id> <topic>`` → ``<expiry> <viewers>`` (Redis' clock, unix ms); also the
-channel on which a gateway announces that its claims have changed."""
 INTEREST_MILLISECONDS = 15_000
 
 LAST_SECONDS = 7 * 24 * 3600
@@ -50,36 +32,88 @@ HISTORY_LENGTHS = MappingProxyType(
 
 GATEWAY_SECONDS = 15
 
-STREAMS = "{streams}"
-"""Set of the keys in which gateways count their open streams (``streams_key``)."""
 STREAMS_MILLISECONDS = 15_000
 
 TICKET_SECONDS = 30
 
 
-def last_key(topic: str) -> str:
-    """Return the key of a topic's last value with its id, as one message."""
-    return f"{{{topic}}}:last"
+class Keyspace:
+    """The names of one deployment's keys and channels.
 
-
-def history_key(topic: str) -> str:
-    """Return the key of an ordered topic's newest events: a stream whose ids are event ids.
-
-    Fields of an entry: ``data`` (the JSON), and ``event`` if the kind does not name the event.
+    A ``namespace`` is put before every key and every channel. Redis separates the keys of its
+    databases but not their channels: a message that one deployment publishes in database 1 reaches
+    the subscribers in database 0. So the number of any other ``database`` than 0 is put before the
+    channels, too.
     """
-    return f"{{{topic}}}:history"
 
+    def __init__(self, namespace: str | None = None, database: int = 0) -> None:
+        self.key_prefix = f"{namespace}:" if namespace else ""
+        self.channel_prefix = f"{self.key_prefix}db{database}:" if database else self.key_prefix
+        self._channel_start = len(self.channel_prefix)
+        key, channel = self.key_prefix, self.channel_prefix
 
-def gateway_key(gateway_id: str) -> str:
-    """Return the key under which a gateway reports itself."""
-    return f"gateway:{gateway_id}"
+        self.lease = f"{key}ingest:lease"
+        """The leading ingest process, as ``<ingest> <epoch>``; expires unless renewed. ``nobody
+        0``: a standby has found Redis emptied, and leaves the lease to the former leader."""
 
+        self.epoch = f"{key}ingest:epoch"
+        """The fencing number of the newest lease; no expiry."""
 
-def streams_key(gateway_id: str) -> str:
-    """Return the key of a gateway's open streams: a hash of ``<limit> <owner>`` → their number."""
-    return f"{STREAMS}:{gateway_id}"
+        self.recorded_since = f"{key}ingest:recorded_since"
+        """Since when (unix ns) this Redis has data: it was empty then, or had been emptied; no
+        expiry."""
 
+        self.published = f"{key}ingest:published"
+        """The id of the newest event that the publish script has accepted; no expiry. It identifies
+        a batch that is sent again because its response was lost."""
 
-def ticket_key(digest: str) -> str:
-    """Return the key of a stream ticket by its SHA-256, in hex."""
-    return f"ticket:{digest}"
+        self.ingest_status = f"{key}ingest:status"
+        """The leading ingest's health as JSON (``shared.ingest_status``)."""
+        self.ingest_status_channel = f"{channel}ingest:status"
+
+        self.interest = f"{key}interest"
+        """Hash of ``<gateway id> <topic>`` → ``<expiry> <viewers>`` (Redis' clock, unix ms)."""
+        self.interest_channel = f"{channel}interest"
+        """The channel on which a gateway announces that its claims have changed."""
+
+        self.streams = f"{key}{{streams}}"
+        """Set of the keys in which gateways count their open streams (``streams_of``)."""
+
+    def value(self, topic: str) -> str:
+        """Return the key of a merge topic's value, which exists for a short time after a trade."""
+        return f"{self.key_prefix}{topic}"
+
+    def last(self, topic: str) -> str:
+        """Return the key of a topic's last value with its id, as one message."""
+        return f"{self.key_prefix}{{{topic}}}:last"
+
+    def history(self, topic: str) -> str:
+        """Return the key of an ordered topic's newest events: a stream whose ids are event ids.
+
+        Fields of an entry: ``data`` (the JSON), and ``event`` if the kind does not name the event.
+        """
+        return f"{self.key_prefix}{{{topic}}}:history"
+
+    def channel(self, topic: str) -> str:
+        """Return the channel on which a topic's events are published."""
+        return f"{self.channel_prefix}{topic}"
+
+    def topic_of(self, channel: bytes) -> bytes:
+        """Return the topic whose events are published on a channel of this keyspace."""
+        return channel[self._channel_start :]  # the same object if there is no prefix
+
+    def gateway(self, gateway_id: str) -> str:
+        """Return the key under which a gateway reports itself."""
+        return f"{self.key_prefix}gateway:{gateway_id}"
+
+    def inbox(self, gateway_id: str) -> str:
+        """Return the channel on which a gateway listens for requests of other gateways."""
+        return f"{self.channel_prefix}gateway:{gateway_id}"
+
+    def streams_of(self, gateway_id: str) -> str:
+        """Return the key of a gateway's open streams: a hash ``<limit> <owner>`` → their number."""
+        return f"{self.streams}:{gateway_id}"
+
+    def ticket(self, digest: str) -> str:
+        """Return the key of a stream ticket by its SHA-256, in hex."""
+        return f"{self.key_prefix}ticket:{digest}"

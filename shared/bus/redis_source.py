@@ -15,7 +15,8 @@ from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
 from shared.bus.errors import REDIS_ERRORS
-from shared.bus.settings import MEMORY_URL, without_password
+from shared.bus.keys import Keyspace
+from shared.bus.settings import MEMORY_URL, database_of, without_password
 
 if TYPE_CHECKING:
     from fakeredis import FakeServer
@@ -76,10 +77,14 @@ class RedisSource:
 
     ``memory://`` is one fakeredis shared by all clients of this object, so it only suits a process
     that contains all parts (``standalone``).
+
+    ``keyspace`` has the names of the deployment's keys and channels: those of ``namespace`` and of
+    the URL's database.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, namespace: str | None = None) -> None:
         self.url = url
+        self.keyspace = Keyspace(namespace, database_of(url))
         self._memory: FakeServer | None = None
         if url.startswith(MEMORY_URL):
             import fakeredis  # an extra that only memory:// needs

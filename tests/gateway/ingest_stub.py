@@ -16,6 +16,7 @@ from shared.event_id import EventId
 from shared.ingest_status import FeedState
 from shared.topics import ORDERED, kind_of, price_topic
 from tests.ingest_report import healthy
+from tests.keyspace import KEYSPACE
 
 
 class IngestStub:
@@ -28,7 +29,7 @@ class IngestStub:
         """Store and publish a price, as the ingest's script does."""
         topic, packed = price_topic(symbol), self.packed(seq, symbol, epoch)
         async with self.client.pipeline() as batch:
-            batch.set(keys.last_key(topic), packed)
+            batch.set(KEYSPACE.last(topic), packed)
             batch.publish(topic, packed)
             await batch.execute()
 
@@ -38,12 +39,12 @@ class IngestStub:
         async with self.client.pipeline(transaction=False) as batch:
             for seq in seqs:
                 batch.publish(topic, self.packed(seq, symbol))
-            batch.set(keys.last_key(topic), self.packed(seqs[-1], symbol))
+            batch.set(KEYSPACE.last(topic), self.packed(seqs[-1], symbol))
             await batch.execute()
 
     async def store(self, seq: int, symbol: str = "SPY", *, epoch: int = 1) -> None:
         """Store a price of which no gateway hears."""
-        await self.client.set(keys.last_key(price_topic(symbol)), self.packed(seq, symbol, epoch))
+        await self.client.set(KEYSPACE.last(price_topic(symbol)), self.packed(seq, symbol, epoch))
 
     @staticmethod
     def packed(seq: int, symbol: str = "SPY", epoch: int = 1) -> bytes:
@@ -61,10 +62,10 @@ class IngestStub:
         if kind_of(topic) in ORDERED:
             named: dict[Any, Any] = {} if name is None else {"event": name}
             await self.client.xadd(
-                keys.history_key(topic), {"data": stamped, **named}, id=str(event_id)
+                KEYSPACE.history(topic), {"data": stamped, **named}, id=str(event_id)
             )
         elif name is None:
-            await self.client.set(keys.last_key(topic), packed)
+            await self.client.set(KEYSPACE.last(topic), packed)
         await self.client.publish(topic, packed)
 
     async def report(
@@ -84,8 +85,8 @@ class IngestStub:
             },
         )
         body = ingest_status.encode(told)
-        await self.client.set(keys.INGEST_STATUS, body, px=keys.INGEST_STATUS_MILLISECONDS)
-        await self.client.publish(keys.INGEST_STATUS, message.pack(event_id, body))
+        await self.client.set(KEYSPACE.ingest_status, body, px=keys.INGEST_STATUS_MILLISECONDS)
+        await self.client.publish(KEYSPACE.ingest_status_channel, message.pack(event_id, body))
 
 
 @asynccontextmanager

@@ -7,9 +7,9 @@ from redis.asyncio import Redis
 
 from shared import message
 from shared.account import Account
-from shared.bus import keys
 from shared.event_id import EventId
 from shared.position import Position
+from tests.keyspace import KEYSPACE
 
 
 class PortfolioStub:
@@ -27,7 +27,7 @@ class PortfolioStub:
         """
         value = Position(symbol=symbol, removed=removed, **fields)
         topic = f"position:{symbol}"
-        await self._tell(seq, topic, value, key=keys.last_key(topic), heard=heard)
+        await self._tell(seq, topic, value, key=KEYSPACE.last(topic), heard=heard)
         if heard:
             await self._tell(seq + 1, "position:*", value)
 
@@ -36,7 +36,7 @@ class PortfolioStub:
     ) -> None:
         """Publish the account with the symbols of its open positions."""
         value = Account(state=state, positions=sorted(positions), **fields)  # type: ignore[arg-type]
-        await self._tell(seq, "account", value, key=keys.last_key("account"), heard=heard)
+        await self._tell(seq, "account", value, key=KEYSPACE.last("account"), heard=heard)
 
     async def _tell(
         self, seq: int, topic: str, value: msgspec.Struct, *, key: str = "", heard: bool = True

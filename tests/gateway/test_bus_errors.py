@@ -19,6 +19,7 @@ from shared.bus.errors import BusRejectedError, BusUnreachableError
 from shared.bus.redis_source import RedisSource
 from shared.event_id import NEVER, EventId
 from tests.gateway.fakes import packed
+from tests.keyspace import KEYSPACE
 
 UNREACHABLE = RedisSource("redis://127.0.0.1:1")
 ANN = Principal("ann")
@@ -43,17 +44,19 @@ def shown() -> Channel:
 
 
 CALLS: dict[str, Callable[[Redis], Awaitable[object]]] = {
-    "issue a ticket": lambda client: TicketStore(client).issue(ANN),
-    "redeem a ticket": lambda client: TicketStore(client).redeem("t"),
-    "look up a ticket": lambda client: TicketStore(client).look_up("t"),
-    "read last values": lambda client: LastValues(client).read(["price:SPY"]),
-    "write back": lambda client: LastValues(client).write_back([shown()]),
-    "read bars": lambda client: BarHistory(client).newest(["bar.1Min:SPY"], 1),
-    "read positions": lambda client: Positions(client).read(["SPY"]),
-    "read histories": lambda client: History(client).fillings([OrderedChannel("trade:SPY")], NEVER),
-    "store a report": lambda client: Reports(client).store(REPORT),
-    "read the gateways": lambda client: Reports(client).gateways(),
-    "read the ingest": lambda client: Reports(client).ingest(),
+    "issue a ticket": lambda client: TicketStore(client, KEYSPACE).issue(ANN),
+    "redeem a ticket": lambda client: TicketStore(client, KEYSPACE).redeem("t"),
+    "look up a ticket": lambda client: TicketStore(client, KEYSPACE).look_up("t"),
+    "read last values": lambda client: LastValues(client, KEYSPACE).read(["price:SPY"]),
+    "write back": lambda client: LastValues(client, KEYSPACE).write_back([shown()]),
+    "read bars": lambda client: BarHistory(client, KEYSPACE).newest(["bar.1Min:SPY"], 1),
+    "read positions": lambda client: Positions(client, KEYSPACE).read(["SPY"]),
+    "read histories": lambda client: History(client, KEYSPACE).fillings(
+        [OrderedChannel("trade:SPY")], NEVER
+    ),
+    "store a report": lambda client: Reports(client, KEYSPACE).store(REPORT),
+    "read the gateways": lambda client: Reports(client, KEYSPACE).gateways(),
+    "read the ingest": lambda client: Reports(client, KEYSPACE).ingest(),
 }
 WRITES = ("issue a ticket", "write back", "store a report")
 

@@ -13,11 +13,11 @@ from gateway.bus import subscriptions
 from gateway.composition import RETRY_MS
 from gateway.service import GatewayService
 from gateway.settings import GatewaySettings
-from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from tests.event_stream import EventStream, open_stream
 from tests.gateway.ingest_stub import ingest_stub
 from tests.gateway.portable import plain_server
+from tests.keyspace import KEYSPACE
 from tests.limits import LIMIT_SECONDS
 from tests.services import until
 
@@ -178,10 +178,10 @@ async def test_interest_is_released_at_the_end(any_source: RedisSource) -> None:
             await stream.until_kind("ready")
 
             async def claimed() -> bool:
-                return await client.hlen(keys.INTEREST) == 2
+                return await client.hlen(KEYSPACE.interest) == 2
 
             await until(claimed)
         gateway.stop.set()
         await gateway.ended()
 
-        assert await client.hlen(keys.INTEREST) == 0
+        assert await client.hlen(KEYSPACE.interest) == 0

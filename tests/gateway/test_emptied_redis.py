@@ -17,11 +17,12 @@ from shared.bus.valkey_server import ValkeyServer
 from tests.gateway.fakes import packed
 from tests.gateway.hubs import gateway_with_hub
 from tests.gateway.ingest_stub import ingest_stub
+from tests.keyspace import KEYSPACE
 from tests.limits import LIMIT_SECONDS
 from tests.services import until
 
 RENEWAL = "gateway.bus.interest_claims.RENEW_SECONDS"
-PRICE = keys.last_key("price:SPY")
+PRICE = KEYSPACE.last("price:SPY")
 
 
 def value(epoch: int, seq: int) -> bytes:
@@ -40,7 +41,7 @@ async def until_claimed(client: Redis, count: int, keys_read: Sequence[str] = (P
     async with asyncio.timeout(LIMIT_SECONDS):
         while True:
             async with client.pipeline() as together:
-                together.hlen(keys.INTEREST)
+                together.hlen(KEYSPACE.interest)
                 together.mget(keys_read)
                 claims, stored = await together.execute()
             if claims >= count:
@@ -59,7 +60,7 @@ async def test_the_values_shown_are_stored_again_before_their_topics_are_claimed
                 hub.publish(topic.encode(), packed(seq))
         with capture_logs() as lines:
             await client.flushall()
-            stored = await until_claimed(client, 4, [keys.last_key(topic) for topic in topics])
+            stored = await until_claimed(client, 4, [KEYSPACE.last(topic) for topic in topics])
 
         assert stored == [packed(1), packed(2), None, None], "a tape has no last value"
         assert 0 < await client.ttl(PRICE) <= keys.LAST_SECONDS
@@ -116,7 +117,7 @@ async def test_a_restarted_redis_gets_all_values_in_batches(
         await valkey.stop()
         await valkey.start()
         async with source.client("test") as client:
-            stored = await until_claimed(client, 5, [keys.last_key(topic) for topic in topics])
+            stored = await until_claimed(client, 5, [KEYSPACE.last(topic) for topic in topics])
 
     assert stored == [packed(seq) for seq in range(1, 6)]
 

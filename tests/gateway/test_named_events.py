@@ -6,7 +6,6 @@ import httpx
 import pytest
 
 from shared import ingest_status, message
-from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from shared.event_id import EventId
 from shared.gap import GAP
@@ -14,6 +13,7 @@ from shared.topics import STATUS, topic
 from tests.event_stream import open_stream
 from tests.gateway.fakes import Bench, FakeSink
 from tests.gateway.ingest_stub import ingest_stub
+from tests.keyspace import KEYSPACE
 from tests.services import running_gateway, until
 
 
@@ -113,7 +113,7 @@ async def test_a_stream_of_prices_brings_the_status_of_its_symbols(any_source: R
 
     spy, ibm = topic(STATUS, "SPY"), topic(STATUS, "IBM")
     async with ingest_stub(any_source) as ingest, running_gateway(any_source) as url:
-        await ingest.client.set(keys.last_key(spy), packed(1, "SPY", "live"))
+        await ingest.client.set(KEYSPACE.last(spy), packed(1, "SPY", "live"))
         async with open_stream(url, symbols="SPY,IBM") as stream:
             await stream.until_kind("ready")
             kinds = [event.kind for event in stream.events]
@@ -139,11 +139,11 @@ async def test_the_status_passes_on_what_the_ingest_reports_known_here_or_not(
 ) -> None:
     async with ingest_stub(any_source) as ingest, running_gateway(any_source) as url:
         await ingest.report(1)
-        stored = await ingest.client.get(keys.INGEST_STATUS)
+        stored = await ingest.client.get(KEYSPACE.ingest_status)
         assert isinstance(stored, bytes)
         newer = stored[:-1] + b',"weather":[{"code":"fog"}]}'
         assert ingest_status.decode(newer).state == "live"
-        await ingest.client.set(keys.INGEST_STATUS, newer)
+        await ingest.client.set(KEYSPACE.ingest_status, newer)
         async with httpx.AsyncClient() as client:
 
             async def passed_on() -> bool:

@@ -28,6 +28,7 @@ from tests.gateway.hubs import gateway_with_hub
 from tests.gateway.ingest_stub import IngestStub, ingest_stub
 from tests.gateway.portable import Run
 from tests.gateway.published import TRADE as PRINT
+from tests.keyspace import KEYSPACE
 from tests.services import running_gateway, until
 from tests.tape import running_tape
 
@@ -53,7 +54,7 @@ async def tell(ingest: IngestStub, *seqs: int) -> None:
     """Publish prints as an ingest does that keeps five."""
     for seq in seqs:
         await ingest.tell(seq, SPY, PRINT)
-    await ingest.client.xtrim(keys.history_key(SPY), maxlen=LENGTH, approximate=False)
+    await ingest.client.xtrim(KEYSPACE.history(SPY), maxlen=LENGTH, approximate=False)
 
 
 async def tell_unheard(ingest: IngestStub, *seqs: int) -> None:
@@ -62,7 +63,7 @@ async def tell_unheard(ingest: IngestStub, *seqs: int) -> None:
         batch.client_kill_filter(_type="pubsub")
         for seq in seqs:
             stamped = message.stamp(EventId(1, seq), encode(PRINT))
-            batch.xadd(keys.history_key(SPY), {"data": stamped}, id=f"1-{seq}", maxlen=LENGTH)
+            batch.xadd(KEYSPACE.history(SPY), {"data": stamped}, id=f"1-{seq}", maxlen=LENGTH)
         await batch.execute()
 
 
@@ -257,7 +258,7 @@ async def test_who_came_while_redis_was_away_begins_with_what_comes(valkey: Valk
     source = RedisSource(valkey.url)
     async with ingest_stub(source) as ingest:
         await tell(ingest, 1, 2)
-        stored: Any = await ingest.client.dump(keys.history_key(SPY))
+        stored: Any = await ingest.client.dump(KEYSPACE.history(SPY))
     await valkey.stop()
     async with (
         running_gateway(source) as url,
@@ -266,7 +267,7 @@ async def test_who_came_while_redis_was_away_begins_with_what_comes(valkey: Valk
         await stream.until_kind("ready")
         await valkey.start()
         async with ingest_stub(source) as ingest:
-            await ingest.client.restore(keys.history_key(SPY), 0, stored, replace=True)
+            await ingest.client.restore(KEYSPACE.history(SPY), 0, stored, replace=True)
             await stream.until(lambda s: s.of("feed")[-1]["reason"].startswith("ingest_lost"))
             await tell(ingest, 3)
             await stream.until(lambda s: "1-3" in ids(s))

@@ -23,6 +23,7 @@ from tests.event_stream import EventStream, open_stream
 from tests.gateway.fakes import Bench
 from tests.gateway.ingest_stub import ingest_stub
 from tests.gateway.portable import Run
+from tests.keyspace import KEYSPACE
 from tests.limits import LIMIT_SECONDS
 from tests.programs import Program, program, ready
 from tests.services import running_gateway, until
@@ -149,7 +150,7 @@ async def test_a_stream_that_cannot_begin_gives_its_place_back() -> None:
     hub = Bench().hub
     async with RedisSource("memory://").client("test") as client:
         response = StreamResponse(
-            Subscriptions(hub, History(client), limit=1),
+            Subscriptions(hub, History(client, KEYSPACE), limit=1),
             StreamOpening(
                 stream_id="g-1",
                 intervals={"price:SPY": 0.0},
@@ -318,7 +319,7 @@ async def test_a_killed_gateway_takes_its_claims_along(valkey: ValkeyServer) -> 
             gateway.send(signal.SIGKILL)
             await stream.until(lambda s: s.ended)
         assert await refused(url)
-        for key in await client.smembers(keys.STREAMS):  # as after 15 s with no renewal
+        for key in await client.smembers(KEYSPACE.streams):  # as after 15 s with no renewal
             if await client.hlen(key) > 1:
                 assert 0 < await client.pttl(key) <= keys.STREAMS_MILLISECONDS
                 await client.pexpire(key, 1)

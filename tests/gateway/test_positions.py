@@ -8,7 +8,6 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
 from shared.order import Order, OrderUpdate
@@ -17,6 +16,7 @@ from tests.gateway.hubs import gateway_with_hub
 from tests.gateway.ingest_stub import ingest_stub
 from tests.gateway.portable import Run
 from tests.gateway.portfolio import PortfolioStub
+from tests.keyspace import KEYSPACE
 from tests.services import running_gateway, until
 
 POSITIONS = "/api/stream/positions"
@@ -170,8 +170,8 @@ async def test_nothing_is_removed_where_nothing_is_known(source: RedisSource, ac
         if account == "unknown":
             await ingest.account(9, state="unknown", heard=False)
         elif account == "malformed":
-            await ingest.client.set(keys.last_key("account"), b'1-9\n{"positions":7}')
-        await ingest.client.set(keys.PUBLISHED, "1-50")
+            await ingest.client.set(KEYSPACE.last("account"), b'1-9\n{"positions":7}')
+        await ingest.client.set(KEYSPACE.published, "1-50")
         await ingest.client.client_kill_filter(_type="pubsub")
         await until(lambda: hub.cursor == (1, 50))  # all has been read again
         async with open_stream(url, POSITIONS) as newcomer:
@@ -200,10 +200,10 @@ async def test_positions_and_account_are_not_given_back_to_an_emptied_redis(
         await ingest.client.flushall()
 
         async def claimed() -> bool:
-            return int(await ingest.client.hlen(keys.INTEREST)) == 4
+            return int(await ingest.client.hlen(KEYSPACE.interest)) == 4
 
         await until(claimed)
-        names = [keys.last_key(topic) for topic in topics.split(",")]
+        names = [KEYSPACE.last(topic) for topic in topics.split(",")]
         price, *others = reversed(await ingest.client.mget(names))
 
     assert price is not None

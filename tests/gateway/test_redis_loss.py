@@ -22,6 +22,7 @@ from shared.event_id import EventId
 from tests.event_stream import EventStream, open_stream
 from tests.gateway.hubs import gateway_with_hub
 from tests.gateway.ingest_stub import ingest_stub
+from tests.keyspace import KEYSPACE
 from tests.limits import LIMIT_SECONDS
 from tests.services import running_gateway, until
 
@@ -36,7 +37,7 @@ def _has(event_id: EventId, stream: EventStream) -> bool:
 
 async def _claims(client: Redis) -> dict[str, float]:
     """Return the topics that are claimed, with their expiry in unix ms."""
-    found: Any = await client.hgetall(keys.INTEREST)
+    found: Any = await client.hgetall(KEYSPACE.interest)
     return {
         member.decode().partition(" ")[2]: float(claim.split()[0])
         for member, claim in found.items()
@@ -192,7 +193,7 @@ async def test_watched_topics_are_claimed_for_fifteen_seconds_with_a_notificatio
         gateway_with_hub(any_source) as (url, _),
     ):
         nudges = ingest.pubsub()
-        await nudges.subscribe(keys.INTEREST)
+        await nudges.subscribe(KEYSPACE.interest_channel)
         async with open_stream(url, symbols="SPY,IBM") as stream:
             await stream.until_kind("ready")
             heard = []
@@ -249,7 +250,7 @@ async def test_interest_is_claimed_again_after_redis_lost_it(valkey: ValkeyServe
 
         async def claimed() -> bool:
             async with source.client("test") as client:
-                return await client.hlen(keys.INTEREST) == 1
+                return await client.hlen(KEYSPACE.interest) == 1
 
         await until(claimed)
         await valkey.stop()

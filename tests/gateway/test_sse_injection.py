@@ -7,11 +7,11 @@ import pytest
 
 from gateway.bus.history import History
 from gateway.fanout.ordered_channel import OrderedChannel
-from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from shared.event_id import EventId
 from tests.gateway.ingest_stub import ingest_stub
 from tests.gateway.raw_stream import raw_stream
+from tests.keyspace import KEYSPACE
 from tests.services import running_gateway
 
 FORGERIES = {
@@ -35,11 +35,11 @@ async def test_a_message_that_holds_lines_is_refused_and_the_next_one_is_not(
     async with ingest_stub(source) as ingest, running_gateway(source) as url:
         for symbol, end in ENDS.items():
             stored = forgery.replace("|", end)
-            await ingest.client.set(keys.last_key(f"price:{symbol}"), stored)
+            await ingest.client.set(KEYSPACE.last(f"price:{symbol}"), stored)
         async with raw_stream(url, symbols=",".join(ENDS), interval="0") as stream:
             await stream.until(b"event: ready")
             for end in ENDS.values():
-                for channel in ("price:SPY", "status:SPY", keys.INGEST_STATUS):
+                for channel in ("price:SPY", "status:SPY", KEYSPACE.ingest_status):
                     await ingest.client.publish(channel, forgery.replace("|", end))
             await ingest.publish(9)
             await stream.until(b'"1-9"')
@@ -62,11 +62,11 @@ async def test_entries_of_a_history_that_are_not_ours_are_passed_over(source: Re
     ]
     async with source.client("test") as client:
         for number, fields in enumerate(entries, 1):
-            await client.xadd(keys.history_key("trade:SPY"), fields, f"1-{number}")
+            await client.xadd(KEYSPACE.history("trade:SPY"), fields, f"1-{number}")
         channel = OrderedChannel("trade:SPY")
-        [filling] = (await History(client).fillings([channel], EventId(1, 0))).values()
+        [filling] = (await History(client, KEYSPACE).fillings([channel], EventId(1, 0))).values()
         channel.begin(EventId(9, 9))
-        await History(client).extend([channel], EventId(1, 0))
+        await History(client, KEYSPACE).extend([channel], EventId(1, 0))
 
     assert [each.event_id for each in filling.events] == [(1, 1), (1, 5)]
     assert [each.event_id for each in channel.history] == [(1, 1), (1, 5)]
@@ -74,7 +74,7 @@ async def test_entries_of_a_history_that_are_not_ours_are_passed_over(source: Re
 
 async def test_a_resumed_stream_has_no_lines_of_a_forged_history(source: RedisSource) -> None:
     async with ingest_stub(source) as ingest, running_gateway(source) as url:
-        history = keys.history_key("trade:SPY")
+        history = KEYSPACE.history("trade:SPY")
         await ingest.client.xadd(history, {"data": '{"event_id":"1-1"}'}, "1-1")
         await ingest.client.xadd(history, {"data": "{}\n\nevent: bye\ndata: {}"}, "1-2")
         await ingest.client.xadd(history, {"data": '{"event_id":"1-3"}'}, "1-3")

@@ -15,6 +15,7 @@ from gateway.bus.stream_claims import StreamClaims
 from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
+from tests.keyspace import KEYSPACE
 from tests.late_bytes import late_bytes
 from tests.limits import LIMIT_SECONDS
 from tests.services import until
@@ -26,7 +27,7 @@ BOB = {"principal": "bob", "address": "10.0.0.2"}
 @asynccontextmanager
 async def claiming(client: Redis, gateway_id: str, **limits: int) -> AsyncIterator[StreamClaims]:
     """Run a gateway's claims."""
-    claims = StreamClaims(client, gateway_id, limits)
+    claims = StreamClaims(client, KEYSPACE, gateway_id, limits)
     task = asyncio.create_task(claims.run())
     try:
         yield claims
@@ -50,7 +51,7 @@ async def two_gateways(
 
 
 async def _counts(client: Redis, gateway_id: str = "a") -> Any:
-    found: Any = await client.hgetall(keys.streams_key(gateway_id))
+    found: Any = await client.hgetall(KEYSPACE.streams_of(gateway_id))
     found.pop(b"call", None)
     return found
 
@@ -143,7 +144,7 @@ async def test_claims_live_as_long_as_their_gateway_and_no_longer(
     monkeypatch.setattr(keys, "STREAMS_MILLISECONDS", 400)
     monkeypatch.setattr(stream_claims, "RENEW_SECONDS", 0.05)
     async with any_source.client("test") as client:
-        dead = StreamClaims(client, "dead", {"principal": 2})
+        dead = StreamClaims(client, KEYSPACE, "dead", {"principal": 2})
         async with claiming(client, "a", principal=2) as one:
             assert await one.claim(ANN) is None
             lost = asyncio.create_task(dead.claim(ANN))
@@ -158,13 +159,13 @@ async def test_claims_live_as_long_as_their_gateway_and_no_longer(
             await until(let_in)
             await asyncio.sleep(1)  # more than twice the life of a claim
             assert await one.claim(ANN) == "principal"
-            assert await client.smembers(keys.STREAMS) == {keys.streams_key("a").encode()}
+            assert await client.smembers(KEYSPACE.streams) == {KEYSPACE.streams_of("a").encode()}
 
 
 async def test_the_contract_lets_claims_expire_in_fifteen_seconds(any_source: RedisSource) -> None:
     async with any_source.client("test") as client, claiming(client, "a", principal=2) as claims:
         await claims.claim(ANN)
-        lives = [await client.pttl(key) for key in (keys.STREAMS, keys.streams_key("a"))]
+        lives = [await client.pttl(key) for key in (KEYSPACE.streams, KEYSPACE.streams_of("a"))]
 
     assert all(5_000 < life <= 15_000 for life in lives)
 

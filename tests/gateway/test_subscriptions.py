@@ -12,6 +12,7 @@ from gateway.http.stream_response import StreamResponse
 from gateway.wire.sse import SSE
 from shared.bus.redis_source import RedisSource
 from tests.gateway.fakes import Bench, FakeSink
+from tests.keyspace import KEYSPACE
 
 
 def opening_of(on_end: Callable[[], None]) -> StreamOpening:
@@ -33,7 +34,7 @@ async def test_a_stream_may_leave_at_any_moment_of_its_wait(
     monkeypatch.setattr(subscriptions, "SNAPSHOT_SECONDS", seconds)
     hub = Bench().hub
     async with RedisSource("memory://").client("test") as client:
-        streams = Subscriptions(hub, History(client), limit=1)
+        streams = Subscriptions(hub, History(client, KEYSPACE), limit=1)
         opening = opening_of(lambda: None)
         stream = streams.open(opening, FakeSink())
         beginning = asyncio.create_task(streams.begin(stream, opening))
@@ -65,7 +66,7 @@ async def test_a_cancelled_request_gives_back_its_place_and_its_topics(
         await asyncio.sleep(0)
 
     async with RedisSource("memory://").client("test") as client:
-        streams = Subscriptions(hub, History(client), limit=1)
+        streams = Subscriptions(hub, History(client, KEYSPACE), limit=1)
         response = StreamResponse(streams, opening_of(lambda: ended.append("g-1")))
         serving = asyncio.create_task(response({"type": "http", "method": "GET"}, receive, send))
         for _ in range(turns):

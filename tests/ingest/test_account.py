@@ -14,13 +14,13 @@ from structlog.testing import capture_logs
 from ingest.portfolio import order_log, stream_witness
 from ingest.upstream import account_handler, broker_reports, connection, stream_holder
 from shared import message
-from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from shared.topics import ACCOUNT, ORDERS
 from simulator.account.ledger import Holding
 from simulator.faults.catalogue import Faults
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.watching import trade, until_subscribed, watcher
+from tests.keyspace import KEYSPACE
 from tests.limits import LIMIT_SECONDS
 from tests.services import running_ingest, until
 from tests.simulator.client import endpoint_state
@@ -47,7 +47,7 @@ class Books:
 
     async def value(self, topic: str) -> dict[str, Any]:
         """Return a topic's last value; nothing where there is none."""
-        stored: Any = await self.client.get(keys.last_key(topic))
+        stored: Any = await self.client.get(KEYSPACE.last(topic))
         found: dict[str, Any] = {} if stored is None else json.loads(message.unpack(stored).body)
         return found
 
@@ -72,7 +72,7 @@ class Books:
 
     async def orders(self) -> list[tuple[str, str, bool]]:
         """Return the history of orders: event, symbol, recovered."""
-        entries: Any = await self.client.xrange(keys.history_key(ORDERS))
+        entries: Any = await self.client.xrange(KEYSPACE.history(ORDERS))
         told = [json.loads(fields[b"data"]) for _, fields in entries]
         return [(each["event"], each["symbol"], each["recovered"]) for each in told]
 

@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from shared.topics import ORDERS
 from tests.ingest.test_account import Books, brokerage
+from tests.keyspace import KEYSPACE
 from tests.services import until
 from tests.simulator.client import KEYS, endpoint_state
 
@@ -20,7 +20,7 @@ PUT, CALL = "AAPL270321P00200000", "AAPL270321C00380000"
 
 
 async def events(books: Books) -> list[dict[str, Any]]:
-    entries: Any = await books.client.xrange(keys.history_key(ORDERS))
+    entries: Any = await books.client.xrange(KEYSPACE.history(ORDERS))
     return [json.loads(fields[b"data"]) for _, fields in entries]
 
 

@@ -13,6 +13,7 @@ from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.watching import relay, trade, until_subscribed, watcher
+from tests.keyspace import KEYSPACE
 from tests.limits import LIMIT_SECONDS
 from tests.services import ingest_service, running_ingest, until
 from tests.simulator.client import endpoint_state
@@ -43,9 +44,9 @@ async def test_what_waiting_does_not_mend_ends_the_ingest_and_the_reason_stays(
         assert status.reason is not None
         assert remedy in status.reason
         assert "not-the-secret" not in status.reason
-        life = await watching.client.pttl(keys.INGEST_STATUS)
+        life = await watching.client.pttl(KEYSPACE.ingest_status)
         assert life > status_writer.FAILED_MILLISECONDS / 2
-        assert not await watching.client.exists(keys.LEASE), "the next one need not wait"
+        assert not await watching.client.exists(KEYSPACE.lease), "the next one need not wait"
 
 
 async def test_a_failed_report_gives_way_to_the_next_ingest(any_source: RedisSource) -> None:
@@ -55,7 +56,7 @@ async def test_a_failed_report_gives_way_to_the_next_ingest(any_source: RedisSou
             await wrong.run(asyncio.Event())
         async with running_ingest(any_source, simulator):
             await watching.until_state("live")
-            life = await watching.client.pttl(keys.INGEST_STATUS)
+            life = await watching.client.pttl(KEYSPACE.ingest_status)
             assert life <= keys.INGEST_STATUS_MILLISECONDS
 
 
@@ -98,7 +99,7 @@ async def test_a_clean_stop_says_that_nothing_is_connected_any_more(
             await until_subscribed(simulator, "SPY")
         await until(lambda: endpoint_state(simulator)["connections"] == 0)
 
-        assert not await watching.client.exists(keys.LEASE)
+        assert not await watching.client.exists(KEYSPACE.lease)
         status = await watching.status()
         assert status is not None
         assert (status.alpaca_connected, status.active_symbols) == (False, [])
@@ -106,11 +107,11 @@ async def test_a_clean_stop_says_that_nothing_is_connected_any_more(
 
 async def test_who_loses_the_lease_leaves_alpaca_and_stands_by(any_source: RedisSource) -> None:
     async with relay(any_source, QUIET) as (simulator, watching, _):
-        await watching.client.set(keys.LEASE, "somebody-else 99999999999999", px=60_000)
+        await watching.client.set(KEYSPACE.lease, "somebody-else 99999999999999", px=60_000)
         await until(lambda: endpoint_state(simulator)["connections"] == 0)
-        await watching.client.delete(keys.INGEST_STATUS)
+        await watching.client.delete(KEYSPACE.ingest_status)
 
-        await watching.client.delete(keys.LEASE)
+        await watching.client.delete(KEYSPACE.lease)
         await watching.until_state("live")
         assert endpoint_state(simulator)["sessions"] == 1
         assert endpoint_state(simulator)["refused"] == {}

@@ -10,11 +10,11 @@ from redis.asyncio import Redis
 
 from ingest.service import IngestService
 from shared import ingest_status, message
-from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from shared.event_id import EventId
 from shared.ingest_status import IngestStatus
 from simulator.service import Simulator, SimulatorSettings
+from tests.keyspace import KEYSPACE
 from tests.services import running_ingest, until
 from tests.simulator.client import endpoint_state
 
@@ -30,17 +30,19 @@ class Watcher:
         """Claim interest for a minute and nudge the ingest."""
         claim = f"{(time.time() + 60) * 1000:.0f} {viewers}"
         claims: dict[Any, Any] = {f"{self._name} {kind}:{symbol}": claim for symbol in symbols}
-        await self.client.hset(keys.INTEREST, mapping=claims)
-        await self.client.publish(keys.INTEREST, "changed")
+        await self.client.hset(KEYSPACE.interest, mapping=claims)
+        await self.client.publish(KEYSPACE.interest_channel, "changed")
 
     async def leave(self, *symbols: str, kind: str = "price") -> None:
         """Take the claims back."""
-        await self.client.hdel(keys.INTEREST, *(f"{self._name} {kind}:{each}" for each in symbols))
-        await self.client.publish(keys.INTEREST, "changed")
+        await self.client.hdel(
+            KEYSPACE.interest, *(f"{self._name} {kind}:{each}" for each in symbols)
+        )
+        await self.client.publish(KEYSPACE.interest_channel, "changed")
 
     async def status(self) -> IngestStatus | None:
         """Return what the ingest has said last, unless it has expired."""
-        stored = await self.client.get(keys.INGEST_STATUS)
+        stored = await self.client.get(KEYSPACE.ingest_status)
         return None if stored is None else ingest_status.decode(stored)
 
     async def until_state(self, state: str) -> IngestStatus:
@@ -57,7 +59,7 @@ class Watcher:
 
     async def last(self, symbol: str, kind: str = "price") -> tuple[EventId, dict[str, Any]] | None:
         """Return a symbol's last value of a kind with its id."""
-        stored = await self.client.get(keys.last_key(f"{kind}:{symbol}"))
+        stored = await self.client.get(KEYSPACE.last(f"{kind}:{symbol}"))
         if stored is None:
             return None
         assert isinstance(stored, bytes)
@@ -83,7 +85,7 @@ class Watcher:
 
     async def history(self, topic: str) -> list[tuple[str | None, dict[str, Any]]]:
         """Return what the history of an ordered topic holds: the event's name, if any, and data."""
-        entries: Any = await self.client.xrange(keys.history_key(topic))
+        entries: Any = await self.client.xrange(KEYSPACE.history(topic))
         return [
             ((fields.get(b"event") or b"").decode() or None, json.loads(fields[b"data"]))
             for _, fields in entries

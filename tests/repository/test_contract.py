@@ -38,6 +38,7 @@ from shared.price import Price
 from shared.quote import Quote
 from shared.symbol_status import SymbolState, SymbolStatus
 from shared.trade import Cancel, Correction, Trade
+from tests.keyspace import KEYSPACE
 from tests.repository.documents import codes, document, rows, section, words
 from tests.repository.tree import ROOT, modules, source_modules, syntax
 
@@ -220,16 +221,14 @@ def test_every_error_of_alpacas_is_in_the_reference() -> None:
 
 def test_every_redis_key_is_in_the_reference() -> None:
     text = told("Redis")
-    names = {
-        value for name, value in vars(keys).items() if name.isupper() and isinstance(value, str)
-    }
+    names = {value for value in vars(KEYSPACE).values() if isinstance(value, str) and value}
 
     assert {name for name in names if f"`{name}`" not in text} == set()
     for made in ("gateway:<id>", "{streams}:<id>", "ticket:<sha256>"):
         assert f"`{made}`" in text
     for kind in (topics.PRICE, topics.STATUS, topics.QUOTE, topics.POSITION):
-        assert f"`{keys.last_key(topics.topic(kind, 'SPY'))}`" in text
-    assert f"`{keys.last_key(topics.ACCOUNT)}`" in text
+        assert f"`{KEYSPACE.last(topics.topic(kind, 'SPY'))}`" in text
+    assert f"`{KEYSPACE.last(topics.ACCOUNT)}`" in text
 
 
 def test_every_scope_is_in_the_reference_and_no_other() -> None:
@@ -244,7 +243,7 @@ def test_every_history_is_in_the_reference_with_its_length() -> None:
     assert set(keys.HISTORY_LENGTHS) == topics.ORDERED
     for kind, length in keys.HISTORY_LENGTHS.items():
         alone = kind in topics.WITHOUT_SYMBOL
-        key = keys.history_key(kind if alone else topics.topic(kind, "SPY"))
+        key = KEYSPACE.history(kind if alone else topics.topic(kind, "SPY"))
         [value] = [rest for first, rest in table.items() if f"`{key}`" in first]
         assert str(length) in words(value), kind
 
@@ -254,7 +253,7 @@ def test_the_lives_of_keys_in_the_reference_are_those_of_the_code() -> None:
     lives = {
         "`ingest:lease` `ingest:epoch`": f"{keys.LEASE_MILLISECONDS / 1000:g} s",
         "`ingest:status`, key and channel": f"{keys.INGEST_STATUS_MILLISECONDS / 1000:g} s",
-        f"`{keys.INTEREST}`": f"{keys.INTEREST_MILLISECONDS // 1000} s",
+        f"`{KEYSPACE.interest}`": f"{keys.INTEREST_MILLISECONDS // 1000} s",
         "`gateway:<id>`": f"{keys.GATEWAY_SECONDS} s",
         "`{streams}:<id>`": f"{keys.STREAMS_MILLISECONDS // 1000} s",
         "`ticket:<sha256>`": f"{keys.TICKET_SECONDS} s",

@@ -18,6 +18,7 @@ from shared.topics import (
     price_topic,
     stock_symbol,
 )
+from tests.keyspace import KEYSPACE
 from tests.repository.tree import ROOT
 
 
@@ -188,9 +189,9 @@ def test_every_ordered_kind_has_a_history_and_no_other() -> None:
 
 def test_a_topics_last_value_lies_in_the_same_cluster_slot() -> None:
     """A cluster hashes the part in the first braces, or the whole key if there are none."""
-    assert keys.last_key("price:SPY") == "{price:SPY}:last"
+    assert KEYSPACE.last("price:SPY") == "{price:SPY}:last"
 
 
 def test_gateways_and_tickets_have_keys_of_their_own() -> None:
-    assert keys.gateway_key("web-1") == "gateway:web-1"
-    assert keys.ticket_key("ab12") == "ticket:ab12"
+    assert KEYSPACE.gateway("web-1") == "gateway:web-1"
+    assert KEYSPACE.ticket("ab12") == "ticket:ab12"

@@ -10,7 +10,6 @@ from typing import Any
 from redis.asyncio import Redis
 
 from shared import ingest_status, message, rfc3339
-from shared.bus import keys
 from shared.bus.errors import REDIS_ERRORS
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
@@ -18,6 +17,7 @@ from shared.ingest_status import IngestStatus
 from shared.topics import DAY_BAR, topic
 from simulator.service import Simulator, SimulatorSettings
 from tests.event_stream import EventStream, open_stream
+from tests.keyspace import KEYSPACE
 from tests.programs import Program, ingest_environment, program
 from tests.services import running_gateway, until
 from tests.simulator.client import endpoint_state
@@ -42,13 +42,13 @@ class Pair:
 
     async def status(self) -> IngestStatus | None:
         try:
-            stored = await self.redis.get(keys.INGEST_STATUS)
+            stored = await self.redis.get(KEYSPACE.ingest_status)
         except REDIS_ERRORS:
             return None
         return None if stored is None else ingest_status.decode(stored)
 
     async def epoch(self) -> int:
-        return int(await self.redis.get(keys.EPOCH) or 0)
+        return int(await self.redis.get(KEYSPACE.epoch) or 0)
 
     async def until_led_by(self, running: Program) -> IngestStatus:
         """Wait until a process leads and is live; return what it reports."""
@@ -74,7 +74,7 @@ class Pair:
 
     async def until_looked_up(self) -> None:
         """Wait until REST was asked about the symbol traded by hand, which Redis did not know."""
-        bars = keys.history_key(topic(DAY_BAR, BY_HAND))
+        bars = KEYSPACE.history(topic(DAY_BAR, BY_HAND))
 
         async def is_known() -> bool:
             return bool(await self.redis.exists(bars))

@@ -4,12 +4,12 @@ import signal
 from contextlib import AsyncExitStack
 from typing import Any
 
-from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
 from shared.topics import key_of
 from simulator.service import Simulator, SimulatorSettings
 from tests.event_stream import EventStream, open_stream
+from tests.keyspace import KEYSPACE
 from tests.processes import gateway_process
 from tests.programs import ingest_environment, program
 from tests.services import until
@@ -74,7 +74,7 @@ async def test_a_killed_gateway_does_not_touch_the_others_clients_and_its_intere
         async def watched() -> set[str]:
             seconds, micros = await redis.time()
             now = seconds * 1000 + micros // 1000
-            claims: Any = await redis.hgetall(keys.INTEREST)
+            claims: Any = await redis.hgetall(KEYSPACE.interest)
             living = [each for each, claim in claims.items() if int(claim.split()[0]) > now]
             topics = {claimed.decode().partition(" ")[2] for claimed in living}
             return {key_of(topic) for topic in topics}

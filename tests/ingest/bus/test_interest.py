@@ -15,10 +15,10 @@ from gateway.fanout.hub import Hub
 from ingest.bus import interest
 from ingest.bus.interest import InterestReader
 from ingest.demand.wanted import Demand
-from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from shared.bus.rejections import Rejections
 from shared.bus.valkey_server import ValkeyServer
+from tests.keyspace import KEYSPACE
 from tests.services import until
 
 
@@ -43,7 +43,7 @@ def hub_of(client: Redis, name: str) -> tuple[Hub, InterestClaims]:
         retry_ms=lambda: 0,
         on_change=[changed.set],
     )
-    return hub, InterestClaims(client, hub, name, changed)
+    return hub, InterestClaims(client, KEYSPACE, hub, name, changed)
 
 
 @asynccontextmanager
@@ -52,7 +52,7 @@ async def demand_of(source: RedisSource) -> AsyncIterator[tuple[Redis, Demand]]:
     async with (
         source.client("commands") as client,
         source.client("subscriber", subscriber=True) as subscriber,
-        background(InterestReader(client, subscriber, demand, Rejections())),
+        background(InterestReader(client, subscriber, KEYSPACE, demand, Rejections())),
     ):
         yield client, demand
 
@@ -85,7 +85,7 @@ async def test_a_new_topic_and_its_end_are_a_nudge_and_a_number_is_not(
             hub.watch({"price:SPY": 0.0})
 
             async def told() -> bool:
-                claim: Any = await client.hget(keys.INTEREST, "a price:SPY")
+                claim: Any = await client.hget(KEYSPACE.interest, "a price:SPY")
                 return claim is not None and claim.endswith(b" 2")
 
             await until(told)
@@ -113,7 +113,7 @@ async def test_claims_that_expire_or_have_another_form_go(any_source: RedisSourc
     async with any_source.client("test") as client:
         now = time.time() * 1000
         await client.hset(
-            keys.INTEREST,
+            KEYSPACE.interest,
             mapping={
                 "a price:SPY": f"{now + 60_000:.0f} 1",
                 "b price:SPY": f"{now - 1:.0f} 5",
@@ -124,7 +124,7 @@ async def test_claims_that_expire_or_have_another_form_go(any_source: RedisSourc
         )
         async with demand_of(any_source) as (_, demand):
             await until(lambda: viewers(demand) == {"SPY": 1})
-            assert await client.hkeys(keys.INTEREST) == [b"a price:SPY"]
+            assert await client.hkeys(KEYSPACE.interest) == [b"a price:SPY"]
 
 
 async def test_many_nudges_are_few_readings(
@@ -170,11 +170,11 @@ async def test_while_redis_is_away_the_demand_stays_and_then_follows_again(
 
 async def test_a_key_of_another_kind_is_said_and_waited_out(source: RedisSource) -> None:
     async with source.client("test") as client:
-        await client.zadd(keys.INTEREST, {"a price:SPY": 1})
+        await client.zadd(KEYSPACE.interest, {"a price:SPY": 1})
         with capture_logs() as lines:
             async with demand_of(source) as (_, demand):
                 await until(lambda: bool(lines))
                 assert "WRONGTYPE" in lines[0]["message"]
-                await client.delete(keys.INTEREST)
-                await client.hset(keys.INTEREST, "a price:SPY", f"{2**45} 1")
+                await client.delete(KEYSPACE.interest)
+                await client.hset(KEYSPACE.interest, "a price:SPY", f"{2**45} 1")
                 await until(lambda: viewers(demand) == {"SPY": 1})

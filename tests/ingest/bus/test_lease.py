@@ -11,6 +11,7 @@ from ingest.bus.lease import Lease, LeaseLostError
 from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
+from tests.keyspace import KEYSPACE
 from tests.limits import LIMIT_SECONDS
 from tests.services import until
 
@@ -22,7 +23,7 @@ async def take(lease: Lease) -> int:
 
 async def test_only_one_of_many_holds_it(any_source: RedisSource) -> None:
     async with any_source.client("test") as client:
-        leases = [Lease(client, f"ingest-{number}") for number in range(10)]
+        leases = [Lease(client, KEYSPACE, f"ingest-{number}") for number in range(10)]
 
         assert sum(await asyncio.gather(*(lease.claim() for lease in leases))) == 1
         assert sum(await asyncio.gather(*(lease.claim() for lease in leases))) == 1
@@ -32,7 +33,7 @@ async def test_the_number_grows_at_every_hand_over(any_source: RedisSource) -> N
     async with any_source.client("test") as client:
         epochs = []
         for number in range(5):  # within one millisecond of Redis' clock, too
-            lease = Lease(client, f"ingest-{number}")
+            lease = Lease(client, KEYSPACE, f"ingest-{number}")
             epochs.append(await take(lease))
             await lease.release()
 
@@ -43,7 +44,7 @@ async def test_the_number_grows_although_redis_has_lost_everything(
     any_source: RedisSource,
 ) -> None:
     async with any_source.client("test") as client:
-        first, second = Lease(client, "first"), Lease(client, "second")
+        first, second = Lease(client, KEYSPACE, "first"), Lease(client, KEYSPACE, "second")
         before = await take(first)
         await client.flushall()
 
@@ -58,17 +59,17 @@ async def test_the_number_grows_although_redis_has_lost_everything(
 async def test_the_number_grows_although_redis_clock_went_back(any_source: RedisSource) -> None:
     async with any_source.client("test") as client:
         future = 99_999_999_999_999
-        await client.set(keys.EPOCH, future)
+        await client.set(KEYSPACE.epoch, future)
 
-        assert await take(Lease(client, "first")) == future + 1
+        assert await take(Lease(client, KEYSPACE, "first")) == future + 1
 
 
 async def test_who_held_it_takes_a_higher_number_although_redis_lost_it_and_its_clock_went_back(
     any_source: RedisSource,
 ) -> None:
     async with any_source.client("test") as client:
-        await client.set(keys.EPOCH, 99_999_999_999_999)
-        lease = Lease(client, "first")
+        await client.set(KEYSPACE.epoch, 99_999_999_999_999)
+        lease = Lease(client, KEYSPACE, "first")
         before = await take(lease)
         await client.flushall()
 
@@ -79,21 +80,21 @@ async def test_renewing_keeps_the_number_and_nothing_is_due_to_be_republished(
     any_source: RedisSource,
 ) -> None:
     async with any_source.client("test") as client:
-        lease = Lease(client, "first")
+        lease = Lease(client, KEYSPACE, "first")
         epoch = await take(lease)
         lease.republish_due.clear()
-        await client.pexpire(keys.LEASE, 500)
+        await client.pexpire(KEYSPACE.lease, 500)
         assert await take(lease) == epoch
 
         assert not lease.republish_due.is_set()
-        assert await client.pttl(keys.LEASE) > 500
+        assert await client.pttl(KEYSPACE.lease) > 500
 
 
 async def test_a_new_number_after_redis_was_emptied_makes_republishing_due(
     any_source: RedisSource,
 ) -> None:
     async with any_source.client("test") as client:
-        lease = Lease(client, "first")
+        lease = Lease(client, KEYSPACE, "first")
         before = await take(lease)
         lease.republish_due.clear()
         await client.flushall()
@@ -106,7 +107,7 @@ async def test_a_release_hands_it_over_at_once_and_only_by_its_holder(
     any_source: RedisSource,
 ) -> None:
     async with any_source.client("test") as client:
-        first, second = Lease(client, "first"), Lease(client, "second")
+        first, second = Lease(client, KEYSPACE, "first"), Lease(client, KEYSPACE, "second")
         await take(first)
         await second.release()
         assert not await second.claim()
@@ -119,9 +120,9 @@ async def test_an_expired_lease_is_taken_by_another_and_the_old_holder_learns_it
     any_source: RedisSource,
 ) -> None:
     async with any_source.client("test") as client:
-        first, second = Lease(client, "first"), Lease(client, "second")
+        first, second = Lease(client, KEYSPACE, "first"), Lease(client, KEYSPACE, "second")
         await take(first)
-        await client.delete(keys.LEASE)
+        await client.delete(KEYSPACE.lease)
         await take(second)
 
         with pytest.raises(LeaseLostError):
@@ -134,9 +135,9 @@ async def test_it_is_given_an_expiry_and_does_expire(
     any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with any_source.client("test") as client:
-        first, second = Lease(client, "first"), Lease(client, "second")
+        first, second = Lease(client, KEYSPACE, "first"), Lease(client, KEYSPACE, "second")
         await take(first)
-        assert 0 < await client.pttl(keys.LEASE) <= keys.LEASE_MILLISECONDS
+        assert 0 < await client.pttl(KEYSPACE.lease) <= keys.LEASE_MILLISECONDS
 
         monkeypatch.setattr(keys, "LEASE_MILLISECONDS", 20)
         await take(first)
@@ -148,7 +149,7 @@ async def test_it_is_not_valid_once_its_time_is_over_by_our_own_clock(
 ) -> None:
     now = 100.0
     async with any_source.client("test") as client:
-        lease = Lease(client, "first", monotonic=lambda: now)
+        lease = Lease(client, KEYSPACE, "first", monotonic=lambda: now)
         epoch = await take(lease)
         now += keys.LEASE_MILLISECONDS / 1000 - 0.001
         assert await lease.valid() == epoch
@@ -164,7 +165,7 @@ async def test_it_is_not_valid_once_its_time_is_over_by_our_own_clock(
 
 async def test_it_is_not_valid_after_a_release(any_source: RedisSource) -> None:
     async with any_source.client("test") as client:
-        first = Lease(client, "first")
+        first = Lease(client, KEYSPACE, "first")
         await take(first)
         await first.release()
 
@@ -178,9 +179,9 @@ async def test_it_is_not_valid_after_a_release(any_source: RedisSource) -> None:
 
 async def test_it_is_not_valid_once_another_holds_it(any_source: RedisSource) -> None:
     async with any_source.client("test") as client:
-        first, second = Lease(client, "first"), Lease(client, "second")
+        first, second = Lease(client, KEYSPACE, "first"), Lease(client, KEYSPACE, "second")
         await take(first)
-        await client.delete(keys.LEASE)
+        await client.delete(KEYSPACE.lease)
         await take(second)
         assert not await first.claim()
 
@@ -195,41 +196,41 @@ async def test_who_was_away_and_followed_by_nobody_goes_on_under_its_number(
     any_source: RedisSource,
 ) -> None:
     async with any_source.client("test") as client:
-        lease = Lease(client, "first")
+        lease = Lease(client, KEYSPACE, "first")
         before = await take(lease)
         lease.republish_due.clear()
-        await client.delete(keys.LEASE)
+        await client.delete(KEYSPACE.lease)
 
         assert await take(lease) == before
         assert not lease.republish_due.is_set()
-        assert await client.pttl(keys.LEASE) > 0
+        assert await client.pttl(KEYSPACE.lease) > 0
 
 
 async def test_who_was_away_while_another_led_does_not_get_it_back_though_it_is_free(
     any_source: RedisSource,
 ) -> None:
     async with any_source.client("test") as client:
-        first, second = Lease(client, "first"), Lease(client, "second")
+        first, second = Lease(client, KEYSPACE, "first"), Lease(client, KEYSPACE, "second")
         await take(first)
-        await client.delete(keys.LEASE)
+        await client.delete(KEYSPACE.lease)
         await take(second)
         await second.release()
 
         with pytest.raises(LeaseLostError):
             async with asyncio.timeout(LIMIT_SECONDS):
                 await first.renew()
-        assert not await client.exists(keys.LEASE)
-        assert await Lease(client, "first").claim()
+        assert not await client.exists(KEYSPACE.lease)
+        assert await Lease(client, KEYSPACE, "first").claim()
 
 
 async def test_a_number_older_than_the_holders_is_a_loss_of_data_and_begins_a_new_one(
     any_source: RedisSource,
 ) -> None:
     async with any_source.client("test") as client:
-        lease = Lease(client, "first")
+        lease = Lease(client, KEYSPACE, "first")
         before = await take(lease)
-        await client.delete(keys.LEASE)
-        await client.set(keys.EPOCH, before - 5)  # a replica that lagged, a backup
+        await client.delete(KEYSPACE.lease)
+        await client.set(KEYSPACE.epoch, before - 5)  # a replica that lagged, a backup
 
         assert await take(lease) > before
 
@@ -238,32 +239,32 @@ async def test_a_process_that_did_not_get_to_release_takes_it_anew_with_a_new_nu
     any_source: RedisSource,
 ) -> None:
     async with any_source.client("test") as client:
-        before = await take(Lease(client, "first"))
+        before = await take(Lease(client, KEYSPACE, "first"))
 
-        assert await take(Lease(client, "first")) > before
+        assert await take(Lease(client, KEYSPACE, "first")) > before
 
 
 async def test_a_claim_whose_answer_was_lost_costs_nothing_but_a_number(
     any_source: RedisSource,
 ) -> None:
     async with any_source.client("test") as client:
-        lease = Lease(client, "first")
+        lease = Lease(client, KEYSPACE, "first")
         await take(lease)
         claimed = lease.epoch + 7
-        await client.set(keys.LEASE, f"first {claimed}")
-        await client.set(keys.EPOCH, claimed)
+        await client.set(KEYSPACE.lease, f"first {claimed}")
+        await client.set(KEYSPACE.epoch, claimed)
 
         assert await take(lease) > claimed
 
 
 async def test_it_releases_nothing_but_what_it_holds(any_source: RedisSource) -> None:
     async with any_source.client("test") as client:
-        old, new = Lease(client, "first"), Lease(client, "first")
+        old, new = Lease(client, KEYSPACE, "first"), Lease(client, KEYSPACE, "first")
         await take(old)
         await take(new)
         await old.release()
 
-        assert await client.exists(keys.LEASE)
+        assert await client.exists(KEYSPACE.lease)
 
 
 async def test_republishing_is_due_under_the_same_number_when_redis_is_back(
@@ -272,7 +273,7 @@ async def test_republishing_is_due_under_the_same_number_when_redis_is_back(
     """A Redis with a disk comes back with its lease and its counter, and without its newest."""
     monkeypatch.setattr(lease_module, "LEASE_RENEW_SECONDS", 0.02)
     async with any_source.client("test") as client:
-        lease = Lease(client, "first")
+        lease = Lease(client, KEYSPACE, "first")
         epoch = await take(lease)
         lease.republish_due.clear()
 
@@ -304,7 +305,7 @@ async def test_a_failed_renewal_is_logged_once_by_its_kind(
     monkeypatch.setattr(lease_module, "LEASE_RENEW_SECONDS", 0.0)
     failures = 0
     async with any_source.client("test") as client:
-        lease = Lease(client, "first")
+        lease = Lease(client, KEYSPACE, "first")
         await take(lease)
 
         async def fail(**_: object) -> None:
@@ -328,7 +329,7 @@ async def test_who_cannot_reach_redis_for_long_gives_up_leading(
     monkeypatch.setattr(lease_module, "LEASE_RENEW_SECONDS", 0.01)
     now = 100.0
     async with source.client("test") as client:
-        lease = Lease(client, "first", monotonic=lambda: now)
+        lease = Lease(client, KEYSPACE, "first", monotonic=lambda: now)
         await take(lease)
         await valkey.stop()
         now += keys.LEASE_MILLISECONDS / 1000 + lease_module.UNREACHABLE_SECONDS
@@ -347,7 +348,7 @@ async def test_renewing_lives_through_a_restart_of_redis(
 ) -> None:
     monkeypatch.setattr(lease_module, "LEASE_RENEW_SECONDS", 0.05)
     async with source.client("test") as client:
-        lease = Lease(client, "first")
+        lease = Lease(client, KEYSPACE, "first")
         before = await take(lease)
         renewing = asyncio.create_task(lease.renew())
         await valkey.stop()
@@ -362,13 +363,13 @@ async def test_renewing_lives_through_a_restart_of_redis(
 
 async def test_a_standby_leaves_an_emptied_redis_to_whoever_led(any_source: RedisSource) -> None:
     async with any_source.client("test") as client:
-        leader, standby = Lease(client, "leader"), Lease(client, "standby")
+        leader, standby = Lease(client, KEYSPACE, "leader"), Lease(client, KEYSPACE, "standby")
         before = await take(leader)
         assert not await standby.claim()
         await client.flushall()
 
         assert not await standby.claim()
-        assert not await Lease(client, "newcomer").claim()
+        assert not await Lease(client, KEYSPACE, "newcomer").claim()
         assert await take(leader) > before
         assert not await standby.claim()
 
@@ -377,7 +378,7 @@ async def test_a_standby_leads_once_nobody_has_wanted_an_emptied_redis(
     any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with any_source.client("test") as client:
-        leader, standby = Lease(client, "leader"), Lease(client, "standby")
+        leader, standby = Lease(client, KEYSPACE, "leader"), Lease(client, KEYSPACE, "standby")
         before = await take(leader)
         assert not await standby.claim()
         await client.flushall()
@@ -393,12 +394,12 @@ async def test_a_standby_leads_once_nobody_has_wanted_an_emptied_redis(
 
 async def test_of_two_standbys_one_leads_after_one_wait(any_source: RedisSource) -> None:
     async with any_source.client("test") as client:
-        await take(Lease(client, "leader"))
-        standbys = [Lease(client, "first"), Lease(client, "second")]
+        await take(Lease(client, KEYSPACE, "leader"))
+        standbys = [Lease(client, KEYSPACE, "first"), Lease(client, KEYSPACE, "second")]
         assert not any([await standby.claim() for standby in standbys])
         await client.flushall()
         assert not any([await standby.claim() for standby in standbys])
-        await client.delete(keys.LEASE)  # as if its time were over
+        await client.delete(KEYSPACE.lease)  # as if its time were over
 
         assert [await standby.claim() for standby in standbys] == [True, False]
 
@@ -407,7 +408,7 @@ async def test_a_standby_waits_for_nobody_where_only_the_lease_has_ended(
     any_source: RedisSource,
 ) -> None:
     async with any_source.client("test") as client:
-        leader, standby = Lease(client, "leader"), Lease(client, "standby")
+        leader, standby = Lease(client, KEYSPACE, "leader"), Lease(client, KEYSPACE, "standby")
         await take(leader)
         assert not await standby.claim()
         await leader.release()

@@ -25,6 +25,7 @@ from shared.bus.rejections import Rejections
 from shared.bus.valkey_server import ValkeyServer
 from shared.event_id import EventId
 from shared.gap import GAP
+from tests.keyspace import KEYSPACE
 from tests.limits import LIMIT_SECONDS
 from tests.services import until
 
@@ -49,9 +50,11 @@ async def run_script(client: Redis, epoch: int, first: int, *events: Publication
         5000,
         600,
         600,
+        KEYSPACE.key_prefix,
+        KEYSPACE.channel_prefix,
         publisher._encoded(events),
     ]
-    names = [keys.EPOCH, keys.PUBLISHED]
+    names = [KEYSPACE.epoch, KEYSPACE.published]
     return int(await client.register_script(SCRIPT)(keys=names, args=args))
 
 
@@ -110,8 +113,10 @@ class Stage:
     def __init__(self, client: Redis, publishing: Redis, ttl_seconds: float) -> None:
         self.client = client
         self.outbox = Outbox()
-        self.lease = Lease(client, "ingest")
-        self.publisher = Publisher(publishing, self.lease, self.outbox, ttl_seconds, Rejections())
+        self.lease = Lease(client, KEYSPACE, "ingest")
+        self.publisher = Publisher(
+            publishing, KEYSPACE, self.lease, self.outbox, ttl_seconds, Rejections()
+        )
 
     async def publish(self, *publications: Publication) -> None:
         for each in publications:
@@ -121,14 +126,14 @@ class Stage:
 
     async def history(self, topic: str) -> list[tuple[EventId, dict[str, Any], bytes | None]]:
         """Return an ordered topic's stored events: id, JSON, name."""
-        entries: Any = await self.client.xrange(keys.history_key(topic))
+        entries: Any = await self.client.xrange(KEYSPACE.history(topic))
         return [
             (EventId.parse(entry), json.loads(fields[b"data"]), fields.get(b"event"))
             for entry, fields in entries
         ]
 
     async def last(self, topic: str) -> tuple[EventId, dict[str, Any]] | None:
-        stored = await self.client.get(keys.last_key(topic))
+        stored = await self.client.get(KEYSPACE.last(topic))
         if stored is None:
             return None
         assert isinstance(stored, bytes)
@@ -164,8 +169,8 @@ async def test_a_trade_is_a_value_with_a_life_a_last_value_and_a_message(
         stored = await stage.client.get("price:SPY")
         assert stored == b'{"event_id":"%d-1","n":1}' % stage.lease.epoch
         assert 0 < await stage.client.pttl("price:SPY") <= 2500
-        assert await stage.client.get(keys.last_key("price:SPY")) == message.pack(event_id, stored)
-        assert 0 < await stage.client.ttl(keys.last_key("price:SPY")) <= keys.LAST_SECONDS
+        assert await stage.client.get(KEYSPACE.last("price:SPY")) == message.pack(event_id, stored)
+        assert 0 < await stage.client.ttl(KEYSPACE.last("price:SPY")) <= keys.LAST_SECONDS
         assert heard.messages == [("price:SPY", event_id, {"event_id": str(event_id), "n": 1})]
         assert stage.publisher.published == 1
 
@@ -214,12 +219,12 @@ async def test_a_batch_that_is_sent_twice_is_published_once(any_source: RedisSou
         await until(lambda: len(heard.ids("trade:B")) == 2)
 
         assert heard.ids("a") == [EventId(7, 1), EventId(7, 3)]
-        assert await client.xlen(keys.history_key("trade:B")) == 2
+        assert await client.xlen(KEYSPACE.history("trade:B")) == 2
 
 
 async def test_a_batch_of_an_older_epoch_is_refused_whole(any_source: RedisSource) -> None:
     async with any_source.client("test") as client, listening(any_source, "a") as heard:
-        await client.set(keys.EPOCH, 8)
+        await client.set(KEYSPACE.epoch, 8)
         await run_script(client, 8, 1, value("a", 1))
 
         assert await run_script(client, 7, 5, value("a", 2), value("b", 3)) == publisher.FENCED
@@ -243,7 +248,7 @@ async def test_a_publisher_that_meets_a_newer_epoch_ends_with_the_lease_lost(
     async with any_source.client("test") as client:
         stage = Stage(client, client, 5)
         assert await stage.lease.claim()
-        await client.set(keys.EPOCH, stage.lease.epoch + 1)
+        await client.set(KEYSPACE.epoch, stage.lease.epoch + 1)
         stage.outbox.offer(value("price:SPY", 1))
 
         with pytest.raises(LeaseLostError):
@@ -289,7 +294,7 @@ async def test_ordered_events_are_kept_in_a_history_whose_ids_are_theirs(
         assert [("trade:SPY", event_id, body) for event_id, body, _ in stored] == heard.messages
         assert heard.events == [None, "correction", None]
         assert await stage.last("trade:SPY") is None
-        life = await stage.client.ttl(keys.history_key("trade:SPY"))
+        life = await stage.client.ttl(KEYSPACE.history("trade:SPY"))
         assert 0 < life <= keys.HISTORY_SECONDS
         assert stage.publisher.published == 3
 
@@ -314,14 +319,14 @@ async def test_a_named_event_of_a_merge_topic_is_only_published(any_source: Redi
         stored = await stage.last("price:SPY")
         assert stored is not None
         assert stored[1]["n"] == 1
-        assert not await stage.client.exists(keys.history_key("price:SPY"))
+        assert not await stage.client.exists(KEYSPACE.history("price:SPY"))
 
 
 async def test_an_older_id_than_the_histories_newest_is_refused_alone(
     any_source: RedisSource,
 ) -> None:
     async with publishing(any_source) as stage:
-        history = keys.history_key("trade:SPY")
+        history = KEYSPACE.history("trade:SPY")
         await stage.client.xadd(history, {"data": "{}"}, id=f"{stage.lease.epoch + 1}-1")
         await stage.publish(printed(1), value("price:SPY", 2))
 
@@ -334,7 +339,7 @@ async def test_a_foreign_value_in_the_last_key_is_overwritten(
     any_source: RedisSource, foreign: str
 ) -> None:
     async with publishing(any_source) as stage:
-        last = keys.last_key("price:SPY")
+        last = KEYSPACE.last("price:SPY")
         await (stage.client.rpush(last, "x") if foreign == "list" else stage.client.set(last, "x"))
         await stage.publish(value("price:SPY", 1), value("price:IBM", 2))
 
@@ -350,8 +355,8 @@ async def test_without_a_valid_lease_nothing_is_published_until_it_is_renewed(
     now = 100.0
     async with any_source.client("test") as client:
         stage = Stage(client, client, 5)
-        stage.lease = Lease(client, "ingest", monotonic=lambda: now)
-        stage.publisher = Publisher(client, stage.lease, stage.outbox, 5, Rejections())
+        stage.lease = Lease(client, KEYSPACE, "ingest", monotonic=lambda: now)
+        stage.publisher = Publisher(client, KEYSPACE, stage.lease, stage.outbox, 5, Rejections())
         await stage.lease.claim()
         now += keys.LEASE_MILLISECONDS / 1000
         running = asyncio.create_task(stage.publisher.run())

@@ -11,12 +11,12 @@ from redis.asyncio import Redis
 from ingest.bus.lease import Lease
 from ingest.bus.status_writer import StatusWriter
 from shared import ingest_status
-from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from shared.cancellation import cancel
 from shared.event_id import EventId
 from shared.ingest_status import FeedState, IngestStatus
 from tests.ingest_report import healthy
+from tests.keyspace import KEYSPACE
 from tests.late_bytes import late_bytes
 from tests.limits import LIMIT_SECONDS
 
@@ -30,6 +30,7 @@ class Stage:
         seqs = count(1)
         self.writer = StatusWriter(
             client,
+            KEYSPACE,
             lease,
             "ingest",
             lambda: EventId(lease.epoch, next(seqs)),
@@ -41,7 +42,7 @@ class Stage:
         return msgspec.structs.replace(healthy(event_id, []), state=self.state)
 
     async def stored(self) -> IngestStatus:
-        stored = await self._client.get(keys.INGEST_STATUS)
+        stored = await self._client.get(KEYSPACE.ingest_status)
         assert isinstance(stored, bytes)
         return ingest_status.decode(stored)
 
@@ -55,7 +56,7 @@ async def test_a_status_that_reaches_redis_after_a_newer_one_does_not_replace_it
         RedisSource(late.url).client("test") as client,
         asyncio.timeout(LIMIT_SECONDS),
     ):
-        lease = Lease(client, "ingest")
+        lease = Lease(client, KEYSPACE, "ingest")
         assert await lease.claim()
         stage = Stage(client, lease)
         await stage.writer.write()  # from now on Redis knows the script
@@ -79,10 +80,10 @@ async def test_each_status_replaces_the_one_before_also_that_of_an_earlier_leade
     any_source: RedisSource,
 ) -> None:
     async with any_source.client("test") as client:
-        lease = Lease(client, "ingest")
+        lease = Lease(client, KEYSPACE, "ingest")
         assert await lease.claim()
         earlier = ingest_status.encode(healthy(EventId(lease.epoch - 1, 999), []))
-        await client.set(keys.INGEST_STATUS, earlier)
+        await client.set(KEYSPACE.ingest_status, earlier)
         stage = Stage(client, lease)
         states: list[FeedState] = ["connecting", "live", "reconnecting"]
         for state in states:

@@ -15,13 +15,13 @@ from ingest.demand import lookups, wanted
 from ingest.market import stream_silence
 from ingest.upstream import alpaca_rest, stock_handler, stream_holder
 from shared import message
-from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from shared.gap import GAP
 from shared.topics import TRADE
 from simulator.faults.catalogue import Faults
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.watching import Watcher, relay, trade, until_subscribed, watcher
+from tests.keyspace import KEYSPACE
 from tests.limits import LIMIT_SECONDS
 from tests.services import running_ingest, until
 from tests.simulator.client import endpoint_state
@@ -296,7 +296,7 @@ async def test_prints_that_were_shown_before_redis_was_emptied_are_not_shown_aga
             await watching.until_state("live")
             prints = await begin(simulator, watching)
             await until_tape(watching, *shown(99, 100))
-            await redis.delete(keys.history_key("trade:SPY"), keys.RECORDED_SINCE)
+            await redis.delete(KEYSPACE.history("trade:SPY"), KEYSPACE.recorded_since)
             await until_noted(redis)
         await prints.happen(101)
         async with running_ingest(source, simulator):
@@ -308,7 +308,7 @@ async def test_prints_that_were_shown_before_redis_was_emptied_are_not_shown_aga
 async def until_noted(redis: Redis) -> None:
     """Wait until the leader has noted that Redis was empty."""
     async with asyncio.timeout(LIMIT_SECONDS):
-        while not await redis.exists(keys.RECORDED_SINCE):  # noqa: ASYNC110
+        while not await redis.exists(KEYSPACE.recorded_since):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 

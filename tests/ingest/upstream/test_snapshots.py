@@ -23,7 +23,6 @@ from ingest.market.trading_day import day_of
 from ingest.upstream import daily_closes, snapshots, translation
 from ingest.upstream.alpaca_rest import AlpacaRest
 from ingest.upstream.snapshots import Snapshots
-from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from shared.price import Price
 from shared.quote import Quote
@@ -40,6 +39,7 @@ from tests.ingest.upstream.rest_stub import (
     symbols_of,
     traded,
 )
+from tests.keyspace import KEYSPACE
 from tests.services import until
 
 DAY = 24 * 3600 * SECOND
@@ -123,7 +123,7 @@ class Stage:
         self.redis = RedisSource("memory://").client("test")
         self.work = Snapshots(
             rest,
-            StoredPrices(self.redis),
+            StoredPrices(self.redis, KEYSPACE),
             self.demand,
             self.heard,
             polled=lambda: self.polled,
@@ -458,7 +458,7 @@ async def test_what_was_published_just_now_by_an_earlier_leader_is_continued() -
             "IBM": "2026-11-16T16:54:00Z",
         }.items():
             price = f'7-1\n{{"symbol":"{symbol}","price":6.5,"timestamp":"{time}"}}'
-            await set_up.redis.set(keys.last_key(f"price:{symbol}"), price)
+            await set_up.redis.set(KEYSPACE.last(f"price:{symbol}"), price)
         set_up.watch("SPY", "IBM", "BAC", "GE")
         await set_up.until_taken("SPY", "IBM", "BAC", "GE")
         set_up.work.on_subscribed({"SPY", "IBM", "BAC", "GE"})
@@ -517,8 +517,8 @@ async def test_what_an_earlier_leader_published_is_taken_up_first() -> None:
         ahead = (
             b'7-1\n{"event_id":"7-1","symbol":"SPY","price":6.5,"timestamp":"2099-01-01T00:00:00Z"}'
         )
-        await set_up.redis.set(keys.last_key("price:SPY"), ahead)
-        await set_up.redis.set(keys.last_key("price:IBM"), b"not one of ours")
+        await set_up.redis.set(KEYSPACE.last("price:SPY"), ahead)
+        await set_up.redis.set(KEYSPACE.last("price:IBM"), b"not one of ours")
         fields = dict.fromkeys(Quote.__struct_fields__, None) | {"symbol": "IBM", "received": 1}
         best: dict[str, Any] = {
             **fields,
@@ -526,7 +526,7 @@ async def test_what_an_earlier_leader_published_is_taken_up_first() -> None:
             "conditions": [],
             "timestamp": "2026-11-16T17:00:00Z",
         }
-        await set_up.redis.set(keys.last_key("quote:IBM"), b"7-1\n" + json.dumps(best).encode())
+        await set_up.redis.set(KEYSPACE.last("quote:IBM"), b"7-1\n" + json.dumps(best).encode())
         set_up.watch("SPY", "IBM")
         await set_up.until_taken("SPY", "IBM")
         assert set_up.heard.restored == ["SPY"]
@@ -537,7 +537,8 @@ async def test_without_redis_nothing_new_is_looked_up_that_might_be_older() -> N
     stub = RestStub(snapshots=traded, bars=closed)
     async with stubbed(stub) as rest, stage(rest) as set_up:
         present = set_up.work._stored
-        set_up.work._stored = StoredPrices(RedisSource("redis://127.0.0.1:1/0").client("test"))
+        unreachable = RedisSource("redis://127.0.0.1:1/0").client("test")
+        set_up.work._stored = StoredPrices(unreachable, KEYSPACE)
         set_up.watch("SPY")
         await asyncio.sleep(0.2)
         assert stub.requests == []

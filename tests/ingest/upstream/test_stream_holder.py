@@ -16,13 +16,13 @@ from ingest.upstream import stream_holder
 from ingest.upstream.alpaca_stream import AlpacaStream
 from ingest.upstream.news_handler import NewsHandler
 from ingest.upstream.stream_health import StreamHealth
-from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from simulator.protocol import subscription as simulated
 from simulator.service import Simulator, SimulatorSettings
 from tests.fuzz.seeds import ARTICLE
 from tests.ingest.peers import AUTHENTICATED, WELCOME, packed, websocket_server
 from tests.ingest.watching import relay, subscribed, trade, until_subscribed, watcher
+from tests.keyspace import KEYSPACE
 from tests.services import running_ingest, until
 from tests.simulator.client import endpoint_state
 
@@ -116,11 +116,11 @@ async def test_a_symbol_that_alpaca_refuses_takes_no_other_with_it(
 
 async def test_claims_that_have_expired_count_no_more(any_source: RedisSource) -> None:
     async with relay(any_source) as (simulator, watching, _):
-        await watching.client.hset(keys.INTEREST, "gone price:IBM", "1000 1")
+        await watching.client.hset(KEYSPACE.interest, "gone price:IBM", "1000 1")
         await watching.watch("SPY")
         await until_subscribed(simulator, "SPY")
 
-        assert await watching.client.hkeys(keys.INTEREST) == [b"gateway-1 price:SPY"]
+        assert await watching.client.hkeys(KEYSPACE.interest) == [b"gateway-1 price:SPY"]
 
 
 async def test_an_answer_without_what_was_asked_for_is_not_met_with_a_flood(
