@@ -1,7 +1,13 @@
 """Topics and symbols, and how they are spelled."""
 
 import re
+from functools import partial
 from types import MappingProxyType
+
+from shared.excerpt import excerpt
+
+shown = partial(excerpt, limit=40)
+"""The longest topics have 36 characters."""
 
 # Alpaca's stock symbols: letters first, digits in some, up to two dotted suffixes: BRK.B, BAC.PRB,
 # and AAC.WS.A for a series of warrants.
@@ -82,15 +88,18 @@ def stock_symbol(text: str) -> str:
     if text.isascii() and _STOCK.fullmatch(symbol):  # 'ß' in upper case is SS
         return symbol
     if share := _CLASS_WITH_SLASH.fullmatch(symbol):
-        raise InvalidSymbolError(f"{text!r} is not a stock symbol: write {share[1]}.{share[2]}")
+        raise InvalidSymbolError(
+            f"{shown(text)} is not a stock symbol: write {share[1]}.{share[2]}"
+        )
     if "/" in symbol:
         raise InvalidSymbolError(
-            f"{text!r} is not a stock symbol: only stocks are served, no pairs"
+            f"{shown(text)} is not a stock symbol: only stocks are served, no pairs"
         )
     if not symbol:
         raise InvalidSymbolError("an empty symbol: write them as SPY,IBM without a comma too many")
     raise InvalidSymbolError(
-        f"{text!r} is not a stock symbol: expected letters such as SPY, or BRK.B for a share class"
+        f"{shown(text)} is not a stock symbol: expected letters such as SPY, or BRK.B for a share "
+        "class"
     )
 
 
@@ -106,7 +115,7 @@ def asset_symbol(text: str) -> str:
     if text.isascii() and any(each.fullmatch(symbol) for each in (_PAIR, _OPTION, _CONTRA)):
         return symbol
     if pair := pair_of(symbol):
-        raise InvalidSymbolError(f"{text!r} is not a symbol: write {pair}")
+        raise InvalidSymbolError(f"{shown(text)} is not a symbol: write {pair}")
     return stock_symbol(text)
 
 
@@ -149,18 +158,22 @@ def parse_topic(text: str) -> str:
     kind, colon, key = text.strip().partition(":")
     if kind in WITHOUT_SYMBOL:
         if colon:
-            raise InvalidTopicError(f"{text!r} is not a topic: {kind} has no symbol, write {kind}")
+            raise InvalidTopicError(
+                f"{shown(text)} is not a topic: {kind} has no symbol, write {kind}"
+            )
         return kind
     if not colon:
-        raise InvalidTopicError(f"{text!r} is not a topic: write a kind and a symbol as price:SPY")
+        raise InvalidTopicError(
+            f"{shown(text)} is not a topic: write a kind and a symbol as price:SPY"
+        )
     if kind not in KINDS:
         raise InvalidTopicError(
-            f"{text!r} is not a topic: there is no kind {kind!r}, only {' '.join(KINDS)}"
+            f"{shown(text)} is not a topic: there is no kind {shown(kind)}, only {' '.join(KINDS)}"
         )
     try:
         return symbol_topic(kind, key)
     except InvalidSymbolError as error:
-        raise InvalidTopicError(f"{text!r} is not a topic: {error}") from error
+        raise InvalidTopicError(f"{shown(text)} is not a topic: {error}") from error
 
 
 def kind_of(topic: str) -> str:

@@ -1,6 +1,7 @@
 """Tickets in Redis, where any gateway can redeem a ticket, and only one can."""
 
 import hashlib
+import re
 import secrets
 from contextlib import suppress
 
@@ -11,6 +12,11 @@ from gateway.wire.principal import Principal
 from shared.bus import keys
 from shared.bus.errors import bus_errors
 from shared.bus.keys import Keyspace
+
+TICKET_BYTES = 24
+
+_FORM = re.compile(r"[A-Za-z0-9_-]{32}")
+"""``TICKET_BYTES`` in base 64."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Principal).decode
@@ -27,15 +33,18 @@ class TicketStore:
         self._keyspace = keyspace
 
     async def issue(self, principal: Principal) -> str:
-        """Return a new ticket, which is valid for ``keys.TICKET_SECONDS``."""
-        ticket = secrets.token_urlsafe(24)
-        await self.store(ticket, principal)
+        """Return a new ticket, which is valid for ``keys.TICKET_SECONDS``; its hash is stored."""
+        ticket = secrets.token_urlsafe(TICKET_BYTES)
+        await self._store(ticket, principal)
         return ticket
 
-    async def store(self, ticket: str, principal: Principal) -> None:
-        """Make a ticket valid from now on, or valid again; only its hash is stored."""
+    async def look_up(self, ticket: str) -> Principal | None:
+        """Return the principal of a ticket; None if it is unknown, used or expired."""
+        # Only a ticket of ours is worth a question to Redis.
+        if not _FORM.fullmatch(ticket):
+            return None
         with bus_errors():
-            await self._client.set(self._key_of(ticket), _encode(principal), ex=keys.TICKET_SECONDS)
+            return _principal_of(await self._client.get(self._key_of(ticket)))
 
     async def redeem(self, ticket: str) -> Principal | None:
         """Use up a ticket; return None if it is unknown, used or expired."""
@@ -43,10 +52,14 @@ class TicketStore:
         with bus_errors():
             return _principal_of(await self._client.getdel(self._key_of(ticket)))
 
-    async def look_up(self, ticket: str) -> Principal | None:
-        """Return the principal of a ticket, as ``redeem`` does, but leave the ticket valid."""
+    async def renew(self, ticket: str) -> None:
+        """Start the life of a ticket again, unless it has been used."""
         with bus_errors():
-            return _principal_of(await self._client.get(self._key_of(ticket)))
+            await self._client.expire(self._key_of(ticket), keys.TICKET_SECONDS)
+
+    async def _store(self, ticket: str, principal: Principal) -> None:
+        with bus_errors():
+            await self._client.set(self._key_of(ticket), _encode(principal), ex=keys.TICKET_SECONDS)
 
     def _key_of(self, ticket: str) -> str:
         return self._keyspace.ticket(hashlib.sha256(ticket.encode()).hexdigest())

@@ -2,7 +2,8 @@
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+import re
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 
 from starlette.requests import Request
@@ -16,6 +17,8 @@ from shared.bus import keys
 from shared.bus.errors import BusError
 
 ANYBODY = Principal("anonymous")
+
+_TICKET = re.compile(rb"(?:^|&)ticket=([^&]*)")
 
 
 class Access:
@@ -61,6 +64,9 @@ class Access:
     async def check_stream(self, request: Request) -> Principal:
         """Return the principal of a stream's token or, for browsers, of its ``?ticket=``.
 
+        The ticket stays valid, so that no mistake in the rest of the request uses it up: call
+        ``redeem`` once nothing else can fail.
+
         Raises:
             ApiError: 401 as in ``check``.
             BusError: the ticket cannot be looked up.
@@ -68,16 +74,37 @@ class Access:
         ticket = self._ticket_of(request)
         if ticket is None:
             return self.check(request)
-        # HEAD opens no stream, so it must not use the ticket up.
-        find = self._tickets.look_up if request.method == "HEAD" else self._tickets.redeem
+        return _valid(await self._ask(self._tickets.look_up(ticket)))
+
+    async def redeem(self, request: Request) -> None:
+        """Use up the ticket of a request, if it depends on one.
+
+        Raises:
+            ApiError: 401, another request has used the ticket meanwhile.
+            BusError: Redis is unreachable; the ticket is valid again.
+        """
+        ticket = self._ticket_of(request)
+        # HEAD opens no stream.
+        if ticket is None or request.method == "HEAD":
+            return
+        _valid(await self._ask(self._tickets.redeem(ticket)))
+
+    async def keep_ticket(self, request: Request) -> None:
+        """Give the ticket of a request that found no place its whole life again.
+
+        An EventSource retries by itself with the same request, so with the same ticket.
+        """
+        ticket = self._ticket_of(request)
+        if ticket is not None:
+            with suppress(BusError):
+                await self._tickets.renew(ticket)
+
+    async def _ask(self, answer: Awaitable[Principal | None]) -> Principal | None:
         try:
-            principal = await find(ticket)
+            return await answer
         except BusError as error:
             # Redis' own words name its address, and the sender has proved nothing yet.
             raise BusError("tickets are stored in Redis, which is unreachable") from error
-        if principal is None:
-            raise _rejection(f"the ticket is unknown, used or older than {keys.TICKET_SECONDS} s")
-        return principal
 
     async def issue_ticket(self, principal: Principal) -> str:
         """Return a new ticket for a principal.
@@ -87,21 +114,20 @@ class Access:
         """
         return await self._tickets.issue(principal)
 
-    async def give_back(self, request: Request, principal: Principal) -> None:
-        """Make the ticket of a rejected stream valid again.
-
-        An EventSource retries by itself with the same request, so with the same ticket.
-        """
-        ticket = self._ticket_of(request)
-        if ticket is not None:
-            with suppress(BusError):
-                await self._tickets.store(ticket, principal)
-
     def _ticket_of(self, request: Request) -> str | None:
         """Return the ticket; None if there is none or the request does not depend on it."""
         if not self._principals or "authorization" in request.headers:
             return None
-        return request.query_params.get("ticket")
+        # Not by splitting the query, which may have 32,000 parameters: the sender has proved
+        # nothing yet. No character of a ticket is escaped in a query.
+        found = _TICKET.search(request.scope["query_string"])
+        return found[1].decode("latin-1") if found is not None else None
+
+
+def _valid(principal: Principal | None) -> Principal:
+    if principal is None:
+        raise _rejection(f"the ticket is unknown, used or older than {keys.TICKET_SECONDS} s")
+    return principal
 
 
 def _name_of(token: bytes) -> str:

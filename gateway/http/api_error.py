@@ -7,6 +7,7 @@ from starlette.routing import Match, Route
 
 from gateway.http.json_response import json_response
 from shared.bus.errors import BusRejectedError, BusUnreachableError
+from shared.excerpt import cut
 
 
 class ApiError(Exception):
@@ -69,7 +70,7 @@ async def answer_http_exception(request: Request, error: Exception) -> Response:
     OPTIONS is one of these methods: its answer lists the others.
     """
     assert isinstance(error, HTTPException)  # noqa: S101 - Starlette looks handlers up by type
-    asked = f"{request.method} {request.url.path}"
+    asked = f"{cut(request.method, 20)} {cut(request.scope['path'], 80)}"
     headers = dict(error.headers or {})
     # Starlette lists the methods of the first route that matches a path. Several routes may.
     if error.status_code == 405:

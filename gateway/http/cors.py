@@ -8,6 +8,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from gateway.http.api_error import ApiError
+from shared.excerpt import excerpt
 
 METHODS = ("GET", "HEAD", "POST", "PATCH", "OPTIONS")
 HEADERS = ("authorization", "content-type", "last-event-id", "cache-control")
@@ -28,8 +29,9 @@ class Cors(CORSMiddleware):
         return ApiError(
             400,
             code="cors_refused",
-            message=f"{bytes(response.body).decode()}: {request_headers['origin']!r} asks for "
-            f"{request_headers['access-control-request-method']!r}",
+            message=f"{bytes(response.body).decode()}: "
+            f"{excerpt(request_headers['origin'], 60)} asks for "
+            f"{excerpt(request_headers['access-control-request-method'], 40)}",
             hint="CORS_ORIGINS lists the origins; they may use the methods "
             f"{', '.join(METHODS)} and the headers {', '.join(HEADERS)}",
             headers=kept,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from gateway.http.api_error import ApiError
 from gateway.wire.principal import Principal
+from shared.excerpt import cut
 
 
 def denied_topics(principal: Principal, denied: Sequence[str]) -> ApiError:
@@ -13,7 +14,7 @@ def denied_topics(principal: Principal, denied: Sequence[str]) -> ApiError:
     return ApiError(
         403,
         code="topic_denied",
-        message=f"the ticket is for other topics, not for {' '.join(denied)}",
+        message=f"the ticket is for other topics, not for {cut(' '.join(denied))}",
         hint="list them when you request the ticket: POST /api/stream/ticket",
     )
 

@@ -12,14 +12,20 @@ from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
+from starlette.requests import Request
 
 from gateway.http.api_error import ApiError
+from shared.excerpt import SHOWN_CHARACTERS, cut, excerpt
 
 Fields = TypeVar("Fields", bound=msgspec.Struct)
 
 NUMBERS = ("number", "integer")
-_SHOWN = 100
-"""How many characters of a rejected value the error repeats."""
+
+MAX_FIELDS = 1_000
+"""How many fields a query or a body may have. Lists may be written as repeated fields, so there are
+more than names; a body of a megabyte has room for a hundred thousand."""
+
+_SHOWN_BYTES = 4 * SHOWN_CHARACTERS
 
 
 @cache
@@ -28,6 +34,18 @@ def properties_of(fields: type[msgspec.Struct]) -> Mapping[str, Any]:
     _, components = msgspec.json.schema_components([fields], ref_template="{name}")
     properties: Mapping[str, Any] = components[fields.__name__]["properties"]
     return properties
+
+
+def of_query(request: Request, fields: type[Fields]) -> Fields:
+    """Read the query of a request.
+
+    Raises:
+        ApiError: 400 as in ``from_query``, or because it has too many fields.
+    """
+    # Counted before they are split: a head may hold 32,000 of them.
+    if request.scope["query_string"].count(b"&") >= MAX_FIELDS:
+        raise _too_many_fields()
+    return from_query(request.query_params.multi_items(), fields)
 
 
 def from_query(items: Iterable[tuple[str, str]], fields: type[Fields]) -> Fields:
@@ -46,7 +64,15 @@ def from_query(items: Iterable[tuple[str, str]], fields: type[Fields]) -> Fields
             given.setdefault(name, []).extend(part.strip() for part in text.split(","))
         else:
             given[name] = _number(text) if form in NUMBERS else text
-    return _checked(given, fields)
+    _check_names(given, fields)
+    try:
+        return msgspec.convert(given, fields)
+    except msgspec.ValidationError as error:
+        problem, name = _read(error)
+        value = given[name]
+        shown = ",".join(value) if isinstance(value, list) else value
+        shown = excerpt(shown) if isinstance(shown, str) else cut(str(shown))
+        raise _bad_value(name, shown, problem, fields) from error
 
 
 def from_json(body: bytes, fields: type[Fields]) -> Fields:
@@ -55,14 +81,27 @@ def from_json(body: bytes, fields: type[Fields]) -> Fields:
     Raises:
         ApiError: 400 as above, or because the body is not a JSON object.
     """
+    body = body or b"{}"
     try:
-        given = msgspec.json.decode(body or b"{}")
+        # The values stay bytes: those of unknown members cost nothing, and an error shows the start
+        # of a value without writing out the whole of it.
+        given = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except msgspec.ValidationError as error:
+        raise _no_object("another kind of value", fields) from error
     # A body of a megabyte may nest deeper than the decoder goes.
     except (ValueError, RecursionError) as error:
         raise _no_object(str(error), fields) from error
-    if not isinstance(given, dict):
-        raise _no_object("another kind of value", fields)
-    return _checked(given, fields)
+    if len(given) > MAX_FIELDS:
+        raise _too_many_fields()
+    _check_names(given, fields)
+    try:
+        return msgspec.json.decode(body, type=fields)
+    except msgspec.ValidationError as error:
+        problem, name = _read(error)
+        start = bytes(memoryview(given[name])[:_SHOWN_BYTES]).decode(errors="replace")
+        raise _bad_value(name, cut(start), problem, fields) from error
+    except (ValueError, RecursionError) as error:
+        raise _no_object(str(error), fields) from error
 
 
 def _number(text: str) -> float | str:
@@ -73,24 +112,50 @@ def _number(text: str) -> float | str:
     return text
 
 
-def _checked(given: Mapping[str, Any], fields: type[Fields]) -> Fields:
-    properties = properties_of(fields)
+def _check_names(given: Mapping[str, Any], fields: type[msgspec.Struct]) -> None:
+    properties, singulars = properties_of(fields), _singulars_of(fields)
     strict = fields.__struct_config__.forbid_unknown_fields
     for name in given.keys() - properties.keys():
         # Ignored like other unknown names, symbol=SPY would open a stream of all news.
-        meant = [right for right in properties if _singular(name) == _singular(right)]
-        for right in meant or (list(properties) if strict else []):
-            hint = f"write {right}: {properties[right]['description']}"
-            raise ApiError(400, code="misspelt", message=f"there is no {name!r}", hint=hint)
-    try:
-        return msgspec.convert(given, fields)
-    except msgspec.ValidationError as error:
-        what, name = re.findall(r"^(.*) - at `\$\.(\w+)", str(error))[0]
-        value = repr(given[name])[:_SHOWN]
-        hint = f"{name}: {properties[name]['description']}"
-        raise ApiError(
-            400, code="bad_value", message=f"{name}={value}: {what}", hint=hint
-        ) from error
+        right = singulars.get(_singular(name)) or (next(iter(properties)) if strict else None)
+        if right is not None:
+            raise ApiError(
+                400,
+                code="misspelt",
+                message=f"there is no {excerpt(name)}",
+                hint=f"write {right}: {properties[right]['description']}",
+            )
+
+
+@cache
+def _singulars_of(fields: type[msgspec.Struct]) -> Mapping[str, str]:
+    """Return the name of each field by its singular, under which misspellings are found."""
+    return {_singular(name): name for name in properties_of(fields)}
+
+
+def _read(error: msgspec.ValidationError) -> tuple[str, str]:
+    """Return what is wrong, and the name of the field."""
+    problem, _, place = str(error).rpartition(" - at `$.")
+    # "Invalid enum value '…'" repeats the whole value, which may contain anything.
+    return problem.partition(" '")[0], re.findall(r"^\w+", place)[0]
+
+
+def _bad_value(name: str, shown: str, problem: str, fields: type[msgspec.Struct]) -> ApiError:
+    return ApiError(
+        400,
+        code="bad_value",
+        message=f"{name}={shown}: {problem}",
+        hint=f"{name}: {properties_of(fields)[name]['description']}",
+    )
+
+
+def _too_many_fields() -> ApiError:
+    return ApiError(
+        400,
+        code="too_many_fields",
+        message=f"a request may have {MAX_FIELDS} fields, and this one has more",
+        hint="write a list as one field: topics=price:SPY,price:IBM",
+    )
 
 
 def _singular(name: str) -> str:

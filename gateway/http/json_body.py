@@ -6,6 +6,7 @@ from starlette.requests import Request
 
 from gateway.http.api_error import ApiError
 from gateway.http.limits import BODY_BYTES, RECEIVE_SECONDS, body_too_large, request_timeout
+from shared.excerpt import excerpt
 
 READ_SECONDS = RECEIVE_SECONDS
 
@@ -24,7 +25,7 @@ async def read(request: Request) -> bytes:
         raise ApiError(
             415,
             code="unsupported_media_type",
-            message=f"the body is {media_type!r}",
+            message=f"the body is {excerpt(media_type)}",
             hint="send JSON, with 'Content-Type: application/json'",
         )
     body = bytearray()

@@ -18,7 +18,8 @@ VERSION = "0.1.0"
 
 REJECTIONS = {
     400: "The query or the body is wrong: `bad_body` `bad_symbol` `bad_topic` `bad_value` "
-    "`misspelt` `no_symbols` `no_topics` `too_many_bars` `too_many_symbols` `too_many_topics`",
+    "`misspelt` `no_symbols` `no_topics` `too_many_bars` `too_many_fields` `too_many_symbols` "
+    "`too_many_topics`",
     401: "`unauthorized`: no token, a wrong one, a used ticket",
     403: "`topic_denied`: the ticket is for other topics; `scope_denied`: the token lacks a scope",
     404: "`unknown_path`; `unknown_stream`: no stream of this id and of this principal",

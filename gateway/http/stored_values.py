@@ -86,7 +86,7 @@ class StoredValues:
     async def prices(self, request: Request) -> Response:
         """``GET /api/prices?symbols=``: the last prices."""
         self._access.check(request, MARKET)
-        asked = fields.from_query(request.query_params.multi_items(), PriceFields)
+        asked = fields.of_query(request, PriceFields)
         topics = topics_of([PRICE], asked.symbols, limit=self._limit)
         stored = await self._prices.read(topics)
         found = {
@@ -97,7 +97,7 @@ class StoredValues:
     async def bars(self, request: Request) -> Response:
         """``GET /api/bars?symbols=&timeframe=&limit=``: the newest bars, oldest first."""
         self._access.check(request, MARKET)
-        asked = fields.from_query(request.query_params.multi_items(), StoredBarFields)
+        asked = fields.of_query(request, StoredBarFields)
         # Not limited by the number of symbols alone: 500 symbols of 500 bars are 40 MB of JSON.
         topics = topics_of([BAR_KINDS[asked.timeframe]], asked.symbols, limit=self._limit)
         if len(topics) * asked.limit > MAX_BARS:
@@ -115,7 +115,7 @@ class StoredValues:
     async def positions(self, request: Request) -> Response:
         """``GET /api/positions?symbols=``: the account and its positions, as a stream starts."""
         principal = self._access.check(request, POSITIONS)
-        asked = fields.from_query(request.query_params.multi_items(), StoredPositionFields)
+        asked = fields.of_query(request, StoredPositionFields)
         topics = topics_of([POSITION], asked.symbols, limit=self._limit)
         everything = topics == [ALL_POSITIONS]
         stored = await self._positions.read(

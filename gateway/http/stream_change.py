@@ -42,14 +42,16 @@ class StreamChange:
 
     async def change(self, request: Request) -> Response:
         """Add and remove topics, possibly none, and answer with the topics that result."""
+        # A sender that has proved nothing costs no more than its head.
+        principal = await self._access.check_stream(request)
         asked = fields.from_json(await json_body.read(request), ChangeFields)
         add = self._requests.intervals_of(asked.add or [], asked.interval)
         remove = plain_topics(asked.remove or [])
-        # After the body was read, so that a mistake in it does not use up the ticket.
-        principal = await self._access.check_stream(request)
         _, denied = principal.divide(list(add))
         if denied:
             raise denied_topics(principal, denied)
+        # After all of it was read, so that a mistake does not use up the ticket.
+        await self._access.redeem(request)
         stream_id = request.path_params["stream_id"]
         changed = await self._changes.change(stream_id, principal.name, add, remove)
         if changed.problem is not None:

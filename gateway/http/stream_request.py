@@ -18,6 +18,7 @@ from gateway.http.stream_fields import (
     TopicFields,
 )
 from shared.event_id import EventId
+from shared.excerpt import excerpt
 from shared.topics import (
     COMPANIONS,
     EVERYTHING,
@@ -221,11 +222,11 @@ def _topic_of(text: str) -> tuple[str, float | None]:
     if not 0 <= interval <= MAX_INTERVAL_SECONDS:
         hint = f"write seconds from 0 to {MAX_INTERVAL_SECONDS:g} after the @: price:SPY@1"
         raise ApiError(
-            400, code="bad_value", message=f"{text!r} has no interval after the @", hint=hint
+            400, code="bad_value", message=f"{excerpt(text)} has no interval after the @", hint=hint
         )
     # @0 is what an ordered topic has anyway.
     if interval and is_ordered(topic):
-        message = f"{text!r}: ordered topics take no interval; every event is sent"
+        message = f"{excerpt(text)}: ordered topics take no interval; every event is sent"
         raise ApiError(400, code="bad_value", message=message, hint=f"write {topic}")
     return topic, _evened(interval)
 

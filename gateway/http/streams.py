@@ -20,6 +20,7 @@ from gateway.http.stream_fields import KindStream, StreamFields, TopicFields
 from gateway.http.stream_request import StreamRequest, StreamRequests
 from gateway.http.stream_response import StreamResponse
 from gateway.wire.events import Hello
+from gateway.wire.principal import Principal
 from gateway.wire.sse import SSE
 from gateway.wire.stream_id import StreamId
 
@@ -70,27 +71,37 @@ class Streams:
         known: type[Fields],
         read: Callable[[Fields, str | None], StreamRequest],
     ) -> Response:
-        # The cheapest check goes first: a full gateway must spend nothing on a storm of requests.
+        # A sender that has proved nothing costs no more than its head: its body is not read, its
+        # query not split, and it is not counted among those without a place.
+        principal = await self._access.check_stream(request)
+        try:
+            return await self._open_for(principal, request, known, read)
+        # The EventSource will retry with the same URL, so with the same ticket.
+        except BusyError:
+            await self._access.keep_ticket(request)
+            raise
+
+    async def _open_for(
+        self,
+        principal: Principal,
+        request: Request,
+        known: type[Fields],
+        read: Callable[[Fields, str | None], StreamRequest],
+    ) -> Response:
+        # A full gateway spends nothing more on a storm of requests.
         self._admission.check_room()
         if request.method == "POST":
             given = fields.from_json(await json_body.read(request), known)
         else:
-            given = fields.from_query(request.query_params.multi_items(), known)
+            given = fields.of_query(request, known)
         asked = read(given, request.headers.get("last-event-id"))
-        # After the request was read, so that a mistake in it does not use up the ticket.
-        principal = await self._access.check_stream(request)
         allowed, denied = principal.divide(list(asked.intervals))
         if not allowed:
             raise denied_topics(principal, denied)
         # A stream with some of its topics is better than none: ``hello`` lists the denied ones.
         if denied:
             asked = replace(asked, intervals={each: asked.intervals[each] for each in allowed})
-        try:
-            on_end = await self._admission.admit(request, principal)
-        # The EventSource will retry with the same URL, so its ticket must not be used up.
-        except BusyError:
-            await self._access.give_back(request, principal)
-            raise
+        on_end = await self._place(request, principal)
         stream_id = str(StreamId(self._gateway_id, secrets.token_hex(6)))
         opening = StreamOpening(
             stream_id=stream_id,
@@ -102,6 +113,18 @@ class Streams:
             cursor=asked.cursor,
         )
         return StreamResponse(self._subscriptions, opening)
+
+    async def _place(self, request: Request, principal: Principal) -> Callable[[], None]:
+        """Reserve a place, then use up the ticket; return the function that ends the place."""
+        on_end = await self._admission.admit(request, principal)
+        try:
+            # Last, so that nothing that fails costs a ticket.
+            await self._access.redeem(request)
+        # Cancelled, or used by another request meanwhile: nobody else gives the place back.
+        except BaseException:
+            on_end()
+            raise
+        return on_end
 
     def _greeting(self, stream_id: str, asked: StreamRequest, denied: list[str]) -> bytes:
         hello = Hello(

@@ -3,7 +3,9 @@
 import re
 from typing import NamedTuple, Self
 
-PATTERN = "(.+)-([0-9a-f]{12})"
+from shared.excerpt import excerpt
+
+PATTERN = "(.{1,100})-([0-9a-f]{12})"
 _FORM = re.compile(PATTERN)
 
 
@@ -25,5 +27,7 @@ class StreamId(NamedTuple):
         """
         found = _FORM.fullmatch(text)
         if found is None:
-            raise ValueError(f"{text!r} is not a stream's id: expected that of a hello event")
+            raise ValueError(
+                f"{excerpt(text)} is not a stream's id: expected that of a hello event"
+            )
         return cls(*found.groups())

@@ -1,7 +1,6 @@
 """Requests that are late, too large or no HTTP: answered in our form where that can be, and cut."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -20,6 +19,7 @@ from gateway.http.server import Server, make_server
 from shared.bus.redis_source import RedisSource
 from tests.event_stream import open_stream
 from tests.gateway.hubs import gateway_with_hub
+from tests.gateway.peers import Peer, connected
 from tests.limits import LIMIT_SECONDS
 from tests.services import running_gateway, until
 
@@ -60,47 +60,6 @@ class Running:
         return JSONResponse({})
 
 
-class Peer:
-    """A socket that writes what it likes, and reads to the end."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-
-    async def send(self, data: bytes) -> None:
-        self.writer.write(data)
-        await self.writer.drain()
-
-    async def rest(self) -> bytes:
-        """Read until the server hangs up; fail if it does not."""
-        async with asyncio.timeout(LIMIT_SECONDS):
-            try:
-                return await self.reader.read()
-            except ConnectionResetError:
-                return b""
-
-    async def refusal(self) -> tuple[int, str, str]:
-        """Read to the end; return status, code and message of the last answer."""
-        answers = await self.rest()
-        answer = answers[answers.rindex(b"HTTP/1.1 ") :]
-        head, _, body = answer.partition(b"\r\n\r\n")
-        assert b"\r\nconnection: close\r\n" in head + b"\r\n"
-        assert b"\r\ncontent-type: application/json\r\n" in head + b"\r\n"
-        error = json.loads(body)["error"]
-        assert error["hint"]
-        return int(head.split()[1]), error["code"], error["message"]
-
-
-@asynccontextmanager
-async def _peer(url: str) -> AsyncIterator[Peer]:
-    address = httpx.URL(url)
-    reader, writer = await asyncio.open_connection(address.host, address.port)
-    try:
-        yield Peer(reader, writer)
-    finally:
-        writer.transport.abort()
-
-
 @asynccontextmanager
 async def _running() -> AsyncIterator[tuple[str, Running]]:
     running, listener = Running(), listen("127.0.0.1", 0, patience_seconds=20)
@@ -127,7 +86,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_who_asks_for_nothing_is_let_go_without_a_word(
     impatient: None, served: tuple[str, Running]
 ) -> None:
-    async with _peer(served[0]) as peer:
+    async with connected(served[0]) as peer:
         assert await peer.rest() == b""
 
 
@@ -140,7 +99,7 @@ async def test_a_head_that_comes_drop_by_drop_is_not_waited_for(
             await peer.send(b"x: y\r\n")
             await asyncio.sleep(0.02)
 
-    async with _peer(served[0]) as peer, asyncio.TaskGroup() as tasks:
+    async with connected(served[0]) as peer, asyncio.TaskGroup() as tasks:
         dripping = tasks.create_task(drip(peer))
         assert await peer.refusal() == (
             408,
@@ -154,7 +113,7 @@ async def test_a_body_that_does_not_come_is_refused_and_not_waited_for(
     impatient: None, served: tuple[str, Running], caplog: pytest.LogCaptureFixture
 ) -> None:
     url, running = served
-    async with _peer(url) as peer:
+    async with connected(url) as peer:
         await peer.send(b"POST /length " + HEAD + b"Content-Length: 9\r\n\r\nhalf")
         assert (await peer.refusal())[:2] == (408, "request_timeout")
         await until(lambda: not running.server.server_state.tasks)
@@ -166,7 +125,7 @@ async def test_a_body_that_does_not_come_is_refused_and_not_waited_for(
 async def test_the_rest_of_a_body_that_nobody_needed_is_not_waited_for(
     impatient: None, served: tuple[str, Running]
 ) -> None:
-    async with _peer(served[0]) as peer:
+    async with connected(served[0]) as peer:
         await peer.send(b"POST /ignore " + HEAD + b"Content-Length: 9\r\n\r\nhalf")
         await peer.reader.readuntil(b'{"ignored":true}')
         await peer.send(b"alf")
@@ -176,7 +135,7 @@ async def test_the_rest_of_a_body_that_nobody_needed_is_not_waited_for(
 async def test_empty_lines_do_not_keep_a_connection_alive(
     impatient: None, served: tuple[str, Running]
 ) -> None:
-    async with _peer(served[0]) as peer:
+    async with connected(served[0]) as peer:
         await peer.send(b"POST /ignore " + HEAD + b"Content-Length: 0\r\n\r\n")
         await peer.reader.readuntil(b'{"ignored":true}')
         await peer.send(b"\r\n")
@@ -186,7 +145,7 @@ async def test_empty_lines_do_not_keep_a_connection_alive(
 async def test_a_pipelined_request_has_its_time_after_the_answer_before_it(
     impatient: None, served: tuple[str, Running]
 ) -> None:
-    async with _peer(served[0]) as peer:
+    async with connected(served[0]) as peer:
         await peer.send(
             b"POST /ignore " + HEAD + b"Content-Length: 0\r\n\r\n"
             b"POST /length " + HEAD + b"Content-Length: 9\r\n\r\nhalf"
@@ -198,7 +157,7 @@ async def test_a_pipelined_request_has_its_time_after_the_answer_before_it(
 async def test_a_request_that_comes_in_time_is_answered_on_and_on(
     impatient: None, served: tuple[str, Running]
 ) -> None:
-    async with _peer(served[0]) as peer:
+    async with connected(served[0]) as peer:
         loop = asyncio.get_running_loop()
         end = loop.time() + 3 * limits.RECEIVE_SECONDS
         while loop.time() < end:
@@ -221,7 +180,7 @@ async def test_a_request_that_comes_in_time_is_answered_on_and_on(
 async def test_a_head_that_is_too_large_is_refused(
     served: tuple[str, Running], sent: bytes
 ) -> None:
-    async with _peer(served[0]) as peer:
+    async with connected(served[0]) as peer:
         await peer.send(sent)
         assert await peer.refusal() == (
             431,
@@ -234,7 +193,7 @@ async def test_a_head_that_is_too_large_is_refused(
 async def test_a_url_that_is_too_long_is_told_apart(
     served: tuple[str, Running], end: bytes
 ) -> None:
-    async with _peer(served[0]) as peer:
+    async with connected(served[0]) as peer:
         await peer.send(b"GET /length?symbols=" + b"SPY," * (HEAD_BYTES // 4) + end)
         assert (await peer.refusal())[:2] == (414, "url_too_long")
 
@@ -247,7 +206,7 @@ async def test_a_body_that_is_too_large_is_refused_to_those_as_well_who_write_on
     rest = b"x" * 32 * BODY_BYTES  # more than the kernel keeps for the two
     announced = b"Content-Length: %d\r\n\r\n" % len(rest)
     chunked = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(rest)
-    async with _peer(url) as peer:
+    async with connected(url) as peer:
         await peer.send(b"POST /length " + HEAD + (announced if kind == "announced" else chunked))
         await peer.send(rest)  # a client that looks for an answer only when it has sent all
         assert await peer.refusal() == (
@@ -281,7 +240,7 @@ async def test_what_is_as_large_as_may_be_is_served(served: tuple[str, Running])
 async def test_what_is_no_http_is_refused_in_our_form(
     served: tuple[str, Running], sent: bytes
 ) -> None:
-    async with _peer(served[0]) as peer:
+    async with connected(served[0]) as peer:
         await peer.send(sent)
         status, code, message = await peer.refusal()
 
@@ -293,7 +252,7 @@ async def test_an_upgrade_that_is_not_offered_is_passed_over(
     served: tuple[str, Running], caplog: pytest.LogCaptureFixture
 ) -> None:
     upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n"
-    async with _peer(served[0]) as peer:
+    async with connected(served[0]) as peer:
         await peer.send(b"POST /ignore " + HEAD + upgrade + b"Content-Length: 0\r\n\r\n")
         await peer.reader.readuntil(b'{"ignored":true}')
 
@@ -304,7 +263,7 @@ async def test_what_follows_a_chunked_body_becomes_no_header(
     served: tuple[str, Running],
 ) -> None:
     url, running = served
-    async with _peer(url) as peer:
+    async with connected(url) as peer:
         await peer.send(
             b"POST /length " + HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
             b"2\r\nhi\r\n0\r\nAuthorization: Bearer smuggled\r\n\r\n"
@@ -323,7 +282,7 @@ async def test_a_refusal_is_not_written_where_another_answer_is_due(
     served: tuple[str, Running], more: bytes
 ) -> None:
     url, running = served
-    async with _peer(url) as peer:
+    async with connected(url) as peer:
         await peer.send(b"POST /never " + HEAD + b"Content-Length: 0\r\n\r\n")
         await until(lambda: "host" in running.seen)
         await peer.send(more)
@@ -333,7 +292,7 @@ async def test_a_refusal_is_not_written_where_another_answer_is_due(
 
 async def test_who_asks_for_very_much_at_once_is_cut(served: tuple[str, Running]) -> None:
     url, running = served
-    async with _peer(url) as peer:
+    async with connected(url) as peer:
         await peer.send((b"POST /ignore " + HEAD + b"Content-Length: 0\r\n\r\n") * 2000)
         assert (await peer.rest()).count(b"ignored") < 20
         await until(lambda: not running.server.server_state.connections)
@@ -371,7 +330,7 @@ async def test_a_stream_lives_longer_than_any_request_may_take(
 async def test_what_a_client_writes_on_its_stream_does_not_end_it(
     impatient: None, headers: bytes, more: bytes
 ) -> None:
-    async with _gateway() as url, _peer(url) as peer:
+    async with _gateway() as url, connected(url) as peer:
         await peer.send(b"GET /api/stream/prices?symbols=SPY " + HEAD + headers + b"\r\n")
         await peer.reader.readuntil(b"event: ready")
         await peer.send(more)
@@ -383,7 +342,7 @@ async def test_what_a_client_writes_on_its_stream_does_not_end_it(
 async def test_a_client_that_sent_more_than_its_stream_needed_is_missed_when_it_goes() -> None:
     source = RedisSource("memory://")
     async with gateway_with_hub(source, heartbeat_seconds=300) as (url, hub):
-        async with _peer(url) as peer:
+        async with connected(url) as peer:
             length = b"Content-Length: %d\r\n\r\n" % (BODY_BYTES // 2)
             await peer.send(b"GET /api/stream/prices?symbols=SPY " + HEAD + length)
             await peer.send(b"x" * (BODY_BYTES // 2))

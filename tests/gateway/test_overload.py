@@ -215,22 +215,44 @@ async def _gets_in(url: str, **query: Any) -> None:
     await until(let_in)
 
 
-async def test_a_full_gateway_asks_redis_nothing_for_a_newcomer(source: RedisSource) -> None:
+async def test_a_full_gateway_asks_redis_about_the_ticket_of_a_newcomer_and_nothing_more(
+    source: RedisSource,
+) -> None:
     async with (
         source.client("test") as client,
         running_gateway(
             source, max_clients=1, max_streams_per_address=9, api_token="right-one"
         ) as url,
+        httpx.AsyncClient(base_url=url, headers=bearer("right-one")) as http,
         open_stream(url, symbols="SPY", headers=bearer("right-one")) as inside,
     ):
         await inside.until_kind("ready")
+        ticket = (await http.post("/api/stream/ticket")).json()["ticket"]
+        counted = (await client.info("commandstats"))["cmdstat_hget"]["calls"]
         for _ in range(5):
-            async with open_stream(url, symbols="SPY", ticket="any") as outside:
+            async with open_stream(url, symbols="SPY", ticket=ticket) as outside:
                 await outside.until(lambda s: s.ended)
         commands = await client.info("commandstats")
 
-    assert "cmdstat_hget" in commands, "the first one was counted"
+    assert commands["cmdstat_hget"]["calls"] == counted
     assert "cmdstat_getdel" not in commands
+
+
+@pytest.mark.parametrize("query", ["", "&ticket=unknown", "&ticket=" + "A" * 32])
+async def test_a_stranger_neither_learns_that_a_gateway_is_full_nor_is_counted(
+    any_source: RedisSource, query: str
+) -> None:
+    async with (
+        running_gateway(any_source, max_clients=1, api_token="right-one") as url,
+        httpx.AsyncClient(base_url=url) as client,
+        open_stream(url, symbols="SPY", headers=bearer("right-one")) as inside,
+    ):
+        await inside.until_kind("ready")
+        answer = await client.get(PATH + query, headers=EVENT_SOURCE)
+        status = (await client.get("/api/stream/status", headers=bearer("right-one"))).json()
+
+    assert answer.status_code == 401
+    assert status["busy"] == 0
 
 
 async def test_who_is_refused_by_another_limit_takes_no_place(any_source: RedisSource) -> None:
