@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Self
 
 import structlog
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from gateway.service import GatewayService
 from gateway.settings import GatewaySettings
@@ -34,6 +34,9 @@ EXAMPLE_SYMBOLS = "SPY,IBM,BAC,AIG"
 
 class StandaloneSettings(GatewaySettings, IngestSettings):
     """The settings of all parts, none of them required: see ``docs/reference.md``."""
+
+    # No balancer stands before it, and Ctrl-C should not take five seconds.
+    lame_duck_seconds: float = Field(0, ge=0, le=300)
 
     @model_validator(mode="after")
     def _both_keys_or_none(self) -> Self:

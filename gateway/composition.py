@@ -30,6 +30,7 @@ from gateway.http.access import Access
 from gateway.http.admission import Admission
 from gateway.http.app import Endpoints, create_app
 from gateway.http.health import Health
+from gateway.http.last_answers import LastAnswers
 from gateway.http.openapi import OpenApi
 from gateway.http.page import Page
 from gateway.http.stored_values import StoredValues
@@ -165,7 +166,8 @@ def compose_app(
         page=Page(),
         openapi=OpenApi(limit=limit),
     )
-    return create_app(endpoints, gateway.admission, settings.cors_origins)
+    app = create_app(endpoints, gateway.admission, settings.cors_origins)
+    return LastAnswers(app, lambda: gateway.hub.is_draining)
 
 
 def _hub(

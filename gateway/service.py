@@ -89,6 +89,7 @@ class GatewayService:
                 serving = tasks.create_task(self._serve(server, stop), name="server")
                 log.info("gateway_listening", host=settings.host, gateway_id=gateway.gateway_id)
                 await stop.wait()
+                await _be_lame_duck(gateway.hub, settings.lame_duck_seconds)
                 # Streams first, while the server still delivers what they are sent. The loops
                 # last: they release the claims of streams that have just ended.
                 await drain(gateway.hub, settings.drain_seconds, around.randomness)
@@ -116,9 +117,19 @@ class GatewayService:
             raise RuntimeError("the HTTP server has stopped although it was not asked to")
 
 
+async def _be_lame_duck(hub: Hub, seconds: float) -> None:
+    """Reject new streams, and stay reachable for a time, however few streams are open.
+
+    The open ones continue: a stream that ended now might return through a balancer that has not
+    read ``/readyz`` since.
+    """
+    hub.drain()
+    log.info("gateway_unready", seconds=seconds)
+    await asyncio.sleep(seconds)
+
+
 async def drain(hub: Hub, seconds: float, randomness: random.Random) -> None:
     """End every stream with a ``bye``, one after another over the given time at most."""
-    hub.drain()
     clients = list(hub.clients.values())
     # The order of their ends is the order in which they reach the other gateways. Those that
     # opened together, a page's streams or one office's, should not come together again.

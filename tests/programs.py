@@ -16,6 +16,11 @@ from simulator.service import Simulator
 from tests.limits import LIMIT_SECONDS
 
 ROOT = Path(__file__).parents[1]
+OURS = {
+    "PYTHONPATH": str(ROOT),
+    "PYTHONFAULTHANDLER": "1",
+    "LAME_DUCK_SECONDS": "0",  # no balancer has to notice that a gateway ends
+}
 
 
 class Program:
@@ -64,7 +69,7 @@ async def program(*arguments: str, **environment: str) -> AsyncIterator[Program]
                 "-m",
                 *arguments,
                 cwd=folder,
-                env={**kept, "PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1", **environment},
+                env={**kept, **OURS, **environment},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,

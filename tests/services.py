@@ -28,7 +28,7 @@ async def until(true: Callable[[], Awaitable[bool] | bool], seconds: float = LIM
 @asynccontextmanager
 async def running_gateway(source: RedisSource, **settings: Any) -> AsyncIterator[str]:
     """Run a gateway on a free port; yield its URL."""
-    given = {"host": "127.0.0.1", "port": 0, **settings}
+    given = {"host": "127.0.0.1", "port": 0, "lame_duck_seconds": 0, **settings}
     service = GatewayService.bind(GatewaySettings(_env_file=None, **given), source)  # type: ignore[call-arg]
     url = f"http://127.0.0.1:{service.port}"
     stop = asyncio.Event()

@@ -73,11 +73,11 @@ class Hub:
 
     @property
     def is_draining(self) -> bool:
-        """Whether streams are ended, also those that only open now."""
+        """Whether the gateway is about to end: it opens no stream."""
         return self._draining
 
     def drain(self) -> None:
-        """End the streams that open from now on."""
+        """Open no stream from now on; the open ones continue until they are ended."""
         self._draining = True
 
     def open(

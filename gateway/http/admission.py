@@ -9,10 +9,9 @@ from starlette.responses import Response
 
 from gateway.bus.stream_claims import StreamClaims
 from gateway.http.api_error import ApiError
-from gateway.http.stream_response import STREAM_HEADERS
+from gateway.http.stream_response import bye_alone
 from gateway.wire.events import Bye
 from gateway.wire.principal import Principal
-from gateway.wire.sse import SSE
 from shared.event_id import EventId
 
 
@@ -97,11 +96,7 @@ class Admission:
         # EventSource always accepts this type; a script that does not shows the 429 to its author.
         if "text/event-stream" not in request.headers.get("accept", ""):
             return error.response()
-        return Response(
-            SSE.bye(Bye(str(self._newest()), "busy", error.retry_ms)),
-            headers={**STREAM_HEADERS, "X-Accel-Buffering": "no", "Connection": "close"},
-            media_type="text/event-stream",
-        )
+        return bye_alone(Bye(str(self._newest()), "busy", error.retry_ms))
 
     async def _claim(self, who: Mapping[str, str]) -> None:
         full = await self._claims.claim(who)

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from gateway.http.access_log import DISCRETION
 from gateway.http.limits import LimitedProtocol
@@ -25,10 +26,19 @@ DATE_SECONDS = 1.0
 class RequestConnection:
     """A request's connection, which a stream may detach from the server."""
 
-    __slots__ = ("_protocol",)
+    __slots__ = ("_cycle", "_protocol")
 
-    def __init__(self, protocol: "StreamingProtocol") -> None:
+    def __init__(self, protocol: "StreamingProtocol", cycle: RequestResponseCycle) -> None:
         self._protocol = protocol
+        self._cycle = cycle
+
+    def end_body_by_closing(self) -> None:
+        """Let the end of the connection end the response's body, before the response starts.
+
+        uvicorn 0.54 sends chunks to HTTP/1.0 too, which RFC 9112, 6.1, forbids: such a client
+        reads the chunks' sizes as part of the body.
+        """
+        self._cycle.chunked_encoding = False
 
     def detach(self, on_lost: Callable[[], None]) -> asyncio.Transport:
         """Return the transport, once the response has started; the request may end then.
@@ -37,6 +47,8 @@ class RequestConnection:
         ends the response and closes the connection. ``on_lost`` is called, never before this
         method has returned, when the connection is closed or lost.
         """
+        # uvicorn counts the request as answered, so it may return while the stream continues.
+        self._cycle.response_complete = True
         return self._protocol.detach(on_lost)
 
 
@@ -53,16 +65,17 @@ class StreamingProtocol(LimitedProtocol):
 
     _on_lost: Callable[[], None] | None = None
 
-    def on_message_begin(self) -> None:
-        """Offer the connection to the request that begins."""
-        super().on_message_begin()
-        self.scope["extensions"] = {EXTENSION: {"connection": RequestConnection(self)}}
+    def on_headers_complete(self) -> None:
+        """Offer the connection to the request, whose task has not run yet."""
+        super().on_headers_complete()
+        # With this request's cycle: ``self.cycle`` becomes that of a request that the client has
+        # sent before its answer.
+        connection = RequestConnection(self, self.cycle)
+        self.scope["extensions"] = {EXTENSION: {"connection": connection}}
 
     def detach(self, on_lost: Callable[[], None]) -> asyncio.Transport:
         """Release the request that is being answered, and everything kept for it."""
         self._on_lost = on_lost
-        # uvicorn counts the request as answered, so it may return while the stream continues.
-        self.cycle.response_complete = True
         self.ignore_input()  # a peer sends no request after a stream
         # A paused transport would not notice that the peer has gone.
         self.flow.resume_reading()

@@ -31,6 +31,21 @@ class TransportSink:
         self._transport.abort()
 
 
+class UnchunkedSink(TransportSink):
+    """The same for HTTP/1.0, which has no chunks: the connection's end is the body's end."""
+
+    __slots__ = ()
+
+    def write(self, data: bytes, packet: bytes) -> None:  # noqa: ARG002 - the interface
+        """Write the bytes as they are, unless the peer is gone."""
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._transport.close()
+
+
 class AsgiSink:
     """A sink for servers that offer no transport: the response's own task sends the bytes."""
 

@@ -8,11 +8,14 @@ import asyncio
 from contextlib import suppress
 
 from sse_starlette import EventSourceResponse
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.bus.subscriptions import StreamOpening, Subscriptions
 from gateway.http.server import connection_of
-from gateway.http.sinks import AsgiSink, TransportSink
+from gateway.http.sinks import AsgiSink, TransportSink, UnchunkedSink
+from gateway.wire.events import Bye
+from gateway.wire.sse import SSE
 
 STREAM_HEADERS = {
     "Cache-Control": "no-cache, no-store, no-transform",
@@ -20,11 +23,26 @@ STREAM_HEADERS = {
 }
 
 
+def bye_alone(bye: Bye) -> Response:
+    """Return a stream that ends at once, for a client that an error would lock out permanently.
+
+    An EventSource gives up on any status but 200. After this stream it retries.
+    """
+    return Response(
+        SSE.bye(bye),
+        headers={**STREAM_HEADERS, "X-Accel-Buffering": "no", "Connection": "close"},
+        media_type="text/event-stream",
+    )
+
+
 class StreamResponse(EventSourceResponse):
     """Serves an opening: finds the stream's way out, and starts it."""
 
     def __init__(self, subscriptions: Subscriptions, opening: StreamOpening) -> None:
         super().__init__(iter(()), headers=STREAM_HEADERS, ping=0, sep="\n")
+        # sse-starlette promises to keep the connection open, which contradicts the ``close`` that
+        # the server adds for HTTP/1.0 and for a client that asks for it.
+        del self.headers["Connection"]
         self._subscriptions = subscriptions
         self._opening = opening
 
@@ -33,6 +51,10 @@ class StreamResponse(EventSourceResponse):
         if scope["method"] == "HEAD":
             await super().__call__(scope, receive, send)
             return
+        connection = connection_of(scope)
+        chunked = scope.get("http_version") != "1.0"
+        if connection is not None and not chunked:
+            connection.end_body_by_closing()
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         except BaseException:
@@ -40,12 +62,12 @@ class StreamResponse(EventSourceResponse):
             # leave and give it back.
             self._opening.on_end()
             raise
-        connection = connection_of(scope)
         if connection is None:
             await self._serve_portably(receive, send)
             return
         transport = connection.detach(on_lost=lambda: self._subscriptions.leave(client))
-        client = self._subscriptions.open(self._opening, TransportSink(transport))
+        sink = TransportSink(transport) if chunked else UnchunkedSink(transport)
+        client = self._subscriptions.open(self._opening, sink)
         # The peer may have gone before there was a client to remove.
         if transport.is_closing():
             self._subscriptions.leave(client)

@@ -18,8 +18,8 @@ from gateway.http.admission import Admission, BusyError
 from gateway.http.denial import denied_topics
 from gateway.http.stream_fields import KindStream, StreamFields, TopicFields
 from gateway.http.stream_request import StreamRequest, StreamRequests
-from gateway.http.stream_response import StreamResponse
-from gateway.wire.events import Hello
+from gateway.http.stream_response import StreamResponse, bye_alone
+from gateway.wire.events import Bye, Hello
 from gateway.wire.principal import Principal
 from gateway.wire.sse import SSE
 from gateway.wire.stream_id import StreamId
@@ -71,6 +71,9 @@ class Streams:
         known: type[Fields],
         read: Callable[[Fields, str | None], StreamRequest],
     ) -> Response:
+        # Before anything is spent on it, above all its ticket: an EventSource repeats its URL.
+        if self._hub.is_draining:
+            return bye_alone(Bye(str(self._hub.newest), "shutdown", self._hub.retry_ms()))
         # A sender that has proved nothing costs no more than its head: its body is not read, its
         # query not split, and it is not counted among those without a place.
         principal = await self._access.check_stream(request)

@@ -136,7 +136,8 @@ async def test_two_gateways_behind_nginx_share_the_streams(standalone: Standalon
         "GATEWAY_B_PORT": str(gateways[1]),
     }
     script = str(EXAMPLES / "nginx" / "run.sh")
-    async with example("bash", script, REDIS_URL=standalone.redis_url, **ports) as running:
+    settings = {"REDIS_URL": standalone.redis_url, "LAME_DUCK_SECONDS": "0", **ports}
+    async with example("bash", script, **settings) as running:
         for port in (*gateways, nginx):
             await ready(f"http://127.0.0.1:{port}")
         url = f"http://127.0.0.1:{nginx}"

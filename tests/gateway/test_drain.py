@@ -11,44 +11,15 @@ import pytest
 from gateway import service as gateway_service
 from gateway.bus import subscriptions
 from gateway.composition import RETRY_MS
-from gateway.service import GatewayService
-from gateway.settings import GatewaySettings
 from shared.bus.redis_source import RedisSource
 from tests.event_stream import EventStream, open_stream
+from tests.gateway.hubs import gateway_with_hub
 from tests.gateway.ingest_stub import ingest_stub
 from tests.gateway.portable import plain_server
+from tests.gateway.stoppable import Stoppable, stoppable
 from tests.keyspace import KEYSPACE
 from tests.limits import LIMIT_SECONDS
-from tests.services import until
-
-
-class Stoppable:
-    """A gateway whose stop event the test holds."""
-
-    def __init__(self, source: RedisSource, settings: dict[str, Any]) -> None:
-        given = {"host": "127.0.0.1", "port": 0, **settings}
-        self._service = GatewayService.bind(
-            GatewaySettings(_env_file=None, **given),  # type: ignore[call-arg]
-            source,
-        )
-        self.url = f"http://127.0.0.1:{self._service.port}"
-        self.stop = asyncio.Event()
-        self.task = asyncio.create_task(self._service.run(self.stop))
-
-    async def ended(self) -> None:
-        """Wait for its end, which it reaches by itself."""
-        async with asyncio.timeout(LIMIT_SECONDS):
-            await self.task
-
-
-@asynccontextmanager
-async def stoppable(source: RedisSource, **settings: Any) -> AsyncIterator[Stoppable]:
-    gateway = Stoppable(source, settings)
-    try:
-        yield gateway
-    finally:
-        gateway.stop.set()
-        await gateway.ended()
+from tests.services import running_gateway, until
 
 
 @asynccontextmanager
@@ -117,25 +88,78 @@ async def _read_to_the_end(url: str, streams: list[EventStream]) -> None:
         await stream.until(lambda s: s.ended)
 
 
-async def test_while_draining_it_is_not_ready_and_a_new_stream_is_ended(
-    source: RedisSource, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(gateway_service, "STREAMS_ENDED_PER_SECOND", 1)
-    async with (
-        stoppable(source, drain_seconds=1) as gateway,
-        httpx.AsyncClient(base_url=gateway.url) as client,
-        open_stream(gateway.url, symbols="SPY") as stream,
-    ):
-        await stream.until_kind("ready")
-        gateway.stop.set()
-        await stream.until(lambda s: s.ended)
-
-        ready = await client.get("/readyz")
-        async with open_stream(gateway.url, symbols="SPY") as newcomer:
-            await newcomer.until(lambda s: s.ended)
+async def test_a_lame_duck_without_streams_is_reachable_for_its_time(source: RedisSource) -> None:
+    loop = asyncio.get_running_loop()
+    async with stoppable(source, lame_duck_seconds=0.2) as gateway:
+        async with httpx.AsyncClient(base_url=gateway.url) as client:
+            await client.get("/healthz")
+            stopped = loop.time()
+            gateway.stop.set()
+            ready = await client.get("/readyz")
+        await gateway.ended()
+        assert loop.time() - stopped >= 0.2
 
     assert (ready.status_code, ready.json()["reason"]) == (503, "shutting down")
-    assert [event.kind for event in newcomer.events] == ["hello", "bye"]
+
+
+async def test_the_streams_of_a_lame_duck_continue_and_newcomers_are_sent_to_another(
+    source: RedisSource,
+) -> None:
+    async with (
+        ingest_stub(source) as ingest,
+        gateway_with_hub(source) as (url, hub),
+        open_stream(url, symbols="SPY", interval="0") as stream,
+    ):
+        await stream.until_kind("ready")
+        hub.drain()
+        async with open_stream(url, symbols="SPY") as newcomer:
+            await newcomer.until(lambda s: s.ended)
+        await ingest.publish(1)
+        await stream.until(lambda s: s.of("price")[-1]["event_id"] == "1-1")
+
+    [bye] = newcomer.events
+    assert (bye.kind, bye.data["reason"]) == ("bye", "shutdown")
+    assert bye.retry == bye.data["retry_ms"]
+
+
+async def test_a_ticket_that_meets_a_lame_duck_opens_a_stream_at_the_next_gateway(
+    source: RedisSource,
+) -> None:
+    token = {"Authorization": "Bearer T"}
+    async with (
+        gateway_with_hub(source, api_token="T") as (url, hub),
+        running_gateway(source, api_token="T") as next_url,
+        httpx.AsyncClient(base_url=url, headers=token) as client,
+    ):
+        hub.drain()
+        ticket = (await client.post("/api/stream/ticket")).json()["ticket"]
+        async with open_stream(url, symbols="SPY", ticket=ticket) as rejected:
+            await rejected.until(lambda s: s.ended)
+        async with open_stream(next_url, symbols="SPY", ticket=ticket) as stream:
+            await stream.until_kind("ready")
+
+    assert [event.kind for event in rejected.events] == ["bye"]
+
+
+async def test_a_lame_duck_answers_other_requests_and_keeps_no_connection_for_the_next(
+    any_source: RedisSource,
+) -> None:
+    async with (
+        gateway_with_hub(any_source) as (url, hub),
+        httpx.AsyncClient(base_url=url) as client,
+    ):
+        before = await client.get("/api/prices?symbols=SPY")
+        hub.drain()
+        after = [
+            await client.get("/api/prices?symbols=SPY"),
+            await client.post("/api/stream/ticket"),
+            await client.get("/api/stream/prices?symbols=SPY"),
+            await client.get("/nowhere"),
+        ]
+
+    assert "connection" not in before.headers
+    assert [answer.status_code for answer in after] == [200, 201, 200, 404]
+    assert [answer.headers.get_list("connection") for answer in after] == [["close"]] * 4
 
 
 async def test_a_stream_that_waits_for_redis_is_ended_as_well(

@@ -21,7 +21,6 @@ async def test_the_headers_keep_every_proxy_from_holding_the_stream_back(
         "cache-control": "no-cache, no-store, no-transform",
         "x-accel-buffering": "no",
         "x-content-type-options": "nosniff",
-        "connection": "keep-alive",
         "transfer-encoding": "chunked",
     }
 

@@ -26,6 +26,9 @@ from tests.repository.tree import PACKAGES, ROOT, files, name_of
 OTHERS_VARIABLES = {"PATH", "PYTHONUNBUFFERED", "PYTHON_VERSION"}
 SECRETS = {name for name in settings() if name.endswith(("_KEY", "_TOKEN"))}
 TARGETS = ["ingest", "gateway"]
+STOP_TIMES = ("LAME_DUCK_SECONDS", "DRAIN_SECONDS")
+SERVER_END_SECONDS = 3
+"""How long a gateway needs at most to end after these times."""
 BUILT = "gateway/http/page"
 
 
@@ -159,8 +162,16 @@ class TestCompose:
 
     def test_a_gateway_may_drain_before_it_is_killed(self) -> None:
         gateway = compose()["gateway"]
+        needed = SERVER_END_SECONDS + sum(int(gateway["environment"][name]) for name in STOP_TIMES)
 
-        assert seconds(gateway["stop_grace_period"]) > int(gateway["environment"]["DRAIN_SECONDS"])
+        assert seconds(gateway["stop_grace_period"]) > needed
+
+    def test_the_balancer_notices_a_lame_duck_in_time(self) -> None:
+        balancing = (ROOT / "deploy" / "haproxy.cfg").read_text()
+        [interval, fall] = re.findall(r"check inter (\d+)s fall (\d+)", balancing)[0]
+        lame_duck = compose()["gateway"]["environment"]["LAME_DUCK_SECONDS"]
+
+        assert int(interval) * int(fall) < int(lame_duck)
 
     def test_a_gateway_tells_clients_apart_behind_the_balancer(self) -> None:
         trusted = proxies(compose()["gateway"]["environment"]["FORWARDED_ALLOW_IPS"])
@@ -228,9 +239,8 @@ class TestRender:
 
         assert web["healthCheckPath"] == "/readyz"
         assert web["scaling"]["maxInstances"] > web["scaling"]["minInstances"] >= 2
-        assert web["maxShutdownDelaySeconds"] > int(
-            render_variables("web")["DRAIN_SECONDS"]["value"]
-        )
+        times = [int(render_variables("web")[name]["value"]) for name in STOP_TIMES]
+        assert web["maxShutdownDelaySeconds"] > SERVER_END_SECONDS + sum(times)
 
     def test_a_gateway_tells_clients_apart_behind_both_proxies(self) -> None:
         chain = "192.0.2.66,203.0.113.7, 172.71.95.118, 10.19.64.237"  # the first is invented

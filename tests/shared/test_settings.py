@@ -32,8 +32,8 @@ def test_without_any_variable_the_defaults_of_the_contract_hold() -> None:
     assert (settings.max_clients, settings.max_topics_per_client) == (10_000, 500)
     assert (settings.max_streams_per_principal, settings.max_streams_per_address) == (None, None)
     assert (settings.log_level, settings.log_format) == ("info", "auto")
-    times = (settings.heartbeat_seconds, settings.drain_seconds, settings.slow_client_seconds)
-    assert times == (10, 10, 30)
+    assert (settings.heartbeat_seconds, settings.slow_client_seconds) == (9, 30)
+    assert (settings.lame_duck_seconds, settings.drain_seconds) == (5, 10)
 
 
 def test_the_environment_goes_before_dot_env(

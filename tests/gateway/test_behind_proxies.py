@@ -1,0 +1,176 @@
+"""Streams behind real proxies, and gateways that restart behind a balancer."""
+
+import asyncio
+import csv
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, AsyncExitStack
+from functools import partial
+
+import httpx
+import pytest
+
+from shared.bus.redis_source import RedisSource
+from tests.event_stream import EventStream, open_stream
+from tests.gateway.ingest_stub import ingest_stub
+from tests.gateway.stoppable import Stoppable
+from tests.limits import limit
+from tests.ports import free_port
+from tests.proxies import caddy, haproxy, nginx
+from tests.services import running_gateway, until
+
+pytestmark = pytest.mark.slow
+
+BUFFERING_NGINX = "location / {{ proxy_pass http://127.0.0.1:{}; }}"
+COMPRESSING_NGINX = """
+gzip on;
+gzip_types *;
+location / {{
+    proxy_http_version 1.1;
+    proxy_pass http://127.0.0.1:{};
+}}
+"""
+HAPROXY = "server one 127.0.0.1:{}"
+CADDY = "encode gzip\nreverse_proxy 127.0.0.1:{}"
+
+PROXIES: dict[str, tuple[Callable[[int, str], AbstractContextManager[str]], str]] = {
+    "nginx-1.0-buffering": (nginx, BUFFERING_NGINX),
+    "nginx-1.1-gzip": (nginx, COMPRESSING_NGINX),
+    "haproxy": (haproxy, HAPROXY),
+    "caddy-gzip": (caddy, CADDY),
+}
+
+
+@pytest.fixture(scope="module")
+def gateway_port() -> int:
+    """The port of the one gateway that every proxy here knows."""
+    return free_port()
+
+
+@pytest.fixture(scope="module", params=PROXIES)
+def proxy_url(request: pytest.FixtureRequest, gateway_port: int) -> Iterator[str]:
+    """Run a proxy before the gateway, for all tests of this module."""
+    run, lines = PROXIES[request.param]
+    with run(free_port(), lines.format(gateway_port)) as url:
+        yield url
+
+
+def has_come(event_id: str, stream: EventStream) -> bool:
+    return any(price["event_id"] == event_id for price in stream.of("price"))
+
+
+async def test_each_event_passes_a_proxy_at_once(
+    source: RedisSource, gateway_port: int, proxy_url: str
+) -> None:
+    gzip = {"Accept-Encoding": "gzip"}
+    async with (
+        ingest_stub(source) as ingest,
+        running_gateway(source, port=gateway_port),
+        open_stream(proxy_url, symbols="SPY", interval="0", headers=gzip) as stream,
+    ):
+        await stream.until_kind("ready")
+        # Each is sent only when the one before it has arrived: none waits for others to follow.
+        for seq in range(1, 4):
+            await ingest.publish(seq)
+            await stream.until(partial(has_come, f"1-{seq}"))
+
+    assert [event.kind for event in stream.events][:2] == ["hello", "price"]
+
+
+RESTARTED = """
+    balance roundrobin
+    option httpchk GET /readyz
+    http-check expect status 200
+    default-server check inter 50ms fall 2 rise 1
+    server one 127.0.0.1:{}
+    server two 127.0.0.1:{}
+    stats enable
+    stats uri /balancer
+"""
+NO_SECOND_ATTEMPT = "retries 0\n    no option redispatch"
+
+
+class Restarted:
+    """Two gateways behind a balancer that sends each request to one of them, once."""
+
+    def __init__(self, source: RedisSource, stack: AsyncExitStack) -> None:
+        self.ports = [free_port(), free_port()]
+        self._source = source
+        self._gateways = [self._start(port) for port in self.ports]
+        stack.push_async_callback(self._end)
+
+    async def restart_each(self, balancer: str) -> None:
+        """Restart one after the other; the next only when the balancer knows the one before."""
+        for number, port in enumerate(self.ports):
+            self._gateways[number].stop.set()
+            await self._gateways[number].ended()
+            self._gateways[number] = self._start(port)
+            await until_both_are_up(balancer)
+
+    def _start(self, port: int) -> Stoppable:
+        settings = {"port": port, "lame_duck_seconds": limit(0.6), "drain_seconds": 0}
+        return Stoppable(self._source, {**settings, "api_token": "T"})
+
+    async def _end(self) -> None:
+        for gateway in self._gateways:
+            gateway.stop.set()
+        await asyncio.gather(*(gateway.ended() for gateway in self._gateways))
+
+
+async def until_both_are_up(balancer: str) -> None:
+    async with httpx.AsyncClient() as client:
+
+        async def both() -> bool:
+            table = (await client.get(f"{balancer}/balancer;csv")).text.splitlines()
+            states = {row["svname"]: row["status"] for row in csv.DictReader(table)}
+            return states["one"] == states["two"] == "UP"
+
+        await until(both)
+
+
+async def ask(client: httpx.AsyncClient, answers: Counter[str]) -> None:
+    """Send requests of all sorts, until cancelled."""
+    while True:
+        kind = random.choice(("price", "ticket", "stream"))  # noqa: S311
+        try:
+            answers[f"{kind} {await answer(client, kind)}"] += 1
+        except httpx.HTTPError as error:
+            answers[f"{kind} {error!r}"] += 1
+
+
+async def answer(client: httpx.AsyncClient, kind: str) -> int:
+    if kind == "price":
+        return (await client.get("/api/prices?symbols=SPY")).status_code
+    if kind == "ticket":
+        return (await client.post("/api/stream/ticket")).status_code
+    async with client.stream("GET", "/api/stream/prices?symbols=SPY") as stream:
+        first = await anext(stream.aiter_bytes())
+        assert first.startswith((b"event: hello\n", b"event: bye\nretry: "))
+        return stream.status_code
+
+
+async def test_a_rolling_restart_behind_a_balancer_that_repeats_nothing_loses_no_request(
+    source: RedisSource,
+) -> None:
+    answers: Counter[str] = Counter()
+    async with AsyncExitStack() as stack:
+        restarted = Restarted(source, stack)
+        backend = RESTARTED.format(*restarted.ports)
+        balancer = stack.enter_context(haproxy(free_port(), backend, defaults=NO_SECOND_ATTEMPT))
+        await until_both_are_up(balancer)
+        # Each request on a new connection, as from so many users.
+        client = await stack.enter_async_context(
+            httpx.AsyncClient(
+                base_url=balancer,
+                headers={"Authorization": "Bearer T"},
+                limits=httpx.Limits(max_keepalive_connections=0),
+            )
+        )
+        asking = [asyncio.create_task(ask(client, answers)) for _ in range(3)]
+        await restarted.restart_each(balancer)
+        for task in asking:
+            task.cancel()
+        await asyncio.wait(asking)
+
+    assert set(answers) == {"price 200", "ticket 201", "stream 200"}, answers
