@@ -75,7 +75,7 @@ def compose(
     portfolio = Portfolio(prices.last_price, time.monotonic, account_changed.set)
     outbox = Outbox()
     announcer = Announcer(outbox, portfolio.reprice)
-    rejections = Rejections()
+    rejections = Rejections(on_change=status_due.set)
     ttl_seconds = settings.price_ttl_seconds
     publisher = Publisher(redis.publisher, names, lease, outbox, ttl_seconds, rejections)
     common = _Common(settings, access, rest, redis, rejections, demand, announcer, status_due)
@@ -85,16 +85,14 @@ def compose(
     account = _account(common, portfolio, account_changed)
     streams = [stocks.stream, news, account.stream]
     report = HealthReport(
-        ingest_id, access.feed, stocks, streams, publisher, outbox, eviction_policy=eviction_policy
+        ingest_id, access.feed, stocks, streams, publisher, outbox, rejections, eviction_policy
     )
     # Without trade updates the account is read by REST alone.
     order_streams = [account.stream] if settings.alpaca_trade_updates else []
     return Leadership(
         lease=lease,
         publisher=publisher,
-        status=StatusWriter(
-            redis.commands, names, lease, ingest_id, publisher.next_id, report.compose, status_due
-        ),
+        status=_status_writer(common, lease, ingest_id, publisher, report),
         streams=StreamGroup(market=[stocks.stream, news], others=order_streams),
         works=[*_readers(common, stocks), stocks.run, account.run],
         republish=[stocks.republish, account.republish],
@@ -116,13 +114,28 @@ class _Common:
     status_due: asyncio.Event
 
 
+def _status_writer(
+    common: _Common, lease: Lease, ingest_id: str, publisher: Publisher, report: HealthReport
+) -> StatusWriter:
+    return StatusWriter(
+        common.redis.commands,
+        common.redis.keyspace,
+        lease,
+        ingest_id,
+        publisher.next_id,
+        report.compose,
+        common.status_due,
+        common.rejections,
+    )
+
+
 def _readers(common: _Common, stocks: Stocks) -> list[Work]:
     """Return the work that follows the topics that the gateways watch."""
     redis, demand = common.redis, common.demand
-    commands, names = redis.commands, redis.keyspace
+    commands, names, rejections = redis.commands, redis.keyspace, common.rejections
     return [
-        InterestReader(commands, redis.subscriber, names, demand, common.rejections).run,
-        HistoryGaps(commands, names, demand, common.announcer, stocks.catch_up).run,
+        InterestReader(commands, redis.subscriber, names, demand, rejections).run,
+        HistoryGaps(commands, names, demand, common.announcer, stocks.catch_up, rejections).run,
     ]
 
 
@@ -190,7 +203,7 @@ def _snapshots(
 
     return Snapshots(
         common.rest,
-        StoredPrices(common.redis.commands, common.redis.keyspace),
+        StoredPrices(common.redis.commands, common.redis.keyspace, common.rejections),
         common.demand,
         handler,
         polled=polled,
@@ -231,7 +244,7 @@ def _account(common: _Common, portfolio: Portfolio, changed: asyncio.Event) -> B
         reports=BrokerReports(
             common.rest, common.demand, portfolio, orders, announcer, handler, changed.set
         ),
-        stored=StoredAccount(common.redis.commands, common.redis.keyspace),
+        stored=StoredAccount(common.redis.commands, common.redis.keyspace, common.rejections),
         portfolio=portfolio,
         orders=orders,
         demand=common.demand,

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 
 from ingest.alpaca.codes import CONNECTION_LIMIT
 from ingest.bus.outbox import Outbox
-from ingest.bus.publisher import Publisher
+from ingest.bus.publisher import PUBLICATIONS, Publisher
 from ingest.market.alarms import Alarms, Facts, MalformedFacts, StreamFacts
 from ingest.stocks import StockFacts, Stocks
 from ingest.upstream.stream_holder import StreamHolder
 from shared import rfc3339
 from shared.alarm import Alarm
+from shared.bus.rejections import Rejections
 from shared.event_id import EventId
 from shared.ingest_status import IngestStatus, Session, StreamStatus
 
@@ -30,7 +31,7 @@ class HealthReport:
         streams: Sequence[StreamHolder],
         publisher: Publisher,
         outbox: Outbox,
-        *,
+        rejections: Rejections,
         eviction_policy: str | None,
     ) -> None:
         self._ingest_id = ingest_id
@@ -39,6 +40,7 @@ class HealthReport:
         self._streams = streams
         self._publisher = publisher
         self._outbox = outbox
+        self._rejections = rejections
         self._eviction_policy = eviction_policy
         self._malformed = [*(stream.malformed for stream in streams), stocks.rest_malformed]
         self._alarms = Alarms({each.source: each.count for each in self._malformed})
@@ -69,6 +71,7 @@ class HealthReport:
             streams=[_stream_status(stream) for stream in streams],
             tape=facts.tape,
             malformed={each.source: each.count for each in self._malformed},
+            publish_error=self._rejections.of(PUBLICATIONS),
             published=self._publisher.published,
             conflated=self._outbox.conflated,
             lost=self._outbox.lost,
@@ -91,6 +94,7 @@ class HealthReport:
                 rejected=facts.rejected,
                 refused=facts.refused,
                 withheld=facts.withheld,
+                redis_rejects=self._rejections.reason,
                 redis_waiting_seconds=self._publisher.waiting_seconds,
                 redis_conflated=self._outbox.conflated,
                 events_lost=self._outbox.lost,

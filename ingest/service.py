@@ -14,6 +14,7 @@ from ingest.settings import AlpacaAccess, IngestSettings
 from ingest.upstream.alpaca_rest import AlpacaRest
 from shared.bus.errors import BusRejectedError, BusUnreachableError
 from shared.bus.redis_source import RedisSource, eviction_policy
+from shared.bus.rejections import explained
 from shared.first_error import first_error
 from shared.waiting import wait_at_most
 
@@ -66,7 +67,7 @@ class IngestService:
                     return True
                 reason = "another ingest leads"
             except BusRejectedError as error:
-                reason = f"Redis at {self._source.address} rejects the claim: {error}"
+                reason = f"Redis at {self._source.address} rejects the claim: {explained(error)}"
             except BusUnreachableError as error:
                 reason = f"Redis at {self._source.address} is unreachable: {error}"
             # Ten claims a second: logged only when the reason changes.

@@ -15,6 +15,7 @@ AlarmCode = Literal[
     "rejected_symbols",
     "refused_symbols",
     "withheld_symbols",
+    "redis_rejects",
     "redis_slow",
     "events_lost",
     "unknown_conditions",

@@ -15,6 +15,7 @@ from shared import event_times, rfc3339, trade
 from shared.bus import keys
 from shared.bus.errors import BusError, bus_errors
 from shared.bus.keys import Keyspace
+from shared.bus.rejections import Rejections
 from shared.news import News
 from shared.topics import NEWS, TRADE, key_of, kind_of
 
@@ -53,6 +54,7 @@ class HistoryGaps:
         demand: Demand,
         announcer: Announcer,
         catch_up: Callable[[str, float], None],
+        rejections: Rejections,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._client = client
@@ -60,6 +62,7 @@ class HistoryGaps:
         self._demand = demand
         self._announcer = announcer
         self._catch_up = catch_up
+        self._rejections = rejections
         self._clock = clock
         self._began = clock()
         self._recorded: frozenset[str] = frozenset()
@@ -75,7 +78,7 @@ class HistoryGaps:
             watched = self._demand.recorded_topics()
             # The lease reports the loss. A topic that could not be read stays out of _recorded, so
             # the next look tries it again.
-            with suppress(BusError):
+            with suppress(BusError), self._rejections.watch("the reading of the histories"):
                 await self._mark()
                 for topic in sorted(watched - self._recorded):
                     await self._resume(topic)

@@ -11,6 +11,7 @@ from shared import ingest_status
 from shared.bus import keys
 from shared.bus.errors import BusError, bus_errors
 from shared.bus.keys import Keyspace
+from shared.bus.rejections import Rejections
 from shared.event_id import EventId
 from shared.ingest_status import IngestStatus
 from shared.waiting import wait_at_most
@@ -26,14 +27,18 @@ FAILED_MILLISECONDS = 600_000
 # So is the order of a leader's statuses. The client is a pool: two writes at the same time, or one
 # after another that was cancelled, have two connections, and Redis may get the older status last.
 # A lock in this process would not help: the bytes of a cancelled write are on their way already.
+#
+# A Redis that has no memory for the status still publishes it, and with it the alarm that says so.
 _WRITE = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 local epoch, seq = string.match(ARGV[2], '^(%d+)-(%d+)$')
-local stored = redis.call('GET', KEYS[2]) or ''
+local stored = redis.pcall('GET', KEYS[2]) or ''
+if type(stored) == 'table' then stored = '' end
 local stored_epoch, stored_seq = string.match(stored, '"event_id":"(%d+)-(%d+)"')
 if stored_epoch == epoch and tonumber(stored_seq) > tonumber(seq) then return 0 end
-redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
+local written = redis.pcall('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
 redis.call('PUBLISH', ARGV[5], ARGV[2] .. '\\n' .. ARGV[3])
+if written.err then return written end
 return 1
 """
 
@@ -53,6 +58,7 @@ class StatusWriter:
         next_id: Callable[[], EventId],
         compose: Callable[[EventId], IngestStatus],
         changed: asyncio.Event,
+        rejections: Rejections,
     ) -> None:
         self._keyspace = keyspace
         self._lease = lease
@@ -60,6 +66,7 @@ class StatusWriter:
         self._next_id = next_id
         self._compose = compose
         self._changed = changed
+        self._rejections = rejections
         self._script = client.register_script(_WRITE)
 
     async def run(self) -> None:
@@ -80,7 +87,7 @@ class StatusWriter:
         life = FAILED_MILLISECONDS if status.state == "failed" else keys.INGEST_STATUS_MILLISECONDS
         names = self._keyspace
         # The lease reports the loss, and no gateway could read the status anyway.
-        with suppress(BusError), bus_errors():
+        with suppress(BusError), self._rejections.watch("the report"), bus_errors():
             mine, channel = f"{self._ingest_id} {self._lease.epoch}", names.ingest_status_channel
             await self._script(
                 keys=[names.lease, names.ingest_status],

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from shared import message
 from shared.bus.errors import bus_errors
 from shared.bus.keys import Keyspace
+from shared.bus.rejections import Rejections
 from shared.price import Price
 from shared.quote import Quote
 from shared.symbol_status import SymbolStatus
@@ -27,9 +28,10 @@ _decode_status = msgspec.json.Decoder(SymbolStatus).decode
 class StoredPrices:
     """Reads the last values in Redis."""
 
-    def __init__(self, client: Redis, keyspace: Keyspace) -> None:
+    def __init__(self, client: Redis, keyspace: Keyspace, rejections: Rejections) -> None:
         self._client = client
         self._keyspace = keyspace
+        self._rejections = rejections
 
     async def read(self, symbols: Sequence[str]) -> list[Price]:
         """Return the stored prices of the symbols that have one.
@@ -62,7 +64,7 @@ class StoredPrices:
     async def _values(
         self, kind: str, symbols: Sequence[str], decode: Callable[[bytes], T]
     ) -> list[T]:
-        with bus_errors():
+        with self._rejections.watch("the reading of the stored prices"), bus_errors():
             stored: list[Any] = await self._client.mget(
                 [self._keyspace.last(topic(kind, symbol)) for symbol in symbols]
             )

@@ -68,6 +68,8 @@ class Facts(NamedTuple):
     """Symbols that Alpaca lists and its stream rejects."""
     withheld: Collection[str] = ()
     """Symbols whose trades REST has and the stream does not bring."""
+    redis_rejects: str | None = None
+    """A sentence about the work that Redis rejects, with its answer and the remedy."""
     redis_waiting_seconds: float = 0.0
     """The time for which the oldest publication has waited."""
     redis_conflated: int = 0
@@ -215,7 +217,11 @@ def _of_redis(facts: Facts, lost: int) -> Iterator[Alarm]:
             f"{_counted(lost, 'event')} did not reach Redis in the last 5 minutes and were "
             "announced as gaps; check that Redis is reachable and has memory",
         )
-    if facts.redis_waiting_seconds >= REDIS_WAIT_SECONDS:
+    # This report is published even if Redis has no memory to store it.
+    if facts.redis_rejects is not None:
+        yield Alarm("redis_rejects", facts.redis_rejects)
+    # A rejected batch waits too, for a known cause.
+    elif facts.redis_waiting_seconds >= REDIS_WAIT_SECONDS:
         yield Alarm(
             "redis_slow",
             f"publications wait {facts.redis_waiting_seconds:.1f} s for Redis, and newer ones "

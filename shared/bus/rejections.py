@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import structlog
 
-from shared.bus.errors import BusRejectedError, BusUnreachableError
+from shared.bus.errors import BusError, BusRejectedError, BusUnreachableError
 
 log = structlog.get_logger()
 
@@ -34,20 +34,25 @@ _REMEDIES = MappingProxyType(
 """By the code of Redis' answer. Other answers stand for themselves."""
 
 
-def explained(error: BusRejectedError) -> str:
-    """Return Redis' answer, with the remedy if there is a known one."""
-    remedy = _REMEDIES.get(error.code)
+def explained(error: BusError) -> str:
+    """Return the text of an error, with the remedy if it is an answer that has one."""
+    remedy = _REMEDIES.get(error.code) if isinstance(error, BusRejectedError) else None
     return str(error) if remedy is None else f"{str(error).rstrip('.')}; {remedy}"
 
 
 class Rejections:
-    """The kinds of work that Redis rejects; ``monotonic`` gives seconds.
+    """The kinds of work that Redis rejects; ``on_change`` is called when they change.
 
     For work that is tried until it succeeds. A request that is tried only once could not end its
     own rejection: its error is its answer.
     """
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        on_change: Callable[[], None] = lambda: None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._on_change = on_change
         self._monotonic = monotonic
         self._present: dict[str, _Rejection] = {}
 
@@ -80,7 +85,8 @@ class Rejections:
         except BusUnreachableError:
             # The watchers of the connection report the loss. When it is back it may lead to another
             # server, or to one that was repaired.
-            self._present.pop(work, None)
+            if self._present.pop(work, None) is not None:
+                self._on_change()
             raise
         self.on_accepted(work)
 
@@ -94,6 +100,7 @@ class Rejections:
         log.warning("redis_rejects", message=f"Redis rejects {work}: {words}", work=work)
         since = self._monotonic() if before is None else before.since
         self._present[work] = _Rejection(error.code, words, since)
+        self._on_change()
 
     def on_accepted(self, work: str) -> None:
         """Note that Redis has done the work; logged if it rejected it before."""
@@ -102,6 +109,7 @@ class Rejections:
             seconds = round(self._monotonic() - over.since, 1)
             message = f"Redis no longer rejects {work}"
             log.info("redis_accepts", message=message, work=work, seconds=seconds)
+            self._on_change()
 
 
 class _Rejection:

@@ -7,11 +7,13 @@ from itertools import count
 import msgspec
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
 
 from ingest.bus.lease import Lease
 from ingest.bus.status_writer import StatusWriter
-from shared import ingest_status
+from shared import ingest_status, message
 from shared.bus.redis_source import RedisSource
+from shared.bus.rejections import Rejections
 from shared.cancellation import cancel
 from shared.event_id import EventId
 from shared.ingest_status import FeedState, IngestStatus
@@ -26,6 +28,7 @@ class Stage:
 
     def __init__(self, client: Redis, lease: Lease) -> None:
         self.state: FeedState = "connecting"
+        self.rejections = Rejections()
         self._client = client
         seqs = count(1)
         self.writer = StatusWriter(
@@ -36,6 +39,7 @@ class Stage:
             lambda: EventId(lease.epoch, next(seqs)),
             self._compose,
             asyncio.Event(),
+            self.rejections,
         )
 
     def _compose(self, event_id: EventId) -> IngestStatus:
@@ -90,3 +94,50 @@ async def test_each_status_replaces_the_one_before_also_that_of_an_earlier_leade
             stage.state = state
             await stage.writer.write()
             assert (await stage.stored()).state == state
+
+
+async def published_report(pubsub: PubSub) -> IngestStatus:
+    """Return the next report that Redis delivers."""
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while True:
+            received = await pubsub.get_message(timeout=LIMIT_SECONDS)
+            if received is not None and received["type"] == "message":
+                return ingest_status.decode(message.unpack(received["data"]).body)
+
+
+async def test_a_report_for_which_redis_has_no_memory_is_published_all_the_same(
+    source: RedisSource,
+) -> None:
+    async with source.client("test") as client, client.pubsub() as pubsub:
+        lease = Lease(client, KEYSPACE, "ingest")
+        assert await lease.claim()
+        stage = Stage(client, lease)
+        await pubsub.subscribe(KEYSPACE.ingest_status_channel)
+        await client.config_set("maxmemory", 1)
+        try:
+            await stage.writer.write()
+        finally:
+            await client.config_set("maxmemory", 0)
+        reason = stage.rejections.reason
+        assert (await published_report(pubsub)).state == "connecting"
+        assert await client.exists(KEYSPACE.ingest_status) == 0
+        assert reason is not None
+        assert reason.startswith("Redis rejects the report: OOM command not allowed")
+
+        await stage.writer.write()
+
+        assert stage.rejections.of("the report") is None
+        assert (await stage.stored()).state == "connecting"
+
+
+async def test_a_key_of_another_kind_in_place_of_the_status_is_replaced(
+    source: RedisSource,
+) -> None:
+    async with source.client("test") as client:
+        lease = Lease(client, KEYSPACE, "ingest")
+        assert await lease.claim()
+        await client.lpush(KEYSPACE.ingest_status, "not ours")
+
+        await Stage(client, lease).writer.write()
+
+        assert (await Stage(client, lease).stored()).state == "connecting"

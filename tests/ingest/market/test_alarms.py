@@ -36,6 +36,11 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("rejected_symbols", {"rejected": {"NOSUCH", "ALSO"}}, ["ALSO, NOSUCH"]),
     ("refused_symbols", {"refused": {"XYZ"}}, ["does not take XYZ", "ALPACA_FEED"]),
     ("withheld_symbols", {"withheld": {"TFPM"}}, ["withholds trades of TFPM", "restart"]),
+    (
+        "redis_rejects",
+        {"redis_rejects": "Redis rejects the publications: OOM", "redis_waiting_seconds": 9.0},
+        ["Redis rejects the publications: OOM"],
+    ),
     ("redis_slow", {"redis_waiting_seconds": 2.5, "redis_conflated": 7}, ["2.5 s", "7"]),
     ("events_lost", {"events_lost": 5}, ["5 events", "gaps"]),
     ("unknown_conditions", {"unknown_conditions": {"C:?": 3, "A:!": 1}}, ["4 prints", "A:!, C:?"]),
