@@ -30,15 +30,18 @@ from gateway.http.access import Access
 from gateway.http.admission import Admission
 from gateway.http.app import Endpoints, create_app
 from gateway.http.health import Health
+from gateway.http.host_check import HostCheck
 from gateway.http.last_answers import LastAnswers
 from gateway.http.openapi import OpenApi
 from gateway.http.page import Page
+from gateway.http.security_headers import SecurityHeaders
 from gateway.http.stored_values import StoredValues
 from gateway.http.stream_change import StreamChange
 from gateway.http.stream_request import StreamRequests
 from gateway.http.streams import Streams
 from gateway.http.tickets import Tickets
 from gateway.settings import GatewaySettings
+from gateway.wire.allowed_hosts import LOOPBACK, AllowedHosts
 from gateway.wire.feed_view import FeedView
 from shared import rfc3339
 
@@ -167,7 +170,15 @@ def compose_app(
         openapi=OpenApi(limit=limit),
     )
     app = create_app(endpoints, gateway.admission, settings.cors_origins)
-    return LastAnswers(app, lambda: gateway.hub.is_draining)
+    served = SecurityHeaders(HostCheck(app, _allowed_hosts(settings)))
+    return LastAnswers(served, lambda: gateway.hub.is_draining)
+
+
+def _allowed_hosts(settings: GatewaySettings) -> AllowedHosts:
+    """Return the names to serve: by default all, or this machine's own if there is no token."""
+    # Without a token the name is all that distinguishes the owner's page from a stranger's.
+    default = ("*",) if settings.api_token else ()
+    return AllowedHosts((*LOOPBACK, *(settings.allowed_hosts or default)))
 
 
 def _hub(

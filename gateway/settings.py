@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
+from gateway.wire.allowed_hosts import host_entry
 from gateway.wire.grant import Grant, grants_of
 from shared.bus.settings import MEMORY_URL, BusSettings, RedisUrl
 
@@ -51,6 +52,7 @@ def _proxy(given: str) -> str:
     return given
 
 
+Host = Annotated[str, AfterValidator(host_entry)]
 Origin = Annotated[str, AfterValidator(_origin)]
 Proxy = Annotated[str, AfterValidator(_proxy)]
 
@@ -68,6 +70,7 @@ class GatewaySettings(BusSettings):
     drain_seconds: float = Field(10, ge=0, le=300)
     slow_client_seconds: float = Field(30, gt=0, le=600)
     forwarded_allow_ips: Annotated[tuple[Proxy, ...], NoDecode] = ("127.0.0.1",)
+    allowed_hosts: Annotated[tuple[Host, ...], NoDecode] = ()
     cors_origins: Annotated[tuple[Origin, ...], NoDecode] = ()
     max_clients: int = Field(10000, ge=1)
     max_topics_per_client: int = Field(500, ge=1)
@@ -76,7 +79,7 @@ class GatewaySettings(BusSettings):
 
     access_log: bool = False
 
-    @field_validator("cors_origins", "forwarded_allow_ips", mode="before")
+    @field_validator("allowed_hosts", "cors_origins", "forwarded_allow_ips", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         """Split a list that is separated by commas."""

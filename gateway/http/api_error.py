@@ -90,7 +90,7 @@ async def answer_http_exception(request: Request, error: Exception) -> Response:
             404,
             code="unknown_path",
             message=f"{asked} is not served",
-            hint="see docs/reference.md",
+            hint=_path_hint(request),
             headers=headers,
         )
     else:
@@ -98,6 +98,16 @@ async def answer_http_exception(request: Request, error: Exception) -> Response:
             error.status_code, code="refused", message=error.detail, hint="", headers=headers
         )
     return rejection.response()
+
+
+def _path_hint(request: Request) -> str:
+    """Return the remedy for an unknown path: often only the slash at its end is wrong."""
+    bare = request.url.path.rstrip("/")
+    scope = {**request.scope, "path": bare}
+    routes: list[Route] = request.app.routes
+    if bare != request.url.path and any(r.matches(scope)[0] is not Match.NONE for r in routes):
+        return f"write {bare} without the slash at the end"
+    return "see docs/reference.md"
 
 
 def _methods_of(request: Request) -> list[str]:

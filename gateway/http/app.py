@@ -45,7 +45,7 @@ def create_app(
     endpoints: Endpoints, admission: Admission, cors_origins: Sequence[str]
 ) -> Starlette:
     """Return the application of a gateway; ``admission`` answers the clients that it rejects."""
-    return Starlette(
+    app = Starlette(
         routes=routes(endpoints),
         middleware=cors(cors_origins),
         exception_handlers={
@@ -56,6 +56,9 @@ def create_app(
             HTTPException: answer_http_exception,
         },
     )
+    # Starlette would redirect /api/prices/ to the host that the client names, which may be any.
+    app.router.redirect_slashes = False
+    return app
 
 
 def routes(endpoints: Endpoints) -> list[Route]:

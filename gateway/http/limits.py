@@ -9,6 +9,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway.http.api_error import ApiError
+from gateway.http.security_headers import SECURITY_HEADERS
 
 RECEIVE_SECONDS = 10.0
 """How long a whole request may take to arrive, from the connection's or its first byte."""
@@ -149,6 +150,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         response = rejection.response()
+        response.headers.update(SECURITY_HEADERS)
         headers = [*self.server_state.default_headers, *response.raw_headers]
         lines = [b"%b: %b\r\n" % header for header in [*headers, (b"connection", b"close")]]
         head = [STATUS_LINE[response.status_code], *lines, b"\r\n"]

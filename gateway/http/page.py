@@ -49,7 +49,6 @@ class _File:
         self._media_type = MEDIA_TYPES.get(Path(name).suffix, "application/octet-stream")
         self._headers = {
             "Cache-Control": cache,
-            "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",
         }
         if self._media_type == "text/html":

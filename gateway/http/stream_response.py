@@ -17,10 +17,7 @@ from gateway.http.sinks import AsgiSink, TransportSink, UnchunkedSink
 from gateway.wire.events import Bye
 from gateway.wire.sse import SSE
 
-STREAM_HEADERS = {
-    "Cache-Control": "no-cache, no-store, no-transform",
-    "X-Content-Type-Options": "nosniff",
-}
+STREAM_HEADERS = {"Cache-Control": "no-cache, no-store, no-transform"}
 
 
 def bye_alone(bye: Bye) -> Response:

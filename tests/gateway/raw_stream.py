@@ -90,7 +90,9 @@ async def raw_stream(
     connection.setblocking(False)
     await asyncio.get_running_loop().sock_connect(connection, (address.host, address.port))
     reader, writer = await asyncio.open_connection(sock=connection, limit=4096 if slow else 65536)
-    writer.write(f"GET {path}?{httpx.QueryParams(query)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    writer.write(
+        f"GET {path}?{httpx.QueryParams(query)} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    )
     try:
         yield RawStream(reader)
     finally:

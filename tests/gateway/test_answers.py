@@ -139,9 +139,9 @@ async def test_after_an_answer_the_same_connection_can_open_a_stream(
         address = httpx.URL(url)
         reader, writer = await asyncio.open_connection(address.host, address.port)
         async with asyncio.timeout(LIMIT_SECONDS):
-            writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             await reader.readuntil(b'{"alive":true}')
-            writer.write(b"GET /api/stream/prices?symbols=SPY HTTP/1.1\r\nHost: x\r\n\r\n")
+            writer.write(b"GET /api/stream/prices?symbols=SPY HTTP/1.1\r\nHost: localhost\r\n\r\n")
             head = await reader.readuntil(b"\r\n\r\n")
             await reader.readuntil(b"event: ready")
         writer.close()
@@ -166,7 +166,9 @@ def test_starlettes_test_client_reads_a_stream(symbols: str) -> None:
             app = compose_app(settings, redis, gateway, around)
             await app(scope, receive, send)  # type: ignore[arg-type]
 
-    with TestClient(application).stream("GET", f"/api/stream/prices?symbols={symbols}") as answer:
+    with TestClient(application, "http://localhost").stream(
+        "GET", f"/api/stream/prices?symbols={symbols}"
+    ) as answer:
         received = b""
         for piece in answer.iter_bytes():
             received += piece

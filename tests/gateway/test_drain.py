@@ -40,7 +40,7 @@ async def test_every_stream_gets_a_bye_and_ends_properly(
     async with start(any_source) as gateway:
         address = httpx.URL(gateway.url)
         reader, writer = await asyncio.open_connection(address.host, address.port)
-        writer.write(b"GET /api/stream/prices?symbols=SPY HTTP/1.1\r\nHost: x\r\n\r\n")
+        writer.write(b"GET /api/stream/prices?symbols=SPY HTTP/1.1\r\nHost: localhost\r\n\r\n")
         async with (
             asyncio.timeout(LIMIT_SECONDS),
             open_stream(gateway.url, symbols="SPY,IBM") as stream,

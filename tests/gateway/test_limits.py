@@ -23,7 +23,7 @@ from tests.gateway.peers import Peer, connected
 from tests.limits import LIMIT_SECONDS
 from tests.services import running_gateway, until
 
-HEAD = b"HTTP/1.1\r\nHost: x\r\n"
+HEAD = b"HTTP/1.1\r\nHost: localhost\r\n"
 
 
 class Running:

@@ -136,7 +136,7 @@ async def test_neither_a_head_nor_a_refused_request_nor_one_that_vanishes_keeps_
         address = httpx.URL(url)
         for _ in range(3):
             _, writer = await asyncio.open_connection(address.host, address.port)
-            writer.write(f"GET {PATH} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            writer.write(f"GET {PATH} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             writer.transport.abort()
 
         async def room() -> bool:

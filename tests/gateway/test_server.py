@@ -17,7 +17,7 @@ from tests.limits import LIMIT_SECONDS
 from tests.services import until
 
 Make = Callable[[Any], Server]
-REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 class Application:

@@ -75,7 +75,8 @@ async def raw_client(url: str, **query: str) -> AsyncIterator[RawClient]:
     try:
         await loop.sock_connect(connection, (address.host, address.port))
         await loop.sock_sendall(
-            connection, f"GET /api/stream/prices?{asked} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+            connection,
+            f"GET /api/stream/prices?{asked} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode(),
         )
         yield RawClient(connection)
     finally:

@@ -21,6 +21,8 @@ async def test_the_headers_keep_every_proxy_from_holding_the_stream_back(
         "cache-control": "no-cache, no-store, no-transform",
         "x-accel-buffering": "no",
         "x-content-type-options": "nosniff",
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "same-origin",
         "transfer-encoding": "chunked",
     }
 

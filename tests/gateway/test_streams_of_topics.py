@@ -263,7 +263,9 @@ async def test_a_body_that_does_not_end_is_refused_in_time(
         address = httpx.URL(url)
         reader, writer = await asyncio.open_connection(address.host, address.port)
         async with asyncio.timeout(LIMIT_SECONDS):
-            writer.write(b"POST /api/stream HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{")
+            writer.write(
+                b"POST /api/stream HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{"
+            )
             answer = await reader.read()
         writer.close()
         await writer.wait_closed()
