@@ -42,7 +42,9 @@ async def test_a_request_without_a_right_token_is_refused_before_its_body_arrive
         running_gateway(RedisSource(MEMORY), api_token="right-one") as url,
         connected(url) as peer,
     ):
-        head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {BODY_BYTES}\r\n\r\n"
+        head = (
+            f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {BODY_BYTES}\r\n\r\n"
+        )
         await peer.send(head.encode())
         assert (await peer.reader.readline()).startswith(b"HTTP/1.1 401 ")
 

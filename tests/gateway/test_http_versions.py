@@ -65,7 +65,7 @@ async def test_an_answer_that_ends_the_connection_says_so_once(
     run: Run, version: str, header: str, path: str
 ) -> None:
     async with run(RedisSource("memory://")) as url:
-        request = f"GET {path} HTTP/{version}\r\nHost: x\r\n{header}\r\n"
+        request = f"GET {path} HTTP/{version}\r\nHost: localhost\r\n{header}\r\n"
         head, _ = await read_until(url, request, b"event: ready" if path == PRICES else b"")
 
     assert connections(head) == ["connection: close"]
@@ -75,7 +75,9 @@ async def test_a_stream_of_http_1_1_is_chunked_and_promises_nothing_about_the_co
     run: Run,
 ) -> None:
     async with run(RedisSource("memory://")) as url:
-        head, _ = await read_until(url, f"GET {PRICES} HTTP/1.1\r\nHost: x\r\n\r\n", b"ready")
+        head, _ = await read_until(
+            url, f"GET {PRICES} HTTP/1.1\r\nHost: localhost\r\n\r\n", b"ready"
+        )
 
     assert "transfer-encoding: chunked" in head
     assert connections(head) == []
@@ -91,8 +93,8 @@ async def test_an_answer_to_http_1_0_states_its_length() -> None:
 
 async def test_a_stream_continues_if_its_client_has_pipelined_another_request() -> None:
     async with running_gateway(RedisSource("memory://")) as url:
-        request = (
-            f"GET {PRICES} HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+        request = "".join(
+            f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n" for path in (PRICES, "/healthz")
         )
         head, body = await read_until(url, request, b"event: ready")
 
