@@ -4,19 +4,37 @@ import logging
 import re
 import sys
 from typing import Literal
+from urllib.parse import unquote_plus
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
 Processor = structlog.types.Processor
 
-SECRET = re.compile(r"((?:ticket|token)=)[^&\s\"'\\]+", re.IGNORECASE)
-"""A ticket or a token in the query of a URL, anywhere in a line."""
+_PARAMETER = re.compile(r"([\w%.+-]{1,99})(=|%3D)([^&;\s\"'\\]+)", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"(ticket|token|secret|password|passwd|api_?key|secret_?key)$", re.IGNORECASE
+)
+_BEARER = re.compile(r"(\bbearer\s+)[^\s\"'\\,]+", re.IGNORECASE)
+_USER = re.compile(r"(://[^\s:/@\"'\\]*:)[^\s/\"'\\]+@")
 
 
 def redact(line: str) -> str:
-    """Return a log line in which the secrets of URLs are redacted."""
-    return SECRET.sub(r"\1[redacted]", line)
+    """Return a log line in which the secrets of URLs and headers are redacted.
+
+    ``ticket=``, ``token=`` and the like in any spelling, bearer tokens, and passwords of URLs.
+    """
+    line = _PARAMETER.sub(_redacted, line)
+    line = _BEARER.sub(r"\1[redacted]", line)
+    return _USER.sub(r"\1[redacted]@", line)
+
+
+def _redacted(found: re.Match[str]) -> str:
+    name = found[1]
+    # Decoded twice: a proxy in front may have encoded a name that was encoded already.
+    for _ in range(2):
+        name = unquote_plus(name)
+    return f"{found[1]}{found[2]}[redacted]" if _SECRET_NAME.search(name) else found[0]
 
 
 def configure(level: str, output: Literal["auto", "json", "console"], service: str) -> None:

@@ -121,7 +121,7 @@ def _running(command: Callable[[str], list[str]], port: int, configuration: str)
                 command(folder), env=environment, stdout=output, stderr=subprocess.STDOUT
             )
         try:
-            _wait_until_it_listens(process, port, log)
+            wait_until_it_listens(process, port, log)
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
@@ -132,7 +132,7 @@ def _running(command: Callable[[str], list[str]], port: int, configuration: str)
                 process.wait()
 
 
-def _wait_until_it_listens(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+def wait_until_it_listens(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
     deadline = time.monotonic() + LIMIT_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port)):

@@ -5,6 +5,7 @@ import json
 import httpx
 import pytest
 
+from gateway.http.access_log import shown
 from shared.bus.valkey_server import ValkeyServer
 from tests.event_stream import open_stream
 from tests.processes import gateway_process
@@ -14,6 +15,8 @@ pytestmark = pytest.mark.slow
 
 TOKEN = "the-token-of-the-gateway"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
+LAST = "/licenses.txt/"
+"""A path that is not served, of which the log shows each part."""
 
 
 async def _let_in(url: str) -> str:
@@ -29,7 +32,10 @@ async def _let_in(url: str) -> str:
             f"/api/stream/prices?ticket={ticket}&symbols=SPY",
             f"/api/prices?access_token={TOKEN}",
             f"/nowhere?token={TOKEN}",
-            "/last",
+            f"/api/stream/prices?symbols=SPY&tick%65t={ticket}",
+            f"/api/prices/{TOKEN}?symbols=SPY",
+            f"/api/prices?symbols=SPY&api_key={TOKEN}&{TOKEN}",
+            LAST,
         ):
             assert (await client.get(path)).status_code in (401, 404)
     return ticket
@@ -40,15 +46,17 @@ async def test_neither_ticket_nor_token_is_in_any_line(valkey: ValkeyServer, out
     settings = {"ACCESS_LOG": "true", "LOG_LEVEL": "debug", "LOG_FORMAT": output}
     async with gateway_process(valkey.url, API_TOKEN=TOKEN, **settings) as (url, gateway):
         ticket = await _let_in(url)
-        await until(lambda: "/last" in gateway.output)
+        await until(lambda: LAST in gateway.output)
 
-    for shown in (
+    for line in (
         "GET /api/stream/prices?symbols=SPY&ticket=[redacted] HTTP/1.1",
         "GET /api/stream/prices?ticket=[redacted]&symbols=SPY HTTP/1.1",
         "GET /api/prices?access_token=[redacted] HTTP/1.1",
-        "GET /nowhere?token=[redacted] HTTP/1.1",
+        "GET /[hidden]?token=[redacted] HTTP/1.1",
+        "GET /api/prices/[hidden]?symbols=SPY HTTP/1.1",
+        "GET /api/prices?symbols=SPY&[hidden]&[hidden] HTTP/1.1",
     ):
-        assert shown in gateway.output
+        assert line in gateway.output
     assert ticket not in gateway.output
     assert TOKEN not in gateway.output
 
@@ -60,12 +68,38 @@ async def test_it_is_one_stream_with_all_other_lines_and_names_the_client(
         valkey.url, API_TOKEN=TOKEN, ACCESS_LOG="true", LOG_LEVEL="warning"
     ) as (url, gateway):
         await _let_in(url)
-        await until(lambda: "/last" in gateway.output)
+        await until(lambda: LAST in gateway.output)
 
     lines = [json.loads(line) for line in gateway.output.splitlines()]
-    [last] = [line for line in lines if "/last" in line["event"]]
-    assert last["event"] == '203.0.113.7:0 - "GET /last HTTP/1.1" 404'
+    [last] = [line for line in lines if LAST in line["event"]]
+    assert last["event"] == '203.0.113.7:0 - "GET /licenses.txt/ HTTP/1.1" 404'
     assert (last["level"], last["logger"]) == ("info", "uvicorn.access")
+
+
+@pytest.mark.parametrize(
+    ("url", "line"),
+    [
+        ("/", "/"),
+        ("/api/stream/prices?symbols=SPY,brk.b", "/api/stream/prices?symbols=SPY,brk.b"),
+        ("/api/stream?topics=price:SPY@0.5,news:*", "/api/stream?topics=price:SPY@0.5,news:*"),
+        ("/api/bars?limit=10&timeframe=1Day", "/api/bars?limit=10&timeframe=1Day"),
+        ("/api/stream?last_event_id=12-7&interval=1", "/api/stream?last_event_id=12-7&interval=1"),
+        ("/api/stream/gw-1-2-0123456789ab", "/api/stream/[hidden]"),
+        ("/hush/hush/hush", "/[hidden]"),
+        ("/api/prices?hush", "/api/prices?[hidden]"),
+        ("/api/prices?symbols=a-hush-token", "/api/prices?symbols=[hidden]"),
+        ("/api/prices?symbols=SPY;ticket=hush", "/api/prices?symbols=[hidden]"),
+        ("/api/prices?symbols=SPY,%68ush-hush", "/api/prices?symbols=[hidden]"),
+        ("/api/stream?topics=price:SPY@hush", "/api/stream?topics=[hidden]"),
+        ("/api/stream?last_event_id=hush", "/api/stream?last_event_id=[hidden]"),
+        ("/api/stream?tick%65t=hush", "/api/stream?ticket=[redacted]"),
+        ("/api/stream?Ticket=hush", "/api/stream?[hidden]"),
+        ("/api/stream/positions?symbols=SPY&hush", "/api/stream/positions?[hidden]"),
+        ("/api/stream?topics=%6frders", "/api/stream?[hidden]"),
+    ],
+)
+def test_a_line_shows_only_what_the_gateway_itself_understands(url: str, line: str) -> None:
+    assert shown(url) == line
 
 
 async def test_it_is_off_unless_asked_for(valkey: ValkeyServer) -> None:
@@ -88,10 +122,10 @@ async def test_what_positions_are_asked_for_is_hidden(valkey: ValkeyServer) -> N
             "/api/stream/positions?symbols=HELD,$",
             "/api/stream?topics=price:IBM,%70osition%3AHELD,$",
             "/api/prices?symbols=IBM",
-            "/last",
+            LAST,
         ):
             assert (await client.get(path)).status_code in (200, 400, 404)
-        await until(lambda: "/last" in gateway.output)
+        await until(lambda: LAST in gateway.output)
 
     assert "GET /api/positions?[hidden] HTTP/1.1" in gateway.output
     assert "GET /api/stream?[hidden] HTTP/1.1" in gateway.output

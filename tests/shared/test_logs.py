@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from shared import logs
 from tests.limits import LIMIT_SECONDS
 
 ROOT = Path(__file__).parents[2]
@@ -113,3 +114,26 @@ def test_the_console_is_for_people() -> None:
     assert "ours" in first
     assert "port" in first
     assert not first.startswith("{")
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("/x?ticket=hush&y=1", "/x?ticket=[redacted]&y=1"),
+        ("/x?tick%65t=hush&y=1", "/x?tick%65t=[redacted]&y=1"),
+        ("/x?%74icket=hush", "/x?%74icket=[redacted]"),
+        ("/x?tick%2565t=hush", "/x?tick%2565t=[redacted]"),
+        ("/x?TICKET=hush", "/x?TICKET=[redacted]"),
+        ("/x?ticket%3Dhush", "/x?ticket%3D[redacted]"),
+        ("/x?a=1;access_token=hush", "/x?a=1;access_token=[redacted]"),
+        ('{"url": "/x?token=hush"}', '{"url": "/x?token=[redacted]"}'),
+        ("authorization: Bearer hush", "authorization: Bearer [redacted]"),
+        ("redis://me:hush@redis:6379/0", "redis://me:[redacted]@redis:6379/0"),
+        ("redis://:h@u:sh@redis:6379/0", "redis://:[redacted]@redis:6379/0"),
+        ("http://proxy.example:3128/ failed", "http://proxy.example:3128/ failed"),
+        ("tokens=3 ticks=4 key=price:SPY", "tokens=3 ticks=4 key=price:SPY"),
+        ("redis://127.0.0.1:6379/0 a@b", "redis://127.0.0.1:6379/0 a@b"),
+    ],
+)
+def test_a_secret_is_redacted_however_it_is_spelt_and_nothing_else(line: str, shown: str) -> None:
+    assert logs.redact(line) == shown
