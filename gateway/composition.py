@@ -44,6 +44,7 @@ from gateway.settings import GatewaySettings
 from gateway.wire.allowed_hosts import LOOPBACK, AllowedHosts
 from gateway.wire.feed_view import FeedView
 from shared import rfc3339
+from shared.bus.rejections import Rejections
 
 RETRY_MS = (500, 3_000)
 """Clients whose stream ends reconnect after a random time in this range, not all at once."""
@@ -82,6 +83,7 @@ class Gateway:
     claims: StreamClaims
     admission: Admission
     reports: Reports
+    rejections: Rejections
     report: Callable[[], GatewayReport]
 
 
@@ -93,11 +95,13 @@ def compose(settings: GatewaySettings, redis: GatewayRedisClients, around: Surro
     # are two because each part clears its event before it looks.
     resubscribe, reclaim = asyncio.Event(), asyncio.Event()
     hub = _hub(settings, around, [resubscribe.set, reclaim.set])
-    interest = InterestClaims(commands, names, hub, gateway_id, reclaim)
+    rejections = Rejections()
+    interest = InterestClaims(commands, names, hub, gateway_id, reclaim, rejections)
     feed = FeedView(
         clock=around.clock,
         newest=lambda: hub.newest,
         announce=hub.announce_feed,
+        redis_rejects=lambda: rejections.reason,
         on_epoch=interest.on_epoch,
     )
     history = History(commands, names)
@@ -111,9 +115,10 @@ def compose(settings: GatewaySettings, redis: GatewayRedisClients, around: Surro
         changed=resubscribe,
         on_inbox=changes.on_message,
         on_connect=interest.on_connected,
+        rejections=rejections,
         jitter=around.randomness.random,
     )
-    claims = StreamClaims(commands, names, gateway_id, _limits_over_gateways(settings))
+    claims = StreamClaims(commands, names, gateway_id, _limits_over_gateways(settings), rejections)
     admission = _admission(settings, hub, claims, around)
     started = around.now()
     report = partial(report_of, gateway_id, hub, feed, busy=lambda: admission.busy, started=started)
@@ -128,6 +133,7 @@ def compose(settings: GatewaySettings, redis: GatewayRedisClients, around: Surro
         claims=claims,
         admission=admission,
         reports=Reports(commands, names),
+        rejections=rejections,
         report=report,
     )
 
@@ -164,6 +170,7 @@ def compose_app(
             gateway.reports,
             hub=gateway.hub,
             feed=gateway.feed,
+            rejections=gateway.rejections,
             report=gateway.report,
         ),
         page=Page(),

@@ -173,6 +173,7 @@ async def _heartbeat(gateway: Gateway, seconds: float, now: Callable[[], str]) -
 
 async def _report(gateway: Gateway) -> None:
     while True:
-        with suppress(BusError):  # the subscriber logs the loss; the next report is soon
+        # The subscriber logs the loss of the connection; the next report is soon.
+        with suppress(BusError), gateway.rejections.watch("this gateway's report"):
             await gateway.reports.store(gateway.report())
         await asyncio.sleep(REPORT_SECONDS)

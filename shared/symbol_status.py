@@ -11,7 +11,8 @@ class SymbolStatus(msgspec.Struct, kw_only=True):
     """A symbol's state and the reason for it.
 
     ``live``: trades arrive. ``quiet``: there are no trades, so the last price is still valid.
-    ``stale``: trades may exist that do not reach us. ``halted``: the exchange has stopped trading.
+    ``stale``: trades may exist that do not reach us. A gateway says so itself of a symbol that it
+    cannot claim. ``halted``: the exchange has stopped trading.
     ``closed``: the market is closed. ``polled``: beyond the plan's symbols, or rejected by the
     stream; polled by REST. ``rejected``: Alpaca does not know the symbol.
 

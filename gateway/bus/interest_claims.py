@@ -15,11 +15,15 @@ from gateway.bus.claim_times import CLAIM_RETRY_SECONDS, RELEASE_SECONDS, RENEW_
 from gateway.bus.last_values import LastValues
 from gateway.fanout.hub import Hub
 from shared.bus import keys
-from shared.bus.errors import BusError, bus_errors
+from shared.bus.errors import BusError, BusRejectedError, bus_errors
 from shared.bus.keys import Keyspace
+from shared.bus.rejections import Rejections
 from shared.waiting import wait_at_most
 
 log = structlog.get_logger()
+
+CLAIMS = "this gateway's claims of topics"
+VALUES = "the values that this gateway writes back"
 
 _RELEASED = ""
 
@@ -66,6 +70,7 @@ class InterestClaims:
         hub: Hub,
         gateway_id: str,
         changed: asyncio.Event,
+        rejections: Rejections,
     ) -> None:
         self._keyspace = keyspace
         self._hub = hub
@@ -74,8 +79,12 @@ class InterestClaims:
         self._values = LastValues(client, keyspace)
         self._claimed: set[str] = set()
         self._changed = changed
+        self._rejections = rejections
         self._renew_at = 0.0
+        self._claimed_until = 0.0
+        """When the claims that Redis has expire, in the loop's time, at the earliest."""
         self._may_be_empty = False
+        self._is_rejected = False
 
     def on_connected(self) -> None:
         """Write back and claim everything: Redis may have restarted without its data."""
@@ -93,13 +102,17 @@ class InterestClaims:
         try:
             while True:
                 self._changed.clear()
+                may_be_empty, self._may_be_empty = self._may_be_empty, False
+                pause = CLAIM_RETRY_SECONDS
                 try:
-                    await self._update(loop.time())
+                    await self._update(loop.time(), may_be_empty=may_be_empty)
                     pause = self._renew_at - loop.time()
+                except BusRejectedError as error:
+                    self._may_be_empty |= may_be_empty
+                    self._on_rejected(loop.time(), error)
                 except BusError:
                     # The subscriber logs the loss. After it Redis may be a different one.
                     self._may_be_empty = True
-                    pause = CLAIM_RETRY_SECONDS
                 await wait_at_most(self._changed, pause)
         finally:
             # The ingest then drops the symbols now and not only when the claims expire. The
@@ -108,14 +121,14 @@ class InterestClaims:
                 async with asyncio.timeout(RELEASE_SECONDS):
                     await self._send(dict.fromkeys(self._claimed, _RELEASED))
 
-    async def _update(self, now: float) -> None:
-        may_be_empty, self._may_be_empty = self._may_be_empty, False
-        renewing = may_be_empty or now >= self._renew_at
+    async def _update(self, now: float, *, may_be_empty: bool) -> None:
+        # A rejected renewal is repeated soon, and not at the time of the next one.
+        renewing = may_be_empty or self._is_rejected or now >= self._renew_at
         if renewing:
             self._renew_at = now + RENEW_SECONDS
         if may_be_empty:
-            await self._values.write_back(self._hub.channels.values())
-        watched = {f"{self._gateway_id} {c.topic}": c.watchers for c in self._hub.channels.values()}
+            await self._write_back()
+        watched = {self._member(c.topic): c.watchers for c in self._hub.channels.values()}
         claims: dict[str, str | int] = dict.fromkeys(self._claimed - watched.keys(), _RELEASED)
         # Between renewals only new topics are sent. A change in the number of viewers can wait.
         claims |= {
@@ -127,6 +140,11 @@ class InterestClaims:
         witness = "" if may_be_empty else next(iter(self._claimed), "")
         if await self._send(claims, witness):
             self._claimed = set(watched)
+            if renewing:
+                self._claimed_until = now + keys.INTEREST_MILLISECONDS / 1000
+            if self._is_rejected:
+                self._is_rejected = False
+                self._hub.unmark_claimed()
         else:
             log.warning(
                 "redis_data_lost",
@@ -135,6 +153,25 @@ class InterestClaims:
             )
             self.on_connected()
 
+    async def _write_back(self) -> None:
+        # A user that may not write last values can still claim: the ingest announces them again.
+        with suppress(BusRejectedError), self._rejections.watch(VALUES):
+            await self._values.write_back(self._hub.channels.values())
+
+    def _on_rejected(self, now: float, error: BusRejectedError) -> None:
+        """Note that no claim was made, and show it to the viewers of topics that have none."""
+        self._is_rejected = True
+        # The claims that were made before outlive a short rejection.
+        claimed = self._claimed if now < self._claimed_until else ()
+        topics = [channel.topic for channel in self._hub.channels.values()]
+        self._hub.mark_unclaimed(
+            [topic for topic in topics if self._member(topic) not in claimed],
+            f"this gateway cannot ask for it: Redis rejects the claim of its topics: {error}",
+        )
+
+    def _member(self, topic: str) -> str:
+        return f"{self._gateway_id} {topic}"
+
     async def _send(self, claims: Mapping[str, str | int], witness: str = "") -> bool:
         """Claim and release; return False, having done neither, if the witness is gone."""
         if not claims:
@@ -142,5 +179,5 @@ class InterestClaims:
         pairs = chain.from_iterable(claims.items())
         nudged = self._keyspace.interest_channel
         arguments = [keys.INTEREST_MILLISECONDS, witness, nudged, *pairs]
-        with bus_errors():
+        with self._rejections.watch(CLAIMS), bus_errors():
             return int(await self._claim(keys=[self._keyspace.interest], args=arguments)) >= 0

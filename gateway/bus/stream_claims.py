@@ -18,6 +18,7 @@ from gateway.bus.claim_times import CLAIM_RETRY_SECONDS, RELEASE_SECONDS, RENEW_
 from shared.bus import keys
 from shared.bus.errors import BusError, bus_errors
 from shared.bus.keys import Keyspace
+from shared.bus.rejections import Rejections
 from shared.waiting import wait_at_most
 
 log = structlog.get_logger()
@@ -97,18 +98,24 @@ class StreamClaims:
     """Counts each stream under every limit; ``limits`` maps the name of a limit to its number.
 
     Claims of the same moment share one script call, and so do those that arrive during a call. If
-    there are no limits, Redis is not called. While Redis is unreachable every stream is admitted,
-    and it is counted once Redis is back.
+    there are no limits, Redis is not called. While Redis is unreachable, or rejects the call,
+    every stream is admitted, and it is counted afterwards.
     """
 
     def __init__(
-        self, client: Redis, keyspace: Keyspace, gateway_id: str, limits: Mapping[str, int]
+        self,
+        client: Redis,
+        keyspace: Keyspace,
+        gateway_id: str,
+        limits: Mapping[str, int],
+        rejections: Rejections,
     ) -> None:
         self._client = client
         self._script = client.register_script(_CLAIM)
         self._all = keyspace.streams
         self._key = keyspace.streams_of(gateway_id)
         self._limits = dict(limits)
+        self._rejections = rejections
         self._claimed: Counter[str] = Counter()
         self._unsent: dict[str, None] = {}
         """The fields whose count has changed since it was sent; a dict, for its order."""
@@ -154,8 +161,9 @@ class StreamClaims:
                 self._changed.clear()
                 pause = RENEW_SECONDS
                 try:
-                    await self._update()
-                except BusError:  # the subscriber logs the loss
+                    with self._rejections.watch("the counts of this gateway's streams"):
+                        await self._update()
+                except BusError:  # the subscriber logs the loss of the connection
                     pause = CLAIM_RETRY_SECONDS
                 await wait_at_most(self._changed, pause)
         finally:
@@ -176,7 +184,7 @@ class StreamClaims:
         try:
             answers = await self._send(counts, claims)
         except BusError:
-            # A limit must not close the gateway while Redis is unreachable: the streams are
+            # A limit must not close the gateway while Redis does not count: the streams are
             # admitted. Redis may have executed the call all the same, so its counts are uncertain.
             self._answer(claims, [0] * len(claims))
             self._start_over()

@@ -25,8 +25,15 @@ from gateway.fanout.ordered_channel import OrderedChannel
 from gateway.fanout.table_channel import TableChannel
 from gateway.wire.feed_view import FeedView
 from shared import message
-from shared.bus.errors import REDIS_ERRORS, BusError
+from shared.bus.errors import (
+    REDIS_ERRORS,
+    BusError,
+    BusRejectedError,
+    BusUnreachableError,
+    translated,
+)
 from shared.bus.redis_source import COMMAND_TIMEOUT_SECONDS
+from shared.bus.rejections import Rejections
 from shared.event_id import NEVER, EventId
 from shared.waiting import wait_at_most
 
@@ -42,6 +49,8 @@ the socket still looks open."""
 RECONNECT_SECONDS = (0.1, 0.5)
 """The range of the pause before the next connection."""
 
+SUBSCRIPTION = "this gateway's subscription"
+
 LOADED_AT_ONCE = 500
 """Stored values of one read, whose answer the loop has to decode in one go."""
 
@@ -54,8 +63,8 @@ class Subscriber:
     """Supplies the hub. Within a connection one task reads, one subscribes, one loads.
 
     The messages to this gateway's own inbox go to ``on_inbox``. ``changed`` is set when the hub
-    adds or drops a topic. ``on_connect`` is called when a connection has read the
-    ingest's report. ``jitter`` returns a number from 0 to 1.
+    adds or drops a topic. ``on_connect`` is called when a connection has read the ingest's report.
+    ``rejections`` notes the answers that end a connection. ``jitter`` returns a number from 0 to 1.
     """
 
     def __init__(
@@ -68,6 +77,7 @@ class Subscriber:
         changed: asyncio.Event,
         on_inbox: Callable[[bytes], None],
         on_connect: Callable[[], None],
+        rejections: Rejections,
         jitter: Callable[[], float],
     ) -> None:
         self._redis = redis
@@ -79,6 +89,7 @@ class Subscriber:
         self._changed = changed
         self._on_inbox = on_inbox
         self._on_connect = on_connect
+        self._rejections = rejections
         self._jitter = jitter
         self._confirmed = asyncio.Event()
         self._unconfirmed: set[bytes] = set()
@@ -96,14 +107,19 @@ class Subscriber:
             try:
                 await self._serve_connection(self._redis.subscriber.pubsub())
             except* _CONNECTION_LOST as lost:
+                self._note_loss(_bus_error(lost.exceptions[0]))
                 self._feed.on_redis(connected=False)
-                self._log_loss(lost.exceptions[0])
             # A random pause: all gateways lose a Redis that restarts at the same moment.
             await asyncio.sleep(shortest + (longest - shortest) * self._jitter())
 
-    def _log_loss(self, error: BaseException) -> None:
+    def _note_loss(self, error: BusError) -> None:
+        # Redis answers, and no other connection would get another answer.
+        if isinstance(error, BusRejectedError):
+            self._rejections.on_rejected(SUBSCRIPTION, error)
+            return
+        self._rejections.on_connection_lost()
         # Every attempt against a Redis that is down fails alike, several times a second.
-        reason = str(error) or type(error).__name__
+        reason = str(error)
         if reason != self._last_logged_error:
             log.warning("redis_unreachable", redis=self._redis.address, error=reason)
         self._last_logged_error = reason
@@ -215,6 +231,7 @@ class Subscriber:
             await self._reach_barrier(pubsub)
             self._hub.fill(fillings)
             self._hub.loaded(topics, newest)
+            self._rejections.on_accepted(SUBSCRIPTION)
 
     async def _load_values(self, confirmed: list[bytes]) -> EventId:
         """Read stored values into the hub; return the highest id that Redis had before."""
@@ -262,3 +279,12 @@ class Subscriber:
         if report is not None:  # else no ingest reports; the feed stays down until one does
             with skipping_malformed(self._status):
                 self._feed.on_report(report)
+
+
+def _bus_error(error: BaseException) -> BusError:
+    """Return the bus' error for one of those that end a connection."""
+    if isinstance(error, BusError):
+        return error
+    if isinstance(error, REDIS_ERRORS):
+        return translated(error)
+    return BusUnreachableError(str(error) or type(error).__name__)

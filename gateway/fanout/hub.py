@@ -11,13 +11,14 @@ from gateway.fanout.flusher import Flusher
 from gateway.fanout.lane import Lane, Lanes
 from gateway.fanout.ordered_channel import OrderedChannel
 from gateway.fanout.sink import Sink
+from gateway.fanout.status_channel import StatusChannel
 from gateway.fanout.table_channel import TableChannel
 from gateway.wire import events
 from gateway.wire.event import Encoder, Event
 from gateway.wire.events import ByeReason
 from shared import message, rfc3339
 from shared.event_id import NEVER, EventId
-from shared.topics import EVERYTHING, ORDERED
+from shared.topics import EVERYTHING, ORDERED, STATUS
 
 CHANNEL_LINGER_SECONDS = 5.0
 """How long a channel outlives its last client, which often reconnects within seconds."""
@@ -241,6 +242,20 @@ class Hub:
                 for lane in channel.lanes:
                     lane.send(nothing.frame)
 
+    def mark_unclaimed(self, topics: Iterable[str], reason: str) -> None:
+        """Call the symbols of topics that could not be claimed ``stale``, with the reason."""
+        now = rfc3339.from_unix(self._clock())
+        for topic in topics:
+            channel = self.channels.get(topic.encode())
+            if isinstance(channel, StatusChannel):
+                channel.mark(self.newest, reason, now)
+
+    def unmark_claimed(self) -> None:
+        """Show the published states of all symbols again: every topic is claimed."""
+        for channel in self.channels.values():
+            if isinstance(channel, StatusChannel):
+                channel.unmark(self.newest)
+
     def announce_feed(self, feed: events.Feed) -> None:
         """Send every client the state of the upstream, and keep it for clients to come."""
         event_id = EventId(0, self.feed.event_id.seq + 1)
@@ -287,4 +302,6 @@ def _channel_of(topic: str) -> Channel:
     kind, _, key = topic.partition(":")
     if kind in ORDERED:
         return OrderedChannel(topic)
+    if kind == STATUS:
+        return StatusChannel(topic)
     return TableChannel(topic) if key == EVERYTHING else Channel(topic)

@@ -14,7 +14,7 @@ from gateway.http.denial import denied_scopes
 from gateway.wire.grant import Grant
 from gateway.wire.principal import Principal
 from shared.bus import keys
-from shared.bus.errors import BusError
+from shared.bus.errors import BusError, BusRejectedError
 
 ANYBODY = Principal("anonymous")
 
@@ -103,8 +103,11 @@ class Access:
         try:
             return await answer
         except BusError as error:
-            # Redis' own words name its address, and the sender has proved nothing yet.
-            raise BusError("tickets are stored in Redis, which is unreachable") from error
+            # Redis' own words name its address or its user, and the sender has proved nothing yet.
+            why = "is unreachable"
+            if isinstance(error, BusRejectedError):
+                why = f"rejects the command: {error.code}"
+            raise BusError(f"tickets are stored in Redis, which {why}") from error
 
     async def issue_ticket(self, principal: Principal) -> str:
         """Return a new ticket for a principal.

@@ -13,9 +13,11 @@ from gateway.bus.reports import Reports
 from gateway.fanout.hub import Hub
 from gateway.http.access import Access
 from gateway.http.json_response import json_response
-from gateway.wire.feed_view import FeedView
+from gateway.wire.feed_view import DOWN, FeedView
 from shared import ingest_status
-from shared.bus.errors import BusError
+from shared.bus.errors import BusError, BusRejectedError
+from shared.bus.rejections import Rejections, explained
+from shared.ingest_status import IngestStatus
 
 
 class Health:
@@ -28,12 +30,14 @@ class Health:
         *,
         hub: Hub,
         feed: FeedView,
+        rejections: Rejections,
         report: Callable[[], GatewayReport],
     ) -> None:
         self._access = access
         self._reports = reports
         self._hub = hub
         self._feed = feed
+        self._rejections = rejections
         self._report = report
 
     async def alive(self, _: Request) -> Response:
@@ -41,35 +45,38 @@ class Health:
         return json_response({"alive": True})
 
     async def ready(self, _: Request) -> Response:
-        """``GET /readyz``: 200 if streams can be served, else 503 with the reason."""
-        reason = None
-        if self._hub.is_draining:
-            reason = "shutting down"
-        # Without Redis a stream would open without prices; another gateway may still reach it. A
-        # missing ingest is no reason: it is missing for all gateways alike.
-        elif not self._feed.redis_connected:
-            reason = self._feed.event.reason
-        body = {"ready": reason is None, "reason": reason, "feed_state": self._feed.event.state}
-        return json_response(body, 200 if reason is None else 503)
+        """``GET /readyz``: 200 if streams can be served, else 503; ``reason`` names any problem."""
+        feed = self._feed.event
+        # Without Redis a stream would open without prices; another gateway may still reach it. An
+        # ingest that is missing, or a full Redis, is no reason to send clients elsewhere: all
+        # gateways have the same one.
+        is_ready = self._feed.redis_connected and not self._hub.is_draining
+        reason = "shutting down" if self._hub.is_draining else self._rejections.reason
+        if reason is None and feed.state == DOWN:
+            reason = feed.reason
+        body = {"ready": is_ready, "reason": reason, "feed_state": feed.state}
+        return json_response(body, 200 if is_ready else 503)
 
     async def status(self, request: Request) -> Response:
-        """``GET /api/stream/status``: read from Redis now, not from memory, so it is current.
+        """``GET /api/stream/status``: the feed as this gateway shows it, and Redis' reports.
 
         It answers 200 even if Redis is unreachable: that is the moment at which operators ask.
         """
         self._access.check(request)
+        stored, gateways, error = None, [], self._rejections.reason
+        is_reachable = True
         try:
             stored = await self._reports.ingest()
             gateways = await self._reports.gateways()
-        except BusError as error:
-            return json_response(self._status(None, [], str(error)))
-        return json_response(self._status(stored, gateways, None))
+        except BusRejectedError as rejected:
+            error = f"Redis rejects the request: {explained(rejected)}"
+        except BusError as lost:
+            is_reachable, error = False, str(lost)
+        redis = {"connected": is_reachable, "error": error}
+        return json_response(self._status(stored, gateways, redis))
 
     def _status(
-        self,
-        stored: bytes | None,
-        gateways: list[GatewayReport],
-        redis_error: str | None,
+        self, stored: bytes | None, gateways: list[GatewayReport], redis: dict[str, Any]
     ) -> dict[str, Any]:
         # Its stored report is up to five seconds old; its present state replaces it.
         mine = self._report()
@@ -77,16 +84,37 @@ class Health:
         report = None
         with suppress(msgspec.DecodeError):  # there is none, or another version wrote it
             report = ingest_status.decode(stored or b"")
-        active = [] if report is None else report.active_symbols
+        # Clients are shown the reports that arrived here, so these count. The stored one is shown
+        # beside them.
+        shown = self._feed.report
+        active = [] if shown is None else shown.active_symbols
         return {
-            "alpaca_connected": report is not None and report.alpaca_connected,
+            "alpaca_connected": self._feed.event.alpaca_connected,
             "active_symbols": active,
             "stream_count": len(active),
-            "session": "unknown" if report is None else report.session,
+            "session": self._feed.event.session,
             "clients": sum(each.clients for each in (mine, *others)),
             "busy": sum(each.busy for each in (mine, *others)),
             "feed": self._feed.event,
             "ingest": None if report is None else msgspec.Raw(stored or b""),
+            "discrepancy": self._discrepancy(report) if redis["connected"] else None,
             "gateways": [mine, *others],
-            "redis": {"connected": redis_error is None, "error": redis_error},
+            "redis": redis,
         }
+
+    def _discrepancy(self, stored: IngestStatus | None) -> str | None:
+        """Return a sentence if the report in Redis is not the one that clients are shown."""
+        feed, shown = self._feed.event, self._feed.report
+        if stored is None:
+            # A full Redis publishes reports that it cannot store.
+            if shown is None:
+                return None
+            return f"Redis stores no report, but this gateway received {shown.event_id} from it"
+        if (stored.state, stored.alpaca_connected) == (feed.state, feed.alpaca_connected):
+            return None
+        received = "none lately" if shown is None else shown.event_id
+        return (
+            f"the report {stored.event_id} in Redis says {stored.state}, but this gateway shows "
+            f"its clients {feed.state} ({feed.reason or 'no reason given'}); of the ingest's "
+            f"reports it received {received}"
+        )

@@ -18,8 +18,9 @@ class FeedView:
     """Turns the ingest's reports, or their absence, into ``feed`` events when something changes.
 
     ``clock`` gives unix seconds, ``newest`` the highest id that the hub has seen. ``announce``
-    is given each ``feed`` event, the first one at once. ``on_epoch`` is called when another epoch
-    has started.
+    is given each ``feed`` event, the first one at once. ``redis_rejects`` gives a sentence about
+    the work of this gateway that Redis rejects. ``on_epoch`` is called when another epoch has
+    started.
     """
 
     def __init__(
@@ -28,11 +29,13 @@ class FeedView:
         clock: Callable[[], float],
         newest: Callable[[], EventId],
         announce: Callable[[events.Feed], None],
+        redis_rejects: Callable[[], str | None] = lambda: None,
         on_epoch: Callable[[], None] = lambda: None,
     ) -> None:
         self._clock = clock
         self._newest = newest
         self._announce = announce
+        self._redis_rejects = redis_rejects
         self._on_epoch = on_epoch
         self._report: IngestStatus | None = None
         self._report_id = NEVER
@@ -44,10 +47,9 @@ class FeedView:
 
     @property
     def report(self) -> IngestStatus | None:
-        """The ingest's last report while it is fresh."""
-        return (
-            self._report if self._clock() - self._last_report_at < INGEST_SILENCE_SECONDS else None
-        )
+        """The ingest's last report while it is fresh and further ones can arrive."""
+        is_fresh = self._clock() - self._last_report_at < INGEST_SILENCE_SECONDS
+        return self._report if is_fresh and self.redis_connected else None
 
     def on_report(self, payload: bytes) -> None:
         """Apply a report of the ingest, unless it is older than the newest one.
@@ -88,13 +90,15 @@ class FeedView:
         # Reports and values arrive on separate channels. The id must not go back, whichever of the
         # two is behind.
         event_id = str(max(self._newest(), self._report_id))
-        if fresh is not None and self.redis_connected:
+        if fresh is not None:
+            # The ingest is well and Redis has its report, but no value of it reaches a gateway.
+            error = fresh.publish_error
             return events.Feed(
                 event_id=event_id,
-                alpaca_connected=fresh.alpaca_connected,
-                state=fresh.state,
-                reason=fresh.reason,
-                since=fresh.since,
+                alpaca_connected=fresh.alpaca_connected and error is None,
+                state=fresh.state if error is None else DOWN,
+                reason=fresh.reason if error is None else _rejected(error),
+                since=fresh.since if error is None else now,
                 session=fresh.session,
                 next_open=fresh.next_open,
                 next_close=fresh.next_close,
@@ -113,6 +117,10 @@ class FeedView:
         )
 
     def _why_down(self, report: IngestStatus | None) -> str:
+        # A gateway that Redis rejects does reach it. If no ingest reports, the ingest is probably
+        # rejected as well.
+        if rejected := self._redis_rejects():
+            return f"redis_rejects: {rejected}"
         if not self.redis_connected:
             return "redis_unavailable: this gateway cannot reach Redis"
         if report is None:
@@ -120,6 +128,10 @@ class FeedView:
         if report.state == "failed":
             return f"ingest_lost: it stopped: {report.reason}"
         return "ingest_lost: the ingest has fallen silent"
+
+
+def _rejected(error: str) -> str:
+    return f"redis_rejects: Redis rejects the ingest's publications: {error}"
 
 
 def _state(feed: events.Feed) -> tuple[object, ...]:

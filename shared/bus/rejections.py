@@ -4,6 +4,7 @@ A rejection is an answer. The connection is well, so none of the code that watch
 notices it: the work that was rejected has to report it.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,11 @@ import structlog
 from shared.bus.errors import BusError, BusRejectedError, BusUnreachableError
 
 log = structlog.get_logger()
+
+FORGET_SECONDS = 30.0
+"""A rejection that is not repeated for this long proves nothing any more."""
+
+_IN_SCRIPT = re.compile(r",? script: [0-9a-f]{40}, on @\w+:\d+\.?$")
 
 _REMEDIES = MappingProxyType(
     {
@@ -36,15 +42,17 @@ _REMEDIES = MappingProxyType(
 
 def explained(error: BusError) -> str:
     """Return the text of an error, with the remedy if it is an answer that has one."""
+    # The place in a script differs between works that have the same cause.
+    words = _IN_SCRIPT.sub("", str(error))
     remedy = _REMEDIES.get(error.code) if isinstance(error, BusRejectedError) else None
-    return str(error) if remedy is None else f"{str(error).rstrip('.')}; {remedy}"
+    return words if remedy is None else f"{words.rstrip('.')}; {remedy}"
 
 
 class Rejections:
     """The kinds of work that Redis rejects; ``on_change`` is called when they change.
 
-    For work that is tried until it succeeds. A request that is tried only once could not end its
-    own rejection: its error is its answer.
+    Work that is repeated until it succeeds ends its own rejection. That of other work is forgotten
+    after a while.
     """
 
     def __init__(
@@ -59,8 +67,11 @@ class Rejections:
     @property
     def reason(self) -> str | None:
         """A sentence with each rejected work, Redis' answers and the remedies; None if none is."""
+        limit = self._monotonic() - FORGET_SECONDS
         works: dict[str, list[str]] = {}
         for work, rejection in self._present.items():
+            if rejection.last_at < limit:
+                continue
             works.setdefault(rejection.words, []).append(work)
         # Most often one answer, such as OOM, concerns several kinds of work.
         sentences = [f"Redis rejects {_listed(some)}: {words}" for words, some in works.items()]
@@ -94,13 +105,20 @@ class Rejections:
         """Note a rejection; repetitions are not logged."""
         before = self._present.get(work)
         # Repeated several times a second for as long as it lasts. Another code is another cause.
+        now = self._monotonic()
         if before is not None and before.code == error.code:
+            before.last_at = now
             return
         words = explained(error)
         log.warning("redis_rejects", message=f"Redis rejects {work}: {words}", work=work)
-        since = self._monotonic() if before is None else before.since
-        self._present[work] = _Rejection(error.code, words, since)
+        self._present[work] = _Rejection(error.code, words, now)
         self._on_change()
+
+    def on_connection_lost(self) -> None:
+        """Forget all rejections silently: the loss is what matters now."""
+        if self._present:
+            self._present.clear()
+            self._on_change()
 
     def on_accepted(self, work: str) -> None:
         """Note that Redis has done the work; logged if it rejected it before."""
@@ -113,14 +131,14 @@ class Rejections:
 
 
 class _Rejection:
-    """The code and the words of an answer, and since when Redis gives it."""
+    """The code and the words of an answer, and when Redis gave it first and last."""
 
-    __slots__ = ("code", "since", "words")
+    __slots__ = ("code", "last_at", "since", "words")
 
     def __init__(self, code: str, words: str, since: float) -> None:
         self.code = code
         self.words = words
-        self.since = since
+        self.since = self.last_at = since
 
 
 def _listed(works: list[str]) -> str:

@@ -67,6 +67,7 @@ async def test_status_has_the_fields_of_the_contract(any_source: RedisSource) ->
         "busy",
         "feed",
         "ingest",
+        "discrepancy",
         "gateways",
         "redis",
     }
@@ -77,6 +78,7 @@ async def test_status_has_the_fields_of_the_contract(any_source: RedisSource) ->
     assert status["redis"] == {"connected": True, "error": None}
     assert status["feed"]["state"] == "live"
     assert status["ingest"]["event_id"] == "1-3"
+    assert status["discrepancy"] is None
     [gateway] = status["gateways"]
     assert (gateway["clients"], gateway["topics"], gateway["stalled"]) == (1, 2, 0)
 
@@ -126,7 +128,12 @@ async def test_alive_says_nothing_of_redis_but_ready_does(valkey: ValkeyServer) 
         unready = await _ready(client, 503)
         alive = await client.get("/healthz")
 
-    assert (ready.json()["ready"], ready.json()["reason"]) == (True, None)
+    # A missing ingest is missing at every gateway.
+    assert ready.json() == {
+        "ready": True,
+        "reason": "ingest_lost: no ingest reports",
+        "feed_state": "down",
+    }
     assert unready.json()["ready"] is False
     assert unready.json()["reason"].startswith("redis_unavailable")
     assert alive.json() == {"alive": True}

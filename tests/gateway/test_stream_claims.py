@@ -14,6 +14,7 @@ from gateway.bus import stream_claims
 from gateway.bus.stream_claims import StreamClaims
 from shared.bus import keys
 from shared.bus.redis_source import RedisSource
+from shared.bus.rejections import Rejections
 from shared.bus.valkey_server import ValkeyServer
 from tests.keyspace import KEYSPACE
 from tests.late_bytes import late_bytes
@@ -27,7 +28,7 @@ BOB = {"principal": "bob", "address": "10.0.0.2"}
 @asynccontextmanager
 async def claiming(client: Redis, gateway_id: str, **limits: int) -> AsyncIterator[StreamClaims]:
     """Run a gateway's claims."""
-    claims = StreamClaims(client, KEYSPACE, gateway_id, limits)
+    claims = StreamClaims(client, KEYSPACE, gateway_id, limits, Rejections())
     task = asyncio.create_task(claims.run())
     try:
         yield claims
@@ -144,7 +145,7 @@ async def test_claims_live_as_long_as_their_gateway_and_no_longer(
     monkeypatch.setattr(keys, "STREAMS_MILLISECONDS", 400)
     monkeypatch.setattr(stream_claims, "RENEW_SECONDS", 0.05)
     async with any_source.client("test") as client:
-        dead = StreamClaims(client, KEYSPACE, "dead", {"principal": 2})
+        dead = StreamClaims(client, KEYSPACE, "dead", {"principal": 2}, Rejections())
         async with claiming(client, "a", principal=2) as one:
             assert await one.claim(ANN) is None
             lost = asyncio.create_task(dead.claim(ANN))

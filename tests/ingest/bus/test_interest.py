@@ -43,7 +43,7 @@ def hub_of(client: Redis, name: str) -> tuple[Hub, InterestClaims]:
         retry_ms=lambda: 0,
         on_change=[changed.set],
     )
-    return hub, InterestClaims(client, KEYSPACE, hub, name, changed)
+    return hub, InterestClaims(client, KEYSPACE, hub, name, changed, Rejections())
 
 
 @asynccontextmanager
