@@ -162,6 +162,8 @@ def _stocks(common: _Common, prices: LastPrices) -> Stocks:
         # Looked up at each call: ``HoursRefresh`` replaces the hours.
         lambda: prices.hours.session_now(time.time_ns()),
         prices.timestamp_of,
+        prices.streamed_ns_of,
+        prices.newest_streamed_ns,
     )
 
     # An object of alpaca-py serves one connection; each attempt makes a new one.

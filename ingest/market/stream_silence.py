@@ -11,28 +11,33 @@ from enum import Enum, auto
 from ingest.market.usual_gap import UsualGap
 from shared.ingest_status import Session
 
-SUSPECT_SECONDS = 5.0
-SUSPECT_GAPS = 5
+SUSPECT_SECONDS, SUSPECT_GAPS = 1.0, 20
 """A silence as long as both is worth a question to REST."""
 
-FIRST_DATA_SECONDS = 10.0
+SPARSE_SECONDS, SPARSE_GAPS = 5.0, 5
+"""So is one as long as both of these, on a stream that has long gaps."""
+
+FIRST_DATA_SECONDS = 3.0
 """The same while the usual pauses are unknown."""
 
 ODD_SECONDS = 1.0
 ODD_GAPS = 20
 """After a silence as long as both, data may be missing although the stream continues."""
 
+ENOUGH_GAPS, ENOUGH_SECONDS = 20, 3.0
+"""After this number of gaps and this time, the usual pauses are known."""
+
 IMPOSSIBLE_SECONDS = 10.0
 IMPOSSIBLE_GAPS = 20
 """A silence as long as both is not chance: one in e^40 random gaps is as long."""
 
-ENOUGH_GAPS, ENOUGH_SECONDS = 20, 10.0
-"""After this number of gaps and this time, the usual pauses are known."""
+CERTAIN_SECONDS = 10.0
+"""After this time the usual pauses are known well enough for a judgement without REST."""
 
 PROBE_SECONDS = 4.0
 """A question without an answer by then counts as failed."""
 
-PATIENCE_SECONDS, MOST_PATIENCE_SECONDS = 10.0, 60.0
+PATIENCE_SECONDS, MOST_PATIENCE_SECONDS = 5.0, 60.0
 """The pause after a question, doubled with each one in the same silence: REST has a budget."""
 
 _SHUT: frozenset[Session] = frozenset({"closed", "unknown"})
@@ -55,6 +60,10 @@ class StreamSilence:
         self._session: Session = "unknown"
         self._subscribed = 0
         self._usual = UsualGap()
+        # The number of symbols that brought these gaps: fewer of them may be the quiet ones.
+        self._usual_of = 0
+        # Whether this connection has brought data. The gaps may be those of the one before.
+        self._has_data = False
         self._is_waiting = False
         self._silent_since = 0.0
         self._asked_at: float | None = None
@@ -64,15 +73,19 @@ class StreamSilence:
         self._is_mute = False
 
     def begin(self, now: float) -> None:
-        """Start with a new connection: it has no subscription, and its pace is unknown."""
-        self._usual = UsualGap()
-        self._is_waiting = False
+        """Start with a new connection: it has no subscription yet.
+
+        The usual pauses remain known, because the same symbols are subscribed again.
+        """
+        self._has_data = self._is_waiting = False
+        self._subscribed = 0
         self._end_silence(now)
 
     def on_data(self, now: float, messages: int) -> None:
         """Apply the number of data messages in a frame, which may be zero."""
         if messages:
-            self._usual.learn(now - self._silent_since if self._usual.count else 0.0)
+            self._usual.learn(now - self._silent_since if self._has_data else 0.0)
+            self._has_data = True
             self._end_silence(now)
 
     def is_odd(self, now: float) -> bool:
@@ -91,7 +104,7 @@ class StreamSilence:
     def on_subscribed(self, now: float) -> None:
         """Start the wait for the first data: Alpaca has acknowledged new symbols."""
         # Only once: if each change of the demand restarted it, it would hide a mute stream.
-        if not self._is_waiting and not self._usual.count:
+        if not self._is_waiting and not self._has_data:
             self._is_waiting = True
             self._end_silence(now)
 
@@ -100,12 +113,19 @@ class StreamSilence:
 
         To be called twice a second.
         """
-        # The silence before an opening, or before the first symbol, was no silence of the stream.
-        if session != self._session or not self._subscribed:
-            self.begin(now)
+        # The silence before an opening was no silence of the stream, and another session has
+        # another pace.
+        if session != self._session:
+            self._usual = UsualGap()
+            self._has_data = self._is_waiting = False
+            self._end_silence(now)
+        elif not self._subscribed:
+            self._end_silence(now)
         elif subscribed < self._subscribed:
             self._usual = UsualGap()  # the symbols that remain may be the quiet ones
         self._session, self._subscribed = session, subscribed
+        if self._has_data:
+            self._usual_of = subscribed
         if session in _SHUT or not subscribed:
             return Silence.FINE
         silence = now - self._silent_since
@@ -135,18 +155,30 @@ class StreamSilence:
     def _is_suspicious(self, now: float) -> bool:
         enough = FIRST_DATA_SECONDS
         if self._knows_usual_gap():
-            enough = max(SUSPECT_SECONDS, SUSPECT_GAPS * self._usual.seconds)
+            usual = self._usual.seconds
+            enough = min(
+                max(SUSPECT_SECONDS, SUSPECT_GAPS * usual),
+                max(SPARSE_SECONDS, SPARSE_GAPS * usual),
+            )
         return (
             now - max(self._silent_since, self._answered_at) >= enough
             and now - self._answered_at >= self._patience
         )
 
     def _knows_usual_gap(self) -> bool:
-        return self._usual.count >= ENOUGH_GAPS and self._usual.learnt >= ENOUGH_SECONDS
+        return (
+            self._usual.count >= ENOUGH_GAPS
+            and self._usual.learnt >= ENOUGH_SECONDS
+            and self._subscribed >= self._usual_of
+        )
 
     def _is_impossible(self, silence: float) -> bool:
-        return self._knows_usual_gap() and silence >= max(
-            IMPOSSIBLE_SECONDS, IMPOSSIBLE_GAPS * self._usual.seconds
+        # With no answer from REST, only the pace of this very connection counts.
+        is_certain = self._has_data and self._usual.learnt >= CERTAIN_SECONDS
+        return (
+            is_certain
+            and self._knows_usual_gap()
+            and silence >= max(IMPOSSIBLE_SECONDS, IMPOSSIBLE_GAPS * self._usual.seconds)
         )
 
     def _lacks_answer(self, now: float) -> bool:

@@ -19,6 +19,7 @@ from ingest.upstream.order_translation import (
     order_update,
     remove_unreadable_times,
 )
+from ingest.upstream.stream_holder import IsAnswering
 from ingest.upstream.upstream_error import Retry, UpstreamError
 
 log = structlog.get_logger()
@@ -34,6 +35,8 @@ class AccountHandler:
 
     name = "account"
     stuck = False
+    is_urgent = True
+    """Its events say that the account is out of date until the stream is back."""
 
     def __init__(
         self,
@@ -95,7 +98,7 @@ class AccountHandler:
         """Wait until cancelled: there is nothing else to request."""
         await asyncio.Event().wait()
 
-    async def watch(self) -> None:
+    async def watch(self, _: IsAnswering) -> None:
         """Compare the stream with REST's reports and orders.
 
         Raises:

@@ -37,7 +37,8 @@ class AccountStream(AlpacaConnection, TradingStream):
         """Authenticate as alpaca-py does; a rejection of the keys is permanent."""
         keys = {"key_id": self._api_key, "secret_key": self._secret_key}
         await self.send(json.dumps({"action": "authenticate", "data": keys}))
-        answer = trade_updates.decode(await self._ws.recv())[0]
+        frame = await self._answer("answer to the keys")
+        answer = trade_updates.decode(frame)[0]
         if isinstance(answer, trade_updates.Error):
             raise UpstreamError(answer.text)
         if not isinstance(answer, trade_updates.Authorization):

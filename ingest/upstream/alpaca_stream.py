@@ -52,12 +52,12 @@ class AlpacaStream(AlpacaConnection, DataStream):
         """Receive a frame that starts with a success of this text; ``name`` is for errors.
 
         Raises:
-            UpstreamError: it starts with an error or another message, or is empty.
+            UpstreamError: it starts with an error or another message, is empty, or does not come.
             BadFrameError: it contains no messages.
         """
         # alpaca-py would decode text as msgpack: some relays speak JSON
         # (https://github.com/alpacahq/alpaca-trade-api-csharp/issues/243).
-        answers = wire.decode(await self._ws.recv())
+        answers = wire.decode(await self._answer(name))
         if not answers:
             raise UpstreamError(f"an empty {name}")
         answer = answers[0]

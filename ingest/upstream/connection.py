@@ -11,13 +11,13 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from ingest.alpaca.tolerant import ANOTHER_FORM
 from ingest.alpaca.unreadable import BadFrameError
+from ingest.upstream.reconnect_pace import PATIENCE, Patience
 from ingest.upstream.upstream_error import UpstreamError, from_http
 from ingest.upstream.websocket_client import HttpAnswerError, open_websocket
 
-CONNECT_SECONDS = 10.0
-"""The limit for the TCP connection, the upgrade, the welcome and the authentication together."""
-
-CLOSE_SECONDS = 3.0
+CLOSE_SECONDS = 1.0
+"""The limit for Alpaca's answer to the close. The next attempt waits for it; the close itself stays
+in the kernel's buffer, and reaches a peer that was only slow."""
 
 
 class AlpacaConnection:
@@ -33,6 +33,7 @@ class AlpacaConnection:
 
     _endpoint: str
     _ws: Any  # alpaca-py declares None
+    _patience: Patience = PATIENCE[0]
 
     async def _start_ws(self) -> None:
         await super()._start_ws()  # type: ignore[misc]
@@ -46,21 +47,22 @@ class AlpacaConnection:
         """Close as alpaca-py does."""
         await super().close()  # type: ignore[misc]
 
-    async def open(self) -> None:
-        """Connect and authenticate.
+    async def open(self, patience: Patience = PATIENCE[0]) -> None:
+        """Connect and authenticate, within the limits of ``patience``.
 
         Raises:
             UpstreamError: the connection failed or the keys were rejected; the socket is closed.
         """
         before = _cancellations()
+        self._patience = patience
         # Each branch closes the socket: an abandoned one would hold Alpaca's only slot for about
         # ninety seconds, and every new attempt would get 406.
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
+            async with asyncio.timeout(patience.connect):
                 await self._start_ws()
         except TimeoutError:
             await self.shut()
-            raise UpstreamError(f"Alpaca did not answer within {CONNECT_SECONDS:g} s") from None
+            raise UpstreamError(f"Alpaca did not answer within {patience.connect:g} s") from None
         except HttpAnswerError as error:
             await self.shut()
             raise from_http(error.status, self.url_settings) from error
@@ -71,6 +73,21 @@ class AlpacaConnection:
             await self.shut()
             raise
         _stop_if_cancelled_since(before)
+
+    async def _answer(self, name: str) -> bytes | str:
+        """Return the answer to a step of opening, called ``name`` in errors.
+
+        Raises:
+            UpstreamError: it does not come. A server that has accepted the connection answers
+                sooner than a new one is made, so this limit is shorter than that of the whole.
+        """
+        try:
+            async with asyncio.timeout(self._patience.answer):
+                answer: bytes | str = await self._ws.recv()
+        except TimeoutError:
+            limit = self._patience.answer
+            raise UpstreamError(f"Alpaca sent no {name} within {limit:g} s") from None
+        return answer
 
     async def frame(self) -> bytes | str:
         """Return the next frame; does not suspend while one is buffered.
@@ -89,6 +106,18 @@ class AlpacaConnection:
         # The reader of the frames gets the same error together with its reason.
         with suppress(ConnectionClosed):
             await self._ws.send(request)
+
+    async def is_answering(self, seconds: float) -> bool:
+        """Return whether the answer to a ping comes within so many seconds.
+
+        The answer comes after everything that the peer has sent before it.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                await (await self._ws.ping())
+        except (TimeoutError, ConnectionClosed):
+            return False
+        return True
 
     async def shut(self) -> None:
         """Close with a WebSocket close, which frees Alpaca's only slot at once."""

@@ -17,6 +17,7 @@ from ingest.demand.wanted import DEMAND_CHANGE_SECONDS, Demand
 from ingest.upstream import news_translation
 from ingest.upstream.announcements import Announcements
 from ingest.upstream.malformed_data import MalformedData
+from ingest.upstream.stream_holder import IsAnswering
 from ingest.upstream.upstream_error import UpstreamError
 from shared import rfc3339
 from shared.topics import EVERYTHING, NEWS, topic
@@ -89,11 +90,16 @@ class NewsHandler:
             )
         return self._in_flight
 
+    @property
+    def is_urgent(self) -> bool:
+        """Whether a client watches news."""
+        return bool(self._demand.news_symbols())
+
     async def demand_changed(self) -> None:
         """Return when clients watch other news, or after a second."""
         await self._demand.wait_for_change(DEMAND_CHANGE_SECONDS)
 
-    async def watch(self) -> None:
+    async def watch(self, _: IsAnswering) -> None:
         """Wait until cancelled: hours without news are normal, and pings detect a dead peer."""
         await asyncio.Event().wait()
 

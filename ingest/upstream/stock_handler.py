@@ -17,14 +17,27 @@ from ingest.market.stream_silence import Silence, StreamSilence
 from ingest.market.withheld_trades import WithheldTrades
 from ingest.upstream.frame import FrameReader
 from ingest.upstream.snapshots import Snapshots
+from ingest.upstream.stream_holder import IsAnswering
 from ingest.upstream.upstream_error import UpstreamError
 from shared.ingest_status import Session
 from shared.topics import TRADE, topic
 
-SILENCE_JUDGE_SECONDS = 0.5
+SILENCE_JUDGE_SECONDS = 0.25
 
-SETTLE_SECONDS = 5.0
+SETTLE_SECONDS = 1.5
 """The time after a silence in which late data arrives by itself."""
+
+UNREAD_SECONDS = 5.0
+"""The time after which REST knows a print that could not be read."""
+
+PONG_SECONDS = 1.0
+"""Alpaca answers a ping within a few tenths of a second, after everything it has sent before."""
+
+ON_ITS_WAY_SECONDS = 0.5
+"""How long a trade that REST has may still be on its way, on a connection that answers pings."""
+
+LEAD_NS = 300_000_000
+"""A trade that is newer by this than all that the stream has brought does not arrive beside it."""
 
 CLOCKS_SECONDS = 2.0
 """The difference of the exchange's clock and ours, and the time that a trade is on its way."""
@@ -58,8 +71,9 @@ class _Unread(NamedTuple):
 class StockHandler:
     """Applies the stream without any knowledge of sockets.
 
-    ``session`` returns the market's present session, ``traded_at`` the exchange's time (unix ns)
-    of a symbol's newest known trade.
+    ``session`` returns the market's present session. Of a symbol's trades ``traded_at`` returns the
+    exchange's time (unix ns) of the newest known one, ``streamed_at`` that of the newest one that
+    the stream has brought (-1 if none); ``newest_streamed_at`` returns that of any symbol.
     """
 
     name = "stocks"
@@ -75,6 +89,8 @@ class StockHandler:
         snapshots: Snapshots,
         session: Callable[[], Session],
         traded_at: Callable[[str], int | None],
+        streamed_at: Callable[[str], int],
+        newest_streamed_at: Callable[[], int],
         *,
         monotonic: Callable[[], float] = time.monotonic,
         clock: Callable[[], float] = time.time,
@@ -89,9 +105,13 @@ class StockHandler:
         self._snapshots = snapshots
         self._session = session
         self._traded_at = traded_at
+        self._streamed_at = streamed_at
+        self._newest_streamed_at = newest_streamed_at
         self._monotonic = monotonic
         self._clock = clock
         self._last_message_at = clock()
+        # Our clock minus the exchange's, and the time that a trade is on its way, when last known.
+        self._lag_seconds: float | None = None
         self._probes = 0
         self._odd: deque[_OddSilence] = deque()
         self._unread: dict[str, _Unread] = {}
@@ -119,6 +139,8 @@ class StockHandler:
     def lost(self) -> None:
         """Schedule the trades from now on, to be fetched once their symbol is subscribed again."""
         last = self._last_message_at
+        if self._lag.ms is not None:
+            self._lag_seconds = self._lag.ms / 1000
         # A symbol can only miss trades from the time on at which it was subscribed.
         since = {
             s: max(min(last, self._unnoticed_since(s)), at)
@@ -152,6 +174,11 @@ class StockHandler:
     def stuck(self) -> bool:
         """Whether the last answer changed nothing."""
         return self._subscription.stuck
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether clients watch symbols while the market trades, or may do so."""
+        return self._session() != "closed" and bool(self._demand.wanted())
 
     async def demand_changed(self) -> None:
         """Return when the demand changes, or after a second: lingering symbols run out."""
@@ -200,17 +227,17 @@ class StockHandler:
     def _fetch_unread(self, now: float) -> None:
         """Fetch the prints of watched tapes that could not be read, or announce their loss."""
         for symbol, unread in list(self._unread.items()):
-            if now - unread.first < SETTLE_SECONDS:
+            if now - unread.first < UNREAD_SECONDS:
                 continue
             self._snapshots.open_gap(symbol, unread.since)
             del self._unread[symbol]
             # REST may not know the newest of them yet.
-            if unread.newest > now - SETTLE_SECONDS:
-                since = self._clock() - SETTLE_SECONDS - CLOCKS_SECONDS
+            if unread.newest > now - UNREAD_SECONDS:
+                since = self._clock() - UNREAD_SECONDS - CLOCKS_SECONDS
                 self._unread[symbol] = _Unread(unread.newest, unread.newest, since)
 
-    async def watch(self) -> None:
-        """Judge the silence twice a second, and ask REST if it is suspicious.
+    async def watch(self, is_answering: IsAnswering) -> None:
+        """Judge the silence four times a second, and ask REST if it is suspicious.
 
         Raises:
             UpstreamError: the market has trades that this connection does not bring.
@@ -219,29 +246,48 @@ class StockHandler:
             await asyncio.sleep(SILENCE_JUDGE_SECONDS)
             self._catch_up(self._monotonic())
             self._fetch_unread(self._monotonic())
-            subscribed = sorted(self._subscription.acknowledged[TRADES])
-            verdict = self._silence.judge(self._monotonic(), self._session(), len(subscribed))
             # A quiet market looks like a mute stream: REST tells them apart.
-            if verdict is Silence.SUSPECT:
-                newer = await self._ask_rest(subscribed)
+            if self._judge() is Silence.SUSPECT:
+                newer = await self._lacks_trades(is_answering)
                 self._silence.on_probe(self._monotonic(), newer=newer)
-            elif verdict is Silence.MUTE:
+            if self._judge() is Silence.MUTE:
                 quiet = self._clock() - self._last_message_at
-                raise UpstreamError(f"mute: no data for {quiet:.0f} s while the market trades")
+                raise UpstreamError(f"mute: no data for {quiet:.1f} s while the market trades")
 
-    async def _ask_rest(self, subscribed: Sequence[str]) -> bool | None:
-        """Return whether REST has a trade that this connection lacks; None if REST fails."""
+    def _judge(self) -> Silence:
+        subscribed = len(self._subscription.acknowledged[TRADES])
+        return self._silence.judge(self._monotonic(), self._session(), subscribed)
+
+    async def _lacks_trades(self, is_answering: IsAnswering) -> bool | None:
+        """Return whether REST has a trade that this connection does not bring; None if REST fails.
+
+        REST's answer alone is no proof, because the trade may be on its way. If the connection
+        answers a ping and still brings nothing, it is not. If it does not answer, the network may
+        have stalled for a moment, and the trade gets more time.
+        """
         asked_at = self._last_message_at
-        newest = await self._snapshots.probe(self._some_of(subscribed))
+        newest = await self._snapshots.probe(
+            self._some_of(sorted(self._subscription.acknowledged[TRADES]))
+        )
         if newest is None:
             return None
-        for symbol, at in newest.items():
-            # A trade from before the subscription was never due on this stream.
-            since = max(asked_at, self._acknowledged_at.get(symbol, asked_at))
-            if at / 1e9 > since + CLOCKS_SECONDS:
-                await asyncio.sleep(CLOCKS_SECONDS)  # it may be on its way
-                return self._last_message_at == asked_at
-        return False
+        if not any(self._is_due(symbol, at_ns) for symbol, at_ns in newest.items()):
+            return False
+        answers = await is_answering(PONG_SECONDS)
+        await asyncio.sleep(ON_ITS_WAY_SECONDS if answers else CLOCKS_SECONDS)
+        return self._last_message_at == asked_at
+
+    def _is_due(self, symbol: str, at_ns: int) -> bool:
+        """Return whether the stream should have brought a trade that REST shows."""
+        # Exchange times: our clock may differ from the exchange's.
+        streamed_ns = max(self._streamed_at(symbol), self._newest_streamed_at())
+        # A trade from before the subscription was never due on this stream.
+        since = self._acknowledged_at.get(symbol)
+        if since is None:
+            return False
+        lag = self._lag.ms / 1000 if self._lag.ms is not None else self._lag_seconds
+        slack = CLOCKS_SECONDS if lag is None else ON_ITS_WAY_SECONDS - lag
+        return at_ns > streamed_ns + LEAD_NS and at_ns / 1e9 > since + slack
 
     def _some_of(self, subscribed: Sequence[str]) -> list[str]:
         """Return the symbols of one request, different ones each time."""

@@ -1,23 +1,17 @@
 """Holding a connection open: connect, subscribe as the demand changes, reconnect with patience."""
 
 import asyncio
-import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 import structlog
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception,
-    wait_random,
-    wait_random_exponential,
-)
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from ingest.alpaca.unreadable import BadFrameError
 from ingest.demand.subscription import SubscriptionChange
 from ingest.upstream.malformed_data import MalformedData
+from ingest.upstream.reconnect_pace import URGENT_WAIT_SECONDS, Patience, ReconnectPace
 from ingest.upstream.stream_health import StreamHealth
 from ingest.upstream.upstream_error import Retry, UpstreamError
 from shared.first_error import first_error
@@ -25,45 +19,28 @@ from shared.first_error import first_error
 log = structlog.get_logger()
 
 SUBSCRIPTION_ANSWER_SECONDS = 5.0
-"""The limit for Alpaca's answer to a change of the subscription."""
-
-STABLE_SECONDS = 10.0
-"""After a connection that lasted this long, the next failure counts as the first."""
+"""The limit for Alpaca's answer to a change of the subscription, on a connection that has answered
+one. The first answer has the limit of an attempt (``Patience``): nothing is lost by another one."""
 
 STUCK_SECONDS = 1.0
 """The pause after an answer that changed nothing: the same request must not flood Alpaca."""
 
-SPREAD_SECONDS = 0.5
-"""After Alpaca restarts, its clients should not all reconnect in the same moment."""
-
 MESSAGES_AT_ONCE = 500
 """Yielding to other tasks after every frame would cost more than a small frame itself."""
-
-_soon = wait_random_exponential(multiplier=0.5, min=0.1, max=30)
-_slot_taken = wait_random(3, 10)
-_too_many = wait_random(90, 110)
-
-
-def wait_for(state: RetryCallState) -> float:
-    """Return the seconds to wait before the next attempt, by the kind of the failure."""
-    error = state.outcome.exception() if state.outcome else None
-    # Alpaca counts connection attempts per minute; trying earlier extends the ban.
-    if isinstance(error, UpstreamError) and error.retry is Retry.MUCH_LATER:
-        return float(_too_many(state))
-    # Another session holds the slot. It can be released at any time, so this wait does not grow.
-    if isinstance(error, UpstreamError) and error.retry is Retry.LATER:
-        return float(_slot_taken(state))
-    return float(_soon(state))
 
 
 def _is_retryable(error: BaseException) -> bool:
     return isinstance(error, UpstreamError) and error.retry is not Retry.NEVER
 
 
+IsAnswering = Callable[[float], Awaitable[bool]]
+"""Sends a ping, and returns whether the answer comes within so many seconds."""
+
+
 class Stream(Protocol):
     """A connection: ``open``, then ``frame`` until it raises, then ``shut``."""
 
-    async def open(self) -> None:
+    async def open(self, patience: Patience) -> None:
         """Connect and authenticate.
 
         Raises:
@@ -79,6 +56,9 @@ class Stream(Protocol):
 
     async def change(self, change: SubscriptionChange) -> None:
         """Request a change; the answer comes as a frame."""
+
+    async def is_answering(self, seconds: float) -> bool:
+        """Return whether the answer to a ping comes within so many seconds."""
 
     async def shut(self) -> None:
         """Close the connection with a WebSocket close."""
@@ -115,6 +95,10 @@ class StreamHandler(Protocol):
     def stuck(self) -> bool:
         """Whether the last answer changed nothing, so that the same request would come next."""
 
+    @property
+    def is_urgent(self) -> bool:
+        """Whether clients wait for data that the connection could bring now."""
+
     async def demand_changed(self) -> None:
         """Return when there may be a new change to request, or after a while."""
 
@@ -125,8 +109,8 @@ class StreamHandler(Protocol):
             UpstreamError: Alpaca ends the connection.
         """
 
-    async def watch(self) -> None:
-        """Run beside the reading.
+    async def watch(self, is_answering: IsAnswering) -> None:
+        """Run beside the reading. ``is_answering`` is that of the connection.
 
         Raises:
             UpstreamError: the connection is mute.
@@ -145,8 +129,8 @@ class StreamHolder:
         handler: StreamHandler,
         health: StreamHealth,
         *,
+        pace: ReconnectPace | None = None,
         monotonic: Callable[[], float] = time.monotonic,
-        jitter: Callable[[], float] = random.random,
     ) -> None:
         self.name = handler.name
         self.health = health
@@ -154,9 +138,14 @@ class StreamHolder:
         """Whether the connection has been needed yet."""
         self._connect = connect
         self._handler = handler
+        self._pace = pace or ReconnectPace(monotonic)
         self._monotonic = monotonic
-        self._jitter = jitter
         self._answered = asyncio.Event()
+        # Whether the present connection has answered a change or brought a message.
+        self._has_worked = False
+        # Whether the wait is our own choice: Alpaca demands some pauses, and a slot that is taken
+        # does not depend on the demand.
+        self._may_hurry = False
 
     @property
     def malformed(self) -> MalformedData:
@@ -172,17 +161,15 @@ class StreamHolder:
         await self._handler.needed()
         self.in_use = True
         try:
-            while True:
-                async for attempt in AsyncRetrying(
-                    retry=retry_if_exception(_is_retryable),
-                    wait=wait_for,
-                    before_sleep=self._before_retry,
-                    reraise=True,
-                ):
-                    with attempt:
-                        await self._hold_one()
-                # Only a stable connection gets here, and a new AsyncRetrying starts to count again.
-                await asyncio.sleep(SPREAD_SECONDS * self._jitter())
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception(_is_retryable),
+                wait=self._wait_after,
+                before_sleep=self._report_loss,
+                sleep=self._pause,
+                reraise=True,
+            ):
+                with attempt:
+                    await self._hold_one()
         except UpstreamError as error:
             self.health.set("failed", str(error), error.code)
             raise
@@ -192,32 +179,32 @@ class StreamHolder:
             raise
 
     async def _hold_one(self) -> None:
-        """Hold one connection until it ends; return normally only if it was stable.
+        """Hold one connection until it ends.
 
         Raises:
-            UpstreamError: it could not be opened, did not last, or ended with a lasting problem.
+            UpstreamError: it could not be opened, or has ended.
         """
         stream = self._connect()
-        await stream.open()
+        patience = self._pace.patience
+        await stream.open(patience)
         connected_at = self._monotonic()
         log.info("alpaca_connected", stream=self.name)
+        self._has_worked = False
         self._handler.connected()
         self.health.set("live")
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read(stream))
-                tasks.create_task(self._follow_demand(stream))
-                tasks.create_task(self._handler.watch())
+                tasks.create_task(self._follow_demand(stream, patience.answer))
+                tasks.create_task(self._handler.watch(stream.is_answering))
         except* UpstreamError as group:
             lost = first_error(group)
-            # Reported before the connection is closed, which can take three seconds.
+            # Reported before the connection is closed, which can take a second.
             if lost.retry is not Retry.NEVER:
                 self.health.set("reconnecting", str(lost), lost.code)
-            # Raising counts as a failed attempt, after which the waits grow. A connection that
-            # lasted was no failure, except if Alpaca itself demands a pause: 406 or 429.
-            if lost.retry is not Retry.SOON or self._monotonic() - connected_at < STABLE_SECONDS:
-                raise lost from None
-            self._report_loss(lost)
+            lasted = self._monotonic() - connected_at
+            self._pace.on_connection_lost(lasted, has_worked=self._has_worked)
+            raise lost from None
         finally:
             self._handler.lost()
             await stream.shut()
@@ -246,13 +233,16 @@ class StreamHolder:
             # The handlers catch what one message causes. An error outside them costs the frame.
             self.malformed.note_escaped("frame", error)
         else:
+            self._has_worked = self._has_worked or answered or bool(messages)
             if answered:
                 self._answered.set()
                 self.health.note_subscription()
         return len(messages) or 1
 
-    async def _follow_demand(self, stream: Stream) -> None:
+    async def _follow_demand(self, stream: Stream, answer_seconds: float) -> None:
         """Request one change after the other; Alpaca's answers do not name their request.
+
+        ``answer_seconds`` is the limit for the first answer.
 
         Raises:
             UpstreamError: Alpaca does not answer.
@@ -265,28 +255,41 @@ class StreamHolder:
             # Cleared before the request: the answer can arrive while the request is being sent.
             self._answered.clear()
             await stream.change(change)
-            if not await _event_within(self._answered, SUBSCRIPTION_ANSWER_SECONDS):
-                raise UpstreamError(
-                    f"no answer to {change.action} within {SUBSCRIPTION_ANSWER_SECONDS:g} s"
-                )
+            if not await _event_within(self._answered, answer_seconds):
+                raise UpstreamError(f"no answer to {change.action} within {answer_seconds:g} s")
+            answer_seconds = SUBSCRIPTION_ANSWER_SECONDS
             if self._handler.stuck:
                 await asyncio.sleep(STUCK_SECONDS)
 
-    def _before_retry(self, state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        wait = state.next_action.sleep if state.next_action else 0.0
-        self._report_loss(error, round(wait, 1))
+    def _wait_after(self, state: RetryCallState) -> float:
+        error = _failure(state)
+        self._may_hurry = error.retry is Retry.SOON and not self._handler.is_urgent
+        return self._pace.wait_after(error, is_urgent=self._handler.is_urgent)
 
-    def _report_loss(self, error: BaseException | None, wait_seconds: float = 0.0) -> None:
+    def _report_loss(self, state: RetryCallState) -> None:
+        error = _failure(state)
         self.health.reconnects += 1
-        code = error.code if isinstance(error, UpstreamError) else None
-        self.health.set("reconnecting", str(error), code)
+        self.health.set("reconnecting", str(error), error.code)
         log.warning(
             "alpaca_disconnected",
             stream=self.name,
             error=str(error),
-            next_attempt_seconds=wait_seconds,
+            next_attempt_seconds=round(state.next_action.sleep, 1) if state.next_action else 0.0,
         )
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but no longer than until clients need the data."""
+        end = self._monotonic() + seconds
+        while (left := end - self._monotonic()) > 0:
+            if self._may_hurry and self._handler.is_urgent:
+                return
+            await asyncio.sleep(min(left, URGENT_WAIT_SECONDS))
+
+
+def _failure(state: RetryCallState) -> UpstreamError:
+    """Return the error of an attempt that has failed, and that may be repeated."""
+    error = state.outcome.exception() if state.outcome else None
+    return error if isinstance(error, UpstreamError) else UpstreamError(repr(error))
 
 
 async def _event_within(event: asyncio.Event, seconds: float) -> bool:

@@ -12,13 +12,14 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from ingest.portfolio import order_log, stream_witness
-from ingest.upstream import account_handler, broker_reports, connection, stream_holder
+from ingest.upstream import account_handler, broker_reports
 from shared import message
 from shared.bus.redis_source import RedisSource
 from shared.topics import ACCOUNT, ORDERS
 from simulator.account.ledger import Holding
 from simulator.faults.catalogue import Faults
 from simulator.service import Simulator, SimulatorSettings
+from tests.ingest.pace import patient_for
 from tests.ingest.watching import trade, until_subscribed, watcher
 from tests.keyspace import KEYSPACE
 from tests.limits import LIMIT_SECONDS
@@ -304,8 +305,7 @@ async def test_a_broker_that_cannot_be_heard_is_said_to_be_stale_and_asked_more_
 async def test_a_broker_that_falls_silent_before_it_tells_anything_is_asked_again(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch, fault: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr(connection, "CONNECT_SECONDS", 1.0)
-    monkeypatch.setattr(stream_holder, "SUBSCRIPTION_ANSWER_SECONDS", 1.0)
+    patient_for(1.0, monkeypatch)
     async with brokerage(source, *HELD, ingest=False) as (simulator, books):
         fault(simulator.faults, FEED)
         async with running_ingest(source, simulator):

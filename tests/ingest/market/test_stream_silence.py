@@ -13,14 +13,14 @@ from shared.ingest_status import Session
 from tests.examples import examples
 
 FINE, SUSPECT, MUTE = Silence.FINE, Silence.SUSPECT, Silence.MUTE
-TICK = 0.5
+TICK = 0.25
 """How often the ingest judges."""
 
 Answer = Callable[[float], bool | None]
 
 
 class Stream:
-    """A stream in time, judged twice a second; REST answers after ``delay`` seconds."""
+    """A stream in time, judged four times a second; REST answers after ``delay`` seconds."""
 
     def __init__(self, answer: Answer = lambda _: False, delay: float = 0.2) -> None:
         self.silence = StreamSilence()
@@ -67,10 +67,48 @@ class Stream:
 
 def test_a_silence_is_suspicious_before_it_is_mute() -> None:
     stream = Stream(lambda _: True)
-    stream.play([0.1] * 120)
+    stream.play([0.05] * 240)
 
-    assert stream.stay_silent(60) == pytest.approx(5.5)
+    assert stream.stay_silent(60) == pytest.approx(1.25)
     assert stream.verdicts[-2:] == [SUSPECT, MUTE]
+
+
+def test_the_pace_of_a_lost_connection_is_expected_of_the_next_one() -> None:
+    stream = Stream(lambda _: True)
+    stream.play([0.05] * 240)
+    stream.silence.begin(stream.now)
+    stream.judge()
+    stream.silence.on_subscribed(stream.now)
+
+    assert stream.stay_silent(60) == pytest.approx(1.25)
+
+
+def test_the_pace_of_a_lost_connection_is_no_proof_if_rest_fails_too() -> None:
+    stream = Stream(lambda _: None)
+    stream.play([0.05] * 240)
+    stream.silence.begin(stream.now)
+    stream.silence.on_subscribed(stream.now)
+
+    assert stream.stay_silent(600) is None
+
+
+def test_the_pace_of_more_symbols_is_not_expected_of_fewer() -> None:
+    stream = Stream(lambda _: True)
+    stream.play([0.05] * 240)
+    stream.judge()
+    stream.silence.begin(stream.now)
+    stream.subscribed = 1
+    stream.judge()
+    stream.silence.on_subscribed(stream.now)
+
+    assert stream.stay_silent(60) == pytest.approx(3.25)
+
+
+def test_after_three_seconds_the_pace_of_a_dense_stream_is_known() -> None:
+    stream = Stream(lambda _: True)
+    stream.play([0.025] * 130)
+
+    assert stream.stay_silent(60) == pytest.approx(1.25, abs=TICK)
 
 
 def test_mute_lasts_until_data_or_a_new_connection() -> None:
@@ -88,12 +126,12 @@ def test_mute_lasts_until_data_or_a_new_connection() -> None:
     assert stream.judge() is FINE
 
 
-def test_a_stream_that_never_brought_anything_is_asked_for_after_ten_seconds() -> None:
+def test_a_stream_that_never_brought_anything_is_asked_for_after_three_seconds() -> None:
     quiet, mute = Stream(), Stream(lambda _: True)
 
     assert quiet.stay_silent(300) is None
-    assert quiet.asked[0] - 1000 == 10
-    assert mute.stay_silent(300) == pytest.approx(10.5)
+    assert quiet.asked[0] - 1000 == 3
+    assert mute.stay_silent(300) == pytest.approx(3.25)
 
 
 def test_without_rest_a_stream_of_unknown_rate_is_never_given_up() -> None:
@@ -128,9 +166,9 @@ def test_a_question_that_data_has_overtaken_counts_against_the_budget() -> None:
 
 def test_the_first_wait_begins_with_the_first_acknowledgement() -> None:
     stream = Stream(lambda _: True)
-    stream.stay_silent(9)
+    stream.stay_silent(2)
     stream.silence.on_subscribed(stream.now)
-    assert stream.stay_silent(9) is None
+    assert stream.stay_silent(2) is None
     assert stream.stay_silent(2) is not None
 
 
@@ -185,7 +223,7 @@ def test_one_silence_is_asked_about_more_and_more_rarely() -> None:
     stream.stay_silent(400)
 
     pauses = [round(b - a) for a, b in pairwise(stream.asked)]
-    assert pauses[:5] == [10, 20, 40, 60, 60]
+    assert pauses[:6] == [5, 10, 20, 40, 60, 60]
 
 
 @given(st.data())

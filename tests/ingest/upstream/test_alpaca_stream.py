@@ -12,9 +12,9 @@ from websockets.asyncio.server import ServerConnection
 from ingest.alpaca import messages as wire
 from ingest.alpaca.unreadable import BadFrameError
 from ingest.demand.subscription import SubscriptionChange
-from ingest.upstream import connection
 from ingest.upstream.account_stream import AccountStream
 from ingest.upstream.alpaca_stream import AlpacaStream
+from ingest.upstream.reconnect_pace import PATIENCE, Patience
 from ingest.upstream.upstream_error import Retry, UpstreamError
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
@@ -59,11 +59,11 @@ def subscribe(*symbols: str) -> SubscriptionChange:
     return SubscriptionChange("subscribe", "trades", symbols)
 
 
-async def refusal(url: str) -> UpstreamError:
+async def refusal(url: str, patience: Patience = PATIENCE[0]) -> UpstreamError:
     """Open a connection that must be refused within the limit, and return why."""
     async with asyncio.timeout(LIMIT_SECONDS):
         with pytest.raises(UpstreamError) as caught:
-            await AlpacaStream(url, "key", "secret").open()
+            await AlpacaStream(url, "key", "secret").open(patience)
     return caught.value
 
 
@@ -161,24 +161,24 @@ async def only_welcome(connection: ServerConnection) -> None:
     await connection.wait_closed()
 
 
-@pytest.mark.parametrize("script", [nothing, only_welcome])
-async def test_a_silent_server_is_given_up_within_the_limit(
-    script: Script, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("script", "lacking"), [(nothing, "welcome"), (only_welcome, "answer to the keys")]
+)
+async def test_a_server_that_accepts_and_falls_silent_is_given_up_before_the_whole_limit(
+    script: Script, lacking: str
 ) -> None:
-    monkeypatch.setattr(connection, "CONNECT_SECONDS", 0.2)
     async with websocket_server(script) as url:
-        error = await refusal(url)
+        error = await refusal(url, Patience(connect=3600.0, answer=0.2))
 
     assert error.retry is Retry.SOON
-    assert "0.2 s" in str(error)
+    assert str(error) == f"Alpaca sent no {lacking} within 0.2 s"
 
 
-async def test_a_server_that_does_not_even_upgrade_is_given_up_and_left(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(connection, "CONNECT_SECONDS", 0.2)
+async def test_a_server_that_does_not_even_upgrade_is_given_up_and_left() -> None:
     async with tcp_server(None) as (url, ended):
-        assert (await refusal(url)).retry is Retry.SOON
+        error = await refusal(url, Patience(connect=0.2, answer=3600.0))
+        assert error.retry is Retry.SOON
+        assert "0.2 s" in str(error)
         await until(lambda: ended == [True])
 
 

@@ -6,10 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tenacity import wait_none
 
 from ingest.market import rest_lead, stream_silence
-from ingest.upstream import connection, stock_handler, stream_holder
+from ingest.upstream import stock_handler, stream_holder
 from ingest.upstream.upstream_error import UpstreamError
 from shared.bus.redis_source import RedisSource
 from shared.ingest_status import IngestStatus
@@ -18,6 +17,7 @@ from simulator.faults.odd_frames import odd_frames
 from simulator.protocol.subscription import IEX
 from simulator.service import Simulator, SimulatorSettings
 from simulator.tape.hours import SwitchableHours
+from tests.ingest.pace import at_once, patient_for
 from tests.ingest.watching import Watcher, relay, trade, until_subscribed, watcher
 from tests.limits import LIMIT_SECONDS
 from tests.services import ingest_service, running_ingest, until
@@ -30,8 +30,7 @@ MENDED = [400, 401, 404, 405, 406, 407, 500]
 @pytest.fixture(autouse=True)
 def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """These tests wait for the next attempt, not for its delay."""
-    for patience in ("_soon", "_slot_taken", "_too_many"):
-        monkeypatch.setattr(stream_holder, patience, wait_none())
+    at_once(monkeypatch)
 
 
 @pytest.fixture
@@ -131,7 +130,7 @@ async def test_an_http_status_in_place_of_the_upgrade_is_tried_again(
 async def test_a_server_that_falls_silent_before_it_lets_us_in_is_left(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch, fault: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr(connection, "CONNECT_SECONDS", 0.3)
+    patient_for(0.3, monkeypatch)
     async with (
         Simulator(SimulatorSettings(tape=None, positions=())) as simulator,
         watcher(source) as watching,

@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
-from tenacity import wait_none
 
 from ingest.bus import history_gaps
 from ingest.demand import lookups, wanted
 from ingest.market import stream_silence
-from ingest.upstream import alpaca_rest, stock_handler, stream_holder
+from ingest.upstream import alpaca_rest, stock_handler
 from shared import message
 from shared.bus.redis_source import RedisSource
 from shared.gap import GAP
 from shared.topics import TRADE
 from simulator.faults.catalogue import Faults
 from simulator.service import Simulator, SimulatorSettings
+from tests.ingest.pace import at_once
 from tests.ingest.watching import Watcher, relay, trade, until_subscribed, watcher
 from tests.keyspace import KEYSPACE
 from tests.limits import LIMIT_SECONDS
@@ -33,8 +33,7 @@ Tape = list[tuple[str, Any]]
 
 @pytest.fixture(autouse=True)
 def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    for patience in ("_soon", "_slot_taken", "_too_many"):
-        monkeypatch.setattr(stream_holder, patience, wait_none())
+    at_once(monkeypatch)
     monkeypatch.setattr(lookups, "FIRST_RETRY_SECONDS", 0.05)
     monkeypatch.setattr(lookups, "LONGEST_RETRY_SECONDS", 0.05)
 

@@ -12,11 +12,12 @@ from ingest.bus.announcer import Announcer
 from ingest.bus.outbox import Outbox
 from ingest.demand import wanted
 from ingest.demand.wanted import Demand
-from ingest.upstream import stream_holder
+from ingest.upstream import reconnect_pace, stream_holder
 from ingest.upstream.alpaca_stream import AlpacaStream
 from ingest.upstream.news_handler import NewsHandler
 from ingest.upstream.stream_health import StreamHealth
 from shared.bus.redis_source import RedisSource
+from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.protocol import subscription as simulated
 from simulator.service import Simulator, SimulatorSettings
 from tests.fuzz.seeds import ARTICLE
@@ -268,15 +269,41 @@ async def test_sessions_that_alpaca_ends_are_replaced(any_source: RedisSource) -
         await until_subscribed(simulator, "SPY")
 
 
-async def test_a_connection_that_lasted_is_replaced_without_the_patience_of_a_failure(
+async def test_connections_that_work_are_replaced_at_once_however_often_they_are_cut(
     any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream_holder, "STABLE_SECONDS", 0.0)
-    monkeypatch.setattr(stream_holder, "wait_for", lambda _: 3600.0)
+    monkeypatch.setattr(reconnect_pace, "FIRST_WAITS", ((0.0, 0.0), (3600.0, 3600.0)))
     async with relay(any_source) as (simulator, watching, _):
         await watching.watch("SPY")
-        await until_subscribed(simulator, "SPY")
-        simulator._endpoints["iex"].close(1012)
+        for sessions in (2, 3, 4):
+            await until_subscribed(simulator, "SPY")
+            simulator._endpoints["iex"].close(1012)
+            await until(lambda n=sessions: endpoint_state(simulator)["sessions_total"] == n)  # type: ignore[misc]
 
-        await until(lambda: endpoint_state(simulator)["sessions_total"] == 2)
-        await until_subscribed(simulator, "SPY")
+
+async def test_a_wait_ends_when_a_client_needs_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconnect_pace, "FIRST_WAITS", ((3600.0, 3600.0),))
+    monkeypatch.setattr(stream_holder, "URGENT_WAIT_SECONDS", 0.01)
+    now = 0.0
+    demand = Demand(lambda: now)
+    demand.update({"news:SPY": 1})
+    health = StreamHealth(asyncio.Event())
+    async with Simulator(SimulatorSettings(tape=None, positions=())) as simulator:
+
+        def connect() -> AlpacaStream:
+            nonlocal now
+            for _ in range(2):  # the clients have left, and their interest has run out
+                demand.update({})
+                now += wanted.LINGER_SECONDS + 1
+            endpoint = f"{simulator.stream_url}/v1beta1/news"
+            return AlpacaStream(endpoint, DEFAULT_KEY, DEFAULT_SECRET)
+
+        simulator.faults.refuse_upgrade("news", status=503, count=1)
+        handler = NewsHandler(demand, Announcer(Outbox()))
+        work = stream_holder.StreamHolder(connect, handler, health)
+        running = asyncio.create_task(work.run())
+        await until(lambda: health.state == "reconnecting")
+        demand.update({"news:SPY": 1})
+        await until(lambda: health.state == "live")
+        running.cancel()
+        await asyncio.wait([running])

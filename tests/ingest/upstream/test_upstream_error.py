@@ -1,11 +1,7 @@
-"""What Alpaca's errors mean, and how long to wait after each."""
-
-from typing import Any
+"""What Alpaca's errors mean for a connection."""
 
 import pytest
-from tenacity import Future, RetryCallState, Retrying
 
-from ingest.upstream.stream_holder import wait_for
 from ingest.upstream.upstream_error import Retry, UpstreamError, from_http
 
 MEANING = {
@@ -73,38 +69,3 @@ def test_an_http_404_or_403_names_the_settings_of_the_url_and_403_a_proxy_too() 
         "Alpaca answered HTTP 403: a proxy or a firewall may reject the connection, "
         "or check ALPACA_TRADING_URL"
     )
-
-
-def waits(error: BaseException | None, attempt: int) -> list[float]:
-    state = RetryCallState(Retrying(), None, (), {})
-    state.attempt_number = attempt
-    if error is not None:
-        future: Future = Future(attempt)
-        future.set_exception(error)
-        state.outcome = future
-    return [wait_for(state) for _ in range(300)]
-
-
-@pytest.mark.parametrize("attempt", [1, 3, 30])
-@pytest.mark.parametrize(
-    ("error", "shortest", "longest"),
-    [
-        (UpstreamError("too many", 429), 90, 110),
-        (UpstreamError("slot", 406), 3, 10),
-        (UpstreamError("no such stream", retry=Retry.MUCH_LATER), 90, 110),
-    ],
-)
-def test_a_refused_connection_waits_its_own_time_however_often(
-    error: Any, attempt: int, shortest: float, longest: float
-) -> None:
-    drawn = waits(error, attempt)
-
-    assert shortest <= min(drawn) < max(drawn) <= longest
-
-
-@pytest.mark.parametrize(("attempt", "longest"), [(1, 0.5), (2, 1), (4, 4), (7, 30), (40, 30)])
-def test_a_lost_connection_waits_longer_each_time_with_jitter(attempt: int, longest: float) -> None:
-    drawn = waits(UpstreamError("lost"), attempt)
-
-    assert 0.1 <= min(drawn) < max(drawn) <= longest
-    assert max(drawn) > longest * 0.75
