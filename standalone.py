@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from gateway.service import GatewayService
 from gateway.settings import GatewaySettings
+from ingest.bus.lease import AnotherOwnerError
 from ingest.service import IngestService
 from ingest.settings import AlpacaAccess, IngestSettings
 from ingest.upstream.upstream_error import UpstreamError
@@ -83,6 +84,10 @@ async def run(settings: StandaloneSettings, stop: asyncio.Event) -> int:
                     server.cancel()
         except* UpstreamError as group:
             structlog.get_logger().error("alpaca_rejected", error=str(first_error(group)))
+            return_status = process.EXIT_SETTINGS
+        except* AnotherOwnerError as group:
+            error = first_error(group)
+            structlog.get_logger().error("redis_has_another_account", message=str(error))
             return_status = process.EXIT_SETTINGS
         else:
             return_status = 0

@@ -5,6 +5,7 @@ import sys
 
 import structlog
 
+from ingest.bus.lease import AnotherOwnerError
 from ingest.service import IngestService
 from ingest.settings import IngestProcessSettings
 from ingest.upstream.upstream_error import UpstreamError
@@ -28,6 +29,9 @@ def main() -> int:
             await service.run(stop)
         except UpstreamError as error:
             structlog.get_logger().error("alpaca_rejected", error=str(error), code=error.code)
+            return process.EXIT_SETTINGS
+        except AnotherOwnerError as error:
+            structlog.get_logger().error("redis_has_another_account", message=str(error))
             return process.EXIT_SETTINGS
         return 0
 

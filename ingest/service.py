@@ -4,21 +4,29 @@ import asyncio
 import os
 import secrets
 import socket
+from contextlib import suppress
 
 import structlog
 
-from ingest.bus.lease import Lease, LeaseLostError
+from ingest.bus.lease import AnotherOwnerError, Lease, LeaseLostError
 from ingest.bus.redis_clients import IngestRedisClients, ingest_redis_clients
 from ingest.composition import compose
 from ingest.settings import AlpacaAccess, IngestSettings
 from ingest.upstream.alpaca_rest import AlpacaRest
+from ingest.upstream.blocking_calls import RestError
 from shared.bus.errors import BusRejectedError, BusUnreachableError
 from shared.bus.redis_source import RedisSource, eviction_policy
 from shared.bus.rejections import explained
+from shared.cancellation import cancel
 from shared.first_error import first_error
 from shared.waiting import wait_at_most
 
 log = structlog.get_logger()
+
+IDENTIFY_RETRY_SECONDS = 30.0
+
+IDENTIFY_SECONDS = 15.0
+"""How long an ingest with a new key waits for Alpaca to say whose key it is."""
 
 CLAIM_SECONDS = 0.1
 """How often a standby claims the lease: after a clean hand-over it must be live within a second."""
@@ -27,13 +35,16 @@ CLAIM_SECONDS = 0.1
 class IngestService:
     """One ingest process: stands by until it holds the lease, then leads.
 
-    Raises from ``run``: ``UpstreamError`` if Alpaca rejects the ingest permanently.
+    Raises from ``run``: ``UpstreamError`` if Alpaca rejects the ingest permanently,
+    ``AnotherOwnerError`` if Redis has the data of another account.
     """
 
     def __init__(self, settings: IngestSettings, access: AlpacaAccess, source: RedisSource) -> None:
         self._settings = settings
         self._access = access
         self._source = source
+        self._owner = access.owner
+        self._identified = asyncio.Event()
         self._ingest_id = f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(3)}"
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -47,25 +58,48 @@ class IngestService:
             trading_url=self._access.trading_url,
             feed=self._access.feed,
         )
+        identifying = asyncio.create_task(self._identify(rest))
         try:
             async with ingest_redis_clients(self._source) as redis:
                 while not stop.is_set():
                     # A lost lease cannot be claimed again under its number, so each attempt to lead
                     # has a new one.
-                    lease = Lease(redis.commands, redis.keyspace, self._ingest_id)
+                    lease = Lease(
+                        redis.commands, redis.keyspace, self._ingest_id, lambda: self._owner
+                    )
                     if await self._stand_by(lease, stop):
                         await self._lead(rest, redis, lease, stop)
         finally:
+            await cancel(identifying)
             rest.close()
+
+    async def _identify(self, rest: AlpacaRest) -> None:
+        """Learn the account's id: a new key of the same account has another digest."""
+        while True:
+            with suppress(RestError):
+                account = await rest.account()
+                # One without an id stays what its key says.
+                if account_id := account.get("id"):
+                    self._owner = self._owner.with_account(str(account_id))
+                self._identified.set()
+                return
+            await asyncio.sleep(IDENTIFY_RETRY_SECONDS)
 
     async def _stand_by(self, lease: Lease, stop: asyncio.Event) -> bool:
         """Claim the lease until it is held; return False if ``stop`` is set first."""
         logged: str | None = None
+        loop = asyncio.get_running_loop()
+        identified_by = loop.time() + IDENTIFY_SECONDS
         while not stop.is_set():
             try:
                 if await lease.claim():
                     return True
                 reason = "another ingest leads"
+            except AnotherOwnerError:
+                # The key may be a new one of the same account, which only Alpaca can tell.
+                if self._identified.is_set() or loop.time() > identified_by:
+                    raise
+                reason = "Redis has the data of an account with another key"
             except BusRejectedError as error:
                 reason = f"Redis at {self._source.address} rejects the claim: {explained(error)}"
             except BusUnreachableError as error:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
+from shared.bus.owner import Owner
 from shared.bus.settings import MEMORY_URL, BusSettings, RedisUrl
 from shared.pasted_values import base_url, key
 from shared.settings import SettingsError
@@ -43,6 +44,11 @@ class AlpacaAccess:
     stream_url: str
     data_url: str
     trading_url: str
+
+    @property
+    def owner(self) -> Owner:
+        """The account, as far as the settings identify it."""
+        return Owner.of_key(self.key, host=urlsplit(self.trading_url).netloc, feed=self.feed)
 
     @property
     def stock_endpoint(self) -> str:

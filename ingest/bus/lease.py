@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from shared.bus import keys
 from shared.bus.errors import BusError, BusRejectedError, bus_errors
 from shared.bus.keys import Keyspace
+from shared.bus.owner import Owner
 
 log = structlog.get_logger()
 
@@ -27,16 +28,29 @@ ingest may reach Redis when this one does not, and then it needs Alpaca's only s
 # standby stores the placeholder 'nobody 0', which only an ingest that has led may replace before it
 # expires. It also stores a counter, so that a second standby does not wait all over again.
 #
+# Redis keeps the account's mark when the lease expires. Otherwise an ingest of another account
+# would take over while ours restarts, and clients would see its account and its prices. The mark is
+# only set when Alpaca has confirmed the key: a mistyped one must not lock the right one out.
+#
 # A new number is at least Redis' time in ms, so that it increases even if Redis has lost the
 # counter. Gateways would discard the events of a leader with a lower number.
 _CLAIM = """
-local id, life, mine, follows = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1'
-local current, counter = unpack(redis.call('MGET', KEYS[1], KEYS[2]))
-local has_led = mine ~= '0'
-if current == id .. ' ' .. mine then
-  redis.call('PEXPIRE', KEYS[1], life)
-  return mine
+local id, life, mine, follows, owner = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1', ARGV[5]
+local current, counter, marked = unpack(redis.call('MGET', KEYS[1], KEYS[2], KEYS[3]))
+local key, account, host, feed = string.match(owner, '^(%S+) (%S+) (%S+) (%S+)$')
+local its_key, its_account, its_host = string.match(marked or '', '^(%S+) (%S+) (%S+) %S+$')
+if key and its_key then
+  local is_same = key == its_key or account ~= '-' and account == its_account
+  if host ~= its_host or not is_same then return 'owned by ' .. marked end
 end
+local function hold(epoch)
+  local claimed = id .. ' ' .. epoch
+  redis.call('SET', KEYS[1], key and claimed .. ' ' .. owner or claimed, 'PX', life)
+  if key and account ~= '-' and owner ~= marked then redis.call('SET', KEYS[3], owner) end
+  return epoch
+end
+local has_led = mine ~= '0'
+if string.match(current or '', '^%S+ %d+') == id .. ' ' .. mine then return hold(mine) end
 if follows and not (current or counter or has_led) then
   redis.call('SET', KEYS[1], 'nobody 0', 'PX', life)
   redis.call('SET', KEYS[2], '0')
@@ -54,12 +68,14 @@ elseif newest > tonumber(mine) then
   return false
 end
 redis.call('SET', KEYS[2], epoch)
-redis.call('SET', KEYS[1], id .. ' ' .. epoch, 'PX', life)
-return epoch
+return hold(epoch)
 """
 
+_OWNED = b"owned by "
+
 _RELEASE = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+local holder = string.match(redis.call('GET', KEYS[1]) or '', '^%S+ %d+')
+if holder == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
 """
 
@@ -68,8 +84,23 @@ class LeaseLostError(Exception):
     """This process no longer leads; it must not publish its values."""
 
 
+class AnotherOwnerError(Exception):
+    """Redis has the data of another account than this ingest's; the text names the remedy."""
+
+
+def _explained(owner: Owner, mine: Owner | None) -> str:
+    return (
+        "this Redis has the data of another Alpaca account: its ingest has "
+        f"{owner.described}{'' if mine is None else f', this one {mine.described}'}; "
+        "set REDIS_NAMESPACE for this deployment or choose another database in REDIS_URL, or, if "
+        "this account replaces the other, stop all processes and empty the database"
+    )
+
+
 class Lease:
     """The claim of one process. ``epoch`` is its fencing number, 0 until it first holds the lease.
+
+    ``owner`` gives the account of this ingest, None if it has none to distinguish.
 
     ``republish_due`` is set whenever the values stored in Redis may be older than the published
     ones: at a new epoch, and when Redis is reachable again. The code that republishes clears it.
@@ -83,6 +114,7 @@ class Lease:
         client: Redis,
         keyspace: Keyspace,
         ingest_id: str,
+        owner: Callable[[], Owner | None] = lambda: None,
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -90,6 +122,7 @@ class Lease:
         self.republish_due = asyncio.Event()
         self._keyspace = keyspace
         self._ingest_id = ingest_id
+        self._owner = owner
         self._claim = client.register_script(_CLAIM)
         self._release = client.register_script(_RELEASE)
         self._monotonic = monotonic
@@ -107,18 +140,23 @@ class Lease:
 
         Raises:
             BusError: Redis is unreachable or rejects the script.
+            AnotherOwnerError: Redis has the data of another account.
         """
         asked_at = self._monotonic()
         with bus_errors():
             answer = await self._claim(
-                keys=[self._keyspace.lease, self._keyspace.epoch],
+                keys=[self._keyspace.lease, self._keyspace.epoch, self._keyspace.owner],
                 args=[
                     self._ingest_id,
                     keys.LEASE_MILLISECONDS,
                     self.epoch,
                     int(self._has_followed),
+                    str(self._owner() or ""),
                 ],
             )
+        if answer is not None and answer.startswith(_OWNED):
+            self._valid_until = 0.0
+            raise AnotherOwnerError(_explained(Owner.parse(answer[len(_OWNED) :]), self._owner()))
         if answer is None:
             self._has_followed = True
             self._valid_until = 0.0
@@ -142,6 +180,7 @@ class Lease:
 
         Raises:
             LeaseLostError: another process leads or has led, or Redis was unreachable for too long.
+            AnotherOwnerError: Redis has the data of another account: it was emptied, or replaced.
         """
         while True:
             was_reachable = self._reachable

@@ -30,7 +30,8 @@ FAILED_MILLISECONDS = 600_000
 #
 # A Redis that has no memory for the status still publishes it, and with it the alarm that says so.
 _WRITE = """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+local holder = string.match(redis.call('GET', KEYS[1]) or '', '^%S+ %d+')
+if holder ~= ARGV[1] then return 0 end
 local epoch, seq = string.match(ARGV[2], '^(%d+)-(%d+)$')
 local stored = redis.pcall('GET', KEYS[2]) or ''
 if type(stored) == 'table' then stored = '' end

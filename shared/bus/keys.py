@@ -53,8 +53,12 @@ class Keyspace:
         key, channel = self.key_prefix, self.channel_prefix
 
         self.lease = f"{key}ingest:lease"
-        """The leading ingest process, as ``<ingest> <epoch>``; expires unless renewed. ``nobody
-        0``: a standby has found Redis emptied, and leaves the lease to the former leader."""
+        """The leading ingest process, as ``<ingest> <epoch> <owner>`` (``shared.bus.owner``);
+        expires unless renewed. ``nobody 0``: a standby has found Redis emptied, and leaves the
+        lease to the former leader."""
+
+        self.owner = f"{key}ingest:owner"
+        """The account whose data this Redis has (``shared.bus.owner``); no expiry."""
 
         self.epoch = f"{key}ingest:epoch"
         """The fencing number of the newest lease; no expiry."""
