@@ -47,7 +47,8 @@ class StreamChange:
         asked = fields.from_json(await json_body.read(request), ChangeFields)
         add = self._requests.intervals_of(asked.add or [], asked.interval)
         remove = plain_topics(asked.remove or [])
-        _, denied = principal.divide(list(add))
+        # A ticket for other topics must not empty the stream of another client of its token either.
+        _, denied = principal.divide([*add, *remove])
         if denied:
             raise denied_topics(principal, denied)
         # After all of it was read, so that a mistake does not use up the ticket.
@@ -56,9 +57,11 @@ class StreamChange:
         changed = await self._changes.change(stream_id, principal.name, add, remove)
         if changed.problem is not None:
             raise _rejection(changed.problem, stream_id)
+        # Nor learn which other topics that stream has.
+        topics, _ = principal.divide(list(changed.intervals))
         # As in ``hello``: ordered topics have no interval to report.
-        merge = {t: s for t, s in changed.intervals.items() if not is_ordered(t)}
-        answer = StreamChanged(stream_id=stream_id, topics=list(changed.intervals), intervals=merge)
+        merge = {topic: changed.intervals[topic] for topic in topics if not is_ordered(topic)}
+        answer = StreamChanged(stream_id=stream_id, topics=list(topics), intervals=merge)
         return json_response(answer)
 
 

@@ -22,7 +22,7 @@ from gateway.http.stream_response import StreamResponse, bye_alone
 from gateway.wire.events import Bye, Hello
 from gateway.wire.principal import Principal
 from gateway.wire.sse import SSE
-from gateway.wire.stream_id import StreamId
+from gateway.wire.stream_id import SECRET_BYTES, StreamId
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Fields = TypeVar("Fields", bound=StreamFields)
@@ -105,7 +105,7 @@ class Streams:
         if denied:
             asked = replace(asked, intervals={each: asked.intervals[each] for each in allowed})
         on_end = await self._place(request, principal)
-        stream_id = str(StreamId(self._gateway_id, secrets.token_hex(6)))
+        stream_id = str(StreamId(self._gateway_id, secrets.token_hex(SECRET_BYTES)))
         opening = StreamOpening(
             stream_id=stream_id,
             intervals=asked.intervals,

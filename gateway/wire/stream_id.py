@@ -5,7 +5,10 @@ from typing import NamedTuple, Self
 
 from shared.excerpt import excerpt
 
-PATTERN = "(.{1,100})-([0-9a-f]{12})"
+SECRET_BYTES = 12
+"""96 random bits: of the clients of one token, only the one that has a stream can name it."""
+
+PATTERN = f"(.{{1,100}})-([0-9a-f]{{{2 * SECRET_BYTES}}})"
 _FORM = re.compile(PATTERN)
 
 

@@ -84,7 +84,7 @@ async def test_it_is_one_stream_with_all_other_lines_and_names_the_client(
         ("/api/stream?topics=price:SPY@0.5,news:*", "/api/stream?topics=price:SPY@0.5,news:*"),
         ("/api/bars?limit=10&timeframe=1Day", "/api/bars?limit=10&timeframe=1Day"),
         ("/api/stream?last_event_id=12-7&interval=1", "/api/stream?last_event_id=12-7&interval=1"),
-        ("/api/stream/gw-1-2-0123456789ab", "/api/stream/[hidden]"),
+        ("/api/stream/gw-1-2-0123456789abcdef01234567", "/api/stream/[hidden]"),
         ("/hush/hush/hush", "/[hidden]"),
         ("/api/prices?hush", "/api/prices?[hidden]"),
         ("/api/prices?symbols=a-hush-token", "/api/prices?symbols=[hidden]"),

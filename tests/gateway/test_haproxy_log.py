@@ -19,7 +19,7 @@ SECRET = (
     "/api/stream/prices?symbols=SPY&tick%65t=hush",
     "/api/prices/hush",
     "/hush",
-    "/api/stream/hush-0123456789ab",
+    "/api/stream/hush-0123456789abcdef01234567",
     "/assets/hush",
     "/api/prices;hush",
 )

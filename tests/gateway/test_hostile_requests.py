@@ -31,8 +31,8 @@ UNKNOWN_NAMES = json.dumps(dict.fromkeys(map(str, range(MAX_FIELDS + 1)), 0)).en
         ("POST", "/api/stream/prices"),
         ("POST", f"/api/stream?ticket={'A' * 32}"),
         ("POST", "/api/stream/ticket"),
-        ("PATCH", "/api/stream/gateway-0123456789ab"),
-        ("PATCH", f"/api/stream/gateway-0123456789ab?ticket={'A' * 32}"),
+        ("PATCH", "/api/stream/gateway-0123456789abcdef01234567"),
+        ("PATCH", f"/api/stream/gateway-0123456789abcdef01234567?ticket={'A' * 32}"),
     ],
 )
 async def test_a_request_without_a_right_token_is_refused_before_its_body_arrives(
@@ -117,7 +117,7 @@ def test_a_misspelt_name_that_is_long_is_shown_in_part() -> None:
         (f"/api/prices?symbols={LONG}", {}),
         (f"/{LONG}", {}),
         (f"/assets/{LONG}", {}),
-        (f"/api/stream/{LONG}-0123456789ab", {}),
+        (f"/api/stream/{LONG}-0123456789abcdef01234567", {}),
     ],
 )
 async def test_no_refusal_is_long(path: str, headers: dict[str, str]) -> None:
@@ -140,7 +140,9 @@ async def test_a_refusal_repeats_no_long_header_or_id() -> None:
         answers = [
             await client.options("/api/stream", headers=asked),
             await client.post("/api/stream", content=b"{}", headers={"Content-Type": LONG}),
-            await client.patch(f"/api/stream/{LONG}-0123456789ab", json={"remove": ["price:SPY"]}),
+            await client.patch(
+                f"/api/stream/{LONG}-0123456789abcdef01234567", json={"remove": ["price:SPY"]}
+            ),
             await client.request("PURGE", f"/api/{LONG}"),
         ]
 

@@ -17,7 +17,7 @@ from tests.gateway.hubs import gateway_with_hub
 from tests.services import until
 
 NAME = "index-A1b2C3d4.js"
-STREAM = "a-1-b-0123456789ab"
+STREAM = "a-1-b-0123456789abcdef01234567"
 TOKEN = {"Authorization": "Bearer x"}
 QUERY = {"symbols": "SPY", "topics": "price:SPY", "timeframe": "1Min"}
 

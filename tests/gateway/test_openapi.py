@@ -71,7 +71,7 @@ async def test_the_code_reads_every_field_that_is_told_and_only_those(
 ) -> None:
     """A field's name in capitals counts as misspelt, and the rejection has all that are read."""
     told = list(parameters(path)) if method == "GET" else list(body(path, method)["properties"])
-    path = path.replace("{stream_id}", "a-1-b-0123456789ab")
+    path = path.replace("{stream_id}", "a-1-b-0123456789abcdef01234567")
     async with (
         running_gateway(RedisSource("memory://")) as url,
         httpx.AsyncClient(base_url=url) as client,

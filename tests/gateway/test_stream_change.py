@@ -104,7 +104,7 @@ async def test_an_unknown_stream_is_told(source: RedisSource, gateway: str) -> N
     async with running_gateway(source) as url, open_stream(url, symbols="SPY") as stream:
         await stream.until_kind("ready")
         own = StreamId.parse(stream_id(stream)).gateway_id
-        asked = str(StreamId(own if gateway == "its own" else gateway, "0123456789ab"))
+        asked = str(StreamId(own if gateway == "its own" else gateway, 2 * "0123456789ab"))
         answer = await patch(url, asked, add=["price:SPY"])
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_stream")
@@ -118,8 +118,8 @@ async def test_an_unknown_stream_is_told(source: RedisSource, gateway: str) -> N
         ("PATCH", "pricess", 404, ""),
         ("PATCH", "prices", 405, "GET, HEAD, POST, OPTIONS"),
         ("OPTIONS", "prices", 204, "GET, HEAD, POST, OPTIONS"),
-        ("OPTIONS", "a-1-b-0123456789ab", 204, "PATCH, OPTIONS"),
-        ("GET", "a-1-b-0123456789ab", 405, "PATCH, OPTIONS"),
+        ("OPTIONS", "a-1-b-0123456789abcdef01234567", 204, "PATCH, OPTIONS"),
+        ("GET", "a-1-b-0123456789abcdef01234567", 405, "PATCH, OPTIONS"),
     ],
 )
 async def test_the_path_of_a_stream_that_runs_is_no_other(
@@ -181,6 +181,35 @@ async def test_a_ticket_lets_a_browser_change_its_stream_to_what_the_ticket_allo
     assert "price:AIG" in refused.json()["error"]["message"]
 
 
+async def test_a_ticket_neither_removes_nor_names_topics_that_it_is_not_for(
+    source: RedisSource,
+) -> None:
+    async def ticket(url: str, *topics: str) -> str:
+        async with httpx.AsyncClient(headers=ONE) as client:
+            answer = await client.post(f"{url}/api/stream/ticket", json={"topics": topics})
+        return f"?ticket={answer.json()['ticket']}"
+
+    async with (
+        running_gateway(source, api_token="one") as url,
+        open_stream(url, symbols="SPY", headers=ONE) as stream,
+    ):
+        await stream.until_kind("ready")
+        change = stream_id(stream) + await ticket(url, "news:*")
+        emptied = await patch(url, change, add=["news:*"], remove=["price:SPY", "status:SPY"])
+        added = await patch(url, change, add=["news:SPY"], remove=["news:IBM"])
+        whole = await patch(url, stream_id(stream), ONE)
+        removed = await patch(
+            url, stream_id(stream) + await ticket(url, "price:SPY"), remove=["price:SPY"]
+        )
+
+    assert (emptied.status_code, emptied.json()["error"]["code"]) == (403, "topic_denied")
+    assert "price:SPY status:SPY" in emptied.json()["error"]["message"]
+    assert added.json()["topics"] == ["news:SPY"]
+    assert added.json()["intervals"] == {}
+    assert whole.json()["topics"] == ["price:SPY", "status:SPY", "news:SPY"]
+    assert removed.json()["topics"] == ["status:SPY"]
+
+
 async def test_without_redis_a_stream_of_another_gateway_cannot_be_changed(
     source: RedisSource, valkey: ValkeyServer
 ) -> None:
@@ -204,12 +233,12 @@ async def test_a_gateway_that_does_not_answer_is_not_waited_for_for_ever(
         await deaf.subscribe("gateway:deaf")
         async with asyncio.timeout(LIMIT_SECONDS):
             assert await deaf.get_message(timeout=None) is not None  # it listens
-        answer = await patch(url, "deaf-0123456789ab", add=["price:IBM"])
+        answer = await patch(url, "deaf-0123456789abcdef01234567", add=["price:IBM"])
         await deaf.unsubscribe()
         await deaf.aclose()  # type: ignore[no-untyped-call]
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "redis_unavailable")
-    assert "the gateway serving deaf-0123456789ab did not respond" in answer.text
+    assert "the gateway serving deaf-0123456789abcdef01234567 did not respond" in answer.text
 
 
 @pytest.mark.parametrize("packed", [b"", b"{}", b'{"type":"change"}', b"\xff"])

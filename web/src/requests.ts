@@ -61,7 +61,7 @@ export async function changeTopics(
   remove: string[],
 ): Promise<boolean> {
   const signal = AbortSignal.timeout(CHANGE_MS);
-  const ticket = await ticketFor(options, add.length ? add : remove, signal);
+  const ticket = await ticketFor(options, [...add, ...remove], signal);
   const body = { add, remove, interval: options.interval };
   const query = ticket ? `?ticket=${ticket}` : "";
   return (await ask(options, streamId + query, "PATCH", body, signal)).ok;

@@ -579,6 +579,8 @@ describe("other topics", () => {
       add: ["price:BAC"],
       remove: ["price:SPY", "status:SPY"],
     });
+    // A ticket changes only the topics that it is for.
+    expect(gateway.asked.at(-1)).toEqual(["price:BAC", "price:SPY", "status:SPY"]);
   });
 
   it("start without the cursor of an earlier stream", async () => {
