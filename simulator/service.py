@@ -37,7 +37,7 @@ from simulator.tape.handmade import STOCK_FEEDS, Handmade, handmade, read_messag
 from simulator.tape.market import Market
 from simulator.tape.recording import read_tape
 from simulator.tape.replay import Replay
-from simulator.upgrade import stream_route, unknown_stream
+from simulator.upgrade import stream_routes, unknown_stream
 
 __all__ = ["Simulator", "SimulatorSettings"]
 
@@ -94,7 +94,7 @@ class Simulator:
         listener = listen(settings.host, settings.port)
         self.port = listener.getsockname()[1]
         app = Starlette(routes=self._routes())
-        app.router.redirect_slashes = False  # Alpaca answers 404 to a path that is not exact
+        app.router.redirect_slashes = False  # Alpaca answers 404 to REST paths that are not exact
         self._server = Server(server_config(app, settings.ping_seconds))
         self._own(self._server.serve(sockets=[listener]), "server")
         await self._started()
@@ -294,8 +294,9 @@ class Simulator:
             lambda symbol: symbol in listed or self._market.knows(symbol),
         )
         streams = [
-            stream_route(endpoint, settings, self._slots, self._armed)
+            route
             for endpoint in self._endpoints.values()
+            for route in stream_routes(endpoint, settings, self._slots, self._armed)
         ]
         own = control.routes(self.state, self.faults, self._publish_body)
         return [*streams, *market_data.routes(), *trading.routes(), *own, unknown_stream()]

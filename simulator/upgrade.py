@@ -17,10 +17,12 @@ from simulator.streams.slots import Slots
 NOT_FOUND: Final = 404
 
 
-def stream_route(
+def stream_routes(
     endpoint: Endpoint, settings: SimulatorSettings, slots: Slots, armed: ArmedFaults
-) -> WebSocketRoute:
-    """Return the route of a stream.
+) -> list[WebSocketRoute]:
+    """Return the routes of a stream: its path, and the same with a slash at the end.
+
+    alpaca-trade-api 3.2 connects to ``/stream/`` and repeats a rejected upgrade without a pause.
 
     A second connection to the account's stream is rejected here; one to market data is rejected
     after it has sent its keys.
@@ -43,7 +45,7 @@ def stream_route(
             connection.mute()
         await connection.run(settings.auth_timeout_seconds)
 
-    return WebSocketRoute(feed.path, stream)
+    return [WebSocketRoute(path, stream) for path in (feed.path, f"{feed.path}/")]
 
 
 def unknown_stream() -> WebSocketRoute:

@@ -25,6 +25,7 @@ MAX_FIELDS = 1_000
 """How many fields a query or a body may have. Lists may be written as repeated fields, so there are
 more than names; a body of a megabyte has room for a hundred thousand."""
 
+_BRACKETS = re.compile(r"(\[\d*\])+$")
 _SHOWN_BYTES = 4 * SHOWN_CHARACTERS
 
 
@@ -56,14 +57,15 @@ def from_query(items: Iterable[tuple[str, str]], fields: type[Fields]) -> Fields
     """
     properties = properties_of(fields)
     given: dict[str, Any] = {}
-    for name, text in items:
+    for written, text in items:
+        name = _list_name(written)
         # A query has only texts. The schema decides which of them are lists and numbers; after that
         # a query and a body are checked in the same way.
         form = properties.get(name, {}).get("type")
         if form == "array":
             given.setdefault(name, []).extend(part.strip() for part in text.split(","))
         else:
-            given[name] = _number(text) if form in NUMBERS else text
+            given[written] = _number(text) if form in NUMBERS and name == written else text
     _check_names(given, fields)
     try:
         return msgspec.convert(given, fields)
@@ -102,6 +104,11 @@ def from_json(body: bytes, fields: type[Fields]) -> Fields:
         raise _bad_value(name, cut(start), problem, fields) from error
     except (ValueError, RecursionError) as error:
         raise _no_object(str(error), fields) from error
+
+
+def _list_name(name: str) -> str:
+    """Return a name with no brackets: axios, jQuery and PHP write ``symbols[]``, ``symbols[0]``."""
+    return _BRACKETS.sub("", name)
 
 
 def _number(text: str) -> float | str:
@@ -159,7 +166,7 @@ def _too_many_fields() -> ApiError:
 
 
 def _singular(name: str) -> str:
-    return name.lower().removesuffix("s")
+    return _list_name(name).lower().removesuffix("s")
 
 
 def _no_object(why: str, fields: type[msgspec.Struct]) -> ApiError:

@@ -83,6 +83,15 @@ class StreamFields(msgspec.Struct, kw_only=True):
     """The parameters of every stream."""
 
     interval: Interval | UnsetType = UNSET
+    padding: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=4096,
+            description="the least number of bytes, up to 4096, of a comment that follows hello, "
+            "ready, each heartbeat and bye, for a proxy that passes nothing smaller",
+        ),
+    ] = 0
     last_event_id: Annotated[
         str,
         Meta(

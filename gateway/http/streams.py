@@ -21,7 +21,7 @@ from gateway.http.stream_request import StreamRequest, StreamRequests
 from gateway.http.stream_response import StreamResponse, bye_alone
 from gateway.wire.events import Bye, Hello
 from gateway.wire.principal import Principal
-from gateway.wire.sse import SSE
+from gateway.wire.sse import SseEncoder, encoder_of
 from gateway.wire.stream_id import SECRET_BYTES, StreamId
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -105,12 +105,13 @@ class Streams:
         if denied:
             asked = replace(asked, intervals={each: asked.intervals[each] for each in allowed})
         on_end = await self._place(request, principal)
+        encoder = encoder_of(given.padding)
         stream_id = str(StreamId(self._gateway_id, secrets.token_hex(SECRET_BYTES)))
         opening = StreamOpening(
             stream_id=stream_id,
             intervals=asked.intervals,
-            greeting=self._greeting(stream_id, asked, denied),
-            encoder=SSE,
+            greeting=self._greeting(stream_id, asked, denied, encoder),
+            encoder=encoder,
             principal=principal.name,
             on_end=on_end,
             cursor=asked.cursor,
@@ -129,7 +130,9 @@ class Streams:
             raise
         return on_end
 
-    def _greeting(self, stream_id: str, asked: StreamRequest, denied: list[str]) -> bytes:
+    def _greeting(
+        self, stream_id: str, asked: StreamRequest, denied: list[str], encoder: SseEncoder
+    ) -> bytes:
         hello = Hello(
             stream_id=stream_id,
             server_time=self._now(),
@@ -141,4 +144,4 @@ class Streams:
             resumed=asked.cursor is not None,
             event_id=str(self._hub.newest),
         )
-        return SSE.hello(hello, self._hub.retry_ms())
+        return encoder.hello(hello, self._hub.retry_ms())

@@ -204,9 +204,15 @@ def _of_streams(facts: Facts) -> Iterator[Alarm]:
     if facts.is_clock_behind and facts.lag_ms is not None:
         yield Alarm(
             "clock_behind",
-            f"trades arrive {-facts.lag_ms / 1000:.1f} s before they happened by this machine's "
-            "clock, so the clock is behind: synchronise it (NTP)",
+            f"trades arrive {_sooner(facts.lag_ms)} by this machine's clock, so the clock is "
+            "behind: synchronise it (NTP)",
         )
+
+
+def _sooner(lag_ms: float) -> str:
+    if lag_ms < 0:
+        return f"{-lag_ms / 1000:.1f} s before they happened"
+    return f"only {lag_ms / 1000:.1f} s after they happened, on a delayed feed,"
 
 
 def _of_redis(facts: Facts, lost: int) -> Iterator[Alarm]:

@@ -21,6 +21,9 @@ ENOUGH_TRADES = 5
 EXPECTED_MS = {"delayed_sip": 15 * 60 * 1000.0}
 """The delay that a feed has by its nature."""
 
+ROUGHLY = 0.1
+"""By which part of such a delay trades may come earlier with a right clock."""
+
 
 class _LastingExcess:
     """Whether a figure has been above a limit for 3 s, until it is below half of it for 3 s.
@@ -59,7 +62,8 @@ class Lag:
         """The median at the last look; None if there is no recent trade."""
         self._expected_ms = expected_ms
         self._late = _LastingExcess(alarm_ms)
-        self._early = _LastingExcess(CLOCK_BEHIND_MS)
+        # A feed that is late by its nature is so only roughly.
+        self._early = _LastingExcess(CLOCK_BEHIND_MS + expected_ms * ROUGHLY)
         self._trades: deque[tuple[int, int]] = deque(maxlen=NEWEST_TRADES)
 
     @property
@@ -89,8 +93,7 @@ class Lag:
             if received >= oldest
         ]
         self.ms = median(recent) if recent else None
-        self._late.look(
-            now_us, 0.0 if self.ms is None else self.ms - self._expected_ms, len(recent)
-        )
-        self._early.look(now_us, -(self.ms or 0.0), len(recent))
+        excess_ms = 0.0 if self.ms is None else self.ms - self._expected_ms
+        self._late.look(now_us, excess_ms, len(recent))
+        self._early.look(now_us, -excess_ms, len(recent))
         return self.ms

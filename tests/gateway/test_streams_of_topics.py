@@ -1,6 +1,7 @@
 """Streams send the requested topics: by topic or by symbol, in a query or in a body."""
 
 import asyncio
+import gzip
 import json
 from typing import Any
 
@@ -208,6 +209,8 @@ async def test_a_long_list_fits_into_a_body(any_source: RedisSource) -> None:
     assert stream.of("hello")[0]["topics"] == [f"quote:{symbol}" for symbol in symbols]
 
 
+GZIPPED = gzip.compress(b'{"topics": ["price:SPY"]}')
+
 BODIES: list[tuple[dict[str, Any], int, str]] = [
     ({"content": b"{"}, 400, "bad_body"),
     ({"content": b'["price:SPY"]'}, 400, "bad_body"),
@@ -221,6 +224,9 @@ BODIES: list[tuple[dict[str, Any], int, str]] = [
     ({"params": {"topics": "price:SPY"}}, 400, "no_topics"),
     ({"data": {"topics": "price:SPY"}}, 415, "unsupported_media_type"),
     ({"content": b"{}", "headers": {"Content-Type": "text/plain"}}, 415, "unsupported_media_type"),
+    ({"content": GZIPPED, "headers": {"Content-Encoding": "gzip"}}, 415, "unsupported_media_type"),
+    ({"content": GZIPPED}, 415, "unsupported_media_type"),
+    ({"content": '{"topics": []}'.encode("utf-16")}, 415, "unsupported_media_type"),
     ({"content": b"[" * (limits.BODY_BYTES + 1)}, 413, "body_too_large"),
 ]
 

@@ -1,6 +1,7 @@
 """Tickets: how a browser's EventSource, which sends no header, is let in."""
 
 import asyncio
+import gzip
 import hashlib
 import json
 from contextlib import suppress
@@ -98,6 +99,53 @@ async def test_a_ticket_of_which_nothing_is_asked_for_opens_nothing(
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "topic_denied")
     assert "price:SPY status:SPY" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("media_type", ["application/x-www-form-urlencoded", "text/plain"])
+async def test_an_empty_body_may_have_any_type(media_type: str) -> None:
+    headers = {**TOKEN, "Content-Type": media_type}
+    async with (
+        running_gateway(RedisSource("memory://"), api_token="right-one") as url,
+        httpx.AsyncClient(base_url=url, headers=headers) as client,
+    ):
+        answer = await client.post("/api/stream/ticket", content=b"")
+
+    assert answer.status_code == 201
+
+
+async def test_a_byte_order_mark_before_the_json_is_ignored() -> None:
+    async with (
+        running_gateway(RedisSource("memory://"), api_token="right-one") as url,
+        httpx.AsyncClient(base_url=url, headers=TOKEN) as client,
+    ):
+        body = '{"topics": ["price:SPY"]}'.encode("utf-8-sig")
+        answer = await client.post("/api/stream/ticket", content=body)
+
+    assert answer.status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "says"),
+    [
+        ("gzip", gzip.compress(b"{}"), "'gzip'"),
+        ("br", b"{}", "'br'"),
+        ("", gzip.compress(b"{}"), "compressed with gzip"),
+        ("", "{}".encode("utf-16"), "in UTF-16"),
+    ],
+)
+async def test_a_body_in_another_encoding_is_rejected_by_its_name(
+    encoding: str, body: bytes, says: str
+) -> None:
+    async with (
+        running_gateway(RedisSource("memory://"), api_token="right-one") as url,
+        httpx.AsyncClient(base_url=url, headers=TOKEN) as client,
+    ):
+        headers = {"Content-Encoding": encoding}
+        answer = await client.post("/api/stream/ticket", headers=headers, content=body)
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (415, "unsupported_media_type")
+    assert says in error["message"]
 
 
 BAD_BODIES = [

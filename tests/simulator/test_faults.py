@@ -237,13 +237,27 @@ async def test_a_cancel_that_no_client_got_is_in_the_history(quiet: Simulator) -
     assert (row["i"], row["u"]) == (5, "canceled")
 
 
-@pytest.mark.parametrize("path", ["/v2/otc", "/v2/v2/iex", "//v2/iex", "/v2/iex/", "/"])
+@pytest.mark.parametrize("path", ["/v2/otc", "/v2/v2/iex", "//v2/iex", "/v2/iex//", "/"])
 async def test_a_websocket_on_an_unknown_path_is_404(quiet: Simulator, path: str) -> None:
     with pytest.raises(InvalidStatus) as caught:
         async with connect(f"{quiet.stream_url}{path}"):
             pass
 
     assert caught.value.response.status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/v2/iex/", "/v1beta1/news/", "/stream/"])
+async def test_a_slash_at_the_end_of_a_streams_path_does_not_count(
+    quiet: Simulator, path: str
+) -> None:
+    # alpaca-trade-api 3.2 connects to its base URL + "/stream/".
+    async with connect(f"{quiet.stream_url}{path}") as connection:
+        await connection.send(json.dumps(AUTH))
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while "authorized" not in (said := str(await connection.recv())):
+                assert "error" not in said
+                if "authenticated" in said:
+                    break
 
 
 @pytest.mark.parametrize("path", ["//v2/calendar", "/v2/v2/account", "/v2/clock/", "/v2/otc", "/"])

@@ -64,6 +64,13 @@ def test_every_code_has_its_case() -> None:
     assert sorted(code for code, _, _ in CASES) == sorted(get_args(AlarmCode))
 
 
+def test_on_a_delayed_feed_the_alarm_of_the_clock_says_how_early_trades_come() -> None:
+    facts = FINE._replace(is_clock_behind=True, lag_ms=3e5)
+    [alarm] = Alarms().look(0, facts)
+
+    assert "only 300.0 s after they happened, on a delayed feed" in alarm.text
+
+
 def test_an_ingest_that_is_well_raises_none() -> None:
     assert Alarms().look(0, FINE) == []
     assert Alarms().look(0, Facts()) == []

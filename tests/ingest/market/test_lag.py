@@ -90,6 +90,15 @@ def test_trades_that_come_before_they_happen_show_a_clock_that_is_behind() -> No
     assert found == [(True, False), (True, False), (False, False)]
 
 
+def test_a_delayed_feed_that_comes_early_shows_a_clock_that_is_behind() -> None:
+    tape = Tape(Lag(EXPECTED_MS["delayed_sip"]))
+    found = []
+    for late_ms in (14 * 60_000, 5 * 60_000, 15 * 60_000):
+        tape.play(20, late_ms)
+        found.append((tape.lag.is_clock_behind, tape.lag.alarm))
+    assert found == [(False, False), (True, False), (False, False)]
+
+
 @pytest.mark.parametrize(("late_ms", "trades"), [(-1900.0, 10), (-90_000.0, 0)])
 def test_a_clock_that_is_nearly_right_raises_no_alarm(late_ms: float, trades: int) -> None:
     tape = Tape()
