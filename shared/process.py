@@ -1,10 +1,13 @@
 """One of our processes: its loop, its signals, its exit status."""
 
 import asyncio
+import logging
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import NoReturn
 
 import uvloop
 
@@ -13,9 +16,9 @@ EXIT_SETTINGS = 78
 
 
 def run(main: Callable[[asyncio.Event], Awaitable[int]]) -> int:
-    """Run ``main`` with an event that SIGTERM or SIGINT sets, and return its exit status.
+    """Run ``main`` with an event that SIGTERM or SIGINT sets, and end the process with its status.
 
-    A second signal ends the process at once.
+    A second signal ends the process at once. Returns only if the loop could not run ``main``.
     """
 
     async def guarded() -> int:
@@ -36,8 +39,22 @@ def run(main: Callable[[asyncio.Event], Awaitable[int]]) -> int:
         return await main(stop)
 
     with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(guarded())
+        _end(runner.run(guarded()))
     return 1
+
+
+def _end(status: int) -> NoReturn:
+    """End the process at once, after the last lines of its log.
+
+    ``main`` has given back everything that others wait for. Python's own end would wait for
+    threads, such as a request of REST that does not return, and collect garbage: on a machine that
+    is short of CPU that took longer than a supervisor's patience.
+    """
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # a closed pipe, a full disk
+            stream.flush()
+    os._exit(status)
 
 
 def refuse(service: str, problems: str) -> int:

@@ -58,6 +58,30 @@ async def test_a_signal_lets_the_process_finish_with_its_own_status(number: sign
     assert errors == b""
 
 
+THREADS_THAT_HANG = """
+import asyncio, sys, threading
+from shared import process
+
+async def main(stop):
+    threading.Thread(target=threading.Event().wait).start()
+    asyncio.get_running_loop().run_in_executor(None, threading.Event().wait)
+    sys.stdout.write("last words")
+    sys.stderr.write("last log")
+    return 7
+
+sys.exit(process.run(main))
+"""
+
+
+def test_no_thread_delays_the_end_and_no_last_word_is_lost() -> None:
+    command = [sys.executable, "-c", THREADS_THAT_HANG]
+    ran = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=LIMIT_SECONDS
+    )
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (7, "last words", "last log")
+
+
 async def test_a_second_signal_ends_a_process_that_hangs_while_stopping() -> None:
     running = await _started(status=0, hangs=True)
     running.send_signal(signal.SIGTERM)
