@@ -97,13 +97,7 @@ def compose(settings: GatewaySettings, redis: GatewayRedisClients, around: Surro
     hub = _hub(settings, around, [resubscribe.set, reclaim.set])
     rejections = Rejections()
     interest = InterestClaims(commands, names, hub, gateway_id, reclaim, rejections)
-    feed = FeedView(
-        clock=around.clock,
-        newest=lambda: hub.newest,
-        announce=hub.announce_feed,
-        redis_rejects=lambda: rejections.reason,
-        on_epoch=interest.on_epoch,
-    )
+    feed = _feed(around, hub, interest, rejections)
     history = History(commands, names)
     subscriptions = Subscriptions(hub, history, limit=settings.max_topics_per_client)
     changes = StreamChanges(commands, names, gateway_id, subscriptions.change)
@@ -197,6 +191,18 @@ def _hub(
         clock=around.clock,
         retry_ms=around.within(RETRY_MS),
         on_change=on_change,
+    )
+
+
+def _feed(
+    around: Surroundings, hub: Hub, interest: InterestClaims, rejections: Rejections
+) -> FeedView:
+    return FeedView(
+        clock=around.clock,
+        newest=lambda: hub.newest,
+        announce=hub.announce_feed,
+        redis_rejects=lambda: rejections.reason,
+        on_epoch=interest.on_epoch,
     )
 
 

@@ -115,7 +115,7 @@ class Rejections:
         self._on_change()
 
     def on_connection_lost(self) -> None:
-        """Forget all rejections silently: the loss is what matters now."""
+        """Forget all rejections silently: the loss concerns all work alike."""
         if self._present:
             self._present.clear()
             self._on_change()
