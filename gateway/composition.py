@@ -29,6 +29,8 @@ from gateway.fanout.hub import Hub
 from gateway.http.access import Access
 from gateway.http.admission import Admission
 from gateway.http.app import Endpoints, create_app
+from gateway.http.event_source_answers import EventSourceAnswers
+from gateway.http.failed_attempts import FailedAttempts
 from gateway.http.health import Health
 from gateway.http.host_check import HostCheck
 from gateway.http.last_answers import LastAnswers
@@ -52,6 +54,9 @@ RETRY_MS = (500, 3_000)
 BUSY_RETRY_MS = (5_000, 15_000)
 """The same for clients that a full gateway rejects."""
 
+UNAVAILABLE_RETRY_MS = (2_000, 5_000)
+"""The same for clients of a gateway that cannot reach Redis."""
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -71,7 +76,7 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Gateway:
-    """The parts of a gateway that have a state or a loop. ``report`` gives its present report."""
+    """The parts of a gateway that have a state or a loop. ``started``: RFC 3339."""
 
     gateway_id: str
     hub: Hub
@@ -82,9 +87,21 @@ class Gateway:
     subscriber: Subscriber
     claims: StreamClaims
     admission: Admission
+    attempts: FailedAttempts
     reports: Reports
     rejections: Rejections
-    report: Callable[[], GatewayReport]
+    started: str
+
+    def report(self) -> GatewayReport:
+        """Return the present report."""
+        return report_of(
+            self.gateway_id,
+            self.hub,
+            self.feed,
+            busy=self.admission.busy,
+            unauthorized=self.attempts.total,
+            started=self.started,
+        )
 
 
 def compose(settings: GatewaySettings, redis: GatewayRedisClients, around: Surroundings) -> Gateway:
@@ -98,8 +115,8 @@ def compose(settings: GatewaySettings, redis: GatewayRedisClients, around: Surro
     rejections = Rejections()
     interest = InterestClaims(commands, names, hub, gateway_id, reclaim, rejections)
     feed = _feed(around, hub, interest, rejections)
-    history = History(commands, names)
-    subscriptions = Subscriptions(hub, history, limit=settings.max_topics_per_client)
+    limit = settings.max_topics_per_client
+    subscriptions = Subscriptions(hub, History(commands, names), limit=limit)
     changes = StreamChanges(commands, names, gateway_id, subscriptions.change)
     subscriber = Subscriber(
         redis,
@@ -113,9 +130,7 @@ def compose(settings: GatewaySettings, redis: GatewayRedisClients, around: Surro
         jitter=around.randomness.random,
     )
     claims = StreamClaims(commands, names, gateway_id, _limits_over_gateways(settings), rejections)
-    admission = _admission(settings, hub, claims, around)
-    started = around.now()
-    report = partial(report_of, gateway_id, hub, feed, busy=lambda: admission.busy, started=started)
+    admission = Admission(settings.max_clients, claims, around.within(BUSY_RETRY_MS))
     return Gateway(
         gateway_id=gateway_id,
         hub=hub,
@@ -126,9 +141,22 @@ def compose(settings: GatewaySettings, redis: GatewayRedisClients, around: Surro
         subscriber=subscriber,
         claims=claims,
         admission=admission,
+        attempts=FailedAttempts(around.clock),
         reports=Reports(commands, names),
         rejections=rejections,
-        report=report,
+        started=around.now(),
+    )
+
+
+def _feed(
+    around: Surroundings, hub: Hub, interest: InterestClaims, rejections: Rejections
+) -> FeedView:
+    return FeedView(
+        clock=around.clock,
+        newest=lambda: hub.newest,
+        announce=hub.announce_feed,
+        redis_rejects=lambda: rejections.reason,
+        on_epoch=interest.on_epoch,
     )
 
 
@@ -136,7 +164,8 @@ def compose_app(
     settings: GatewaySettings, redis: GatewayRedisClients, gateway: Gateway, around: Surroundings
 ) -> ASGIApp:
     """Construct the endpoints and their application."""
-    access = Access(settings.api_token, TicketStore(redis.commands, redis.keyspace))
+    tickets = TicketStore(redis.commands, redis.keyspace)
+    access = Access(settings.api_token, tickets, gateway.attempts)
     limit = settings.max_topics_per_client
     requests = StreamRequests(limit=limit, interval=settings.update_interval_seconds)
     endpoints = Endpoints(
@@ -170,7 +199,10 @@ def compose_app(
         page=Page(),
         openapi=OpenApi(limit=limit),
     )
-    app = create_app(endpoints, gateway.admission, settings.cors_origins)
+    answers = EventSourceAnswers(
+        newest=lambda: gateway.hub.newest, retry_ms=around.within(UNAVAILABLE_RETRY_MS)
+    )
+    app = create_app(endpoints, answers, settings.cors_origins)
     served = SecurityHeaders(HostCheck(app, _allowed_hosts(settings)))
     return LastAnswers(served, lambda: gateway.hub.is_draining)
 
@@ -191,29 +223,6 @@ def _hub(
         clock=around.clock,
         retry_ms=around.within(RETRY_MS),
         on_change=on_change,
-    )
-
-
-def _feed(
-    around: Surroundings, hub: Hub, interest: InterestClaims, rejections: Rejections
-) -> FeedView:
-    return FeedView(
-        clock=around.clock,
-        newest=lambda: hub.newest,
-        announce=hub.announce_feed,
-        redis_rejects=lambda: rejections.reason,
-        on_epoch=interest.on_epoch,
-    )
-
-
-def _admission(
-    settings: GatewaySettings, hub: Hub, claims: StreamClaims, around: Surroundings
-) -> Admission:
-    return Admission(
-        settings.max_clients,
-        claims,
-        newest=lambda: hub.newest,
-        retry_ms=around.within(BUSY_RETRY_MS),
     )
 
 

@@ -108,6 +108,7 @@ class GatewayService:
             "housekeeping": _housekeep(gateway, settings.slow_client_seconds),
             "heartbeat": _heartbeat(gateway, settings.heartbeat_seconds, self._around.now),
             "report": _report(gateway),
+            "failed attempts": gateway.attempts.run(),
         }
 
     async def _serve(self, server: Server, stop: asyncio.Event) -> None:

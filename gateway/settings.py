@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
+from gateway.wire.addresses import EVERY_PEER, network_of
 from gateway.wire.allowed_hosts import host_entry
 from gateway.wire.grant import Grant, grants_of
 from shared.bus.settings import MEMORY_URL, BusSettings, RedisUrl
@@ -43,8 +44,8 @@ def _origin(given: str) -> str:
 
 def _proxy(given: str) -> str:
     try:
-        if given != "*":
-            ipaddress.ip_network(given)
+        if given != EVERY_PEER:
+            network_of(given)
     except ValueError as error:
         raise ValueError(
             f"{error}: expected the addresses or networks of proxies, such as 10.0.0.0/8, or *"

@@ -63,7 +63,7 @@ async def open_stream(
     url: str, path: str = "/api/stream/prices", *, body: object = None, **query: Any
 ) -> AsyncIterator[EventStream]:
     """Open a stream and read it in the background until the block is left; a body is posted."""
-    headers = query.pop("headers", {})
+    headers = dict(query.pop("headers", {}))  # httpx-sse adds to it
     method = "GET" if body is None else "POST"
     stream = EventStream()
 

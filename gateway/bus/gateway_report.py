@@ -1,7 +1,5 @@
 """The report that a gateway stores in Redis, so that any gateway can answer for all."""
 
-from collections.abc import Callable
-
 import msgspec
 
 from gateway.fanout.hub import Hub
@@ -21,16 +19,23 @@ class GatewayReport(msgspec.Struct, kw_only=True):
     stalled: int
     refused: int
     busy: int
+    unauthorized: int = 0  # gateways of 0.1.0 do not report it
     lag_ms: float | None
     started: str
 
 
 def report_of(
-    gateway_id: str, hub: Hub, feed: FeedView, *, busy: Callable[[], int], started: str
+    gateway_id: str,
+    hub: Hub,
+    feed: FeedView,
+    *,
+    busy: int,
+    unauthorized: int,
+    started: str,
 ) -> GatewayReport:
     """Return the present state of a gateway; ``busy`` counts the streams rejected for lack of room.
 
-    ``started`` is RFC 3339.
+    ``unauthorized`` counts wrong tokens and tickets. ``started`` is RFC 3339.
     """
     return GatewayReport(
         gateway_id=gateway_id,
@@ -38,7 +43,8 @@ def report_of(
         topics=len(hub.channels),
         stalled=len(hub.flusher.stalled),
         refused=hub.refused,
-        busy=busy(),
+        busy=busy,
+        unauthorized=unauthorized,
         lag_ms=feed.event.lag_ms,
         started=started,
     )

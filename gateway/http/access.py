@@ -11,6 +11,7 @@ from starlette.requests import Request
 from gateway.bus.tickets import TicketStore
 from gateway.http.api_error import ApiError
 from gateway.http.denial import denied_scopes
+from gateway.http.failed_attempts import FailedAttempts
 from gateway.wire.grant import Grant
 from gateway.wire.principal import Principal
 from shared.bus import keys
@@ -18,24 +19,29 @@ from shared.bus.errors import BusError, BusRejectedError
 
 ANYBODY = Principal("anonymous")
 
+_NO_TICKET = f"the ticket is unknown, used or older than {keys.TICKET_SECONDS} s"
 _TICKET = re.compile(rb"(?:^|&)ticket=([^&]*)")
 
 
 class Access:
     """Checks requests against ``API_TOKEN``; if there is no token (loopback only), accepts all."""
 
-    def __init__(self, grants: Sequence[Grant], tickets: TicketStore) -> None:
+    def __init__(
+        self, grants: Sequence[Grant], tickets: TicketStore, attempts: FailedAttempts
+    ) -> None:
         given = {grant.token.get_secret_value().encode(): grant.scopes for grant in grants}
         self._principals = {
             token: Principal(_name_of(token), scopes=scopes) for token, scopes in given.items()
         }
         self._tickets = tickets
+        self._attempts = attempts
 
     def check(self, request: Request, scope: str | None = None) -> Principal:
         """Return the principal of a request's bearer token.
 
         Raises:
-            ApiError: 401, the token is missing or wrong; 403, the token lacks the scope.
+            ApiError: 401, the token is missing or wrong; 403, the token lacks the scope; 429, the
+                token is wrong, and so were many others of this address.
         """
         principal = self._principal_of(request)
         if scope is not None and not principal.has(scope):
@@ -58,7 +64,7 @@ class Access:
             if hmac.compare_digest(sent, token)
         ]
         if not matches:
-            raise _rejection("the token is wrong")
+            raise self._failure(request, "the token is wrong")
         return matches[0]
 
     async def check_stream(self, request: Request) -> Principal:
@@ -68,13 +74,17 @@ class Access:
         ``redeem`` once nothing else can fail.
 
         Raises:
-            ApiError: 401 as in ``check``.
+            ApiError: 401 or 429 as in ``check``.
             BusError: the ticket cannot be looked up.
         """
         ticket = self._ticket_of(request)
         if ticket is None:
             return self.check(request)
-        return _valid(await self._ask(self._tickets.look_up(ticket)))
+        async with self._attempts.turn(request):
+            principal = await self._ask(self._tickets.look_up(ticket))
+        if principal is None:
+            raise self._failure(request, _NO_TICKET)
+        return principal
 
     async def redeem(self, request: Request) -> None:
         """Use up the ticket of a request, if it depends on one.
@@ -87,7 +97,8 @@ class Access:
         # HEAD opens no stream.
         if ticket is None or request.method == "HEAD":
             return
-        _valid(await self._ask(self._tickets.redeem(ticket)))
+        if await self._ask(self._tickets.redeem(ticket)) is None:
+            raise _rejection(_NO_TICKET)
 
     async def keep_ticket(self, request: Request) -> None:
         """Give the ticket of a request that found no place its whole life again.
@@ -117,6 +128,9 @@ class Access:
         """
         return await self._tickets.issue(principal)
 
+    def _failure(self, request: Request, message: str) -> ApiError:
+        return self._attempts.on_failure(request) or _rejection(message)
+
     def _ticket_of(self, request: Request) -> str | None:
         """Return the ticket; None if there is none or the request does not depend on it."""
         if not self._principals or "authorization" in request.headers:
@@ -125,12 +139,6 @@ class Access:
         # nothing yet. No character of a ticket is escaped in a query.
         found = _TICKET.search(request.scope["query_string"])
         return found[1].decode("latin-1") if found is not None else None
-
-
-def _valid(principal: Principal | None) -> Principal:
-    if principal is None:
-        raise _rejection(f"the ticket is unknown, used or older than {keys.TICKET_SECONDS} s")
-    return principal
 
 
 def _name_of(token: bytes) -> str:

@@ -1,18 +1,15 @@
-"""Limits on the number of streams, and a rejection that an EventSource survives."""
+"""Limits on the number of streams."""
 
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
 
 from starlette.requests import Request
-from starlette.responses import Response
 
 from gateway.bus.stream_claims import StreamClaims
 from gateway.http.api_error import ApiError
-from gateway.http.stream_response import bye_alone
-from gateway.wire.events import Bye
+from gateway.http.client_address import counted_as
 from gateway.wire.principal import Principal
-from shared.event_id import EventId
 
 
 class BusyError(ApiError):
@@ -35,22 +32,14 @@ class Admission:
     """Counts the streams of this gateway, and claims them among those of all gateways.
 
     ``limit`` is the most streams here. ``retry_ms`` draws a separate time for each rejected client,
-    so that they do not return together. ``newest`` gives the highest event id seen.
+    so that they do not return together.
     """
 
-    def __init__(
-        self,
-        limit: int,
-        claims: StreamClaims,
-        *,
-        newest: Callable[[], EventId],
-        retry_ms: Callable[[], int],
-    ) -> None:
+    def __init__(self, limit: int, claims: StreamClaims, retry_ms: Callable[[], int]) -> None:
         self.busy = 0
         self._limit = limit
         self._streams = 0
         self._claims = claims
-        self._newest = newest
         self._retry_ms = retry_ms
 
     def check_room(self) -> None:
@@ -75,8 +64,7 @@ class Admission:
         if request.method == "HEAD":
             return _nothing
         self.check_room()
-        address = request.client.host if request.client is not None else ""
-        who = {"principal": principal.name, "address": address}
+        who = {"principal": principal.name, "address": counted_as(request)}
         # Counted before the claim: other requests arrive while Redis is asked.
         self._streams += 1
         try:
@@ -86,17 +74,6 @@ class Admission:
             self._streams -= 1
             raise
         return partial(self._leave, who)
-
-    async def answer(self, request: Request, error: Exception) -> Response:
-        """Answer a ``BusyError``: 429, or for an EventSource a stream that ends at once.
-
-        An EventSource gives up permanently on any status but 200. After this stream it retries.
-        """
-        assert isinstance(error, BusyError)  # noqa: S101 - Starlette looks handlers up by type
-        # EventSource always accepts this type; a script that does not shows the 429 to its author.
-        if "text/event-stream" not in request.headers.get("accept", ""):
-            return error.response()
-        return bye_alone(Bye(str(self._newest()), "busy", error.retry_ms))
 
     async def _claim(self, who: Mapping[str, str]) -> None:
         full = await self._claims.claim(who)

@@ -137,6 +137,7 @@ class Status(msgspec.Struct):
     session: Session
     clients: int
     busy: int
+    unauthorized: int
     feed: events.Feed
     ingest: IngestStatus | None
     gateways: list[GatewayReport]

@@ -8,15 +8,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
-from gateway.http.admission import Admission, BusyError
+from gateway.http.admission import BusyError
 from gateway.http.api_error import (
     ApiError,
     answer_api_error,
-    answer_bus_error,
     answer_http_exception,
     answer_incomplete,
 )
 from gateway.http.cors import cors
+from gateway.http.event_source_answers import EventSourceAnswers
 from gateway.http.health import Health
 from gateway.http.openapi import OpenApi
 from gateway.http.page import Page
@@ -42,16 +42,16 @@ class Endpoints:
 
 
 def create_app(
-    endpoints: Endpoints, admission: Admission, cors_origins: Sequence[str]
+    endpoints: Endpoints, answers: EventSourceAnswers, cors_origins: Sequence[str]
 ) -> Starlette:
-    """Return the application of a gateway; ``admission`` answers the clients that it rejects."""
+    """Return the application of a gateway."""
     app = Starlette(
         routes=routes(endpoints),
         middleware=cors(cors_origins),
         exception_handlers={
             ApiError: answer_api_error,
-            BusError: answer_bus_error,
-            BusyError: admission.answer,
+            BusError: answers.bus_error,
+            BusyError: answers.busy,
             ClientDisconnect: answer_incomplete,
             HTTPException: answer_http_exception,
         },

@@ -95,6 +95,7 @@ class Health:
             "session": self._feed.event.session,
             "clients": sum(each.clients for each in (mine, *others)),
             "busy": sum(each.busy for each in (mine, *others)),
+            "unauthorized": sum(each.unauthorized for each in (mine, *others)),
             "feed": self._feed.event,
             "ingest": None if report is None else msgspec.Raw(stored or b""),
             "discrepancy": self._discrepancy(report) if redis["connected"] else None,

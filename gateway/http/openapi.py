@@ -28,8 +28,9 @@ REJECTIONS = {
     413: "`body_too_large`",
     415: "`unsupported_media_type`: the body is not JSON",
     429: "`busy`: the gateway is full; a client that accepts `text/event-stream` gets 200 and a "
-    "`bye` instead",
-    503: "`redis_unavailable`",
+    "`bye` instead. `too_many_failures`: the address has sent too many wrong tokens or tickets",
+    503: "`redis_unavailable`; a client that accepts `text/event-stream` gets 200 and a `bye` "
+    "instead",
 }
 
 DESCRIPTION = """\

@@ -12,6 +12,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from gateway.http.access_log import DISCRETION
+from gateway.http.client_address import ClientAddress
 from gateway.http.limits import LimitedProtocol
 from shared.waiting import wait_at_most
 
@@ -192,13 +193,13 @@ def make_server(
         logger.setLevel(logging.INFO)
     return Server(
         uvicorn.Config(
-            app,
+            ClientAddress(app, forwarded_allow_ips),
             http=StreamingProtocol,
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=access_log,
-            forwarded_allow_ips="*" if "*" in forwarded_allow_ips else list(forwarded_allow_ips),
+            proxy_headers=False,  # uvicorn takes any text for an address
             server_header=False,
             timeout_graceful_shutdown=2,
         )

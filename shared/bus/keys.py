@@ -1,7 +1,7 @@
 """The keys and channels in Redis, and their lifetimes.
 
 A topic is itself the key of its value and the name of its channel. The key of the last value puts
-the topic in braces, so that a cluster stores it in one slot whatever stands around the topic.
+the topic in braces, so that a cluster stores it in the topic's slot under every prefix.
 """
 
 from types import MappingProxyType

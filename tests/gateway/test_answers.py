@@ -65,6 +65,7 @@ async def test_status_has_the_fields_of_the_contract(any_source: RedisSource) ->
         "session",
         "clients",
         "busy",
+        "unauthorized",
         "feed",
         "ingest",
         "discrepancy",

@@ -326,6 +326,31 @@ async def test_an_address_has_so_many_streams_at_all_gateways_together(
         assert await refused(url, **from_address("127.0.0.1"))
 
 
+async def test_one_address_is_one_in_every_spelling_and_so_is_a_network_of_ipv6(
+    any_source: RedisSource,
+) -> None:
+    async with (
+        running_gateway(any_source, max_streams_per_address=1) as url,
+        AsyncExitStack() as stack,
+    ):
+        await stay(stack, url, **from_address("2001:db8:1:2::1"))
+        for other in ("2001:DB8:1:2:0:0:0:1", "[2001:db8:1:2::1]:99", "2001:db8:1:2:ffff::3"):
+            assert await refused(url, **from_address(other))
+        assert not await refused(url, **from_address("2001:db8:1:3::1"))
+        await stay(stack, url, **from_address("192.0.2.1"))
+        assert await refused(url, **from_address("::ffff:192.0.2.1"))
+
+
+async def test_text_that_is_no_address_opens_no_more_streams(any_source: RedisSource) -> None:
+    async with (
+        running_gateway(any_source, max_streams_per_address=1) as url,
+        AsyncExitStack() as stack,
+    ):
+        await stay(stack, url)
+        for text in ("unknown", "9.9.9", "x" * 100):
+            assert await refused(url, **from_address(text))
+
+
 async def test_a_killed_gateway_takes_its_claims_along(valkey: ValkeyServer) -> None:
     source = RedisSource(valkey.url)
     async with (

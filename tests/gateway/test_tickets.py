@@ -313,7 +313,7 @@ async def test_without_redis_a_ticket_is_not_refused_but_postponed(valkey: Valke
         ]
 
     for answer in answers:
-        assert answer.status_code == 503
+        assert answer.status_code == 503, answer.text
         assert answer.json()["error"]["code"] == "redis_unavailable"
         assert int(answer.headers["retry-after"]) >= 1
 
