@@ -161,11 +161,14 @@ class InterestClaims:
     def _on_rejected(self, now: float, error: BusRejectedError) -> None:
         """Note that no claim was made, and show it to the viewers of topics that have none."""
         self._is_rejected = True
-        # The claims that were made before outlive a short rejection.
-        claimed = self._claimed if now < self._claimed_until else ()
+        # The claims that were made before outlive a short rejection. Once they have expired, they
+        # cannot show whether Redis still has its data.
+        if now >= self._claimed_until:
+            self._claimed = set()
+            self._may_be_empty = True
         topics = [channel.topic for channel in self._hub.channels.values()]
         self._hub.mark_unclaimed(
-            [topic for topic in topics if self._member(topic) not in claimed],
+            [topic for topic in topics if self._member(topic) not in self._claimed],
             f"this gateway cannot ask for it: Redis rejects the claim of its topics: {error}",
         )
 

@@ -17,6 +17,7 @@ from gateway.wire.feed_view import DOWN, FeedView
 from shared import ingest_status
 from shared.bus.errors import BusError, BusRejectedError
 from shared.bus.rejections import Rejections, explained
+from shared.event_id import EventId
 from shared.ingest_status import IngestStatus
 
 
@@ -63,7 +64,8 @@ class Health:
         It answers 200 even if Redis is unreachable: that is the moment at which operators ask.
         """
         self._access.check(request)
-        stored, gateways, error = None, [], self._rejections.reason
+        stored, gateways = None, []
+        error = self._rejections.reason or self._feed.publish_error
         is_reachable = True
         try:
             stored = await self._reports.ingest()
@@ -81,11 +83,8 @@ class Health:
         # Its stored report is up to five seconds old; its present state replaces it.
         mine = self._report()
         others = [other for other in gateways if other.gateway_id != mine.gateway_id]
-        report = None
-        with suppress(msgspec.DecodeError):  # there is none, or another version wrote it
-            report = ingest_status.decode(stored or b"")
-        # Clients are shown the reports that arrived here, so these count. The stored one is shown
-        # beside them.
+        report = _report_of(stored)
+        # Clients are shown the reports that arrived here, so these count.
         shown = self._feed.report
         active = [] if shown is None else shown.active_symbols
         return {
@@ -97,7 +96,7 @@ class Health:
             "busy": sum(each.busy for each in (mine, *others)),
             "unauthorized": sum(each.unauthorized for each in (mine, *others)),
             "feed": self._feed.event,
-            "ingest": None if report is None else msgspec.Raw(stored or b""),
+            "ingest": _newer(report, shown),
             "discrepancy": self._discrepancy(report) if redis["connected"] else None,
             "gateways": [mine, *others],
             "redis": redis,
@@ -107,7 +106,6 @@ class Health:
         """Return a sentence if the report in Redis is not the one that clients are shown."""
         feed, shown = self._feed.event, self._feed.report
         if stored is None:
-            # A full Redis publishes reports that it cannot store.
             if shown is None:
                 return None
             return f"Redis stores no report, but this gateway received {shown.event_id} from it"
@@ -119,3 +117,20 @@ class Health:
             f"its clients {feed.state} ({feed.reason or 'no reason given'}); of the ingest's "
             f"reports it received {received}"
         )
+
+
+def _report_of(stored: bytes | None) -> IngestStatus | None:
+    """Return the report in Redis; None if there is none, or another version or program wrote it."""
+    with suppress(msgspec.DecodeError, ValueError):
+        report = ingest_status.decode(stored or b"")
+        EventId.parse(report.event_id)
+        return report
+    return None
+
+
+def _newer(stored: IngestStatus | None, received: IngestStatus | None) -> IngestStatus | None:
+    """Return the newer of two reports: a full Redis publishes reports that it cannot store."""
+    if stored is None or received is None:
+        return stored or received
+    is_newer = EventId.parse(received.event_id) > EventId.parse(stored.event_id)
+    return received if is_newer else stored

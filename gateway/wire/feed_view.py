@@ -51,6 +51,12 @@ class FeedView:
         is_fresh = self._clock() - self._last_report_at < INGEST_SILENCE_SECONDS
         return self._report if is_fresh and self.redis_connected else None
 
+    @property
+    def publish_error(self) -> str | None:
+        """A sentence with Redis' answer while it rejects the ingest's publications."""
+        error = None if self.report is None else self.report.publish_error
+        return None if error is None else f"Redis rejects the ingest's publications: {error}"
+
     def on_report(self, payload: bytes) -> None:
         """Apply a report of the ingest, unless it is older than the newest one.
 
@@ -91,13 +97,13 @@ class FeedView:
         # two is behind.
         event_id = str(max(self._newest(), self._report_id))
         if fresh is not None:
-            # The ingest is well and Redis has its report, but no value of it reaches a gateway.
-            error = fresh.publish_error
+            # The ingest is well and its reports arrive, but none of its values do.
+            error = self.publish_error
             return events.Feed(
                 event_id=event_id,
                 alpaca_connected=fresh.alpaca_connected and error is None,
                 state=fresh.state if error is None else DOWN,
-                reason=fresh.reason if error is None else _rejected(error),
+                reason=fresh.reason if error is None else f"redis_rejects: {error}",
                 since=fresh.since if error is None else now,
                 session=fresh.session,
                 next_open=fresh.next_open,
@@ -128,10 +134,6 @@ class FeedView:
         if report.state == "failed":
             return f"ingest_lost: it stopped: {report.reason}"
         return "ingest_lost: the ingest has fallen silent"
-
-
-def _rejected(error: str) -> str:
-    return f"redis_rejects: Redis rejects the ingest's publications: {error}"
 
 
 def _state(feed: events.Feed) -> tuple[object, ...]:

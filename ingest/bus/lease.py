@@ -45,7 +45,10 @@ if key and its_key then
 end
 local function hold(epoch)
   local claimed = id .. ' ' .. epoch
-  redis.call('SET', KEYS[1], key and claimed .. ' ' .. owner or claimed, 'PX', life)
+  if key then claimed = claimed .. ' ' .. owner end
+  -- A Redis without memory rejects SET, but a leader must keep its lease.
+  if current == claimed then redis.call('PEXPIRE', KEYS[1], life)
+  else redis.call('SET', KEYS[1], claimed, 'PX', life) end
   if key and account ~= '-' and owner ~= marked then redis.call('SET', KEYS[3], owner) end
   return epoch
 end

@@ -196,3 +196,19 @@ async def test_a_stored_report_that_clients_are_not_shown_is_a_discrepancy(
         if is_stored
         else "Redis stores no report, but this gateway received 1-1 from it"
     )
+
+
+@pytest.mark.parametrize("forged", [b"\xff", b'{"event_id":"x"}', b"[]"])
+async def test_a_stored_report_of_another_program_counts_as_none(
+    source: RedisSource, forged: bytes
+) -> None:
+    async with ingest_stub(source) as ingest, running_gateway(source) as url:
+        await ingest.report(1)
+        if forged.startswith(b"{"):
+            stored: Any = await ingest.client.get(KEYSPACE.ingest_status)
+            forged = stored.replace(b'"1-1"', b'"x"')
+        await ingest.client.set(KEYSPACE.ingest_status, forged)
+        status = await status_of(url)
+
+    assert status["gateways"]
+    assert "x" not in str(status["ingest"] and status["ingest"]["event_id"])

@@ -1,0 +1,92 @@
+"""A Redis that is out of memory: everyone hears it in Redis' words, and no trade is lost."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.bus.redis_source import RedisSource
+from shared.bus.valkey_server import ValkeyServer
+from simulator.service import Simulator, SimulatorSettings
+from tests.event_stream import EventStream, open_stream
+from tests.services import running_gateway, running_ingest, until
+
+OOM = "OOM command not allowed when used memory > 'maxmemory'"
+
+
+class Tape:
+    """A symbol that only this test trades."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+        self.traded = 0
+
+    async def trade(self) -> None:
+        self.traded += 1
+        trade = {"T": "t", "S": "PROBE", "i": 1000 + self.traded, "p": 100.0, "s": 100}
+        await self._simulator.publish({**trade, "x": "V", "c": ["@"], "z": "C"})
+
+
+@asynccontextmanager
+async def full(valkey: ValkeyServer) -> AsyncIterator[None]:
+    async with RedisSource(valkey.url).client("operator") as client:
+        await client.config_set("maxmemory", 1)
+        try:
+            yield
+        finally:
+            await client.config_set("maxmemory", 0)
+
+
+def feed_of(stream: EventStream) -> dict[str, Any]:
+    return stream.of("feed")[-1]
+
+
+@pytest.mark.slow
+async def test_a_redis_without_memory_is_named_everywhere_and_costs_no_trade(
+    valkey: ValkeyServer,
+) -> None:
+    source = RedisSource(valkey.url)
+    async with (
+        Simulator(SimulatorSettings(port=0, positions=())) as simulator,
+        running_ingest(source, simulator),
+        running_gateway(source) as url,
+        httpx.AsyncClient(base_url=url) as client,
+        open_stream(url, "/api/stream", topics="trade:PROBE,price:PROBE") as stream,
+    ):
+        tape = Tape(simulator)
+        await stream.until(lambda s: any(s.of("feed")) and feed_of(s)["state"] == "live")
+
+        async def is_watched() -> bool:
+            await tape.trade()
+            return bool(stream.of("trade"))
+
+        await until(is_watched)
+        first = int(stream.of("trade")[0]["id"])
+        async with full(valkey):
+            for _ in range(10):
+                await tape.trade()
+            await stream.until(lambda s: feed_of(s)["state"] == "down")
+
+            # A symbol that is new to the gateway cannot be claimed.
+            async with open_stream(url, symbols="IBM") as other:
+                await other.until(lambda s: OOM in str(s.of("status")))
+            status: dict[str, Any] = (await client.get("/api/stream/status")).json()
+            ready, ticket = await client.get("/readyz"), await client.post("/api/stream/ticket")
+        await stream.until(lambda s: feed_of(s)["state"] == "live")
+        await tape.trade()
+        await stream.until(lambda s: int(s.of("trade")[-1]["id"]) == 1000 + tape.traded)
+
+    down = next(each["reason"] for each in stream.of("feed") if "redis_rejects" in str(each))
+    assert down.startswith(f"redis_rejects: Redis rejects the ingest's publications: {OOM}")
+    assert [feed["reason"] for feed in stream.of("feed") if "silent" in str(feed)] == []
+    alarms = {alarm["code"]: alarm["text"] for alarm in status["ingest"]["alarms"]}
+    assert alarms["redis_rejects"].startswith("Redis rejects the publications")
+    assert OOM in alarms["redis_rejects"]
+    assert OOM in status["redis"]["error"]
+    assert status["discrepancy"]
+    assert (ready.status_code, OOM in ready.json()["reason"]) == (200, True)
+    assert ticket.json()["error"]["message"].startswith(f"Redis rejected a command: {OOM}")
+    assert [int(trade["id"]) for trade in stream.of("trade")] == [*range(first, 1001 + tape.traded)]
+    assert stream.of("gap") == []
