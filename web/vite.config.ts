@@ -31,6 +31,8 @@ const early: Plugin = {
 
 export default defineConfig({
   root: "page",
+  // Relative addresses: a proxy may serve the page under a path of its own.
+  base: "./",
   plugins: [react(), served, early],
   build: {
     outDir: "../../gateway/http/page",

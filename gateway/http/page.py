@@ -35,7 +35,7 @@ NOT_BUILT = b"""<!doctype html>
 <h1>Tapecast</h1>
 <p>The gateway runs, but its page has not been built: <code>make web</code>, then start it again.
 <p>All else is there without it: <code>curl -N '/api/stream/prices?symbols=SPY'</code> with the
-address of this page before it, and <a href="/openapi.json">/openapi.json</a>.
+address of this page before it, and <a href="openapi.json">openapi.json</a>.
 </html>
 """
 

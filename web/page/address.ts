@@ -17,6 +17,9 @@ export function parseWords(text: string): Words {
   return { symbols: words.filter(isStock), bad: words.filter((word) => !isStock(word)) };
 }
 
+/** Return the base URL of the gateway that serves the page, possibly under a path of a proxy. */
+export const gatewayOf = (page: string): string => new URL(".", page).href.slice(0, -1);
+
 /** Return the symbols of an address's query, in its order; none for `symbols=`. */
 export const symbolsOf = (search: string): Words =>
   parseWords(new URLSearchParams(search).get("symbols") ?? DEFAULT_SYMBOLS);

@@ -30,7 +30,7 @@ export function ChartPanel({ symbol, history, look }: ChartPanelProps): ReactNod
         <a href="https://www.tradingview.com/" rel="noopener noreferrer" target="_blank">
           TradingView Lightweight Charts™
         </a>{" "}
-        Copyright (с) 2025 TradingView, Inc. · <a href="/licenses.txt">Licences</a>
+        Copyright (с) 2025 TradingView, Inc. · <a href="licenses.txt">Licences</a>
       </p>
     </section>
   );

@@ -1,7 +1,7 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { createMarketClient } from "../src/index.ts";
-import { intervalOf } from "./address.ts";
+import { gatewayOf, intervalOf } from "./address.ts";
 import { App } from "./app.tsx";
 import { applyPreferences, loadPreferences } from "./preferences.ts";
 import { readToken } from "./token.ts";
@@ -13,7 +13,7 @@ import "./watchlist.css";
 
 applyPreferences(loadPreferences());
 
-const url: string | undefined = import.meta.env.VITE_TAPECAST_URL;
+const url: string = import.meta.env.VITE_TAPECAST_URL ?? gatewayOf(location.href);
 const client = createMarketClient({
   url,
   token: readToken,
@@ -24,6 +24,6 @@ const place = document.getElementById("page");
 if (place !== null)
   createRoot(place).render(
     <StrictMode>
-      <App client={client} gateway={url ?? location.origin} />
+      <App client={client} gateway={url} />
     </StrictMode>,
   );

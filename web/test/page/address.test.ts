@@ -1,5 +1,11 @@
 import { expect, test } from "vitest";
-import { intervalOf, parseWords, symbolsOf, withSymbols } from "../../page/address.ts";
+import { gatewayOf, intervalOf, parseWords, symbolsOf, withSymbols } from "../../page/address.ts";
+
+test("the gateway of a page has the page's path, which a proxy may have put before it", () => {
+  expect(gatewayOf("http://a:8001/?symbols=SPY#x")).toBe("http://a:8001");
+  expect(gatewayOf("https://a/tapecast/?symbols=SPY")).toBe("https://a/tapecast");
+  expect(gatewayOf("https://a/tapecast/index.html")).toBe("https://a/tapecast");
+});
 
 test("an address without symbols has those of the start, and an empty list stays empty", () => {
   expect(symbolsOf("").symbols).toEqual(["SPY", "IBM", "BAC", "AIG"]);
