@@ -124,7 +124,7 @@ def _welcome(
     simulator: Simulator | None,
 ) -> str:
     url = f"http://{'[::1]' if settings.host == '::1' else settings.host}:{port}"
-    header = '-H "Authorization: Bearer $API_TOKEN" ' if settings.api_token else ""
+    header = '-H "Authorization: Bearer $API_TOKEN" ' if settings.grants else ""
     if simulator is None:
         account = "paper" if settings.alpaca_paper else "live"
         feed = f"Alpaca's {settings.alpaca_feed} feed with your {account} keys"

@@ -15,13 +15,15 @@ from starlette.types import ASGIApp
 from gateway.bus.bar_history import BarHistory
 from gateway.bus.gateway_report import GatewayReport, report_of
 from gateway.bus.history import History
+from gateway.bus.inbox import Inbox
 from gateway.bus.interest_claims import InterestClaims
 from gateway.bus.last_values import LastValues
 from gateway.bus.positions import Positions
 from gateway.bus.redis_clients import GatewayRedisClients
 from gateway.bus.reports import Reports
-from gateway.bus.stream_changes import StreamChanges
+from gateway.bus.stream_changes import Change, Changed, StreamChanges
 from gateway.bus.stream_claims import StreamClaims
+from gateway.bus.stream_endings import End, Ended, StreamEndings, StreamsHere
 from gateway.bus.subscriber import Subscriber
 from gateway.bus.subscriptions import Subscriptions
 from gateway.bus.tickets import TicketStore
@@ -42,9 +44,12 @@ from gateway.http.stream_change import StreamChange
 from gateway.http.stream_request import StreamRequests
 from gateway.http.streams import Streams
 from gateway.http.tickets import Tickets
+from gateway.http.token_streams import TokenStreams
 from gateway.settings import GatewaySettings
+from gateway.token_file import Grants, TokenFileWatch
 from gateway.wire.allowed_hosts import LOOPBACK, AllowedHosts
 from gateway.wire.feed_view import FeedView
+from gateway.wire.token_table import TokenTable
 from shared import rfc3339
 from shared.bus.rejections import Rejections
 
@@ -83,7 +88,11 @@ class Gateway:
     feed: FeedView
     interest: InterestClaims
     subscriptions: Subscriptions
+    inbox: Inbox
     changes: StreamChanges
+    endings: StreamEndings
+    tokens: TokenTable
+    token_watch: TokenFileWatch | None
     subscriber: Subscriber
     claims: StreamClaims
     admission: Admission
@@ -117,14 +126,23 @@ def compose(settings: GatewaySettings, redis: GatewayRedisClients, around: Surro
     feed = _feed(around, hub, interest, rejections)
     limit = settings.max_topics_per_client
     subscriptions = Subscriptions(hub, History(commands, names), limit=limit)
-    changes = StreamChanges(commands, names, gateway_id, subscriptions.change)
+    here = StreamsHere(hub)
+    inbox = Inbox(
+        commands,
+        names,
+        gateway_id,
+        {Change: subscriptions.change, End: here.answer},
+        (Changed, Ended),
+    )
+    reports = Reports(commands, names)
+    tokens = TokenTable(settings.grants)
     subscriber = Subscriber(
         redis,
         hub,
         feed,
         gateway_id=gateway_id,
         changed=resubscribe,
-        on_inbox=changes.on_message,
+        on_inbox=inbox.on_message,
         on_connect=interest.on_connected,
         rejections=rejections,
         jitter=around.randomness.random,
@@ -137,12 +155,16 @@ def compose(settings: GatewaySettings, redis: GatewayRedisClients, around: Surro
         feed=feed,
         interest=interest,
         subscriptions=subscriptions,
-        changes=changes,
+        inbox=inbox,
+        changes=StreamChanges(inbox, subscriptions.change),
+        endings=StreamEndings(inbox, reports, here),
+        tokens=tokens,
+        token_watch=_token_watch(settings, tokens, here),
         subscriber=subscriber,
         claims=claims,
         admission=admission,
         attempts=FailedAttempts(around.clock),
-        reports=Reports(commands, names),
+        reports=reports,
         rejections=rejections,
         started=around.now(),
     )
@@ -165,7 +187,7 @@ def compose_app(
 ) -> ASGIApp:
     """Construct the endpoints and their application."""
     tickets = TicketStore(redis.commands, redis.keyspace)
-    access = Access(settings.api_token, tickets, gateway.attempts)
+    access = Access(gateway.tokens, tickets, gateway.attempts)
     limit = settings.max_topics_per_client
     requests = StreamRequests(limit=limit, interval=settings.update_interval_seconds)
     endpoints = Endpoints(
@@ -181,6 +203,7 @@ def compose_app(
         ),
         stream_change=StreamChange(access, gateway.changes, requests),
         tickets=Tickets(access, limit=limit),
+        token_streams=TokenStreams(access, gateway.endings),
         stored=StoredValues(
             access,
             prices=LastValues(redis.commands, redis.keyspace),
@@ -207,10 +230,24 @@ def compose_app(
     return LastAnswers(served, lambda: gateway.hub.is_draining)
 
 
+def _token_watch(
+    settings: GatewaySettings, tokens: TokenTable, here: StreamsHere
+) -> TokenFileWatch | None:
+    """Return the watch of ``API_TOKEN_FILE``, if it is set."""
+    if settings.api_token_file is None:
+        return None
+
+    async def replace(grants: Grants) -> None:
+        # The tokens first: a stream that ends returns within a second.
+        await here.end(tokens.replace(grants))
+
+    return TokenFileWatch(settings.api_token_file, settings.with_file, replace)
+
+
 def _allowed_hosts(settings: GatewaySettings) -> AllowedHosts:
     """Return the names to serve: by default all, or this machine's own if there is no token."""
     # Without a token the name is all that distinguishes the owner's page from a stranger's.
-    default = ("*",) if settings.api_token else ()
+    default = ("*",) if settings.grants else ()
     return AllowedHosts((*LOOPBACK, *(settings.allowed_hosts or default)))
 
 

@@ -100,11 +100,13 @@ class GatewayService:
     def _background(self, gateway: Gateway) -> dict[str, Coroutine[object, object, None]]:
         """Return everything that runs beside the server, by name, until cancelled."""
         settings = self._settings
+        watch = gateway.token_watch
         return {
+            **({} if watch is None else {"token file": watch.run()}),
             "subscriber": gateway.subscriber.run(),
             "interest claims": gateway.interest.run(),
             "stream claims": gateway.claims.run(),
-            "stream changes": gateway.changes.run(),
+            "inbox": gateway.inbox.run(),
             "housekeeping": _housekeep(gateway, settings.slow_client_seconds),
             "heartbeat": _heartbeat(gateway, settings.heartbeat_seconds, self._around.now),
             "report": _report(gateway),

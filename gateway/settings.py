@@ -2,14 +2,16 @@
 
 import ipaddress
 import re
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
+from gateway.token_file import Grants, TokenFile
 from gateway.wire.addresses import EVERY_PEER, network_of
 from gateway.wire.allowed_hosts import host_entry
-from gateway.wire.grant import Grant, grants_of
+from gateway.wire.grant import MIN_LENGTH, Grant, grants_of
 from shared.bus.settings import MEMORY_URL, BusSettings, RedisUrl
 
 # A browser leaves out the default port, so an origin with one would never match its header.
@@ -63,6 +65,7 @@ class GatewaySettings(BusSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(8001, ge=0, le=65535)
+    api_token_file: Annotated[TokenFile | None, NoDecode] = None
     api_token: Annotated[tuple[Grant, ...], NoDecode] = ()
     update_interval_seconds: float = Field(0.25, ge=0, le=60)
     flush_interval_ms: float = Field(20, ge=0, le=1000)
@@ -86,6 +89,11 @@ class GatewaySettings(BusSettings):
         """Split a list that is separated by commas."""
         return parts_of(value) if isinstance(value, str) else value
 
+    @field_validator("api_token_file", mode="before")
+    @classmethod
+    def _token_file(cls, value: object) -> object:
+        return TokenFile.read(Path(value)) if isinstance(value, str) else value
+
     @field_validator("api_token", mode="before")
     @classmethod
     def _grants(cls, value: object) -> object:
@@ -94,16 +102,52 @@ class GatewaySettings(BusSettings):
 
     @field_validator("api_token")
     @classmethod
-    def _token_unless_loopback(
-        cls, grants: tuple[Grant, ...], info: ValidationInfo
-    ) -> tuple[Grant, ...]:
-        host = info.data.get("host", "127.0.0.1")
-        if not grants and not is_loopback(host):
-            raise ValueError(
-                f"not set, and HOST is {host}: anyone who reaches this address could read the "
-                "prices. Set API_TOKEN, or HOST=127.0.0.1"
-            )
+    def _safe_tokens(cls, grants: Grants, info: ValidationInfo) -> Grants:
+        # The reason why the file cannot be used is reported by itself.
+        if "api_token_file" in info.data:
+            file: TokenFile | None = info.data["api_token_file"]
+            host = info.data.get("host", "127.0.0.1")
+            if not _combined(grants, file, host) and not is_loopback(host):
+                raise ValueError(
+                    f"not set, and HOST is {host}: anyone who reaches this address could read the "
+                    "prices. Set API_TOKEN or API_TOKEN_FILE, or HOST=127.0.0.1"
+                )
         return grants
+
+    @property
+    def grants(self) -> Grants:
+        """The tokens of ``API_TOKEN`` and of ``API_TOKEN_FILE``."""
+        return _combined(self.api_token, self.api_token_file, self.host)
+
+    def with_file(self, file: TokenFile) -> Grants:
+        """Return the same with another content of the file.
+
+        Raises:
+            ValueError: a token is too short, or in both.
+        """
+        return _combined(self.api_token, file, self.host)
+
+
+def _combined(grants: Grants, file: TokenFile | None, host: str) -> Grants:
+    """Return the tokens of the setting and of the file.
+
+    Raises:
+        ValueError: one is in both, or too short for a gateway that others can reach.
+    """
+    added = () if file is None else file.grants
+    own = {grant.digest for grant in grants}
+    for number, grant in enumerate((*grants, *added), 1):
+        is_added = number > len(grants)
+        if is_added and grant.digest in own:
+            raise ValueError("API_TOKEN_FILE has a token that is in API_TOKEN too: write it once")
+        if grant.is_short and not is_loopback(host):
+            where = "API_TOKEN_FILE" if is_added else "API_TOKEN"
+            entry = number - len(grants) if is_added else number
+            raise ValueError(
+                f"entry {entry} of {where} has fewer than {MIN_LENGTH} characters, and HOST is "
+                f"{host}: a short token can be guessed. Take a random one: openssl rand -hex 32"
+            )
+    return grants + added
 
 
 class GatewayProcessSettings(GatewaySettings):

@@ -31,7 +31,8 @@ class StreamOpening:
     """A stream that was admitted: its topics with their intervals in seconds.
 
     ``greeting`` goes first. Only ``principal`` may change the stream. ``cursor`` is the newest
-    event that the client has. ``on_end`` is called when the stream is over.
+    event that the client has. ``on_end`` is called when the stream is over. ``is_allowed`` returns
+    whether the principal still has the rights with which it was admitted.
     """
 
     stream_id: str
@@ -41,6 +42,7 @@ class StreamOpening:
     principal: str
     on_end: Callable[[], None]
     cursor: EventId | None = None
+    is_allowed: Callable[[], bool] = lambda: True
 
 
 class Subscriptions:
@@ -71,6 +73,11 @@ class Subscriptions:
         if hub.is_draining:
             client.write(opening.greeting)
             hub.end(client, "shutdown")
+            return
+        # Its token was replaced while the stream was being opened.
+        if not opening.is_allowed():
+            client.write(opening.greeting)
+            hub.end(client, "expired")
             return
         greeting = opening.greeting
         watched = hub.watch(opening.intervals)

@@ -1,9 +1,7 @@
 """Access: a bearer token for scripts, a single-use ticket for browsers."""
 
-import hashlib
-import hmac
 import re
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from contextlib import suppress
 
 from starlette.requests import Request
@@ -12,8 +10,8 @@ from gateway.bus.tickets import TicketStore
 from gateway.http.api_error import ApiError
 from gateway.http.denial import denied_scopes
 from gateway.http.failed_attempts import FailedAttempts
-from gateway.wire.grant import Grant
 from gateway.wire.principal import Principal
+from gateway.wire.token_table import TokenTable
 from shared.bus import keys
 from shared.bus.errors import BusError, BusRejectedError
 
@@ -26,15 +24,14 @@ _TICKET = re.compile(rb"(?:^|&)ticket=([^&]*)")
 class Access:
     """Checks requests against ``API_TOKEN``; if there is no token (loopback only), accepts all."""
 
-    def __init__(
-        self, grants: Sequence[Grant], tickets: TicketStore, attempts: FailedAttempts
-    ) -> None:
-        given = {grant.token.get_secret_value().encode(): grant.scopes for grant in grants}
-        self._principals = {
-            token: Principal(_name_of(token), scopes=scopes) for token, scopes in given.items()
-        }
+    def __init__(self, tokens: TokenTable, tickets: TicketStore, attempts: FailedAttempts) -> None:
+        self._tokens = tokens
         self._tickets = tickets
         self._attempts = attempts
+
+    def allows(self, principal: Principal) -> bool:
+        """Return whether a principal may still do what it could when its request was checked."""
+        return principal is ANYBODY or self._tokens.present(principal) == principal
 
     def check(self, request: Request, scope: str | None = None) -> Principal:
         """Return the principal of a request's bearer token.
@@ -49,23 +46,17 @@ class Access:
         return principal
 
     def _principal_of(self, request: Request) -> Principal:
-        if not self._principals:
+        if self._tokens.is_empty:
             return ANYBODY
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not given:
             raise _rejection("no token was sent")
         # Starlette decodes headers as latin-1, so this returns the bytes that were sent.
         sent = given.strip().encode("latin-1")
-        # Every comparison runs, so that the time of the answer reveals neither which token matched
-        # nor how many characters of a wrong one were right.
-        matches = [
-            principal
-            for token, principal in self._principals.items()
-            if hmac.compare_digest(sent, token)
-        ]
-        if not matches:
+        principal = self._tokens.principal_of(sent)
+        if principal is None:
             raise self._failure(request, "the token is wrong")
-        return matches[0]
+        return principal
 
     async def check_stream(self, request: Request) -> Principal:
         """Return the principal of a stream's token or, for browsers, of its ``?ticket=``.
@@ -81,7 +72,9 @@ class Access:
         if ticket is None:
             return self.check(request)
         async with self._attempts.turn(request):
-            principal = await self._ask(self._tickets.look_up(ticket))
+            found = await self._ask(self._tickets.look_up(ticket))
+        # A ticket dies with its token, and loses the scopes that its token loses.
+        principal = None if found is None else self._tokens.present(found)
         if principal is None:
             raise self._failure(request, _NO_TICKET)
         return principal
@@ -133,16 +126,12 @@ class Access:
 
     def _ticket_of(self, request: Request) -> str | None:
         """Return the ticket; None if there is none or the request does not depend on it."""
-        if not self._principals or "authorization" in request.headers:
+        if self._tokens.is_empty or "authorization" in request.headers:
             return None
         # Not by splitting the query, which may have 32,000 parameters: the sender has proved
         # nothing yet. No character of a ticket is escaped in a query.
         found = _TICKET.search(request.scope["query_string"])
         return found[1].decode("latin-1") if found is not None else None
-
-
-def _name_of(token: bytes) -> str:
-    return hashlib.sha256(token).hexdigest()[:12]
 
 
 def _rejection(message: str) -> ApiError:

@@ -121,6 +121,13 @@ class Ticket(msgspec.Struct):
     expires_in: int
 
 
+class StreamsEnded(msgspec.Struct):
+    """How many streams of a principal were ended, at all gateways together."""
+
+    principal: str
+    ended: int
+
+
 class RedisState(msgspec.Struct):
     """Whether Redis answers this gateway, or the reason why not."""
 
@@ -129,10 +136,13 @@ class RedisState(msgspec.Struct):
 
 
 class Status(msgspec.Struct):
-    """The state of the whole system. ``stream_count`` is the number of active symbols."""
+    """The state of the whole system. ``stream_count`` is the number of active symbols.
+
+    Symbols, reports and gateways are null if the token has scopes, and ``admin`` is none of them.
+    """
 
     alpaca_connected: bool
-    active_symbols: list[str]
+    active_symbols: list[str] | None
     stream_count: int
     session: Session
     clients: int
@@ -140,7 +150,7 @@ class Status(msgspec.Struct):
     unauthorized: int
     feed: events.Feed
     ingest: IngestStatus | None
-    gateways: list[GatewayReport]
+    gateways: list[GatewayReport] | None
     redis: RedisState
 
 

@@ -25,6 +25,7 @@ from gateway.http.stream_change import ChangeRoute, StreamChange
 from gateway.http.stream_fields import KIND_STREAMS
 from gateway.http.streams import Streams
 from gateway.http.tickets import Tickets
+from gateway.http.token_streams import TokenStreams
 from shared.bus.errors import BusError
 
 
@@ -35,6 +36,7 @@ class Endpoints:
     streams: Streams
     stream_change: StreamChange
     tickets: Tickets
+    token_streams: TokenStreams
     stored: StoredValues
     health: Health
     page: Page
@@ -78,6 +80,7 @@ def routes(endpoints: Endpoints) -> list[Route]:
         Route("/api/stream/ticket", tickets.issue, methods=["POST"]),
         # Matches only ids of streams, so a PATCH of the paths above stays a wrong method.
         ChangeRoute("/api/stream/{stream_id}", endpoints.stream_change.change, methods=["PATCH"]),
+        Route("/api/tokens/{principal}/streams", endpoints.token_streams.end, methods=["DELETE"]),
         Route("/api/prices", stored.prices),
         Route("/api/bars", stored.bars),
         Route("/api/positions", stored.positions),

@@ -20,6 +20,9 @@ from shared.bus.rejections import Rejections, explained
 from shared.event_id import EventId
 from shared.ingest_status import IngestStatus
 
+FOR_OPERATORS = ("active_symbols", "ingest", "discrepancy", "gateways")
+"""The fields of the status that name symbols and gateways: null for tokens with other scopes."""
+
 
 class Health:
     """The endpoints for operators and load balancers. ``report`` gives this gateway's own."""
@@ -63,7 +66,7 @@ class Health:
 
         It answers 200 even if Redis is unreachable: that is the moment at which operators ask.
         """
-        self._access.check(request)
+        principal = self._access.check(request)
         stored, gateways = None, []
         error = self._rejections.reason or self._feed.publish_error
         is_reachable = True
@@ -75,7 +78,11 @@ class Health:
         except BusError as lost:
             is_reachable, error = False, str(lost)
         redis = {"connected": is_reachable, "error": error}
-        return json_response(self._status(stored, gateways, redis))
+        status = self._status(stored, gateways, redis)
+        # Others' symbols show what they watch, and in which symbols positions are open.
+        if not principal.sees_others:
+            status |= dict.fromkeys(FOR_OPERATORS)
+        return json_response(status)
 
     def _status(
         self, stored: bytes | None, gateways: list[GatewayReport], redis: dict[str, Any]

@@ -11,15 +11,15 @@ from gateway.http import answers
 from gateway.http.fields import properties_of
 from gateway.http.json_response import json_response
 from gateway.http.operations import JSON, OPERATIONS, Operation
-from gateway.wire import stream_id
+from gateway.wire import stream_id, token_table
 
 VERSION = "0.1.0"
 """That of the package; a test compares them."""
 
 REJECTIONS = {
-    400: "The query or the body is wrong: `bad_body` `bad_symbol` `bad_topic` `bad_value` "
-    "`misspelt` `no_symbols` `no_topics` `too_many_bars` `too_many_fields` `too_many_symbols` "
-    "`too_many_topics`",
+    400: "The query or the body is wrong: `bad_body` `bad_principal` `bad_symbol` `bad_topic` "
+    "`bad_value` `misspelt` `no_symbols` `no_topics` `too_many_bars` `too_many_fields` "
+    "`too_many_symbols` `too_many_topics`",
     401: "`unauthorized`: no token, a wrong one, a used ticket",
     403: "`topic_denied`: the ticket is for other topics; `scope_denied`: the token lacks a scope",
     404: "`unknown_path`; `unknown_stream`: no stream of this id and of this principal",
@@ -58,7 +58,10 @@ LAST_EVENT_ID = {
     "schema": {"type": "string"},
 }
 
-PATH_FORMS = {"stream_id": {"pattern": f"^{stream_id.PATTERN}$"}}
+PATH_FORMS = {
+    "stream_id": {"pattern": f"^{stream_id.PATTERN}$"},
+    "principal": {"pattern": f"^{token_table.NAME}$"},
+}
 
 LIMITED = ("symbols", "topics")
 

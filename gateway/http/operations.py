@@ -99,6 +99,14 @@ OPERATIONS: Sequence[Operation] = (
         security=BEARER_OR_TICKET,
     ),
     Operation(
+        "DELETE",
+        "/api/tokens/{principal}/streams",
+        "The end of all streams of a token, at all gateways",
+        {200: answers.StreamsEnded},
+        rejections=(400, 401, 403, 429, 503),
+        security=BEARER,
+    ),
+    Operation(
         "GET",
         "/api/stream/status",
         "The state of the whole system",

@@ -115,6 +115,7 @@ class Streams:
             principal=principal.name,
             on_end=on_end,
             cursor=asked.cursor,
+            is_allowed=partial(self._access.allows, principal),
         )
         return StreamResponse(self._subscriptions, opening)
 

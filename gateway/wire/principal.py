@@ -19,11 +19,15 @@ from shared.topics import (
 
 MARKET = "market"
 POSITIONS = "positions"
+ADMIN = "admin"
 
 _OWN = MappingProxyType({POSITION: POSITIONS, ACCOUNT: ACCOUNT, ORDERS: ORDERS})
 
-SCOPES = (MARKET, *_OWN.values())
-"""The scopes of a token: the market's data, and each part of the account separately."""
+SCOPES = (MARKET, *_OWN.values(), ADMIN)
+"""The scopes of a token: the market's data, each part of the account, and operating the gateways.
+
+A token without scopes has all but the last, which ends the streams of others.
+"""
 
 
 def scope_of(topic: str) -> str:
@@ -55,7 +59,14 @@ class Principal(msgspec.Struct, frozen=True):
 
     def has(self, scope: str) -> bool:
         """Return whether the token has a scope."""
-        return self.scopes is None or scope in self.scopes
+        if self.scopes is None:
+            return scope != ADMIN
+        return scope in self.scopes
+
+    @property
+    def sees_others(self) -> bool:
+        """Whether the token may see what all clients watch together, and every gateway."""
+        return self.scopes is None or ADMIN in self.scopes
 
     def missing(self, topics: Iterable[str]) -> list[str]:
         """Return the scopes that some topics need and the token lacks."""

@@ -20,6 +20,7 @@ from gateway.http.stream_change import ChangeFields, StreamChange
 from gateway.http.stream_fields import AnySymbolFields, BarFields, PositionFields, TopicFields
 from gateway.http.streams import Streams
 from gateway.http.tickets import Tickets
+from gateway.http.token_streams import TokenStreams
 from gateway.wire import events
 from gateway.wire.events import ByeReason, NoPriceReason
 from gateway.wire.principal import SCOPES
@@ -84,6 +85,7 @@ def routes() -> list[Route]:
             streams=Streams.__new__(Streams),
             stream_change=StreamChange.__new__(StreamChange),
             tickets=Tickets.__new__(Tickets),
+            token_streams=TokenStreams.__new__(TokenStreams),
             stored=StoredValues.__new__(StoredValues),
             health=Health.__new__(Health),
             page=Page.__new__(Page),

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from gateway.settings import GatewayProcessSettings, GatewaySettings, is_loopback
+from gateway.wire.grant import digest_of
 from shared.bus.settings import BusSettings
 from shared.settings import CommonSettings, SettingsError
 
@@ -96,7 +97,7 @@ def test_an_address_that_others_reach_needs_a_token(
     assert _refusal(GatewaySettings) == [
         (
             f"API_TOKEN: not set, and HOST is {host}: anyone who reaches this address could read "
-            "the prices. Set API_TOKEN, or HOST=127.0.0.1"
+            "the prices. Set API_TOKEN or API_TOKEN_FILE, or HOST=127.0.0.1"
         )
     ]
 
@@ -178,7 +179,74 @@ def test_several_tokens_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch)
 
     grants = GatewaySettings.load().api_token
 
-    assert [grant.token.get_secret_value() for grant in grants] == ["old-one", "new-one"]
+    assert [grant.digest for grant in grants] == [digest_of(b"old-one"), digest_of(b"new-one")]
+
+
+@pytest.mark.parametrize("given", ["shh", "long-enough-to-be-safe, shh market"])
+def test_a_short_token_is_refused_where_others_can_send_one(
+    monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    monkeypatch.setenv("API_TOKEN", given)
+    assert GatewaySettings.load().grants
+
+    monkeypatch.setenv("HOST", "0.0.0.0")
+    [problem] = _refusal(GatewaySettings)
+    assert f"entry {given.count(',') + 1} of API_TOKEN has fewer than 16 characters" in problem
+    assert "openssl rand -hex 32" in problem
+    assert "shh" not in problem
+
+
+def test_the_length_of_a_hashed_token_is_its_authors_business(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOST", "0.0.0.0")
+    monkeypatch.setenv("API_TOKEN", f"sha256:{digest_of(b'shh').hex().upper()} market")
+
+    [grant] = GatewaySettings.load().grants
+
+    assert (grant.digest, grant.scopes) == (digest_of(b"shh"), frozenset({"market"}))
+
+
+def test_the_tokens_of_the_file_and_of_the_variable_both_count(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "tokens"
+    file.write_text("# the desk\nfile-one market, file-two\n\nfile-three\n")
+    monkeypatch.setenv("API_TOKEN", "own-one")
+    monkeypatch.setenv("API_TOKEN_FILE", str(file))
+
+    found = GatewaySettings.load().grants
+
+    tokens = (b"own-one", b"file-one", b"file-two", b"file-three")
+    assert [grant.digest for grant in found] == [digest_of(token) for token in tokens]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        (b"", "has no token: write one entry in a line"),
+        (b"# hush\n,\n", "has no token"),
+        (b"hush prices", "entry 1: 'prices' is not a scope"),
+        (b"hush\nhush", "entry 2 has the token of an earlier entry"),
+        (b"hush\nown-one", "has a token that is in API_TOKEN too"),
+        (b"hu\xffsh", "is not text"),
+        (b"sha256:hush", "entry 1 begins with sha256: but is not the SHA-256 of a token"),
+    ],
+)
+def test_a_file_of_tokens_that_cannot_be_used_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, says: str
+) -> None:
+    file = tmp_path / "tokens"
+    if content is not None:
+        file.write_bytes(content)
+    monkeypatch.setenv("API_TOKEN", "own-one")
+    monkeypatch.setenv("API_TOKEN_FILE", str(file))
+
+    [problem] = _refusal(GatewaySettings)
+
+    assert says in problem
+    assert "hush" not in problem
 
 
 def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,119 @@
+"""Questions to other gateways, and their answers; each gateway has a channel for both."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Any, Union
+
+import msgspec
+from redis.asyncio import Redis
+
+from shared.bus.errors import BusError, bus_errors
+from shared.bus.keys import Keyspace
+
+ANSWER_SECONDS = 4.0
+"""How long another gateway has to answer; it may wait 2 s for the values of new topics."""
+
+MAX_IN_PROGRESS = 1_000
+"""How many questions of other gateways wait, and how many are worked on at the same time."""
+
+
+class Question(msgspec.Struct, kw_only=True):
+    """A question of the gateway ``asker``; ``question`` is its random name."""
+
+    question: str
+    asker: str
+
+
+class Answer(msgspec.Struct, kw_only=True):
+    """The answer to a question."""
+
+    question: str
+
+
+Handlers = Mapping[type[Question], Callable[[Any], Awaitable[Answer]]]
+
+_encode = msgspec.json.Encoder().encode
+
+
+class NoAnswerError(BusError):
+    """Another gateway did not answer in time."""
+
+
+class Inbox:
+    """Asks other gateways, and answers them by ``handlers``; ``answers`` are the answers' forms."""
+
+    def __init__(
+        self,
+        client: Redis,
+        keyspace: Keyspace,
+        gateway_id: str,
+        handlers: Handlers,
+        answers: tuple[type[Answer], ...],
+    ) -> None:
+        self.gateway_id = gateway_id
+        self._client = client
+        self._keyspace = keyspace
+        self._handlers = handlers
+        forms: Any = Union[(*handlers, *answers)]
+        self._decode = msgspec.json.Decoder(forms).decode
+        self._asked: dict[str, asyncio.Future[Any]] = {}
+        self._questions: asyncio.Queue[Question] = asyncio.Queue(MAX_IN_PROGRESS)
+
+    async def ask(self, gateway_id: str, question: Question) -> Any:
+        """Return the answer of another gateway; None if no such gateway is connected.
+
+        Raises:
+            BusError: Redis is unreachable, or the gateway does not answer.
+        """
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._asked[question.question] = answer
+        try:
+            with bus_errors():
+                inbox = self._keyspace.inbox(gateway_id)
+                receivers = await self._client.publish(inbox, _encode(question))
+            # A gateway listens on its channel for as long as it lives.
+            if not receivers:
+                return None
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await answer
+        except TimeoutError:
+            raise NoAnswerError(
+                f"the gateway {gateway_id} did not respond within {ANSWER_SECONDS:g} s"
+            ) from None
+        finally:
+            del self._asked[question.question]
+
+    def on_message(self, packed: bytes) -> None:
+        """Accept a question of another gateway, or its answer to one of ours.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        received = self._decode(packed)
+        if isinstance(received, Question):
+            # A full queue drops the question. The asker gets no answer, and its client retries.
+            with suppress(asyncio.QueueFull):
+                self._questions.put_nowait(received)
+        # The answer may come after its question has timed out, or twice.
+        elif (answer := self._asked.get(received.question)) and not answer.done():
+            answer.set_result(received)
+
+    async def run(self) -> None:
+        """Answer until cancelled; a question that takes long delays no other."""
+        async with asyncio.TaskGroup() as tasks:
+            # Each may wait for Redis, so each has a task. The semaphore keeps a crowd of them from
+            # taking the loop's time from the streams.
+            in_progress = asyncio.Semaphore(MAX_IN_PROGRESS)
+            while True:
+                question = await self._questions.get()
+                await in_progress.acquire()
+                tasks.create_task(self._answer(question)).add_done_callback(
+                    lambda _: in_progress.release()
+                )
+
+    async def _answer(self, question: Question) -> None:
+        answer = await self._handlers[type(question)](question)
+        # An answer that is lost looks to the asker like a slow gateway: its client retries.
+        with suppress(BusError), bus_errors():
+            await self._client.publish(self._keyspace.inbox(question.asker), _encode(answer))
