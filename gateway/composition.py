@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from gateway.bus.bar_history import BarHistory
 from gateway.bus.gateway_report import GatewayReport, report_of
 from gateway.bus.history import History
-from gateway.bus.inbox import Inbox
+from gateway.bus.inbox import Handlers, Inbox
 from gateway.bus.interest_claims import InterestClaims
 from gateway.bus.last_values import LastValues
 from gateway.bus.positions import Positions
@@ -124,31 +124,11 @@ def compose(settings: GatewaySettings, redis: GatewayRedisClients, around: Surro
     rejections = Rejections()
     interest = InterestClaims(commands, names, hub, gateway_id, reclaim, rejections)
     feed = _feed(around, hub, interest, rejections)
-    limit = settings.max_topics_per_client
-    subscriptions = Subscriptions(hub, History(commands, names), limit=limit)
+    subscriptions = _subscriptions(settings, redis, hub)
     here = StreamsHere(hub)
-    inbox = Inbox(
-        commands,
-        names,
-        gateway_id,
-        {Change: subscriptions.change, End: here.answer},
-        (Changed, Ended),
-    )
-    reports = Reports(commands, names)
-    tokens = TokenTable(settings.grants)
-    subscriber = Subscriber(
-        redis,
-        hub,
-        feed,
-        gateway_id=gateway_id,
-        changed=resubscribe,
-        on_inbox=inbox.on_message,
-        on_connect=interest.on_connected,
-        rejections=rejections,
-        jitter=around.randomness.random,
-    )
-    claims = StreamClaims(commands, names, gateway_id, _limits_over_gateways(settings), rejections)
-    admission = Admission(settings.max_clients, claims, around.within(BUSY_RETRY_MS))
+    inbox = _inbox(redis, gateway_id, subscriptions, here)
+    reports, tokens = Reports(commands, names), TokenTable(settings.grants)
+    claims = StreamClaims(commands, names, gateway_id, _limits(settings), rejections)
     return Gateway(
         gateway_id=gateway_id,
         hub=hub,
@@ -160,14 +140,38 @@ def compose(settings: GatewaySettings, redis: GatewayRedisClients, around: Surro
         endings=StreamEndings(inbox, reports, here),
         tokens=tokens,
         token_watch=_token_watch(settings, tokens, here),
-        subscriber=subscriber,
+        subscriber=Subscriber(
+            redis,
+            hub,
+            feed,
+            gateway_id=gateway_id,
+            changed=resubscribe,
+            on_inbox=inbox.on_message,
+            on_connect=interest.on_connected,
+            rejections=rejections,
+            jitter=around.randomness.random,
+        ),
         claims=claims,
-        admission=admission,
+        admission=Admission(settings.max_clients, claims, around.within(BUSY_RETRY_MS)),
         attempts=FailedAttempts(around.clock),
         reports=reports,
         rejections=rejections,
         started=around.now(),
     )
+
+
+def _subscriptions(
+    settings: GatewaySettings, redis: GatewayRedisClients, hub: Hub
+) -> Subscriptions:
+    history = History(redis.commands, redis.keyspace)
+    return Subscriptions(hub, history, limit=settings.max_topics_per_client)
+
+
+def _inbox(
+    redis: GatewayRedisClients, gateway_id: str, subscriptions: Subscriptions, here: StreamsHere
+) -> Inbox:
+    handlers: Handlers = {Change: subscriptions.change, End: here.answer}
+    return Inbox(redis.commands, redis.keyspace, gateway_id, handlers, (Changed, Ended))
 
 
 def _feed(
@@ -204,13 +208,7 @@ def compose_app(
         stream_change=StreamChange(access, gateway.changes, requests),
         tickets=Tickets(access, limit=limit),
         token_streams=TokenStreams(access, gateway.endings),
-        stored=StoredValues(
-            access,
-            prices=LastValues(redis.commands, redis.keyspace),
-            bars=BarHistory(redis.commands, redis.keyspace),
-            positions=Positions(redis.commands, redis.keyspace),
-            limit=limit,
-        ),
+        stored=_stored_values(redis, access, limit),
         health=Health(
             access,
             gateway.reports,
@@ -228,6 +226,16 @@ def compose_app(
     app = create_app(endpoints, answers, settings.cors_origins)
     served = SecurityHeaders(HostCheck(app, _allowed_hosts(settings)))
     return LastAnswers(served, lambda: gateway.hub.is_draining)
+
+
+def _stored_values(redis: GatewayRedisClients, access: Access, limit: int) -> StoredValues:
+    return StoredValues(
+        access,
+        prices=LastValues(redis.commands, redis.keyspace),
+        bars=BarHistory(redis.commands, redis.keyspace),
+        positions=Positions(redis.commands, redis.keyspace),
+        limit=limit,
+    )
 
 
 def _token_watch(
@@ -263,7 +271,7 @@ def _hub(
     )
 
 
-def _limits_over_gateways(settings: GatewaySettings) -> dict[str, int]:
+def _limits(settings: GatewaySettings) -> dict[str, int]:
     """Return the limits that hold over all gateways, by the property that is counted."""
     given = {
         "principal": settings.max_streams_per_principal,

@@ -18,7 +18,7 @@ from shared.topics import EVERYTHING, asset_symbol, parse_topic
 HIDDEN = "[hidden]"
 REDACTED = "[redacted]"
 
-_NUMBER = re.compile(r"\d{1,3}(\.\d{1,6})?")
+_NUMBER = re.compile(r"\d{1,4}(\.\d{1,6})?")
 _CURSOR = re.compile(r"\d{1,19}-\d{1,19}")
 _PARTS = frozenset(
     part for each in OPERATIONS for part in each.path.split("/") if not part.startswith("{")
@@ -91,6 +91,7 @@ _VALID: Mapping[str, Callable[[str], bool]] = {
     "timeframe": lambda text: text in get_args(Timeframe),
     "interval": _is_number,
     "limit": _is_number,
+    "padding": _is_number,
     "last_event_id": lambda text: _CURSOR.fullmatch(text) is not None,
 }
 """The parameters of queries, each with the check of one of its values."""

@@ -150,6 +150,7 @@ class Status(msgspec.Struct):
     unauthorized: int
     feed: events.Feed
     ingest: IngestStatus | None
+    discrepancy: str | None
     gateways: list[GatewayReport] | None
     redis: RedisState
 

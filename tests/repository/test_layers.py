@@ -110,6 +110,7 @@ LAYERS = {
     ),
     "gateway": (
         {"wire"},
+        {"token_file"},
         {"settings", "fanout"},
         {"bus"},
         {"http"},
