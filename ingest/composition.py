@@ -36,6 +36,7 @@ from ingest.market.symbol_states import SymbolStates
 from ingest.market.withheld_trades import WithheldTrades
 from ingest.portfolio.order_log import OrderLog
 from ingest.portfolio.portfolio import Portfolio
+from ingest.reach import UpstreamReach
 from ingest.settings import AlpacaAccess, IngestSettings
 from ingest.stocks import Stocks
 from ingest.upstream.account_handler import AccountHandler
@@ -63,6 +64,7 @@ def compose(
     rest: AlpacaRest,
     redis: IngestRedisClients,
     lease: Lease,
+    reach: UpstreamReach,
     *,
     ingest_id: str,
     eviction_policy: str | None,
@@ -80,7 +82,7 @@ def compose(
     publisher = Publisher(redis.publisher, names, lease, outbox, ttl_seconds, rejections)
     common = _Common(settings, access, rest, redis, rejections, demand, announcer, status_due)
 
-    stocks = _stocks(common, prices)
+    stocks = _stocks(common, prices, reach)
     news = _news(common)
     account = _account(common, portfolio, account_changed)
     streams = [stocks.stream, news, account.stream]
@@ -139,7 +141,7 @@ def _readers(common: _Common, stocks: Stocks) -> list[Work]:
     ]
 
 
-def _stocks(common: _Common, prices: LastPrices) -> Stocks:
+def _stocks(common: _Common, prices: LastPrices, reach: UpstreamReach) -> Stocks:
     access, demand, announcer = common.access, common.demand, common.announcer
     channels = TEST_CHANNELS if access.feed == TEST_FEED else STOCK_CHANNELS
     subscription = Subscription(common.settings.symbol_limit, channels=channels)
@@ -171,7 +173,7 @@ def _stocks(common: _Common, prices: LastPrices) -> Stocks:
         return AlpacaStream(access.stock_endpoint, access.key, access.secret)
 
     return Stocks(
-        stream=StreamHolder(connect, handler, StreamHealth(common.status_due)),
+        stream=StreamHolder(connect, handler, StreamHealth(common.status_due), reach=reach),
         snapshots=snapshots,
         hours=_hours(common, prices),
         demand=demand,

@@ -53,8 +53,11 @@ class Leadership:
         try:
             await self._lead(stop)
         finally:
-            with suppress(BusError):  # it expires by itself
-                await self._lease.release()
+            # One that has expired needs no release, and Redis may be unreachable: the process
+            # would end two seconds later.
+            if self._lease.is_valid:
+                with suppress(BusError):  # it expires by itself
+                    await self._lease.release()
 
     async def _lead(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -83,8 +86,9 @@ class Leadership:
             await self._streams.run()
         finally:
             # The last status has to show why the streams ended. It is written here, because after
-            # the release of the lease the script would reject it.
-            await self._status.write()
+            # the release of the lease the script would reject it, as it does without a lease.
+            if self._lease.is_valid:
+                await self._status.write()
 
     async def _republish_when_due(self) -> None:
         while True:

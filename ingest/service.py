@@ -8,11 +8,14 @@ from contextlib import suppress
 
 import structlog
 
-from ingest.bus.lease import AnotherOwnerError, Lease, LeaseLostError
+from ingest.bus.lease import AnotherOwnerError, HandOverError, Lease, LeaseLostError
 from ingest.bus.redis_clients import IngestRedisClients, ingest_redis_clients
 from ingest.composition import compose
+from ingest.reach import UpstreamReach
 from ingest.settings import AlpacaAccess, IngestSettings
+from ingest.upstream.alpaca_probe import AlpacaProbe
 from ingest.upstream.alpaca_rest import AlpacaRest
+from ingest.upstream.alpaca_stream import AlpacaStream
 from ingest.upstream.blocking_calls import RestError
 from shared.bus.errors import BusRejectedError, BusUnreachableError
 from shared.bus.redis_source import RedisSource, eviction_policy
@@ -32,6 +35,10 @@ CLAIM_SECONDS = 0.1
 """How often a standby claims the lease: after a clean hand-over it must be live within a second."""
 
 
+HAND_OVER_SECONDS = 1.0
+"""How long a former leader leaves a lease that it has handed over to others."""
+
+
 class IngestService:
     """One ingest process: stands by until it holds the lease, then leads.
 
@@ -45,6 +52,10 @@ class IngestService:
         self._source = source
         self._owner = access.owner
         self._identified = asyncio.Event()
+        self._reach = UpstreamReach()
+        self._probe = AlpacaProbe(
+            lambda: AlpacaStream(access.stock_endpoint, access.key, access.secret), self._reach
+        )
         self._ingest_id = f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(3)}"
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -59,18 +70,24 @@ class IngestService:
             feed=self._access.feed,
         )
         identifying = asyncio.create_task(self._identify(rest))
+        probing = asyncio.create_task(self._probe.run())
         try:
             async with ingest_redis_clients(self._source) as redis:
                 while not stop.is_set():
                     # A lost lease cannot be claimed again under its number, so each attempt to lead
                     # has a new one.
                     lease = Lease(
-                        redis.commands, redis.keyspace, self._ingest_id, lambda: self._owner
+                        redis.commands,
+                        redis.keyspace,
+                        self._ingest_id,
+                        lambda: self._owner,
+                        lambda: self._reach.state,
                     )
+                    self._reach.begin()
                     if await self._stand_by(lease, stop):
                         await self._lead(rest, redis, lease, stop)
         finally:
-            await cancel(identifying)
+            await cancel(identifying, probing)
             rest.close()
 
     async def _identify(self, rest: AlpacaRest) -> None:
@@ -95,6 +112,8 @@ class IngestService:
                 if await lease.claim():
                     return True
                 reason = "another ingest leads"
+                if lease.is_leader_unreachable:
+                    self._probe.request()
             except AnotherOwnerError:
                 # The key may be a new one of the same account, which only Alpaca can tell.
                 if self._identified.is_set() or loop.time() > identified_by:
@@ -118,12 +137,14 @@ class IngestService:
         if policy not in (None, "noeviction"):
             message = "Redis may evict the lease: set maxmemory-policy noeviction"
             log.warning("redis_evicts_keys", message=message, policy=policy)
+        self._reach.begin()
         leadership = compose(
             self._settings,
             self._access,
             rest,
             redis,
             lease,
+            self._reach,
             ingest_id=self._ingest_id,
             eviction_policy=policy,
         )
@@ -136,3 +157,6 @@ class IngestService:
             if other is not None:
                 raise first_error(other) from None
             log.warning("lease_lost", reason=str(first_error(group)))
+            # The standby claims ten times a second; this process must not be faster.
+            if group.subgroup(HandOverError) is not None:
+                await wait_at_most(stop, HAND_OVER_SECONDS)

@@ -7,18 +7,33 @@ from collections.abc import Callable
 import structlog
 from redis.asyncio import Redis
 
+from ingest.reach import Reach
 from shared.bus import keys
 from shared.bus.errors import BusError, BusRejectedError, bus_errors
 from shared.bus.keys import Keyspace
 from shared.bus.owner import Owner
+from shared.bus.redis_source import COMMAND_TIMEOUT_SECONDS
 
 log = structlog.get_logger()
 
 LEASE_RENEW_SECONDS = 0.5
 
-UNREACHABLE_SECONDS = 30.0
-"""How long after the end of its lease an ingest that cannot reach Redis keeps leading. Another
-ingest may reach Redis when this one does not, and then it needs Alpaca's only slot."""
+RENEW_RETRY_SECONDS = 0.2
+"""The pause after a renewal that Redis did not answer: it may be back at any moment."""
+
+ALONE_SECONDS = 30.0
+"""How long after the end of its lease an ingest that cannot reach Redis keeps leading, if it knows
+no standby: another ingest may come, reach Redis, and need Alpaca's only slot."""
+
+BESIDE_STANDBY_SECONDS = 1.5
+"""The same if a standby has been seen: it may hold the lease by then. A shorter pause of Redis does
+not cost the connection to Alpaca."""
+
+STALE_CLAIM_MILLISECONDS = 1_000
+"""A standby's claim that has waited longer in a stalled Redis gives no lease. The standby does not
+wait for its answer any more, and the leader has to be able to renew first."""
+
+STANDBY_MILLISECONDS = 3_000
 
 # A holder that was disconnected gets its lease back under the same number. It does not if another
 # ingest has led in the meantime: its prices and holdings would be out of date.
@@ -36,7 +51,10 @@ ingest may reach Redis when this one does not, and then it needs Alpaca's only s
 # counter. Gateways would discard the events of a leader with a lower number.
 _CLAIM = """
 local id, life, mine, follows, owner = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1', ARGV[5]
-local current, counter, marked = unpack(redis.call('MGET', KEYS[1], KEYS[2], KEYS[3]))
+local reach, not_after, standby_life = ARGV[6], tonumber(ARGV[7]), ARGV[8]
+local current, counter, marked, standby = unpack(redis.call('MGET', unpack(KEYS)))
+local now = redis.call('TIME')
+local millis = now[1] * 1000 + math.floor(now[2] / 1000)
 local key, account, host, feed = string.match(owner, '^(%S+) (%S+) (%S+) (%S+)$')
 local its_key, its_account, its_host = string.match(marked or '', '^(%S+) (%S+) (%S+) %S+$')
 if key and its_key then
@@ -46,35 +64,47 @@ end
 local function hold(epoch)
   local claimed = id .. ' ' .. epoch
   if key then claimed = claimed .. ' ' .. owner end
+  if reach == 'unreachable' then claimed = claimed .. ' unreachable' end
   -- A Redis without memory rejects SET, but a leader must keep its lease.
   if current == claimed then redis.call('PEXPIRE', KEYS[1], life)
   else redis.call('SET', KEYS[1], claimed, 'PX', life) end
   if key and account ~= '-' and owner ~= marked then redis.call('SET', KEYS[3], owner) end
-  return epoch
+  if epoch ~= mine then
+    redis.call('DEL', KEYS[4])
+    standby = nil
+  end
+  return epoch .. ' ' .. (standby or 'none')
+end
+local function refuse()
+  -- One of several standbys that reaches Alpaca is enough. A Redis without memory refuses this.
+  if reach == 'reaches' or standby ~= 'reaches' then
+    redis.pcall('SET', KEYS[4], reach, 'PX', standby_life)
+  end
+  return 'led ' .. millis .. (string.match(current or '', ' unreachable$') or '')
 end
 local has_led = mine ~= '0'
 if string.match(current or '', '^%S+ %d+') == id .. ' ' .. mine then return hold(mine) end
 if follows and not (current or counter or has_led) then
   redis.call('SET', KEYS[1], 'nobody 0', 'PX', life)
   redis.call('SET', KEYS[2], '0')
-  return false
+  return refuse()
 end
+if not_after and millis > not_after then return refuse() end
 local is_others = current and string.match(current, '^%S+') ~= id
-if is_others and not (current == 'nobody 0' and has_led) then return false end
+if is_others and not (current == 'nobody 0' and has_led) then return refuse() end
 local newest = tonumber(counter or '0')
 local epoch = mine
 if current or not has_led or newest < tonumber(mine) then
-  local now = redis.call('TIME')
-  local millis = now[1] * 1000 + math.floor(now[2] / 1000)
   epoch = string.format('%.0f', math.max(newest + 1, tonumber(mine) + 1, millis))
 elseif newest > tonumber(mine) then
-  return false
+  return refuse()
 end
 redis.call('SET', KEYS[2], epoch)
 return hold(epoch)
 """
 
 _OWNED = b"owned by "
+_LED = b"led"
 
 _RELEASE = """
 local holder = string.match(redis.call('GET', KEYS[1]) or '', '^%S+ %d+')
@@ -85,6 +115,10 @@ return 0
 
 class LeaseLostError(Exception):
     """This process no longer leads; it must not publish its values."""
+
+
+class HandOverError(LeaseLostError):
+    """This process leaves the lease to a standby that can do what it cannot."""
 
 
 class AnotherOwnerError(Exception):
@@ -103,7 +137,8 @@ def _explained(owner: Owner, mine: Owner | None) -> str:
 class Lease:
     """The claim of one process. ``epoch`` is its fencing number, 0 until it first holds the lease.
 
-    ``owner`` gives the account of this ingest, None if it has none to distinguish.
+    ``owner`` gives the account of this ingest, None if it has none to distinguish. ``reach`` says
+    whether it reaches Alpaca.
 
     ``republish_due`` is set whenever the values stored in Redis may be older than the published
     ones: at a new epoch, and when Redis is reachable again. The code that republishes clears it.
@@ -118,20 +153,28 @@ class Lease:
         keyspace: Keyspace,
         ingest_id: str,
         owner: Callable[[], Owner | None] = lambda: None,
+        reach: Callable[[], Reach] = lambda: Reach.UNKNOWN,
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.epoch = 0
         self.republish_due = asyncio.Event()
+        self.is_leader_unreachable = False
+        """Whether another ingest leads that does not reach Alpaca."""
         self._keyspace = keyspace
         self._ingest_id = ingest_id
         self._owner = owner
+        self._reach = reach
         self._claim = client.register_script(_CLAIM)
         self._release = client.register_script(_RELEASE)
         self._monotonic = monotonic
         self._valid_until = 0.0
         self._reachable = True
         self._has_followed = False
+        # The other ingest beside this leader: its reach, or "none".
+        self._standby = "none"
+        # Redis' time in ms at the last refusal, and the monotonic time of that claim.
+        self._refused: tuple[int, float] | None = None
         self._renewed = asyncio.Event()
 
     async def claim(self) -> bool:
@@ -147,27 +190,21 @@ class Lease:
         """
         asked_at = self._monotonic()
         with bus_errors():
-            answer = await self._claim(
-                keys=[self._keyspace.lease, self._keyspace.epoch, self._keyspace.owner],
-                args=[
-                    self._ingest_id,
-                    keys.LEASE_MILLISECONDS,
-                    self.epoch,
-                    int(self._has_followed),
-                    str(self._owner() or ""),
-                ],
-            )
-        if answer is not None and answer.startswith(_OWNED):
+            answer = await self._ask(asked_at)
+        if answer.startswith(_OWNED):
             self._valid_until = 0.0
             raise AnotherOwnerError(_explained(Owner.parse(answer[len(_OWNED) :]), self._owner()))
-        if answer is None:
+        first, second, *rest = answer.split()
+        if first == _LED:
             self._has_followed = True
             self._valid_until = 0.0
+            self._refused = int(second), asked_at
+            self.is_leader_unreachable = bool(rest)
             return False
         # Redis counts the lease's time from some moment after the question. To count from the
         # question is therefore safe: we stop before Redis gives the lease to another process.
         self._valid_until = asked_at + keys.LEASE_MILLISECONDS / 1000
-        epoch = int(answer)
+        epoch, self._standby = int(first), second.decode()
         if epoch != self.epoch:
             log.info("lease_taken", epoch=epoch)
         # A Redis with a disk comes back with the lease and the counter but without its newest
@@ -178,35 +215,81 @@ class Lease:
         self._renewed.set()
         return True
 
+    async def _ask(self, asked_at: float) -> bytes:
+        names = self._keyspace
+        answer: bytes = await self._claim(
+            keys=[names.lease, names.epoch, names.owner, names.standby],
+            args=[
+                self._ingest_id,
+                keys.LEASE_MILLISECONDS,
+                self.epoch,
+                int(self._has_followed),
+                str(self._owner() or ""),
+                str(self._reach()),
+                self._not_after(asked_at),
+                STANDBY_MILLISECONDS,
+            ],
+        )
+        return answer
+
+    def _not_after(self, now: float) -> int | str:
+        """Return until when (Redis' time in ms) a claim made now may give a new lease."""
+        # A leader's own renewal always counts. A standby that knows no time yet has just started.
+        if self.epoch or self._refused is None:
+            return ""
+        millis, at = self._refused
+        return millis + round((now - at) * 1000) + STALE_CLAIM_MILLISECONDS
+
     async def renew(self) -> None:
         """Renew until cancelled; short losses of Redis do not end it.
 
         Raises:
             LeaseLostError: another process leads or has led, or Redis was unreachable for too long.
+            HandOverError: a standby reaches Alpaca, and this process does not.
             AnotherOwnerError: Redis has the data of another account: it was emptied, or replaced.
         """
         while True:
             was_reachable = self._reachable
             try:
-                if not await self.claim():
-                    raise LeaseLostError("another ingest leads")
+                async with asyncio.timeout(self._claim_seconds()):
+                    if not await self.claim():
+                        raise LeaseLostError("another ingest leads")
                 if not was_reachable:
                     log.info("redis_connected")
-            except BusError as error:
-                # Logged once per loss, not twice a second while it lasts. A Redis that is out of
-                # memory answers but does not renew.
+                if self._reach() is Reach.UNREACHABLE and self._standby == Reach.REACHES:
+                    raise HandOverError("a standby reaches Alpaca, and this ingest does not")
+                await asyncio.sleep(LEASE_RENEW_SECONDS)
+            except (BusError, TimeoutError) as error:
+                # Logged once per loss, not five times a second while it lasts. A Redis that is out
+                # of memory answers but does not renew.
                 if was_reachable:
                     rejected = isinstance(error, BusRejectedError)
                     event = "lease_renewal_rejected" if rejected else "redis_unreachable"
-                    log.warning(event, error=str(error))
+                    log.warning(event, error=str(error) or "no answer")
                 self._reachable = False
-                if self._monotonic() - self._valid_until > UNREACHABLE_SECONDS:
+                # A Redis that rejects the renewal rejects a standby's claim, too.
+                limit = ALONE_SECONDS if isinstance(error, BusRejectedError) else self._limit()
+                if self._monotonic() - self._valid_until > limit:
                     raise LeaseLostError("redis was unreachable for too long") from error
-            await asyncio.sleep(LEASE_RENEW_SECONDS)
+                await asyncio.sleep(RENEW_RETRY_SECONDS)
+
+    def _limit(self) -> float:
+        """Return how long after the end of the lease this process leads if Redis is unreachable."""
+        return ALONE_SECONDS if self._standby == "none" else BESIDE_STANDBY_SECONDS
+
+    def _claim_seconds(self) -> float:
+        """Return the limit of a renewal: none lasts beyond the time at which to stop leading."""
+        left = self._valid_until + self._limit() - self._monotonic()
+        return min(max(left, RENEW_RETRY_SECONDS), COMMAND_TIMEOUT_SECONDS)
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the lease is certainly held."""
+        return self._monotonic() < self._valid_until
 
     async def valid(self) -> int:
         """Wait until the lease is certainly held, and return its epoch."""
-        while self._monotonic() >= self._valid_until:
+        while not self.is_valid:
             self._renewed.clear()
             await self._renewed.wait()
         return self.epoch

@@ -34,6 +34,7 @@ class AlpacaConnection:
     _endpoint: str
     _ws: Any  # alpaca-py declares None
     _patience: Patience = PATIENCE[0]
+    _was_greeted = False
 
     async def _start_ws(self) -> None:
         await super()._start_ws()  # type: ignore[misc]
@@ -62,17 +63,41 @@ class AlpacaConnection:
                 await self._start_ws()
         except TimeoutError:
             await self.shut()
-            raise UpstreamError(f"Alpaca did not answer within {patience.connect:g} s") from None
+            text = f"Alpaca did not answer within {patience.connect:g} s"
+            raise UpstreamError(text, was_greeted=False) from None
         except HttpAnswerError as error:
             await self.shut()
             raise from_http(error.status, self.url_settings) from error
         except (WebSocketException, OSError, BadFrameError, *ANOTHER_FORM) as error:
             await self.shut()
-            raise UpstreamError(f"no connection to Alpaca: {error or repr(error)}") from error
+            text = f"no connection to Alpaca: {error or repr(error)}"
+            raise UpstreamError(text, was_greeted=False) from error
         except BaseException:  # a cancellation, and alpaca-py's own UpstreamError of _auth
             await self.shut()
             raise
         _stop_if_cancelled_since(before)
+
+    async def greets(self) -> bool:
+        """Return whether Alpaca greets a new connection, which is closed again.
+
+        Without keys it has no session, and uses no slot.
+        """
+        try:
+            async with asyncio.timeout(self._patience.connect):
+                await self._connect()
+        except (
+            TimeoutError,
+            HttpAnswerError,
+            UpstreamError,
+            WebSocketException,
+            OSError,
+            BadFrameError,
+            *ANOTHER_FORM,
+        ):
+            return False
+        finally:
+            await self.shut()
+        return True
 
     async def _answer(self, name: str) -> bytes | str:
         """Return the answer to a step of opening, called ``name`` in errors.
@@ -86,7 +111,9 @@ class AlpacaConnection:
                 answer: bytes | str = await self._ws.recv()
         except TimeoutError:
             limit = self._patience.answer
-            raise UpstreamError(f"Alpaca sent no {name} within {limit:g} s") from None
+            text = f"Alpaca sent no {name} within {limit:g} s"
+            raise UpstreamError(text, was_greeted=self._was_greeted) from None
+        self._was_greeted = True
         return answer
 
     async def frame(self) -> bytes | str:

@@ -72,7 +72,8 @@ class ReconnectPace:
     @property
     def patience(self) -> Patience:
         """The limits of the next attempt."""
-        return PATIENCE[min(self._failures, len(PATIENCE) - 1)]
+        # The first failure is the end of a connection, not of an attempt that was too short.
+        return PATIENCE[min(max(self._failures - 1, 0), len(PATIENCE) - 1)]
 
     def on_connection_lost(self, lasted: float, *, has_worked: bool) -> None:
         """Note the end of an open connection, and whether it had brought an answer or data."""

@@ -30,8 +30,9 @@ SETTLE_SECONDS = 1.5
 UNREAD_SECONDS = 5.0
 """The time after which REST knows a print that could not be read."""
 
-PONG_SECONDS = 1.0
-"""Alpaca answers a ping within a few tenths of a second, after everything it has sent before."""
+PONG_SECONDS = 3.0
+"""The network may stall for a moment: lost packets are sent again within this time, several times.
+Alpaca answers within a few tenths of a second, after everything that it has sent before."""
 
 ON_ITS_WAY_SECONDS = 0.5
 """How long a trade that REST has may still be on its way, on a connection that answers pings."""
@@ -259,13 +260,15 @@ class StockHandler:
         return self._silence.judge(self._monotonic(), self._session(), subscribed)
 
     async def _lacks_trades(self, is_answering: IsAnswering) -> bool | None:
-        """Return whether REST has a trade that this connection does not bring; None if REST fails.
+        """Return whether this connection brings nothing although it should; None if unknown.
 
-        REST's answer alone is no proof, because the trade may be on its way. If the connection
-        answers a ping and still brings nothing, it is not. If it does not answer, the network may
-        have stalled for a moment, and the trade gets more time.
+        Two signs are needed. A connection that does not answer a ping, and brings nothing although
+        it usually does, is dead. One that answers is mute if REST has a trade that does not come:
+        the answer comes after all that was sent before it, so the trade is not on its way.
         """
         asked_at = self._last_message_at
+        if not await is_answering(PONG_SECONDS):
+            return self._last_message_at == asked_at
         newest = await self._snapshots.probe(
             self._some_of(sorted(self._subscription.acknowledged[TRADES]))
         )
@@ -273,8 +276,8 @@ class StockHandler:
             return None
         if not any(self._is_due(symbol, at_ns) for symbol, at_ns in newest.items()):
             return False
-        answers = await is_answering(PONG_SECONDS)
-        await asyncio.sleep(ON_ITS_WAY_SECONDS if answers else CLOCKS_SECONDS)
+        await is_answering(PONG_SECONDS)
+        await asyncio.sleep(ON_ITS_WAY_SECONDS)
         return self._last_message_at == asked_at
 
     def _is_due(self, symbol: str, at_ns: int) -> bool:

@@ -10,6 +10,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from ingest.alpaca.unreadable import BadFrameError
 from ingest.demand.subscription import SubscriptionChange
+from ingest.reach import UpstreamReach
 from ingest.upstream.malformed_data import MalformedData
 from ingest.upstream.reconnect_pace import URGENT_WAIT_SECONDS, Patience, ReconnectPace
 from ingest.upstream.stream_health import StreamHealth
@@ -120,7 +121,7 @@ class StreamHandler(Protocol):
 class StreamHolder:
     """Holds one connection open for as long as this process leads.
 
-    ``health`` is its state.
+    ``health`` is its state, ``reach`` learns from each attempt.
     """
 
     def __init__(
@@ -129,6 +130,7 @@ class StreamHolder:
         handler: StreamHandler,
         health: StreamHealth,
         *,
+        reach: UpstreamReach | None = None,
         pace: ReconnectPace | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -138,6 +140,7 @@ class StreamHolder:
         """Whether the connection has been needed yet."""
         self._connect = connect
         self._handler = handler
+        self._reach = reach or UpstreamReach(monotonic)
         self._pace = pace or ReconnectPace(monotonic)
         self._monotonic = monotonic
         self._answered = asyncio.Event()
@@ -186,7 +189,7 @@ class StreamHolder:
         """
         stream = self._connect()
         patience = self._pace.patience
-        await stream.open(patience)
+        await self._open(stream, patience)
         connected_at = self._monotonic()
         log.info("alpaca_connected", stream=self.name)
         self._has_worked = False
@@ -208,6 +211,16 @@ class StreamHolder:
         finally:
             self._handler.lost()
             await stream.shut()
+
+    async def _open(self, stream: Stream, patience: Patience) -> None:
+        started, was_greeted = self._monotonic(), True
+        try:
+            await stream.open(patience)
+        except UpstreamError as error:
+            was_greeted = error.was_greeted
+            raise
+        finally:
+            self._reach.on_attempt(self._monotonic() - started, was_greeted=was_greeted)
 
     async def _read(self, stream: Stream) -> None:
         while True:

@@ -55,13 +55,20 @@ HTTP_NOT_FOUND = 404
 class UpstreamError(Exception):
     """A connection ended or could not be opened. ``code`` is Alpaca's, or the HTTP status.
 
-    ``retry`` replaces the code's meaning.
+    ``retry`` replaces the code's meaning. ``was_greeted`` is False if the connection failed before
+    Alpaca's greeting: another machine may reach Alpaca.
     """
 
     def __init__(
-        self, message: str, code: int | None = None, *, retry: Retry | None = None
+        self,
+        message: str,
+        code: int | None = None,
+        *,
+        retry: Retry | None = None,
+        was_greeted: bool = True,
     ) -> None:
         self.code = code
+        self.was_greeted = was_greeted
         meaning, self.hint = _MEANING.get(code or 0, (Retry.SOON, ""))
         self.retry = retry or meaning
         where = f" ({code})" if code is not None else ""
@@ -83,4 +90,4 @@ def from_http(status: int, settings: str) -> UpstreamError:
         answered += f": a proxy or a firewall may reject the connection, or check {settings}"
     elif status == HTTP_NOT_FOUND:
         answered += f": check {settings}"
-    return UpstreamError(answered)
+    return UpstreamError(answered, was_greeted=False)

@@ -55,7 +55,10 @@ class Keyspace:
         self.lease = f"{key}ingest:lease"
         """The leading ingest process, as ``<ingest> <epoch> <owner>`` (``shared.bus.owner``);
         expires unless renewed. ``nobody 0``: a standby has found Redis emptied, and leaves the
-        lease to the former leader."""
+        lease to the former leader. ``unreachable`` at the end: it does not reach Alpaca."""
+
+        self.standby = f"{key}ingest:standby"
+        """Present while an ingest stands by; ``reaches`` if it reaches Alpaca."""
 
         self.owner = f"{key}ingest:owner"
         """The account whose data this Redis has (``shared.bus.owner``); no expiry."""

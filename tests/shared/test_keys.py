@@ -12,6 +12,7 @@ def names(keyspace: Keyspace) -> dict[str, list[str]]:
     return {
         "keys": [
             keyspace.lease,
+            keyspace.standby,
             keyspace.epoch,
             keyspace.recorded_since,
             keyspace.published,
@@ -41,6 +42,7 @@ def test_with_no_namespace_database_0_has_the_documented_names() -> None:
     assert DOCUMENTED == {
         "keys": [
             "ingest:lease",
+            "ingest:standby",
             "ingest:epoch",
             "ingest:recorded_since",
             "ingest:published",

@@ -1,9 +1,10 @@
 """Two ingests as processes: however the leader goes, the other leads, and no price goes back."""
 
 import asyncio
+import os
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -18,6 +19,7 @@ from shared.topics import DAY_BAR, topic
 from simulator.service import Simulator, SimulatorSettings
 from tests.event_stream import EventStream, open_stream
 from tests.keyspace import KEYSPACE
+from tests.link import Link
 from tests.programs import Program, ingest_environment, program
 from tests.services import running_gateway, until
 from tests.simulator.client import endpoint_state
@@ -49,6 +51,18 @@ class Pair:
 
     async def epoch(self) -> int:
         return int(await self.redis.get(KEYSPACE.epoch) or 0)
+
+    async def until_standby_is_known(self) -> None:
+        """Wait until the leader has renewed its lease while the other one stood by."""
+        renewed = 0
+
+        async def has_renewed() -> bool:
+            nonlocal renewed
+            left = await self.redis.pttl(KEYSPACE.lease)
+            renewed, before = left, renewed
+            return 0 < before < left and await self.redis.exists(KEYSPACE.standby) > 0
+
+        await until(has_renewed)
 
     async def until_led_by(self, running: Program) -> IngestStatus:
         """Wait until a process leads and is live; return what it reports."""
@@ -125,7 +139,12 @@ def assert_nothing_went_back(stream: EventStream) -> None:
 
 
 @asynccontextmanager
-async def pair(source: RedisSource, **simulated: Any) -> AsyncIterator[Pair]:
+async def pair(
+    source: RedisSource,
+    leaders: Callable[[Simulator], dict[str, str]] = lambda _: {},
+    **simulated: Any,
+) -> AsyncIterator[Pair]:
+    """Run all of it; ``leaders`` returns the part of its environment that only the leader has."""
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         simulator = await enter(Simulator(SimulatorSettings(speed=20, **simulated)))
@@ -134,7 +153,7 @@ async def pair(source: RedisSource, **simulated: Any) -> AsyncIterator[Pair]:
         stream = await enter(open_stream(url, symbols=f"{SYMBOLS},{BY_HAND}", interval="0"))
         made = Pair(simulator, redis, stream)
         environment = ingest_environment(simulator, source.url)
-        made.leader = await enter(program("ingest", **environment))
+        made.leader = await enter(program("ingest", **(environment | leaders(simulator))))
         await made.until_led_by(made.leader)
         made.standby = await enter(program("ingest", **environment))
         await until(lambda: "standing_by" in made.standby.output)
@@ -226,6 +245,64 @@ async def test_prices_go_on_after_a_redis_that_lost_everything(
         state = endpoint_state(both.simulator)  # in either order of the old leader and the standby
         assert state["sessions"] <= 1
         assert set(state["refused"]) <= {"406"}
+
+
+async def test_a_leader_that_is_cut_from_alpaca_hands_over_to_a_standby_that_is_not(
+    source: RedisSource,
+) -> None:
+    async with Link() as link:
+
+        def by_link(simulator: Simulator) -> dict[str, str]:
+            link.lead_to(simulator.port)
+            return {"ALPACA_STREAM_URL": f"ws://127.0.0.1:{link.port}"}
+
+        async with pair(source, by_link, ping_seconds=1) as both:
+            before = await both.epoch()
+            link.cut()
+            await both.until_led_by(both.standby)
+            await both.moves_on()
+
+            assert await both.epoch() > before
+            assert "a standby reaches Alpaca" in both.leader.output
+            assert endpoint_state(both.simulator)["sessions_peak"] == 1
+            link.repair()
+
+
+async def test_a_leader_that_is_cut_from_redis_frees_the_slot_for_the_standby(
+    valkey: ValkeyServer, source: RedisSource
+) -> None:
+    async with Link() as link:
+        link.lead_to(valkey.port)
+
+        def by_link(_: Simulator) -> dict[str, str]:
+            return {"REDIS_URL": f"redis://127.0.0.1:{link.port}"}
+
+        async with pair(source, by_link) as both:
+            await both.until_standby_is_known()
+            link.cut()
+            await both.until_led_by(both.standby)
+            await both.moves_on()
+            await until(lambda: "lease_lost" in both.leader.output)
+
+            assert endpoint_state(both.simulator)["sessions_peak"] == 1
+            link.repair()
+
+
+async def test_a_redis_that_stalls_costs_no_connection(
+    valkey: ValkeyServer, source: RedisSource
+) -> None:
+    async with pair(source) as both:
+        before = await both.epoch()
+        os.kill(valkey.pid, signal.SIGSTOP)
+        try:
+            await until(lambda: "redis_unreachable" in both.leader.output)
+            await until(lambda: "unreachable" in both.standby.output)
+        finally:
+            os.kill(valkey.pid, signal.SIGCONT)
+        await both.moves_on()
+
+        assert await both.epoch() == before
+        assert both.sessions() == (1, {})
 
 
 async def test_an_emptied_redis_deposes_nobody(source: RedisSource) -> None:

@@ -101,6 +101,27 @@ async def test_shutting_frees_the_slot_at_once() -> None:
         assert endpoint_state(simulator)["refused"] == {}
 
 
+async def test_a_greeting_uses_no_slot_and_says_whether_alpaca_can_be_reached() -> None:
+    async with Simulator(QUIET) as simulator, opened(stream_to(simulator)):
+        assert await stream_to(simulator).greets()
+        state = endpoint_state(simulator)
+        assert (state["sessions_total"], state["refused"]) == (1, {})
+
+        simulator.faults.refuse_upgrade("iex", status=503)
+        assert not await stream_to(simulator).greets()
+    assert not await stream_to(simulator).greets()
+
+
+async def test_a_ping_is_answered_after_all_that_was_sent_before_and_not_by_a_dead_peer() -> None:
+    async with Simulator(QUIET) as simulator, opened(stream_to(simulator)) as stream:
+        await stream.change(subscribe("SPY"))
+        assert await stream.is_answering(LIMIT_SECONDS)
+        assert [type(each) for each in await messages(stream)] == [wire.Subscribed]
+
+        simulator.faults.half_open("iex")
+        assert not await stream.is_answering(0.1)
+
+
 async def test_shutting_twice_or_before_opening_is_fine() -> None:
     async with Simulator(QUIET) as simulator:
         stream = stream_to(simulator)

@@ -296,7 +296,9 @@ def _impatient_judge(monkeypatch: pytest.MonkeyPatch) -> None:
     }.items():
         monkeypatch.setattr(stream_silence, name, seconds)
     monkeypatch.setattr(stock_handler, "SILENCE_JUDGE_SECONDS", 0.05)
-    monkeypatch.setattr(stock_handler, "CLOCKS_SECONDS", 0.1)
+    for name in ("CLOCKS_SECONDS", "ON_ITS_WAY_SECONDS"):
+        monkeypatch.setattr(stock_handler, name, 0.1)
+    monkeypatch.setattr(stock_handler, "PONG_SECONDS", 0.5)
 
 
 @pytest.mark.usefixtures("_impatient_judge")

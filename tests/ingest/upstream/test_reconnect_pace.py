@@ -81,7 +81,7 @@ def test_a_connection_that_brought_nothing_counts_as_a_success_only_if_it_lasted
     attempts.pace.on_connection_lost(lasted, has_worked=False)
 
     assert attempts.fail() == pytest.approx(longest, rel=1.0)
-    assert (attempts.pace.patience == PATIENCE[1]) is (longest == 0.3)
+    assert (attempts.pace.patience == PATIENCE[0]) is (longest == 0.3)
 
 
 def test_connections_that_are_cut_again_and_again_do_not_become_a_loop() -> None:
@@ -124,6 +124,6 @@ def test_a_slow_network_gets_longer_limits_with_each_failure() -> None:
         limits.append(attempts.pace.patience)
         attempts.fail()
 
-    assert limits == [*PATIENCE, PATIENCE[-1], PATIENCE[-1]]
+    assert limits == [PATIENCE[0], *PATIENCE, PATIENCE[-1]]
     assert [each.connect for each in PATIENCE] == sorted(each.connect for each in PATIENCE)
     assert PATIENCE[0].connect == 3.0
