@@ -5,7 +5,9 @@
     BusError
     ├── BusUnreachableError       no connection, or no answer in time
     │   └── BusWrongServerError   a server answered that is not, or not yet, the master
-    └── BusRejectedError          Redis answered, and the answer was an error
+    ├── BusRejectedError          Redis answered, and the answer was an error
+    ├── BusBusyError              no connection of this process became free in time
+    └── BusUnusableError          a server that REDIS_URL must not lead to: a cluster
 
 Code outside the packages ``shared.bus``, ``ingest.bus`` and ``gateway.bus`` catches only these.
 """
@@ -62,6 +64,22 @@ class BusRejectedError(BusError):
         self.code = code
 
 
+class BusBusyError(BusError):
+    """All connections of this process to Redis were in use for too long."""
+
+
+class BusUnusableError(BusError):
+    """Redis can never serve with the present ``REDIS_URL``; the message states the remedy."""
+
+
+class PoolExhaustedError(RedisError):
+    """All connections of a pool were in use for too long."""
+
+
+class UnusableServerError(RedisError):
+    """A server that cannot serve, however long one waits; the message states the remedy."""
+
+
 @contextmanager
 def bus_errors() -> Iterator[None]:
     """Translate the errors of the Redis calls inside the ``with`` block.
@@ -71,6 +89,8 @@ def bus_errors() -> Iterator[None]:
     Raises:
         BusUnreachableError: Redis does not answer, or a server does that is not the master.
         BusRejectedError: Redis answers with an error.
+        BusBusyError: no connection was free in time.
+        BusUnusableError: a server of a kind that cannot be used.
     """
     try:
         yield
@@ -84,6 +104,10 @@ def translated(error: RedisError | OSError) -> BusError:
     Its text is never empty, unlike that of a ``TimeoutError``, because it ends up in logs.
     """
     text = str(error) or type(error).__name__
+    if isinstance(error, PoolExhaustedError):
+        return BusBusyError(text)
+    if isinstance(error, UnusableServerError):
+        return BusUnusableError(text)
     if not isinstance(error, _ANSWERED):
         return BusUnreachableError(text)
     code = _code(error)

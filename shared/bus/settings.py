@@ -4,35 +4,29 @@ import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
-from redis.asyncio.connection import parse_url
 
 from shared import topics
+from shared.bus.redis_url import parse
 from shared.settings import CommonSettings
 
 MEMORY_URL = "memory://"
-
-
-def without_password(url: str) -> str:
-    """Return a URL with its password removed."""
-    scheme, mark, rest = url.rpartition("://")
-    return f"{scheme}{mark}{rest.partition('?')[0].rpartition('@')[2]}"
 
 
 def _redis_url(url: str) -> str:
     if url.startswith(MEMORY_URL):
         return url
     try:
-        parse_url(url)
-    except ValueError:  # its text may contain a part of the password
-        raise ValueError(
-            f"{without_password(url)!r} is not a Redis URL: expected "
-            "redis://HOST:PORT/0, rediss://…, unix://PATH or memory://"
-        ) from None
+        parse(url)
+    except ValueError as error:
+        # Not even the host is shown: in a wrong URL it may be a part of the password.
+        scheme = re.match(r"[a-z+]+://", url)
+        shown = f"'{scheme.group()}…'" if scheme else "it"
+        raise ValueError(f"{shown} is not a Redis URL: {error}") from None
     return url
 
 
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
-"""A URL that redis-py accepts, or ``memory://``."""
+"""A URL that ``shared.bus.redis_url`` can parse, or ``memory://``."""
 
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -62,7 +56,7 @@ Namespace = Annotated[str, AfterValidator(_namespace)]
 
 def database_of(url: str) -> int:
     """Return the number of the database that a URL names; 0 if it names none."""
-    return 0 if url.startswith(MEMORY_URL) else int(parse_url(url).get("db", 0))
+    return 0 if url.startswith(MEMORY_URL) else int(parse(url).options["db"])
 
 
 class BusSettings(CommonSettings):

@@ -140,9 +140,14 @@ async def test_a_process_that_did_not_run_for_a_while_does_not_lose_its_memory(
     ("url", "shown"),
     [
         ("redis://cache:6379/1", "redis://cache:6379/1"),
-        ("rediss://user:hush@cache:6380", "rediss://cache:6380"),
-        ("redis://:hu@sh@cache", "redis://cache"),
-        ("redis://cache?password=hush", "redis://cache"),
+        ("rediss://user:hush@cache:6380", "rediss://cache:6380/0"),
+        ("redis://:hu@sh@cache", "redis://cache:6379/0"),
+        ("redis://cache?password=hush", "redis://cache:6379/0"),
+        ("redis://user:hush@[::1]", "redis://[::1]:6379/0"),
+        (
+            "redis+sentinel://u:hush@a,b:26380/mymaster/2?sentinel_password=hush",
+            "redis+sentinel://a:26379,b:26380/mymaster/2",
+        ),
         ("unix:///run/redis.sock", "unix:///run/redis.sock"),
         ("memory://", "memory://"),
     ],
