@@ -19,6 +19,7 @@ from ingest.service import IngestService
 from ingest.settings import AlpacaAccess, IngestSettings
 from ingest.upstream.upstream_error import UpstreamError
 from shared import logs, process
+from shared.bus.errors import BusUnusableError
 from shared.bus.redis_source import RedisSource
 from shared.bus.settings import MEMORY_URL
 from shared.bus.valkey_server import ValkeyError, ValkeyServer
@@ -88,6 +89,10 @@ async def run(settings: StandaloneSettings, stop: asyncio.Event) -> int:
         except* AnotherOwnerError as group:
             error = first_error(group)
             structlog.get_logger().error("redis_has_another_account", message=str(error))
+            return_status = process.EXIT_SETTINGS
+        except* BusUnusableError as group:
+            reason = f"REDIS_URL: {first_error(group)}"
+            structlog.get_logger().error("redis_unusable", message=reason)
             return_status = process.EXIT_SETTINGS
         else:
             return_status = 0

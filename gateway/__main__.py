@@ -9,7 +9,9 @@ import structlog
 from gateway.service import GatewayService
 from gateway.settings import GatewayProcessSettings
 from shared import logs, process
+from shared.bus.errors import BusUnusableError
 from shared.bus.redis_source import RedisSource
+from shared.first_error import first_error
 from shared.settings import SettingsError
 
 GC_THRESHOLDS = (50_000, 20, 100)
@@ -36,8 +38,15 @@ def main() -> int:
     structlog.get_logger().info("gateway_starting", url=f"http://{settings.host}:{service.port}")
 
     async def run(stop: asyncio.Event) -> int:
-        await service.run(stop)
-        return 0
+        unusable: BusUnusableError | None = None
+        try:
+            await service.run(stop)
+        except* BusUnusableError as group:
+            unusable = first_error(group)
+        if unusable is None:
+            return 0
+        structlog.get_logger().error("redis_unusable", message=f"REDIS_URL: {unusable}")
+        return process.EXIT_SETTINGS
 
     return process.run(run)
 

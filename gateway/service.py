@@ -72,7 +72,10 @@ class GatewayService:
         return port
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until ``stop``; an error in any part is raised."""
+        """Serve until ``stop``; an error in any part is raised, in an exception group.
+
+        ``BusUnusableError`` is one: Redis is a cluster, or has no such database.
+        """
         settings, around = self._settings, self._around
         async with gateway_redis_clients(self._source) as redis:
             gateway = compose(settings, redis, around)
@@ -86,6 +89,7 @@ class GatewayService:
                     tasks.create_task(work, name=name)
                     for name, work in self._background(gateway).items()
                 ]
+                background.append(tasks.create_task(redis.watch.run(), name="server watch"))
                 serving = tasks.create_task(self._serve(server, stop), name="server")
                 log.info("gateway_listening", host=settings.host, gateway_id=gateway.gateway_id)
                 await stop.wait()

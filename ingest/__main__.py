@@ -10,6 +10,7 @@ from ingest.service import IngestService
 from ingest.settings import IngestProcessSettings
 from ingest.upstream.upstream_error import UpstreamError
 from shared import logs, process
+from shared.bus.errors import BusUnusableError
 from shared.bus.redis_source import RedisSource
 from shared.settings import SettingsError
 
@@ -32,6 +33,9 @@ def main() -> int:
             return process.EXIT_SETTINGS
         except AnotherOwnerError as error:
             structlog.get_logger().error("redis_has_another_account", message=str(error))
+            return process.EXIT_SETTINGS
+        except BusUnusableError as error:
+            structlog.get_logger().error("redis_unusable", message=f"REDIS_URL: {error}")
             return process.EXIT_SETTINGS
         return 0
 

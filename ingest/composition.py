@@ -79,7 +79,7 @@ def compose(
     announcer = Announcer(outbox, portfolio.reprice)
     rejections = Rejections(on_change=status_due.set)
     ttl_seconds = settings.price_ttl_seconds
-    publisher = Publisher(redis.publisher, names, lease, outbox, ttl_seconds, rejections)
+    publisher = Publisher(redis.commands, names, lease, outbox, ttl_seconds, rejections)
     common = _Common(settings, access, rest, redis, rejections, demand, announcer, status_due)
 
     stocks = _stocks(common, prices, reach)

@@ -17,7 +17,7 @@ from ingest.upstream.alpaca_probe import AlpacaProbe
 from ingest.upstream.alpaca_rest import AlpacaRest
 from ingest.upstream.alpaca_stream import AlpacaStream
 from ingest.upstream.blocking_calls import RestError
-from shared.bus.errors import BusRejectedError, BusUnreachableError
+from shared.bus.errors import BusBusyError, BusRejectedError, BusUnreachableError
 from shared.bus.redis_source import RedisSource, eviction_policy
 from shared.bus.rejections import explained
 from shared.cancellation import cancel
@@ -43,7 +43,8 @@ class IngestService:
     """One ingest process: stands by until it holds the lease, then leads.
 
     Raises from ``run``: ``UpstreamError`` if Alpaca rejects the ingest permanently,
-    ``AnotherOwnerError`` if Redis has the data of another account.
+    ``AnotherOwnerError`` if Redis has the data of another account, ``BusUnusableError`` if Redis is
+    a cluster or has no such database.
     """
 
     def __init__(self, settings: IngestSettings, access: AlpacaAccess, source: RedisSource) -> None:
@@ -72,7 +73,8 @@ class IngestService:
         identifying = asyncio.create_task(self._identify(rest))
         probing = asyncio.create_task(self._probe.run())
         try:
-            async with ingest_redis_clients(self._source) as redis:
+            async with ingest_redis_clients(self._source) as redis, asyncio.TaskGroup() as tasks:
+                watching = tasks.create_task(redis.watch.run())
                 while not stop.is_set():
                     # A lost lease cannot be claimed again under its number, so each attempt to lead
                     # has a new one.
@@ -86,6 +88,10 @@ class IngestService:
                     self._reach.begin()
                     if await self._stand_by(lease, stop):
                         await self._lead(rest, redis, lease, stop)
+                await cancel(watching)
+        except BaseExceptionGroup as group:
+            # Callers expect the one error that ends the program, and not a group.
+            raise first_error(group) from None
         finally:
             await cancel(identifying, probing)
             rest.close()
@@ -121,7 +127,7 @@ class IngestService:
                 reason = "Redis has the data of an account with another key"
             except BusRejectedError as error:
                 reason = f"Redis at {self._source.address} rejects the claim: {explained(error)}"
-            except BusUnreachableError as error:
+            except (BusUnreachableError, BusBusyError) as error:
                 reason = f"Redis at {self._source.address} is unreachable: {error}"
             # Ten claims a second: logged only when the reason changes.
             if reason != logged:

@@ -8,23 +8,26 @@ from redis.asyncio import Redis
 
 from shared.bus.keys import Keyspace
 from shared.bus.redis_source import RedisSource
+from shared.bus.server_watch import ServerWatch
 
 
 @dataclass(frozen=True)
 class GatewayRedisClients:
-    """Three clients of the same Redis; each connects at its first command.
+    """Two clients of the same Redis; each connects at its first command.
 
-    A connection in pub/sub mode accepts no other commands, so the subscriber has its own. The
-    loader reads thousands of values after a loss of Redis, and no request should wait behind them.
+    A connection in pub/sub mode accepts no other commands, so the subscriber has its own. All
+    other work shares the few connections of ``commands``: each command has one of them to itself,
+    so no request waits behind the reading of thousands of values after a loss of Redis.
+
     ``keyspace`` names the keys and channels. ``address`` is where Redis is, without the password,
-    for logs.
+    for logs. ``watch`` has to run as long as the clients are used.
     """
 
     commands: Redis
     subscriber: Redis
-    loader: Redis
     keyspace: Keyspace
     address: str
+    watch: ServerWatch
 
 
 @asynccontextmanager
@@ -33,6 +36,6 @@ async def gateway_redis_clients(source: RedisSource) -> AsyncIterator[GatewayRed
     async with (
         source.client("gateway") as commands,
         source.client("gateway-subscriber", subscriber=True) as subscriber,
-        source.client("gateway-loader") as loader,
     ):
-        yield GatewayRedisClients(commands, subscriber, loader, source.keyspace, source.address)
+        watch = ServerWatch(source, commands)
+        yield GatewayRedisClients(commands, subscriber, source.keyspace, source.address, watch)

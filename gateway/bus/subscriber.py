@@ -211,8 +211,8 @@ class Subscriber:
 
         After a loss it waits for all of them, since ordered events are sent in one order again.
         """
-        history = History(self._redis.loader, self._keyspace)
-        positions = Positions(self._redis.loader, self._keyspace)
+        history = History(self._redis.commands, self._keyspace)
+        positions = Positions(self._redis.commands, self._keyspace)
         while True:
             await self._confirmed.wait()
             self._confirmed.clear()
@@ -235,7 +235,7 @@ class Subscriber:
 
     async def _load_values(self, confirmed: list[bytes]) -> EventId:
         """Read stored values into the hub; return the highest id that Redis had before."""
-        loader, newest = self._redis.loader, NEVER
+        loader, newest = self._redis.commands, NEVER
         with suppress(ValueError):  # another program wrote it
             newest = EventId.parse(await loader.get(self._keyspace.published) or str(NEVER))
         for begin in range(0, len(confirmed), LOADED_AT_ONCE):

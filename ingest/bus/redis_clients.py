@@ -8,22 +8,25 @@ from redis.asyncio import Redis
 
 from shared.bus.keys import Keyspace
 from shared.bus.redis_source import RedisSource
+from shared.bus.server_watch import ServerWatch
 
 
 @dataclass(frozen=True)
 class IngestRedisClients:
-    """Three clients of the same Redis; they outlive a leadership.
+    """Two clients of the same Redis; they outlive a leadership.
 
-    A batch of the publisher can take long and a subscriber only listens, so a renewal of the lease
-    must not wait behind either of them. Each client is a pool: two commands at the same time have
-    two connections, and Redis may execute them in either order. ``keyspace`` names the keys and
-    channels.
+    A connection in pub/sub mode accepts no other commands, so the subscriber has its own. All
+    other work shares the few connections of ``commands``: each command has one of them to itself,
+    so the renewal of the lease does not wait behind a batch of the publisher, and Redis may execute
+    two commands of the same time in either order.
+
+    ``keyspace`` names the keys and channels. ``watch`` has to run as long as the clients are used.
     """
 
     commands: Redis
-    publisher: Redis
     subscriber: Redis
     keyspace: Keyspace
+    watch: ServerWatch
 
 
 @asynccontextmanager
@@ -31,7 +34,7 @@ async def ingest_redis_clients(source: RedisSource) -> AsyncIterator[IngestRedis
     """Open the connections and close them at the end; each connects at its first command."""
     async with (
         source.client("ingest") as commands,
-        source.client("ingest-publisher") as publisher,
         source.client("ingest-subscriber", subscriber=True) as subscriber,
     ):
-        yield IngestRedisClients(commands, publisher, subscriber, source.keyspace)
+        watch = ServerWatch(source, commands)
+        yield IngestRedisClients(commands, subscriber, source.keyspace, watch)

@@ -35,6 +35,11 @@ _WRONG_SERVER = frozenset(
     {"READONLY", "UNBLOCKED", "MASTERDOWN", "LOADING", "MOVED", "CLUSTERDOWN"}
 )
 
+CLUSTER = (
+    "Redis is in cluster mode, which Tapecast does not support: use one Redis (7 or newer) or "
+    "Valkey (8 or newer) that is not a cluster, with Sentinel if it must survive a failure"
+)
+
 
 class BusError(Exception):
     """Redis did not do what a call asked for; the message is Redis' or the socket's own."""
@@ -111,6 +116,8 @@ def translated(error: RedisError | OSError) -> BusError:
     if not isinstance(error, _ANSWERED):
         return BusUnreachableError(text)
     code = _code(error)
+    if code == "CROSSSLOT":
+        return BusUnusableError(CLUSTER)
     if code in _WRONG_SERVER:
         return BusWrongServerError(_with_code(code, text))
     return BusRejectedError(_with_code(code, text), code)

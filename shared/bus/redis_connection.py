@@ -15,7 +15,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from shared.bus.errors import REDIS_ERRORS, UnusableServerError
+from shared.bus.errors import CLUSTER, REDIS_ERRORS, UnusableServerError
 from shared.bus.sentinels import Sentinels
 
 CONNECT_TIMEOUT_SECONDS = 2.0
@@ -74,7 +74,7 @@ class _MasterConnection(_Base):
                     "allows, from 0 to 15 by default"
                 ) from None
             if "SELECT is not allowed in cluster mode" in text:
-                raise _cluster() from None
+                raise UnusableServerError(CLUSTER) from None
             raise
         # Only for operators, who see it in CLIENT LIST: a user may lack the right.
         await self._answer_or_none("CLIENT", "SETNAME", self._name)
@@ -84,7 +84,7 @@ class _MasterConnection(_Base):
         answer = await self._answer_or_none("HELLO")
         role, mode = role_and_mode(answer)
         if mode == "cluster":
-            raise _cluster()
+            raise UnusableServerError(CLUSTER)
         if role not in (None, "master"):
             raise ReadOnlyError(
                 f"{self._host_error()} is a {role} and not the master", status_code="READONLY"
@@ -109,13 +109,6 @@ def role_and_mode(answer: Any) -> tuple[str | None, str | None]:
     return (
         role.decode() if isinstance(role, bytes) else None,
         mode.decode() if isinstance(mode, bytes) else None,
-    )
-
-
-def _cluster() -> UnusableServerError:
-    return UnusableServerError(
-        "Redis is in cluster mode, which Tapecast does not support: use one Redis (7 or newer) or "
-        "Valkey (8 or newer) that is not a cluster, with Sentinel if it must survive a failure"
     )
 
 

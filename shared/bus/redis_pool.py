@@ -79,6 +79,11 @@ class BoundedPool(ConnectionPool):
         while idle[0].idle_since < now - IDLE_SECONDS:
             idle.pop(0).discard()
 
+    def addresses(self) -> set[tuple[str, int]]:
+        """Return the hosts and ports of the open connections."""
+        connections: list[Any] = [*self._available_connections, *self._in_use_connections]
+        return {(each.host, each.port) for each in connections if each.is_connected}
+
     def close_all(self) -> None:
         """Close every connection. Commands that wait for an answer fail with a lost connection."""
         idle: list[Any] = self._available_connections

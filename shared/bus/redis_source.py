@@ -170,6 +170,11 @@ class RedisSource:
         self._pools.add(pool)
         return Redis.from_pool(pool) if subscriber else _LimitedRedis(pool, self.leave_server)
 
+    @property
+    def addresses(self) -> set[tuple[str, int]]:
+        """The hosts and ports to which connections are open."""
+        return {address for pool in self._pools for address in pool.addresses()}
+
     def leave_server(self, reason: str) -> None:
         """Close all connections of the process, because they lead to the wrong server.
 
