@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from httpx._config import DEFAULT_TIMEOUT_CONFIG
 
-from shared.bus import redis_source
+from shared.bus import redis_pool, redis_source
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
 from tests import examples
@@ -37,6 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
         setattr(DEFAULT_TIMEOUT_CONFIG, phase, LIMIT_SECONDS)
     # A test's own process may not run for 2 s, the product's limit, and Redis is not to blame then.
     redis_source.COMMAND_TIMEOUT_SECONDS = limit(10)
+    redis_pool.WAIT_SECONDS = limit(30)
 
 
 @pytest.fixture(autouse=True)

@@ -30,6 +30,7 @@ from shared.bus.errors import (
     BusError,
     BusRejectedError,
     BusUnreachableError,
+    BusWrongServerError,
     translated,
 )
 from shared.bus.redis_source import COMMAND_TIMEOUT_SECONDS
@@ -138,6 +139,7 @@ class Subscriber:
                 tasks.create_task(self._read(pubsub))
                 tasks.create_task(self._subscribe(pubsub, watched))
                 tasks.create_task(self._load(pubsub))
+                tasks.create_task(self._check_server())
         finally:
             # fakeredis would send to this subscriber for as long as the process lives.
             with suppress(*_CONNECTION_LOST):
@@ -205,6 +207,22 @@ class Subscriber:
         silence = asyncio.get_running_loop().time() - self._last_frame_at
         if silence > REDIS_SILENCE_SECONDS:
             raise TimeoutError(f"Redis has sent nothing for {silence:.0f} s")
+
+    async def _check_server(self) -> None:
+        """Raise if this subscription is on another server than the commands.
+
+        A failover can move the one connection and not the other, if that was just idle: the stored
+        values would then be those of the master, and the messages those of a replica, or none.
+        """
+        while True:
+            await asyncio.sleep(PING_SECONDS)
+            if self._inbox in self._unconfirmed:
+                continue
+            # It is not known for a user without the right, or while Redis does not answer.
+            with suppress(*REDIS_ERRORS):
+                [(_, subscribers)] = await self._redis.commands.pubsub_numsub(self._inbox)
+                if subscribers == 0:
+                    raise BusWrongServerError("the subscription is on another server")
 
     async def _load(self, pubsub: PubSub) -> None:
         """Read the stored value of every topic whose subscription was confirmed.

@@ -140,10 +140,14 @@ class TlsConnection(TcpConnection, SSLConnection):
     async def _connect(self) -> None:
         try:
             await super()._connect()  # type: ignore[no-untyped-call]
-        except ssl.SSLError:
-            raise  # a wrong certificate; the text names it
-        except TimeoutError:
-            # A plain Redis waits for the rest of a command that looks like a TLS greeting.
+        except ssl.SSLCertVerificationError as error:
+            raise RedisConnectionError(
+                f"the certificate of {self._host_error()} is not accepted: {error.verify_message}; "
+                "add ?ssl_ca_certs=/PATH/TO/CA.pem to REDIS_URL, or ?ssl_cert_reqs=none"
+            ) from None
+        except (ssl.SSLError, TimeoutError):
+            # A plain Redis takes a TLS greeting for a command: it answers with an error, or waits
+            # for the end of the line.
             raise RedisConnectionError(
                 f"{self._host_error()} does not answer with TLS; a plain Redis needs redis://"
             ) from None

@@ -14,8 +14,9 @@ from shared.bus.errors import PoolExhaustedError
 IDLE_SECONDS = 10.0
 """How long an unused connection stays open, if another one is used meanwhile."""
 
-WAIT_SECONDS = 5.0
-"""How long a command waits until a connection is free."""
+WAIT_SECONDS = 10.0
+"""How long a command waits until a connection is free. A thousand requests at once are served in
+less than that even by a busy machine; if Redis hangs, the crowd must not wait for ever."""
 
 
 class BoundedPool(ConnectionPool):

@@ -96,7 +96,9 @@ async def test_of_several_gateways_the_newest_value_is_stored(
     async with any_source.client("test") as client, AsyncExitStack() as stack:
         for seq in (8, 9, 7):
             _, hub = await stack.enter_async_context(gateway_with_hub(any_source))
-            hub.watch({"price:SPY": 0.0})
+            # A gateway that has just connected claims again, and would not see that Redis was
+            # emptied meanwhile.
+            await watch(client, hub, "price:SPY")
             hub.publish(b"price:SPY", packed(seq))
         await until_claimed(client, 3)
         await client.flushall()
