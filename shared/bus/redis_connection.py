@@ -28,7 +28,7 @@ else:
 
 
 class _MasterConnection(_Base):
-    """A connection whose handshake has a time limit and asks who answers.
+    """A connection whose handshake has a time limit and asks for the role of the server.
 
     A name may lead to a former master for a while after a failover, and a subscription to it would
     stay silent or stale.
@@ -76,7 +76,7 @@ class _MasterConnection(_Base):
             if "SELECT is not allowed in cluster mode" in text:
                 raise UnusableServerError(CLUSTER) from None
             raise
-        # Only for operators, who see it in CLIENT LIST: a user may lack the right.
+        # CLIENT LIST shows it to operators. A user may lack the right to set it.
         await self._answer_or_none("CLIENT", "SETNAME", self._name)
 
     async def _check_server(self) -> None:

@@ -23,7 +23,7 @@ class BoundedPool(ConnectionPool):
     """At most ``limit`` connections, opened when they are needed.
 
     A command first reserves one with ``reserve``, in the order of arrival, and ends with ``free``.
-    A subscription only takes a connection; it counts against the limit of its own pool.
+    A subscription has a pool for itself, and reserves nothing.
     """
 
     def __init__(self, limit: int, **options: Any) -> None:

@@ -1,7 +1,7 @@
 """Watches whether the connections of a process lead to the master.
 
 After a failover that leaves the old master running as a replica, connections to it stay open.
-Whoever writes gets an error; a process that only reads or listens would not notice.
+A process that writes gets an error; one that only reads or listens would not notice.
 """
 
 import asyncio

@@ -26,7 +26,7 @@ async def test_a_cluster_is_rejected(tmp_path: Path, name: str) -> None:
 
         said = await _last_words(name, f"redis://127.0.0.1:{node.port}/0")
 
-    assert said.strip().startswith("REDIS_URL: Redis is in cluster mode")
+    assert "REDIS_URL: Redis is in cluster mode" in said
     assert "use one Redis (7 or newer) or Valkey (8 or newer) that is not a cluster" in said
 
 
@@ -34,4 +34,4 @@ async def test_a_cluster_is_rejected(tmp_path: Path, name: str) -> None:
 async def test_a_database_that_does_not_exist_is_rejected(valkey: ValkeyServer, name: str) -> None:
     said = await _last_words(name, f"redis://127.0.0.1:{valkey.port}/99")
 
-    assert said.strip().startswith("REDIS_URL: Redis has no database 99")
+    assert "REDIS_URL: Redis has no database 99" in said
