@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 
 from starlette.types import ASGIApp
 
@@ -31,6 +32,7 @@ from gateway.fanout.hub import Hub
 from gateway.http.access import Access
 from gateway.http.admission import Admission
 from gateway.http.app import Endpoints, create_app
+from gateway.http.audit_log import AuditLog
 from gateway.http.event_source_answers import EventSourceAnswers
 from gateway.http.failed_attempts import FailedAttempts
 from gateway.http.health import Health
@@ -43,6 +45,7 @@ from gateway.http.stored_values import StoredValues
 from gateway.http.stream_change import StreamChange
 from gateway.http.stream_request import StreamRequests
 from gateway.http.streams import Streams
+from gateway.http.ticket_budget import TicketBudgets
 from gateway.http.tickets import Tickets
 from gateway.http.token_streams import TokenStreams
 from gateway.settings import GatewaySettings
@@ -61,6 +64,11 @@ BUSY_RETRY_MS = (5_000, 15_000)
 
 UNAVAILABLE_RETRY_MS = (2_000, 5_000)
 """The same for clients of a gateway that cannot reach Redis."""
+
+
+DEFAULT_LIMITS = MappingProxyType({"principal": 5_000, "address": 1_000})
+"""Half of a full gateway: no token takes all places. And the users of a large office, or of a
+carrier's shared address."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,7 @@ class Gateway:
     endings: StreamEndings
     tokens: TokenTable
     token_watch: TokenFileWatch | None
+    audit: AuditLog
     subscriber: Subscriber
     claims: StreamClaims
     admission: Admission
@@ -140,6 +149,7 @@ def compose(settings: GatewaySettings, redis: GatewayRedisClients, around: Surro
         endings=StreamEndings(inbox, reports, here),
         tokens=tokens,
         token_watch=_token_watch(settings, tokens, here),
+        audit=AuditLog(settings.audit_log, around.clock),
         subscriber=Subscriber(
             redis,
             hub,
@@ -152,7 +162,7 @@ def compose(settings: GatewaySettings, redis: GatewayRedisClients, around: Surro
             jitter=around.randomness.random,
         ),
         claims=claims,
-        admission=Admission(settings.max_clients, claims, around.within(BUSY_RETRY_MS)),
+        admission=_admission(settings, claims, around),
         attempts=FailedAttempts(around.clock),
         reports=reports,
         rejections=rejections,
@@ -193,10 +203,12 @@ def compose_app(
     tickets = TicketStore(redis.commands, redis.keyspace)
     access = Access(gateway.tokens, tickets, gateway.attempts)
     limit = settings.max_topics_per_client
+    budgets = TicketBudgets(settings.max_tickets_per_minute, around.clock)
     requests = StreamRequests(limit=limit, interval=settings.update_interval_seconds)
     endpoints = Endpoints(
         streams=Streams(
             access,
+            gateway.audit,
             gateway.admission,
             requests,
             gateway.subscriptions,
@@ -205,8 +217,8 @@ def compose_app(
             heartbeat_seconds=settings.heartbeat_seconds,
             now=around.now,
         ),
-        stream_change=StreamChange(access, gateway.changes, requests),
-        tickets=Tickets(access, limit=limit),
+        stream_change=StreamChange(access, gateway.audit, gateway.changes, requests),
+        tickets=Tickets(access, budgets, limit=limit),
         token_streams=TokenStreams(access, gateway.endings),
         stored=_stored_values(redis, access, limit),
         health=Health(
@@ -271,10 +283,25 @@ def _hub(
     )
 
 
+def _admission(settings: GatewaySettings, claims: StreamClaims, around: Surroundings) -> Admission:
+    return Admission(
+        settings.max_clients,
+        claims,
+        around.within(BUSY_RETRY_MS),
+        spares_private=settings.max_streams_per_address is None,
+    )
+
+
 def _limits(settings: GatewaySettings) -> dict[str, int]:
     """Return the limits that hold over all gateways, by the property that is counted."""
     given = {
         "principal": settings.max_streams_per_principal,
         "address": settings.max_streams_per_address,
     }
-    return {counted: limit for counted, limit in given.items() if limit is not None}
+    # Without a token only this machine can open streams.
+    default = DEFAULT_LIMITS if settings.grants else {}
+    limits = {
+        counted: default.get(counted, 0) if limit is None else limit
+        for counted, limit in given.items()
+    }
+    return {counted: limit for counted, limit in limits.items() if limit}

@@ -111,6 +111,7 @@ class GatewayService:
             "interest claims": gateway.interest.run(),
             "stream claims": gateway.claims.run(),
             "inbox": gateway.inbox.run(),
+            "audit log": gateway.audit.run(),
             "housekeeping": _housekeep(gateway, settings.slow_client_seconds),
             "heartbeat": _heartbeat(gateway, settings.heartbeat_seconds, self._around.now),
             "report": _report(gateway),

@@ -78,10 +78,12 @@ class GatewaySettings(BusSettings):
     cors_origins: Annotated[tuple[Origin, ...], NoDecode] = ()
     max_clients: int = Field(10000, ge=1)
     max_topics_per_client: int = Field(500, ge=1)
-    max_streams_per_principal: int | None = Field(None, ge=1)
-    max_streams_per_address: int | None = Field(None, ge=1)
+    max_streams_per_principal: int | None = Field(None, ge=0)
+    max_streams_per_address: int | None = Field(None, ge=0)
+    max_tickets_per_minute: int = Field(20_000, ge=0)
 
     access_log: bool = False
+    audit_log: bool = True
 
     @field_validator("allowed_hosts", "cors_origins", "forwarded_allow_ips", mode="before")
     @classmethod

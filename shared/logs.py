@@ -24,9 +24,12 @@ def redact(line: str) -> str:
 
     ``ticket=``, ``token=`` and the like in any spelling, bearer tokens, and passwords of URLs.
     """
-    line = _PARAMETER.sub(_redacted, line)
-    line = _BEARER.sub(r"\1[redacted]", line)
-    return _USER.sub(r"\1[redacted]@", line)
+    # Most lines have none of these characters: searching them in detail would cost 30 µs each.
+    if "=" in line or "%3" in line:
+        line = _PARAMETER.sub(_redacted, line)
+    if "://" in line:
+        line = _USER.sub(r"\1[redacted]@", line)
+    return _BEARER.sub(r"\1[redacted]", line) if "bearer" in line.lower() else line
 
 
 def _redacted(found: re.Match[str]) -> str:

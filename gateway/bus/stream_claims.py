@@ -72,11 +72,12 @@ local answers = {}
 for claim = claims, #ARGV, limits do
   local over = 0
   for i = 0, limits - 1 do
-    if over == 0 and count(ARGV[claim + i]) >= tonumber(ARGV[5 + i]) then over = i + 1 end
+    local field = ARGV[claim + i]
+    if over == 0 and field ~= '' and count(field) >= tonumber(ARGV[5 + i]) then over = i + 1 end
   end
   for i = 0, limits - 1 do
-    if over == 0 then
-      local field = ARGV[claim + i]
+    local field = ARGV[claim + i]
+    if over == 0 and field ~= '' then
       open[field] = open[field] + 1
       redis.call('HINCRBY', own, field, 1)
     end
@@ -127,7 +128,8 @@ class StreamClaims:
     async def claim(self, counted_as: Mapping[str, str]) -> str | None:
         """Count a stream; return the name of the limit that it exceeds, or None.
 
-        ``counted_as`` gives for each limit whose streams it counts: ``{"principal": "ann"}``.
+        ``counted_as`` gives for each limit whose streams it counts: ``{"principal": "ann"}``. A
+        limit that is not there does not apply.
         """
         if not self._limits:
             return None
@@ -145,7 +147,7 @@ class StreamClaims:
 
     def release(self, counted_as: Mapping[str, str]) -> None:
         """Stop counting a stream that was claimed."""
-        for field in self._fields(counted_as):
+        for field in filter(None, self._fields(counted_as)):
             self._claimed[field] -= 1
             if not self._claimed[field]:
                 del self._claimed[field]
@@ -226,10 +228,10 @@ class StreamClaims:
             # The client left during the call: Redis has counted the stream, and the old number
             # must be sent again.
             if claim.answer.done():
-                self._unsent |= dict.fromkeys(claim.fields)
+                self._unsent |= dict.fromkeys(filter(None, claim.fields))
                 continue
             if not over:
-                self._claimed.update(claim.fields)
+                self._claimed.update(filter(None, claim.fields))
             claim.answer.set_result(names[over - 1] if over else None)
 
     def _start_over(self) -> None:
@@ -238,4 +240,7 @@ class StreamClaims:
         self._unsent = dict.fromkeys(self._claimed)
 
     def _fields(self, counted_as: Mapping[str, str]) -> tuple[str, ...]:
-        return tuple(f"{limit} {counted_as[limit]}" for limit in self._limits)
+        """Return the field of each limit, empty for a limit under which it is not counted."""
+        return tuple(
+            f"{limit} {counted_as[limit]}" if limit in counted_as else "" for limit in self._limits
+        )

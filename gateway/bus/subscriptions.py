@@ -17,6 +17,7 @@ from gateway.fanout.hub import Hub
 from gateway.fanout.ordered_channel import OrderedChannel
 from gateway.fanout.sink import Sink
 from gateway.wire.event import Encoder
+from gateway.wire.events import EndReason
 from shared.bus.errors import BusError
 from shared.event_id import EventId
 from shared.topics import COMPANIONS, kind_of
@@ -40,7 +41,7 @@ class StreamOpening:
     greeting: bytes
     encoder: Encoder
     principal: str
-    on_end: Callable[[], None]
+    on_end: Callable[[EndReason], None]
     cursor: EventId | None = None
     is_allowed: Callable[[], bool] = lambda: True
 

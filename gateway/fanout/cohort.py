@@ -8,6 +8,7 @@ from gateway.fanout.channel import Channel
 from gateway.fanout.lane import Lane
 from gateway.fanout.sink import STALL_BYTES, Sink
 from gateway.wire.event import Encoder, Event
+from gateway.wire.events import EndReason
 from shared.event_id import EventId
 
 NO_FRAMES: frozenset[bytes] = frozenset()
@@ -63,7 +64,7 @@ class Client:
     """A stream. It has no task and no queue: the frames that it is sent are its cohort's.
 
     ``encoder`` is its protocol, ``principal`` the name of the principal that may change it.
-    ``on_end`` gives its place in the gateway back.
+    ``on_end`` gives its place in the gateway back; it gets the reason of the end.
     """
 
     __slots__ = (
@@ -84,7 +85,7 @@ class Client:
         sink: Sink,
         encoder: Encoder,
         principal: str,
-        on_end: Callable[[], None],
+        on_end: Callable[[EndReason], None],
     ) -> None:
         self.stream_id = stream_id
         self.sink = sink

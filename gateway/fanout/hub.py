@@ -15,7 +15,7 @@ from gateway.fanout.status_channel import StatusChannel
 from gateway.fanout.table_channel import TableChannel
 from gateway.wire import events
 from gateway.wire.event import Encoder, Event
-from gateway.wire.events import ByeReason
+from gateway.wire.events import ByeReason, EndReason
 from shared import message, rfc3339
 from shared.event_id import NEVER, EventId
 from shared.topics import EVERYTHING, ORDERED, STATUS
@@ -88,7 +88,7 @@ class Hub:
         encoder: Encoder,
         *,
         principal: str = "",
-        on_end: Callable[[], None] = lambda: None,
+        on_end: Callable[[EndReason], None] = lambda _: None,
     ) -> Client:
         """Add a stream that watches nothing yet; ``on_end`` is called when it leaves."""
         client = self.clients[stream_id] = Client(stream_id, sink, encoder, principal, on_end)
@@ -146,7 +146,7 @@ class Hub:
         after.add(client, before.hand_over(client))
         self._release(before)
 
-    def leave(self, client: Client) -> None:
+    def leave(self, client: Client, reason: EndReason = "left") -> None:
         """Remove a client and everything kept for it, and complete its response."""
         # The peer may vanish while its stream is being ended.
         if client.left:
@@ -159,14 +159,14 @@ class Hub:
             cohort.remove(client)
             self._release(cohort)
         client.sink.close()
-        client.on_end()
+        client.on_end(reason)
 
     def end(self, client: Client, reason: ByeReason) -> None:
         """Send a client its pending frames and a ``bye``, and remove it."""
         unsent = client.cohort.unsent(client) if client.cohort else []
         bye = events.Bye(str(self.cursor), reason, self.retry_ms())
         client.write(b"".join([*unsent, client.encoder.bye(bye)]))
-        self.leave(client)
+        self.leave(client, reason)
 
     def drop_idle(self) -> None:
         """Drop the channels that no client has watched for a while."""

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from gateway.bus.stream_claims import StreamClaims
 from gateway.http.api_error import ApiError
 from gateway.http.client_address import counted_as
+from gateway.wire.addresses import is_private
 from gateway.wire.principal import Principal
 
 
@@ -32,15 +33,24 @@ class Admission:
     """Counts the streams of this gateway, and claims them among those of all gateways.
 
     ``limit`` is the most streams here. ``retry_ms`` draws a separate time for each rejected client,
-    so that they do not return together.
+    so that they do not return together. ``spares_private``: addresses of private networks are not
+    counted, because most of them are a proxy's that stands for all its users.
     """
 
-    def __init__(self, limit: int, claims: StreamClaims, retry_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        limit: int,
+        claims: StreamClaims,
+        retry_ms: Callable[[], int],
+        *,
+        spares_private: bool = False,
+    ) -> None:
         self.busy = 0
         self._limit = limit
         self._streams = 0
         self._claims = claims
         self._retry_ms = retry_ms
+        self._spares_private = spares_private
 
     def check_room(self) -> None:
         """Reject a request to a full gateway, before it costs the open streams anything.
@@ -64,7 +74,7 @@ class Admission:
         if request.method == "HEAD":
             return _nothing
         self.check_room()
-        who = {"principal": principal.name, "address": counted_as(request)}
+        who = {"principal": principal.name, **self._address_of(request)}
         # Counted before the claim: other requests arrive while Redis is asked.
         self._streams += 1
         try:
@@ -74,6 +84,10 @@ class Admission:
             self._streams -= 1
             raise
         return partial(self._leave, who)
+
+    def _address_of(self, request: Request) -> dict[str, str]:
+        address = counted_as(request)
+        return {} if self._spares_private and is_private(address) else {"address": address}
 
     async def _claim(self, who: Mapping[str, str]) -> None:
         full = await self._claims.claim(who)

@@ -14,10 +14,12 @@ from gateway.http import fields, json_body
 from gateway.http.access import Access
 from gateway.http.answers import StreamChanged
 from gateway.http.api_error import ApiError
+from gateway.http.audit_log import AuditLog
 from gateway.http.denial import denied_topics
 from gateway.http.json_response import json_response
 from gateway.http.stream_fields import Interval, PlainTopic, Topic
 from gateway.http.stream_request import StreamRequests, plain_topics
+from gateway.wire.principal import Principal
 from gateway.wire.stream_id import StreamId
 from shared.topics import is_ordered
 
@@ -35,15 +37,22 @@ class ChangeFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class StreamChange:
     """Changes streams, whichever gateway serves them."""
 
-    def __init__(self, access: Access, changes: StreamChanges, requests: StreamRequests) -> None:
+    def __init__(
+        self, access: Access, audit: AuditLog, changes: StreamChanges, requests: StreamRequests
+    ) -> None:
         self._access = access
+        self._audit = audit
         self._changes = changes
         self._requests = requests
 
     async def change(self, request: Request) -> Response:
         """Add and remove topics, possibly none, and answer with the topics that result."""
-        # A sender that has proved nothing costs no more than its head.
-        principal = await self._access.check_stream(request)
+        with self._audit.rejections(request) as sender:
+            # A sender that has proved nothing costs no more than its head.
+            sender.principal = principal = await self._access.check_stream(request)
+            return await self._change_for(principal, request)
+
+    async def _change_for(self, principal: Principal, request: Request) -> Response:
         asked = fields.from_json(await json_body.read(request), ChangeFields)
         add = self._requests.intervals_of(asked.add or [], asked.interval)
         remove = plain_topics(asked.remove or [])
@@ -57,6 +66,7 @@ class StreamChange:
         changed = await self._changes.change(stream_id, principal.name, add, remove)
         if changed.problem is not None:
             raise _rejection(changed.problem, stream_id)
+        self._audit.on_changed(request, stream_id, principal, added=len(add), removed=len(remove))
         # Nor learn which other topics that stream has.
         topics, _ = principal.divide(list(changed.intervals))
         # As in ``hello``: ordered topics have no interval to report.

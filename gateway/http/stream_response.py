@@ -57,7 +57,7 @@ class StreamResponse(EventSourceResponse):
         except BaseException:
             # The stream has a place in the gateway already, but there is no client that could
             # leave and give it back.
-            self._opening.on_end()
+            self._opening.on_end("left")
             raise
         if connection is None:
             await self._serve_portably(receive, send)

@@ -15,11 +15,12 @@ from gateway.fanout.hub import Hub
 from gateway.http import fields, json_body
 from gateway.http.access import Access
 from gateway.http.admission import Admission, BusyError
+from gateway.http.audit_log import AuditLog
 from gateway.http.denial import denied_topics
 from gateway.http.stream_fields import KindStream, StreamFields, TopicFields
 from gateway.http.stream_request import StreamRequest, StreamRequests
 from gateway.http.stream_response import StreamResponse, bye_alone
-from gateway.wire.events import Bye, Hello
+from gateway.wire.events import Bye, EndReason, Hello
 from gateway.wire.principal import Principal
 from gateway.wire.sse import SseEncoder, encoder_of
 from gateway.wire.stream_id import SECRET_BYTES, StreamId
@@ -34,6 +35,7 @@ class Streams:
     def __init__(
         self,
         access: Access,
+        audit: AuditLog,
         admission: Admission,
         requests: StreamRequests,
         subscriptions: Subscriptions,
@@ -44,6 +46,7 @@ class Streams:
         now: Callable[[], str],
     ) -> None:
         self._access = access
+        self._audit = audit
         self._admission = admission
         self._requests = requests
         self._subscriptions = subscriptions
@@ -76,13 +79,14 @@ class Streams:
             return bye_alone(Bye(str(self._hub.newest), "shutdown", self._hub.retry_ms()))
         # A sender that has proved nothing costs no more than its head: its body is not read, its
         # query not split, and it is not counted among those without a place.
-        principal = await self._access.check_stream(request)
-        try:
-            return await self._open_for(principal, request, known, read)
-        # The EventSource will retry with the same URL, so with the same ticket.
-        except BusyError:
-            await self._access.keep_ticket(request)
-            raise
+        with self._audit.rejections(request) as sender:
+            sender.principal = principal = await self._access.check_stream(request)
+            try:
+                return await self._open_for(principal, request, known, read)
+            # The EventSource will retry with the same URL, so with the same ticket.
+            except BusyError:
+                await self._access.keep_ticket(request)
+                raise
 
     async def _open_for(
         self,
@@ -104,7 +108,7 @@ class Streams:
         # A stream with some of its topics is better than none: ``hello`` lists the denied ones.
         if denied:
             asked = replace(asked, intervals={each: asked.intervals[each] for each in allowed})
-        on_end = await self._place(request, principal)
+        leave = await self._place(request, principal)
         encoder = encoder_of(given.padding)
         stream_id = str(StreamId(self._gateway_id, secrets.token_hex(SECRET_BYTES)))
         opening = StreamOpening(
@@ -113,11 +117,35 @@ class Streams:
             greeting=self._greeting(stream_id, asked, denied, encoder),
             encoder=encoder,
             principal=principal.name,
-            on_end=on_end,
+            on_end=self._opened(request, principal, stream_id, asked, denied, leave),
             cursor=asked.cursor,
             is_allowed=partial(self._access.allows, principal),
         )
         return StreamResponse(self._subscriptions, opening)
+
+    def _opened(
+        self,
+        request: Request,
+        principal: Principal,
+        stream_id: str,
+        asked: StreamRequest,
+        denied: list[str],
+        leave: Callable[[], None],
+    ) -> Callable[[EndReason], None]:
+        """Log a stream that was admitted; return the function to call at its end."""
+        audit = self._audit
+        # HEAD opens none.
+        if request.method == "HEAD":
+            return lambda _: leave()
+        entrance = audit.on_opened(
+            request, stream_id, principal, topics=len(asked.intervals), denied=len(denied)
+        )
+
+        def on_end(reason: EndReason) -> None:
+            leave()
+            audit.on_ended(entrance, reason)
+
+        return on_end
 
     async def _place(self, request: Request, principal: Principal) -> Callable[[], None]:
         """Reserve a place, then use up the ticket; return the function that ends the place."""

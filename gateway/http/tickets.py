@@ -14,6 +14,7 @@ from gateway.http.api_error import ApiError
 from gateway.http.denial import denied_topics
 from gateway.http.json_response import json_response
 from gateway.http.stream_fields import PlainTopic
+from gateway.http.ticket_budget import TicketBudgets
 from shared.bus import keys
 from shared.topics import InvalidTopicError, parse_topic
 
@@ -38,8 +39,9 @@ class TicketFields(msgspec.Struct, forbid_unknown_fields=True):
 class Tickets:
     """Issues tickets. ``limit`` is the maximum number of topics of one."""
 
-    def __init__(self, access: Access, *, limit: int) -> None:
+    def __init__(self, access: Access, budgets: TicketBudgets, *, limit: int) -> None:
         self._access = access
+        self._budgets = budgets
         self._limit = limit
 
     async def issue(self, request: Request) -> Response:
@@ -53,6 +55,7 @@ class Tickets:
             # that allows none of them would only fail later, and less clearly.
             if not allowed:
                 raise denied_topics(principal, denied)
+        self._budgets.spend(principal.name)
         ticket = await self._access.issue_ticket(principal)
         return json_response({"ticket": ticket, "expires_in": keys.TICKET_SECONDS}, 201)
 

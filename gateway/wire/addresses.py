@@ -65,6 +65,17 @@ def site_of(text: str) -> str:
     return text if address is None else str(address)
 
 
+def is_private(text: str) -> bool:
+    """Return whether an address, or the /64 of one, is not of the public internet.
+
+    Those of carriers' own networks (100.64.0.0/10) are private too, and text that is no address.
+    """
+    try:
+        return not ip_network(text).is_global
+    except ValueError:
+        return True
+
+
 def _unmapped(address: Address) -> Address:
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped

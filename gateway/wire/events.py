@@ -14,6 +14,8 @@ from shared.position import Position
 from shared.price import Price
 
 ByeReason = Literal["shutdown", "slow", "expired", "max_age", "busy", "unavailable"]
+EndReason = ByeReason | Literal["left"]
+"""Why a stream has ended: the reason of its ``bye``, or its peer has gone."""
 NoPriceReason = Literal["no_trade_seen", "redis_unavailable"]
 
 NOT_REPORTED = "no ingest has reported the account yet"

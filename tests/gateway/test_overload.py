@@ -157,7 +157,7 @@ async def test_a_stream_that_cannot_begin_gives_its_place_back() -> None:
                 greeting=b"",
                 encoder=SSE,
                 principal="ann",
-                on_end=lambda: given_back.append(True),
+                on_end=lambda _: given_back.append(True),
             ),
         )
 

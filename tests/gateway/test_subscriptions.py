@@ -15,7 +15,7 @@ from tests.gateway.fakes import Bench, FakeSink
 from tests.keyspace import KEYSPACE
 
 
-def opening_of(on_end: Callable[[], None]) -> StreamOpening:
+def opening_of(on_end: Callable[[str], None]) -> StreamOpening:
     return StreamOpening(
         stream_id="g-1",
         intervals={"price:SPY": 0.0},
@@ -35,7 +35,7 @@ async def test_a_stream_may_leave_at_any_moment_of_its_wait(
     hub = Bench().hub
     async with RedisSource("memory://").client("test") as client:
         streams = Subscriptions(hub, History(client, KEYSPACE), limit=1)
-        opening = opening_of(lambda: None)
+        opening = opening_of(lambda _: None)
         stream = streams.open(opening, FakeSink())
         beginning = asyncio.create_task(streams.begin(stream, opening))
         for _ in range(turns):
@@ -67,7 +67,7 @@ async def test_a_cancelled_request_gives_back_its_place_and_its_topics(
 
     async with RedisSource("memory://").client("test") as client:
         streams = Subscriptions(hub, History(client, KEYSPACE), limit=1)
-        response = StreamResponse(streams, opening_of(lambda: ended.append("g-1")))
+        response = StreamResponse(streams, opening_of(lambda _: ended.append("g-1")))
         serving = asyncio.create_task(response({"type": "http", "method": "GET"}, receive, send))
         for _ in range(turns):
             await asyncio.sleep(0)
