@@ -134,8 +134,7 @@ def compose(settings: GatewaySettings, redis: GatewayRedisClients, around: Surro
     interest = InterestClaims(commands, names, hub, gateway_id, reclaim, rejections)
     feed = _feed(around, hub, interest, rejections)
     subscriptions = _subscriptions(settings, redis, hub)
-    here = StreamsHere(hub)
-    inbox = _inbox(redis, gateway_id, subscriptions, here)
+    inbox = _inbox(redis, gateway_id, subscriptions, here := StreamsHere(hub))
     reports, tokens = Reports(commands, names), TokenTable(settings.grants)
     claims = StreamClaims(commands, names, gateway_id, _limits(settings), rejections)
     return Gateway(

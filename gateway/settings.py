@@ -143,10 +143,9 @@ def _combined(grants: Grants, file: TokenFile | None, host: str) -> Grants:
         if is_added and grant.digest in own:
             raise ValueError("API_TOKEN_FILE has a token that is in API_TOKEN too: write it once")
         if grant.is_short and not is_loopback(host):
-            where = "API_TOKEN_FILE" if is_added else "API_TOKEN"
-            entry = number - len(grants) if is_added else number
+            where = f"{number - len(grants)} of API_TOKEN_FILE" if is_added else f"{number}"
             raise ValueError(
-                f"entry {entry} of {where} has fewer than {MIN_LENGTH} characters, and HOST is "
+                f"entry {where} has fewer than {MIN_LENGTH} characters, and HOST is "
                 f"{host}: a short token can be guessed. Take a random one: openssl rand -hex 32"
             )
     return grants + added

@@ -101,7 +101,7 @@ def test_an_address_that_others_reach_needs_a_token(
         )
     ]
 
-    monkeypatch.setenv("API_TOKEN", "s3cret")
+    monkeypatch.setenv("API_TOKEN", "a-s3cret-of-16-characters")
     assert GatewaySettings.load().host == host
 
 
@@ -191,7 +191,7 @@ def test_a_short_token_is_refused_where_others_can_send_one(
 
     monkeypatch.setenv("HOST", "0.0.0.0")
     [problem] = _refusal(GatewaySettings)
-    assert f"entry {given.count(',') + 1} of API_TOKEN has fewer than 16 characters" in problem
+    assert f"API_TOKEN: entry {given.count(',') + 1} has fewer than 16 characters" in problem
     assert "openssl rand -hex 32" in problem
     assert "shh" not in problem
 
