@@ -125,6 +125,14 @@ class Simulator:
         if error is None:
             _raise_first(results)
 
+    def slot_free_at(self, feed: str) -> float:
+        """Return the monotonic time since which a feed's slot is free, or a ghost will free it."""
+        return self._slots.free_at(feed, self._settings.key)
+
+    def slot_refused_at(self, feed: str) -> float:
+        """Return the monotonic time of the last 406 of a feed."""
+        return self._slots.refused_at(feed, self._settings.key)
+
     @property
     def stream_url(self) -> str:
         """The base of the streams: append `/v2/iex`, …, `/v1beta1/news`, `/stream`."""

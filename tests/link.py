@@ -1,6 +1,8 @@
 """The network between a client and a server on loopback, which a test can cut and repair."""
 
 import asyncio
+import socket
+import struct
 from contextlib import suppress
 from typing import Self
 
@@ -14,6 +16,7 @@ class Link:
         self._to = port
         self._server: asyncio.Server | None = None
         self._pumps: set[asyncio.Task[None]] = set()
+        self._transports: set[asyncio.WriteTransport] = set()
         self._passes = asyncio.Event()
         self._passes.set()
 
@@ -28,9 +31,15 @@ class Link:
         """Carry later connections to another port."""
         self._to = port
 
-    def cut(self) -> None:
-        """Pass nothing on, in either direction, as if packets were dropped."""
+    def cut(self, *, reset: bool = False) -> None:
+        """Pass nothing on, in either direction, as if packets were dropped.
+
+        ``reset`` ends the present connections first, as a firewall does that starts again.
+        """
         self._passes.clear()
+        if reset:
+            for transport in [*self._transports]:
+                _reset(transport)
 
     def repair(self) -> None:
         """Pass everything on again, also what was sent meanwhile."""
@@ -68,6 +77,8 @@ class Link:
         here: tuple[asyncio.StreamReader, asyncio.StreamWriter],
         there: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     ) -> None:
+        transports = {here[1].transport, there[1].transport}
+        self._transports |= transports
         pumps = [
             asyncio.create_task(self._pump(here[0], there[1])),
             asyncio.create_task(self._pump(there[0], here[1])),
@@ -75,18 +86,29 @@ class Link:
         try:
             await asyncio.wait(pumps)
         finally:
+            self._transports -= transports
             for pump in pumps:
                 pump.cancel()
             await asyncio.wait(pumps)
             there[1].transport.abort()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Pass on until the sender ends; then end the other side as well."""
-        with suppress(OSError):
+        """Pass on until the sender ends; then end the other side in the same way."""
+        try:
             while data := await reader.read(CHUNK_BYTES):
                 await self._passes.wait()
                 writer.write(data)
                 await writer.drain()
             await self._passes.wait()
-        with suppress(OSError):
             writer.close()
+        except OSError:
+            await self._passes.wait()
+            _reset(writer.transport)
+
+
+def _reset(transport: asyncio.WriteTransport) -> None:
+    """End a connection with a TCP reset."""
+    raw = transport.get_extra_info("socket")
+    with suppress(OSError):
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()

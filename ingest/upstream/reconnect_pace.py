@@ -28,7 +28,7 @@ LONG_OUTAGE_SECONDS, LONG_OUTAGE_WAIT_SECONDS = 300.0, 5.0
 LONGEST_WAIT_SECONDS = 30.0
 """The longest wait while no client needs the data."""
 
-SLOT_WAIT = (0.6, 0.9)
+SLOT_WAIT = (0.5, 0.7)
 """After 406: at most a second after the slot is free the stream is live again."""
 
 GHOST_SECONDS = 120.0

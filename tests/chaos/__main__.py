@@ -57,6 +57,11 @@ async def _until_told(terms: Terms) -> Verdict:
 
 
 def _conclude(verdict: Verdict, terms: Terms, count: int, seconds: float) -> int:
+    for line in verdict.too_slow:
+        say(f"TOO SLOW: {line}")
+    if not verdict.broken and verdict.too_slow:
+        say(f"FAILED after {seconds:.0f} s: nothing was broken, but the recovery was too slow")
+        return 1
     if not verdict.broken:
         say(f"ok: {count} faults in {seconds:.0f} s, nothing was broken by them")
         return 0

@@ -10,6 +10,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+from ingest.bus.lease import BESIDE_STANDBY_SECONDS
+from ingest.upstream.reconnect_pace import PATIENCE
+from shared.bus.keys import LEASE_MILLISECONDS
 from tests.chaos.plan import Fault, Odds, Step
 from tests.chaos.programs import Service
 from tests.chaos.simulated import SIMULATED, Strike
@@ -17,6 +20,11 @@ from tests.chaos.system import NEWCOMERS, SPLIT, System
 from tests.chaos.tape import QUIET
 
 QUIET_AFTER_SECONDS = 0.2
+KILLED_WITHIN_SECONDS = 0.5
+
+LEASE_SECONDS = LEASE_MILLISECONDS / 1000 + BESIDE_STANDBY_SECONDS
+"""How long a leader that is cut from Redis keeps Alpaca's slot."""
+ATTEMPT_SECONDS = PATIENCE[0].connect
 
 Inflict = Callable[[System, float], Awaitable[float]]
 """Does it, for so many seconds; returns the monotonic time from which recovery counts."""
@@ -95,6 +103,54 @@ async def _stop_valkey(system: System, seconds: float) -> float:
     return await system.valkey.pause(seconds)
 
 
+async def _stop_ingests(system: System, seconds: float) -> float:
+    """Pause both ingests."""
+    return max(await asyncio.gather(*(service.pause(seconds) for service in system.ingests)))
+
+
+async def _cut_leader_from_redis(system: System, seconds: float) -> float:
+    """Let the leader's bytes to Redis vanish. The standby cannot lead before the lease ends."""
+    started, link = time.monotonic(), (await system.leaders_network()).redis
+    link.cut()
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        link.repair()
+    return started + min(seconds, LEASE_SECONDS)
+
+
+async def _cut_leader_from_alpaca(system: System, seconds: float) -> float:
+    """Reset the leader's connections to Alpaca, and let the bytes of new ones vanish.
+
+    That shows only when the first attempt has reached its limit.
+    """
+    started, link = time.monotonic(), (await system.leaders_network()).alpaca
+    link.cut(reset=True)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        link.repair()
+    return started + min(seconds, ATTEMPT_SECONDS)
+
+
+async def _kill_everything(system: System, seconds: float) -> float:
+    """Kill all programs and Valkey in a random order; return when all have started again."""
+    before = [(service, service.starts) for service in system.services]
+
+    async def end(service: Service) -> None:
+        await asyncio.sleep(system.trading.dice.uniform(0, KILLED_WITHIN_SECONDS))
+        await service.end(signal.SIGKILL)
+
+    async with asyncio.TaskGroup() as tasks:
+        for service in system.services:
+            tasks.create_task(end(service))
+        await asyncio.sleep(system.trading.dice.uniform(0, KILLED_WITHIN_SECONDS))
+        await _kill_valkey(system, seconds)
+    system.ledger.forgotten = time.time_ns()
+    await asyncio.gather(*(service.is_back(starts) for service, starts in before))
+    return time.monotonic()
+
+
 async def _new_symbols(system: System, _: float) -> float:
     system.join_with_new_symbols()
     return time.monotonic()
@@ -143,6 +199,7 @@ STORE: dict[str, Kind] = {
     "stop_valkey": Kind(Odds(4, (1, 4)), _stop_valkey),
     "drop_subscribers": Kind(Odds(3), _redis("CLIENT", "KILL", "TYPE", "pubsub")),
     "drop_redis_clients": Kind(Odds(3), _redis("CLIENT", "KILL", "TYPE", "normal")),
+    "stall_valkey": Kind(Odds(1, (5, 12)), _stop_valkey),
     "flushall": Kind(Odds(4), _flushall),
 }
 DEMAND: dict[str, Kind] = {
@@ -151,7 +208,13 @@ DEMAND: dict[str, Kind] = {
     "wrong_adjustment": Kind(Odds(2, (3, 8)), _wrong_adjustment),
     "late_adjustment": Kind(Odds(1, (3, 8)), _late_adjustment),
 }
+NETWORK: dict[str, Kind] = {
+    "stop_ingests": Kind(Odds(2, (1, 5)), _stop_ingests),
+    "cut_leader_from_redis": Kind(Odds(2, (1, 12)), _cut_leader_from_redis),
+    "cut_leader_from_alpaca": Kind(Odds(2, (1, 12)), _cut_leader_from_alpaca),
+    "kill_everything": Kind(Odds(1, (0, 1)), _kill_everything),
+}
 UPSTREAM: dict[str, Kind] = {
     name: Kind(odds, _at_simulator(strike)) for name, (odds, strike) in SIMULATED.items()
 }
-KINDS: dict[str, Kind] = {**PROGRAMS, **STORE, **DEMAND, **UPSTREAM}
+KINDS: dict[str, Kind] = {**PROGRAMS, **STORE, **NETWORK, **DEMAND, **UPSTREAM}

@@ -67,17 +67,17 @@ class Prices(Follower):
             self.wrong(problem)
         if data["price"] is not None:
             self._value(symbol, Last(rfc3339.parse(data["timestamp"]), data["price"]), data)
-        elif (last := self.shown.get(symbol)) and not self._ledger.retracted(symbol, last.at):
+        elif (last := self.shown.get(symbol)) and not self._may_go(symbol, last):
             self.wrong(f"{symbol} has lost its price: {data['reason']}")
+
+    def _may_go(self, symbol: str, shown: Last) -> bool:
+        """Return whether an older price, or none, may follow."""
+        return self._ledger.retracted(symbol, shown.at) or shown.at < self._ledger.forgotten
 
     def _value(self, symbol: str, value: Last, data: Mapping[str, Any]) -> None:
         before = self.shown.get(symbol)
         self.shown[symbol] = value
-        if (
-            before is not None
-            and value.at < before.at
-            and not self._ledger.retracted(symbol, before.at)
-        ):
+        if before is not None and value.at < before.at and not self._may_go(symbol, before):
             back = (before.at - value.at) / rfc3339.SECOND
             self.wrong(f"{symbol} went back {back:.3f} s: {dict(data)} after {before}")
         # The close of a minute bar has no exchange, and the minute's time.

@@ -11,6 +11,7 @@ import psutil
 from shared.bus.valkey_server import ValkeyServer
 from tests.chaos.follower import Complain
 from tests.programs import Program, program
+from tests.services import until
 
 RESTART_SECONDS = 0.2
 FIRST_SAMPLE = 2
@@ -72,6 +73,14 @@ class Service:
             except AssertionError as hangs:
                 self._complain(f"{self.name} after {by.name}: {hangs}")
         return sent
+
+    async def is_back(self, starts: int) -> None:
+        """Wait until it has been started again, after so many starts, and has said something."""
+
+        def is_back() -> bool:
+            return self.starts > starts and self._running is not None and bool(self._running.output)
+
+        await until(is_back)
 
     async def pause(self, seconds: float) -> float:
         """Stop it, and let it continue; return the time at which it did."""

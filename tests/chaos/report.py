@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from statistics import median_high
 from typing import Any, NamedTuple
 
 from tests.chaos.plan import Step
@@ -11,46 +10,93 @@ from tests.chaos.programs import Service
 MIB = 2**20
 
 
+P50_SECONDS, P99_SECONDS = 1.0, 3.0
+GHOST_SECONDS = 1.0
+"""The requirements: for all faults, and after the slot is free where a dead session held it."""
+ENOUGH_FAULTS = 100
+"""Of fewer faults a percentile says little."""
+
+
 class Recovery(NamedTuple):
     """A step and how long the system took to come back from it, in seconds.
 
     ``quiet_seconds``: until every client was right again about the symbols that seldom trade;
     ``whole_seconds``: until the tapes were complete up to the recovery, and the account right.
+    ``ghost_seconds``: the recovery since Alpaca's slot was free, where 406 was answered until then;
+    None if no dead session was waited for.
     """
 
     step: Step
     seconds: float
     quiet_seconds: float
     whole_seconds: float
+    ghost_seconds: float | None = None
 
     def __str__(self) -> str:
         times = (self.seconds, self.quiet_seconds, self.whole_seconds)
-        return f"{' '.join(f'{each:7.3f} s' for each in times)}  {'+'.join(map(str, self.step))}"
+        ghost = "" if self.ghost_seconds is None else f"  406, then {self.ghost_seconds:.3f} s"
+        shown = " ".join(f"{each:7.3f} s" for each in times)
+        return f"{shown}  {'+'.join(map(str, self.step))}{ghost}"
+
+
+def of_faults(found: Sequence[Recovery], *, ghosts: bool) -> dict[str, list[float]]:
+    """Return the seconds by kind; a step's recovery counts for each of its faults.
+
+    ``ghosts``: those that waited for Alpaca's slot, since it was free, and no others.
+    """
+    by_kind: dict[str, list[float]] = {}
+    for recovery in found:
+        seconds = recovery.ghost_seconds if ghosts else recovery.seconds
+        if seconds is not None and (recovery.ghost_seconds is not None) is ghosts:
+            for fault in recovery.step:
+                by_kind.setdefault(fault.kind, []).append(seconds)
+    return by_kind
+
+
+def percentile(times: Sequence[float], share: float) -> float:
+    """Return the time within which a share of all is."""
+    return sorted(times)[min(int(len(times) * share), len(times) - 1)]
+
+
+def _row(name: str, times: Sequence[float]) -> str:
+    figures = (*(percentile(times, share) for share in (0.5, 0.9, 0.99)), max(times))
+    return f"{name:24}{len(times):8}{''.join(f'{each:10.3f}' for each in figures)}"
 
 
 def recoveries(found: Sequence[Recovery]) -> list[str]:
-    """Return the table of the faults by kind; a step's recovery counts for each of its faults."""
-    by_kind: dict[str, list[float]] = {}
-    for recovery in found:
-        for fault in recovery.step:
-            by_kind.setdefault(fault.kind, []).append(recovery.seconds)
-    lines = [f"{'fault':24}{'number':>8}{'p50 s':>10}{'max s':>10}"]
-    lines += [
-        f"{kind:24}{len(times):8}{median_high(times):10.3f}{max(times):10.3f}"
-        for kind, times in sorted(by_kind.items())
-    ]
+    """Return the distribution by kind, of the faults that waited for a dead session apart."""
+    head = f"{'number':>8}{'p50 s':>10}{'p90 s':>10}{'p99 s':>10}{'max s':>10}"
+    lines = []
+    for title, ghosts in (("fault", False), ("after 406, slot free", True)):
+        by_kind = of_faults(found, ghosts=ghosts)
+        if by_kind:
+            lines.append(f"{title:24}{head}")
+            lines += [_row(kind, times) for kind, times in sorted(by_kind.items())]
+            lines.append(_row("all", [each for times in by_kind.values() for each in times]))
     for name, times in (
-        ("recovery", [each.seconds for each in found]),
         ("quiet symbols right", [each.quiet_seconds for each in found]),
         ("tapes and account whole", [each.whole_seconds for each in found]),
     ):
         if times:
-            p99 = sorted(times)[int(len(times) * 0.99)]
-            lines.append(
-                f"{name}: p50 {median_high(times):.3f} s  p99 {p99:.3f} s"
-                f"  max {max(times):.3f} s  (of {len(times)} steps)"
-            )
+            lines.append(f"{_row(name, times)}  (steps)")
     return lines
+
+
+def too_slow(found: Sequence[Recovery]) -> list[str]:
+    """Return the requirements that the recoveries do not meet; none if they are few."""
+    faults = [each for times in of_faults(found, ghosts=False).values() for each in times]
+    ghosts = [each for times in of_faults(found, ghosts=True).values() for each in times]
+    if len(faults) + len(ghosts) < ENOUGH_FAULTS:
+        return []
+    return [
+        f"recovery: {name} is {measured:.3f} s, required {required:g} s"
+        for name, measured, required in (
+            ("p50", percentile(faults or [0.0], 0.5), P50_SECONDS),
+            ("p99", percentile(faults or [0.0], 0.99), P99_SECONDS),
+            ("p99 after the slot is free", percentile(ghosts or [0.0], 0.99), GHOST_SECONDS),
+        )
+        if measured > required
+    ]
 
 
 def upstream(state: dict[str, Any]) -> str:

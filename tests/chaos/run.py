@@ -15,6 +15,7 @@ from tests.chaos.follower import Complain
 from tests.chaos.ledger import Last, Ledger
 from tests.chaos.plan import Step, written
 from tests.chaos.report import Recovery
+from tests.chaos.simulated import FEED
 from tests.chaos.system import System, running_system, until
 from tests.chaos.tape import QUIET, Tape
 from tests.limits import limit
@@ -23,6 +24,8 @@ START_SECONDS = limit(120)
 RECOVERY_SECONDS = limit(90)
 SETTLE_SECONDS = limit(90)
 """A silence that was short enough to be the market's is seen through by REST within that."""
+GHOST_SLACK_SECONDS = 1.0
+"""An ingest that waits for the slot asks again within this time."""
 SHOWN_COMPLAINTS = 6
 """The limit for one step: every client often sees one cause in every symbol."""
 
@@ -49,6 +52,8 @@ class Verdict(NamedTuple):
     prices_compared: int
     states_compared: int
     """The number of events of the account that claimed to be right."""
+    too_slow: list[str]
+    """The requirements on the times of recovery that were not met."""
 
 
 Say = Callable[[str], None]
@@ -95,24 +100,30 @@ async def run(terms: Terms, say: Say) -> Verdict:
         if broken:
             for service in system.services:
                 say(f"--- {service.name}\n{service.output()}")
-    return Verdict(broken, recoveries, compared, states)
+    return Verdict(broken, recoveries, compared, states, report.too_slow(recoveries))
 
 
 async def _go_through(system: System, step: Step, terms: Terms, complain: Complain) -> Recovery:
+    started = time.monotonic()
     struck = await inflict(system, step)
     since = time.time_ns()
     recovered = await system.recovered(since, RECOVERY_SECONDS)
     if recovered is None:
         complain(f"no recovery from {written([step])} within {RECOVERY_SECONDS:g} s")
         recovered = time.monotonic()
+    freed = system.simulator.slot_free_at(FEED)
+    refused = system.simulator.slot_refused_at(FEED)
+    # An ingest was refused nearly to the end: it was the slot that it waited for.
+    is_ghost = started < refused and freed - GHOST_SLACK_SECONDS < refused
     right = recovered
     when = f"after {written([step])}"
     if terms.quiet:
         right = await _none_left(lambda: system.differences(QUIET), when, complain)
     whole = await _none_left(lambda: system.incomplete(since), when, complain)
     system.forgive(since)
-    seconds = (max(0.0, each - struck) for each in (recovered, right, whole))
-    return Recovery(step, *seconds)
+    seconds = [max(0.0, each - struck) for each in (recovered, right, whole)]
+    ghost = max(0.0, recovered - max(freed, struck)) if is_ghost else None
+    return Recovery(step, seconds[0], seconds[1], seconds[2], ghost)
 
 
 async def _none_left(problems: Callable[[], list[str]], when: str, complain: Complain) -> float:

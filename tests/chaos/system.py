@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 from redis.asyncio import Redis
@@ -28,6 +28,7 @@ from tests.chaos.quotes import Quotes
 from tests.chaos.tape import BUSY, PROBE, QUIET, Tape, closes
 from tests.chaos.trades import Trades
 from tests.chaos.trading import Trading
+from tests.link import Link
 from tests.ports import free_port
 from tests.programs import ingest_environment
 
@@ -52,6 +53,22 @@ CASH = Decimal(1_000_000)
 HOLDINGS = (("SPY", 120), ("IBM", -80), ("CALM", 55))
 """The positions of yesterday."""
 
+
+class Network(NamedTuple):
+    """The ways of one ingest to Redis and to Alpaca's market data."""
+
+    redis: Link
+    alpaca: Link
+
+    def environment(self) -> dict[str, str]:
+        """Return the settings of an ingest that uses them."""
+        return {
+            "REDIS_URL": f"redis://127.0.0.1:{self.redis.port}/0",
+            "ALPACA_STREAM_URL": f"ws://127.0.0.1:{self.alpaca.port}",
+            "ALPACA_DATA_URL": f"http://127.0.0.1:{self.alpaca.port}",
+        }
+
+
 _LEASE_HOLDER = re.compile(rb"-(\d+)-")
 
 
@@ -68,8 +85,10 @@ class System:
         http: httpx.AsyncClient,
         complain: Complain,
         ports: Sequence[int],
+        networks: Sequence[Network],
     ) -> None:
         self.simulator = simulator
+        self.networks = networks
         self.valkey = Valkey(server)
         self.ledger: Ledger = tape.ledger
         self.closes = {symbol: {close} for symbol, close in right_closes.items()}
@@ -81,8 +100,13 @@ class System:
         self.trading = Trading(tape, simulator, self.books, self.bars, http, complain)
         self.urls = [f"http://127.0.0.1:{port}" for port in ports]
         self.ingests = [
-            Service(name, complain, "ingest", **ingest_environment(simulator, server.url))
-            for name in ("ingest 1", "ingest 2")
+            Service(
+                name,
+                complain,
+                "ingest",
+                **(ingest_environment(simulator, server.url) | network.environment()),
+            )
+            for name, network in zip(("ingest 1", "ingest 2"), networks, strict=True)
         ]
         self.gateways = [
             Service(f"gateway {port}", complain, "gateway", REDIS_URL=server.url, PORT=str(port))
@@ -182,6 +206,10 @@ class System:
             if holder is not None and service.pid == int(holder[1]):
                 self._leader = service
         return self._leader
+
+    async def leaders_network(self) -> Network:
+        """Return the network of the leader."""
+        return self.networks[self.ingests.index(await self.leader())]
 
     async def standby(self) -> Service:
         """Return the other ingest."""
@@ -296,7 +324,16 @@ async def running_system(tape: Tape, complain: Complain) -> AsyncIterator[System
         timeout = httpx.Timeout(5, read=None)
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=timeout))
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        system = System(simulator, server, tape, right_closes, tasks, http, complain, ports)
+        networks = [
+            Network(
+                await stack.enter_async_context(Link(valkey_port)),
+                await stack.enter_async_context(Link(simulator.port)),
+            )
+            for _ in range(2)
+        ]
+        system = System(
+            simulator, server, tape, right_closes, tasks, http, complain, ports, networks
+        )
         running = await system.start()
         try:
             yield system

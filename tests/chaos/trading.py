@@ -1,6 +1,7 @@
 """The tape at its speed, and the orders: publishes at the simulator, and looks at it each time."""
 
 import asyncio
+import random
 import time
 from collections.abc import Sequence
 from decimal import Decimal
@@ -19,7 +20,7 @@ from tests.simulator.client import KEYS
 TICK_SECONDS = 0.025
 TICKS_PER_PROBE = 4
 
-PACE_NS = 13 * SECOND
+PACE_NS = 6 * SECOND
 """The time after which a connection's usual pauses are known."""
 
 TRADED = ("SPY", "IBM", "BAC", "T", "CALM")
@@ -86,6 +87,11 @@ class Trading:
         """Note the day bars after messages that a caller has sent."""
         for symbol in symbols:
             self._bars.note(symbol)
+
+    @property
+    def dice(self) -> random.Random:
+        """The run's source of chance."""
+        return self._tape.dice
 
     def an_owned_symbol(self) -> str | None:
         """Return a symbol of an open position in a stock."""
