@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import fill, first_viewer, ingest, latency, page, path
+from bench import fill, first_viewer, ingest, latency, page, path, soak
 from bench.fanout import command as fanout
 
 MEASUREMENTS = {
@@ -15,9 +15,13 @@ MEASUREMENTS = {
     "fanout": fanout.main,
 }
 
+# Only by its name: it takes as long as it is asked to.
+LONG = {"soak": soak.main}
+
 if __name__ == "__main__":
     name, arguments = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else (None, [])
-    if name is not None and name not in MEASUREMENTS:
-        sys.exit(f"python -m bench [{'|'.join(MEASUREMENTS)}] [--help]")
-    measurements = MEASUREMENTS.values() if name is None else [MEASUREMENTS[name]]
+    known = MEASUREMENTS | LONG
+    if name is not None and name not in known:
+        sys.exit(f"python -m bench [{'|'.join(known)}] [--help]")
+    measurements = MEASUREMENTS.values() if name is None else [known[name]]
     sys.exit(max([measure(arguments) for measure in measurements]))

@@ -118,6 +118,7 @@ class Gateway:
             self.feed,
             busy=self.admission.busy,
             unauthorized=self.attempts.total,
+            tasks=len(asyncio.all_tasks()),
             started=self.started,
         )
 

@@ -1,5 +1,6 @@
 """The status that ``ingest:status`` holds, composed from the facts of each part."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 
@@ -76,6 +77,7 @@ class HealthReport:
             conflated=self._outbox.conflated,
             lost=self._outbox.lost,
             reconnects=main.reconnects,
+            tasks=len(asyncio.all_tasks()),
             started=self._started,
         )
 

@@ -49,8 +49,8 @@ class IngestStatus(msgspec.Struct, kw_only=True):
     that are polled. ``conflated``: values replaced by newer ones while Redis was slow; ``lost``:
     events discarded for lack of room in that time. ``malformed``: the messages, rows and fields
     that could not be read, by stream, and of ``rest``. ``publish_error``: Redis' answer while it
-    rejects the publications, so that no new value reaches a gateway. Redis carries the report
-    because a worker has no HTTP port.
+    rejects the publications, so that no new value reaches a gateway. ``tasks``: those of the
+    process. Redis carries the report because a worker has no HTTP port.
     """
 
     event_id: str
@@ -76,6 +76,7 @@ class IngestStatus(msgspec.Struct, kw_only=True):
     conflated: int
     lost: int
     reconnects: int
+    tasks: int = 0
     started: str
 
 

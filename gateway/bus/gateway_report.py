@@ -20,6 +20,7 @@ class GatewayReport(msgspec.Struct, kw_only=True):
     refused: int
     busy: int
     unauthorized: int = 0  # gateways of 0.1.0 do not report it
+    tasks: int = 0
     lag_ms: float | None
     started: str
 
@@ -31,11 +32,13 @@ def report_of(
     *,
     busy: int,
     unauthorized: int,
+    tasks: int,
     started: str,
 ) -> GatewayReport:
     """Return the present state of a gateway; ``busy`` counts the streams rejected for lack of room.
 
-    ``unauthorized`` counts wrong tokens and tickets. ``started`` is RFC 3339.
+    ``unauthorized`` counts wrong tokens and tickets, ``tasks`` those of the process. ``started`` is
+    RFC 3339.
     """
     return GatewayReport(
         gateway_id=gateway_id,
@@ -45,6 +48,7 @@ def report_of(
         refused=hub.refused,
         busy=busy,
         unauthorized=unauthorized,
+        tasks=tasks,
         lag_ms=feed.event.lag_ms,
         started=started,
     )
