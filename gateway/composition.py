@@ -38,6 +38,7 @@ from gateway.http.failed_attempts import FailedAttempts
 from gateway.http.health import Health
 from gateway.http.host_check import HostCheck
 from gateway.http.last_answers import LastAnswers
+from gateway.http.open_files import OpenFiles
 from gateway.http.openapi import OpenApi
 from gateway.http.page import Page
 from gateway.http.security_headers import SecurityHeaders
@@ -123,15 +124,15 @@ class Gateway:
         )
 
 
-def compose(settings: GatewaySettings, redis: GatewayRedisClients, around: Surroundings) -> Gateway:
+def compose(
+    settings: GatewaySettings, redis: GatewayRedisClients, around: Surroundings, files: OpenFiles
+) -> Gateway:
     """Construct the parts of a gateway; none of them runs yet."""
     commands, names = redis.commands, redis.keyspace
     gateway_id = f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(3)}"
-    # The hub exists before the two parts that follow its topics, so it sets their events. There
-    # are two because each part clears its event before it looks.
-    resubscribe, reclaim = asyncio.Event(), asyncio.Event()
+    # The hub exists before the two parts that follow its topics. Each clears its event itself.
+    resubscribe, reclaim, rejections = asyncio.Event(), asyncio.Event(), Rejections()
     hub = _hub(settings, around, [resubscribe.set, reclaim.set])
-    rejections = Rejections()
     interest = InterestClaims(commands, names, hub, gateway_id, reclaim, rejections)
     feed = _feed(around, hub, interest, rejections)
     subscriptions = _subscriptions(settings, redis, hub)
@@ -162,7 +163,7 @@ def compose(settings: GatewaySettings, redis: GatewayRedisClients, around: Surro
             jitter=around.randomness.random,
         ),
         claims=claims,
-        admission=_admission(settings, claims, around),
+        admission=_admission(settings, around, claims, files),
         attempts=FailedAttempts(around.clock),
         reports=reports,
         rejections=rejections,
@@ -283,11 +284,14 @@ def _hub(
     )
 
 
-def _admission(settings: GatewaySettings, claims: StreamClaims, around: Surroundings) -> Admission:
+def _admission(
+    settings: GatewaySettings, around: Surroundings, claims: StreamClaims, files: OpenFiles
+) -> Admission:
     return Admission(
-        settings.max_clients,
+        files.streams,
         claims,
-        around.within(BUSY_RETRY_MS),
+        retry_ms=around.within(BUSY_RETRY_MS),
+        on_full=files.on_streams_full,
         spares_private=settings.max_streams_per_address is None,
     )
 

@@ -12,8 +12,8 @@ import structlog
 from gateway.bus.redis_clients import gateway_redis_clients
 from gateway.composition import Gateway, Surroundings, compose, compose_app
 from gateway.fanout.hub import Hub
-from gateway.http import open_files
 from gateway.http.listener import listen
+from gateway.http.open_files import OpenFiles, raise_limit
 from gateway.http.server import Server, make_server
 from gateway.settings import GatewaySettings
 from gateway.wire import events
@@ -60,9 +60,6 @@ class GatewayService:
             settings.port,
             patience_seconds=settings.slow_client_seconds + KERNEL_PATIENCE_SECONDS,
         )
-        # Checked at the start: a process out of file handles leaves new connections unanswered.
-        if remedy := open_files.shortage(open_files.raise_limit(), settings.max_clients):
-            log.warning("too_few_open_files", remedy=remedy)
         return cls(settings, source, listener)
 
     @property
@@ -77,12 +74,17 @@ class GatewayService:
         ``BusUnusableError`` is one: Redis is a cluster, or has no such database.
         """
         settings, around = self._settings, self._around
+        files = OpenFiles(raise_limit(), settings.max_clients, around.clock)
+        if files.remedy is not None:
+            log.warning("too_few_open_files", remedy=files.remedy, streams=files.streams)
         async with gateway_redis_clients(self._source) as redis:
-            gateway = compose(settings, redis, around)
+            gateway = compose(settings, redis, around, files)
             server = make_server(
                 compose_app(settings, redis, gateway, around),
                 access_log=settings.access_log,
                 forwarded_allow_ips=settings.forwarded_allow_ips,
+                max_connections=files.connections,
+                on_full=files.on_exhausted,
             )
             async with asyncio.TaskGroup() as tasks:
                 background = [

@@ -33,16 +33,18 @@ class Admission:
     """Counts the streams of this gateway, and claims them among those of all gateways.
 
     ``limit`` is the most streams here. ``retry_ms`` draws a separate time for each rejected client,
-    so that they do not return together. ``spares_private``: addresses of private networks are not
-    counted, because most of them are a proxy's that stands for all its users.
+    so that they do not return together. ``on_full`` is called for each that ``limit`` rejects.
+    ``spares_private``: addresses of private networks are not counted, because most of them are a
+    proxy's that stands for all its users.
     """
 
     def __init__(
         self,
         limit: int,
         claims: StreamClaims,
-        retry_ms: Callable[[], int],
         *,
+        retry_ms: Callable[[], int],
+        on_full: Callable[[], None],
         spares_private: bool = False,
     ) -> None:
         self.busy = 0
@@ -51,6 +53,7 @@ class Admission:
         self._claims = claims
         self._retry_ms = retry_ms
         self._spares_private = spares_private
+        self._on_full = on_full
 
     def check_room(self) -> None:
         """Reject a request to a full gateway, before it costs the open streams anything.
@@ -59,9 +62,11 @@ class Admission:
             BusyError: ``MAX_CLIENTS`` streams are open here.
         """
         if self._streams >= self._limit:
+            self._on_full()
             raise self._rejection(
                 f"this gateway has {self._limit} streams open and accepts no more",
-                "try again after Retry-After seconds; add gateways or raise MAX_CLIENTS",
+                "try again after Retry-After seconds; add gateways, or raise MAX_CLIENTS and the "
+                "limit of open files",
             )
 
     async def admit(self, request: Request, principal: Principal) -> Callable[[], None]:

@@ -6,15 +6,28 @@ A peer that sends a byte now and then, or an endless head, would otherwise be ke
 import asyncio
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+import structlog
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from gateway.http.api_error import ApiError
+from gateway.http.connections import Connections
 from gateway.http.security_headers import SECURITY_HEADERS
+from shared.excerpt import cut
+
+log = structlog.get_logger()
 
 RECEIVE_SECONDS = 10.0
 """How long a whole request may take to arrive, from the connection's or its first byte."""
 
 HEAD_BYTES = 64 * 1024
+HEADERS = 100
+"""How many headers a request may have. Browsers behind several proxies send about 40."""
+
 BODY_BYTES = 1024 * 1024
 
 PIPELINED = 16
@@ -29,6 +42,8 @@ class LimitedProtocol(HttpToolsProtocol):
     """Rejects requests that are late, too large or not HTTP. The time of an answer has no limit."""
 
     url = b""
+    connections: Connections
+    _answering: RequestResponseCycle | None = None
     _in_head = True
     _received = 0
     _ignores_input = False
@@ -37,12 +52,20 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the time in which the peer must send a request."""
         super().connection_made(transport)
+        self.connections.note_waiting(self)
         # uvicorn itself would wait forever: its keep-alive time starts after a first answer.
         self._keep_time()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
+        """Stop the clock; the request that is being answered has no client any more."""
         self._stop_clock()
+        # uvicorn notifies the newest request only, which pipelining makes another one: its answer
+        # would be written to a closed transport, which raises.
+        answering, self._answering = self._answering, None
+        if answering is not None and not answering.response_complete:
+            log.debug("client_left", path=cut(answering.scope["path"]))
+            answering.disconnected = True
+            answering.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -67,6 +90,8 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header. The trailers after a chunked body are not headers."""
         if self._in_head:
+            if len(self.headers) >= HEADERS:
+                raise self._head_too_large()
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -90,7 +115,10 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Continue with a pipelined request, whose body may still be incomplete."""
+        self._answering = None
         super().on_response_complete()
+        if not self.transport.is_closing() and self._answering is None:
+            self.connections.note_waiting(self)
         # If the next request has not started, uvicorn's keep-alive time limits the wait.
         if self.timeout_keep_alive_task is None:
             self._keep_time()
@@ -99,6 +127,32 @@ class LimitedProtocol(HttpToolsProtocol):
         """Drop everything that the peer sends from now on."""
         self._ignores_input = True
         self._stop_clock()
+
+    def pause_writing(self) -> None:
+        """Note that the peer does not read its answer."""
+        super().pause_writing()
+        if self._answering is not None:
+            self.connections.note_waiting(self)
+
+    def resume_writing(self) -> None:
+        """Note that the peer reads again."""
+        super().resume_writing()
+        if self._answering is not None:
+            self.connections.note_busy(self)
+
+    def end(self) -> None:
+        """Close the connection, whose peer keeps it waiting."""
+        self.ignore_input()
+        # An answer that the peer does not read would keep the file open.
+        if self._answering is None:
+            self.transport.close()
+        else:
+            self.transport.abort()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        self.connections.note_busy(self)
+        super()._start_asgi_task(cycle, app)
 
     def _check_size(self) -> None:
         if self._in_head and self._received > HEAD_BYTES:
@@ -156,6 +210,7 @@ class LimitedProtocol(HttpToolsProtocol):
         head = [STATUS_LINE[response.status_code], *lines, b"\r\n"]
         self.transport.write(b"".join([*head, bytes(response.body)]))
         self.transport.write_eof()
+        self.connections.note_waiting(self)
         self._deadline = self.loop.call_later(REJECTED_PEER_SECONDS, self.transport.abort)
 
     def _head_too_large(self) -> ApiError:
@@ -170,7 +225,7 @@ class LimitedProtocol(HttpToolsProtocol):
         return ApiError(
             431,
             code="head_too_large",
-            message=f"the request's head has more than {HEAD_BYTES} bytes",
+            message=f"the request's head has more than {HEAD_BYTES} bytes or {HEADERS} headers",
             hint="send fewer or shorter headers; cookies are not needed",
         )
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,8 +12,10 @@ import structlog
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from gateway.http.acceptor import Acceptor
 from gateway.http.access_log import DISCRETION
 from gateway.http.client_address import ClientAddress
+from gateway.http.connections import Connections
 from gateway.http.limits import LimitedProtocol
 from shared.waiting import wait_at_most
 
@@ -77,6 +80,8 @@ class StreamingProtocol(LimitedProtocol):
     def detach(self, on_lost: Callable[[], None]) -> asyncio.Transport:
         """Release the request that is being answered, and everything kept for it."""
         self._on_lost = on_lost
+        self.connections.note_busy(self)
+        self._answering = None
         self.ignore_input()  # a peer sends no request after a stream
         # A paused transport would not notice that the peer has gone.
         self.flow.resume_reading()
@@ -91,24 +96,8 @@ class StreamingProtocol(LimitedProtocol):
         super().connection_lost(exc)
 
 
-class OpenConnections(set[Any]):
-    """uvicorn's set of open connections, which can be waited for instead of polled."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._emptied = asyncio.Event()
-
-    def discard(self, connection: object) -> None:
-        """Remove a connection if it is there."""
-        super().discard(connection)
-        if not self:
-            self._emptied.set()
-
-    async def wait_until_empty(self) -> None:
-        """Wait until no connection is open."""
-        while self:  # a connection that was being accepted may have come meanwhile
-            self._emptied.clear()
-            await self._emptied.wait()
+def _nothing() -> None:
+    pass
 
 
 class Server(uvicorn.Server):
@@ -116,12 +105,20 @@ class Server(uvicorn.Server):
 
     uvicorn 0.54 looks at ``should_exit``, and at its shutdown for open connections, ten times a
     second. Here both are awaited: an idle process sleeps, and a stop takes effect at once.
+    ``max_connections`` are open at the same time; ``on_full`` is called when more are wanted.
     """
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        max_connections: int = sys.maxsize,
+        on_full: Callable[[], None] = _nothing,
+    ) -> None:
         self._exit = asyncio.Event()
         super().__init__(config)
-        self.server_state.connections = self._open = OpenConnections()
+        self.server_state.connections = self._open = Connections(max_connections, self._on_room)
+        self._on_full = on_full
+        self._acceptors: list[Acceptor] = []
 
     @property
     def should_exit(self) -> bool:
@@ -140,10 +137,19 @@ class Server(uvicorn.Server):
         while not await self.on_tick(0):
             await wait_at_most(self._exit, DATE_SECONDS)
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept the connections of listening sockets."""
+        await super().startup(sockets=[])
+        for listener in sockets or ():
+            acceptor = Acceptor(listener, self._make_protocol, self._open, self._on_full)
+            self._acceptors.append(acceptor)
+            acceptor.listen()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening; wait for open requests, at most ``timeout_graceful_shutdown``."""
-        await self._stop_accepting()
-        for listener in (*self.servers, *(sockets or ())):
+        for acceptor in self._acceptors:
+            await acceptor.stop()
+        for listener in sockets or ():
             listener.close()
         for connection in list(self._open):
             connection.shutdown()
@@ -153,26 +159,20 @@ class Server(uvicorn.Server):
                 # An application may still run after its client has left.
                 while self.server_state.tasks:
                     await asyncio.wait(set(self.server_state.tasks))
-                for server in self.servers:
-                    await server.wait_closed()
         except TimeoutError:
             log.warning("requests_cancelled", count=len(self.server_state.tasks))
             for task in self.server_state.tasks:
                 task.cancel()
 
-    async def _stop_accepting(self) -> None:
-        """Accept no further connection; wait until each accepted one is among the open ones."""
-        loop = asyncio.get_running_loop()
-        for server in self.servers:
-            for listener in server.sockets:
-                loop.remove_reader(listener.fileno())
-        # asyncio completes an accepted connection in two more iterations: the first creates its
-        # transport, the second calls `connection_made`. Closing the listener before the first
-        # makes the transport's constructor fail and leaves its socket open (`Server._attach`,
-        # https://github.com/python/cpython/issues/109564). Before the second, the connection is
-        # not yet among those that the shutdown closes.
-        for _ in range(2):
-            await asyncio.sleep(0)
+    def _make_protocol(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
+
+    def _on_room(self) -> None:
+        for acceptor in self._acceptors:
+            acceptor.listen()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -181,11 +181,17 @@ class Server(uvicorn.Server):
 
 
 def make_server(
-    app: Any, *, access_log: bool = False, forwarded_allow_ips: Sequence[str] = ()
+    app: Any,
+    *,
+    access_log: bool = False,
+    forwarded_allow_ips: Sequence[str] = (),
+    max_connections: int = sys.maxsize,
+    on_full: Callable[[], None] = _nothing,
 ) -> Server:
     """Return a server for a listening socket; logs go where the process sends its own.
 
     ``forwarded_allow_ips`` are the proxies whose word about a client's address is trusted.
+    ``max_connections`` and ``on_full``: see ``Server``.
     """
     if access_log:
         logger = logging.getLogger("uvicorn.access")
@@ -202,5 +208,7 @@ def make_server(
             proxy_headers=False,  # uvicorn takes any text for an address
             server_header=False,
             timeout_graceful_shutdown=2,
-        )
+        ),
+        max_connections,
+        on_full,
     )

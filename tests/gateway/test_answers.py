@@ -8,6 +8,7 @@ from starlette.testclient import TestClient
 
 from gateway.bus.redis_clients import gateway_redis_clients
 from gateway.composition import Surroundings, compose, compose_app
+from gateway.http.open_files import OpenFiles
 from gateway.settings import GatewaySettings
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
@@ -167,7 +168,7 @@ def test_starlettes_test_client_reads_a_stream(symbols: str) -> None:
         settings = GatewaySettings(_env_file=None)  # type: ignore[call-arg]
         around = Surroundings()
         async with gateway_redis_clients(RedisSource("memory://")) as redis:
-            gateway = compose(settings, redis, around)
+            gateway = compose(settings, redis, around, OpenFiles(1_000, 100, around.clock))
             topics = [f"price:{symbol}" for symbol in symbols.split(",")]
             for channel in gateway.hub.watch(dict.fromkeys(topics, 0.0)):
                 channel.loaded.set()

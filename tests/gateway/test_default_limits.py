@@ -66,7 +66,9 @@ async def test_a_private_address_counts_only_if_its_limit_was_set(
 ) -> None:
     request = Request({"type": "http", "method": "GET", "client": (address, 1)})
     async with any_source.client("test") as client, claiming(client, "a", address=1) as claims:
-        admission = Admission(9, claims, lambda: 1, spares_private=spares_private)
+        admission = Admission(
+            9, claims, retry_ms=lambda: 1, on_full=lambda: None, spares_private=spares_private
+        )
         places = []
         for number in range(3):
             try:
