@@ -312,6 +312,11 @@ class TestPackaging:
         names = {re.split(r"[\[<>=;~! ]", name)[0].lower() for name in wanted} - {"tapecast"}
         assert names <= pins
 
+    def test_the_build_tool_is_pinned_to_the_version_of_the_constraints(self) -> None:
+        [tool] = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+
+        assert tool in (ROOT / "constraints.txt").read_text().splitlines()
+
     def test_constraints_are_names_and_exact_versions(self) -> None:
         lines = (ROOT / "constraints.txt").read_text().splitlines()
 
