@@ -33,7 +33,6 @@ class ServerWatch:
     def __init__(self, source: RedisSource, client: Redis) -> None:
         self._source = source
         self._client = client
-        self._is_one_server = False
 
     async def run(self) -> None:
         """Ask until cancelled.
@@ -80,8 +79,7 @@ class ServerWatch:
             if role not in (None, "master"):
                 self._source.leave_server(f"this server is a {role} now")
                 return
-            # The proxy of a cluster may show itself as one server, but rejects two keys at once.
-            if not self._is_one_server:
-                await self._client.mget(*(keyspace.last(topic(PRICE, s)) for s in ("A", "B")))
-                self._is_one_server = True
+            # A server that loads its data answers HELLO, but no other command. The proxy of a
+            # cluster may show itself as one server, but rejects two keys at once.
+            await self._client.mget(*(keyspace.last(topic(PRICE, s)) for s in ("A", "B")))
         self._source.on_master()

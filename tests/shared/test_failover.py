@@ -140,6 +140,21 @@ async def test_a_connection_to_a_replica_is_not_accepted(stage: Stage) -> None:
             await subscriber.pubsub().subscribe("price:SPY")
 
 
+async def test_a_user_without_rights_may_ask_for_the_role_and_needs_no_name(stage: Stage) -> None:
+    for server in (stage.old, stage.new):
+        await server.client.acl_setuser(
+            "ann", enabled=True, nopass=True, keys=["*"], commands=["+get"], reset=True
+        )
+    url = stage.source.url.replace("redis://", "redis://ann:any@")
+    async with RedisSource(url).client("one") as client:
+        assert await client.get("a") is None
+
+        stage.address.target = stage.new.port
+        await client.connection_pool.disconnect()
+        with pytest.raises(BusWrongServerError, match="is a replica"), bus_errors():
+            await client.get("a")
+
+
 async def test_commands_on_their_way_fail_with_a_lost_connection(stage: Stage) -> None:
     async with stage.source.client("one") as client:
         waiting = asyncio.create_task(_blocked(client))

@@ -21,6 +21,7 @@ from tests.services import until
 @dataclass(frozen=True)
 class TlsRedis:
     port: int
+    sentinel_port: int
     certificate: Path
 
 
@@ -38,16 +39,19 @@ async def tls_redis(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[T
     )
     assert await making.wait() == 0
     binary = Path(program("redis-server"))
-    options = {
-        "--tls-port": port,
-        "--tls-cert-file": certificate,
-        "--tls-key-file": key,
-        "--tls-ca-cert-file": certificate,
-        "--tls-auth-clients": "no",
-    }
-    words = [str(word) for pair in options.items() for word in pair]
-    async with redis_server(folder, *QUIET, *words, binary=binary):
-        yield TlsRedis(port, certificate)
+    files = [
+        *("--tls-cert-file", str(certificate), "--tls-key-file", str(key)),
+        *("--tls-ca-cert-file", str(certificate), "--tls-auth-clients", "no"),
+        *("--tls-replication", "yes"),
+    ]
+    configuration, sentinel_port = folder / "sentinel.conf", free_port()
+    configuration.write_text(f"sentinel monitor mymaster 127.0.0.1 {port} 1\n")
+    sentinel = [str(configuration), "--sentinel", "--tls-port", str(sentinel_port), *files]
+    async with (
+        redis_server(folder, *QUIET, "--tls-port", str(port), *files, binary=binary),
+        redis_server(folder, *sentinel, binary=binary),
+    ):
+        yield TlsRedis(port, sentinel_port, certificate)
 
 
 async def _works(url: str) -> bool:
@@ -66,6 +70,14 @@ async def _works(url: str) -> bool:
 async def test_the_certificate_of_its_own_authority_is_accepted(tls_redis: TlsRedis) -> None:
     assert await _works(
         f"rediss://127.0.0.1:{tls_redis.port}/0?ssl_ca_certs={tls_redis.certificate}"
+    )
+
+
+async def test_sentinels_are_asked_with_tls_too(tls_redis: TlsRedis) -> None:
+    options = f"ssl_ca_certs={tls_redis.certificate}"
+
+    assert await _works(
+        f"rediss+sentinel://127.0.0.1:{tls_redis.sentinel_port}/mymaster/0?{options}"
     )
 
 
