@@ -13,7 +13,7 @@ from gateway.http.failed_attempts import FailedAttempts
 from gateway.wire.principal import Principal
 from gateway.wire.token_table import TokenTable
 from shared.bus import keys
-from shared.bus.errors import BusError, BusRejectedError
+from shared.bus.errors import BusBusyError, BusError, BusRejectedError
 
 ANYBODY = Principal("anonymous")
 
@@ -106,6 +106,8 @@ class Access:
     async def _ask(self, answer: Awaitable[Principal | None]) -> Principal | None:
         try:
             return await answer
+        except BusBusyError:
+            raise  # Redis may be well
         except BusError as error:
             # Redis' own words name its address or its user, and the sender has proved nothing yet.
             why = "is unreachable"

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from gateway.http.json_response import json_response
-from shared.bus.errors import BusRejectedError, BusUnreachableError
+from shared.bus.errors import BusBusyError, BusRejectedError, BusUnreachableError
 from shared.excerpt import cut
 
 
@@ -43,7 +43,10 @@ async def answer_api_error(_: Request, error: Exception) -> Response:
 
 async def answer_bus_error(_: Request, error: Exception) -> Response:
     """Answer a ``BusError`` with 503: every request that can raise one may be repeated."""
+    code, hint = "redis_unavailable", "; /readyz reports when Redis is reachable again"
     match error:
+        case BusBusyError():
+            code, hint, message = "redis_busy", "", str(error)
         case BusUnreachableError():
             message = f"Redis is unreachable: {error}"
         case BusRejectedError():
@@ -52,9 +55,9 @@ async def answer_bus_error(_: Request, error: Exception) -> Response:
             message = str(error)
     return ApiError(
         status=503,
-        code="redis_unavailable",
+        code=code,
         message=message,
-        hint="try again in a moment; /readyz reports when Redis is reachable again",
+        hint=f"try again in a moment{hint}",
         headers={"Retry-After": "2"},
     ).response()
 

@@ -15,7 +15,7 @@ from gateway.http.access import Access
 from gateway.http.json_response import json_response
 from gateway.wire.feed_view import DOWN, FeedView
 from shared import ingest_status
-from shared.bus.errors import BusError, BusRejectedError
+from shared.bus.errors import BusBusyError, BusError, BusRejectedError
 from shared.bus.rejections import Rejections, explained
 from shared.event_id import EventId
 from shared.ingest_status import IngestStatus
@@ -75,6 +75,8 @@ class Health:
             gateways = await self._reports.gateways()
         except BusRejectedError as rejected:
             error = f"Redis rejects the request: {explained(rejected)}"
+        except BusBusyError as busy:  # which says nothing about Redis
+            error = str(busy)
         except BusError as lost:
             is_reachable, error = False, str(lost)
         redis = {"connected": is_reachable, "error": error}

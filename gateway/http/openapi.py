@@ -30,8 +30,8 @@ REJECTIONS = {
     429: "`busy`: the gateway is full; a client that accepts `text/event-stream` gets 200 and a "
     "`bye` instead. `too_many_failures`: the address has sent too many wrong tokens or tickets. "
     "`too_many_tickets`: the token has got too many",
-    503: "`redis_unavailable`; a client that accepts `text/event-stream` gets 200 and a `bye` "
-    "instead",
+    503: "`redis_unavailable`, `redis_busy`; a client that accepts `text/event-stream` gets 200 "
+    "and a `bye` instead",
 }
 
 DESCRIPTION = """\

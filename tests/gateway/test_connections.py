@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from shared.bus import redis_pool, redis_source
 from shared.bus.redis_source import RedisSource
+from shared.bus.valkey_server import ValkeyServer
 from simulator.service import Simulator, SimulatorSettings
 from tests.event_stream import open_stream
 from tests.limits import LIMIT_SECONDS
@@ -64,3 +65,26 @@ async def test_a_quiet_deployment_has_few_connections(
             return set(names) == set(USUAL) and all(names[n] <= USUAL[n] for n in USUAL)
 
         await until(few)
+
+
+async def test_a_gateway_whose_connections_are_in_use_does_not_call_redis_unavailable(
+    valkey: ValkeyServer, source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tickets = 2 * redis_source.COMMAND_CONNECTIONS
+    async with (
+        source.client("observer", connections=1) as observer,
+        running_gateway(source, api_token="token") as url,
+        httpx.AsyncClient(base_url=url, headers={"Authorization": "Bearer token"}) as client,
+    ):
+        monkeypatch.setattr(redis_pool, "WAIT_SECONDS", 0.01)
+        await observer.client_pause(10_000_000, all=False)  # writes wait, reads do not
+        answers = [asyncio.create_task(client.post("/api/stream/ticket")) for _ in range(tickets)]
+        rejected = await next(asyncio.as_completed(answers))
+        status = await client.get("/api/stream/status")
+        await observer.client_unpause()
+        served = {answer.status_code for answer in await asyncio.gather(*answers)}
+
+    assert rejected.status_code == 503
+    assert rejected.json()["error"]["code"] == "redis_busy"
+    assert status.json()["redis"]["connected"] is True
+    assert served == {201, 503}
