@@ -61,6 +61,7 @@ def _common_options() -> dict[str, Any]:
     return {
         "protocol": 2,
         "decode_responses": False,
+        "driver_info": None,  # CLIENT SETINFO, which old servers and small ACLs do not know
         "retry": Retry(NoBackoff(), 0),
         "socket_timeout": None,
         "socket_connect_timeout": CONNECT_TIMEOUT_SECONDS,
@@ -116,12 +117,13 @@ class _LimitedRedis(Redis):
 
 async def eviction_policy(client: Redis) -> str | None:
     """Return the server's ``maxmemory-policy``; None if it does not report one."""
+    # Not CONFIG GET, which many hosted servers forbid, and whose right would show passwords.
     try:
-        answer: Any = await client.config_get("maxmemory-policy")
-    except REDIS_ERRORS:  # many hosted servers forbid the command
+        answer: Any = await client.info(section="memory")
+    except REDIS_ERRORS:
         return None
-    policy = answer.get("maxmemory-policy", answer.get(b"maxmemory-policy"))
-    return policy.decode() if isinstance(policy, bytes) else policy
+    policy: str | None = answer.get("maxmemory_policy")
+    return policy
 
 
 class RedisSource:

@@ -25,6 +25,9 @@ from tests.repository.tree import PACKAGES, ROOT, files, name_of
 # Variables of Python, pip and Render themselves.
 OTHERS_VARIABLES = {"PATH", "PYTHONUNBUFFERED", "PYTHON_VERSION"}
 SECRETS = {name for name in settings() if name.endswith(("_KEY", "_TOKEN"))}
+KEYS = [name for name in SECRETS if name.endswith("_KEY")]
+REDIS_PASSWORDS = ("REDIS_INGEST_PASSWORD", "REDIS_GATEWAY_PASSWORD")
+"""Of docker-compose.yml alone: the programs read REDIS_URL."""
 TARGETS = ["ingest", "gateway"]
 STOP_TIMES = ("LAME_DUCK_SECONDS", "DRAIN_SECONDS")
 SERVER_END_SECONDS = 3
@@ -153,12 +156,31 @@ class TestCompose:
 
     @pytest.mark.parametrize("service", TARGETS)
     def test_its_variables_are_settings(self, service: str) -> None:
-        assert set(compose()[service]["environment"]) <= set(settings())
+        assert set(compose()[service]["environment"]) <= {*settings(), *REDIS_PASSWORDS}
 
     def test_what_it_takes_from_outside_are_settings(self) -> None:
         text = (ROOT / "docker-compose.yml").read_text()
 
-        assert set(re.findall(r"\$\{(\w+)", text)) <= set(settings())
+        assert set(re.findall(r"\$\{(\w+)", text)) <= {*settings(), *REDIS_PASSWORDS}
+
+    def test_each_program_is_its_own_user_of_the_store_and_has_no_others_secrets(self) -> None:
+        for user, other in (("ingest", "gateway"), ("gateway", "ingest")):
+            environment = compose()[user]["environment"]
+            password = f"REDIS_{user.upper()}_PASSWORD"
+
+            assert environment["REDIS_URL"] == f"redis://{user}:${{{password}}}@valkey:6379/0"
+            assert environment[f"REDIS_{other.upper()}_PASSWORD"] == ""
+        assert {compose()["gateway"]["environment"][name] for name in KEYS} == {""}
+        assert compose()["ingest"]["environment"]["API_TOKEN"] == ""
+
+    def test_the_store_starts_with_the_users_and_a_bound_on_its_memory(self) -> None:
+        store = compose()["valkey"]
+        script, users = (mount.split(":")[1] for mount in store["volumes"])
+
+        assert store["command"][:2] == ["sh", script]
+        assert users.rsplit("/", 1) == [script.rsplit("/", 1)[0], "redis-users.acl"]
+        assert set(store["environment"]) == set(REDIS_PASSWORDS)
+        assert "--maxmemory" in store["command"]
 
     def test_a_gateway_may_drain_before_it_is_killed(self) -> None:
         gateway = compose()["gateway"]
@@ -255,7 +277,7 @@ class TestRender:
 
 class TestEnvExample:
     def test_it_names_every_setting_and_nothing_else(self) -> None:
-        assert set(example_settings()) == set(settings())
+        assert set(example_settings()) == {*settings(), *REDIS_PASSWORDS}
 
     def test_the_values_it_shows_are_the_defaults(self) -> None:
         for name, shown in example_settings().items():
