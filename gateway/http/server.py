@@ -26,6 +26,10 @@ EXTENSION = "tapecast.connection"
 DATE_SECONDS = 1.0
 """How often the ``Date`` header of responses is renewed."""
 
+END_SECONDS = 1
+"""How long a server that stops waits for requests under way. Streams have ended before, and with
+the release of its claims the gateway ends within 2 s."""
+
 
 class RequestConnection:
     """A request's connection, which a stream may detach from the server."""
@@ -207,7 +211,7 @@ def make_server(
             access_log=access_log,
             proxy_headers=False,  # uvicorn takes any text for an address
             server_header=False,
-            timeout_graceful_shutdown=2,
+            timeout_graceful_shutdown=END_SECONDS,
         ),
         max_connections,
         on_full,

@@ -8,6 +8,8 @@ import pytest
 from pydantic import TypeAdapter
 from uvicorn.middleware.proxy_headers import _TrustedHosts
 
+from gateway.bus.claim_times import RELEASE_SECONDS
+from gateway.http.server import END_SECONDS
 from gateway.settings import GatewaySettings
 from tests.repository.deployment import (
     default_of,
@@ -30,8 +32,11 @@ REDIS_PASSWORDS = ("REDIS_INGEST_PASSWORD", "REDIS_GATEWAY_PASSWORD")
 """Of docker-compose.yml alone: the programs read REDIS_URL."""
 TARGETS = ["ingest", "gateway"]
 STOP_TIMES = ("LAME_DUCK_SECONDS", "DRAIN_SECONDS")
-SERVER_END_SECONDS = 3
+SERVER_END_SECONDS = 2
 """How long a gateway needs at most to end after these times."""
+
+USUAL_TIME_OUT_SECONDS = 10
+"""A time-out of idle connections that many balancers have by default."""
 BUILT = "gateway/http/page"
 
 
@@ -181,6 +186,20 @@ class TestCompose:
         assert users.rsplit("/", 1) == [script.rsplit("/", 1)[0], "redis-users.acl"]
         assert set(store["environment"]) == set(REDIS_PASSWORDS)
         assert "--maxmemory" in store["command"]
+
+    def test_a_heartbeat_comes_well_before_any_time_out_of_a_proxy(self) -> None:
+        heartbeat = float(default_of("HEARTBEAT_SECONDS"))
+        balancing = (ROOT / "deploy" / "haproxy.cfg").read_text()
+        minutes = re.findall(r"timeout (?:client|server) (\d+)m\n", balancing)
+        nginx = (ROOT / "examples" / "nginx" / "nginx.conf").read_text()
+
+        assert heartbeat <= USUAL_TIME_OUT_SECONDS - 1
+        assert len(minutes) == 2
+        assert all(int(each) * 60 > 2 * heartbeat for each in minutes)
+        assert seconds(re.findall(r"proxy_read_timeout (\w+);", nginx)[0]) > 2 * heartbeat
+
+    def test_a_gateway_ends_within_two_seconds_of_its_last_stream(self) -> None:
+        assert END_SECONDS + RELEASE_SECONDS <= SERVER_END_SECONDS
 
     def test_a_gateway_may_drain_before_it_is_killed(self) -> None:
         gateway = compose()["gateway"]
