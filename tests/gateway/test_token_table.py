@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.wire.grant import grants_of
+from gateway.wire.grant import MAX_LENGTH, grants_of
 from gateway.wire.principal import ADMIN, Principal
 from gateway.wire.token_table import TokenTable
 
@@ -24,6 +24,15 @@ def test_a_token_has_its_principal_and_a_wrong_one_none() -> None:
     assert owner(tokens, "two").scopes is None
     assert tokens.principal_of(b"on") is tokens.principal_of(b"") is None
     assert tokens.principal_of(b"one market") is None
+
+
+def test_a_token_has_a_longest_form_so_that_a_strangers_costs_nothing() -> None:
+    longest = "x" * MAX_LENGTH
+
+    assert table(longest).principal_of(longest.encode()) is not None
+    assert table(longest).principal_of(longest.encode() + b"x") is None
+    with pytest.raises(ValueError, match="entry 2 is longer than 1024 characters"):
+        grants_of(["one", longest + "x"])
 
 
 def test_a_token_given_by_its_hash_has_the_same_principal() -> None:
