@@ -19,6 +19,7 @@ from gateway.bus.history import History
 from gateway.bus.inbox import Handlers, Inbox
 from gateway.bus.interest_claims import InterestClaims
 from gateway.bus.last_values import LastValues
+from gateway.bus.lease_watch import LeaseWatch
 from gateway.bus.positions import Positions
 from gateway.bus.redis_clients import GatewayRedisClients
 from gateway.bus.reports import Reports
@@ -117,6 +118,7 @@ class Gateway:
             self.gateway_id,
             self.hub,
             self.feed,
+            self.subscriber.foreign,
             busy=self.admission.busy,
             unauthorized=self.attempts.total,
             tasks=len(asyncio.all_tasks()),
@@ -128,14 +130,13 @@ def compose(
     settings: GatewaySettings, redis: GatewayRedisClients, around: Surroundings, files: OpenFiles
 ) -> Gateway:
     """Construct the parts of a gateway; none of them runs yet."""
-    commands, names = redis.commands, redis.keyspace
-    gateway_id = f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(3)}"
+    commands, names, gateway_id = redis.commands, redis.keyspace, _gateway_id()
     # The hub exists before the two parts that follow its topics. Each clears its event itself.
     resubscribe, reclaim, rejections = asyncio.Event(), asyncio.Event(), Rejections()
     hub = _hub(settings, around, [resubscribe.set, reclaim.set])
     interest = InterestClaims(commands, names, hub, gateway_id, reclaim, rejections)
-    feed = _feed(around, hub, interest, rejections)
-    subscriptions = _subscriptions(settings, redis, hub)
+    feed, lease = _feed(around, hub, interest, rejections), LeaseWatch(commands, names, hub)
+    subscriptions = _subscriptions(settings, redis, hub, lease)
     inbox = _inbox(redis, gateway_id, subscriptions, here := StreamsHere(hub))
     reports, tokens = Reports(commands, names), TokenTable(settings.grants)
     claims = StreamClaims(commands, names, gateway_id, _limits(settings), rejections)
@@ -155,6 +156,7 @@ def compose(
             redis,
             hub,
             feed,
+            lease,
             gateway_id=gateway_id,
             changed=resubscribe,
             on_inbox=inbox.on_message,
@@ -171,11 +173,15 @@ def compose(
     )
 
 
+def _gateway_id() -> str:
+    return f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
 def _subscriptions(
-    settings: GatewaySettings, redis: GatewayRedisClients, hub: Hub
+    settings: GatewaySettings, redis: GatewayRedisClients, hub: Hub, lease: LeaseWatch
 ) -> Subscriptions:
     history = History(redis.commands, redis.keyspace)
-    return Subscriptions(hub, history, limit=settings.max_topics_per_client)
+    return Subscriptions(hub, history, lease, limit=settings.max_topics_per_client)
 
 
 def _inbox(

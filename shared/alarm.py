@@ -24,6 +24,7 @@ AlarmCode = Literal[
     "rest_failing",
     "hours_unknown",
     "eviction_policy",
+    "foreign_data",
 ]
 
 

@@ -4,7 +4,9 @@ from typing import Literal
 
 import msgspec
 
-GapReason = Literal["upstream_lost", "redis_unavailable", "not_recorded", "not_kept"]
+GapReason = Literal[
+    "upstream_lost", "redis_unavailable", "not_recorded", "not_kept", "started_over"
+]
 
 
 class Gap(msgspec.Struct, kw_only=True, rename={"from_": "from"}):
@@ -15,6 +17,7 @@ class Gap(msgspec.Struct, kw_only=True, rename={"from_": "from"}):
     ``redis_unavailable``: the ingest had to discard events while Redis was unreachable.
     ``not_recorded``: no ingest led at the time, or no client watched the topic.
     ``not_kept``: the client was disconnected, or did not read, for longer than the history.
+    ``started_over``: the gateway showed ids that Redis does not know; lower ones follow.
     The JSON gets ``event_id`` when it is published; ``from_`` is ``from`` there.
     """
 

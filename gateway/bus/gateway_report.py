@@ -2,15 +2,18 @@
 
 import msgspec
 
+from gateway.bus.foreign_data import ForeignData
 from gateway.fanout.hub import Hub
 from gateway.wire.feed_view import FeedView
+from shared.alarm import Alarm
 
 
 class GatewayReport(msgspec.Struct, kw_only=True):
     """The size and health of one gateway.
 
     It is stored every five seconds and expires 15 s after the gateway has died. ``lag_ms`` is the
-    age of events on arrival; ``started`` is RFC 3339; the rest are counts.
+    age of events on arrival; ``started`` is RFC 3339; ``alarms`` are those of the gateway itself;
+    the rest are counts. ``foreign``: messages of other deployments that were rejected.
     """
 
     gateway_id: str
@@ -23,12 +26,15 @@ class GatewayReport(msgspec.Struct, kw_only=True):
     tasks: int = 0
     lag_ms: float | None
     started: str
+    foreign: int = 0
+    alarms: list[Alarm] = []
 
 
 def report_of(
     gateway_id: str,
     hub: Hub,
     feed: FeedView,
+    foreign: ForeignData,
     *,
     busy: int,
     unauthorized: int,
@@ -51,4 +57,6 @@ def report_of(
         tasks=tasks,
         lag_ms=feed.event.lag_ms,
         started=started,
+        foreign=foreign.rejected,
+        alarms=foreign.alarms,
     )

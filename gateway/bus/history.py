@@ -25,12 +25,13 @@ class History:
         self._reading = asyncio.Lock()
 
     async def fillings(
-        self, channels: Sequence[OrderedChannel], cursor: EventId
+        self, channels: Sequence[OrderedChannel], cursor: EventId, until: str = "+"
     ) -> dict[OrderedChannel, Filling]:
         """Read the events that channels lack: those after the newest event of each.
 
         A channel that is read for the first time starts after ``cursor``, or, if this gateway has
-        received no event yet, after the newest event in its history.
+        received no event yet, after the newest event in its history. Entries later than ``until``
+        are not ours.
 
         Raises:
             BusError: Redis is unreachable.
@@ -45,9 +46,9 @@ class History:
             batch.xlen(key)
             if position == NEVER:
                 # There is no position to continue from: only the newest id is of interest.
-                batch.xrevrange(key, count=1)
+                batch.xrevrange(key, max=until, count=1)
             else:
-                batch.xrange(key, f"({position}")
+                batch.xrange(key, f"({position}", until)
         answers = await self._execute(batch)
         return {
             channel: _filling(channel, cursor, *answers[3 * index : 3 * index + 3])

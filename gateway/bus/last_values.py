@@ -27,18 +27,21 @@ _NOT_WRITTEN = {*ORDERED, POSITION, ACCOUNT}
 account and the positions again, and a position that was closed meanwhile must not reappear."""
 
 # Several gateways may write back the same topic while an ingest publishes already: the message
-# with the highest id stays, whatever the order in which they come.
+# with the highest id stays, whatever the order in which they come. A message above the lease's
+# number, from a time when Redis' clock was ahead, is not written, and does not stay.
 _WRITE_BACK = """
 local function id_of(message)
   local epoch, seq = string.match(message or '', '^(%d+)-(%d+)')
   return tonumber(epoch or 0), tonumber(seq or 0)
 end
-for i, key in ipairs(KEYS) do
-  local message = ARGV[i + 1]
+local newest = tonumber(redis.call('GET', KEYS[1]) or '') or math.huge
+for i = 2, #KEYS do
+  local message = ARGV[i]
   local epoch, seq = id_of(message)
-  local stored_epoch, stored_seq = id_of(redis.call('GET', key))
-  if epoch > stored_epoch or epoch == stored_epoch and seq > stored_seq then
-    redis.call('SET', key, message, 'EX', ARGV[1])
+  local stored_epoch, stored_seq = id_of(redis.call('GET', KEYS[i]))
+  if stored_epoch > newest then stored_epoch = 0 end
+  if epoch <= newest and (epoch > stored_epoch or epoch == stored_epoch and seq > stored_seq) then
+    redis.call('SET', KEYS[i], message, 'EX', ARGV[1])
   end
 end
 """
@@ -75,7 +78,7 @@ class LastValues:
             if values:
                 arguments: list[int | bytes] = [keys.LAST_SECONDS, *values.values()]
                 with bus_errors():
-                    await self._script(keys=[*values], args=arguments)
+                    await self._script(keys=[self._keyspace.epoch, *values], args=arguments)
 
 
 def _unpacked(value: bytes | None) -> Message | None:

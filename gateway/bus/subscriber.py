@@ -10,21 +10,24 @@ lost connection ends everything that depends on it, and the next one starts from
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 from redis.asyncio.client import PubSub
 
+from gateway.bus.foreign_data import ForeignData
 from gateway.bus.history import History
+from gateway.bus.lease_watch import LeaseWatch
 from gateway.bus.malformed import skipping_malformed
 from gateway.bus.positions import Positions
 from gateway.bus.redis_clients import GatewayRedisClients
 from gateway.fanout.channel import Channel
 from gateway.fanout.hub import Hub
 from gateway.fanout.ordered_channel import OrderedChannel
+from gateway.fanout.own_ids import UnverifiedIdError
 from gateway.fanout.table_channel import TableChannel
 from gateway.wire.feed_view import FeedView
-from shared import message
+from shared import ingest_status, message
 from shared.bus.errors import (
     REDIS_ERRORS,
     BusError,
@@ -35,7 +38,7 @@ from shared.bus.errors import (
 )
 from shared.bus.redis_source import COMMAND_TIMEOUT_SECONDS
 from shared.bus.rejections import Rejections
-from shared.event_id import NEVER, EventId
+from shared.event_id import EventId
 from shared.waiting import wait_at_most
 
 log = structlog.get_logger()
@@ -52,6 +55,12 @@ RECONNECT_SECONDS = (0.1, 0.5)
 
 SUBSCRIPTION = "this gateway's subscription"
 
+VERIFY_SPACING_SECONDS = 0.2
+"""Messages with unknown ids cause at most one reading of the lease in this time."""
+
+MAX_UNVERIFIED = 10_000
+"""Messages that wait for such a reading: more than a new leader publishes in a round trip."""
+
 LOADED_AT_ONCE = 500
 """Stored values of one read, whose answer the loop has to decode in one go."""
 
@@ -60,12 +69,19 @@ LOADED_AT_ONCE = 500
 _CONNECTION_LOST = (BusError, *REDIS_ERRORS, RuntimeError)
 
 
+class _StartAgainError(Exception):
+    """The connection is well, but the data read on it have to be read again."""
+
+
 class Subscriber:
     """Supplies the hub. Within a connection one task reads, one subscribes, one loads.
 
     The messages to this gateway's own inbox go to ``on_inbox``. ``changed`` is set when the hub
     adds or drops a topic. ``on_connect`` is called when a connection has read the ingest's report.
     ``rejections`` notes the answers that end a connection. ``jitter`` returns a number from 0 to 1.
+
+    A message whose id the lease has not given, as it was read last, is set aside until the lease
+    has been read again. It is of a new leader then, or ``foreign``.
     """
 
     def __init__(
@@ -73,6 +89,7 @@ class Subscriber:
         redis: GatewayRedisClients,
         hub: Hub,
         feed: FeedView,
+        lease: LeaseWatch,
         *,
         gateway_id: str,
         changed: asyncio.Event,
@@ -84,6 +101,8 @@ class Subscriber:
         self._redis = redis
         self._hub = hub
         self._feed = feed
+        self._lease = lease
+        self.foreign = ForeignData()
         self._keyspace = redis.keyspace
         self._inbox = redis.keyspace.inbox(gateway_id).encode()
         self._status = redis.keyspace.ingest_status_channel.encode()
@@ -98,6 +117,11 @@ class Subscriber:
         """The confirmed channels whose stored values have not been read."""
         self._barrier = 0
         self._barrier_reached = asyncio.Event()
+        self._unverified: list[tuple[bytes, bytes]] = []
+        """Messages that are set aside, each with its channel."""
+        self._to_verify = asyncio.Event()
+        self._dropped = False
+        """Whether this connection has lost messages that may turn out to be ours."""
         self._last_frame_at = 0.0
         self._last_logged_error: str | None = None
 
@@ -110,6 +134,8 @@ class Subscriber:
             except* _CONNECTION_LOST as lost:
                 self._note_loss(_bus_error(lost.exceptions[0]))
                 self._feed.on_redis(connected=False)
+            except* _StartAgainError:
+                pass  # Redis has other data than this gateway: everything is read again
             # A random pause: all gateways lose a Redis that restarts at the same moment.
             await asyncio.sleep(shortest + (longest - shortest) * self._jitter())
 
@@ -130,6 +156,10 @@ class Subscriber:
         # read, ordered events must not overtake them.
         self._hub.buffer()
         self._to_load.clear()
+        self._unverified.clear()
+        self._dropped = False
+        # Before the first message: another deployment's may come first.
+        await self._read_lease()
         watched = dict(self._hub.channels)
         self._unconfirmed = {self._status, self._inbox, *self._channels_of(watched)}
         self._last_frame_at = asyncio.get_running_loop().time()
@@ -140,6 +170,7 @@ class Subscriber:
                 tasks.create_task(self._subscribe(pubsub, watched))
                 tasks.create_task(self._load(pubsub))
                 tasks.create_task(self._check_server())
+                tasks.create_task(self._verify())
         finally:
             # fakeredis would send to this subscriber for as long as the process lives.
             with suppress(*_CONNECTION_LOST):
@@ -173,13 +204,79 @@ class Subscriber:
             self._confirmed.set()
 
     def _on_message(self, channel: bytes, data: bytes) -> None:
+        try:
+            self._apply(channel, data)
+        except UnverifiedIdError:
+            # A flood of another deployment's must not fill the memory.
+            if len(self._unverified) < MAX_UNVERIFIED:
+                self._unverified.append((channel, data))
+            else:
+                self._dropped = True
+            self._to_verify.set()
+
+    def _apply(self, channel: bytes, data: bytes) -> None:
         with skipping_malformed(channel):
             if channel == self._status:
-                self._feed.on_report(message.unpack(data).body)
+                report = message.unpack(data)
+                if not self._hub.own_ids.accepts(report.event_id):
+                    raise UnverifiedIdError(report.event_id)
+                self._feed.on_report(report.body)
             elif channel == self._inbox:
                 self._on_inbox(data)
             else:
                 self._hub.publish(self._keyspace.topic_of(channel), data)
+
+    async def _verify(self) -> None:
+        """Read the lease whenever a message has an id that it had not given."""
+        while True:
+            await self._to_verify.wait()
+            self._to_verify.clear()
+            await self._read_lease()
+            await asyncio.sleep(VERIFY_SPACING_SECONDS)
+
+    async def _read_lease(self) -> None:
+        """Read the lease, and decide about the messages that are set aside.
+
+        Raises:
+            _StartAgainError: this gateway shows or has dropped other events than Redis has.
+        """
+        own = self._hub.own_ids
+        before = own.epoch
+        await self._lease.read()
+        if self._lease.is_behind_for_long:
+            self._start_over()
+        # Messages of a leader that is only known now may be among those that were dropped. Values
+        # and histories have them.
+        if self._dropped and own.epoch != before:
+            raise _StartAgainError
+        waiting, self._unverified = self._unverified, []
+        for channel, data in waiting:
+            try:
+                self._apply(channel, data)
+            except UnverifiedIdError as error:
+                self._reject(self._keyspace.topic_of(channel), error.event_id)
+
+    def _start_over(self) -> NoReturn:
+        # Redis' clock was ahead when the shown epoch was given, and Redis has lost its data since.
+        # Everything published from now on is older by its id, and would be dropped.
+        shown = str(self._hub.newest)
+        self._hub.start_over()
+        self._feed.start_over()
+        self._lease.follow()
+        log.error(
+            "gateway_starts_over",
+            message="the lease in Redis is older than the events shown here: dropping them, and "
+            "reading everything again",
+            shown=shown,
+            epoch=self._hub.own_ids.epoch,
+        )
+        raise _StartAgainError
+
+    def _reject(self, topic: bytes, event_id: EventId) -> None:
+        self._dropped = True
+        # If the lease has gone back, it is too early to judge.
+        if not self._lease.is_behind:
+            self.foreign.reject(topic, event_id)
 
     async def _subscribe(self, pubsub: PubSub, subscribed: dict[bytes, Channel]) -> None:
         """Keep the subscriptions equal to the hub's topics, and the connection under watch."""
@@ -243,7 +340,7 @@ class Subscriber:
                 if isinstance(channel, TableChannel):
                     (await positions.read()).fill(channel)
             ordered = [channel for channel in channels if isinstance(channel, OrderedChannel)]
-            fillings = await history.fillings(ordered, self._hub.cursor)
+            fillings = await history.fillings(ordered, self._hub.cursor, self._hub.own_ids.last)
             # The histories were read on another connection. An event in them may still be on its
             # way on this one; every message after the barrier is newer than all of them.
             await self._reach_barrier(pubsub)
@@ -253,9 +350,9 @@ class Subscriber:
 
     async def _load_values(self, confirmed: list[bytes]) -> EventId:
         """Read stored values into the hub; return the highest id that Redis had before."""
-        loader, newest = self._redis.commands, NEVER
-        with suppress(ValueError):  # another program wrote it
-            newest = EventId.parse(await loader.get(self._keyspace.published) or str(NEVER))
+        loader = self._redis.commands
+        await self._read_lease()
+        newest = self._lease.newest
         for begin in range(0, len(confirmed), LOADED_AT_ONCE):
             some = confirmed[begin : begin + LOADED_AT_ONCE]
             stored: list[Any] = await loader.mget([self._stored_at(channel) for channel in some])
@@ -263,9 +360,17 @@ class Subscriber:
                 if channel == self._status:
                     self._on_connected(value)
                 elif value is not None:
-                    with skipping_malformed(channel):
-                        self._hub.publish(self._keyspace.topic_of(channel), value, stored=True)
+                    self._on_stored(self._keyspace.topic_of(channel), value)
         return newest
+
+    def _on_stored(self, topic: bytes, value: bytes) -> None:
+        with skipping_malformed(topic):
+            try:
+                self._hub.publish(topic, value, stored=True)
+            except UnverifiedIdError as error:
+                # Of a leader that has just begun, and then its message is on its way as well; or
+                # from a time at which Redis' clock was ahead.
+                self._reject(topic, error.event_id)
 
     def _stored_at(self, channel: bytes) -> str:
         """Return the key of the newest message of a channel."""
@@ -296,7 +401,9 @@ class Subscriber:
         self._on_connect()
         if report is not None:  # else no ingest reports; the feed stays down until one does
             with skipping_malformed(self._status):
-                self._feed.on_report(report)
+                event_id = EventId.parse(ingest_status.decode(report).event_id)
+                if self._hub.own_ids.accepts(event_id, stored=True):
+                    self._feed.on_report(report)
 
 
 def _bus_error(error: BaseException) -> BusError:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from gateway.bus.history import History
+from gateway.bus.lease_watch import LeaseWatch
 from gateway.bus.stream_changes import Change, Changed, Problem
 from gateway.fanout.channel import Channel
 from gateway.fanout.cohort import Client
@@ -49,9 +50,10 @@ class StreamOpening:
 class Subscriptions:
     """Opens and changes the streams of this gateway. ``limit`` is the most topics of a stream."""
 
-    def __init__(self, hub: Hub, history: History, *, limit: int) -> None:
+    def __init__(self, hub: Hub, history: History, lease: LeaseWatch, *, limit: int) -> None:
         self._hub = hub
         self._history = history
+        self._lease = lease
         self._limit = limit
 
     def open(self, opening: StreamOpening, sink: Sink) -> Client:
@@ -144,6 +146,9 @@ class Subscriptions:
         if _unloaded(ordered):
             return False
         try:
+            # Of a leader that this gateway does not know yet, or of one that Redis has lost.
+            if self._hub.own_ids.is_beyond(cursor):
+                await self._lease.read()
             await self._history.extend(ordered, cursor)
         except BusError:
             return False

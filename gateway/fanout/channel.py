@@ -8,6 +8,7 @@ from gateway.wire import events
 from gateway.wire.event import Encoder, Event
 from shared import message
 from shared.event_id import NEVER, EventId
+from shared.gap import GAP
 from shared.topics import ACCOUNT, PRICE
 
 
@@ -19,6 +20,9 @@ class Outlet(Protocol):
 
     def announce(self, event: Event) -> None:
         """Pass on an event that is not a value, after the value that waits."""
+
+    def start_over(self) -> None:
+        """Drop the value that waits, and pass on values with lower ids than before."""
 
     def send(self, frame_of: Callable[[Encoder], bytes]) -> None:
         """Pass on a message that the channel does not keep."""
@@ -82,6 +86,16 @@ class Channel:
         self.event = event
         for lane in self.lanes:
             lane.offer()
+
+    def start_over(self) -> None:
+        """Forget all events and announce that: those to come have lower ids."""
+        gap = Event(self.event_id, events.started_over(self.topic, self.event_id), GAP)
+        self.event_id, self.event = NEVER, None
+        self.named.clear()
+        self.loaded.clear()
+        for lane in self.lanes:
+            lane.start_over()
+            lane.send(gap.frame)
 
     def snapshot(self) -> Sequence[Event]:
         """Return the events that a newcomer starts with."""

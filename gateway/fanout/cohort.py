@@ -211,6 +211,17 @@ class Cohort:
         self.remove(client)
         return joining
 
+    def start_over(self) -> None:
+        """Forget up to where the clients have the channels without history.
+
+        A position in an ordered channel stays: it shows that the client saw forgotten events.
+        """
+        for client in [*self.joining, *self.stalled]:
+            place = client.place
+            if isinstance(place, Joining | Stalled) and place.positions is not None:
+                kept = {each: at for each, at in place.positions.items() if each.ordered}
+                self._move(client, place._replace(positions=kept, seen=NO_FRAMES))
+
     def unsent(self, client: Client) -> list[bytes]:
         """Return the frames that wait to be written to a client."""
         match client.place:

@@ -10,6 +10,7 @@ from gateway.fanout.cohort import Client, Cohort, Joining
 from gateway.fanout.flusher import Flusher
 from gateway.fanout.lane import Lane, Lanes
 from gateway.fanout.ordered_channel import OrderedChannel
+from gateway.fanout.own_ids import OwnIds, UnverifiedIdError
 from gateway.fanout.sink import Sink
 from gateway.fanout.status_channel import StatusChannel
 from gateway.fanout.table_channel import TableChannel
@@ -61,6 +62,8 @@ class Hub:
         """The highest id seen."""
         self.cursor: EventId = NEVER
         """Up to where every client has the events of its ordered topics, or is about to."""
+        self.own_ids = OwnIds()
+        """The ids that are accepted: all, until the lease has been read."""
         self.feed = Channel(FEED)
         self.refused = 0
         self.retry_ms = retry_ms
@@ -105,7 +108,7 @@ class Hub:
             key = topic.encode()
             channel = self.channels.get(key)
             if channel is None:
-                channel = self.channels[key] = _channel_of(topic)
+                channel = self.channels[key] = _channel_of(topic, self.own_ids)
                 opened = True
             channel.watchers += 1
             watched[channel] = interval
@@ -183,12 +186,18 @@ class Hub:
 
         Raises:
             ValueError: the message is not one of Tapecast's.
+            UnverifiedIdError: the lease, as it was read last, has not given such an id.
         """
         # Redis still delivers messages of topics that were dropped a moment ago.
         channel = self.channels.get(topic)
         if channel is None:
             return
         event_id, payload, name = message.unpack(packed)
+        own = self.own_ids
+        # Two comparisons of numbers for almost every event; the call is for the others.
+        is_usual = event_id[0] == own.epoch and event_id[1] <= own.last_seq
+        if not is_usual and not own.accepts(event_id, stored=stored):
+            raise UnverifiedIdError(event_id)
         if channel.apply(event_id, payload, name):
             # Comparisons and not max(), here and in the lanes: a third of the time, for each event.
             if event_id > self.newest:
@@ -208,6 +217,15 @@ class Hub:
         for channel in self.channels.values():
             if isinstance(channel, OrderedChannel):
                 channel.buffer()
+
+    def start_over(self) -> None:
+        """Forget every event: the ids of those to come are lower than the ids of those shown."""
+        for channel in self.channels.values():
+            channel.start_over()
+        for cohort in self._cohorts.values():
+            cohort.start_over()
+        self.newest = self.cursor = NEVER
+        self.buffer()
 
     def fill(self, fillings: Mapping[OrderedChannel, Filling]) -> None:
         """Send the events that Redis has and the buffered ones, in the order of ids."""
@@ -298,10 +316,10 @@ class Hub:
         return encoder.ready(self.cursor, events.Ready(str(self.cursor), now))
 
 
-def _channel_of(topic: str) -> Channel:
+def _channel_of(topic: str, own_ids: OwnIds) -> Channel:
     kind, _, key = topic.partition(":")
     if kind in ORDERED:
-        return OrderedChannel(topic)
+        return OrderedChannel(topic, own_ids)
     if kind == STATUS:
         return StatusChannel(topic)
     return TableChannel(topic) if key == EVERYTHING else Channel(topic)

@@ -7,7 +7,7 @@ from gateway.fanout.cadence import Cadence
 from gateway.fanout.channel import Channel
 from gateway.fanout.table_channel import TableChannel
 from gateway.wire.event import Encoder, Event
-from shared.event_id import EventId
+from shared.event_id import NEVER, EventId
 
 
 class Receiver(Protocol):
@@ -101,6 +101,11 @@ class Lane:
         """Treat events up to a position as sent."""
         self.sent = max(self.sent, position)
 
+    def start_over(self) -> None:
+        """Drop the value that waits, and send values with lower ids than before."""
+        self.due = False
+        self.sent = NEVER
+
     def waiting(self) -> list[bytes]:
         """Return the frames that leave when the window closes, if a value is due."""
         event = self.channel.event
@@ -131,6 +136,9 @@ class TableLane(Lane):
     """
 
     __slots__ = ()
+
+    def start_over(self) -> None:
+        """Send what waits all the same: changes are counted by the table, not by ids."""
 
     def waiting(self) -> list[bytes]:
         """Return every row that has changed since the last ones left, in its newest form."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from gateway.fanout.channel import Channel
+from gateway.fanout.own_ids import OwnIds
 from gateway.wire import events
 from gateway.wire.event import Event
 from shared.bus import keys
@@ -20,12 +21,13 @@ class OrderedChannel(Channel):
     All events later than ``floor`` are in ``history``.
     """
 
-    __slots__ = ("buffered", "complete", "floor", "history", "length")
+    __slots__ = ("buffered", "complete", "floor", "history", "length", "own_ids")
 
     ordered: ClassVar[bool] = True
 
-    def __init__(self, topic: str) -> None:
+    def __init__(self, topic: str, own_ids: OwnIds | None = None) -> None:
         super().__init__(topic)
+        self.own_ids = own_ids or OwnIds()
         self.history: deque[Event] = deque()
         self.floor: EventId = NEVER
         self.complete = False
@@ -105,6 +107,9 @@ class OrderedChannel(Channel):
 
     def since(self, position: EventId) -> list[Event]:
         """Return the events after a position, led by a ``gap`` if some are not here."""
+        # The client saw events of an epoch that this Redis has never had, or has lost.
+        if self.own_ids.is_beyond(position):
+            return [self._gap(position, None)]
         found = []
         for event in reversed(self.history):
             if event.event_id <= position:
@@ -115,6 +120,14 @@ class OrderedChannel(Channel):
         if position < self.floor:
             found.append(self._gap(position, self.history[0] if self.history else None))
         return found[::-1]
+
+    def start_over(self) -> None:
+        """Forget all events and announce that: those to come have lower ids."""
+        super().start_over()
+        self.history.clear()
+        self.floor = NEVER
+        self.complete = False
+        self.buffered = []
 
     def packed(self) -> None:
         """Return nothing: a history is not written back to Redis."""

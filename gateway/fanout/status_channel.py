@@ -32,6 +32,11 @@ class StatusChannel(Channel):
         self.published = event
         super().replace(event)
 
+    def start_over(self) -> None:
+        """Forget all states and announce that: those to come have lower ids."""
+        super().start_over()
+        self.published, self.is_marked = None, False
+
     def packed(self) -> bytes | None:
         """Return the newest published value as it was published; None before the first."""
         event = self.published  # a gateway's own state never goes to Redis

@@ -8,7 +8,7 @@ import msgspec
 from gateway.fanout.channel import Channel
 from gateway.wire import events
 from gateway.wire.event import Event
-from shared.event_id import EventId
+from shared.event_id import NEVER, EventId
 
 
 class Row(NamedTuple):
@@ -73,6 +73,17 @@ class TableChannel(Channel):
         for symbol, row in list(self.rows.items()):
             if symbol not in symbols and not row.removed:
                 self.apply(event_id, events.closed_position(symbol, event_id))
+
+    def start_over(self) -> None:
+        """Let any row replace those shown, and announce that: the ids to come are lower."""
+        # The rows stay: ``keep`` tells the clients which of them are no longer listed.
+        rows, changes = self.rows, self.event_id
+        super().start_over()
+        self.event_id = changes
+        self.rows = {
+            symbol: Row(row.change, Event(NEVER, row.event.payload, self.kind), row.removed)
+            for symbol, row in rows.items()
+        }
 
     def snapshot(self) -> Sequence[Event]:
         """Return the rows that were not removed, in the order of symbols."""

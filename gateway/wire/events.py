@@ -99,6 +99,12 @@ def lost(topic: str, position: EventId, first: bytes | None) -> bytes:
     return message.stamp(position, body)
 
 
+def started_over(topic: str, position: EventId) -> bytes:
+    """Return the JSON of a ``gap``: the ids up to a position are void, and lower ones follow."""
+    body = _encode(Gap(topics=[topic], from_=None, to=None, reason="started_over"))
+    return message.stamp(position, body)
+
+
 def no_price(symbol: str, reason: NoPriceReason) -> bytes:
     """Return the JSON of a ``price`` event with the reason why there is no price.
 

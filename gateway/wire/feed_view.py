@@ -75,6 +75,11 @@ class FeedView:
         self._last_report_at = self._clock()
         self.refresh()
 
+    def start_over(self) -> None:
+        """Accept reports with lower ids than those before."""
+        self._report, self._report_id = None, NEVER
+        self.refresh()
+
     def on_redis(self, *, connected: bool) -> None:
         """Note whether the subscription to Redis exists; the log has the reason if it does not."""
         self.redis_connected = connected

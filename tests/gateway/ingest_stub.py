@@ -53,10 +53,16 @@ class IngestStub:
         return message.pack(event_id, message.stamp(event_id, body))
 
     async def tell(
-        self, seq: int, topic: str, event: msgspec.Struct, name: str | None = None
+        self,
+        seq: int,
+        topic: str,
+        event: msgspec.Struct,
+        name: str | None = None,
+        *,
+        epoch: int = 1,
     ) -> None:
         """Publish any event, as the ingest's script does; the ordered ones with their history."""
-        event_id = EventId(1, seq)
+        event_id = EventId(epoch, seq)
         stamped = message.stamp(event_id, msgspec.json.encode(event))
         packed = message.pack(event_id, stamped, name)
         if kind_of(topic) in ORDERED:

@@ -22,6 +22,7 @@ from shared.bus.valkey_server import ValkeyServer
 from tests.event_stream import EventStream, open_stream
 from tests.gateway.fakes import Bench
 from tests.gateway.ingest_stub import ingest_stub
+from tests.gateway.lease import lease_of
 from tests.gateway.portable import Run
 from tests.keyspace import KEYSPACE
 from tests.limits import LIMIT_SECONDS
@@ -150,7 +151,7 @@ async def test_a_stream_that_cannot_begin_gives_its_place_back() -> None:
     hub = Bench().hub
     async with RedisSource("memory://").client("test") as client:
         response = StreamResponse(
-            Subscriptions(hub, History(client, KEYSPACE), limit=1),
+            Subscriptions(hub, History(client, KEYSPACE), lease_of(client, hub), limit=1),
             StreamOpening(
                 stream_id="g-1",
                 intervals={"price:SPY": 0.0},

@@ -12,6 +12,7 @@ from gateway.http.stream_response import StreamResponse
 from gateway.wire.sse import SSE
 from shared.bus.redis_source import RedisSource
 from tests.gateway.fakes import Bench, FakeSink
+from tests.gateway.lease import lease_of
 from tests.keyspace import KEYSPACE
 
 
@@ -34,7 +35,7 @@ async def test_a_stream_may_leave_at_any_moment_of_its_wait(
     monkeypatch.setattr(subscriptions, "SNAPSHOT_SECONDS", seconds)
     hub = Bench().hub
     async with RedisSource("memory://").client("test") as client:
-        streams = Subscriptions(hub, History(client, KEYSPACE), limit=1)
+        streams = Subscriptions(hub, History(client, KEYSPACE), lease_of(client, hub), limit=1)
         opening = opening_of(lambda _: None)
         stream = streams.open(opening, FakeSink())
         beginning = asyncio.create_task(streams.begin(stream, opening))
@@ -66,7 +67,7 @@ async def test_a_cancelled_request_gives_back_its_place_and_its_topics(
         await asyncio.sleep(0)
 
     async with RedisSource("memory://").client("test") as client:
-        streams = Subscriptions(hub, History(client, KEYSPACE), limit=1)
+        streams = Subscriptions(hub, History(client, KEYSPACE), lease_of(client, hub), limit=1)
         response = StreamResponse(streams, opening_of(lambda _: ended.append("g-1")))
         serving = asyncio.create_task(response({"type": "http", "method": "GET"}, receive, send))
         for _ in range(turns):
