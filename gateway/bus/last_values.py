@@ -28,15 +28,18 @@ account and the positions again, and a position that was closed meanwhile must n
 
 # Several gateways may write back the same topic while an ingest publishes already: the message
 # with the highest id stays, whatever the order in which they come. A message above the lease's
-# number, from a time when Redis' clock was ahead, is not written, and does not stay.
+# number, from a time when Redis' clock was ahead, is not written, and does not stay. The key of the
+# number is an argument: a gateway's user may read it, and a script's keys have to be writable.
 _WRITE_BACK = """
 local function id_of(message)
   local epoch, seq = string.match(message or '', '^(%d+)-(%d+)')
   return tonumber(epoch or 0), tonumber(seq or 0)
 end
-local newest = tonumber(redis.call('GET', KEYS[1]) or '') or math.huge
-for i = 2, #KEYS do
-  local message = ARGV[i]
+local newest = tonumber(redis.call('GET', ARGV[2]) or '') or 0
+-- Emptied, and no ingest leads yet.
+if newest == 0 then newest = math.huge end
+for i = 1, #KEYS do
+  local message = ARGV[i + 2]
   local epoch, seq = id_of(message)
   local stored_epoch, stored_seq = id_of(redis.call('GET', KEYS[i]))
   if stored_epoch > newest then stored_epoch = 0 end
@@ -76,9 +79,10 @@ class LastValues:
             last = self._keyspace.last
             values = {last(c.topic): packed for c in batch if (packed := c.packed())}
             if values:
-                arguments: list[int | bytes] = [keys.LAST_SECONDS, *values.values()]
+                life, epoch = keys.LAST_SECONDS, self._keyspace.epoch
+                arguments: list[int | str | bytes] = [life, epoch, *values.values()]
                 with bus_errors():
-                    await self._script(keys=[self._keyspace.epoch, *values], args=arguments)
+                    await self._script(keys=[*values], args=arguments)
 
 
 def _unpacked(value: bytes | None) -> Message | None:
