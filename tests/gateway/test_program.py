@@ -61,7 +61,7 @@ async def test_a_port_in_use_is_named() -> None:
 
 async def test_an_address_that_is_not_ours_is_named() -> None:
     [problem] = await _refused(
-        REDIS_URL="redis://127.0.0.1:1", HOST="192.0.2.1", PORT="0", API_TOKEN="x"
+        REDIS_URL="redis://127.0.0.1:1", HOST="192.0.2.1", PORT="0", API_TOKEN="x" * 16
     )
 
     assert problem.startswith("PORT: 192.0.2.1:0 cannot be used")

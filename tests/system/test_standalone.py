@@ -119,7 +119,7 @@ async def test_with_keys_it_uses_alpaca_and_says_so(port: int) -> None:
     [
         ({"ALPACA_PAPER_API_KEY": "PK1"}, "ALPACA_PAPER_SECRET_KEY is not set"),
         ({"HOST": "0.0.0.0"}, "HOST is 0.0.0.0: anyone who reaches this address could read"),
-        ({"REDIS_URL": "http://x"}, "'http://x' is not a Redis URL"),
+        ({"REDIS_URL": "http://x"}, "'http://…' is not a Redis URL"),
         ({"PORT": "99999"}, "PORT"),
     ],
 )
