@@ -256,9 +256,11 @@ class Lease:
                         raise LeaseLostError("another ingest leads")
                 if not was_reachable:
                     log.info("redis_connected")
-                if self._reach() is Reach.UNREACHABLE and self._standby == Reach.REACHES:
+                is_unreachable = self._reach() is Reach.UNREACHABLE
+                if is_unreachable and self._standby == Reach.REACHES:
                     raise HandOverError("a standby reaches Alpaca, and this ingest does not")
-                await asyncio.sleep(LEASE_RENEW_SECONDS)
+                # A standby may reach Alpaca at any moment.
+                await asyncio.sleep(RENEW_RETRY_SECONDS if is_unreachable else LEASE_RENEW_SECONDS)
             except (BusError, TimeoutError) as error:
                 # Logged once per loss, not five times a second while it lasts. A Redis that is out
                 # of memory answers but does not renew.

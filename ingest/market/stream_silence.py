@@ -11,7 +11,7 @@ from enum import Enum, auto
 from ingest.market.usual_gap import UsualGap
 from shared.ingest_status import Session
 
-SUSPECT_SECONDS, SUSPECT_GAPS = 1.0, 20
+SUSPECT_SECONDS, SUSPECT_GAPS = 1.0, 10
 """A silence as long as both is worth a question to REST."""
 
 SPARSE_SECONDS, SPARSE_GAPS = 5.0, 5
@@ -24,8 +24,11 @@ ODD_SECONDS = 1.0
 ODD_GAPS = 20
 """After a silence as long as both, data may be missing although the stream continues."""
 
-ENOUGH_GAPS, ENOUGH_SECONDS = 20, 3.0
-"""After this number of gaps and this time, the usual pauses are known."""
+ENOUGH_GAPS, ENOUGH_SECONDS = 20, 1.0
+"""After this number of gaps and this time, the usual pauses are known: REST may be asked."""
+
+SURE_SECONDS = 3.0
+"""After this time they are known well enough to ask for all data that a silence may have hidden."""
 
 IMPOSSIBLE_SECONDS = 10.0
 IMPOSSIBLE_GAPS = 20
@@ -98,6 +101,7 @@ class StreamSilence:
             silence >= ODD_SECONDS
             and self._session not in _SHUT
             and self._knows_usual_gap()
+            and self._usual.learnt >= SURE_SECONDS
             and silence >= ODD_GAPS * self._usual.seconds
         )
 

@@ -267,18 +267,26 @@ class StockHandler:
         the answer comes after all that was sent before it, so the trade is not on its way.
         """
         asked_at = self._last_message_at
-        if not await is_answering(PONG_SECONDS):
-            return self._last_message_at == asked_at
-        newest = await self._snapshots.probe(
-            self._some_of(sorted(self._subscription.acknowledged[TRADES]))
-        )
+        asking = asyncio.create_task(self._newest_at_rest())
+        try:
+            if not await is_answering(PONG_SECONDS):
+                return self._last_message_at == asked_at
+            newest = await asking
+        finally:
+            asking.cancel()
+            await asyncio.wait([asking])
         if newest is None:
             return None
         if not any(self._is_due(symbol, at_ns) for symbol, at_ns in newest.items()):
             return False
+        # Again, because REST's trade may be newer than the first answer.
         await is_answering(PONG_SECONDS)
         await asyncio.sleep(ON_ITS_WAY_SECONDS)
         return self._last_message_at == asked_at
+
+    async def _newest_at_rest(self) -> dict[str, int] | None:
+        subscribed = sorted(self._subscription.acknowledged[TRADES])
+        return await self._snapshots.probe(self._some_of(subscribed))
 
     def _is_due(self, symbol: str, at_ns: int) -> bool:
         """Return whether the stream should have brought a trade that REST shows."""

@@ -23,7 +23,7 @@ WEBSOCKET: dict[str, Any] = {
     "open_timeout": 5,
     "ping_interval": 10,
     "ping_timeout": 10,
-    "close_timeout": 1,
+    "close_timeout": 0.5,  # an attempt that is given up waits for it, too
     "max_queue": 1024,
     "max_size": MAX_FRAME_BYTES,
     "compression": None,  # it costs CPU for every frame and saves little on a server's line

@@ -110,13 +110,10 @@ async def _stop_ingests(system: System, seconds: float) -> float:
 
 async def _cut_leader_from_redis(system: System, seconds: float) -> float:
     """Let the leader's bytes to Redis vanish. The standby cannot lead before the lease ends."""
-    started, link = time.monotonic(), (await system.leaders_network()).redis
+    link = (await system.leaders_network()).redis
     link.cut()
-    try:
-        await asyncio.sleep(seconds)
-    finally:
-        link.repair()
-    return started + min(seconds, LEASE_SECONDS)
+    system.repair_later(link, seconds)
+    return time.monotonic() + min(seconds, LEASE_SECONDS)
 
 
 async def _cut_leader_from_alpaca(system: System, seconds: float) -> float:
@@ -124,13 +121,10 @@ async def _cut_leader_from_alpaca(system: System, seconds: float) -> float:
 
     That shows only when the first attempt has reached its limit.
     """
-    started, link = time.monotonic(), (await system.leaders_network()).alpaca
+    link = (await system.leaders_network()).alpaca
     link.cut(reset=True)
-    try:
-        await asyncio.sleep(seconds)
-    finally:
-        link.repair()
-    return started + min(seconds, ATTEMPT_SECONDS)
+    system.repair_later(link, seconds)
+    return time.monotonic() + min(seconds, ATTEMPT_SECONDS)
 
 
 async def _kill_everything(system: System, seconds: float) -> float:

@@ -121,6 +121,7 @@ async def _go_through(system: System, step: Step, terms: Terms, complain: Compla
         right = await _none_left(lambda: system.differences(QUIET), when, complain)
     whole = await _none_left(lambda: system.incomplete(since), when, complain)
     system.forgive(since)
+    await system.repaired()
     seconds = [max(0.0, each - struck) for each in (recovered, right, whole)]
     ghost = max(0.0, recovered - max(freed, struck)) if is_ghost else None
     return Recovery(step, seconds[0], seconds[1], seconds[2], ghost)

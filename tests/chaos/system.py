@@ -121,6 +121,7 @@ class System:
         self._complain = complain
         self._leader = self.ingests[0]
         self._newcomers = list(NEWCOMERS)
+        self._repairs: set[asyncio.Task[None]] = set()
 
     @property
     def services(self) -> list[Service]:
@@ -206,6 +207,28 @@ class System:
             if holder is not None and service.pid == int(holder[1]):
                 self._leader = service
         return self._leader
+
+    @property
+    def repairs(self) -> set[asyncio.Task[None]]:
+        """The repairs that are still to come."""
+        return self._repairs
+
+    def repair_later(self, link: Link, seconds: float) -> None:
+        """Repair a link after a time; ``repaired`` waits for it."""
+
+        async def repair() -> None:
+            try:
+                await asyncio.sleep(seconds)
+            finally:
+                link.repair()
+
+        self._repairs.add(self._tasks.create_task(repair()))
+
+    async def repaired(self) -> None:
+        """Wait until the links are repaired."""
+        if self._repairs:
+            await asyncio.wait(self._repairs)
+        self._repairs.clear()
 
     async def leaders_network(self) -> Network:
         """Return the network of the leader."""
@@ -338,7 +361,8 @@ async def running_system(tape: Tape, complain: Complain) -> AsyncIterator[System
         try:
             yield system
         finally:
-            for task in (*system.clients.values(), *system.whole_clients.values(), *running):
+            clients = (*system.clients.values(), *system.whole_clients.values())
+            for task in (*clients, *running, *system.repairs):
                 task.cancel()
 
 
