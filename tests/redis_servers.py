@@ -101,7 +101,7 @@ async def three_sentinels(folder: Path, master: RedisServer) -> AsyncIterator[Se
             configuration = folder / f"sentinel-{number}.conf"
             configuration.write_text(
                 f"sentinel monitor mymaster 127.0.0.1 {master.port} 2\n"
-                "sentinel down-after-milliseconds mymaster 500\n"
+                "sentinel down-after-milliseconds mymaster 1000\n"
                 "sentinel failover-timeout mymaster 3000\n"
             )
             server = redis_server(folder, str(configuration), "--sentinel")

@@ -7,7 +7,7 @@
     │   └── BusWrongServerError   a server answered that is not, or not yet, the master
     ├── BusRejectedError          Redis answered, and the answer was an error
     ├── BusBusyError              no connection of this process became free in time
-    └── BusUnusableError          a server that REDIS_URL must not lead to: a cluster
+    └── BusUnusableError          a server of a wrong kind, such as a cluster
 
 Code outside the packages ``shared.bus``, ``ingest.bus`` and ``gateway.bus`` catches only these.
 """

@@ -85,6 +85,11 @@ class _MasterConnection(_Base):
         role, mode = role_and_mode(answer)
         if mode == "cluster":
             raise UnusableServerError(CLUSTER)
+        if mode == "sentinel":
+            raise UnusableServerError(
+                "this is a sentinel: use redis+sentinel://HOST:PORT,HOST:PORT/NAME/0 with the name "
+                "of the master"
+            )
         if role not in (None, "master"):
             raise ReadOnlyError(
                 f"{self._host_error()} is a {role} and not the master", status_code="READONLY"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.bus.errors import BusUnreachableError, bus_errors
+from shared.bus.errors import BusUnreachableError, BusUnusableError, bus_errors
 from shared.bus.redis_source import RedisSource
 from tests.ports import free_port
 from tests.redis_servers import QUIET, RedisServer, redis_server
@@ -62,3 +62,10 @@ async def test_a_name_that_no_sentinel_knows_is_shown(
     told = "no sentinel names the master: a sentinel knows no master 'others'"
     with pytest.raises(BusUnreachableError, match=told):
         await _port_of(f"redis+sentinel://127.0.0.1:{watched[1].port}/others")
+
+
+async def test_a_sentinel_in_place_of_redis_is_rejected_with_the_form_of_its_url(
+    watched: tuple[RedisServer, RedisServer],
+) -> None:
+    with pytest.raises(BusUnusableError, match=r"this is a sentinel: use redis\+sentinel://"):
+        await _port_of(f"redis://127.0.0.1:{watched[1].port}/0")
