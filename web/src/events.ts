@@ -124,6 +124,14 @@ export interface Heartbeat extends Published {
   lag_ms: number | null;
 }
 
+/** Events of topics are lost. */
+export interface Gap extends Published {
+  topics: string[];
+  from: string | null;
+  to: string | null;
+  reason: string;
+}
+
 /** The gateway ends the stream. */
 export interface Bye extends Published {
   reason: "shutdown" | "slow" | "expired" | "max_age" | "busy" | "unavailable";

@@ -1,7 +1,7 @@
 /** Applies the events of streams to the store. */
 
 import { StreamError } from "./connection-state.ts";
-import type { Bye, Feed, Heartbeat, Hello, Position } from "./events.ts";
+import type { Bye, Feed, Gap, Heartbeat, Hello, Position } from "./events.ts";
 import type { Link } from "./link.ts";
 import type { Store } from "./store.ts";
 
@@ -50,6 +50,10 @@ export function createReception(
     heartbeat(_, { feed_state: state, session, lag_ms }: Heartbeat) {
       const { feed } = reception;
       if (feed) reception.feed = { ...feed, state, session, lag_ms };
+    },
+    gap(_, { reason }: Gap) {
+      // The gateway had shown ids from a clock that was ahead: the next ones are lower.
+      if (reason === "started_over") store.renumber();
     },
     ready(link) {
       link.ready = true;

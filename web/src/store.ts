@@ -10,6 +10,8 @@ export interface Store extends Values {
   set(topic: string, value: unknown): void;
   /** Store an event if it is newer than its topic's value: streams overlap. Return whether it is. */
   apply(topic: string, event: { event_id: string }): boolean;
+  /** Let any event replace the values. */
+  renumber(): void;
   clear(): void;
 }
 
@@ -39,6 +41,9 @@ export function createStore(): Store {
       const newer = !old || isNewer(event.event_id, old.event_id);
       if (newer) set(topic, event);
       return newer;
+    },
+    renumber() {
+      for (const value of values.values()) Object.assign(value as object, { event_id: "0-0" });
     },
     subscribe: listeners.add,
     clear() {

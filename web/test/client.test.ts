@@ -102,6 +102,21 @@ describe("the stream", () => {
     expect(client.get("price:SPY")?.price).toBe(3);
   });
 
+  it("takes lower ids once the gateway has started over", async () => {
+    client.watch(["price:SPY", "position:*"]);
+    await after(50);
+    gateway.stream.open();
+    gateway.stream.emit("price", { event_id: "9-10", symbol: "SPY", price: 2 });
+    gateway.stream.emit("position", { event_id: "9-11", symbol: "SPY", qty: 1 });
+    for (const topic of ["price:SPY", "position:*"])
+      gateway.stream.emit("gap", { event_id: "9-10", topics: [topic], reason: "started_over" });
+    expect(client.get("price:SPY")?.price).toBe(2);
+    gateway.stream.emit("price", { event_id: "8-1", symbol: "SPY", price: 3 });
+    gateway.stream.emit("position", { event_id: "8-2", symbol: "SPY", qty: 5 });
+    expect(client.get("price:SPY")?.price).toBe(3);
+    expect(client.get("position:SPY")?.qty).toBe(5);
+  });
+
   it("ignores the events of a stream that it has closed", async () => {
     const release = client.watch(["price:SPY"]);
     await after(50);
