@@ -1,12 +1,16 @@
 """The access log of a real gateway: off unless asked for, and without a secret at any level."""
 
 import json
+from urllib.parse import unquote
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.http.access_log import shown
 from shared.bus.valkey_server import ValkeyServer
+from shared.logs import redact
 from tests.event_stream import open_stream
 from tests.processes import gateway_process
 from tests.services import until
@@ -100,6 +104,63 @@ async def test_it_is_one_stream_with_all_other_lines_and_names_the_client(
 )
 def test_a_line_shows_only_what_the_gateway_itself_understands(url: str, line: str) -> None:
     assert shown(url) == line
+
+
+PLACES = (
+    "/{}",
+    "/api/{}/prices",
+    "/api/stream/gw-1-{}",
+    "/assets/{}.js",
+    "/?{}",
+    "/api/prices?{}=SPY",
+    "/api/prices?symbols={}",
+    "/api/prices?symbols=SPY,{}&interval=1",
+    "/api/stream?topics=price:{}",
+    "/api/stream?topics=price:SPY@{}",
+    "/api/stream?last_event_id={}",
+    "/api/stream?x={}&symbols=SPY",
+    "/api/stream?symbols=SPY;token={}",
+    "/api/stream?symbols=SPY#{}",
+)
+NAMES = ("ticket", "token", "access_token", "api_key", "Authorization")
+
+
+def spelt(text: str, escaped: list[bool]) -> str:
+    """Return text of which some characters are percent-encoded."""
+    flags = escaped + [False] * len(text)
+    return "".join(f"%{ord(c):02x}" if flag else c for c, flag in zip(text, flags, strict=False))
+
+
+@given(
+    secret=st.text("0123456789abcdef", min_size=32, max_size=64),
+    place=st.sampled_from(PLACES)
+    | st.sampled_from(NAMES).map(lambda name: f"/api/stream/prices?{name}={{}}"),
+    escaped=st.lists(st.booleans(), max_size=64),
+)
+def test_a_secret_is_shown_nowhere_in_a_url_however_it_is_spelt(
+    secret: str, place: str, escaped: list[bool]
+) -> None:
+    line = shown(place.format(spelt(secret, escaped)))
+
+    assert secret not in unquote(unquote(line))
+
+
+@given(
+    name=st.sampled_from(("ticket", "token", "access_token", "password")),
+    escaped=st.lists(st.booleans(), max_size=12),
+)
+def test_a_name_of_a_secret_is_recognised_however_it_is_spelt(
+    name: str, escaped: list[bool]
+) -> None:
+    url = f"/api/stream/prices?symbols=SPY&{spelt(name, escaped)}=hush-hush"
+
+    assert "hush" not in shown(url)
+    assert "hush" not in redact(f'{{"url": "{url}"}}')
+
+
+@given(st.text(max_size=200))
+def test_no_text_breaks_it(text: str) -> None:
+    assert len(shown(text)) <= 10 * len(text) + 20
 
 
 async def test_it_is_off_unless_asked_for(valkey: ValkeyServer) -> None:
