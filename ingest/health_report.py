@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ingest.alpaca.codes import CONNECTION_LIMIT
 from ingest.bus.outbox import Outbox
-from ingest.bus.publisher import PUBLICATIONS, Publisher
+from ingest.bus.publisher import Publisher
 from ingest.market.alarms import Alarms, Facts, MalformedFacts, StreamFacts
 from ingest.stocks import StockFacts, Stocks
 from ingest.upstream.stream_holder import StreamHolder
@@ -72,7 +72,7 @@ class HealthReport:
             streams=[_stream_status(stream) for stream in streams],
             tape=facts.tape,
             malformed={each.source: each.count for each in self._malformed},
-            publish_error=self._rejections.of(PUBLICATIONS),
+            publish_error=self._publisher.rejection,
             published=self._publisher.published,
             conflated=self._outbox.conflated,
             lost=self._outbox.lost,
@@ -96,7 +96,7 @@ class HealthReport:
                 rejected=facts.rejected,
                 refused=facts.refused,
                 withheld=facts.withheld,
-                redis_rejects=self._rejections.reason,
+                redis_rejects=self._redis_rejects(),
                 redis_waiting_seconds=self._publisher.waiting_seconds,
                 redis_conflated=self._outbox.conflated,
                 events_lost=self._outbox.lost,
@@ -110,6 +110,11 @@ class HealthReport:
                 eviction_policy=self._eviction_policy,
             ),
         )
+
+    def _redis_rejects(self) -> str | None:
+        reason, error = self._rejections.reason, self._publisher.rejection
+        # Without a lease no batch is sent, so none is rejected.
+        return reason if error is None or reason else f"Redis rejects the lease: {error}"
 
     def _hours_unknown_seconds(self, session: Session) -> float:
         now = time.monotonic()

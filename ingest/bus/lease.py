@@ -13,6 +13,7 @@ from shared.bus.errors import BusError, BusRejectedError, bus_errors
 from shared.bus.keys import Keyspace
 from shared.bus.owner import Owner
 from shared.bus.redis_source import COMMAND_TIMEOUT_SECONDS
+from shared.bus.rejections import explained
 
 log = structlog.get_logger()
 
@@ -161,6 +162,8 @@ class Lease:
         self.republish_due = asyncio.Event()
         self.is_leader_unreachable = False
         """Whether another ingest leads that does not reach Alpaca."""
+        self.rejection: str | None = None
+        """Redis' answer, with the remedy, while it rejects the renewal."""
         self._keyspace = keyspace
         self._ingest_id = ingest_id
         self._owner = owner
@@ -254,6 +257,7 @@ class Lease:
                 async with asyncio.timeout(self._claim_seconds()):
                     if not await self.claim():
                         raise LeaseLostError("another ingest leads")
+                self.rejection = None
                 if not was_reachable:
                     log.info("redis_connected")
                 is_unreachable = self._reach() is Reach.UNREACHABLE
@@ -262,15 +266,16 @@ class Lease:
                 # A standby may reach Alpaca at any moment.
                 await asyncio.sleep(RENEW_RETRY_SECONDS if is_unreachable else LEASE_RENEW_SECONDS)
             except (BusError, TimeoutError) as error:
+                rejected = isinstance(error, BusRejectedError)
+                self.rejection = explained(error) if isinstance(error, BusRejectedError) else None
                 # Logged once per loss, not five times a second while it lasts. A Redis that is out
                 # of memory answers but does not renew.
                 if was_reachable:
-                    rejected = isinstance(error, BusRejectedError)
                     event = "lease_renewal_rejected" if rejected else "redis_unreachable"
                     log.warning(event, error=str(error) or "no answer")
                 self._reachable = False
                 # A Redis that rejects the renewal rejects a standby's claim, too.
-                limit = ALONE_SECONDS if isinstance(error, BusRejectedError) else self._limit()
+                limit = ALONE_SECONDS if rejected else self._limit()
                 if self._monotonic() - self._valid_until > limit:
                     raise LeaseLostError("redis was unreachable for too long") from error
                 await asyncio.sleep(RENEW_RETRY_SECONDS)

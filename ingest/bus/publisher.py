@@ -74,6 +74,11 @@ class Publisher:
         since = self._waiting_since
         return 0.0 if since is None else self._monotonic() - since
 
+    @property
+    def rejection(self) -> str | None:
+        """Redis' answer while it rejects the publications, or the lease that they need."""
+        return self._rejections.of(PUBLICATIONS) or self._lease.rejection
+
     def next_id(self) -> EventId:
         """Return the id of the next event and count it."""
         return EventId(self._lease.epoch, self._count(1))

@@ -29,15 +29,18 @@ FAILED_MILLISECONDS = 600_000
 # A lock in this process would not help: the bytes of a cancelled write are on their way already.
 #
 # A Redis that has no memory for the status still publishes it, and with it the alarm that says so.
+# It is also published if the lease has expired because Redis rejects its renewal, but not stored:
+# no other ingest leads.
 _WRITE = """
 local holder = string.match(redis.call('GET', KEYS[1]) or '', '^%S+ %d+')
-if holder ~= ARGV[1] then return 0 end
+if holder and holder ~= ARGV[1] then return 0 end
 local epoch, seq = string.match(ARGV[2], '^(%d+)-(%d+)$')
 local stored = redis.pcall('GET', KEYS[2]) or ''
 if type(stored) == 'table' then stored = '' end
 local stored_epoch, stored_seq = string.match(stored, '"event_id":"(%d+)-(%d+)"')
 if stored_epoch == epoch and tonumber(stored_seq) > tonumber(seq) then return 0 end
-local written = redis.pcall('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
+local written = {}
+if holder then written = redis.pcall('SET', KEYS[2], ARGV[3], 'PX', ARGV[4]) end
 redis.call('PUBLISH', ARGV[5], ARGV[2] .. '\\n' .. ARGV[3])
 if written.err then return written end
 return 1
@@ -75,7 +78,10 @@ class StatusWriter:
         while True:
             # Cleared before the status is composed: a change during the write is written next.
             self._changed.clear()
-            await self._lease.valid()
+            # Without the lease the status is only published: it may contain the reason.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(WRITE_SECONDS):
+                    await self._lease.valid()
             await self.write()
             await wait_at_most(self._changed, WRITE_SECONDS)
 

@@ -1,5 +1,6 @@
 """Redis answers a gateway with an error: its words reach the operator and the viewer."""
 
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -212,3 +213,27 @@ async def test_a_stored_report_of_another_program_counts_as_none(
 
     assert status["gateways"]
     assert "x" not in str(status["ingest"] and status["ingest"]["event_id"])
+
+
+async def test_a_redis_that_cannot_write_its_snapshot_is_named_until_it_can(
+    valkey: ValkeyServer,
+) -> None:
+    source = RedisSource(valkey.url)
+    async with source.client("operator") as operator:
+        settings: Any = await operator.config_get("dir")
+        shutil.rmtree(settings["dir"])
+        await operator.config_set("save", "3600 1")
+        await operator.bgsave()
+
+        async def has_failed() -> bool:
+            found: Any = await operator.info(section="persistence")
+            return bool(found["rdb_last_bgsave_status"] == "err")
+
+        await until(has_failed)
+        async with running_gateway(source) as url, open_stream(url, symbols="SPY") as stream:
+            await stream.until(lambda s: "MISCONF" in str(last(s, "feed").get("reason")))
+            ready = await ready_of(url)
+            await operator.config_set("save", "")
+            await stream.until(lambda s: "ingest_lost" in str(last(s, "feed").get("reason")))
+
+    assert (ready["ready"], "MISCONF" in ready["reason"]) == (False, True)

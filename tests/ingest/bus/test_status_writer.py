@@ -26,7 +26,7 @@ from tests.limits import LIMIT_SECONDS
 class Stage:
     """A leader whose status has the state that a test sets."""
 
-    def __init__(self, client: Redis, lease: Lease) -> None:
+    def __init__(self, client: Redis, lease: Lease, ingest_id: str = "ingest") -> None:
         self.state: FeedState = "connecting"
         self.rejections = Rejections()
         self._client = client
@@ -35,7 +35,7 @@ class Stage:
             client,
             KEYSPACE,
             lease,
-            "ingest",
+            ingest_id,
             lambda: EventId(lease.epoch, next(seqs)),
             self._compose,
             asyncio.Event(),
@@ -141,3 +141,36 @@ async def test_a_key_of_another_kind_in_place_of_the_status_is_replaced(
         await Stage(client, lease).writer.write()
 
         assert (await Stage(client, lease).stored()).state == "connecting"
+
+
+async def test_without_its_lease_a_leader_publishes_its_report_but_stores_none(
+    source: RedisSource,
+) -> None:
+    """Redis may reject the renewal: then the report has to say so."""
+    async with source.client("test") as client, client.pubsub() as pubsub:
+        lease = Lease(client, KEYSPACE, "ingest")
+        assert await lease.claim()
+        await pubsub.subscribe(KEYSPACE.ingest_status_channel)
+        await client.delete(KEYSPACE.lease)
+
+        await Stage(client, lease).writer.write()
+
+        assert (await published_report(pubsub)).state == "connecting"
+        assert await client.exists(KEYSPACE.ingest_status) == 0
+
+
+async def test_beside_another_leader_a_former_one_publishes_no_report(source: RedisSource) -> None:
+    async with source.client("test") as client, client.pubsub() as pubsub:
+        lease, other = (Lease(client, KEYSPACE, name) for name in ("ingest", "other"))
+        assert await lease.claim()
+        former = Stage(client, lease)
+        await client.delete(KEYSPACE.lease)
+        assert await other.claim()
+        await pubsub.subscribe(KEYSPACE.ingest_status_channel)
+
+        await former.writer.write()
+        leading = Stage(client, other, "other")
+        leading.state = "live"
+        await leading.writer.write()
+
+        assert (await published_report(pubsub)).state == "live"

@@ -1,4 +1,4 @@
-"""A Redis that is out of memory: everyone hears it in Redis' words, and no trade is lost."""
+"""A Redis that rejects writes: everyone hears it in Redis' words, and no trade is lost."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +14,7 @@ from tests.event_stream import EventStream, open_stream
 from tests.services import running_gateway, running_ingest, until
 
 OOM = "OOM command not allowed when used memory > 'maxmemory'"
+NO_REPLICAS = "NOREPLICAS Not enough good replicas to write"
 
 
 class Tape:
@@ -30,13 +31,13 @@ class Tape:
 
 
 @asynccontextmanager
-async def full(valkey: ValkeyServer) -> AsyncIterator[None]:
+async def rejecting(valkey: ValkeyServer, setting: str) -> AsyncIterator[None]:
     async with RedisSource(valkey.url).client("operator") as client:
-        await client.config_set("maxmemory", 1)
+        await client.config_set(setting, 1)
         try:
             yield
         finally:
-            await client.config_set("maxmemory", 0)
+            await client.config_set(setting, 0)
 
 
 def feed_of(stream: EventStream) -> dict[str, Any]:
@@ -44,8 +45,15 @@ def feed_of(stream: EventStream) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-async def test_a_redis_without_memory_is_named_everywhere_and_costs_no_trade(
-    valkey: ValkeyServer,
+@pytest.mark.parametrize(
+    ("setting", "words", "work"),
+    [
+        ("maxmemory", OOM, "the publications"),
+        ("min-replicas-to-write", NO_REPLICAS, "the"),  # the lease expires as well
+    ],
+)
+async def test_a_redis_that_rejects_writes_is_named_everywhere_and_costs_no_trade(
+    valkey: ValkeyServer, setting: str, words: str, work: str
 ) -> None:
     source = RedisSource(valkey.url)
     async with (
@@ -64,14 +72,14 @@ async def test_a_redis_without_memory_is_named_everywhere_and_costs_no_trade(
 
         await until(is_watched)
         first = int(stream.of("trade")[0]["id"])
-        async with full(valkey):
+        async with rejecting(valkey, setting):
             for _ in range(10):
                 await tape.trade()
             await stream.until(lambda s: feed_of(s)["state"] == "down")
 
             # A symbol that is new to the gateway cannot be claimed.
             async with open_stream(url, symbols="IBM") as other:
-                await other.until(lambda s: OOM in str(s.of("status")))
+                await other.until(lambda s: words in str(s.of("status")))
             status: dict[str, Any] = (await client.get("/api/stream/status")).json()
             ready, ticket = await client.get("/readyz"), await client.post("/api/stream/ticket")
         await stream.until(lambda s: feed_of(s)["state"] == "live")
@@ -79,14 +87,14 @@ async def test_a_redis_without_memory_is_named_everywhere_and_costs_no_trade(
         await stream.until(lambda s: int(s.of("trade")[-1]["id"]) == 1000 + tape.traded)
 
     down = next(each["reason"] for each in stream.of("feed") if "redis_rejects" in str(each))
-    assert down.startswith(f"redis_rejects: Redis rejects the ingest's publications: {OOM}")
+    assert down.startswith(f"redis_rejects: Redis rejects the ingest's publications: {words}")
     assert [feed["reason"] for feed in stream.of("feed") if "silent" in str(feed)] == []
     alarms = {alarm["code"]: alarm["text"] for alarm in status["ingest"]["alarms"]}
-    assert alarms["redis_rejects"].startswith("Redis rejects the publications")
-    assert OOM in alarms["redis_rejects"]
-    assert OOM in status["redis"]["error"]
+    assert alarms["redis_rejects"].startswith(f"Redis rejects {work}")
+    assert words in alarms["redis_rejects"]
+    assert words in status["redis"]["error"]
     assert status["discrepancy"]
-    assert (ready.status_code, OOM in ready.json()["reason"]) == (200, True)
-    assert ticket.json()["error"]["message"].startswith(f"Redis rejected a command: {OOM}")
+    assert (ready.status_code, words in ready.json()["reason"]) == (200, True)
+    assert ticket.json()["error"]["message"].startswith(f"Redis rejected a command: {words}")
     assert [int(trade["id"]) for trade in stream.of("trade")] == [*range(first, 1001 + tape.traded)]
     assert stream.of("gap") == []
