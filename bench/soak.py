@@ -3,7 +3,7 @@
 A simulator, an ingest, gateways and a Valkey, each a process. Clients come at random, 12 a second,
 each with random topics of 512 symbols, 40 % of them with a ticket, nearly all with one change of
 their topics, and stay for a random time. At equal intervals the size of each process is read. The
-run fails if a figure grows in its second half, or if a request is answered with an error.
+run fails if a figure grows in its second half, or if more than one request in a hundred fails.
 """
 
 import argparse
@@ -29,6 +29,9 @@ TOKEN = "a-token-for-the-soak-of-tapecast"  # noqa: S105 - of this run alone
 CLIENTS_PER_SECOND = 12.0
 SAMPLES = 60
 MIB = 2**20
+
+FAILURES_ALLOWED = 0.01
+"""The share of requests that may fail: on a machine short of CPU a change may time out."""
 
 ALLOWANCES = {
     "MiB": Allowance(2.0, 0.02),
@@ -228,7 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     )
     print(report(soak))
-    return 1 if soak.grown or soak.visits.failures else 0
+    return 1 if soak.grown or soak.visits.failure_share > FAILURES_ALLOWED else 0
 
 
 if __name__ == "__main__":

@@ -31,6 +31,11 @@ class Visits:
     open: int = 0
 
     @property
+    def failure_share(self) -> float:
+        """The share of the answers that are failures."""
+        return sum(self.failures.values()) / max(1, self.answers.total())
+
+    @property
     def failures(self) -> dict[str, int]:
         """The answers that are no success; a change may come before its stream has started."""
         return {

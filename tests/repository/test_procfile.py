@@ -37,6 +37,7 @@ def test_the_procfile_starts_both_processes_and_ends_them(
         "ALPACA_PAPER_SECRET_KEY": DEFAULT_SECRET,
         "REDIS_URL": redis_url,
         "HOST": "127.0.0.1",
+        "LAME_DUCK_SECONDS": "0",  # honcho kills what has not ended after five seconds
     }
     log = tmp_path / "honcho.log"
     command = [sys.executable, "-m", "honcho", "start", "-e", os.devnull, "-p", str(base)]
