@@ -137,7 +137,7 @@ def compose(
     interest = InterestClaims(commands, names, hub, gateway_id, reclaim, rejections)
     feed, lease = _feed(around, hub, interest, rejections), LeaseWatch(commands, names, hub)
     subscriptions = _subscriptions(settings, redis, hub, lease)
-    inbox = _inbox(redis, gateway_id, subscriptions, here := StreamsHere(hub))
+    inbox = _inbox(redis, gateway_id, subscriptions, here := StreamsHere(hub), rejections)
     reports, tokens = Reports(commands, names), TokenTable(settings.grants)
     claims = StreamClaims(commands, names, gateway_id, _limits(settings), rejections)
     return Gateway(
@@ -185,10 +185,15 @@ def _subscriptions(
 
 
 def _inbox(
-    redis: GatewayRedisClients, gateway_id: str, subscriptions: Subscriptions, here: StreamsHere
+    redis: GatewayRedisClients,
+    gateway_id: str,
+    subscriptions: Subscriptions,
+    here: StreamsHere,
+    rejections: Rejections,
 ) -> Inbox:
     handlers: Handlers = {Change: subscriptions.change, End: here.answer}
-    return Inbox(redis.commands, redis.keyspace, gateway_id, handlers, (Changed, Ended))
+    answers = (Changed, Ended)
+    return Inbox(redis.commands, redis.keyspace, gateway_id, handlers, answers, rejections)
 
 
 def _feed(
@@ -240,7 +245,9 @@ def compose_app(
         openapi=OpenApi(limit=limit),
     )
     answers = EventSourceAnswers(
-        newest=lambda: gateway.hub.newest, retry_ms=around.within(UNAVAILABLE_RETRY_MS)
+        newest=lambda: gateway.hub.newest,
+        retry_ms=around.within(UNAVAILABLE_RETRY_MS),
+        rejections=gateway.rejections,
     )
     app = create_app(endpoints, answers, settings.cors_origins)
     served = SecurityHeaders(HostCheck(app, _allowed_hosts(settings)))

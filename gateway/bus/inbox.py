@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from shared.bus.errors import BusError, bus_errors
 from shared.bus.keys import Keyspace
+from shared.bus.rejections import Rejections
 
 ANSWER_SECONDS = 4.0
 """How long another gateway has to answer; it may wait 2 s for the values of new topics."""
@@ -50,11 +51,13 @@ class Inbox:
         gateway_id: str,
         handlers: Handlers,
         answers: tuple[type[Answer], ...],
+        rejections: Rejections,
     ) -> None:
         self.gateway_id = gateway_id
         self._client = client
         self._keyspace = keyspace
         self._handlers = handlers
+        self._rejections = rejections
         forms: Any = Union[(*handlers, *answers)]
         self._decode = msgspec.json.Decoder(forms).decode
         self._asked: dict[str, asyncio.Future[Any]] = {}
@@ -115,5 +118,6 @@ class Inbox:
     async def _answer(self, question: Question) -> None:
         answer = await self._handlers[type(question)](question)
         # An answer that is lost looks to the asker like a slow gateway: its client retries.
-        with suppress(BusError), bus_errors():
+        watching = self._rejections.watch("this gateway's answers to others")
+        with suppress(BusError), watching, bus_errors():
             await self._client.publish(self._keyspace.inbox(question.asker), _encode(answer))

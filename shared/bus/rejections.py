@@ -103,9 +103,10 @@ class Rejections:
 
     def on_rejected(self, work: str, error: BusRejectedError) -> None:
         """Note a rejection; repetitions are not logged."""
-        before = self._present.get(work)
+        now, before = self._monotonic(), self._present.get(work)
+        if before is not None and before.last_at < now - FORGET_SECONDS:
+            before = None
         # Repeated several times a second for as long as it lasts. Another code is another cause.
-        now = self._monotonic()
         if before is not None and before.code == error.code:
             before.last_at = now
             return

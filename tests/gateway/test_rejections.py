@@ -237,3 +237,18 @@ async def test_a_redis_that_cannot_write_its_snapshot_is_named_until_it_can(
             await stream.until(lambda s: "ingest_lost" in str(last(s, "feed").get("reason")))
 
     assert (ready["ready"], "MISCONF" in ready["reason"]) == (False, True)
+
+
+async def test_a_command_that_is_rejected_for_a_request_reaches_the_operator_too(
+    valkey: ValkeyServer,
+) -> None:
+    async with (
+        limited(valkey, "resetkeys", "~interest", "~gateway:*", "%R~ingest:*") as source,
+        running_gateway(source) as url,
+        httpx.AsyncClient(base_url=url) as client,
+    ):
+        ticket = await client.post("/api/stream/ticket")
+        reason = (await ready_of(url))["reason"]
+
+    assert ticket.json()["error"]["message"].startswith("Redis rejected a command: NOPERM")
+    assert "commands for requests of clients: NOPERM" in reason

@@ -4,7 +4,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.bus.errors import BusRejectedError, BusUnreachableError
-from shared.bus.rejections import Rejections
+from shared.bus.rejections import FORGET_SECONDS, Rejections
 
 OOM = BusRejectedError("OOM command not allowed when used memory > 'maxmemory'.", "OOM")
 NOPERM = BusRejectedError("NOPERM this user has no permissions", "NOPERM")
@@ -22,12 +22,13 @@ def attempt(rejections: Rejections, work: str, error: Exception | None = None) -
 
 
 def test_a_rejection_is_logged_once_and_again_when_it_is_over() -> None:
-    seconds = iter([10.0, 13.04])
-    rejections = Rejections(monotonic=lambda: next(seconds))
+    now = 10.0
+    rejections = Rejections(monotonic=lambda: now)
 
     with capture_logs() as lines:
         for _ in range(3):
             attempt(rejections, "the claims", OOM)
+        now = 13.04
         for _ in range(3):
             attempt(rejections, "the claims")
 
@@ -80,3 +81,21 @@ def test_a_lost_connection_ends_a_rejection_silently() -> None:
 
     assert lines == []
     assert [reason is None for reason in changes] == [False, True]
+
+
+def test_a_rejection_that_is_not_repeated_is_forgotten_and_a_later_one_logged_again() -> None:
+    now = 0.0
+    rejections = Rejections(monotonic=lambda: now)
+
+    with capture_logs() as lines:
+        attempt(rejections, "commands for requests", OOM)
+        now = FORGET_SECONDS / 2
+        attempt(rejections, "commands for requests", OOM)
+        now += FORGET_SECONDS - 1
+        present = rejections.reason
+        now += 2
+        forgotten = rejections.reason
+        attempt(rejections, "commands for requests", OOM)
+
+    assert (bool(present), forgotten) == (True, None)
+    assert [line["event"] for line in lines] == ["redis_rejects"] * 2
