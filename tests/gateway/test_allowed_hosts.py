@@ -5,6 +5,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.http.host_check import HostCheck
 from gateway.settings import GatewaySettings
@@ -68,6 +70,13 @@ def test_the_names_of_this_machine_are_served(host: str) -> None:
 )
 def test_other_names_and_malformed_ones_are_not(host: str) -> None:
     assert not AllowedHosts(LOOPBACK).allows(host)
+
+
+@given(st.text(max_size=40) | st.text("[]:.0127flocahst*@/%", max_size=20))
+def test_whatever_is_sent_as_host_it_is_a_name_of_this_machine_or_rejected(host: str) -> None:
+    if AllowedHosts(LOOPBACK).allows(host):
+        name = host.strip().lower().rpartition(":")[0] or host.strip().lower()
+        assert "localhost" in host.lower() or name.startswith(("127.", "[")), host
 
 
 @pytest.mark.parametrize(
