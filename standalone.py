@@ -139,7 +139,8 @@ def _welcome(
             "(no ALPACA_PAPER_API_KEY in the environment or .env)"
         )
     if valkey is not None:
-        store = f"embedded Valkey; to inspect it: redis-cli -p {valkey.port} GET price:SPY"
+        key = source.keyspace.value("price:SPY")
+        store = f"embedded Valkey; to inspect it: redis-cli -p {valkey.port} GET {key}"
     elif source.url.startswith(MEMORY_URL):
         store = "in the memory of this process (fakeredis)"
     else:
