@@ -53,11 +53,8 @@ class Leadership:
         try:
             await self._lead(stop)
         finally:
-            # One that has expired needs no release, and Redis may be unreachable: the process
-            # would end two seconds later.
-            if self._lease.is_valid:
-                with suppress(BusError):  # it expires by itself
-                    await self._lease.release()
+            with suppress(BusError):  # it expires by itself
+                await self._while_leading(self._lease.release)
 
     async def _lead(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -86,9 +83,17 @@ class Leadership:
             await self._streams.run()
         finally:
             # The last status has to show why the streams ended. It is written here, because after
-            # the release of the lease the script would reject it, as it does without a lease.
-            if self._lease.is_valid:
-                await self._status.write()
+            # the release of the lease the script would reject it.
+            await self._while_leading(self._status.write)
+
+    async def _while_leading(self, act: Work) -> None:
+        """Do something that Redis accepts from the holder of the lease, for as long as it is held.
+
+        A Redis that does not answer would otherwise delay the end beyond that of the lease.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._lease.valid_seconds):
+                await act()
 
     async def _republish_when_due(self) -> None:
         while True:

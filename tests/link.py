@@ -42,7 +42,7 @@ class Link:
                 _reset(transport)
 
     def repair(self) -> None:
-        """Pass everything on again, also what was sent meanwhile."""
+        """Pass everything on again, also the bytes sent meanwhile."""
         self._passes.set()
 
     async def __aenter__(self) -> Self:

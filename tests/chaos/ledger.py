@@ -85,7 +85,7 @@ class Ledger:
         self.emptied: list[int] = []
         """When Redis was emptied (unix ns): the next ingest cannot know the events of before."""
         self.forgotten = 0
-        """When all programs and Redis were gone at once (unix ns): what is known since is REST's,
+        """When all programs and Redis were gone at once (unix ns): all knowledge since is REST's,
         which may have no last price but that of a bar."""
         self._retracted: set[tuple[str, int]] = set()
         self._shown_times: dict[str, dict[int, set[float]]] = {}

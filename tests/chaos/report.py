@@ -14,7 +14,7 @@ P50_SECONDS, P99_SECONDS = 1.0, 3.0
 GHOST_SECONDS = 1.0
 """The requirements: for all faults, and after the slot is free where a dead session held it."""
 ENOUGH_FAULTS = 100
-"""Of fewer faults a percentile says little."""
+"""A percentile of fewer faults says little."""
 
 
 class Recovery(NamedTuple):

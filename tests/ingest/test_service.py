@@ -1,6 +1,8 @@
 """Leading, standing by, handing over; and what Alpaca refuses for good."""
 
 import asyncio
+import os
+import signal
 from contextlib import AsyncExitStack
 
 import pytest
@@ -8,7 +10,7 @@ from structlog.testing import capture_logs
 
 from ingest.bus import status_writer
 from ingest.upstream.upstream_error import UpstreamError
-from shared.bus import keys
+from shared.bus import keys, redis_source
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
 from simulator.service import Simulator, SimulatorSettings
@@ -152,6 +154,19 @@ async def test_it_stops_although_redis_is_gone(valkey: ValkeyServer, source: Red
         await valkey.stop()
 
     await until(lambda: endpoint_state(simulator)["connections"] == 0)
+
+
+async def test_a_redis_that_does_not_answer_delays_no_end_beyond_that_of_the_lease(
+    valkey: ValkeyServer, source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_source, "COMMAND_TIMEOUT_SECONDS", 2 * LIMIT_SECONDS)
+    async with Simulator(QUIET) as simulator, watcher(source) as watching:
+        try:
+            async with asyncio.timeout(LIMIT_SECONDS), running_ingest(source, simulator):
+                await watching.until_state("live")
+                os.kill(valkey.pid, signal.SIGSTOP)
+        finally:
+            os.kill(valkey.pid, signal.SIGCONT)
 
 
 async def test_it_waits_for_a_redis_that_is_not_there_yet(

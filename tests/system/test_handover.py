@@ -256,9 +256,9 @@ async def test_a_leader_that_is_cut_from_alpaca_hands_over_to_a_standby_that_is_
             link.lead_to(simulator.port)
             return {"ALPACA_STREAM_URL": f"ws://127.0.0.1:{link.port}"}
 
-        async with pair(source, by_link, ping_seconds=1) as both:
+        async with pair(source, by_link) as both:
             before = await both.epoch()
-            link.cut()
+            link.cut(reset=True)
             await both.until_led_by(both.standby)
             await both.moves_on()
 

@@ -397,7 +397,7 @@ async def test_a_standbys_claim_that_waited_in_a_stalled_redis_leaves_the_lease_
         assert not await standby.claim()
         assert await take(leader) == epoch
         await client.delete(KEYSPACE.lease)
-        assert await standby.claim(), "the refusal has told it the time"
+        assert await standby.claim(), "the refusal contains the time"
 
 
 @pytest.mark.parametrize(

@@ -396,7 +396,8 @@ async def test_a_new_epoch_counts_from_one_and_what_waited_is_published_under_it
 async def test_a_batch_that_a_redis_without_memory_may_have_had_comes_again_but_for_its_trades(
     valkey: ValkeyServer, source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lease_module, "LEASE_RENEW_SECONDS", 0.1)
+    for name in ("LEASE_RENEW_SECONDS", "RENEW_RETRY_SECONDS"):
+        monkeypatch.setattr(lease_module, name, 0.02)
     async with publishing(source) as stage:
         await valkey.stop()
         stage.outbox.offer(printed(1))
