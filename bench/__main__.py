@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import fill, first_viewer, ingest, latency, page, path, soak
+from bench import fill, first_viewer, hostile, ingest, latency, page, path, soak
 from bench.fanout import command as fanout
 
 MEASUREMENTS = {
@@ -15,8 +15,8 @@ MEASUREMENTS = {
     "fanout": fanout.main,
 }
 
-# Only by its name: it takes as long as it is asked to.
-LONG = {"soak": soak.main}
+# Only by their names: they take minutes, or as long as they are asked to.
+LONG = {"soak": soak.main, "hostile": hostile.main}
 
 if __name__ == "__main__":
     name, arguments = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else (None, [])

@@ -18,6 +18,9 @@ from shared.topics import EVERYTHING, asset_symbol, parse_topic
 HIDDEN = "[hidden]"
 REDACTED = "[redacted]"
 
+_LONGEST_PATH = 200
+_LONGEST_QUERY = 2_000
+
 _NUMBER = re.compile(r"\d{1,4}(\.\d{1,6})?")
 _CURSOR = re.compile(r"\d{1,19}-\d{1,19}")
 _PARTS = frozenset(
@@ -29,9 +32,14 @@ _PARTS = frozenset(
 def shown(url: str) -> str:
     """Return a request's path and query as the log may show them.
 
-    The query is hidden as a whole if it concerns an account.
+    The query is hidden as a whole if it concerns an account, or is very long.
     """
     path, mark, query = url.partition("?")
+    # A line of a hundred kilobytes costs the gateway's time, and breaks those that read the log.
+    if len(path) > _LONGEST_PATH:
+        path = f"/{HIDDEN}"
+    if len(query) > _LONGEST_QUERY:
+        return f"{_path(path)}?{HIDDEN}"
     topics = unquote_plus(query).replace("=", ",").replace("&", ",").split(",")
     if not mark:
         return _path(path)

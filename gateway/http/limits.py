@@ -107,6 +107,8 @@ class LimitedProtocol(HttpToolsProtocol):
             raise _bad_http(f"more than {PIPELINED} requests are waiting for answers")
         self._in_head, self._received = False, 0
         super().on_headers_complete()
+        if any(n in (b"content-length", b"transfer-encoding") for n, _ in self.headers):
+            self.cycle.transport = _Lingering(self, self.cycle)  # type: ignore[assignment]
 
     def on_message_complete(self) -> None:
         """End the request; the head of the next one follows."""
@@ -190,6 +192,14 @@ class LimitedProtocol(HttpToolsProtocol):
         else:
             self._reject(request_timeout(RECEIVE_SECONDS))
 
+    def linger(self) -> None:
+        """End the answers, and drop what the peer still sends; then close the connection."""
+        self.ignore_input()
+        self.flow.resume_reading()
+        self.transport.write_eof()
+        self.connections.note_waiting(self)
+        self._deadline = self.loop.call_later(REJECTED_PEER_SECONDS, self.transport.abort)
+
     def _reject(self, rejection: ApiError) -> None:
         """Answer and close the connection, or only close it if an answer has started."""
         self.ignore_input()
@@ -209,9 +219,7 @@ class LimitedProtocol(HttpToolsProtocol):
         lines = [b"%b: %b\r\n" % header for header in [*headers, (b"connection", b"close")]]
         head = [STATUS_LINE[response.status_code], *lines, b"\r\n"]
         self.transport.write(b"".join([*head, bytes(response.body)]))
-        self.transport.write_eof()
-        self.connections.note_waiting(self)
-        self._deadline = self.loop.call_later(REJECTED_PEER_SECONDS, self.transport.abort)
+        self.linger()
 
     def _head_too_large(self) -> ApiError:
         # A URL of this length is a list of symbols, so the remedy is a POST.
@@ -228,6 +236,28 @@ class LimitedProtocol(HttpToolsProtocol):
             message=f"the request's head has more than {HEAD_BYTES} bytes or {HEADERS} headers",
             hint="send fewer or shorter headers; cookies are not needed",
         )
+
+
+class _Lingering:
+    """The transport of a request with a body, which may be answered before the body has arrived.
+
+    Closed with bytes unread, a connection is reset, and the reset overtakes the answer.
+    """
+
+    __slots__ = ("_cycle", "_protocol", "is_closing", "write")
+
+    def __init__(self, protocol: LimitedProtocol, cycle: RequestResponseCycle) -> None:
+        self._protocol = protocol
+        self._cycle = cycle
+        self.write = protocol.transport.write
+        self.is_closing = protocol.transport.is_closing
+
+    def close(self) -> None:
+        """Close the connection, at once if the whole body has arrived."""
+        if self._cycle.more_body and not self.is_closing():
+            self._protocol.linger()
+        else:
+            self._protocol.transport.close()
 
 
 def body_too_large(headers: dict[str, str] | None = None) -> ApiError:

@@ -1,4 +1,4 @@
-"""Which connection ends first when there is no room for another, and what waits for one."""
+"""The connection that ends first if there is no room for another, and those that wait for room."""
 
 import asyncio
 import socket

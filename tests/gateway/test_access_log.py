@@ -163,6 +163,15 @@ def test_no_text_breaks_it(text: str) -> None:
     assert len(shown(text)) <= 10 * len(text) + 20
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["/" * 60_000, "/api/stream?" + "a&" * 30_000, "/api/stream?topics=" + "price:SPY," * 6_000],
+    ids=["a path", "names", "a list"],
+)
+def test_no_line_is_long(url: str) -> None:
+    assert len(shown(url)) < 300
+
+
 async def test_it_is_off_unless_asked_for(valkey: ValkeyServer) -> None:
     async with gateway_process(valkey.url, API_TOKEN=TOKEN, LOG_LEVEL="debug") as (url, gateway):
         ticket = await _let_in(url)

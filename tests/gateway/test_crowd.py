@@ -18,7 +18,7 @@ TOKEN = "a-token-of-length"
 
 
 async def _at_once(url: str, heads: list[str], until: bytes) -> list[bytes]:
-    """Send all requests at once, each on a connection of its own; return the answers up to a mark.
+    """Send all requests at once, each on a separate connection; return the answers up to a mark.
 
     An answer that ends without the mark is returned as it is.
     """

@@ -132,6 +132,19 @@ async def test_the_rest_of_a_body_that_nobody_needed_is_not_waited_for(
         assert await peer.rest() == b""
 
 
+async def test_an_answer_that_closes_the_connection_reaches_a_client_that_still_sends_its_body(
+    served: tuple[str, Running],
+) -> None:
+    body = b"x" * BODY_BYTES
+    async with connected(served[0]) as peer:
+        head = b"POST /ignore " + HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n"
+        await peer.send(head % len(body))
+        await peer.reader.readuntil(b'{"ignored":true}')  # answered before the body
+        await peer.send(body)  # more than the kernel keeps, and nobody has closed
+        assert await peer.rest() == b""
+    await until(lambda: not served[1].server.server_state.connections)
+
+
 async def test_empty_lines_do_not_keep_a_connection_alive(
     impatient: None, served: tuple[str, Running]
 ) -> None:
