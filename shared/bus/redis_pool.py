@@ -58,6 +58,8 @@ class BoundedPool(ConnectionPool):
         try:
             await self.ensure_connection(connection)
         except BaseException:
+            # Cancelled in the middle of the handshake: the next answer would be another command's.
+            connection.discard()
             self._return(connection)
             raise
         return connection

@@ -109,6 +109,21 @@ async def test_a_cancelled_command_gives_its_connection_back(
             await asyncio.gather(*(client.ping() for _ in range(8)))
 
 
+async def test_a_command_after_a_cancelled_handshake_gets_its_own_answer(
+    source: RedisSource,
+) -> None:
+    for steps in range(40):  # of the loop, before the cancellation
+        async with source.client("one", connections=1) as client:
+            first = asyncio.ensure_future(client.ping())
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            first.cancel()
+            await asyncio.wait([first])
+
+            assert await client.set("a", b"%d" % steps) is True
+            assert await client.get("a") == b"%d" % steps
+
+
 async def test_commands_wait_in_the_order_in_which_they_came(source: RedisSource) -> None:
     async with source.client("one", connections=1) as client:
         await client.ping()
