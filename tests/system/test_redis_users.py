@@ -35,6 +35,11 @@ INGEST, GATEWAY = "in/gest's pass&word $1", "gateway#\\2@%"
 RARELY_USED = {
     "select",  # with another database
     "srem",  # when a gateway has died
+    "rename",  # a history with entries of another program is put aside
+    "hscan",
+    "hmget",
+    "multi",
+    "exec",
     "pubsub|numsub",  # every five seconds
 }
 
