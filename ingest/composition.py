@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from ingest.account import BrokerAccount
 from ingest.bus.announcer import Announcer
+from ingest.bus.history_ends import HistoryEnds
 from ingest.bus.history_gaps import HistoryGaps
 from ingest.bus.interest import InterestReader
 from ingest.bus.lease import Lease
@@ -53,6 +54,7 @@ from ingest.upstream.stock_handler import StockHandler
 from ingest.upstream.stream_group import StreamGroup
 from ingest.upstream.stream_health import StreamHealth
 from ingest.upstream.stream_holder import StreamHolder
+from shared.bus.malformed_stored import MalformedStored
 from shared.bus.rejections import Rejections
 
 TEST_FEED = "test"
@@ -80,14 +82,25 @@ def compose(
     rejections = Rejections(on_change=status_due.set)
     ttl_seconds = settings.price_ttl_seconds
     publisher = Publisher(redis.commands, names, lease, outbox, ttl_seconds, rejections)
-    common = _Common(settings, access, rest, redis, rejections, demand, announcer, status_due)
+    malformed = MalformedStored()
+    common = _Common(
+        settings, access, rest, redis, rejections, malformed, demand, announcer, status_due
+    )
 
     stocks = _stocks(common, prices, reach)
     news = _news(common)
     account = _account(common, portfolio, account_changed)
     streams = [stocks.stream, news, account.stream]
     report = HealthReport(
-        ingest_id, access.feed, stocks, streams, publisher, outbox, rejections, eviction_policy
+        ingest_id,
+        access.feed,
+        stocks,
+        streams,
+        publisher,
+        outbox,
+        rejections,
+        malformed,
+        eviction_policy,
     )
     # Without trade updates the account is read by REST alone.
     order_streams = [account.stream] if settings.alpaca_trade_updates else []
@@ -96,8 +109,14 @@ def compose(
         publisher=publisher,
         status=_status_writer(common, lease, ingest_id, publisher, report),
         streams=StreamGroup(market=[stocks.stream, news], others=order_streams),
-        works=[*_readers(common, stocks), stocks.run, account.run],
-        republish=[stocks.republish, account.republish],
+        works=[
+            *_readers(common, stocks, publisher),
+            publisher.follow_server,
+            HistoryEnds(redis.commands, names).run,
+            stocks.run,
+            account.run,
+        ],
+        republish=[publisher.check, stocks.republish, account.republish],
     )
 
 
@@ -110,6 +129,7 @@ class _Common:
     rest: AlpacaRest
     redis: IngestRedisClients
     rejections: Rejections
+    malformed: MalformedStored
     demand: Demand
     announcer: Announcer
     # Set by each stream and by the hours, so that the status follows a change at once.
@@ -131,13 +151,23 @@ def _status_writer(
     )
 
 
-def _readers(common: _Common, stocks: Stocks) -> list[Work]:
+def _readers(common: _Common, stocks: Stocks, publisher: Publisher) -> list[Work]:
     """Return the work that follows the topics that the gateways watch."""
     redis, demand = common.redis, common.demand
     commands, names, rejections = redis.commands, redis.keyspace, common.rejections
+    malformed = common.malformed
     return [
-        InterestReader(commands, redis.subscriber, names, demand, rejections).run,
-        HistoryGaps(commands, names, demand, common.announcer, stocks.catch_up, rejections).run,
+        InterestReader(commands, redis.subscriber, names, demand, rejections, malformed).run,
+        HistoryGaps(
+            commands,
+            names,
+            demand,
+            common.announcer,
+            stocks.catch_up,
+            rejections,
+            malformed,
+            publisher.verified,
+        ).run,
     ]
 
 
@@ -207,7 +237,9 @@ def _snapshots(
 
     return Snapshots(
         common.rest,
-        StoredPrices(common.redis.commands, common.redis.keyspace, common.rejections),
+        StoredPrices(
+            common.redis.commands, common.redis.keyspace, common.rejections, common.malformed
+        ),
         common.demand,
         handler,
         polled=polled,
@@ -248,7 +280,9 @@ def _account(common: _Common, portfolio: Portfolio, changed: asyncio.Event) -> B
         reports=BrokerReports(
             common.rest, common.demand, portfolio, orders, announcer, handler, changed.set
         ),
-        stored=StoredAccount(common.redis.commands, common.redis.keyspace, common.rejections),
+        stored=StoredAccount(
+            common.redis.commands, common.redis.keyspace, common.rejections, common.malformed
+        ),
         portfolio=portfolio,
         orders=orders,
         demand=common.demand,

@@ -9,9 +9,11 @@ from ingest.bus.outbox import Outbox
 from ingest.bus.publisher import Publisher
 from ingest.market.alarms import Alarms, Facts, MalformedFacts, StreamFacts
 from ingest.stocks import StockFacts, Stocks
+from ingest.upstream.malformed_data import MalformedData
 from ingest.upstream.stream_holder import StreamHolder
 from shared import rfc3339
 from shared.alarm import Alarm
+from shared.bus.malformed_stored import MalformedStored
 from shared.bus.rejections import Rejections
 from shared.event_id import EventId
 from shared.ingest_status import IngestStatus, Session, StreamStatus
@@ -33,6 +35,7 @@ class HealthReport:
         publisher: Publisher,
         outbox: Outbox,
         rejections: Rejections,
+        malformed: MalformedStored,
         eviction_policy: str | None,
     ) -> None:
         self._ingest_id = ingest_id
@@ -43,7 +46,11 @@ class HealthReport:
         self._outbox = outbox
         self._rejections = rejections
         self._eviction_policy = eviction_policy
-        self._malformed = [*(stream.malformed for stream in streams), stocks.rest_malformed]
+        self._malformed: list[MalformedData | MalformedStored] = [
+            *(stream.malformed for stream in streams),
+            stocks.rest_malformed,
+            malformed,
+        ]
         self._alarms = Alarms({each.source: each.count for each in self._malformed})
         self._hours_known_at = time.monotonic()
         self._started = rfc3339.from_unix(time.time())
@@ -100,6 +107,9 @@ class HealthReport:
                 redis_waiting_seconds=self._publisher.waiting_seconds,
                 redis_conflated=self._outbox.conflated,
                 events_lost=self._outbox.lost,
+                events_rejected=self._publisher.rejected.count,
+                histories_aside=self._publisher.rejected.aside,
+                first_rejection=self._publisher.rejected.first,
                 unknown_conditions=facts.tape.unknown_conditions,
                 malformed={
                     each.source: MalformedFacts(each.count, each.first) for each in self._malformed

@@ -18,6 +18,8 @@ AlarmCode = Literal[
     "redis_rejects",
     "redis_slow",
     "events_lost",
+    "events_rejected",
+    "history_aside",
     "unknown_conditions",
     "malformed",
     "quarantined",

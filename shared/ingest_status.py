@@ -48,9 +48,9 @@ class IngestStatus(msgspec.Struct, kw_only=True):
     ``alpaca_connected state reason since`` are those of the stock stream. ``over_limit``: symbols
     that are polled. ``conflated``: values replaced by newer ones while Redis was slow; ``lost``:
     events discarded for lack of room in that time. ``malformed``: the messages, rows and fields
-    that could not be read, by stream, and of ``rest``. ``publish_error``: Redis' answer while it
-    rejects the publications, so that no new value reaches a gateway. ``tasks``: those of the
-    process. Redis carries the report because a worker has no HTTP port.
+    that could not be read, by stream, and of ``rest`` and ``redis``. ``publish_error``: Redis'
+    answer while it rejects the publications, so that no new value reaches a gateway. ``tasks``:
+    those of the process. Redis carries the report because a worker has no HTTP port.
     """
 
     event_id: str

@@ -1,5 +1,6 @@
 """Gaps in the histories: events from a time when no ingest led or no client watched the topic."""
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -15,6 +16,7 @@ from shared import event_times, rfc3339, trade
 from shared.bus import keys
 from shared.bus.errors import BusError, bus_errors
 from shared.bus.keys import Keyspace
+from shared.bus.malformed_stored import MalformedStored
 from shared.bus.rejections import Rejections
 from shared.news import News
 from shared.topics import NEWS, TRADE, key_of, kind_of
@@ -23,6 +25,9 @@ FOLLOW_SECONDS = 1.0
 
 RECENT_TAPE_SECONDS = 300.0
 """If the tape was last recorded within this time, its missing prints are fetched."""
+
+NEWEST_ENTRIES = 10
+"""Read where only the newest event matters: an entry of another program may be newer."""
 
 HANDOVER_SECONDS = 45.0
 """For this time an earlier leader may have tried to repair a gap of a tape (``GAP_SECONDS`` and the
@@ -45,6 +50,7 @@ class HistoryGaps:
     """Announces a ``gap`` when clients start to watch a topic with a history again.
 
     A recent tape is completed instead: ``catch_up`` gets a symbol and a start time (unix s).
+    ``verified`` is set once the publisher has compared Redis' data with what was published.
     """
 
     def __init__(
@@ -55,6 +61,8 @@ class HistoryGaps:
         announcer: Announcer,
         catch_up: Callable[[str, float], None],
         rejections: Rejections,
+        malformed: MalformedStored,
+        verified: asyncio.Event,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._client = client
@@ -63,6 +71,8 @@ class HistoryGaps:
         self._announcer = announcer
         self._catch_up = catch_up
         self._rejections = rejections
+        self._malformed = malformed
+        self._verified = verified
         self._clock = clock
         self._began = clock()
         self._recorded: frozenset[str] = frozenset()
@@ -74,6 +84,8 @@ class HistoryGaps:
 
     async def run(self) -> None:
         """Follow the watched topics until cancelled."""
+        # An older copy of the data looks whole. The publisher notes since when it is.
+        await self._verified.wait()
         while True:
             watched = self._demand.recorded_topics()
             # The lease reports the loss. A topic that could not be read stays out of _recorded, so
@@ -95,27 +107,32 @@ class HistoryGaps:
             noted: Any = await self._client.set(since, now, nx=True, get=True)
         if self._whole_since is None:
             self._was_empty = noted is None
-            self._whole_since = (now if noted is None else int(noted)) / 1e9
+            whole_since = now
+            if noted is not None:
+                with self._malformed.skipping(since):
+                    whole_since = int(noted)
+            self._whole_since = whole_since / 1e9
 
     async def _resume(self, topic: str) -> None:
         kind = kind_of(topic)
         is_tape = kind == TRADE
-        count = keys.HISTORY_LENGTHS[kind] if kind in (TRADE, NEWS) else 1
-        with bus_errors():
-            history = self._keyspace.history(topic)
-            entries: Any = await self._client.xrevrange(history, count=count)
-        recorded = _newest_time(entries)
+        count = keys.HISTORY_LENGTHS[kind] if kind in (TRADE, NEWS) else NEWEST_ENTRIES
+        history = self._keyspace.history(topic)
+        entries: Any = []
+        with self._malformed.skipping(history), bus_errors():
+            entries = await self._client.xrevrange(history, count=count)
+        recorded = self._newest_time(history, entries)
         # REST repeats prints that are already in the history; the announcer must recognise them.
         if is_tape:
             self._announcer.recall_tape(
                 key_of(topic),
-                _tape_events(entries),
+                self._tape_events(history, entries),
                 is_whole=len(entries) < count,
                 whole_since_ns=int((self._whole_since or 0.0) * 1e9),
             )
         # Alpaca may send an older version of an article that the earlier leader has published.
         elif kind == NEWS:
-            self._announcer.articles.recall(_articles(entries))
+            self._announcer.articles.recall(self._articles(history, entries))
         now = self._clock()
         if recorded is None:
             # There is no event to continue from. A client may have watched a quiet symbol, whose
@@ -132,6 +149,40 @@ class HistoryGaps:
             self._catch_up(key_of(topic), repaired_until(since, known_since))
         else:
             self._announcer.gap([topic], text, rfc3339.from_unix(now), "not_recorded")
+
+    def _newest_time(self, history: str, entries: Sequence[Any]) -> tuple[str, float] | None:
+        """Return the time of the newest entry as text and in unix seconds; None if there is none.
+
+        An entry of another program or version is passed over.
+        """
+        for _, fields in entries:
+            with self._malformed.skipping(history):
+                text = event_times.decode(fields[b"data"]).end or ""
+                return text, rfc3339.to_nanoseconds(text) / 1e9
+        return None
+
+    def _articles(self, history: str, entries: Sequence[Any]) -> list[News]:
+        """Return the articles among the entries, oldest first."""
+        articles = []
+        for _, fields in reversed(entries):
+            with self._malformed.skipping(history):
+                if fields.get(b"event") is None:  # gaps have names
+                    articles.append(msgspec.json.decode(fields[b"data"], type=News))
+        return articles
+
+    def _tape_events(
+        self, history: str, entries: Sequence[Any]
+    ) -> list[trade.Trade | trade.Withdrawal]:
+        """Return the prints, corrections and cancels among the entries, oldest first."""
+        events = []
+        for _, fields in reversed(entries):
+            with self._malformed.skipping(history):
+                # Other events are gaps.
+                if kind := _TAPE_EVENTS.get(fields.get(b"event")):
+                    event = msgspec.json.decode(fields[b"data"], type=kind)
+                    rfc3339.to_nanoseconds(event.timestamp)  # the tape relies on its form
+                    events.append(event)
+        return events
 
     def _may_have_been_watched(self, now: float) -> bool:
         """Return whether a new topic may have been watched under an earlier leader."""
@@ -150,35 +201,3 @@ def repaired_until(newest: float, known_since_ns: int | None) -> float:
     # Older prints than that cannot be told from those that the tape has shown.
     earliest = 0.0 if known_since_ns is None else known_since_ns / 1e9
     return min(newest, max(newest - HANDOVER_SECONDS, earliest))
-
-
-def _newest_time(entries: Sequence[Any]) -> tuple[str, float] | None:
-    """Return the time of the newest entry as text and in unix seconds; None if there is none."""
-    for _, fields in entries[:1]:
-        with suppress(ValueError):  # an entry of another version
-            text = event_times.decode(fields[b"data"]).end or ""
-            return text, rfc3339.to_nanoseconds(text) / 1e9
-    return None
-
-
-def _articles(entries: Sequence[Any]) -> list[News]:
-    """Return the articles among the entries, oldest first."""
-    articles = []
-    for _, fields in reversed(entries):
-        # Gaps have names. An entry of another version is skipped.
-        with suppress(msgspec.DecodeError, KeyError):
-            if fields.get(b"event") is None:
-                articles.append(msgspec.json.decode(fields[b"data"], type=News))
-    return articles
-
-
-def _tape_events(entries: Sequence[Any]) -> list[trade.Trade | trade.Withdrawal]:
-    """Return the prints, corrections and cancels among the entries, oldest first."""
-    events = []
-    for _, fields in reversed(entries):
-        kind = _TAPE_EVENTS.get(fields.get(b"event"))
-        # Other events are gaps. An entry of another version is skipped.
-        with suppress(msgspec.DecodeError, KeyError):
-            if kind is not None:
-                events.append(msgspec.json.decode(fields[b"data"], type=kind))
-    return events

@@ -8,8 +8,10 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from ingest.demand.wanted import Demand
+from shared.bus import keys
 from shared.bus.errors import BusError, BusUnreachableError, bus_errors
 from shared.bus.keys import Keyspace
+from shared.bus.malformed_stored import MalformedStored
 from shared.bus.rejections import Rejections
 
 INTEREST_POLL_SECONDS = 1.0
@@ -19,19 +21,26 @@ SUBSCRIBE_SECONDS = 2.0
 NUDGE_SPACING_SECONDS = 0.02
 """Nudges that come closer together than this cause one reading."""
 
+LONGEST_MILLISECONDS = 8 * keys.INTEREST_MILLISECONDS
+"""The longest time until a claim's expiry that is believed: Redis' clock may be set back."""
+
 CLAIMS = "the reading of the watched topics"
 NOTICES = "the subscription to changes of the watched topics"
 
-# A malformed claim counts as expired. Returns topic, viewers, topic, viewers, …
+# A malformed claim counts as expired, and so does one that lasts longer than a gateway can make it:
+# it would be believed until somebody deletes it. Returns topic, viewers, topic, viewers, …, and the
+# malformed claims.
 _READ = """
 local now = redis.call('TIME')
 local millis = now[1] * 1000 + math.floor(now[2] / 1000)
 local claims = redis.call('HGETALL', KEYS[1])
-local viewers, topics = {}, {}
+local viewers, topics, malformed = {}, {}, {}
 for i = 1, #claims, 2 do
   local expiry, count = string.match(claims[i + 1], '^(%d+) (%d+)$')
-  local topic = string.match(claims[i], '^%S+ (.+)$')
-  if topic and expiry and tonumber(expiry) > millis then
+  local topic = string.match(claims[i], '^%S+ ([%w:./*_-]+)$')
+  local is_ours = topic and expiry and tonumber(expiry) <= millis + ARGV[1] and #count < 10
+  if not is_ours then malformed[#malformed + 1] = claims[i] end
+  if is_ours and tonumber(expiry) > millis then
     if not viewers[topic] then topics[#topics + 1] = topic end
     viewers[topic] = (viewers[topic] or 0) + tonumber(count)
   else
@@ -43,7 +52,7 @@ for _, topic in ipairs(topics) do
   answer[#answer + 1] = topic
   answer[#answer + 1] = viewers[topic]
 end
-return answer
+return {answer, malformed}
 """
 
 
@@ -57,7 +66,9 @@ class InterestReader:
         keyspace: Keyspace,
         demand: Demand,
         rejections: Rejections,
+        malformed: MalformedStored,
     ) -> None:
+        self._malformed = malformed
         self._keyspace = keyspace
         self._subscriber = subscriber
         self._demand = demand
@@ -97,7 +108,11 @@ class InterestReader:
 
     async def _read(self) -> None:
         with self._rejections.watch(CLAIMS), bus_errors():
-            answer = await self._script(keys=[self._keyspace.interest])
+            answer, malformed = await self._script(
+                keys=[self._keyspace.interest], args=[LONGEST_MILLISECONDS]
+            )
+        for claim in malformed:
+            self._malformed.note(self._keyspace.interest, f"{claim!r} is not a claim; removed")
         topics, viewers = answer[::2], answer[1::2]
         self._demand.update(
             {topic.decode(): int(count) for topic, count in zip(topics, viewers, strict=True)}

@@ -13,7 +13,7 @@ import msgspec
 
 from shared import event_times, gap
 from shared.bus import keys
-from shared.gap import GAP, Gap
+from shared.gap import GAP, Gap, GapReason
 from shared.topics import kind_of
 
 BOUND = 20_000
@@ -97,14 +97,15 @@ class Outbox:
         For a batch that clients may have received already, in part or as a whole.
         """
         left: list[Publication] = []
-        losses: dict[str, _Loss] = {}
+        losses: dict[str, Loss] = {}
         for publication in batch:
-            if _history_length(publication) is None:
-                left.append(publication)
-            else:
-                losses[publication.topic] = _loss(losses.get(publication.topic), publication)
+            if is_ordered(publication):
+                losses[publication.topic] = loss_with(losses.get(publication.topic), publication)
                 self.lost += 1
-        return [*(loss.announcement() for loss in losses.values()), *left]
+            else:
+                left.append(publication)
+        gaps = (loss.announcement("redis_unavailable") for loss in losses.values())
+        return [*gaps, *left]
 
     def _add_crowded(self, publication: Publication) -> None:
         """Add a publication while the outbox is crowded."""
@@ -137,25 +138,31 @@ class Outbox:
         return waiting
 
 
-class _Loss(NamedTuple):
+class Loss(NamedTuple):
     """The first and the last of the lost events of one topic."""
 
     first: Publication
     last: Publication
 
-    def announcement(self) -> Publication:
+    def announcement(self, reason: GapReason) -> Publication:
         """Return the ``gap`` in place of the events; a lost ``gap`` is a part of it."""
         lost = Gap(
             topics=[self.first.topic],
             from_=event_times.decode(self.first.body).start or "",
             to=event_times.decode(self.last.body).end or "",
-            reason="redis_unavailable",
+            reason=reason,
         )
         return Publication(self.first.topic, gap.encode(lost), event=GAP)
 
 
-def _loss(before: _Loss | None, publication: Publication) -> _Loss:
-    return _Loss(publication if before is None else before.first, publication)
+def loss_with(before: Loss | None, publication: Publication) -> Loss:
+    """Return a loss extended by a later event of its topic; ``before`` None: it is the first."""
+    return Loss(publication if before is None else before.first, publication)
+
+
+def is_ordered(publication: Publication) -> bool:
+    """Return whether every event of the publication's topic matters."""
+    return _history_length(publication) is not None
 
 
 class _Ordered:
@@ -165,10 +172,10 @@ class _Ordered:
 
     def __init__(self) -> None:
         self.events: deque[Publication] = deque()
-        self._loss: _Loss | None = None
+        self._loss: Loss | None = None
 
     def lose_oldest(self) -> None:
-        self._loss = _loss(self._loss, self.events.popleft())
+        self._loss = loss_with(self._loss, self.events.popleft())
 
     def take(self, limit: int) -> list[Publication]:
         """Remove and return the oldest events, after the announcement of the loss before them.
@@ -177,7 +184,7 @@ class _Ordered:
         it.
         """
         loss, self._loss = self._loss, None
-        announced = [] if loss is None else [loss.announcement()]
+        announced = [] if loss is None else [loss.announcement("redis_unavailable")]
         return announced + [self.events.popleft() for _ in range(min(limit, len(self.events)))]
 
 

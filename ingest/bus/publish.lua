@@ -1,67 +1,169 @@
--- Publish a batch in one step, once.
--- KEYS: the fencing counter, the id of the newest published event.
--- ARGV: epoch, seq of the first event and of the last, TTL in ms, life in s of a last value and of a
--- history, prefix of keys and of channels, and the events: for each a line with its form and topic,
--- and a line of JSON with no id.
+-- Publish a batch, once. The mark that it is done is written last.
+-- KEYS: the fencing counter, the id of the newest published event, the beginnings of the histories,
+-- since when Redis has data.
+-- ARGV: epoch, seq of the first event and of the last, the newest id that Redis has confirmed to
+-- this leader ('' at its first batch), the server's run ('' if it is known already, or unknown),
+-- TTL in ms, life in s of a last value and of a history, prefix of keys and of channels, the channel
+-- of the ingest's status, and the events: for each a line with its form and topic, and a line of
+-- JSON with no id.
 --   t<topic>                      merge topic, traded just now: value with TTL, last value, message
 --   m<topic>                      merge topic: last value, message
 --   o<length> <topic>[ <event>]   ordered topic: history of that length, message
 --   n <topic>[ <event>]           named event of a merge topic, or a row of many: message
 -- One string for the whole batch: separate arguments would cost the ingest more than all the rest.
--- Returns the number of rejected events; -1: none was published, a newer epoch has started.
+-- Returns -1 if none was published, because a newer epoch has started; 0 if everything was; else a
+-- line for each problem: the place of the event in the batch, 'rejected' or 'aside', Redis' answer.
 local epoch, first, last = ARGV[1], tonumber(ARGV[2]), ARGV[3]
-local ttl, last_life, history_life = ARGV[4], ARGV[5], ARGV[6]
-local key_prefix, channel_prefix, events = ARGV[7], ARGV[8], ARGV[9]
+local confirmed, run = ARGV[4], ARGV[5]
+local ttl, last_life, history_life = ARGV[6], ARGV[7], ARGV[8]
+local key_prefix, channel_prefix, status_channel, events = ARGV[9], ARGV[10], ARGV[11], ARGV[12]
+local find, sub, match, format = string.find, string.sub, string.match, string.format
 local newest, published = unpack(redis.call('MGET', KEYS[1], KEYS[2]))
 if newest and tonumber(newest) > tonumber(epoch) then return -1 end
-local published_epoch, published_seq = string.match(published or '', '^(%d+)-(%d+)$')
-if published_epoch == epoch and tonumber(published_seq) >= first then return 0 end
 
-local find, sub, match, format = string.find, string.sub, string.match, string.format
+local function numbers(id)
+  local of_epoch, seq = match(id or '', '^(%d+)-(%d+)$')
+  return of_epoch, tonumber(seq or 0)
+end
+local function is_older(id, other)
+  local id_epoch, id_seq = numbers(id)
+  local other_epoch, other_seq = numbers(other)
+  if id_epoch == other_epoch then return id_seq < other_seq end
+  return tonumber(id_epoch or 0) < tonumber(other_epoch or 0)
+end
+local done, published_epoch, published_seq = epoch .. '-' .. last, numbers(published)
+if published_epoch == epoch and published_seq >= first then
+  -- The answer was lost, and it may have named problems.
+  local of_batch, problems = match(redis.call('HGET', KEYS[3], '.problems') or '', '^(%S+)\n(.*)$')
+  return of_batch == done and problems or 0
+end
+
+-- The first write: a Redis that accepts none at present rejects it, with nothing of the batch done.
+redis.call('HSET', KEYS[3], '.begun', done)
+local since, noted_run = unpack(redis.call('HMGET', KEYS[3], '.since', '.run'))
+-- A copy of Redis' data that lacks events which Redis had confirmed is an older one. A new leader
+-- cannot compare; it only sees that the server has started again, or is another one.
+local is_behind = confirmed ~= '' and is_older(published, confirmed)
+local is_unsure = confirmed == '' and run ~= '' and noted_run ~= run
+if not since or is_behind or is_unsure then
+  -- A leader knows the newest event before the loss; a new one that it has published none so far.
+  since = confirmed ~= '' and confirmed or epoch .. '-0'
+  redis.call('HSET', KEYS[3], '.since', since)
+  -- Gateways may have read this older copy, and taken it for all that there was.
+  if published then
+    local now = redis.call('TIME')
+    redis.call('SET', KEYS[4], format('%.0f', (now[1] + now[2] / 1e6) * 1e9))
+    redis.pcall('PUBLISH', status_channel, since .. ' histories_lost\n{}')
+  end
+end
+if run ~= '' and noted_run ~= run then redis.call('HSET', KEYS[3], '.run', run) end
+
+local problems = {}
+local function note(place, what, err)
+  problems[#problems + 1] = format('%.0f', place) .. ' ' .. what .. ' ' .. string.gsub(err, '%s+', ' ')
+end
+local function error_of(answer) return tostring(type(answer) == 'table' and answer.err) end
+
+-- Store an event that its history did not accept: there is none yet, or it is not ours.
+-- Returns whether it is stored.
+local function store_otherwise(topic, add, answer, place)
+  local history, id = add[2], add[7]
+  local known = redis.pcall('HGET', KEYS[3], topic)
+  local complete_after = since
+  if answer then
+    local err = error_of(answer)
+    local is_old, is_other = find(err, 'equal or smaller', 1, true), find(err, 'WRONGTYPE', 1, true)
+    if not (is_old or is_other) then
+      note(place, 'rejected', err)
+      return false
+    end
+    -- Sent again after an attempt that ended half-way.
+    local present = is_old and redis.pcall('XRANGE', history, id, id)
+    if present and #present > 0 then return true end
+    -- An entry that we have not written would make the history refuse ours until somebody deletes
+    -- it. The history is kept for a person to look at, and another one starts.
+    local moved = redis.pcall('RENAME', history, history .. ':aside')
+    if not moved.ok then
+      note(place, 'rejected', error_of(moved))
+      return false
+    end
+    redis.pcall('EXPIRE', history .. ':aside', history_life)
+    note(place, 'aside', err)
+    complete_after = epoch .. '-' .. format('%.0f', first + place - 1)
+  elseif type(known) == 'string' then
+    -- It has expired if its newest event was noted before. Otherwise it was evicted or deleted.
+    local noted = match(known, '^%d+%-%d+ %d+%-%d+ (%d+%-%d+)$')
+    complete_after = noted or epoch .. '-' .. format('%.0f', first + place - 1)
+    if is_older(complete_after, since) then complete_after = since end
+  end
+  redis.pcall('HSET', KEYS[3], topic, complete_after .. ' ' .. id)
+  table.remove(add, 3)  -- NOMKSTREAM
+  answer = redis.pcall(unpack(add))
+  if type(answer) == 'string' then return true end
+  note(place, 'rejected', error_of(answer))
+  return false
+end
+
 -- With no prefix a topic is a channel and a key as it is: joining would cost each event a new string.
 local brace, bare_key, bare_channel = key_prefix .. '{', key_prefix == '', channel_prefix == ''
-redis.call('SET', KEYS[2], epoch .. '-' .. last)
-local values, lasts, rejected, seq, at = {}, {}, 0, first, 1
+local values, lasts, histories, seq, at = {}, {}, {}, first, 1
 while at <= #events do
   local where_ends = find(events, '\n', at, true)
   local json_ends = find(events, '\n', where_ends + 1, true)
   local how = sub(events, at, at)
   local id = epoch .. '-' .. format('%.0f', seq)
   local json = '{"event_id":"' .. id .. '",' .. sub(events, where_ends + 2, json_ends - 1)
+  local topic, message
   if how == 't' or how == 'm' then
-    local topic = sub(events, at + 1, where_ends - 1)
-    local message = id .. '\n' .. json
+    topic = sub(events, at + 1, where_ends - 1)
+    message = id .. '\n' .. json
     if how == 't' then values[topic] = json end
     lasts[topic] = message
-    redis.call('PUBLISH', bare_channel and topic or channel_prefix .. topic, message)
   else
-    local where = sub(events, at + 1, where_ends - 1)
-    local length, topic, event = match(where, '^(%d*) (%S+) ?(%S*)$')
+    local length, event
+    length, topic, event = match(sub(events, at + 1, where_ends - 1), '^(%d*) (%S+) ?(%S*)$')
     local stored = true
     if how == 'o' then
       local history = brace .. topic .. '}:history'
-      local add = {'XADD', history, 'MAXLEN', '~', length, id, 'data', json}
+      local add = {'XADD', history, 'NOMKSTREAM', 'MAXLEN', '~', length, id, 'data', json}
       if event ~= '' then
         add[#add + 1] = 'event'
         add[#add + 1] = event
       end
-      stored = type(redis.pcall(unpack(add))) == 'string'  -- Redis rejects an older id
-      if stored then redis.call('EXPIRE', history, history_life) end
+      local answer = redis.pcall(unpack(add))
+      stored = type(answer) == 'string' or store_otherwise(topic, add, answer, seq - first)
+      if stored then histories[history] = true end
     end
-    if stored then
-      local channel = bare_channel and topic or channel_prefix .. topic
-      redis.call('PUBLISH', channel, id .. (event ~= '' and ' ' .. event or '') .. '\n' .. json)
-    else
-      rejected = rejected + 1
-    end
+    -- What the history lacks is not sent: a client could not get it again.
+    if stored then message = id .. (event ~= '' and ' ' .. event or '') .. '\n' .. json end
+  end
+  if message then
+    -- One channel that is forbidden must not cost the others their events.
+    local sent = redis.pcall('PUBLISH', bare_channel and topic or channel_prefix .. topic, message)
+    if type(sent) ~= 'number' then note(seq - first, 'rejected', error_of(sent)) end
   end
   seq, at = seq + 1, json_ends + 1
 end
+
+for history in pairs(histories) do redis.pcall('EXPIRE', history, history_life) end
 -- No client can read between two events of a batch, so only the newest value of a topic is written.
+local function write(topic, key, value, unit, life)
+  local answer = redis.pcall('SET', key, value, unit, life)
+  if answer.ok then return end
+  local _, place = numbers(match(lasts[topic], '^%d+%-%d+'))
+  note(place - first, 'rejected', error_of(answer))
+end
 for topic, json in pairs(values) do
-  redis.call('SET', bare_key and topic or key_prefix .. topic, json, 'PX', ttl)
+  write(topic, bare_key and topic or key_prefix .. topic, json, 'PX', ttl)
 end
 for topic, message in pairs(lasts) do
-  redis.call('SET', brace .. topic .. '}:last', message, 'EX', last_life)
+  write(topic, brace .. topic .. '}:last', message, 'EX', last_life)
 end
-return rejected
+
+local answer = 0
+if #problems > 0 then
+  answer = table.concat(problems, '\n')
+  redis.call('HSET', KEYS[3], '.problems', done .. '\n' .. answer)
+end
+redis.call('SET', KEYS[2], done)
+return answer

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
 from importlib.resources import files
 
@@ -10,6 +11,8 @@ from redis.asyncio import Redis
 
 from ingest.bus.lease import Lease, LeaseLostError
 from ingest.bus.outbox import Outbox, Publication
+from ingest.bus.rejected_events import RejectedEvents
+from ingest.bus.server_run import UNKNOWN_RUN, server_run
 from shared.bus import keys
 from shared.bus.errors import BusError, bus_errors
 from shared.bus.keys import Keyspace
@@ -21,6 +24,9 @@ BATCH = 500
 """Larger batches gain little, and Redis serves no other client while the script runs."""
 
 PUBLISH_RETRY_SECONDS = 0.2
+
+SERVER_RUN_SECONDS = 1.0
+"""How often the publisher looks whether the Redis server has started again."""
 
 PUBLICATIONS = "the publications"
 """The publisher's work, as its rejection names it."""
@@ -35,6 +41,10 @@ class Publisher:
     A batch whose answer was lost is sent again with the same ids, and the script recognises it. If
     Redis has lost its data in the meantime, the script cannot: the ordered events of the batch then
     become a ``gap``, because clients could receive them twice.
+
+    The script notes in Redis since when the histories are complete. It compares Redis' newest event
+    with the newest one that Redis has confirmed here. A new leader has none to compare with, and
+    compares the run of the server. ``verified`` is set once the script has done so.
     """
 
     def __init__(
@@ -49,7 +59,9 @@ class Publisher:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.published = 0
-        self.rejected = 0
+        self.rejected = RejectedEvents(outbox, monotonic)
+        self.verified = asyncio.Event()
+        self._client = client
         self._lease = lease
         self._outbox = outbox
         # One script call for a batch. In a pipeline, redis-py would encode several commands for
@@ -57,14 +69,29 @@ class Publisher:
         self._script = client.register_script(
             files("ingest.bus").joinpath("publish.lua").read_text(encoding="utf-8")
         )
-        self._keys = [keyspace.epoch, keyspace.published]
-        self._prefixes = [keyspace.key_prefix, keyspace.channel_prefix]
+        self._keys = [
+            keyspace.epoch,
+            keyspace.published,
+            keyspace.histories,
+            keyspace.recorded_since,
+        ]
+        self._names = [
+            keyspace.key_prefix,
+            keyspace.channel_prefix,
+            keyspace.ingest_status_channel,
+        ]
         self._lives = [round(ttl_seconds * 1000), keys.LAST_SECONDS, keys.HISTORY_SECONDS]
         self._rejections = rejections
         self._monotonic = monotonic
         self._waiting_since: float | None = None
         self._epoch = 0
         self._seq = 0
+        self._confirmed = ""
+        """The id of the newest event that Redis has confirmed."""
+        self._run = UNKNOWN_RUN
+        self._noted_run = UNKNOWN_RUN
+        """The run that Redis has noted as the one of its data."""
+        self._is_check_due = True
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -89,6 +116,9 @@ class Publisher:
         Raises:
             LeaseLostError: a newer epoch has begun; none of the batch was published.
         """
+        self._idle.clear()
+        self._run = await self._first_run()
+        self.check()
         while True:
             self._idle.set()
             await self._outbox.waiting.wait()
@@ -98,10 +128,36 @@ class Publisher:
             self._waiting_since = self._monotonic()
             # The batch is taken only now: while the lease is in doubt the outbox still conflates.
             await self._lease.valid()
-            batch = self._outbox.take(BATCH)
-            if batch:
+            # A gap leads the batch: it stands for events that were published before.
+            batch = [*self.rejected.take_gaps(), *self._outbox.take(BATCH)]
+            # An empty batch makes the script compare, and changes nothing else.
+            if batch or self._is_check_due:
+                self._is_check_due = False
                 await self._send(batch)
             self._waiting_since = None
+
+    def check(self) -> None:
+        """Let the script compare Redis' data with what was published, at once."""
+        self._is_check_due = True
+        self._outbox.waiting.set()
+
+    async def follow_server(self) -> None:
+        """Check Redis' data whenever its server has started again, until cancelled."""
+        while True:
+            await asyncio.sleep(SERVER_RUN_SECONDS)
+            with suppress(BusError):  # the lease reports the loss
+                run = await server_run(self._client)
+                if run != self._run:
+                    self._run = run
+                    self.check()
+
+    async def _first_run(self) -> str:
+        # The first batch of a leadership needs it: only by the run can the script know that Redis
+        # was started again while no ingest led.
+        while True:
+            with suppress(BusError):
+                return await server_run(self._client)
+            await asyncio.sleep(PUBLISH_RETRY_SECONDS)
 
     async def drain(self) -> None:
         """Wait until everything offered is published."""
@@ -132,37 +188,54 @@ class Publisher:
                 sent_under, events = epoch, _encoded(batch)
                 last = self._count(len(batch))
                 seqs = last - len(batch) + 1, last
-            rejected = await self._run_script(epoch, seqs, events)
-            if rejected is None:
+            answer = await self._run_script(epoch, seqs, events)
+            if answer is None:
                 await asyncio.sleep(PUBLISH_RETRY_SECONDS)
                 continue
-            if rejected == FENCED:
+            if answer == FENCED:
                 # The newer epoch may be our own: its claim has run and the answer is on its way.
                 await asyncio.sleep(PUBLISH_RETRY_SECONDS)
                 if self._lease.epoch == epoch:
                     raise LeaseLostError("another ingest has started to lead")
                 continue
-            # Redis rejects an event whose id is not newer than the newest in the history: a replica
-            # that took over can be ahead of this counter.
-            self.rejected += rejected
-            self.published += len(batch) - rejected
+            self._confirmed = f"{epoch}-{seqs[1]}"
+            self.verified.set()
+            # Only Redis' answer makes an event a published one.
+            self.published += len(batch)
+            if isinstance(answer, bytes):
+                self.published -= self.rejected.on_answer(batch, answer)
+                if self.rejected.is_gap_due:
+                    self._outbox.waiting.set()
             return
 
-    async def _run_script(self, epoch: int, seqs: tuple[int, int], events: bytes) -> int | None:
-        """Publish a batch; return how many events were rejected, ``FENCED``, or None if it failed.
+    async def _run_script(
+        self, epoch: int, seqs: tuple[int, int], events: bytes
+    ) -> int | bytes | None:
+        """Publish a batch; return the script's answer, or None if it failed.
 
         After None it is unknown whether the batch was published.
         """
+        run = self._run
+        noting = "" if run == self._noted_run else run
         try:
             with self._rejections.watch(PUBLICATIONS), bus_errors():
-                return int(
-                    await self._script(
-                        keys=self._keys,
-                        args=[epoch, *seqs, *self._lives, *self._prefixes, events],
-                    )
+                answer: int | bytes = await self._script(
+                    keys=self._keys,
+                    args=[
+                        epoch,
+                        *seqs,
+                        self._confirmed,
+                        noting,
+                        *self._lives,
+                        *self._names,
+                        events,
+                    ],
                 )
         except BusError:  # the lease reports the loss of the connection
             return None
+        if answer != FENCED:
+            self._noted_run = run
+        return answer
 
 
 def _encoded(batch: Iterable[Publication]) -> bytes:

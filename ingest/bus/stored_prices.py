@@ -4,31 +4,51 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
-import structlog
 from redis.asyncio import Redis
 
-from shared import message
+from shared import message, rfc3339
 from shared.bus.errors import bus_errors
 from shared.bus.keys import Keyspace
+from shared.bus.malformed_stored import MalformedStored
 from shared.bus.rejections import Rejections
 from shared.price import Price
 from shared.quote import Quote
 from shared.symbol_status import SymbolStatus
 from shared.topics import PRICE, QUOTE, STATUS, topic
 
-log = structlog.get_logger()
-
 T = TypeVar("T")
+Timed = TypeVar("Timed", Price, Quote)
 
-_decode_price = msgspec.json.Decoder(Price).decode
-_decode_quote = msgspec.json.Decoder(Quote).decode
+_price_decoder = msgspec.json.Decoder(Price)
+_quote_decoder = msgspec.json.Decoder(Quote)
 _decode_status = msgspec.json.Decoder(SymbolStatus).decode
+
+
+def _decode_price(body: bytes) -> Price:
+    return _with_time(_price_decoder.decode(body))
+
+
+def _decode_quote(body: bytes) -> Quote:
+    return _with_time(_quote_decoder.decode(body))
+
+
+def _with_time(decoded: Timed) -> Timed:
+    if decoded.timestamp is not None:
+        rfc3339.to_nanoseconds(decoded.timestamp)  # later calculations rely on its form
+    return decoded
 
 
 class StoredPrices:
     """Reads the last values in Redis."""
 
-    def __init__(self, client: Redis, keyspace: Keyspace, rejections: Rejections) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        keyspace: Keyspace,
+        rejections: Rejections,
+        malformed: MalformedStored,
+    ) -> None:
+        self._malformed = malformed
         self._client = client
         self._keyspace = keyspace
         self._rejections = rejections
@@ -69,11 +89,9 @@ class StoredPrices:
                 [self._keyspace.last(topic(kind, symbol)) for symbol in symbols]
             )
         values = []
-        for value in stored:
+        for symbol, value in zip(symbols, stored, strict=True):
             if value is None:
                 continue
-            try:
+            with self._malformed.skipping(self._keyspace.last(topic(kind, symbol))):
                 values.append(decode(message.unpack(value).body))
-            except (ValueError, msgspec.DecodeError) as error:  # a value of another version
-                log.warning("stored_value_skipped", kind=kind, error=str(error))
         return values

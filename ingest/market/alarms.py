@@ -27,6 +27,7 @@ _SOURCES = {
     "news": "the news stream",
     "account": "the account stream",
     "rest": "Alpaca's REST",
+    "redis": "Redis' contents",
 }
 
 
@@ -74,10 +75,15 @@ class Facts(NamedTuple):
     """The time for which the oldest publication has waited."""
     redis_conflated: int = 0
     events_lost: int = 0
+    events_rejected: int = 0
+    """The number of events that Redis rejected while it accepted others."""
+    histories_aside: int = 0
+    """The number of histories that were put aside, because another program had written to them."""
+    first_rejection: str | None = None
     unknown_conditions: Mapping[str, int] = {}
     """By ``tape:code``."""
     malformed: Mapping[str, MalformedFacts] = {}
-    """By stream, and ``rest``."""
+    """By stream, and of ``rest`` and ``redis``."""
     quarantined: int = 0
     rest_failing_seconds: float = 0.0
     rest_error: str | None = None
@@ -92,6 +98,8 @@ class Alarms:
 
     def __init__(self, malformed_before: Mapping[str, int] = MappingProxyType({})) -> None:
         self._lost = _Recent()
+        self._events_rejected = _Recent()
+        self._aside = _Recent()
         self._quarantined = _Recent()
         self._unknown: dict[str, _Recent] = {}
         # The client of REST, and its count, outlive a leadership. Old items are no news.
@@ -102,11 +110,30 @@ class Alarms:
         return [
             *_of_streams(facts),
             *_of_redis(facts, self._lost.increase(now, facts.events_lost)),
+            *self._of_rejections(now, facts),
             *_of_rest(facts),
             *_of_symbols(facts),
             *self._of_malformed(now, facts),
             *self._of_trades(now, facts),
         ]
+
+    def _of_rejections(self, now: float, facts: Facts) -> Iterator[Alarm]:
+        # The batch was accepted, so the connection looks well, and only some topics are silent.
+        if rejected := self._events_rejected.increase(now, facts.events_rejected):
+            yield Alarm(
+                "events_rejected",
+                f"Redis rejected {_counted(rejected, 'event')} in the last 5 minutes, and those of "
+                f"ordered topics became gaps, the first: {facts.first_rejection}; give the "
+                "ingest's Redis user the rights that docs/operations.md lists",
+            )
+        if aside := self._aside.increase(now, facts.histories_aside):
+            yield Alarm(
+                "history_aside",
+                f"{_counted(aside, 'stored history', 'stored histories')} had contents of another "
+                f"program and were put aside in the last 5 minutes, the first: "
+                f"{facts.first_rejection}; look at the keys that end in :aside, and give each "
+                "program its own Redis or REDIS_NAMESPACE",
+            )
 
     def _of_malformed(self, now: float, facts: Facts) -> Iterator[Alarm]:
         # Alpaca has changed a form, or something between here and Alpaca damages the data. If it
@@ -306,5 +333,5 @@ def _named(names: Collection[str]) -> str:
     return ", ".join(some) + (f" and {more} more" if more else "")
 
 
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def _counted(count: int, noun: str, nouns: str | None = None) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {nouns or noun + 's'}"

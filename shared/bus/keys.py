@@ -74,6 +74,9 @@ class Keyspace:
         """The id of the newest event that the publish script has accepted; no expiry. It identifies
         a batch that is sent again because its response was lost."""
 
+        self.histories = f"{key}ingest:histories"
+        """Hash of where the histories begin (``shared.bus.beginning``); no expiry."""
+
         self.ingest_status = f"{key}ingest:status"
         """The leading ingest's health as JSON (``shared.ingest_status``)."""
         self.ingest_status_channel = f"{channel}ingest:status"

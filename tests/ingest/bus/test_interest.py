@@ -15,6 +15,7 @@ from gateway.fanout.hub import Hub
 from ingest.bus import interest
 from ingest.bus.interest import InterestReader
 from ingest.demand.wanted import Demand
+from shared.bus.malformed_stored import MalformedStored
 from shared.bus.redis_source import RedisSource
 from shared.bus.rejections import Rejections
 from shared.bus.valkey_server import ValkeyServer
@@ -47,12 +48,15 @@ def hub_of(client: Redis, name: str) -> tuple[Hub, InterestClaims]:
 
 
 @asynccontextmanager
-async def demand_of(source: RedisSource) -> AsyncIterator[tuple[Redis, Demand]]:
+async def demand_of(
+    source: RedisSource, malformed: MalformedStored | None = None
+) -> AsyncIterator[tuple[Redis, Demand]]:
     demand = Demand(time.monotonic)
+    foreign = malformed or MalformedStored()
     async with (
         source.client("commands") as client,
         source.client("subscriber", subscriber=True) as subscriber,
-        background(InterestReader(client, subscriber, KEYSPACE, demand, Rejections())),
+        background(InterestReader(client, subscriber, KEYSPACE, demand, Rejections(), foreign)),
     ):
         yield client, demand
 
@@ -120,11 +124,15 @@ async def test_claims_that_expire_or_have_another_form_go(any_source: RedisSourc
                 "a price:IBM": f"{now + 200:.0f} 1",
                 "a price:GE": "soon",
                 "price:BAC": f"{now + 60_000:.0f} 1",
+                "a price:ORCL": f"{now + 600_000:.0f} 1",
+                b"a price:\xff": f"{now + 60_000:.0f} 1",
             },
         )
-        async with demand_of(any_source) as (_, demand):
+        malformed = MalformedStored()
+        async with demand_of(any_source, malformed) as (_, demand):
             await until(lambda: viewers(demand) == {"SPY": 1})
             assert await client.hkeys(KEYSPACE.interest) == [b"a price:SPY"]
+            assert malformed.count == 4
 
 
 async def test_many_nudges_are_few_readings(
@@ -176,5 +184,7 @@ async def test_a_key_of_another_kind_is_said_and_waited_out(source: RedisSource)
                 await until(lambda: bool(lines))
                 assert "WRONGTYPE" in lines[0]["message"]
                 await client.delete(KEYSPACE.interest)
-                await client.hset(KEYSPACE.interest, "a price:SPY", f"{2**45} 1")
+                await client.hset(
+                    KEYSPACE.interest, "a price:SPY", f"{time.time() * 1000 + 60_000:.0f} 1"
+                )
                 await until(lambda: viewers(demand) == {"SPY": 1})

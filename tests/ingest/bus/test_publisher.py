@@ -41,21 +41,27 @@ def printed(number: int, event: str | None = None, topic: str = "trade:SPY") -> 
     return Publication(topic, b'{"n":%d,"timestamp":"%b"}' % (number, moment.encode()), event=event)
 
 
-async def run_script(client: Redis, epoch: int, first: int, *events: Publication) -> int:
+async def run_script(
+    client: Redis, epoch: int, first: int, *events: Publication, confirmed: str = "", run: str = ""
+) -> int | bytes:
     """Publish a batch; return what the script answers."""
     args: list[Any] = [
         epoch,
         first,
         first + len(events) - 1,
+        confirmed,
+        run,
         5000,
         600,
         600,
         KEYSPACE.key_prefix,
         KEYSPACE.channel_prefix,
+        KEYSPACE.ingest_status_channel,
         publisher._encoded(events),
     ]
-    names = [KEYSPACE.epoch, KEYSPACE.published]
-    return int(await client.register_script(SCRIPT)(keys=names, args=args))
+    names = [KEYSPACE.epoch, KEYSPACE.published, KEYSPACE.histories, KEYSPACE.recorded_since]
+    answer: int | bytes = await client.register_script(SCRIPT)(keys=names, args=args)
+    return answer
 
 
 class Listener:
@@ -131,6 +137,11 @@ class Stage:
             (EventId.parse(entry), json.loads(fields[b"data"]), fields.get(b"event"))
             for entry, fields in entries
         ]
+
+    async def beginning(self, topic: str) -> str | None:
+        """Return where a topic's history begins, as it is stored."""
+        stored: Any = await self.client.hget(KEYSPACE.histories, topic)
+        return None if stored is None else stored.decode()
 
     async def last(self, topic: str) -> tuple[EventId, dict[str, Any]] | None:
         stored = await self.client.get(KEYSPACE.last(topic))
@@ -322,16 +333,31 @@ async def test_a_named_event_of_a_merge_topic_is_only_published(any_source: Redi
         assert not await stage.client.exists(KEYSPACE.history("price:SPY"))
 
 
-async def test_an_older_id_than_the_histories_newest_is_refused_alone(
-    any_source: RedisSource,
+@pytest.mark.parametrize("foreign", ["entry from the future", "text"])
+async def test_a_history_that_another_program_wrote_to_is_put_aside_and_a_new_one_starts(
+    any_source: RedisSource, foreign: str
 ) -> None:
-    async with publishing(any_source) as stage:
-        history = KEYSPACE.history("trade:SPY")
-        await stage.client.xadd(history, {"data": "{}"}, id=f"{stage.lease.epoch + 1}-1")
-        await stage.publish(printed(1), value("price:SPY", 2))
+    history = KEYSPACE.history("trade:SPY")
+    async with listening(any_source, "trade:SPY") as heard, publishing(any_source) as stage:
+        if foreign == "text":
+            await stage.client.set(history, "x")
+        else:
+            await stage.client.xadd(history, {"data": "{}"}, id="9223372036854775807-1")
+        await stage.publish(value("price:SPY", 1), printed(2), printed(3))
+        await until(lambda: heard.numbers("trade:SPY") == [2, 3])
 
-        assert (stage.publisher.published, stage.publisher.rejected) == (1, 1)
-        assert await stage.last("price:SPY") is not None
+        epoch = stage.lease.epoch
+        assert [each[0] for each in await stage.history("trade:SPY")] == [
+            EventId(epoch, 2),
+            EventId(epoch, 3),
+        ]
+        assert await stage.client.exists(f"{history}:aside")
+        assert await stage.beginning("trade:SPY") == f"{epoch}-1 {epoch}-2"
+        assert (stage.publisher.published, stage.publisher.rejected.aside) == (3, 1)
+        assert (stage.outbox.lost, stage.publisher.rejected.count) == (0, 0)
+        first = stage.publisher.rejected.first
+        assert first is not None
+        assert first.startswith("trade:SPY: ")
 
 
 @pytest.mark.parametrize("foreign", ["list", "text"])

@@ -23,6 +23,7 @@ from ingest.market.trading_day import day_of
 from ingest.upstream import daily_closes, snapshots, translation
 from ingest.upstream.alpaca_rest import AlpacaRest
 from ingest.upstream.snapshots import Snapshots
+from shared.bus.malformed_stored import MalformedStored
 from shared.bus.redis_source import RedisSource
 from shared.bus.rejections import Rejections
 from shared.price import Price
@@ -124,7 +125,7 @@ class Stage:
         self.redis = RedisSource("memory://").client("test")
         self.work = Snapshots(
             rest,
-            StoredPrices(self.redis, KEYSPACE, Rejections()),
+            StoredPrices(self.redis, KEYSPACE, Rejections(), MalformedStored()),
             self.demand,
             self.heard,
             polled=lambda: self.polled,
@@ -539,7 +540,7 @@ async def test_without_redis_nothing_new_is_looked_up_that_might_be_older() -> N
     async with stubbed(stub) as rest, stage(rest) as set_up:
         present = set_up.work._stored
         unreachable = RedisSource("redis://127.0.0.1:1/0").client("test")
-        set_up.work._stored = StoredPrices(unreachable, KEYSPACE, Rejections())
+        set_up.work._stored = StoredPrices(unreachable, KEYSPACE, Rejections(), MalformedStored())
         set_up.watch("SPY")
         await asyncio.sleep(0.2)
         assert stub.requests == []
