@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 
-from gateway.bus.malformed import skipping_malformed
+from gateway.bus.malformed import note_malformed, skipping_malformed
+from gateway.bus.recording import Recording
 from gateway.fanout.hub import Filling
 from gateway.fanout.ordered_channel import OrderedChannel
 from gateway.wire.event import Event
 from shared import message
+from shared.bus.beginning import SINCE, Beginning
 from shared.bus.errors import bus_errors
 from shared.bus.keys import Keyspace
 from shared.event_id import NEVER, EventId
@@ -31,32 +33,31 @@ class History:
 
         A channel that is read for the first time starts after ``cursor``, or, if this gateway has
         received no event yet, after the newest event in its history. Entries later than ``until``
-        are not ours.
+        are not ours. A channel that was read before is left out if it is unknown how far back
+        Redis has its events: they may be lost, and the ingest will note it before it publishes the
+        next one.
 
         Raises:
             BusError: Redis is unreachable.
         """
-        batch = self._client.pipeline(transaction=False)
+        reads = []
         for channel in channels:
-            key = self._keyspace.history(channel.topic)
             position = channel.event_id if channel.loaded.is_set() else cursor
-            # The oldest entry and the length show whether the history still reaches back to the
-            # position, or Redis has trimmed or lost some entries after it.
-            batch.xrange(key, count=1)
-            batch.xlen(key)
-            if position == NEVER:
-                # There is no position to continue from: only the newest id is of interest.
-                batch.xrevrange(key, max=until, count=1)
-            else:
-                batch.xrange(key, f"({position}", until)
-        answers = await self._execute(batch)
-        return {
-            channel: _filling(channel, cursor, *answers[3 * index : 3 * index + 3])
-            for index, channel in enumerate(channels)
+            # With no position to continue from, only the newest id is of interest.
+            reads.append((until,) if position == NEVER else (f"({position}", until))
+        recording, stored = await self._read(channels, cursor, reads)
+        found = {
+            channel: _filling(channel, cursor, recording.since, entries)
+            for channel, entries in zip(channels, stored, strict=True)
         }
+        return {channel: filling for channel, filling in found.items() if filling is not None}
 
-    async def extend(self, channels: Iterable[OrderedChannel], cursor: EventId) -> None:
+    async def extend(
+        self, channels: Iterable[OrderedChannel], cursor: EventId, received: EventId
+    ) -> None:
         """Read into memory the events after a cursor, as far back as Redis has them.
+
+        ``received``: up to where this gateway has received events.
 
         Raises:
             BusError: Redis is unreachable.
@@ -67,48 +68,127 @@ class History:
         # others wait, and then find the events in memory.
         async with self._reading:
             short = _short(channels, cursor)
-            floors = [channel.floor for channel in short]
-            batch = self._client.pipeline(transaction=False)
-            for channel in short:
-                key = self._keyspace.history(channel.topic)
-                batch.xrange(key, max=str(channel.floor))
-                batch.xlen(key)
-            answers = await self._execute(batch)
-            for index, (channel, floor) in enumerate(zip(short, floors, strict=True)):
-                entries, length = answers[2 * index : 2 * index + 2]
+            joints = [channel.joint for channel in short]
+            reads = [("-", str(joint)) for joint in joints]
+            recording, stored = await self._read(short, received, reads)
+            for channel, joint, entries in zip(short, joints, stored, strict=True):
                 # If events have left memory during the read, the entries do not join up with
                 # the rest. A later request reads again.
-                if channel.floor == floor:
-                    channel.extend(_events(channel, entries), trimmed=length >= channel.length)
+                if entries.complete_after is not None and channel.joint == joint:
+                    earlier = [e for e in entries.events if entries.complete_after < e.event_id]
+                    channel.extend(earlier, entries.complete_after, origin=recording.since)
 
-    @staticmethod
-    async def _execute(batch: Any) -> list[Any]:
+    async def _read(
+        self,
+        channels: Sequence[OrderedChannel],
+        received: EventId,
+        reads: Sequence[tuple[str, ...]],
+    ) -> tuple[Recording, list["_Stored"]]:
+        """Read the facts and a part of each history, in one step.
+
+        A part is given by its bounds; a single bound stands for the newest entry.
+        """
+        keyspace, topics = self._keyspace, [channel.topic for channel in channels]
+        # In a transaction: between two reads Redis could lose its data, and empty histories would
+        # be taken for complete ones.
+        batch: Any = self._client.pipeline(transaction=True)
+        batch.hmget(keyspace.histories, [SINCE, *topics])
+        batch.mget([keyspace.published])
+        for topic, bounds in zip(topics, reads, strict=True):
+            key = keyspace.history(topic)
+            batch.xrange(key, count=1)
+            batch.xlen(key)
+            if len(bounds) == 1:
+                batch.xrevrange(key, max=bounds[0], count=1)
+            else:
+                batch.xrange(key, *bounds)
         with bus_errors():
-            answers: list[Any] = await batch.execute()
-            return answers
+            # A history of another type must not keep the gateway from all the others.
+            answers: list[Any] = await batch.execute(raise_on_error=False)
+        noted, published, *parts = answers
+        recording = _recording(keyspace, topics, noted, published).known_to(received)
+        return recording, [
+            _stored(channel, recording, *parts[3 * index : 3 * index + 3])
+            for index, channel in enumerate(channels)
+        ]
+
+
+class _Stored(NamedTuple):
+    """Events of a history, and the position after which Redis has every one; None if unknown."""
+
+    events: list[Event]
+    complete_after: EventId | None
 
 
 def _short(channels: Iterable[OrderedChannel], cursor: EventId) -> list[OrderedChannel]:
     """Return the channels whose memory does not reach back to a cursor while Redis' might."""
-    return [channel for channel in channels if cursor < channel.floor and not channel.complete]
+    return [
+        channel
+        for channel in channels
+        if not channel.complete and (channel.floor is None or cursor < channel.floor)
+    ]
 
 
 def _filling(
-    channel: OrderedChannel, cursor: EventId, oldest: list[Any], length: int, entries: list[Any]
-) -> Filling:
-    stored = _events(channel, entries)
-    first = _events(channel, oldest)
+    channel: OrderedChannel, cursor: EventId, origin: EventId | None, stored: _Stored
+) -> Filling | None:
+    """Return the events that a channel lacks; None if it is unknown whether some are lost."""
+    complete_after = stored.complete_after
     if not channel.loaded.is_set():
+        position, events = cursor, stored.events
+        if cursor == NEVER and events:
+            position, events = events[-1].event_id, []
+        floor = None if complete_after is None else max(position, complete_after)
         # A new channel has lost nothing: no client has seen an event of it here.
-        if cursor != NEVER:
-            return Filling(cursor, stored, lost=False)
-        return Filling(stored[-1].event_id if stored else NEVER, [], lost=False)
-    position = channel.event_id
-    # The channel's newest event is still in the history, unless Redis has trimmed it or has lost
-    # its data. A topic of which neither side has ever had an event has lost none.
-    reaches_back = bool(first) and first[0].event_id <= position
-    expected = bool(channel.history) or length >= channel.length
-    return Filling(position, stored, lost=expected and not reaches_back)
+        return Filling(position, events, floor, origin, lost=False)
+    if complete_after is None:
+        return None
+    # Every event of the topic up to the cursor was received here, whether there was any or not.
+    position = max(channel.event_id, cursor)
+    if complete_after <= position:
+        return Filling(position, stored.events, complete_after, origin, lost=False)
+    events = [event for event in stored.events if event.event_id > complete_after]
+    return Filling(position, events, complete_after, origin, lost=True)
+
+
+def _recording(keyspace: Keyspace, topics: Sequence[str], noted: Any, published: Any) -> Recording:
+    since, newest = None, NEVER
+    beginnings: dict[str, Beginning] = {}
+    where = keyspace.histories.encode()
+    # An answer that is an error is neither: the hash is a key of another type.
+    fields = noted if isinstance(noted, list) else [None] * (len(topics) + 1)
+    with skipping_malformed(where):
+        since = None if fields[0] is None else EventId.parse(fields[0])
+    with skipping_malformed(where):
+        newest = NEVER if published[0] is None else EventId.parse(published[0])
+    for topic, field in zip(topics, fields[1:], strict=True):
+        if field is not None:
+            with skipping_malformed(where):
+                beginnings[topic] = Beginning.parse(field)
+    return Recording(since, newest, beginnings)
+
+
+def _stored(
+    channel: OrderedChannel, recording: Recording, first: Any, length: Any, entries: Any
+) -> _Stored:
+    where = channel.topic.encode()
+    # The key is of another type.
+    if isinstance(first, Exception):
+        note_malformed(where, first)
+        first, length, entries = [], 0, []
+    oldest = None
+    for entry in first:
+        with skipping_malformed(where):
+            oldest = EventId.parse(entry[0])
+    limit = channel.length
+    events = _events(channel, entries)
+    # The publish script notes the newest id in the same step, so later entries are not its own. An
+    # id from far ahead would silence the topic here.
+    if recording.published != NEVER:
+        events = [event for event in events if event.event_id <= recording.published]
+        if oldest is not None and oldest > recording.published:
+            oldest = None
+    return _Stored(events, recording.complete_after(channel.topic, oldest, length, limit))
 
 
 def _events(channel: OrderedChannel, entries: list[Any]) -> list[Event]:

@@ -20,11 +20,16 @@ def skipping_malformed(channel: bytes) -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, msgspec.DecodeError) as error:
-        topic = channel.decode()
-        if scope_of(topic) == MARKET:
-            log.warning("message_malformed", channel=topic, error=str(error))
-        else:
-            # The error quotes the message, and the topic may name a held symbol. The log has
-            # more readers than the account.
-            log.warning("message_malformed", channel=kind_of(topic))
+    except (ValueError, LookupError, TypeError, msgspec.DecodeError) as error:
+        note_malformed(channel, error)
+
+
+def note_malformed(channel: bytes, error: Exception) -> None:
+    """Log that a message, or a key that should have it, cannot be read."""
+    topic = channel.decode(errors="replace")
+    if scope_of(topic) == MARKET:
+        log.warning("message_malformed", channel=topic, error=str(error))
+    else:
+        # The error quotes the message, and the topic may name a held symbol. The log has more
+        # readers than the account.
+        log.warning("message_malformed", channel=kind_of(topic))

@@ -28,6 +28,7 @@ from gateway.fanout.own_ids import UnverifiedIdError
 from gateway.fanout.table_channel import TableChannel
 from gateway.wire.feed_view import FeedView
 from shared import ingest_status, message
+from shared.bus.beginning import HISTORIES_LOST
 from shared.bus.errors import (
     REDIS_ERRORS,
     BusError,
@@ -39,6 +40,7 @@ from shared.bus.errors import (
 from shared.bus.redis_source import COMMAND_TIMEOUT_SECONDS
 from shared.bus.rejections import Rejections
 from shared.event_id import EventId
+from shared.message import Message
 from shared.waiting import wait_at_most
 
 log = structlog.get_logger()
@@ -60,6 +62,9 @@ VERIFY_SPACING_SECONDS = 0.2
 
 MAX_UNVERIFIED = 10_000
 """Messages that wait for such a reading: more than a new leader publishes in a round trip."""
+
+LOSS_POLL_SECONDS = 0.25
+"""How often Redis is asked whether events are lost, until the ingest has noted it there."""
 
 LOADED_AT_ONCE = 500
 """Stored values of one read, whose answer the loop has to decode in one go."""
@@ -115,6 +120,8 @@ class Subscriber:
         self._unconfirmed: set[bytes] = set()
         self._to_load: dict[bytes, None] = {}
         """The confirmed channels whose stored values have not been read."""
+        self._loss = 0
+        """The number of times that the ingest has found older data in Redis."""
         self._barrier = 0
         self._barrier_reached = asyncio.Event()
         self._unverified: list[tuple[bytes, bytes]] = []
@@ -217,10 +224,10 @@ class Subscriber:
     def _apply(self, channel: bytes, data: bytes) -> None:
         with skipping_malformed(channel):
             if channel == self._status:
-                report = message.unpack(data)
-                if not self._hub.own_ids.accepts(report.event_id):
-                    raise UnverifiedIdError(report.event_id)
-                self._feed.on_report(report.body)
+                status = message.unpack(data)
+                if not self._hub.own_ids.accepts(status.event_id):
+                    raise UnverifiedIdError(status.event_id)
+                self._on_status(status)
             elif channel == self._inbox:
                 self._on_inbox(data)
             else:
@@ -278,6 +285,26 @@ class Subscriber:
         if not self._lease.is_behind:
             self.foreign.reject(topic, event_id)
 
+    def _on_status(self, received: Message) -> None:
+        if received.event is None:
+            self._feed.on_report(received.body)
+        # The data that this connection has read is older than what was published before it. The
+        # events that follow on this connection must not overtake the gap.
+        elif received.event == HISTORIES_LOST:
+            self._reload()
+
+    def _reload(self) -> None:
+        """Read the histories of all topics again, before any later event is sent."""
+        self._hub.buffer()
+        self._loss += 1
+        for topic, channel in self._hub.channels.items():
+            name = self._keyspace.channel(topic.decode()).encode()
+            # One whose subscription is not confirmed yet is read when it is.
+            if isinstance(channel, OrderedChannel) and name not in self._unconfirmed:
+                self._to_load[name] = None
+        if not self._unconfirmed:
+            self._confirmed.set()
+
     async def _subscribe(self, pubsub: PubSub, subscribed: dict[bytes, Channel]) -> None:
         """Keep the subscriptions equal to the hub's topics, and the connection under watch."""
         while True:
@@ -328,10 +355,15 @@ class Subscriber:
         """
         history = History(self._redis.commands, self._keyspace)
         positions = Positions(self._redis.commands, self._keyspace)
+        waiting: list[bytes] = []
         while True:
-            await self._confirmed.wait()
+            if waiting:
+                await wait_at_most(self._confirmed, LOSS_POLL_SECONDS)
+            else:
+                await self._confirmed.wait()
             self._confirmed.clear()
-            confirmed, self._to_load = list(self._to_load), {}
+            confirmed, self._to_load = list(dict.fromkeys([*waiting, *self._to_load])), {}
+            loss = self._loss
             newest = await self._load_values(confirmed)
             topics = [self._keyspace.topic_of(each) for each in confirmed if each != self._status]
             # A topic may have been dropped between its subscription and now.
@@ -344,8 +376,13 @@ class Subscriber:
             # The histories were read on another connection. An event in them may still be on its
             # way on this one; every message after the barrier is newer than all of them.
             await self._reach_barrier(pubsub)
+            # The barrier has brought the word that these facts are out of date.
+            if loss != self._loss:
+                self._to_load |= dict.fromkeys(confirmed)
+                continue
+            waiting = self._names_of(channel for channel in ordered if channel not in fillings)
             self._hub.fill(fillings)
-            self._hub.loaded(topics, newest)
+            self._hub.loaded(topics, newest, is_waiting=bool(waiting))
             self._rejections.on_accepted(SUBSCRIPTION)
 
     async def _load_values(self, confirmed: list[bytes]) -> EventId:
@@ -377,6 +414,9 @@ class Subscriber:
         if channel == self._status:
             return self._keyspace.ingest_status
         return self._keyspace.last(self._keyspace.topic_of(channel).decode())
+
+    def _names_of(self, channels: Iterable[Channel]) -> list[bytes]:
+        return self._channels_of(channel.topic.encode() for channel in channels)
 
     def _channels_of(self, topics: Iterable[bytes]) -> list[bytes]:
         return [self._keyspace.channel(topic.decode()).encode() for topic in topics]

@@ -149,7 +149,7 @@ class Subscriptions:
             # Of a leader that this gateway does not know yet, or of one that Redis has lost.
             if self._hub.own_ids.is_beyond(cursor):
                 await self._lease.read()
-            await self._history.extend(ordered, cursor)
+            await self._history.extend(ordered, cursor, self._hub.cursor)
         except BusError:
             return False
         return True

@@ -30,11 +30,14 @@ FEED = "feed"
 class Filling(NamedTuple):
     """The events of an ordered topic that Redis has after ``position``.
 
-    ``lost``: its history no longer reaches back to the position.
+    Redis has every event after ``floor``, and was empty at ``origin``; None if this is unknown.
+    ``lost``: the floor lies after the position.
     """
 
     position: EventId
     events: list[Event]
+    floor: EventId | None
+    origin: EventId | None
     lost: bool
 
 
@@ -230,25 +233,28 @@ class Hub:
     def fill(self, fillings: Mapping[OrderedChannel, Filling]) -> None:
         """Send the events that Redis has and the buffered ones, in the order of ids."""
         found: list[tuple[OrderedChannel, Event]] = []
-        for channel, (position, stored, lost) in fillings.items():
+        for channel, filling in fillings.items():
+            stored, floor = filling.events, filling.floor
             if not channel.loaded.is_set():
-                channel.begin(position)
-            elif lost:
-                channel.lose(stored[0] if stored else None)
+                channel.begin(filling.position, floor, origin=filling.origin)
+            elif filling.lost and floor is not None:
+                channel.lose(stored[0] if stored else None, floor)
             found += [(channel, each) for each in stored + channel.release()]
         # Over all topics: a client's cursor is one id for all of them, so an event that left late
         # would be before the cursor of a client that disconnects in between.
         for channel, event in sorted(found, key=lambda each: each[1].event_id):
             channel.add(event)
 
-    def loaded(self, topics: Iterable[bytes], newest: EventId) -> None:
+    def loaded(self, topics: Iterable[bytes], newest: EventId, *, is_waiting: bool = False) -> None:
         """Note that the stored values of topics have been read, whether there were any or not.
 
         ``newest`` is the highest id in Redis by then; everything published before it was read has
-        been received here.
+        been received here. ``is_waiting``: for some topics it is unknown whether events are lost,
+        so the cursor stands still.
         """
-        self._buffering = False
-        self.newest = self.cursor = max(self.newest, newest)
+        if not is_waiting:
+            self._buffering = False
+            self.newest = self.cursor = max(self.newest, newest)
         for topic in topics:
             channel = self.channels.get(topic)
             # Dropped meanwhile, or read again after a loss of Redis.

@@ -18,10 +18,12 @@ class OrderedChannel(Channel):
     """A topic with a history. Nothing of it is conflated; a loss is announced.
 
     Events that arrive while the history is being read are buffered, so that they follow it.
-    All events later than ``floor`` are in ``history``.
+    All events later than ``floor`` are in ``history``; None if it is unknown since when they are.
+    ``origin`` is the floor that Redis' own data has: nothing was ever published before it, as far
+    as Redis can know.
     """
 
-    __slots__ = ("buffered", "complete", "floor", "history", "length", "own_ids")
+    __slots__ = ("buffered", "complete", "floor", "history", "length", "origin", "own_ids")
 
     ordered: ClassVar[bool] = True
 
@@ -29,7 +31,8 @@ class OrderedChannel(Channel):
         super().__init__(topic)
         self.own_ids = own_ids or OwnIds()
         self.history: deque[Event] = deque()
-        self.floor: EventId = NEVER
+        self.floor: EventId | None = NEVER
+        self.origin: EventId | None = None
         self.complete = False
         """Whether ``history`` reaches back as far as Redis'."""
         self.buffered: list[Event] | None = []
@@ -71,34 +74,65 @@ class OrderedChannel(Channel):
         buffered, self.buffered = self.buffered or [], None
         return buffered
 
-    def begin(self, position: EventId) -> None:
+    @property
+    def joint(self) -> EventId:
+        """The position up to which events can be put before those in memory."""
+        if self.floor is not None:
+            return self.floor
+        return before(self.history[0].event_id) if self.history else self.event_id
+
+    def lacks(self, position: EventId) -> bool:
+        """Return whether events after a position may be missing in memory.
+
+        0-0 is the position of a client that has never seen an event: it lacks none if everything
+        since the origin is here.
+        """
+        if position == NEVER:
+            return self.floor != self.origin
+        if self.floor is None:
+            return not self.history or position < self.joint
+        return position < self.floor
+
+    def begin(
+        self, position: EventId, floor: EventId | None, *, origin: EventId | None = None
+    ) -> None:
         """Start after a position: no client that watches now was promised the events before it."""
-        self.event_id = self.floor = position
+        self.event_id, self.floor, self.origin = position, floor, origin
         for lane in self.lanes:
             lane.skip_to(position)
 
-    def extend(self, earlier: Sequence[Event], *, trimmed: bool) -> None:
-        """Put the events that Redis has up to ``floor`` before those in memory.
+    def extend(
+        self, earlier: Sequence[Event], floor: EventId, *, origin: EventId | None = None
+    ) -> None:
+        """Put the events that Redis has up to ``joint`` before those in memory.
 
-        ``trimmed``: Redis has removed older ones.
+        ``floor``: Redis has every later event.
         """
-        self.history.extendleft(reversed(earlier))
-        if not trimmed:
-            self.floor = NEVER
-        elif earlier:
-            self.floor = before(earlier[0].event_id)
-        # Redis trims no further back than this, so it need not be asked again.
+        if floor <= self.joint:
+            self.history.extendleft(reversed(earlier))
+            self.floor = floor
+        # Redis has lost events that are in memory, or has lost some before this gateway could see
+        # that it has.
+        elif self.floor is None:
+            while self.history and self.history[0].event_id <= floor:
+                self.history.popleft()
+            self.floor = floor
+        self.origin = origin
+        # Redis gets no older events than these, so it need not be asked again.
         self.complete = True
 
-    def lose(self, first: Event | None) -> None:
-        """Announce to the clients that events before ``first``, or before now, are lost."""
+    def lose(self, first: Event | None, floor: EventId) -> None:
+        """Announce to the clients that events before ``first``, or before now, are lost.
+
+        ``floor``: all later events are known.
+        """
         gap = self._gap(self.event_id, first)
         for lane in self.lanes:
             lane.send(gap.frame)
         # The events in memory lie before the hole. A client that resumes there must be sent the
         # gap too, so they are forgotten and the floor moves up.
         self.history.clear()
-        self.floor = self.event_id if first is None else before(first.event_id)
+        self.floor = floor
         self.complete = True
 
     def snapshot(self) -> Sequence[Event]:
@@ -117,7 +151,7 @@ class OrderedChannel(Channel):
             found.append(event)
         # The events in between have left memory. For a client that resumes, the history in Redis
         # was read before; one that did not read for a while is only sent the gap.
-        if position < self.floor:
+        if self.lacks(position):
             found.append(self._gap(position, self.history[0] if self.history else None))
         return found[::-1]
 

@@ -8,9 +8,11 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from shared import ingest_status, message
 from shared.bus import keys
+from shared.bus.beginning import SINCE
 from shared.bus.redis_source import RedisSource
 from shared.event_id import EventId
 from shared.ingest_status import FeedState
@@ -31,6 +33,7 @@ class IngestStub:
         async with self.client.pipeline() as batch:
             batch.set(KEYSPACE.last(topic), packed)
             batch.publish(topic, packed)
+            note(batch, EventId(epoch, seq))
             await batch.execute()
 
     async def publish_many(self, seqs: range, symbol: str = "SPY") -> None:
@@ -40,6 +43,7 @@ class IngestStub:
             for seq in seqs:
                 batch.publish(topic, self.packed(seq, symbol))
             batch.set(KEYSPACE.last(topic), self.packed(seqs[-1], symbol))
+            note(batch, EventId(1, seqs[-1]))
             await batch.execute()
 
     async def store(self, seq: int, symbol: str = "SPY", *, epoch: int = 1) -> None:
@@ -65,14 +69,15 @@ class IngestStub:
         event_id = EventId(epoch, seq)
         stamped = message.stamp(event_id, msgspec.json.encode(event))
         packed = message.pack(event_id, stamped, name)
-        if kind_of(topic) in ORDERED:
-            named: dict[Any, Any] = {} if name is None else {"event": name}
-            await self.client.xadd(
-                KEYSPACE.history(topic), {"data": stamped, **named}, id=str(event_id)
-            )
-        elif name is None:
-            await self.client.set(KEYSPACE.last(topic), packed)
-        await self.client.publish(topic, packed)
+        async with self.client.pipeline() as batch:
+            if kind_of(topic) in ORDERED:
+                named: dict[Any, Any] = {} if name is None else {"event": name}
+                batch.xadd(KEYSPACE.history(topic), {"data": stamped, **named}, id=str(event_id))
+            elif name is None:
+                batch.set(KEYSPACE.last(topic), packed)
+            batch.publish(topic, packed)
+            note(batch, event_id)
+            await batch.execute()
 
     async def report(
         self, seq: int, state: FeedState = "live", *, epoch: int = 1, **fields: Any
@@ -93,6 +98,12 @@ class IngestStub:
         body = ingest_status.encode(told)
         await self.client.set(KEYSPACE.ingest_status, body, px=keys.INGEST_STATUS_MILLISECONDS)
         await self.client.publish(KEYSPACE.ingest_status_channel, message.pack(event_id, body))
+
+
+def note(batch: Pipeline, event_id: EventId) -> None:
+    """Note the newest event, and that Redis has had every one, as the ingest's script does."""
+    batch.hsetnx(KEYSPACE.histories, SINCE, "0-0")
+    batch.set(KEYSPACE.published, str(event_id))
 
 
 @asynccontextmanager

@@ -96,7 +96,7 @@ class World:
         hub = self.bench.hub
         hub.announce_feed(feed("down"))
         _, ordered, *_ = hub.watch(dict.fromkeys(TOPICS, 0.0))
-        hub.fill({ordered: Filling(NEVER, [], lost=False)})  # type: ignore[dict-item]
+        hub.fill({ordered: Filling(NEVER, [], NEVER, NEVER, lost=False)})  # type: ignore[dict-item]
         hub.loaded([topic.encode() for topic in TOPICS], NEVER)
         _, self.events = self.open(self.sse)
         _, self.json = self.open(self.lines)

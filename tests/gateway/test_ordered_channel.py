@@ -25,12 +25,18 @@ def event(seq: int, name: str | None = None) -> Event:
     return Event(EventId(1, seq), body(seq), name or "trade", is_position=True)
 
 
+def redis_has(position: EventId, *events: Event) -> Filling:
+    """Return the events after a position; nothing is lost."""
+    return Filling(position, list(events), position, NEVER, lost=False)
+
+
 class Tape(Bench):
     """A hub whose ordered topics Redis has been read for."""
 
     def watch(self, *topics: str) -> None:
         channels = self.hub.watch(dict.fromkeys(topics, 0.0))
-        self.hub.fill({each: Filling(NEVER, [], lost=False) for each in self._ordered(channels)})
+        nothing = Filling(NEVER, [], NEVER, NEVER, lost=False)
+        self.hub.fill(dict.fromkeys(self._ordered(channels), nothing))
         self.hub.loaded([topic.encode() for topic in topics], NEVER)
 
     def print(self, seq: int, topic: str = SPY, name: str | None = None) -> None:
@@ -203,8 +209,8 @@ async def test_after_a_loss_of_redis_the_missed_come_before_the_new_ones(tape: T
 
     tape.hub.fill(
         {
-            tape.channel(SPY): Filling(EventId(1, 1), [event(2), event(4), event(6)], lost=False),
-            tape.channel(IBM): Filling(EventId(1, 0), [event(3), event(5)], lost=False),
+            tape.channel(SPY): redis_has(EventId(1, 1), event(2), event(4), event(6)),
+            tape.channel(IBM): redis_has(EventId(1, 0), event(3), event(5)),
         }
     )
     tape.hub.loaded([SPY.encode(), IBM.encode()], EventId(1, 7))
@@ -218,7 +224,8 @@ async def test_what_redis_has_no_more_after_a_loss_is_a_gap_for_all(tape: Tape) 
     _, sink = tape.stream(SPY)
     tape.print(1)
     tape.hub.buffer()
-    tape.hub.fill({tape.channel(): Filling(EventId(1, 1), [event(9)], lost=True)})
+    filling = Filling(EventId(1, 1), [event(9)], EventId(1, 8), NEVER, lost=True)
+    tape.hub.fill({tape.channel(): filling})
     tape.hub.loaded([SPY.encode()], EventId(1, 9))
     tape.loop.advance()
     _, late = tape.stream(SPY, cursor=EventId(1, 1))
@@ -231,7 +238,7 @@ async def test_what_redis_has_no_more_after_a_loss_is_a_gap_for_all(tape: Tape) 
 async def test_what_comes_before_a_new_topic_was_read_is_held_back(tape: Tape) -> None:
     [channel] = tape.hub.watch({"trade:AIG": 0.0})
     tape.print(3, "trade:AIG")
-    tape.hub.fill({channel: Filling(EventId(1, 1), [event(2), event(3)], lost=False)})  # type: ignore[dict-item]
+    tape.hub.fill({channel: redis_has(EventId(1, 1), event(2), event(3))})  # type: ignore[dict-item]
     _, sink = tape.stream("trade:AIG", cursor=EventId(1, 1))
 
     assert got(sink) == ["trade 1-2", "trade 1-3"]
@@ -239,10 +246,10 @@ async def test_what_comes_before_a_new_topic_was_read_is_held_back(tape: Tape) -
 
 async def test_what_redis_has_of_earlier_times_is_put_before(tape: Tape) -> None:
     [channel] = tape.hub.watch({"trade:AIG": 0.0})
-    tape.hub.fill({channel: Filling(EventId(1, 5), [], lost=False)})  # type: ignore[dict-item]
+    tape.hub.fill({channel: redis_has(EventId(1, 5))})  # type: ignore[dict-item]
     tape.hub.loaded([b"trade:AIG"], EventId(1, 5))
     tape.print(6, "trade:AIG")
-    tape.channel("trade:AIG").extend([event(3), event(5)], trimmed=True)
+    tape.channel("trade:AIG").extend([event(3), event(5)], EventId(1, 2))
     _, sink = tape.stream("trade:AIG", cursor=EventId(1, 2))
     _, early = tape.stream("trade:AIG", cursor=EventId(1, 1))
 

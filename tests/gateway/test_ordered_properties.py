@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from gateway.fanout.cohort import Client
 from gateway.fanout.hub import Filling
-from gateway.fanout.ordered_channel import OrderedChannel
+from gateway.fanout.ordered_channel import OrderedChannel, before
 from gateway.wire.event import Event
 from shared.event_id import NEVER, EventId
 from tests.examples import examples
@@ -115,7 +115,8 @@ class World:
         kept = self.history[topic][-LENGTH:]
         later = [event for event in kept if event.event_id > channel.event_id]
         trimmed = len(self.history[topic]) > LENGTH and kept[0].event_id > channel.event_id
-        return Filling(channel.event_id, later, lost=trimmed)
+        floor = before(kept[0].event_id) if trimmed else channel.event_id
+        return Filling(channel.event_id, later, floor, NEVER, lost=trimmed)
 
     def _record(self, topic: str) -> None:
         self.seq += 1

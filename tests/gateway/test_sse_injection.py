@@ -7,8 +7,9 @@ import pytest
 
 from gateway.bus.history import History
 from gateway.fanout.ordered_channel import OrderedChannel
+from shared.bus.beginning import SINCE
 from shared.bus.redis_source import RedisSource
-from shared.event_id import EventId
+from shared.event_id import NEVER, EventId
 from tests.gateway.ingest_stub import ingest_stub
 from tests.gateway.raw_stream import raw_stream
 from tests.keyspace import KEYSPACE
@@ -65,8 +66,9 @@ async def test_entries_of_a_history_that_are_not_ours_are_passed_over(source: Re
             await client.xadd(KEYSPACE.history("trade:SPY"), fields, f"1-{number}")
         channel = OrderedChannel("trade:SPY")
         [filling] = (await History(client, KEYSPACE).fillings([channel], EventId(1, 0))).values()
-        channel.begin(EventId(9, 9))
-        await History(client, KEYSPACE).extend([channel], EventId(1, 0))
+        channel.begin(EventId(9, 9), EventId(9, 9))
+        await client.hset(KEYSPACE.histories, SINCE, "0-0")
+        await History(client, KEYSPACE).extend([channel], EventId(1, 0), NEVER)
 
     assert [each.event_id for each in filling.events] == [(1, 1), (1, 5)]
     assert [each.event_id for each in channel.history] == [(1, 1), (1, 5)]
@@ -75,6 +77,7 @@ async def test_entries_of_a_history_that_are_not_ours_are_passed_over(source: Re
 async def test_a_resumed_stream_has_no_lines_of_a_forged_history(source: RedisSource) -> None:
     async with ingest_stub(source) as ingest, running_gateway(source) as url:
         history = KEYSPACE.history("trade:SPY")
+        await ingest.client.hset(KEYSPACE.histories, SINCE, "0-0")
         await ingest.client.xadd(history, {"data": '{"event_id":"1-1"}'}, "1-1")
         await ingest.client.xadd(history, {"data": "{}\n\nevent: bye\ndata: {}"}, "1-2")
         await ingest.client.xadd(history, {"data": '{"event_id":"1-3"}'}, "1-3")
