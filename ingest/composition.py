@@ -91,17 +91,7 @@ def compose(
     news = _news(common)
     account = _account(common, portfolio, account_changed)
     streams = [stocks.stream, news, account.stream]
-    report = HealthReport(
-        ingest_id,
-        access.feed,
-        stocks,
-        streams,
-        publisher,
-        outbox,
-        rejections,
-        malformed,
-        eviction_policy,
-    )
+    report = _health_report(common, ingest_id, stocks, streams, publisher, outbox, eviction_policy)
     # Without trade updates the account is read by REST alone.
     order_streams = [account.stream] if settings.alpaca_trade_updates else []
     return Leadership(
@@ -109,13 +99,7 @@ def compose(
         publisher=publisher,
         status=_status_writer(common, lease, ingest_id, publisher, report),
         streams=StreamGroup(market=[stocks.stream, news], others=order_streams),
-        works=[
-            *_readers(common, stocks, publisher),
-            publisher.follow_server,
-            HistoryEnds(redis.commands, names).run,
-            stocks.run,
-            account.run,
-        ],
+        works=[*_readers(common, stocks, publisher), stocks.run, account.run],
         republish=[publisher.check, stocks.republish, account.republish],
     )
 
@@ -134,6 +118,28 @@ class _Common:
     announcer: Announcer
     # Set by each stream and by the hours, so that the status follows a change at once.
     status_due: asyncio.Event
+
+
+def _health_report(
+    common: _Common,
+    ingest_id: str,
+    stocks: Stocks,
+    streams: list[StreamHolder],
+    publisher: Publisher,
+    outbox: Outbox,
+    eviction_policy: str | None,
+) -> HealthReport:
+    return HealthReport(
+        ingest_id,
+        common.access.feed,
+        stocks,
+        streams,
+        publisher,
+        outbox,
+        common.rejections,
+        common.malformed,
+        eviction_policy,
+    )
 
 
 def _status_writer(
@@ -168,6 +174,8 @@ def _readers(common: _Common, stocks: Stocks, publisher: Publisher) -> list[Work
             malformed,
             publisher.verified,
         ).run,
+        HistoryEnds(commands, names).run,
+        publisher.follow_server,
     ]
 
 

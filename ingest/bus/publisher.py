@@ -69,17 +69,9 @@ class Publisher:
         self._script = client.register_script(
             files("ingest.bus").joinpath("publish.lua").read_text(encoding="utf-8")
         )
-        self._keys = [
-            keyspace.epoch,
-            keyspace.published,
-            keyspace.histories,
-            keyspace.recorded_since,
-        ]
-        self._names = [
-            keyspace.key_prefix,
-            keyspace.channel_prefix,
-            keyspace.ingest_status_channel,
-        ]
+        names = keyspace
+        self._keys = [names.epoch, names.published, names.histories, names.recorded_since]
+        self._names = [names.key_prefix, names.channel_prefix, names.ingest_status_channel]
         self._lives = [round(ttl_seconds * 1000), keys.LAST_SECONDS, keys.HISTORY_SECONDS]
         self._rejections = rejections
         self._monotonic = monotonic

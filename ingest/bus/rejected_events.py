@@ -49,12 +49,14 @@ class RejectedEvents:
             self.first = self.first or words
             if what == _ASIDE:
                 self.aside += 1
-                self._log("history_put_aside", words)
+                if self._first_of_minute("aside", words):
+                    log.warning("history_put_aside", message=words)
             else:
                 # The message and the value of one event can both be rejected.
                 self.count += int(place) not in rejected
                 rejected[int(place)] = publication
-                self._log("event_rejected", words)
+                if self._first_of_minute("rejected", words):
+                    log.warning("event_rejected", message=words, rejected=self.count)
         self._lose([each for _, each in sorted(rejected.items()) if is_ordered(each)])
         return len(rejected)
 
@@ -84,11 +86,15 @@ class RejectedEvents:
             self._pause = min(max(2 * self._pause, shortest), longest)
             self._announce_at = self._monotonic() + self._pause
 
-    def _log(self, event: str, words: str) -> None:
-        # A forbidden channel rejects hundreds of events a second. One line for each cause and
-        # minute names a topic; the alarm has the number.
-        cause = words.split(" ", 2)[1]
+    def _first_of_minute(self, what: str, words: str) -> bool:
+        """Note a problem; return whether its cause is the first one within ``LOG_SECONDS``.
+
+        A forbidden channel rejects hundreds of events a second. One line for each cause and minute
+        names a topic; the alarm has the number.
+        """
+        cause = f"{what} {words.split(' ', 2)[1]}"
         now = self._monotonic()
-        if now - self._logged_at.get(event + cause, -LOG_SECONDS) >= LOG_SECONDS:
-            self._logged_at[event + cause] = now
-            log.warning(event, message=words, rejected=self.count)
+        is_due = now - self._logged_at.get(cause, -LOG_SECONDS) >= LOG_SECONDS
+        if is_due:
+            self._logged_at[cause] = now
+        return is_due

@@ -17,7 +17,7 @@ async def server_run(client: Redis) -> str:
     """
     try:
         with bus_errors():
-            answer: Any = await client.info("server")
+            answer: Any = await client.info(section="server")
     except BusRejectedError:  # fakeredis has none; a hosted server may forbid the command
         return UNKNOWN_RUN
     return str(answer.get("run_id", UNKNOWN_RUN))
