@@ -43,6 +43,16 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
     ),
     ("redis_slow", {"redis_waiting_seconds": 2.5, "redis_conflated": 7}, ["2.5 s", "7"]),
     ("events_lost", {"events_lost": 5}, ["5 events", "gaps"]),
+    (
+        "events_rejected",
+        {"events_rejected": 3, "first_rejection": "account: NOPERM no channel"},
+        ["3 events", "account: NOPERM", "gaps", "rights"],
+    ),
+    (
+        "history_aside",
+        {"histories_aside": 1, "first_rejection": "trade:BAC: ERR equal or smaller"},
+        ["1 stored history", "trade:BAC", ":aside"],
+    ),
     ("unknown_conditions", {"unknown_conditions": {"C:?": 3, "A:!": 1}}, ["4 prints", "A:!, C:?"]),
     (
         "malformed",
