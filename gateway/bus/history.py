@@ -40,6 +40,8 @@ class History:
         Raises:
             BusError: Redis is unreachable.
         """
+        if not channels:
+            return {}
         reads = []
         for channel in channels:
             position = channel.event_id if channel.loaded.is_set() else cursor

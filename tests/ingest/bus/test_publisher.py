@@ -424,14 +424,16 @@ async def test_a_batch_that_a_redis_without_memory_may_have_had_comes_again_but_
 ) -> None:
     for name in ("LEASE_RENEW_SECONDS", "RENEW_RETRY_SECONDS"):
         monkeypatch.setattr(lease_module, name, 0.02)
+    monkeypatch.setattr(publisher, "PUBLISH_RETRY_SECONDS", 1.0)  # the lease is renewed before
     async with publishing(source) as stage:
+        await stage.publish(value("price:SPY", 0))
         await valkey.stop()
         stage.outbox.offer(printed(1))
         stage.outbox.offer(value("price:SPY", 2))
         await until(lambda: not stage.outbox)  # it is on its way
         stage.outbox.offer(printed(3))
         await valkey.start()
-        await until(lambda: stage.publisher.published == 3)
+        await until(lambda: stage.publisher.published == 4)
 
         told = [(event, body.get("n")) for _, body, event in await stage.history("trade:SPY")]
         assert told == [(GAP.encode(), None), (None, 3)]
