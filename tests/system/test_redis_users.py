@@ -41,6 +41,8 @@ RARELY_USED = {
     "multi",
     "exec",
     "pubsub|numsub",  # every five seconds
+    "rename",  # when another program has written to a history
+    "ttl",  # once an hour
 }
 
 TOPICS = (

@@ -66,6 +66,16 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
 ]
 
 
+COUNTED = (
+    "events_lost",
+    "events_rejected",
+    "history_aside",
+    "unknown_conditions",
+    "quarantined",
+    "malformed",
+)
+
+
 def codes(alarms: Alarms, now: float, facts: Facts) -> list[str]:
     return [alarm.code for alarm in alarms.look(now, facts)]
 
@@ -104,7 +114,7 @@ def test_an_alarm_ends_with_its_reason_or_five_minutes_after_what_happened_once(
     wrong = FINE._replace(**change)
     assert codes(alarms, 0, wrong) == [code]
 
-    if code in ("events_lost", "unknown_conditions", "quarantined", "malformed"):
+    if code in COUNTED:
         assert codes(alarms, COUNTED_SECONDS, wrong) == [code]
         assert codes(alarms, COUNTED_SECONDS + 1, wrong) == []
     else:
