@@ -288,7 +288,7 @@ class Subscriber:
     def _on_status(self, received: Message) -> None:
         if received.event is None:
             self._feed.on_report(received.body)
-        # The data that this connection has read is older than what was published before it. The
+        # The data that this connection has read is older than the events published before. The
         # events that follow on this connection must not overtake the gap.
         elif received.event == HISTORIES_LOST:
             self._reload()
