@@ -36,12 +36,7 @@ RARELY_USED = {
     "select",  # with another database
     "srem",  # when a gateway has died
     "rename",  # a history with entries of another program is put aside
-    "hscan",
-    "hmget",
-    "multi",
-    "exec",
     "pubsub|numsub",  # every five seconds
-    "rename",  # when another program has written to a history
     "ttl",  # once an hour
 }
 
