@@ -37,6 +37,9 @@ IMPOSSIBLE_GAPS = 20
 CERTAIN_SECONDS = 10.0
 """After this time the usual pauses are known well enough for a judgement without REST."""
 
+PAUSED_SECONDS = 1.0
+"""The stream is judged four times a second: after a longer time this process was paused."""
+
 PROBE_SECONDS = 4.0
 """A question without an answer by then counts as failed."""
 
@@ -69,6 +72,7 @@ class StreamSilence:
         self._has_data = False
         self._is_waiting = False
         self._silent_since = 0.0
+        self._judged_at = 0.0
         self._asked_at: float | None = None
         self._answered_at = -MOST_PATIENCE_SECONDS
         self._patience = PATIENCE_SECONDS
@@ -87,9 +91,18 @@ class StreamSilence:
     def on_data(self, now: float, messages: int) -> None:
         """Apply the number of data messages in a frame, which may be zero."""
         if messages:
-            self._usual.learn(now - self._silent_since if self._has_data else 0.0)
+            self._usual.learn(self._gap_to_learn(now))
             self._has_data = True
             self._end_silence(now)
+
+    def _gap_to_learn(self, now: float) -> float:
+        """Return the silence that ends now, as far as it tells the pace of the stream."""
+        # Before its first data a connection has no gap, and this process may have been paused.
+        if not self._has_data or now - self._judged_at > PAUSED_SECONDS:
+            return 0.0
+        silence = now - self._silent_since
+        # Otherwise one interruption would make the next one look usual.
+        return min(silence, ODD_GAPS * self._usual.seconds) if self.is_odd(now) else silence
 
     def is_odd(self, now: float) -> bool:
         """Return whether data may be missing after the present silence.
@@ -127,7 +140,7 @@ class StreamSilence:
             self._end_silence(now)
         elif subscribed < self._subscribed:
             self._usual = UsualGap()  # the symbols that remain may be the quiet ones
-        self._session, self._subscribed = session, subscribed
+        self._session, self._subscribed, self._judged_at = session, subscribed, now
         if self._has_data:
             self._usual_of = subscribed
         if session in _SHUT or not subscribed:

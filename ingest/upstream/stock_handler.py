@@ -30,7 +30,7 @@ SETTLE_SECONDS = 1.5
 UNREAD_SECONDS = 5.0
 """The time after which REST knows a print that could not be read."""
 
-PONG_SECONDS = 3.0
+PONG_SECONDS = 2.0
 """The network may stall for a moment: lost packets are sent again within this time, several times.
 Alpaca answers within a few tenths of a second, after everything that it has sent before."""
 

@@ -31,10 +31,12 @@ class Stream:
         self.asked: list[float] = []
         self._answer, self._delay = answer, delay
         self._answer_at: float | None = None
+        self._judged_at = self.now
         self.silence.begin(self.now)
         self.judge()
 
     def judge(self) -> Silence:
+        self._judged_at = self.now
         if self._answer_at is not None and self.now >= self._answer_at:
             self.silence.on_probe(self.now, newer=self._answer(self.now))
             self._answer_at = None
@@ -54,6 +56,8 @@ class Stream:
                 self.judge()
             self.now = until
             self.silence.on_data(self.now, 1)
+            if self.now - self._judged_at >= TICK:
+                self.judge()
 
     def stay_silent(self, seconds: float) -> float | None:
         """Bring nothing; return after how many seconds the stream was found mute, if it was."""
@@ -102,6 +106,22 @@ def test_the_pace_of_more_symbols_is_not_expected_of_fewer() -> None:
     stream.silence.on_subscribed(stream.now)
 
     assert stream.stay_silent(60) == pytest.approx(3.25)
+
+
+@pytest.mark.parametrize("is_paused", [False, True])
+def test_one_interruption_makes_the_next_silence_no_more_usual(is_paused: bool) -> None:
+    stream = Stream()
+    stream.play([0.05] * 100)
+    if is_paused:  # the process itself: it does not judge meanwhile
+        stream.now += 4.0
+        stream.silence.on_data(stream.now, 1)
+    else:
+        stream.play([4.0])
+    stream.play([0.05] * 100)
+    asked = len(stream.asked)
+    stream.stay_silent(4)
+
+    assert len(stream.asked) == asked + 1
 
 
 def test_after_a_second_the_pace_of_a_dense_stream_is_known_for_a_question_alone() -> None:
