@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.exceptions import BusyLoadingError
 
 from shared.bus.errors import REDIS_ERRORS
 from shared.bus.valkey_server import server_binary
@@ -68,9 +69,12 @@ async def redis_server(
 
     async def answers() -> bool:
         assert process.returncode is None, f"{arguments} ended with {process.returncode}"
-        with contextlib.suppress(*REDIS_ERRORS):
+        try:
             return bool(await server.client.ping())
-        return False
+        except BusyLoadingError:
+            return True
+        except REDIS_ERRORS:
+            return False
 
     try:
         await until(answers)

@@ -7,12 +7,18 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from shared.bus.errors import BusUnreachableError, BusWrongServerError, bus_errors
 from shared.bus.redis_source import RedisSource
 from shared.bus.server_watch import ServerWatch
 from tests.limits import LIMIT_SECONDS
-from tests.redis_servers import MovingAddress, RedisServer, master_and_replica, moving_address
+from tests.redis_servers import (
+    MovingAddress,
+    RedisServer,
+    master_and_replica,
+    moving_address,
+)
 from tests.services import until
 
 
@@ -153,6 +159,17 @@ async def test_a_user_without_rights_may_ask_for_the_role_and_needs_no_name(stag
         await client.connection_pool.disconnect()
         with pytest.raises(BusWrongServerError, match="is a replica"), bus_errors():
             await client.get("a")
+
+
+def test_a_server_that_is_left_again_and_again_is_logged_once_until_the_master_answers() -> None:
+    source = RedisSource("redis://127.0.0.1:1/0")
+    with capture_logs() as lines:
+        for reason in ("LOADING", "LOADING", "READONLY"):
+            source.leave_server(reason)
+        source.on_master()
+        source.leave_server("READONLY")
+
+    assert [line["reason"] for line in lines] == ["LOADING", "READONLY", "READONLY"]
 
 
 async def test_commands_on_their_way_fail_with_a_lost_connection(stage: Stage) -> None:
