@@ -18,7 +18,7 @@ from httpx_sse import ServerSentEvent, connect_sse
 URL = os.environ.get("TAPECAST_URL", "http://127.0.0.1:8001")
 TOKEN = os.environ.get("API_TOKEN")
 SILENCE_SECONDS = 25.0
-"""A gateway sends a heartbeat every 10 seconds, so a longer silence is a lost connection."""
+"""A gateway sends a heartbeat every 9 seconds, so a longer silence is a lost connection."""
 
 
 def events(topics: Sequence[str]) -> Iterator[ServerSentEvent]:
