@@ -84,7 +84,8 @@ class Access:
 
         Raises:
             ApiError: 401, another request has used the ticket meanwhile.
-            BusError: Redis is unreachable; the ticket is valid again.
+            BusError: Redis is unreachable. The ticket stays valid, unless Redis has executed the
+                command and only its answer was lost.
         """
         ticket = self._ticket_of(request)
         # HEAD opens no stream.
