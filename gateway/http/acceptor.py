@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from gateway.http.connections import Connections
 
-AT_ONCE = 16
+AT_ONCE = 4
 """How many connections are accepted in one turn of the loop. A crowd of two thousand at once would
 delay every stream by its whole handshake."""
 
