@@ -96,6 +96,9 @@ class Health:
         # Clients are shown the reports that arrived here, so these count.
         shown = self._feed.report
         active = [] if shown is None else shown.active_symbols
+        newest = _newer(report, shown)
+        # As it is stored: an ingest of a later version may report more than is known here.
+        ingest = msgspec.Raw(stored or b"") if newest is not None and newest is report else newest
         return {
             "alpaca_connected": self._feed.event.alpaca_connected,
             "active_symbols": active,
@@ -105,7 +108,7 @@ class Health:
             "busy": sum(each.busy for each in (mine, *others)),
             "unauthorized": sum(each.unauthorized for each in (mine, *others)),
             "feed": self._feed.event,
-            "ingest": _newer(report, shown),
+            "ingest": ingest,
             "discrepancy": self._discrepancy(report) if redis["connected"] else None,
             "gateways": [mine, *others],
             "redis": redis,

@@ -46,7 +46,7 @@ def shown() -> Channel:
 CALLS: dict[str, Callable[[Redis], Awaitable[object]]] = {
     "issue a ticket": lambda client: TicketStore(client, KEYSPACE).issue(ANN),
     "redeem a ticket": lambda client: TicketStore(client, KEYSPACE).redeem("t"),
-    "look up a ticket": lambda client: TicketStore(client, KEYSPACE).look_up("t"),
+    "look up a ticket": lambda client: TicketStore(client, KEYSPACE).look_up("t" * 32),
     "read last values": lambda client: LastValues(client, KEYSPACE).read(["price:SPY"]),
     "write back": lambda client: LastValues(client, KEYSPACE).write_back([shown()]),
     "read bars": lambda client: BarHistory(client, KEYSPACE).newest(["bar.1Min:SPY"], 1),
