@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from gateway.fanout.channel import Channel
 from gateway.fanout.lane import Lane
+from gateway.fanout.own_ids import VOID
 from gateway.fanout.sink import STALL_BYTES, Sink
 from gateway.wire.event import Encoder, Event
 from gateway.wire.events import EndReason
@@ -212,15 +213,15 @@ class Cohort:
         return joining
 
     def start_over(self) -> None:
-        """Forget up to where the clients have the channels without history.
+        """Forget up to where the clients have the channels: all these positions are void.
 
-        A position in an ordered channel stays: it shows that the client saw forgotten events.
+        In an ordered channel the client lacks events that are forgotten now.
         """
         for client in [*self.joining, *self.stalled]:
             place = client.place
             if isinstance(place, Joining | Stalled) and place.positions is not None:
-                kept = {each: at for each, at in place.positions.items() if each.ordered}
-                self._move(client, place._replace(positions=kept, seen=NO_FRAMES))
+                void = {each: VOID for each in place.positions if each.ordered}
+                self._move(client, place._replace(positions=void, seen=NO_FRAMES))
 
     def unsent(self, client: Client) -> list[bytes]:
         """Return the frames that wait to be written to a client."""

@@ -143,7 +143,7 @@ class OrderedChannel(Channel):
         """Return the events after a position, led by a ``gap`` if some are not here."""
         # The client saw events of an epoch that this Redis has never had, or has lost.
         if self.own_ids.is_beyond(position):
-            return [self._gap(position, None)]
+            return [self._gap(self.event_id, None)]
         found = []
         for event in reversed(self.history):
             if event.event_id <= position:
@@ -159,7 +159,7 @@ class OrderedChannel(Channel):
         """Forget all events and announce that: those to come have lower ids."""
         super().start_over()
         self.history.clear()
-        self.floor = NEVER
+        self.floor, self.origin = NEVER, None
         self.complete = False
         self.buffered = []
 

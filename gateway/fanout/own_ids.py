@@ -16,6 +16,10 @@ _KEPT: Final = 1_000
 """Earlier epochs that are remembered; each hand-over adds one."""
 
 
+VOID: Final = EventId(1 << 63, 0)
+"""The position of a client whose positions are void: beyond every id of a lease."""
+
+
 class UnverifiedIdError(Exception):
     """An event has an id that the lease, as this gateway knows it, has not given."""
 
