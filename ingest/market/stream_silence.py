@@ -140,6 +140,7 @@ class StreamSilence:
             self._end_silence(now)
         elif subscribed < self._subscribed:
             self._usual = UsualGap()  # the symbols that remain may be the quiet ones
+        was_paused = now - self._judged_at > PAUSED_SECONDS
         self._session, self._subscribed, self._judged_at = session, subscribed, now
         if self._has_data:
             self._usual_of = subscribed
@@ -150,7 +151,8 @@ class StreamSilence:
         # and such a silence is not chance.
         if self._is_mute or (self._is_impossible(silence) and self._lacks_answer(now)):
             return Silence.MUTE
-        if self._asked_at is None and self._is_suspicious(now):
+        # After a pause of this process the data waits to be read.
+        if self._asked_at is None and not was_paused and self._is_suspicious(now):
             # An answer in this very silence was "nothing new": the next question can wait longer.
             if self._answered_at > self._silent_since:
                 self._patience = min(2 * self._patience, MOST_PATIENCE_SECONDS)

@@ -114,6 +114,7 @@ def test_one_interruption_makes_the_next_silence_no_more_usual(is_paused: bool) 
     stream.play([0.05] * 100)
     if is_paused:  # the process itself: it does not judge meanwhile
         stream.now += 4.0
+        assert stream.judge() is FINE, "the data waits to be read"
         stream.silence.on_data(stream.now, 1)
     else:
         stream.play([4.0])
