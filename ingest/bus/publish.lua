@@ -2,7 +2,7 @@
 -- KEYS: the fencing counter, the id of the newest published event, the beginnings of the histories,
 -- since when Redis has data.
 -- ARGV: epoch, seq of the first event and of the last, the newest id that Redis has confirmed to
--- this leader ('' at its first batch), the server's run ('' if it is known already, or unknown),
+-- this leader and the newest one of an ordered event ('' at its first batch), the server's run ('' if it is known already, or unknown),
 -- TTL in ms, life in s of a last value and of a history, prefix of keys and of channels, the channel
 -- of the ingest's status, and the events: for each a line with its form and topic, and a line of
 -- JSON with no id.
@@ -11,13 +11,15 @@
 --   o<length> <topic>[ <event>]   ordered topic: history of that length, message
 --   n <topic>[ <event>]           named event of a merge topic, or a row of many: message
 -- One string for the whole batch: separate arguments would cost the ingest more than all the rest.
--- Returns -1 if none was published, because a newer epoch has started; 0 if everything was; else a
--- line for each problem: the place of the event in the batch, 'rejected' or 'aside', Redis' answer.
+-- Returns -1 if none was published, because a newer epoch has started; the seq of the newest ordered
+-- event if everything was, 0 if there is none; else a line for each problem: the place of the event
+-- in the batch, 'rejected' or 'aside', Redis' answer.
 local epoch, first, last = ARGV[1], tonumber(ARGV[2]), ARGV[3]
-local confirmed, run = ARGV[4], ARGV[5]
+local run = ARGV[5]
 local ttl, last_life, history_life = ARGV[6], ARGV[7], ARGV[8]
 local key_prefix, channel_prefix, status_channel, events = ARGV[9], ARGV[10], ARGV[11], ARGV[12]
 local find, sub, match, format = string.find, string.sub, string.match, string.format
+local confirmed, confirmed_ordered = match(ARGV[4], '^(%S+) (%S+)$')
 local newest, published = unpack(redis.call('MGET', KEYS[1], KEYS[2]))
 if newest and tonumber(newest) > tonumber(epoch) then return -1 end
 
@@ -35,7 +37,7 @@ local done, published_epoch, published_seq = epoch .. '-' .. last, numbers(publi
 if published_epoch == epoch and published_seq >= first then
   -- The answer was lost, and it may have named problems.
   local of_batch, problems = match(redis.call('HGET', KEYS[3], '.problems') or '', '^(%S+)\n(.*)$')
-  return of_batch == done and problems or 0
+  return of_batch == done and problems or tonumber(last)  -- any of its events may be ordered
 end
 
 -- The first write: a Redis that accepts none at present rejects it, with nothing of the batch done.
@@ -43,11 +45,11 @@ redis.call('HSET', KEYS[3], '.begun', done)
 local since, noted_run = unpack(redis.call('HMGET', KEYS[3], '.since', '.run'))
 -- A copy of Redis' data that lacks events which Redis had confirmed is an older one. A new leader
 -- cannot compare; it only sees that the server has started again, or is another one.
-local is_behind = confirmed ~= '' and is_older(published, confirmed)
-local is_unsure = confirmed == '' and run ~= '' and noted_run ~= run
+local is_behind = confirmed and is_older(published, confirmed)
+local is_unsure = not confirmed and run ~= '' and noted_run ~= run
 if not since or is_behind or is_unsure then
   -- A leader knows the newest event before the loss; a new one that it has published none so far.
-  since = confirmed ~= '' and confirmed or epoch .. '-0'
+  since = confirmed_ordered or epoch .. '-0'
   redis.call('HSET', KEYS[3], '.since', since)
   -- Gateways may have read this older copy, and taken it for all that there was.
   if published then
@@ -106,7 +108,7 @@ end
 
 -- With no prefix a topic is a channel and a key as it is: joining would cost each event a new string.
 local brace, bare_key, bare_channel = key_prefix .. '{', key_prefix == '', channel_prefix == ''
-local values, lasts, histories, seq, at = {}, {}, {}, first, 1
+local values, lasts, histories, ordered, seq, at = {}, {}, {}, 0, first, 1
 while at <= #events do
   local where_ends = find(events, '\n', at, true)
   local json_ends = find(events, '\n', where_ends + 1, true)
@@ -124,6 +126,7 @@ while at <= #events do
     length, topic, event = match(sub(events, at + 1, where_ends - 1), '^(%d*) (%S+) ?(%S*)$')
     local stored = true
     if how == 'o' then
+      ordered = seq
       local history = brace .. topic .. '}:history'
       local add = {'XADD', history, 'NOMKSTREAM', 'MAXLEN', '~', length, id, 'data', json}
       if event ~= '' then
@@ -160,7 +163,7 @@ for topic, message in pairs(lasts) do
   write(topic, brace .. topic .. '}:last', message, 'EX', last_life)
 end
 
-local answer = 0
+local answer = ordered
 if #problems > 0 then
   answer = table.concat(problems, '\n')
   redis.call('HSET', KEYS[3], '.problems', done .. '\n' .. answer)

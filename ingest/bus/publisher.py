@@ -79,7 +79,8 @@ class Publisher:
         self._epoch = 0
         self._seq = 0
         self._confirmed = ""
-        """The id of the newest event that Redis has confirmed."""
+        """The ids of the newest event that Redis has confirmed, and of the newest ordered one."""
+        self._ordered = ""
         self._run = UNKNOWN_RUN
         self._noted_run = UNKNOWN_RUN
         """The run that Redis has noted as the one of its data."""
@@ -190,7 +191,7 @@ class Publisher:
                 if self._lease.epoch == epoch:
                     raise LeaseLostError("another ingest has started to lead")
                 continue
-            self._confirmed = f"{epoch}-{seqs[1]}"
+            self._confirm(epoch, seqs[1], answer)
             self.verified.set()
             # Only Redis' answer makes an event a published one.
             self.published += len(batch)
@@ -199,6 +200,17 @@ class Publisher:
                 if self.rejected.is_gap_due:
                     self._outbox.waiting.set()
             return
+
+    def _confirm(self, epoch: int, seq: int, answer: int | bytes) -> None:
+        """Note the newest event of a batch, and the newest ordered one."""
+        newest = f"{epoch}-{seq}"
+        # No ordered event of this leader precedes its first batch. The answer does not name it if
+        # there were problems: then it counts as the last one of the batch.
+        if isinstance(answer, bytes):
+            self._ordered = newest
+        elif answer or not self._ordered:
+            self._ordered = f"{epoch}-{answer}"
+        self._confirmed = f"{newest} {self._ordered}"
 
     async def _run_script(
         self, epoch: int, seqs: tuple[int, int], events: bytes
