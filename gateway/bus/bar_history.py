@@ -65,7 +65,8 @@ class BarHistory:
 def _add_bars(entries: Sequence[Any], bars: dict[str, msgspec.Raw]) -> None:
     """Add the bars among entries by their start; entries come newest first, so the first stays."""
     for _, fields in entries:
-        with suppress(KeyError, msgspec.DecodeError):  # another program wrote the entry
+        # Another program wrote the entry, or another version did.
+        with suppress(LookupError, ValueError, msgspec.DecodeError):
             # An event with its own name, such as ``gap``, is not a bar.
             if b"event" not in fields:
                 body = fields[b"data"]

@@ -1,12 +1,12 @@
 """The reports in Redis: of every gateway, and of the leading ingest."""
 
-from contextlib import suppress
 from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
 
 from gateway.bus.gateway_report import GatewayReport
+from gateway.bus.malformed import skipping_malformed
 from shared.bus import keys
 from shared.bus.errors import bus_errors
 from shared.bus.keys import Keyspace
@@ -40,8 +40,9 @@ class Reports:
         reports = []
         for value in values:
             # The report expired after the scan (None), or another version wrote it.
-            with suppress(msgspec.DecodeError):
-                reports.append(_decode(value or b""))
+            if value is not None:
+                with skipping_malformed(b"gateway"):
+                    reports.append(_decode(value))
         return sorted(reports, key=lambda report: report.gateway_id)
 
     async def ingest(self) -> bytes | None:

@@ -3,11 +3,11 @@
 import hashlib
 import re
 import secrets
-from contextlib import suppress
 
 import msgspec
 from redis.asyncio import Redis
 
+from gateway.bus.malformed import skipping_malformed
 from gateway.wire.principal import Principal
 from shared.bus import keys
 from shared.bus.errors import bus_errors
@@ -66,6 +66,7 @@ class TicketStore:
 
 
 def _principal_of(stored: bytes | str | None) -> Principal | None:
-    with suppress(msgspec.DecodeError):  # there is none, or another version stored it
-        return _decode(stored or b"")
+    if stored is not None:
+        with skipping_malformed(b"ticket"):
+            return _decode(stored)
     return None

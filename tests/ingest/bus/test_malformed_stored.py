@@ -1,0 +1,100 @@
+"""Histories and values in Redis that another program wrote: counted, and the ingest continues."""
+
+import asyncio
+import time
+
+import pytest
+
+from ingest.bus.announcer import Announcer
+from ingest.bus.history_ends import HistoryEnds
+from ingest.bus.history_gaps import HistoryGaps
+from ingest.bus.outbox import Outbox
+from ingest.bus.stored_account import StoredAccount
+from ingest.bus.stored_prices import StoredPrices
+from ingest.demand.wanted import Demand
+from shared.bus import keys
+from shared.bus.malformed_stored import MalformedStored
+from shared.bus.redis_source import RedisSource
+from shared.bus.rejections import Rejections
+from tests.keyspace import KEYSPACE
+from tests.services import until
+
+PRINT = (
+    '{"event_id":"1-1","symbol":"SPY","id":"1","price":1.0,"size":1,"exchange":"V",'
+    '"conditions":[],"tape":"B","eligible":true,"timestamp":"2026-11-16T17:00:00Z"}'
+)
+
+
+async def test_a_history_with_foreign_entries_ends_no_ingest(source: RedisSource) -> None:
+    foreign = [{"event": "trade"}, {"data": b"\xff"}, {"data": '{"timestamp":"noon"}'}]
+    demand, malformed, verified = Demand(time.monotonic), MalformedStored(), asyncio.Event()
+    outbox = Outbox()
+    verified.set()
+    async with source.client("test") as client:
+        await client.set(KEYSPACE.recorded_since, "soon")
+        await client.set(KEYSPACE.history("trade:IBM"), "x")
+        await client.xadd(KEYSPACE.history("trade:SPY"), {"data": PRINT}, id="1-1")
+        for number, fields in enumerate(foreign, 2):
+            for topic in ("trade:SPY", "news:*"):
+                await client.xadd(KEYSPACE.history(topic), fields, id=f"1-{number}")  # type: ignore[arg-type]
+        demand.update({"trade:IBM": 1, "trade:SPY": 1, "news:*": 1})
+        gaps = HistoryGaps(
+            client,
+            KEYSPACE,
+            demand,
+            Announcer(outbox),
+            lambda *_: None,
+            Rejections(),
+            malformed,
+            verified,
+        )
+        running = asyncio.create_task(gaps.run())
+        await until(lambda: gaps._recorded == {"trade:IBM", "trade:SPY", "news:*"})
+        running.cancel()
+        await asyncio.wait([running])
+
+    assert running.cancelled()
+    assert malformed.count >= len(foreign) + 2
+    [gap] = outbox.take(10)  # from the newest print that can be read
+    assert gap.topic == "trade:SPY"
+    assert b"2026-11-16T17:00:00Z" in gap.body
+
+
+@pytest.mark.parametrize("stored", [b"\xff", b"1-1\n\xff", b"1-1\n{}", b'1-1\n{"symbol":1}'])
+async def test_a_stored_value_that_cannot_be_read_counts_as_none(
+    source: RedisSource, stored: bytes
+) -> None:
+    malformed = MalformedStored()
+    async with source.client("test") as client:
+        for topic in ("price:SPY", "account"):
+            await client.set(KEYSPACE.last(topic), stored)
+        await client.set(KEYSPACE.history("orders"), "x")
+        parts = (client, KEYSPACE, Rejections(), malformed)
+
+        assert await StoredPrices(*parts).quotes(["SPY"]) == []
+        assert await StoredPrices(*parts).halts(["SPY"]) == []
+        assert await StoredAccount(*parts).account() is None
+        assert await StoredAccount(*parts).orders() == []
+    assert malformed.count == 2
+
+
+async def test_the_newest_event_of_an_idle_history_is_noted_before_it_expires(
+    source: RedisSource,
+) -> None:
+    async with source.client("test") as client:
+        await client.hset(
+            KEYSPACE.histories,
+            mapping={".since": "1-0", "trade:SPY": "1-0 1-1", "trade:IBM": "1-0 1-2 1-2", "x": "y"},
+        )
+        for topic, event_id, idle in (("SPY", "1-1", 2 * 24 * 3600), ("IBM", "1-3", 0)):
+            history = KEYSPACE.history(f"trade:{topic}")
+            await client.xadd(history, {"data": "{}"}, id=event_id)
+            await client.expire(history, keys.HISTORY_SECONDS - idle)
+        await HistoryEnds(client, KEYSPACE).look()
+
+        assert await client.hgetall(KEYSPACE.histories) == {
+            b".since": b"1-0",
+            b"trade:SPY": b"1-0 1-1 1-1",
+            b"trade:IBM": b"1-0 1-2",
+            b"x": b"y",
+        }
