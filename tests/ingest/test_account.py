@@ -356,9 +356,10 @@ async def test_the_next_leader_tells_what_happened_while_nobody_led(source: Redi
     async with brokerage(source, *HELD) as (simulator, books):
         await simulator.fill("BAC", Decimal(50), Decimal(14))
         await books.until_qty("BAC", 150)
-    async with brokerage(source, *HELD, ingest=False) as (simulator, books):
+        port = simulator.port
+    async with brokerage(source, *HELD, ingest=False, port=port) as (simulator, books):
         async with running_ingest(source, simulator):
-            await books.until_qty("BAC", 100)  # another simulator, another account
+            await books.until_qty("BAC", 100)  # the account started over while no ingest led
             await simulator.fill("BAC", Decimal(1), Decimal(14))
             await books.until_qty("BAC", 101)
         before = await books.orders()
