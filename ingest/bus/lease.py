@@ -82,7 +82,12 @@ local function refuse()
   if reach == 'reaches' or standby ~= 'reaches' then
     redis.pcall('SET', KEYS[4], reach, 'PX', standby_life)
   end
-  return 'led ' .. millis .. (string.match(current or '', ' unreachable$') or '')
+  -- No ingest writes a lease that lasts longer. Until somebody deleted it, nobody would lead.
+  local left = redis.call('PTTL', KEYS[1])
+  local is_endless = left == -1 or left > tonumber(life)
+  if is_endless then redis.call('PEXPIRE', KEYS[1], life) end
+  return 'led ' .. millis .. (is_endless and ' endless' or '')
+    .. (string.match(current or '', ' unreachable$') or '')
 end
 local has_led = mine ~= '0'
 if string.match(current or '', '^%S+ %d+') == id .. ' ' .. mine then return hold(mine) end
@@ -203,7 +208,14 @@ class Lease:
             self._has_followed = True
             self._valid_until = 0.0
             self._refused = int(second), asked_at
-            self.is_leader_unreachable = bool(rest)
+            self.is_leader_unreachable = b"unreachable" in rest
+            if b"endless" in rest:
+                log.warning(
+                    "lease_endless",
+                    message=f"{self._keyspace.lease} had no expiry, or a long one: another program "
+                    "wrote it; it ends in 2.5 s, and then an ingest can lead. Give each program "
+                    "its own Redis or REDIS_NAMESPACE",
+                )
             return False
         # Redis counts the lease's time from some moment after the question. To count from the
         # question is therefore safe: we stop before Redis gives the lease to another process.

@@ -38,6 +38,7 @@ RARELY_USED = {
     "rename",  # a history with entries of another program is put aside
     "pubsub|numsub",  # every five seconds
     "ttl",  # once an hour
+    "pttl",  # by a standby
 }
 
 TOPICS = (

@@ -526,3 +526,20 @@ async def test_a_standby_waits_for_nobody_where_only_the_lease_has_ended(
         await leader.release()
 
         assert await standby.claim()
+
+
+@pytest.mark.parametrize("expiry", [None, 3_600_000])
+async def test_a_lease_that_another_program_wrote_to_last_is_taken_after_a_leases_life(
+    any_source: RedisSource, expiry: int | None
+) -> None:
+    async with any_source.client("test") as client:
+        await client.set(KEYSPACE.lease, "x 1", px=expiry)
+        lease = Lease(client, KEYSPACE, "ingest")
+        with capture_logs() as lines:
+            assert not await lease.claim()
+            assert not await lease.claim()
+        assert [line["event"] for line in lines] == ["lease_endless"]
+        assert 0 < await client.pttl(KEYSPACE.lease) <= keys.LEASE_MILLISECONDS
+
+        await client.pexpire(KEYSPACE.lease, 1)
+        await until(lambda: lease.claim())
