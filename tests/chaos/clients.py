@@ -41,12 +41,29 @@ class Client:
         self._complain = complain
         self._retry = RETRY_SECONDS
         self._cursor = ""
+        self._present = asyncio.Event()
+        self._present.set()
+        self._stay: asyncio.Timeout | None = None
+        """The limit of the open stream, which has none until the client goes away."""
+
+    def go_away(self) -> None:
+        """Close the stream, and open none until ``come_back``."""
+        self._present.clear()
+        if self._stay is not None and not self._stay.expired():
+            self._stay.reschedule(asyncio.get_running_loop().time())
+
+    def come_back(self) -> None:
+        """Open a stream again, with the newest id that was received."""
+        self._present.set()
 
     async def run(self, http: httpx.AsyncClient) -> None:
         """Follow streams until cancelled."""
         for url in itertools.cycle(self._request.urls):
-            with suppress(httpx.TransportError):
-                await self._follow(http, url + self._request.path)
+            await self._present.wait()
+            with suppress(httpx.TransportError, TimeoutError):
+                async with asyncio.timeout(None) as self._stay:
+                    await self._follow(http, url + self._request.path)
+            self._stay = None
             await asyncio.sleep(self._retry)
 
     async def _follow(self, http: httpx.AsyncClient, url: str) -> None:

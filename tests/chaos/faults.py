@@ -26,6 +26,9 @@ LEASE_SECONDS = LEASE_MILLISECONDS / 1000 + BESIDE_STANDBY_SECONDS
 """How long a leader that is cut from Redis keeps Alpaca's slot."""
 ATTEMPT_SECONDS = PATIENCE[0].connect
 
+AWAY_SECONDS = 0.7
+"""Enough for many prints, before the loss of Redis' data and after it."""
+
 Inflict = Callable[[System, float], Awaitable[float]]
 """Does it, for so many seconds; returns the monotonic time from which recovery counts."""
 
@@ -97,6 +100,25 @@ async def _flushall(system: System, _: float) -> float:
     await system.ask("FLUSHALL")
     system.ledger.emptied.append(time.time_ns())
     return sent
+
+
+def _while_away(lose: Inflict) -> Inflict:
+    """Lose Redis' data while the clients of ordered topics are away, and events are published."""
+
+    async def do(system: System, seconds: float) -> float:
+        clients = list(system.whole_clients)[1:]
+        for client in clients:
+            client.go_away()
+        try:
+            await asyncio.sleep(AWAY_SECONDS)
+            struck = await lose(system, seconds)
+            await asyncio.sleep(AWAY_SECONDS)
+        finally:
+            for client in clients:
+                client.come_back()
+        return max(struck, time.monotonic())
+
+    return do
 
 
 async def _stop_valkey(system: System, seconds: float) -> float:
@@ -195,6 +217,8 @@ STORE: dict[str, Kind] = {
     "drop_redis_clients": Kind(Odds(3), _redis("CLIENT", "KILL", "TYPE", "normal")),
     "stall_valkey": Kind(Odds(1, (5, 12)), _stop_valkey),
     "flushall": Kind(Odds(4), _flushall),
+    "kill_valkey_while_away": Kind(Odds(3, (0, 2)), _while_away(_kill_valkey)),
+    "flushall_while_away": Kind(Odds(3), _while_away(_flushall)),
 }
 DEMAND: dict[str, Kind] = {
     "new_symbols": Kind(Odds(4), _new_symbols),
