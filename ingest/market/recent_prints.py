@@ -14,7 +14,7 @@ from shared import rfc3339
 from shared.trade import Cancel, Correction, Trade, Withdrawal
 
 PRINTS_REMEMBERED = 50_000
-"""For all tapes together: about 20 MB."""
+"""For all tapes together: about 24 MB (measured with tracemalloc)."""
 PRINTS_KEPT = 48_000
 """The number that is left after the tapes with the most prints have lost their oldest."""
 
