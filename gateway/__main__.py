@@ -14,7 +14,7 @@ from shared.bus.redis_source import RedisSource
 from shared.first_error import first_error
 from shared.settings import SettingsError
 
-GC_THRESHOLDS = (5_000, 200, 100)
+GC_THRESHOLDS = (5_000, 20, 1_000)
 """Ten thousand streams are a million objects, none of them garbage. With Python's own thresholds,
 searching them took a third of the CPU of a reconnect storm (bench/fanout, scene e). But the newest
 are searched often: a search of 50,000 holds the streams up for 10 ms (bench hostile)."""

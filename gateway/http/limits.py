@@ -66,7 +66,12 @@ class LimitedProtocol(HttpToolsProtocol):
             log.debug("client_left", path=cut(answering.scope["path"]))
             answering.disconnected = True
             answering.message_event.set()
+            self._release(answering)
         super().connection_lost(exc)
+        for waiting, _ in self.pipeline:
+            self._release(waiting)
+        self.cycle = self.scope = self.headers = None  # type: ignore[assignment]
+        self.pipeline.clear()
 
     def data_received(self, data: bytes) -> None:
         """Parse the received bytes, within the limits."""
@@ -117,7 +122,9 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Continue with a pipelined request, whose body may still be incomplete."""
-        self._answering = None
+        answered, self._answering = self._answering, None
+        if answered is not None:
+            self._release(answered)
         super().on_response_complete()
         if not self.transport.is_closing() and self._answering is None:
             self.connections.note_waiting(self)
@@ -191,6 +198,16 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             self._reject(request_timeout(RECEIVE_SECONDS))
+
+    def _release(self, cycle: RequestResponseCycle) -> None:
+        """Part a request that is over from everything that refers back to it.
+
+        Left to the garbage collector, the bodies of thousands of requests a minute fill the memory,
+        and the search for them holds the streams up.
+        """
+        cycle.body = bytearray()
+        cycle.transport = self.transport
+        cycle.scope.pop("extensions", None)
 
     def linger(self) -> None:
         """End the answers, and drop what the peer still sends; then close the connection."""
