@@ -29,8 +29,13 @@ class Program:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
-        self.output = ""
+        self._lines: list[str] = []
         self._reading = asyncio.create_task(self._read())
+
+    @property
+    def output(self) -> str:
+        """Everything that it has printed."""
+        return "".join(self._lines)
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""
@@ -56,7 +61,7 @@ class Program:
     async def _read(self) -> None:
         assert self.process.stdout is not None
         async for line in self.process.stdout:
-            self.output += line.decode()
+            self._lines.append(line.decode())
 
 
 @asynccontextmanager
