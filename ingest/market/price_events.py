@@ -5,7 +5,7 @@ Each event compares its price with the previous close of its day.
 
 from ingest.market.previous_close import PreviousCloses, change
 from ingest.market.prints import StreamedPrint
-from ingest.market.trading_day import BOUNDARY_NS, DAY_NS, day_of
+from ingest.market.trading_day import HOUR_NS, day_of, day_of_hour
 from shared import rfc3339
 from shared.ingest_status import Session
 from shared.price import Price
@@ -29,8 +29,8 @@ class PriceEvents:
     def of(self, trade: StreamedPrint, at_ns: int, session: Session, received_us: int) -> Price:
         """Return the event that a trade, whose time is ``at_ns``, makes as the last price."""
         price = trade.price
-        # ``day_of`` without its call, which every print would pay for
-        close = self._closes.by_day.get((at_ns - BOUNDARY_NS) // DAY_NS)
+        # ``day_of`` without a call, which every print would pay for
+        close = self._closes.by_day.get(day_of_hour(at_ns // HOUR_NS))
         if close is None and self._closes.undecided:
             close = self._undecided_close(day_of(at_ns), price)
         difference, fraction = (None, None) if close is None else change(price, close)

@@ -1,11 +1,33 @@
 """Trading days as plain numbers, cheap enough for every print."""
 
-# 03:00 UTC is after New York's last session (20:00) and before its midnight, when Alpaca's daily
-# bars start, in summer and in winter.
-BOUNDARY_NS = 3 * 3600 * 1_000_000_000
+from datetime import UTC, date, datetime
+from functools import lru_cache
+
+from ingest.market.market_hours import NEW_YORK
+
 DAY_NS = 24 * 3600 * 1_000_000_000
+HOUR_NS = 3600 * 1_000_000_000
+
+_FIRST_DAY = date(1970, 1, 1).toordinal()
 
 
 def day_of(unix_ns: int) -> int:
-    """Return the number of the trading day that a moment belongs to."""
-    return (unix_ns - BOUNDARY_NS) // DAY_NS
+    """Return the number of the trading day that a moment belongs to, in days since 1970.
+
+    It is the day of New York's calendar, like that of Alpaca's daily bars: their time is New York's
+    midnight, 04:00Z in summer and 05:00Z in winter.
+    """
+    return day_of_hour(unix_ns // HOUR_NS)
+
+
+@lru_cache(maxsize=4096)
+def day_of_hour(hour: int) -> int:
+    """Return the number of the trading day of an hour, counted from the start of 1970 in UTC.
+
+    New York's midnight is always the start of such an hour.
+    """
+    # A time before 1970 is the absence of one: ``datetime`` cannot express all of them.
+    if hour < 0:
+        return -1
+    moment = datetime.fromtimestamp(hour * 3600, UTC)
+    return moment.astimezone(NEW_YORK).toordinal() - _FIRST_DAY

@@ -7,14 +7,6 @@ from simulator.protocol import rfc3339
 from tests.chaos.follower import NEVER, Complain, Follower, NewestIds, order_of
 from tests.chaos.ledger import Last, Ledger
 
-BETWEEN_DAYS = (3, 4)
-"""The hours (UTC) between the last session in New York and its midnight. The simulator trades then,
-as no exchange does: for it the day has not ended, and for the ingest it has."""
-
-
-def _is_between_days(at: int) -> bool:
-    return at // (3600 * rfc3339.SECOND) % 24 in BETWEEN_DAYS
-
 
 class Prices(Follower):
     """Follows the prices of one client; ``shown`` holds the newest ones.
@@ -93,5 +85,5 @@ class Prices(Follower):
         if not is_bar and not self._ledger.printed(symbol, value.at, value.price):
             self.wrong(f"{symbol} shows a price that was no last price at any time: {dict(data)}")
         close, right = data.get("previous_close"), self._closes.get(symbol)
-        if close is not None and not _is_between_days(value.at) and close not in (right or {close}):
+        if close is not None and close not in (right or {close}):
             self.wrong(f"{symbol} has the previous close {close}, expected one of {right}")
