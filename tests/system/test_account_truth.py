@@ -10,10 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tenacity import wait_random
 
 from ingest.portfolio.portfolio import Portfolio
-from ingest.upstream import broker_reports, stream_holder
+from ingest.upstream import broker_reports
 from shared.bus.redis_source import RedisSource
 from simulator.account.ledger import CASH, Holding
 from simulator.faults.catalogue import Faults
@@ -191,7 +190,6 @@ async def test_after_500_orders_and_random_losses_stream_rest_and_ledger_agree_t
     monkeypatch.setattr(broker_reports, "BROKER_REPORT_SECONDS", 2.0)
     monkeypatch.setattr(broker_reports, "REST_ONLY_REPORT_SECONDS", 0.5)
     monkeypatch.setattr(broker_reports, "REPORT_SPACING_SECONDS", 0.1)
-    monkeypatch.setattr(stream_holder, "_soon", wait_random(0.05, 0.5))  # not up to 30 s
     dice = random.Random(seed)  # noqa: S311
     closes = {symbol: [DailyBar(o=p, h=p, l=p, c=p, v=1)] for symbol, p in PRICES.items()}
     settings = SimulatorSettings(
