@@ -44,8 +44,10 @@ WARM_UP_TICKS = 20 * BLOCK_TRADES
 SETTLE_SECONDS = 2.0
 POLL_SECONDS = 0.002
 LIMIT_SECONDS = 900.0
-CLAIM_SECONDS = 110.0
 """The limit of one span: if it takes longer, ticks have been lost."""
+
+CLAIM_SECONDS = 110.0
+"""The ingest removes a claim that is to last more than two minutes."""
 
 LAST = "AA"
 """The symbol of the last tick of each span; the tape has no trades of it."""
