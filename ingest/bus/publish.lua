@@ -2,10 +2,10 @@
 -- KEYS: the fencing counter, the id of the newest published event, the beginnings of the histories,
 -- since when Redis has data.
 -- ARGV: epoch, seq of the first event and of the last, the newest id that Redis has confirmed to
--- this leader and the newest one of an ordered event ('' at its first batch), the server's run ('' if it is known already, or unknown),
--- TTL in ms, life in s of a last value and of a history, prefix of keys and of channels, the channel
--- of the ingest's status, and the events: for each a line with its form and topic, and a line of
--- JSON with no id.
+-- this leader and the newest one of an ordered event ('' at its first batch), the server's run (''
+-- if it is known already, or unknown), TTL in ms, life in s of a last value and of a history, prefix
+-- of keys and of channels, the channel of the ingest's status, and the events: for each a line with
+-- its form and topic, and a line of JSON with no id.
 --   t<topic>                      merge topic, traded just now: value with TTL, last value, message
 --   m<topic>                      merge topic: last value, message
 --   o<length> <topic>[ <event>]   ordered topic: history of that length, message
