@@ -58,7 +58,7 @@ from gateway.wire.token_table import TokenTable
 from shared import rfc3339
 from shared.bus.rejections import Rejections
 
-RETRY_MS = (500, 3_000)
+RETRY_MS = (300, 2_000)
 """Clients whose stream ends reconnect after a random time in this range, not all at once."""
 
 BUSY_RETRY_MS = (5_000, 15_000)

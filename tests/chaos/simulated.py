@@ -119,7 +119,7 @@ async def _fills_during(trading: Trading, seconds: float) -> float:
     await trading.fill()
     await trading.fill()
     await asyncio.sleep(seconds)
-    return 0.0
+    return seconds
 
 
 async def _second_row(faults: Faults, trading: Trading, seconds: float) -> float:
