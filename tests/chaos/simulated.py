@@ -129,7 +129,7 @@ async def _second_row(faults: Faults, trading: Trading, seconds: float) -> float
         faults.second_row(symbol=symbol, seconds=seconds)
         await trading.fill(symbol)
     await asyncio.sleep(seconds)
-    return 0.0
+    return seconds
 
 
 async def _activity(_: Faults, trading: Trading, __: float) -> float:
