@@ -99,7 +99,7 @@ def compose(
         publisher=publisher,
         status=_status_writer(common, lease, ingest_id, publisher, report),
         streams=StreamGroup(market=[stocks.stream, news], others=order_streams),
-        works=[*_readers(common, stocks, publisher), stocks.run, account.run],
+        works=[*_readers(common, stocks, publisher, lease), stocks.run, account.run],
         republish=[publisher.check, stocks.republish, account.republish],
     )
 
@@ -157,7 +157,7 @@ def _status_writer(
     )
 
 
-def _readers(common: _Common, stocks: Stocks, publisher: Publisher) -> list[Work]:
+def _readers(common: _Common, stocks: Stocks, publisher: Publisher, lease: Lease) -> list[Work]:
     """Return the work that follows the topics that the gateways watch."""
     redis, demand = common.redis, common.demand
     commands, names, rejections = redis.commands, redis.keyspace, common.rejections
@@ -173,6 +173,7 @@ def _readers(common: _Common, stocks: Stocks, publisher: Publisher) -> list[Work
             rejections,
             malformed,
             publisher.verified,
+            lease.epoch,
         ).run,
         HistoryEnds(commands, names).run,
         publisher.follow_server,

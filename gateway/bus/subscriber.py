@@ -18,6 +18,7 @@ from redis.asyncio.client import PubSub
 from gateway.bus.foreign_data import ForeignData
 from gateway.bus.history import History
 from gateway.bus.lease_watch import LeaseWatch
+from gateway.bus.listed_positions import ListedPositions
 from gateway.bus.malformed import skipping_malformed
 from gateway.bus.positions import Positions
 from gateway.bus.redis_clients import GatewayRedisClients
@@ -178,6 +179,8 @@ class Subscriber:
                 tasks.create_task(self._load(pubsub))
                 tasks.create_task(self._check_server())
                 tasks.create_task(self._verify())
+                positions = Positions(self._redis.commands, self._keyspace)
+                tasks.create_task(ListedPositions(self._hub, positions).run())
         finally:
             # fakeredis would send to this subscriber for as long as the process lives.
             with suppress(*_CONNECTION_LOST):

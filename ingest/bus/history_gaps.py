@@ -18,6 +18,7 @@ from shared.bus.errors import BusError, bus_errors
 from shared.bus.keys import Keyspace
 from shared.bus.malformed_stored import MalformedStored
 from shared.bus.rejections import Rejections
+from shared.event_id import EventId
 from shared.news import News
 from shared.topics import NEWS, TRADE, key_of, kind_of
 
@@ -34,7 +35,7 @@ HANDOVER_SECONDS = 45.0
 last request), while it published newer prints. REST brings such prints again."""
 
 TAKEOVER_SECONDS = 10.0
-"""A tape that is new to this leader by then was watched under the leader before it."""
+"""A topic that is new to this leader by then may have been watched under the leader before it."""
 
 _TAPE_EVENTS: Mapping[bytes | None, type[trade.Trade | trade.Withdrawal]] = MappingProxyType(
     {
@@ -51,6 +52,7 @@ class HistoryGaps:
 
     A recent tape is completed instead: ``catch_up`` gets a symbol and a start time (unix s).
     ``verified`` is set once the publisher has compared Redis' data with what was published.
+    ``epoch`` is the first one of this leadership.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class HistoryGaps:
         rejections: Rejections,
         malformed: MalformedStored,
         verified: asyncio.Event,
+        epoch: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._client = client
@@ -73,12 +76,14 @@ class HistoryGaps:
         self._rejections = rejections
         self._malformed = malformed
         self._verified = verified
+        self._epoch = epoch
         self._clock = clock
         self._began = clock()
         self._recorded: frozenset[str] = frozenset()
+        self._resumed: set[str] = set()
+        """The topics that this leader has recorded at some time."""
         self._whole_since: float | None = None
         """Since when (unix s) the histories that the earlier leader left can be whole."""
-        self._has_looked = False
         self._was_empty = False
         """Whether Redis had no data when this leader first looked."""
 
@@ -95,8 +100,8 @@ class HistoryGaps:
                 for topic in sorted(watched - self._recorded):
                     await self._resume(topic)
                     self._recorded |= {topic}
+                    self._resumed.add(topic)
                 self._recorded &= watched
-                self._has_looked = True
             await self._demand.wait_for_change(FOLLOW_SECONDS)
 
     async def _mark(self) -> None:
@@ -121,7 +126,11 @@ class HistoryGaps:
         entries: Any = []
         with self._malformed.skipping(history), bus_errors():
             entries = await self._client.xrevrange(history, count=count)
-        recorded = self._newest_time(history, entries)
+        # This leader publishes as soon as a topic is claimed, so its own first events may be here
+        # before this look. They follow the loss; the newest event of the leader before precedes it.
+        is_new = topic not in self._resumed
+        earlier = [each for each in entries if not (is_new and self._is_own(each[0]))]
+        recorded = self._newest_time(history, earlier)
         # REST repeats prints that are already in the history; the announcer must recognise them.
         if is_tape:
             self._announcer.recall_tape(
@@ -135,13 +144,9 @@ class HistoryGaps:
             self._announcer.articles.recall(self._articles(history, entries))
         now = self._clock()
         if recorded is None:
-            # There is no event to continue from. A client may have watched a quiet symbol, whose
-            # first print fell between two leaders.
-            if is_tape and self._may_have_been_watched(now):
-                earliest = self._began - HANDOVER_SECONDS
-                whole_since = 0.0 if self._was_empty else self._whole_since or 0.0
-                # The earlier leader had shown its prints until it noted that Redis was empty.
-                self._catch_up(key_of(topic), max(earliest, whole_since))
+            # There is no event to continue from.
+            if now - self._began < TAKEOVER_SECONDS:
+                self._resume_unrecorded(topic, now)
             return
         text, since = recorded
         if is_tape and now - since < RECENT_TAPE_SECONDS:
@@ -149,6 +154,28 @@ class HistoryGaps:
             self._catch_up(key_of(topic), repaired_until(since, known_since))
         else:
             self._announcer.gap([topic], text, rfc3339.from_unix(now), "not_recorded")
+
+    def _resume_unrecorded(self, topic: str, now: float) -> None:
+        """Complete a topic with no event in Redis that may have been watched before this leader.
+
+        A quiet symbol's first print may have fallen between two leaders. Redis may also have been
+        emptied while no ingest led: gateways claim their topics again soon after, and not before
+        this leader's first look.
+        """
+        earliest = self._began - HANDOVER_SECONDS
+        if kind_of(topic) == TRADE:
+            # The earlier leader had shown its prints until it noted that Redis was empty.
+            whole_since = 0.0 if self._was_empty else self._whole_since or 0.0
+            self._catch_up(key_of(topic), max(earliest, whole_since))
+        elif self._was_empty:
+            since, until = rfc3339.from_unix(earliest), rfc3339.from_unix(now)
+            self._announcer.gap([topic], since, until, "not_recorded")
+
+    def _is_own(self, event_id: bytes) -> bool:
+        """Return whether this leadership has given an id."""
+        with suppress(ValueError):  # Redis' own ids can be longer than ours
+            return EventId.parse(event_id).epoch >= self._epoch
+        return False
 
     def _newest_time(self, history: str, entries: Sequence[Any]) -> tuple[str, float] | None:
         """Return the time of the newest entry as text and in unix seconds; None if there is none.
@@ -183,14 +210,6 @@ class HistoryGaps:
                     rfc3339.to_nanoseconds(event.timestamp)  # the tape relies on its form
                     events.append(event)
         return events
-
-    def _may_have_been_watched(self, now: float) -> bool:
-        """Return whether a new topic may have been watched under an earlier leader."""
-        # An empty Redis is that of a first start, or it was emptied while no ingest led. Then the
-        # prints of before become a gap, but only where clients were waiting already.
-        if self._was_empty:
-            return not self._has_looked
-        return now - self._began < TAKEOVER_SECONDS
 
 
 def repaired_until(newest: float, known_since_ns: int | None) -> float:

@@ -17,6 +17,7 @@ class PortfolioStub:
 
     def __init__(self, client: Redis) -> None:
         self.client = client
+        self.epoch = 1
 
     async def position(
         self, seq: int, symbol: str, *, removed: bool = False, heard: bool = True, **fields: Any
@@ -41,7 +42,7 @@ class PortfolioStub:
     async def _tell(
         self, seq: int, topic: str, value: msgspec.Struct, *, key: str = "", heard: bool = True
     ) -> None:
-        event_id = EventId(1, seq)
+        event_id = EventId(self.epoch, seq)
         packed = message.pack(event_id, message.stamp(event_id, msgspec.json.encode(value)))
         if key:
             await self.client.set(key, packed)

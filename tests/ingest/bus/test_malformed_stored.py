@@ -47,6 +47,7 @@ async def test_a_history_with_foreign_entries_ends_no_ingest(source: RedisSource
             Rejections(),
             malformed,
             verified,
+            2,
         )
         running = asyncio.create_task(gaps.run())
         await until(lambda: gaps._recorded == {"trade:IBM", "trade:SPY", "news:*"})

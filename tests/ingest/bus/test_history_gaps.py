@@ -1,0 +1,126 @@
+"""A new leader and the histories that Redis has, or has lost."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from redis.asyncio import Redis
+
+from ingest.bus.announcer import Announcer
+from ingest.bus.history_gaps import HANDOVER_SECONDS, TAKEOVER_SECONDS, HistoryGaps
+from ingest.bus.outbox import Outbox
+from ingest.demand.wanted import Demand
+from shared.bus.malformed_stored import MalformedStored
+from shared.bus.redis_source import RedisSource
+from shared.bus.rejections import Rejections
+from tests.keyspace import KEYSPACE
+from tests.services import until
+
+EPOCH = 7
+STARTED = 1_795_933_383.0
+PRINT = (
+    b'{"event_id":"7-1","symbol":"SPY","id":"1","price":1.0,"size":1,"exchange":"V",'
+    b'"conditions":[],"tape":"A","eligible":true,"timestamp":"2026-11-29T06:23:03.5Z"}'
+)
+
+
+class Leader:
+    """A leadership of epoch 7 that began at ``STARTED``, and what it asks of REST."""
+
+    def __init__(self, client: Redis) -> None:
+        self.client = client
+        self.now = STARTED
+        self.demand = Demand(time.monotonic)
+        self.outbox = Outbox()
+        self.asked: dict[str, float] = {}
+        verified = asyncio.Event()
+        verified.set()
+        self.gaps = HistoryGaps(
+            client,
+            KEYSPACE,
+            self.demand,
+            Announcer(self.outbox),
+            self.asked.__setitem__,
+            Rejections(),
+            MalformedStored(),
+            verified,
+            EPOCH,
+            clock=lambda: self.now,
+        )
+
+    async def looked_at(self, *topics: str) -> None:
+        """Let clients watch topics, and wait until the leader has looked at them."""
+        self.demand.update(dict.fromkeys(topics, 1))
+        await until(lambda: self.gaps._recorded == set(topics))
+
+    async def noted(self) -> None:
+        """Wait for the first look."""
+        await until(lambda: self.gaps._whole_since is not None)
+
+
+@asynccontextmanager
+async def leading(source: RedisSource) -> AsyncIterator[Leader]:
+    async with source.client("test") as client:
+        leader = Leader(client)
+        running = asyncio.create_task(leader.gaps.run())
+        try:
+            yield leader
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+    assert running.cancelled()
+
+
+async def test_a_topic_that_is_claimed_again_after_the_first_look_is_completed_in_an_emptied_redis(
+    source: RedisSource,
+) -> None:
+    async with leading(source) as leader:
+        await leader.noted()
+        await leader.looked_at("trade:SPY", "news:*", "trade:IBM")
+
+    assert leader.asked == dict.fromkeys(("SPY", "IBM"), STARTED - HANDOVER_SECONDS)
+    [gap] = leader.outbox.take(10)
+    assert (gap.topic, gap.event) == ("news:*", "gap")
+
+
+@pytest.mark.parametrize("recorded_since", [None, int((STARTED - 20) * 1e9)])
+async def test_the_leaders_own_first_prints_do_not_hide_those_that_nobody_recorded(
+    source: RedisSource, recorded_since: int | None
+) -> None:
+    async with leading(source) as leader:
+        if recorded_since is not None:
+            await leader.client.set(KEYSPACE.recorded_since, recorded_since)
+        await leader.client.xadd(KEYSPACE.history("trade:SPY"), {"data": PRINT}, id=f"{EPOCH}-1")
+        await leader.looked_at("trade:SPY")
+
+    earliest = STARTED - (HANDOVER_SECONDS if recorded_since is None else 20)
+    assert leader.asked["SPY"] == pytest.approx(earliest)
+
+
+async def test_a_tape_that_this_leader_recorded_before_is_continued_from_its_newest_print(
+    source: RedisSource,
+) -> None:
+    async with leading(source) as leader:
+        await leader.looked_at("trade:SPY")
+        leader.asked.clear()
+        await leader.client.xadd(KEYSPACE.history("trade:SPY"), {"data": PRINT}, id=f"{EPOCH}-1")
+        leader.gaps._recorded = frozenset()  # nobody has watched it for a while
+        await leader.looked_at("trade:SPY")
+        await until(lambda: "SPY" in leader.asked)
+
+    assert leader.asked["SPY"] == pytest.approx(STARTED + 0.5)
+
+
+async def test_a_topic_that_is_new_long_after_the_hand_over_lacks_nothing(
+    source: RedisSource,
+) -> None:
+    async with leading(source) as leader:
+        await leader.noted()
+        leader.now += TAKEOVER_SECONDS
+        await leader.client.xadd(KEYSPACE.history("trade:SPY"), {"data": PRINT}, id=f"{EPOCH}-1")
+        await leader.looked_at("trade:SPY", "news:*", "trade:IBM")
+
+    assert leader.asked == {}
+    assert not leader.outbox
