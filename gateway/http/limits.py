@@ -61,17 +61,13 @@ class LimitedProtocol(HttpToolsProtocol):
         self._stop_clock()
         # uvicorn notifies the newest request only, which pipelining makes another one: its answer
         # would be written to a closed transport, which raises.
-        answering, self._answering = self._answering, None
+        answering = self._answering
         if answering is not None and not answering.response_complete:
             log.debug("client_left", path=cut(answering.scope["path"]))
             answering.disconnected = True
             answering.message_event.set()
-            self._release(answering)
         super().connection_lost(exc)
-        for waiting, _ in self.pipeline:
-            self._release(waiting)
-        self.cycle = self.scope = self.headers = None  # type: ignore[assignment]
-        self.pipeline.clear()
+        self.forget_requests()
 
     def data_received(self, data: bytes) -> None:
         """Parse the received bytes, within the limits."""
@@ -199,11 +195,21 @@ class LimitedProtocol(HttpToolsProtocol):
         else:
             self._reject(request_timeout(RECEIVE_SECONDS))
 
+    def forget_requests(self) -> None:
+        """Free the request that is being answered and those that wait: none has a peer any more."""
+        answering, self._answering = self._answering, None
+        for cycle in (answering, *(waiting for waiting, _ in self.pipeline)):
+            if cycle is not None:
+                self._release(cycle)
+        self.pipeline.clear()
+        self.cycle = self.scope = self.headers = None  # type: ignore[assignment]
+
     def _release(self, cycle: RequestResponseCycle) -> None:
         """Part a request that is over from everything that refers back to it.
 
         Left to the garbage collector, the bodies of thousands of requests a minute fill the memory,
-        and the search for them holds the streams up.
+        and the search for them holds the streams up. What lives as long as a stream is old when it
+        ends, and the collector searches old objects once in days (``gateway.__main__``).
         """
         cycle.body = bytearray()
         cycle.transport = self.transport

@@ -85,18 +85,18 @@ class StreamingProtocol(LimitedProtocol):
         """Release the request that is being answered, and everything kept for it."""
         self._on_lost = on_lost
         self.connections.note_busy(self)
-        self._answering = None
         self.ignore_input()  # a peer sends no request after a stream
         # A paused transport would not notice that the peer has gone.
         self.flow.resume_reading()
-        self.cycle = self.scope = self.headers = self.parser = None  # type: ignore[assignment]
-        self.pipeline.clear()
+        self.forget_requests()
+        self.parser = None  # type: ignore[assignment]
         return self.transport
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Notify the stream, which has no task that could notice."""
-        if self._on_lost is not None:
-            self._on_lost()
+        on_lost, self._on_lost = self._on_lost, None
+        if on_lost is not None:
+            on_lost()
         super().connection_lost(exc)
 
 
