@@ -87,6 +87,9 @@ class AccountHandler:
             self.streaming_since, self.lost_ns = None, self._clock_ns()
         self.report_due.set()
 
+    async def prepare(self) -> None:
+        """Return at once: nothing precedes the subscription."""
+
     def next_change(self) -> SubscriptionChange | None:
         """Return, once, the request to listen to the one channel."""
         if self._requested:

@@ -73,6 +73,9 @@ class NewsHandler:
         self._in_flight = None
         self.stuck = False
 
+    async def prepare(self) -> None:
+        """Return at once: nothing precedes the subscription."""
+
     def next_change(self) -> SubscriptionChange | None:
         """Return the next difference between the watched and the subscribed symbols."""
         if self._in_flight is not None:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import structlog
 
 from ingest.demand.lookups import SYMBOLS_PER_LOOKUP, Batch, Lookups, OpenGap, Reason
-from ingest.demand.wanted import Demand
+from ingest.demand.wanted import Demand, Want
 from ingest.market.adjusted_closes import AdjustedCloses, reading_at
 from ingest.market.snapshot import Snapshot
 from ingest.market.stream_silence import PROBE_SECONDS
@@ -23,11 +23,8 @@ from ingest.upstream.asset_check import AssetCheck, AssetHandler
 from ingest.upstream.blocking_calls import RestError
 from ingest.upstream.catch_up import CatchUp, MissedTradesHandler
 from ingest.upstream.daily_closes import DailyCloses
-from shared import rfc3339
+from ingest.upstream.stored_values import PublishedBefore, StoredValues, StoredValuesHandler
 from shared.bus.errors import BusError
-from shared.price import Price
-from shared.quote import Quote
-from shared.symbol_status import SymbolStatus
 from shared.topics import QUOTE, topic
 
 log = structlog.get_logger()
@@ -38,49 +35,15 @@ CLOSES_SECONDS = 1.5
 """How long a first price waits for its previous close."""
 CLOSES_RETRY_SECONDS = 60.0
 
-PRICE_HANDOVER_SECONDS = 300.0
-"""The age up to which a stored price shows that the earlier leader had the symbol on its stream:
-the trades since then were missed. An older one may be of a symbol that no client watched."""
+RESTORE_SECONDS = 1.0
+"""How long a subscription waits for the stored values of its symbols: without Redis there is
+nothing to publish to, and one that rejects the reading must not keep prices from clients."""
 
 BAD_REQUEST = 400
 
 
-class PublishedBefore(Protocol):
-    """The values that this or an earlier leader published last."""
-
-    async def read(self, symbols: Sequence[str]) -> list[Price]:
-        """Return the prices of those symbols that have one.
-
-        Raises:
-            BusError: Redis is unreachable.
-        """
-
-    async def quotes(self, symbols: Sequence[str]) -> list[Quote]:
-        """Return the quotes of those symbols that have one.
-
-        Raises:
-            BusError: Redis is unreachable.
-        """
-
-    async def halts(self, symbols: Sequence[str]) -> list[SymbolStatus]:
-        """Return the statuses of those symbols that are halted.
-
-        Raises:
-            BusError: Redis is unreachable.
-        """
-
-
-class RestHandler(MissedTradesHandler, AssetHandler, Protocol):
+class RestHandler(MissedTradesHandler, AssetHandler, StoredValuesHandler, Protocol):
     """Applies REST's answers."""
-
-    def restore(self, price: Price) -> bool:
-        """Apply a stored price; return whether an earlier leader published it."""
-
-    def restore_quote(self, quote: Quote) -> None:
-        """Accept a quote that an earlier leader published."""
-
-    def restore_halt(self, status: SymbolStatus) -> None:
-        """Apply a halt that an earlier leader published."""
 
     def take_contradicted(self) -> dict[str, int]:
         """Return, once, the symbols whose last price REST's snapshot does not show.
@@ -124,7 +87,7 @@ class Snapshots:
     ) -> None:
         self.malformed = rest.malformed
         self._rest = rest
-        self._stored = stored
+        self._stored = StoredValues(stored, handler, self.open_gap, clock=clock)
         self._demand = demand
         self._handler = handler
         self._polled = polled
@@ -135,6 +98,8 @@ class Snapshots:
         self._catch_up = CatchUp(rest, handler, clock=lambda: clock() / 1e9)
         self._lookups = Lookups(monotonic, rest.data_budget.polls_per_second)
         self._wake = asyncio.Event()
+        self._restored: Sequence[Want] = ()
+        """The wanted symbols when the stored values of all of them had been applied."""
         self._closes = DailyCloses(rest)
         self._failing_since: float | None = None
         self.error: str | None = None
@@ -158,6 +123,32 @@ class Snapshots:
                 while (batch := self._lookups.take_due()) is not None:
                     tasks.create_task(self._look_up(batch))
                 await self._wake.wait()
+
+    async def restore_wanted(self) -> None:
+        """Return when the stored values of all wanted symbols have been applied, or after 1 s."""
+        try:
+            async with asyncio.timeout(RESTORE_SECONDS):
+                # Again if the demand has changed meanwhile: the caller subscribes to all of them.
+                while new := self._unrestored():
+                    await self._stored.restore(new)
+        except (BusError, TimeoutError) as error:
+            log.warning(
+                "stored_values_unread",
+                message="the stream begins before the stored prices could be read; until they are, "
+                "a late trade may follow a newer one",
+                error=str(error) or type(error).__name__,
+            )
+
+    def _unrestored(self) -> list[str]:
+        wanted = self._demand.wanted()
+        if wanted is self._restored:  # the same list until the demand changes
+            return []
+        symbols = {want.symbol for want in wanted}
+        self._stored.forget_others(symbols)
+        new = self._stored.missing(symbols)
+        if not new:
+            self._restored = wanted
+        return new
 
     def on_stream_lost(self, since: Mapping[str, float]) -> None:
         """Note that the stream is down, and since when (unix s) it lacks each symbol's trades."""
@@ -230,7 +221,7 @@ class Snapshots:
         try:
             # In this order: the stored price bounds REST's, and missed trades come before the
             # snapshot, whose newest trade would make them late.
-            await self._restore([s for s, why in batch.reasons.items() if why is Reason.NEW])
+            await self._stored.restore(s for s, why in batch.reasons.items() if why is Reason.NEW)
             await self._catch_up_with(batch.gaps)
             await self._ask(batch)
             await self._check_contradicted()
@@ -253,20 +244,6 @@ class Snapshots:
             self._lookups.done(batch)
         finally:
             self._wake.set()
-
-    async def _restore(self, symbols: list[str]) -> None:
-        if symbols:
-            # Alpaca sends a halt once, and not again after a handover.
-            for status in await self._stored.halts(symbols):
-                self._handler.restore_halt(status)
-            for quote in await self._stored.quotes(symbols):
-                self._handler.restore_quote(quote)
-            recent = self._clock() / 1e9 - PRICE_HANDOVER_SECONDS
-            for price in await self._stored.read(symbols):
-                traded_at = _unix(price.timestamp)
-                # The earlier leader streamed it until the handover: its trades since are missed.
-                if self._handler.restore(price) and traded_at is not None and traded_at > recent:
-                    self.open_gap(price.symbol, traded_at)
 
     async def _catch_up_with(self, gaps: dict[str, OpenGap]) -> None:
         try:
@@ -368,7 +345,3 @@ class Snapshots:
         half = len(symbols) // 2
         first = await self._found(symbols[:half], polling=polling)
         return first | await self._found(symbols[half:], polling=polling)
-
-
-def _unix(timestamp: str | None) -> float | None:
-    return None if timestamp is None else rfc3339.to_nanoseconds(timestamp) / 1e9

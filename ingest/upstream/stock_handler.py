@@ -167,6 +167,10 @@ class StockHandler:
         brought_until = self._withheld.brought_until(symbol)
         return max(brought_until, self._last_message_at - UNNOTICED_SECONDS)
 
+    async def prepare(self) -> None:
+        """Apply the stored values of new symbols: their first trade may be a late one."""
+        await self._snapshots.restore_wanted()
+
     def next_change(self) -> SubscriptionChange | None:
         """Return the next difference between the wanted and the subscribed symbols."""
         return self._subscription.next_change(self._demand.wanted())

@@ -89,6 +89,9 @@ class StreamHandler(Protocol):
     def lost(self) -> None:
         """Note that the connection has ended."""
 
+    async def prepare(self) -> None:
+        """Do what precedes the messages of the symbols that are wanted now."""
+
     def next_change(self) -> SubscriptionChange | None:
         """Return the change of the subscription to request now, or None."""
 
@@ -261,6 +264,7 @@ class StreamHolder:
             UpstreamError: Alpaca does not answer.
         """
         while True:
+            await self._handler.prepare()
             change = self._handler.next_change()
             if change is None:
                 await self._handler.demand_changed()

@@ -538,13 +538,14 @@ async def test_what_an_earlier_leader_published_is_taken_up_first() -> None:
 async def test_without_redis_nothing_new_is_looked_up_that_might_be_older() -> None:
     stub = RestStub(snapshots=traded, bars=closed)
     async with stubbed(stub) as rest, stage(rest) as set_up:
-        present = set_up.work._stored
+        values = set_up.work._stored
+        present = values._stored
         unreachable = RedisSource("redis://127.0.0.1:1/0").client("test")
-        set_up.work._stored = StoredPrices(unreachable, KEYSPACE, Rejections(), MalformedStored())
+        values._stored = StoredPrices(unreachable, KEYSPACE, Rejections(), MalformedStored())
         set_up.watch("SPY")
         await asyncio.sleep(0.2)
         assert stub.requests == []
-        set_up.work._stored = present
+        values._stored = present
         await set_up.until_taken("SPY")
 
 

@@ -1,0 +1,116 @@
+"""The values that were published before, applied to a symbol before the stream brings its trades.
+
+An exchange reports some trades late. The stream of a new leader may begin with one that is older
+than the price that clients show, and only Redis knows that price.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Protocol
+
+from shared import rfc3339
+from shared.price import Price
+from shared.quote import Quote
+from shared.symbol_status import SymbolStatus
+
+PRICE_HANDOVER_SECONDS = 300.0
+"""The age up to which a stored price shows that the earlier leader had the symbol on its stream:
+the trades since then were missed. An older one may be of a symbol that no client watched."""
+
+
+class PublishedBefore(Protocol):
+    """The values that this or an earlier leader published last."""
+
+    async def read(self, symbols: Sequence[str]) -> list[Price]:
+        """Return the prices of those symbols that have one.
+
+        Raises:
+            BusError: Redis is unreachable.
+        """
+
+    async def quotes(self, symbols: Sequence[str]) -> list[Quote]:
+        """Return the quotes of those symbols that have one.
+
+        Raises:
+            BusError: Redis is unreachable.
+        """
+
+    async def halts(self, symbols: Sequence[str]) -> list[SymbolStatus]:
+        """Return the statuses of those symbols that are halted.
+
+        Raises:
+            BusError: Redis is unreachable.
+        """
+
+
+class StoredValuesHandler(Protocol):
+    """Applies the stored values."""
+
+    def restore(self, price: Price) -> bool:
+        """Apply a stored price; return whether an earlier leader published it."""
+
+    def restore_quote(self, quote: Quote) -> None:
+        """Accept a quote that an earlier leader published."""
+
+    def restore_halt(self, status: SymbolStatus) -> None:
+        """Apply a halt that an earlier leader published."""
+
+
+class StoredValues:
+    """Applies the stored values of each symbol once, for as long as the symbol is wanted.
+
+    ``open_gap`` gets a symbol and the time (unix s) since which its trades were missed. ``clock``
+    gives unix nanoseconds.
+    """
+
+    def __init__(
+        self,
+        stored: PublishedBefore,
+        handler: StoredValuesHandler,
+        open_gap: Callable[[str, float], None],
+        *,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._stored = stored
+        self._handler = handler
+        self._open_gap = open_gap
+        self._clock = clock
+        self._restored: set[str] = set()
+        self._reading = asyncio.Lock()
+
+    def missing(self, symbols: Iterable[str]) -> list[str]:
+        """Return the symbols whose stored values have not been applied."""
+        return [symbol for symbol in symbols if symbol not in self._restored]
+
+    def forget_others(self, wanted: Collection[str]) -> None:
+        """Forget the symbols that are not wanted: their values may change before they are again."""
+        self._restored.intersection_update(wanted)
+
+    async def restore(self, symbols: Iterable[str]) -> None:
+        """Apply the stored values of symbols; return when all have been.
+
+        Raises:
+            BusError: Redis is unreachable.
+        """
+        async with self._reading:
+            if new := self.missing(symbols):
+                await self._restore(new)
+                self._restored.update(new)
+
+    async def _restore(self, symbols: Sequence[str]) -> None:
+        # Alpaca sends a halt once, and not again after a handover.
+        for status in await self._stored.halts(symbols):
+            self._handler.restore_halt(status)
+        for quote in await self._stored.quotes(symbols):
+            self._handler.restore_quote(quote)
+        recent = self._clock() / 1e9 - PRICE_HANDOVER_SECONDS
+        for price in await self._stored.read(symbols):
+            traded_at = _unix(price.timestamp)
+            # The earlier leader streamed it until the handover: its trades since are missed.
+            if self._handler.restore(price) and traded_at is not None and traded_at > recent:
+                self._open_gap(price.symbol, traded_at)
+
+
+def _unix(timestamp: str | None) -> float | None:
+    return None if timestamp is None else rfc3339.to_nanoseconds(timestamp) / 1e9
