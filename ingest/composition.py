@@ -175,7 +175,7 @@ def _readers(common: _Common, stocks: Stocks, publisher: Publisher, lease: Lease
             publisher.verified,
             lease.epoch,
         ).run,
-        HistoryEnds(commands, names).run,
+        HistoryEnds(commands, names, rejections).run,
         publisher.follow_server,
     ]
 

@@ -127,15 +127,16 @@ class MovingAddress:
     So do managed services that move a name to the new master.
     """
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, replaced: tuple[bytes, bytes] = (b"", b"")) -> None:
         self.target = target
+        self._replaced = replaced
         self._writers: list[asyncio.StreamWriter] = []
 
     async def forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection until either side ends it."""
         there, onward = await asyncio.open_connection("127.0.0.1", self.target)
         self._writers += (writer, onward)
-        await asyncio.gather(_copy(reader, onward), _copy(there, writer))
+        await asyncio.gather(_copy(reader, onward), _copy(there, writer, self._replaced))
 
     def close(self) -> None:
         """End all connections."""
@@ -144,9 +145,14 @@ class MovingAddress:
 
 
 @asynccontextmanager
-async def moving_address(target: int) -> AsyncIterator[tuple[MovingAddress, str]]:
-    """Run a forwarder; yield it and its URL."""
-    address = MovingAddress(target)
+async def moving_address(
+    target: int, replaced: tuple[bytes, bytes] = (b"", b"")
+) -> AsyncIterator[tuple[MovingAddress, str]]:
+    """Run a forwarder; yield it and its URL.
+
+    ``replaced``: some bytes of a server's answer, and what the forwarder sends in their place.
+    """
+    address = MovingAddress(target, replaced)
     server = await asyncio.start_server(address.forward, "127.0.0.1", 0)
     try:
         yield address, f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
@@ -155,9 +161,14 @@ async def moving_address(target: int) -> AsyncIterator[tuple[MovingAddress, str]
         address.close()
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _copy(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    replaced: tuple[bytes, bytes] = (b"", b""),
+) -> None:
+    old, new = replaced
     with contextlib.suppress(OSError):
         while some := await reader.read(1 << 16):
-            writer.write(some)
+            writer.write(some.replace(old, new) if old else some)
             await writer.drain()
     writer.close()

@@ -5,16 +5,15 @@ whether it has expired or was deleted, and a client that has all its events woul
 """
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 from redis.asyncio import Redis
 
 from shared.bus import keys
-from shared.bus.beginning import Beginning
 from shared.bus.errors import BusError, bus_errors
 from shared.bus.keys import Keyspace
-from shared.event_id import EventId
+from shared.bus.rejections import Rejections
 
 LOOK_SECONDS = 3600.0
 
@@ -23,12 +22,34 @@ IDLE_SECONDS = 24 * 3600
 
 READ_AT_ONCE = 200
 
-
-# The publish script may have started a history again since the field was read.
-_REPLACE = """
-for i = 1, #ARGV, 3 do
-  if redis.call('HGET', KEYS[1], ARGV[i]) == ARGV[i + 1] then
-    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 2])
+# Reads and notes in one step: an event that came between the two would be missing in the note, and
+# if somebody then deleted the history, nobody would miss it. The publish script removes the note
+# with the next event.
+#
+# An entry that is newer than the newest published event is another program's. Noted, its id would
+# be taken for the end of the history, and everything before it for lost.
+#
+# KEYS: the notes, the newest published id, the histories. ARGV: the longest remaining life in s of
+# an idle history, the topics.
+_NOTE = """
+local function numbers(id)
+  local epoch, seq = string.match(id or '', '^(%d+)-(%d+)$')
+  return tonumber(epoch or 0), tonumber(seq or 0)
+end
+local epoch, seq = numbers(redis.call('MGET', KEYS[2])[1])
+for place = 3, #KEYS do
+  local topic = ARGV[place - 1]
+  local note = redis.call('HGET', KEYS[1], topic)
+  local beginning = string.match(note or '', '^%d+%-%d+ %d+%-%d+')
+  local life = redis.call('TTL', KEYS[place])
+  local entries = redis.pcall('XREVRANGE', KEYS[place], '+', '-', 'COUNT', 1)
+  local newest = entries[1] and entries[1][1]
+  local newest_epoch, newest_seq = numbers(newest)
+  local is_ours = newest_epoch < epoch or newest_epoch == epoch and newest_seq <= seq
+  if beginning and newest and is_ours then
+    local is_idle = life > 0 and life < tonumber(ARGV[1])
+    local fresh = is_idle and beginning .. ' ' .. newest or beginning
+    if fresh ~= note then redis.call('HSET', KEYS[1], topic, fresh) end
   end
 end
 """
@@ -37,10 +58,11 @@ end
 class HistoryEnds:
     """Looks at all histories once an hour."""
 
-    def __init__(self, client: Redis, keyspace: Keyspace) -> None:
+    def __init__(self, client: Redis, keyspace: Keyspace, rejections: Rejections) -> None:
         self._client = client
         self._keyspace = keyspace
-        self._replace = client.register_script(_REPLACE)
+        self._rejections = rejections
+        self._note = client.register_script(_NOTE)
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -50,33 +72,22 @@ class HistoryEnds:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:
-        """Note the newest event of idle histories, and forget it where a newer one has come.
+        """Note the newest event of idle histories.
 
         Raises:
             BusError: Redis is unreachable or rejects a command.
         """
-        with bus_errors():
-            fields = self._client.hscan_iter(self._keyspace.histories, count=READ_AT_ONCE)
-            noted = [(topic, field) async for topic, field in fields if not topic.startswith(b".")]
-            for begin in range(0, len(noted), READ_AT_ONCE):
-                await self._look_at(noted[begin : begin + READ_AT_ONCE])
+        histories = self._keyspace.histories
+        with self._rejections.watch("the look at the histories"), bus_errors():
+            noted = self._client.hscan_iter(histories, count=READ_AT_ONCE)
+            topics = [topic async for topic, _ in noted if not topic.startswith(b".")]
+            for begin in range(0, len(topics), READ_AT_ONCE):
+                await self._look_at(topics[begin : begin + READ_AT_ONCE])
 
-    async def _look_at(self, noted: Any) -> None:
-        batch = self._client.pipeline(transaction=False)
-        for topic, _ in noted:
-            history = self._keyspace.history(topic.decode(errors="replace"))
-            batch.ttl(history)
-            batch.xrevrange(history, count=1)
-        answers = await batch.execute(raise_on_error=False)
-        changed: list[bytes] = []
-        for index, (topic, field) in enumerate(noted):
-            life, entries = answers[2 * index : 2 * index + 2]
-            # A key of another type, or a field that another program wrote, is left as it is.
-            with suppress(ValueError, TypeError, IndexError):
-                newest = EventId.parse(entries[0][0])
-                is_idle = 0 < life < keys.HISTORY_SECONDS - IDLE_SECONDS
-                fresh = Beginning.parse(field)._replace(last=newest if is_idle else None)
-                if (packed := fresh.pack().encode()) != field:
-                    changed += (topic, field, packed)
-        if changed:
-            await self._replace(keys=[self._keyspace.histories], args=changed)
+    async def _look_at(self, topics: Sequence[bytes]) -> None:
+        names = self._keyspace
+        histories = [names.history(topic.decode(errors="replace")) for topic in topics]
+        await self._note(
+            keys=[names.histories, names.published, *histories],
+            args=[keys.HISTORY_SECONDS - IDLE_SECONDS, *topics],
+        )

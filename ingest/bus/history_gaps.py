@@ -11,6 +11,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from ingest.bus.announcer import Announcer
+from ingest.bus.newest_entries import newest_entries
 from ingest.demand.wanted import Demand
 from shared import event_times, rfc3339, trade
 from shared.bus import keys
@@ -124,8 +125,8 @@ class HistoryGaps:
         count = keys.HISTORY_LENGTHS[kind] if kind in (TRADE, NEWS) else NEWEST_ENTRIES
         history = self._keyspace.history(topic)
         entries: Any = []
-        with self._malformed.skipping(history), bus_errors():
-            entries = await self._client.xrevrange(history, count=count)
+        with self._malformed.skipping(history):
+            entries = await newest_entries(self._client, self._keyspace, topic, count)
         # This leader publishes as soon as a topic is claimed, so its own first events may be here
         # before this look. They follow the loss; the newest event of the leader before precedes it.
         is_new = topic not in self._resumed

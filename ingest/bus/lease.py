@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from importlib.resources import files
 
 import structlog
 from redis.asyncio import Redis
@@ -36,79 +37,6 @@ STALE_CLAIM_MILLISECONDS = 1_000
 wait for its answer any more, and the leader has to be able to renew first."""
 
 STANDBY_MILLISECONDS = 3_000
-
-# A holder that was disconnected gets its lease back under the same number. It does not if another
-# ingest has led in the meantime: its prices and holdings would be out of date.
-#
-# A standby that finds neither lease nor counter knows that Redis was emptied, not that the leader
-# has died. To take over would contend for Alpaca's slot while the leader still uses it. So the
-# standby stores the placeholder 'nobody 0', which only an ingest that has led may replace before it
-# expires. It also stores a counter, so that a second standby does not wait all over again.
-#
-# Redis keeps the account's mark when the lease expires. Otherwise an ingest of another account
-# would take over while ours restarts, and clients would see its account and its prices. The mark is
-# only set when Alpaca has confirmed the key: a mistyped one must not lock the right one out.
-#
-# A new number is at least Redis' time in ms, so that it increases even if Redis has lost the
-# counter. Gateways would discard the events of a leader with a lower number.
-_CLAIM = """
-local id, life, mine, follows, owner = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1', ARGV[5]
-local reach, not_after, standby_life = ARGV[6], tonumber(ARGV[7]), ARGV[8]
-local current, counter, marked, standby = unpack(redis.call('MGET', unpack(KEYS)))
-local now = redis.call('TIME')
-local millis = now[1] * 1000 + math.floor(now[2] / 1000)
-local key, account, host, feed = string.match(owner, '^(%S+) (%S+) (%S+) (%S+)$')
-local its_key, its_account, its_host = string.match(marked or '', '^(%S+) (%S+) (%S+) %S+$')
-if key and its_key then
-  local is_same = key == its_key or account ~= '-' and account == its_account
-  if host ~= its_host or not is_same then return 'owned by ' .. marked end
-end
-local function hold(epoch)
-  local claimed = id .. ' ' .. epoch
-  if key then claimed = claimed .. ' ' .. owner end
-  if reach == 'unreachable' then claimed = claimed .. ' unreachable' end
-  -- A Redis without memory rejects SET, but a leader must keep its lease.
-  if current == claimed then redis.call('PEXPIRE', KEYS[1], life)
-  else redis.call('SET', KEYS[1], claimed, 'PX', life) end
-  if key and account ~= '-' and owner ~= marked then redis.call('SET', KEYS[3], owner) end
-  if epoch ~= mine then
-    redis.call('DEL', KEYS[4])
-    standby = nil
-  end
-  return epoch .. ' ' .. (standby or 'none')
-end
-local function refuse()
-  -- One of several standbys that reaches Alpaca is enough. A Redis without memory refuses this.
-  if reach == 'reaches' or standby ~= 'reaches' then
-    redis.pcall('SET', KEYS[4], reach, 'PX', standby_life)
-  end
-  -- No ingest writes a lease that lasts longer. Until somebody deleted it, nobody would lead.
-  local left = redis.call('PTTL', KEYS[1])
-  local is_endless = left == -1 or left > tonumber(life)
-  if is_endless then redis.call('PEXPIRE', KEYS[1], life) end
-  return 'led ' .. millis .. (is_endless and ' endless' or '')
-    .. (string.match(current or '', ' unreachable$') or '')
-end
-local has_led = mine ~= '0'
-if string.match(current or '', '^%S+ %d+') == id .. ' ' .. mine then return hold(mine) end
-if follows and not (current or counter or has_led) then
-  redis.call('SET', KEYS[1], 'nobody 0', 'PX', life)
-  redis.call('SET', KEYS[2], '0')
-  return refuse()
-end
-if not_after and millis > not_after then return refuse() end
-local is_others = current and string.match(current, '^%S+') ~= id
-if is_others and not (current == 'nobody 0' and has_led) then return refuse() end
-local newest = tonumber(counter or '0')
-local epoch = mine
-if current or not has_led or newest < tonumber(mine) then
-  epoch = string.format('%.0f', math.max(newest + 1, tonumber(mine) + 1, millis))
-elseif newest > tonumber(mine) then
-  return refuse()
-end
-redis.call('SET', KEYS[2], epoch)
-return hold(epoch)
-"""
 
 _OWNED = b"owned by "
 _LED = b"led"
@@ -174,7 +102,9 @@ class Lease:
         self._ingest_id = ingest_id
         self._owner = owner
         self._reach = reach
-        self._claim = client.register_script(_CLAIM)
+        self._claim = client.register_script(
+            files("ingest.bus").joinpath("claim.lua").read_text(encoding="utf-8")
+        )
         self._release = client.register_script(_RELEASE)
         self._monotonic = monotonic
         self._valid_until = 0.0

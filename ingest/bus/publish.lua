@@ -2,10 +2,10 @@
 -- KEYS: the fencing counter, the id of the newest published event, the beginnings of the histories,
 -- since when Redis has data.
 -- ARGV: epoch, seq of the first event and of the last, the newest id that Redis has confirmed to
--- this leader and the newest one of an ordered event ('' at its first batch), the server's run (''
--- if it is known already, or unknown), TTL in ms, life in s of a last value and of a history, prefix
--- of keys and of channels, the channel of the ingest's status, and the events: for each a line with
--- its form and topic, and a line of JSON with no id.
+-- this leader and the newest one of an ordered event ('' at its first batch), '1' if the run of the
+-- server is to be compared, TTL in ms, life in s of a last value and of a history, prefix of keys and
+-- of channels, the channel of the ingest's status, and the events: for each a line with its form and
+-- topic, and a line of JSON with no id.
 --   t<topic>                      merge topic, traded just now: value with TTL, last value, message
 --   m<topic>                      merge topic: last value, message
 --   o<length> <topic>[ <event>]   ordered topic: history of that length, message
@@ -15,13 +15,13 @@
 -- event if everything was, 0 if there is none; else a line for each problem: the place of the event
 -- in the batch, 'rejected' or 'aside', Redis' answer.
 local epoch, first, last = ARGV[1], tonumber(ARGV[2]), ARGV[3]
-local run = ARGV[5]
 local ttl, last_life, history_life = ARGV[6], ARGV[7], ARGV[8]
 local key_prefix, channel_prefix, status_channel, events = ARGV[9], ARGV[10], ARGV[11], ARGV[12]
 local find, sub, match, format = string.find, string.sub, string.match, string.format
 local confirmed, confirmed_ordered = match(ARGV[4], '^(%S+) (%S+)$')
 local newest, published = unpack(redis.call('MGET', KEYS[1], KEYS[2]))
-if newest and tonumber(newest) > tonumber(epoch) then return -1 end
+-- Another program may have written something else than a number there.
+if (tonumber(newest or '') or 0) > tonumber(epoch) then return -1 end
 
 local function numbers(id)
   local of_epoch, seq = match(id or '', '^(%d+)-(%d+)$')
@@ -46,7 +46,13 @@ local since, noted_run = unpack(redis.call('HMGET', KEYS[3], '.since', '.run'))
 -- A copy of Redis' data that lacks events which Redis had confirmed is an older one. A new leader
 -- cannot compare; it only sees that the server has started again, or is another one.
 local is_behind = confirmed and is_older(published, confirmed)
-local is_unsure = not confirmed and run ~= '' and noted_run ~= run
+-- The run is asked for here: the server may have started again since the leader has asked.
+local run
+if not since or ARGV[5] == '1' then
+  local facts = redis.pcall('INFO', 'server')  -- a hosted server may forbid it
+  run = type(facts) == 'string' and match(facts, 'run_id:(%x+)')
+end
+local is_unsure = not confirmed and run and noted_run ~= run
 if not since or is_behind or is_unsure then
   -- A leader knows the newest event before the loss; a new one that it has published none so far.
   since = confirmed_ordered or epoch .. '-0'
@@ -58,7 +64,7 @@ if not since or is_behind or is_unsure then
     redis.pcall('PUBLISH', status_channel, since .. ' histories_lost\n{}')
   end
 end
-if run ~= '' and noted_run ~= run then redis.call('HSET', KEYS[3], '.run', run) end
+if run and noted_run ~= run then redis.call('HSET', KEYS[3], '.run', run) end
 
 local problems = {}
 local function note(place, what, err)
@@ -75,6 +81,8 @@ local function store_otherwise(topic, add, answer, place)
   if answer then
     local err = error_of(answer)
     local is_old, is_other = find(err, 'equal or smaller', 1, true), find(err, 'WRONGTYPE', 1, true)
+    -- The answer if the newest entry has the highest id that there is.
+    is_other = is_other or find(err, 'exhausted the last possible ID', 1, true)
     if not (is_old or is_other) then
       note(place, 'rejected', err)
       return false
@@ -137,7 +145,7 @@ local function publish(call)
         end
         local answer = call(unpack(add))
         stored = type(answer) == 'string' or store_otherwise(topic, add, answer, seq - first)
-        if stored then histories[history] = true end
+        if stored then histories[topic] = history end
       end
       -- What the history lacks is not sent: a client could not get it again.
       if stored then message = id .. (event ~= '' and ' ' .. event or '') .. '\n' .. json end
@@ -154,7 +162,19 @@ end
 -- has the former, and the latter starts where that ended.
 if not pcall(publish, redis.call) then publish(redis.pcall) end
 
-for history in pairs(histories) do redis.pcall('EXPIRE', history, history_life) end
+local topics = {}
+for topic, history in pairs(histories) do
+  redis.pcall('EXPIRE', history, history_life)
+  topics[#topics + 1] = topic
+end
+-- An idle history has its newest event noted, and this batch has a newer one: if the note stayed and
+-- somebody deleted the history, the events since would be missed by nobody.
+local notes = #topics > 0 and redis.pcall('HMGET', KEYS[3], unpack(topics)) or {}
+for place, topic in ipairs(topics) do
+  local note_of = notes[place]
+  local begun = type(note_of) == 'string' and match(note_of, '^(%d+%-%d+ %d+%-%d+) ')
+  if begun then redis.pcall('HSET', KEYS[3], topic, begun) end
+end
 -- No client can read between two events of a batch, so only the newest value of a topic is written.
 local function write(topic, key, value, unit, life)
   local answer = redis.pcall('SET', key, value, unit, life)

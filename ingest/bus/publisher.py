@@ -19,6 +19,7 @@ from shared.bus.keys import Keyspace
 from shared.bus.rejections import Rejections
 from shared.event_id import EventId
 from shared.topics import kind_of
+from shared.waiting import wait_at_most
 
 BATCH = 500
 """Larger batches gain little, and Redis serves no other client while the script runs."""
@@ -82,8 +83,6 @@ class Publisher:
         """The ids of the newest event that Redis has confirmed, and of the newest ordered one."""
         self._ordered = ""
         self._run = UNKNOWN_RUN
-        self._noted_run = UNKNOWN_RUN
-        """The run that Redis has noted as the one of its data."""
         self._is_check_due = True
         self._idle = asyncio.Event()
         self._idle.set()
@@ -114,7 +113,7 @@ class Publisher:
         self.check()
         while True:
             self._idle.set()
-            await self._outbox.waiting.wait()
+            await self._wait_for_work()
             self._idle.clear()
             # Counted from here and not from the first attempt to send: with an expired lease no
             # batch is sent at all, and the alarm has to see that, too.
@@ -125,9 +124,16 @@ class Publisher:
             batch = [*self.rejected.take_gaps(), *self._outbox.take(BATCH)]
             # An empty batch makes the script compare, and changes nothing else.
             if batch or self._is_check_due:
-                self._is_check_due = False
                 await self._send(batch)
             self._waiting_since = None
+
+    async def _wait_for_work(self) -> None:
+        # A gap that Redis has rejected is due again later, also if no event comes until then.
+        seconds = self.rejected.gap_due_seconds
+        if seconds is None:
+            await self._outbox.waiting.wait()
+        else:
+            await wait_at_most(self._outbox.waiting, seconds)
 
     def check(self) -> None:
         """Let the script compare Redis' data with what was published, at once."""
@@ -141,12 +147,15 @@ class Publisher:
             with suppress(BusError):  # the lease reports the loss
                 run = await server_run(self._client)
                 if run != self._run:
+                    # A server that is back between two renewals has failed none of them, so the
+                    # lease knows nothing of it; its values may be older all the same.
+                    if UNKNOWN_RUN not in (run, self._run):
+                        self._lease.republish_due.set()
                     self._run = run
                     self.check()
 
     async def _first_run(self) -> str:
-        # The first batch of a leadership needs it: only by the run can the script know that Redis
-        # was started again while no ingest led.
+        # Read before the first batch: a later start of the server is seen by the next reading.
         while True:
             with suppress(BusError):
                 return await server_run(self._client)
@@ -219,26 +228,25 @@ class Publisher:
 
         After None it is unknown whether the batch was published.
         """
-        run = self._run
-        noting = "" if run == self._noted_run else run
+        is_check, self._is_check_due = self._is_check_due, False
         try:
             with self._rejections.watch(PUBLICATIONS), bus_errors():
-                answer: int | bytes = await self._script(
+                answer: int | bytes | None = await self._script(
                     keys=self._keys,
                     args=[
                         epoch,
                         *seqs,
                         self._confirmed,
-                        noting,
+                        "1" if is_check else "",
                         *self._lives,
                         *self._names,
                         events,
                     ],
                 )
         except BusError:  # the lease reports the loss of the connection
-            return None
-        if answer != FENCED:
-            self._noted_run = run
+            answer = None
+        if answer is None or answer == FENCED:
+            self._is_check_due |= is_check
         return answer
 
 

@@ -65,6 +65,11 @@ class RejectedEvents:
         """Whether a loss is to be announced now."""
         return bool(self._losses) and self._monotonic() >= self._announce_at
 
+    @property
+    def gap_due_seconds(self) -> float | None:
+        """In how many seconds a loss is to be announced; None if there is none."""
+        return max(self._announce_at - self._monotonic(), 0.0) if self._losses else None
+
     def take_gaps(self) -> list[Publication]:
         """Remove and return a ``gap`` for each loss if it is time to announce them."""
         if not self.is_gap_due:

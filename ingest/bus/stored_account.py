@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
+from ingest.bus.newest_entries import newest_entries
 from shared import message
 from shared.account import Account
 from shared.bus import keys
@@ -49,8 +50,9 @@ class StoredAccount:
         history = self._keyspace.history(ORDERS)
         entries: Any = []
         watching = self._rejections.watch("the reading of the stored orders")
-        with watching, self._malformed.skipping(history), bus_errors():
-            entries = await self._client.xrevrange(history, count=keys.HISTORY_LENGTHS[ORDERS])
+        with watching, self._malformed.skipping(history):
+            count = keys.HISTORY_LENGTHS[ORDERS]
+            entries = await newest_entries(self._client, self._keyspace, ORDERS, count)
         found = []
         for event_id, fields in reversed(entries):
             with self._malformed.skipping(history, is_private=True):

@@ -34,7 +34,7 @@ class Owner:
             ValueError: the text has another form.
         """
         try:
-            return cls(*text.decode().split())
+            return cls(*text.decode(errors="replace").split(" "))
         except TypeError:
             raise ValueError(f"{text[:80]!r} does not name an owner") from None
 

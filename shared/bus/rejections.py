@@ -33,7 +33,6 @@ _REMEDIES = MappingProxyType(
         "MISCONF": "Redis cannot write its snapshot: make room on its disk, or turn its snapshots "
         "off",
         "NOREPLICAS": "Redis has fewer replicas than its min-replicas-to-write",
-        "CROSSSLOT": "use a Redis that is not in cluster mode",
         "BUSY": "a script of another program occupies Redis: SCRIPT KILL ends it",
     }
 )

@@ -6,13 +6,12 @@ import time
 import pytest
 
 from ingest.bus.announcer import Announcer
-from ingest.bus.history_ends import HistoryEnds
 from ingest.bus.history_gaps import HistoryGaps
+from ingest.bus.newest_entries import newest_entries
 from ingest.bus.outbox import Outbox
 from ingest.bus.stored_account import StoredAccount
 from ingest.bus.stored_prices import StoredPrices
 from ingest.demand.wanted import Demand
-from shared.bus import keys
 from shared.bus.malformed_stored import MalformedStored
 from shared.bus.redis_source import RedisSource
 from shared.bus.rejections import Rejections
@@ -79,23 +78,26 @@ async def test_a_stored_value_that_cannot_be_read_counts_as_none(
     assert malformed.count == 2
 
 
-async def test_the_newest_event_of_an_idle_history_is_noted_before_it_expires(
-    source: RedisSource,
+@pytest.mark.parametrize("foreign", ["1-3", "9223372036854775807-1", f"{2**64 - 1}-{2**64 - 1}"])
+async def test_an_entry_that_is_newer_than_everything_published_is_ignored(
+    any_source: RedisSource, foreign: str
 ) -> None:
-    async with source.client("test") as client:
-        await client.hset(
-            KEYSPACE.histories,
-            mapping={".since": "1-0", "trade:SPY": "1-0 1-1", "trade:IBM": "1-0 1-2 1-2", "x": "y"},
-        )
-        for topic, event_id, idle in (("SPY", "1-1", 2 * 24 * 3600), ("IBM", "1-3", 0)):
-            history = KEYSPACE.history(f"trade:{topic}")
-            await client.xadd(history, {"data": "{}"}, id=event_id)
-            await client.expire(history, keys.HISTORY_SECONDS - idle)
-        await HistoryEnds(client, KEYSPACE).look()
+    async with any_source.client("test") as client:
+        for event_id in ("1-1", "1-2", foreign):
+            await client.xadd(KEYSPACE.history("trade:SPY"), {"data": PRINT}, id=event_id)
+        await client.set(KEYSPACE.published, "1-2")
 
-        assert await client.hgetall(KEYSPACE.histories) == {
-            b".since": b"1-0",
-            b"trade:SPY": b"1-0 1-1 1-1",
-            b"trade:IBM": b"1-0 1-2",
-            b"x": b"y",
-        }
+        entries = await newest_entries(client, KEYSPACE, "trade:SPY", 10)
+        assert [entry[0] for entry in entries] == [b"1-2", b"1-1"]
+
+
+@pytest.mark.parametrize("published", [None, "mine"])
+async def test_without_a_newest_published_event_every_entry_counts(
+    any_source: RedisSource, published: str | None
+) -> None:
+    async with any_source.client("test") as client:
+        await client.xadd(KEYSPACE.history("trade:SPY"), {"data": PRINT}, id="1-1")
+        if published:
+            await client.set(KEYSPACE.published, published)
+
+        assert len(await newest_entries(client, KEYSPACE, "trade:SPY", 10)) == 1

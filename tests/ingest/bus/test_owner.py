@@ -37,6 +37,13 @@ async def test_the_lease_names_the_account_the_host_and_the_feed(any_source: Red
         assert await client.exists(KEYSPACE.owner)
 
 
+async def test_a_mark_that_is_no_text_is_another_owner(source: RedisSource) -> None:
+    async with source.client("test") as client:
+        await client.set(KEYSPACE.owner, b"\xff \xc2\x85 b c")  # U+0085 is white space in Python
+        with pytest.raises(AnotherOwnerError):
+            await Lease(client, KEYSPACE, "first", lambda: OURS).claim()
+
+
 @pytest.mark.parametrize(
     "other",
     [

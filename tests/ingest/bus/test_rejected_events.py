@@ -8,19 +8,13 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from ingest.bus import rejected_events
 from ingest.bus.outbox import Publication
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
 from shared.event_id import EventId
 from shared.gap import GAP
-from tests.ingest.bus.test_publisher import (
-    Stage,
-    listening,
-    printed,
-    publishing,
-    run_script,
-    value,
-)
+from tests.ingest.bus.stage import Stage, listening, printed, publishing, run_script, value
 from tests.keyspace import KEYSPACE
 from tests.services import until
 
@@ -88,6 +82,22 @@ async def test_a_rejected_ordered_event_is_lost_and_becomes_a_gap_once_it_is_all
     assert heard.messages[-2][2]["reason"] == "redis_rejected"
     assert [heard.messages[-2][2][each][-3:] for each in ("from", "to")] == ["02Z", "04Z"]
     assert heard.events[-2:] == [GAP, None]
+
+
+async def test_a_gap_that_was_rejected_is_announced_later_although_no_event_follows(
+    valkey: ValkeyServer, source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rejected_events, "ANNOUNCE_AGAIN_SECONDS", (0.05, 0.05))
+    async with (
+        listening(source, "trade:SPY") as heard,
+        limited(valkey, source) as (operator, stage),
+    ):
+        await stage.publish(printed(1))
+        await until(lambda: stage.publisher.rejected.count > 2)  # the gap was, too
+        await allow(operator, "&trade:*")
+        await until(lambda: heard.events == [GAP])
+
+        assert stage.outbox.lost == 1
 
 
 async def test_a_value_that_redis_refuses_to_store_is_rejected(
