@@ -14,6 +14,10 @@
 -- standby stores the placeholder 'nobody 0', which only an ingest that has led may replace before it
 -- expires. It also stores a counter, so that a second standby does not wait all over again.
 --
+-- A leader that is killed closes its connections: nobody subscribes to its channel any more. Redis
+-- shows that before the lease ends. A leader that is paused, or whose packets vanish, looks connected
+-- for longer than the lease lasts. One that was only disconnected is back before it misses renewals.
+--
 -- Redis keeps the account's mark when the lease expires. Otherwise an ingest of another account
 -- would take over while ours restarts, and clients would see its account and its prices. The mark is
 -- only set when Alpaca has confirmed the key: a mistyped one must not lock the right one out.
@@ -22,6 +26,7 @@
 -- counter. Gateways would discard the events of a leader with a lower number.
 local id, life, mine, follows, owner = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1', ARGV[5]
 local reach, not_after, standby_life = ARGV[6], tonumber(ARGV[7]), ARGV[8]
+local unrenewed, leaders_channel = tonumber(ARGV[9]), ARGV[10]
 local current, counter, marked, standby = unpack(redis.call('MGET', unpack(KEYS)))
 local now = redis.call('TIME')
 local millis = now[1] * 1000 + math.floor(now[2] / 1000)
@@ -71,7 +76,12 @@ if follows and not (current or counter or has_led) then
   return refuse()
 end
 if not_after and millis > not_after then return refuse() end
-local is_others = current and string.match(current, '^%S+') ~= id
+local function has_died()
+  if not unrenewed or redis.call('PTTL', KEYS[1]) > life - unrenewed then return false end
+  local answer = redis.pcall('PUBSUB', 'NUMSUB', leaders_channel)
+  return answer[2] == 0  -- no answer if this user may not ask
+end
+local is_others = current and string.match(current, '^%S+') ~= id and not has_died()
 if is_others and not (current == 'nobody 0' and has_led) then return refuse() end
 local epoch = mine
 if current or not has_led or newest < tonumber(mine) then

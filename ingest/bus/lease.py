@@ -38,6 +38,13 @@ wait for its answer any more, and the leader has to be able to renew first."""
 
 STANDBY_MILLISECONDS = 3_000
 
+UNRENEWED_MILLISECONDS = 1_000
+"""A leader that has missed two renewals, and has no connection to Redis, has died."""
+
+WITNESS_SECONDS = 1.0
+"""How long a standby must have followed with no interruption to say so: after a failover it may be
+back sooner than the leader."""
+
 _OWNED = b"owned by "
 _LED = b"led"
 
@@ -112,6 +119,8 @@ class Lease:
         self._has_followed = False
         # The other ingest beside this leader: its reach, or "none".
         self._standby = "none"
+        self._follows_since: float | None = None
+        """Since when Redis has answered each claim of this standby."""
         # Redis' time in ms at the last refusal, and the monotonic time of that claim.
         self._refused: tuple[int, float] | None = None
         self._renewed = asyncio.Event()
@@ -128,14 +137,17 @@ class Lease:
             AnotherOwnerError: Redis has the data of another account.
         """
         asked_at = self._monotonic()
+        # None if the claim fails.
+        follows_since, self._follows_since = self._follows_since, None
         with bus_errors():
-            answer = await self._ask(asked_at)
+            answer = await self._ask(asked_at, follows_since)
         if answer.startswith(_OWNED):
             self._valid_until = 0.0
             raise AnotherOwnerError(_explained(Owner.parse(answer[len(_OWNED) :]), self._owner()))
         first, second, *rest = answer.split()
         if first == _LED:
             self._has_followed = True
+            self._follows_since = asked_at if follows_since is None else follows_since
             self._valid_until = 0.0
             self._refused = int(second), asked_at
             self.is_leader_unreachable = b"unreachable" in rest
@@ -161,8 +173,9 @@ class Lease:
         self._renewed.set()
         return True
 
-    async def _ask(self, asked_at: float) -> bytes:
+    async def _ask(self, asked_at: float, follows_since: float | None) -> bytes:
         names = self._keyspace
+        is_witness = follows_since is not None and asked_at - follows_since >= WITNESS_SECONDS
         answer: bytes = await self._claim(
             keys=[names.lease, names.epoch, names.owner, names.standby],
             args=[
@@ -174,6 +187,8 @@ class Lease:
                 str(self._reach()),
                 self._not_after(asked_at),
                 STANDBY_MILLISECONDS,
+                UNRENEWED_MILLISECONDS if is_witness else "",
+                names.interest_channel,
             ],
         )
         return answer
