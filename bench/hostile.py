@@ -139,16 +139,20 @@ class Meter:
             return math.nan
 
 
-async def measure(
-    requests: int,
-    *,
-    streams: int,
-    per_second: float,
-    at_once: int,
-    quiet_seconds: float,
-    seed: int,
-    nice: int = 0,
-) -> Measured:
+@dataclass(frozen=True)
+class Terms:
+    """What a run is made of; ``nice`` is the attacker's priority."""
+
+    requests: int
+    streams: int
+    per_second: float
+    at_once: int
+    quiet_seconds: float
+    seed: int
+    nice: int = 0
+
+
+async def measure(terms: Terms) -> Measured:
     """Start everything, attack, and end it again."""
     tokens = [secrets.token_urlsafe(24) for _ in SCOPES]
     async with AsyncExitStack() as parts:
@@ -159,45 +163,42 @@ async def measure(
         steady = SteadyStreams(port, tokens[0])
         process = psutil.Process(gateway.process.pid)
         meter = Meter(steady, process)
+        task = Task(
+            port=port,
+            tokens=tokens,
+            secrets=[*tokens, valkey.url],
+            requests=terms.requests,
+            per_second=terms.per_second,
+            at_once=terms.at_once,
+            seed=terms.seed,
+            nice=terms.nice,
+        )
         running = [
-            asyncio.create_task(steady.run(streams)),
+            asyncio.create_task(steady.run(terms.streams)),
             asyncio.create_task(Prices(client).run()),
         ]
         try:
-            await steady.until_ready(streams)
-            small = process.memory_info().rss / 2**20
-            await meter.measure("before", asyncio.create_task(asyncio.sleep(quiet_seconds)))
-            attack = asyncio.create_task(
-                _attack(
-                    Task(
-                        port,
-                        tokens,
-                        [*tokens, valkey.url],
-                        requests,
-                        per_second,
-                        at_once,
-                        seed,
-                        nice,
-                    )
-                )
-            )
-            await meter.measure("during", attack)
-            large = process.memory_info().rss / 2**20
-            await meter.measure("after", asyncio.create_task(asyncio.sleep(quiet_seconds)))
+            await steady.until_ready(terms.streams)
+            answers, mib = await _phases(meter, process, task, terms.quiet_seconds)
             unauthorized = await _unauthorized(port, tokens[0])
         finally:
             ended = steady.ended
             await cancel(*running)
         steady.ended = ended
-        return Measured(
-            meter.phases,
-            attack.result(),
-            steady,
-            tokens,
-            unauthorized,
-            (small, large),
-            gateway.output,
-        )
+        return Measured(meter.phases, answers, steady, tokens, unauthorized, mib, gateway.output)
+
+
+async def _phases(
+    meter: Meter, gateway: psutil.Process, task: Task, quiet_seconds: float
+) -> tuple[Answers, tuple[float, float]]:
+    """Measure before, during and after the attack; return its answers, and MiB around it."""
+    small = gateway.memory_info().rss / 2**20
+    await meter.measure("before", asyncio.create_task(asyncio.sleep(quiet_seconds)))
+    attack = asyncio.create_task(_attack(task))
+    await meter.measure("during", attack)
+    large = gateway.memory_info().rss / 2**20
+    await meter.measure("after", asyncio.create_task(asyncio.sleep(quiet_seconds)))
+    return attack.result(), (small, large)
 
 
 async def _gateway(
@@ -276,13 +277,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     measured = asyncio.run(
         measure(
-            given.requests,
-            streams=given.streams,
-            per_second=given.rate,
-            at_once=given.at_once,
-            quiet_seconds=given.quiet_seconds,
-            seed=given.seed,
-            nice=given.nice,
+            Terms(
+                given.requests,
+                given.streams,
+                given.rate,
+                given.at_once,
+                given.quiet_seconds,
+                given.seed,
+                given.nice,
+            )
         )
     )
     print(report(measured))

@@ -22,6 +22,7 @@ from alpaca.data.enums import DataFeed
 from alpaca.data.live import StockDataStream
 
 from bench.percentiles import percentile
+from bench.tape_ingest import tape_ingest
 from shared import rfc3339
 from shared.bus.valkey_server import ValkeyServer
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
@@ -76,29 +77,14 @@ async def read_stream(port: int, measured: Measured) -> None:
 async def measure(seconds: float, speed: float) -> Measured:
     """Start everything, read for a while, and end it again."""
     measured = Measured()
-    simulator, gateway = free_port(), free_port()
+    gateway = free_port()
     async with AsyncExitStack() as parts:
         enter = parts.enter_async_context
         valkey = await enter(ValkeyServer())
-        await enter(
-            program("simulator", "--port", str(simulator), "--speed", str(speed), "--plan", "plus")
-        )
-        await ready(f"http://127.0.0.1:{simulator}", "/simulator/state")
-        rest = f"http://127.0.0.1:{simulator}"
-        await enter(
-            program(
-                "ingest",
-                REDIS_URL=valkey.url,
-                ALPACA_PAPER_API_KEY=DEFAULT_KEY,
-                ALPACA_PAPER_SECRET_KEY=DEFAULT_SECRET,
-                ALPACA_STREAM_URL=f"ws://127.0.0.1:{simulator}",
-                ALPACA_DATA_URL=rest,
-                ALPACA_TRADING_URL=rest,
-            )
-        )
+        market = await enter(tape_ingest(valkey.url, speed))
         await enter(program("gateway", REDIS_URL=valkey.url, PORT=str(gateway)))
         await ready(f"http://127.0.0.1:{gateway}")
-        direct = peer(f"ws://127.0.0.1:{simulator}/v2/sip", measured)
+        direct = peer(f"ws://127.0.0.1:{market.port}/v2/sip", measured)
         readers = [
             # run() would start its own event loop
             asyncio.create_task(direct._run_forever()),  # noqa: SLF001

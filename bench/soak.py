@@ -18,10 +18,10 @@ import httpx
 import psutil
 
 from bench.flatness import ENOUGH_SAMPLES, Allowance, growth, is_flat
+from bench.tape_ingest import tape_ingest
 from bench.visitors import Visitors, Visits
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
-from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from tests.ports import free_port
 from tests.programs import program, ready
 
@@ -150,25 +150,10 @@ async def _start(
     parts: AsyncExitStack, valkey: ValkeyServer, urls: Mapping[str, str], speed: float
 ) -> dict[str, int]:
     """Start the programs; return their process ids by name."""
-    port = free_port()
-    options = ("--port", str(port), "--speed", str(speed), "--plan", "plus")
-    simulator = await parts.enter_async_context(program("simulator", *options))
-    rest = f"http://127.0.0.1:{port}"
-    await ready(rest, "/simulator/state")
-    ingest = await parts.enter_async_context(
-        program(
-            "ingest",
-            REDIS_URL=valkey.url,
-            ALPACA_PAPER_API_KEY=DEFAULT_KEY,
-            ALPACA_PAPER_SECRET_KEY=DEFAULT_SECRET,
-            ALPACA_STREAM_URL=f"ws://127.0.0.1:{port}",
-            ALPACA_DATA_URL=rest,
-            ALPACA_TRADING_URL=rest,
-            ALPACA_SYMBOL_LIMIT="10000",
-            LOG_LEVEL="warning",
-        )
+    market = await parts.enter_async_context(
+        tape_ingest(valkey.url, speed, ALPACA_SYMBOL_LIMIT="10000", LOG_LEVEL="warning")
     )
-    processes = {"simulator": simulator.process.pid, "ingest": ingest.process.pid}
+    processes = {"simulator": market.simulator.process.pid, "ingest": market.ingest.process.pid}
     for name, url in urls.items():
         gateway = await parts.enter_async_context(
             program(

@@ -79,9 +79,7 @@ class Visitors:
             answer = await self._ask("POST", "/api/stream/ticket", {"topics": topics})
             path += f"&ticket={answer['ticket']}"
             header = ""
-        reader, writer = await asyncio.open_connection(
-            "127.0.0.1", self._random.choice(self._ports)
-        )
+        reader, writer = await self._connect()
         try:
             writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{header}\r\n".encode())
             status = await reader.readuntil(b"\r\n\r\n")
@@ -108,9 +106,7 @@ class Visitors:
         await asyncio.sleep(stay / 2)
 
     async def _ask(self, method: str, path: str, body: object) -> dict[str, str]:
-        reader, writer = await asyncio.open_connection(
-            "127.0.0.1", self._random.choice(self._ports)
-        )
+        reader, writer = await self._connect()
         data = json.dumps(body)
         writer.write(
             f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{self._authorization}"

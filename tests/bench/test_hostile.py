@@ -5,7 +5,7 @@ import random
 import pytest
 
 from bench import hostile
-from bench.hostile import Measured, Phase
+from bench.hostile import Measured, Phase, Terms
 from bench.hostile_load import Answers
 from bench.hostile_requests import Attacker
 from bench.steady_streams import SteadyStreams
@@ -30,7 +30,7 @@ def measured(before: float, during: float, **changed: object) -> Measured:
 @pytest.mark.slow
 async def test_nobody_gets_in_and_every_stream_lasts() -> None:
     found = await hostile.measure(
-        150, streams=5, per_second=300, at_once=64, quiet_seconds=0.3, seed=1
+        Terms(150, streams=5, per_second=300, at_once=64, quiet_seconds=0.3, seed=1)
     )
 
     assert found.faults == []

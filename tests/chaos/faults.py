@@ -125,6 +125,11 @@ async def _stop_valkey(system: System, seconds: float) -> float:
     return await system.valkey.pause(seconds)
 
 
+async def _fill_valkey(system: System, seconds: float) -> float:
+    """Let Redis reject every write with OOM: what the ingest cannot keep has to become a gap."""
+    return await system.valkey.fill(seconds)
+
+
 async def _stop_ingests(system: System, seconds: float) -> float:
     """Pause both ingests."""
     return max(await asyncio.gather(*(service.pause(seconds) for service in system.ingests)))
@@ -192,11 +197,12 @@ async def _fewer_symbols(system: System, _: float) -> float:
     return time.monotonic()
 
 
-def _at_simulator(strike: Strike) -> Inflict:
+def _at_simulator(kind: str, strike: Strike) -> Inflict:
     async def do(system: System, seconds: float) -> float:
         struck = time.monotonic()
         lasts = await strike(system.simulator.faults, system.trading, seconds)
-        return struck + lasts
+        system.strikes.note(kind, missed=lasts is None)
+        return struck + (lasts or 0.0)
 
     return do
 
@@ -216,6 +222,7 @@ STORE: dict[str, Kind] = {
     "drop_subscribers": Kind(Odds(3), _redis("CLIENT", "KILL", "TYPE", "pubsub")),
     "drop_redis_clients": Kind(Odds(3), _redis("CLIENT", "KILL", "TYPE", "normal")),
     "stall_valkey": Kind(Odds(1, (5, 12)), _stop_valkey),
+    "full_valkey": Kind(Odds(3, (1, 6)), _fill_valkey),
     "flushall": Kind(Odds(4), _flushall),
     "kill_valkey_while_away": Kind(Odds(3, (0, 2)), _while_away(_kill_valkey)),
     "flushall_while_away": Kind(Odds(3), _while_away(_flushall)),
@@ -233,6 +240,6 @@ NETWORK: dict[str, Kind] = {
     "kill_everything": Kind(Odds(1, (0, 1)), _kill_everything),
 }
 UPSTREAM: dict[str, Kind] = {
-    name: Kind(odds, _at_simulator(strike)) for name, (odds, strike) in SIMULATED.items()
+    name: Kind(odds, _at_simulator(name, strike)) for name, (odds, strike) in SIMULATED.items()
 }
 KINDS: dict[str, Kind] = {**PROGRAMS, **STORE, **NETWORK, **DEMAND, **UPSTREAM}

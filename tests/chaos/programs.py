@@ -7,9 +7,13 @@ import time
 from contextlib import suppress
 
 import psutil
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError
 
 from shared.bus.valkey_server import ValkeyServer
 from tests.chaos.follower import Complain
+from tests.limits import LIMIT_SECONDS
 from tests.programs import Program, program
 from tests.services import until
 
@@ -129,6 +133,38 @@ class Valkey:
             finally:
                 await self._server.start()
             return time.monotonic()
+
+    async def fill(self, seconds: float) -> float:
+        """Let it have no memory for a while; return when it had some again.
+
+        Raises:
+            AssertionError: it accepted a write meanwhile, so that nothing was tested.
+        """
+        async with self._hurt:
+            await self._command("CONFIG", "SET", "maxmemory", "1")
+            try:
+                if not await self._is_full():
+                    raise AssertionError("a Valkey with no memory accepts a write")
+                await asyncio.sleep(seconds)
+            finally:
+                await self._command("CONFIG", "SET", "maxmemory", "0")
+            return time.monotonic()
+
+    async def _is_full(self) -> bool:
+        try:
+            await self._command("SET", "chaos:full", "1")
+        except OutOfMemoryError:
+            return True
+        return False
+
+    async def _command(self, *command: str) -> None:
+        """Send it a command until it answers: another fault may end the connection."""
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while True:
+                with suppress(RedisConnectionError):
+                    async with Redis.from_url(self._server.url) as redis:
+                        await redis.execute_command(*command)  # type: ignore[no-untyped-call]
+                        return
 
     async def pause(self, seconds: float) -> float:
         """Stop it, and let it continue; return the time at which it did."""

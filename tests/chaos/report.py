@@ -24,6 +24,8 @@ class Recovery(NamedTuple):
     ``whole_seconds``: until the tapes were complete up to the recovery, and the account right.
     ``ghost_seconds``: the recovery since Alpaca's slot was free, where 406 was answered until then;
     None if no dead session was waited for.
+    ``stale_seconds``: how long some client had no fresh price, from the beginning of the step on,
+    thus also while a fault lasted.
     """
 
     step: Step
@@ -31,9 +33,10 @@ class Recovery(NamedTuple):
     quiet_seconds: float
     whole_seconds: float
     ghost_seconds: float | None = None
+    stale_seconds: float = 0.0
 
     def __str__(self) -> str:
-        times = (self.seconds, self.quiet_seconds, self.whole_seconds)
+        times = (self.seconds, self.stale_seconds, self.quiet_seconds, self.whole_seconds)
         ghost = "" if self.ghost_seconds is None else f"  406, then {self.ghost_seconds:.3f} s"
         shown = " ".join(f"{each:7.3f} s" for each in times)
         return f"{shown}  {'+'.join(map(str, self.step))}{ghost}"
@@ -74,6 +77,7 @@ def recoveries(found: Sequence[Recovery]) -> list[str]:
             lines += [_row(kind, times) for kind, times in sorted(by_kind.items())]
             lines.append(_row("all", [each for times in by_kind.values() for each in times]))
     for name, times in (
+        ("no fresh price", [each.stale_seconds for each in found]),
         ("quiet symbols right", [each.quiet_seconds for each in found]),
         ("tapes and account whole", [each.whole_seconds for each in found]),
     ):

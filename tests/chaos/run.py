@@ -15,7 +15,7 @@ from tests.chaos.follower import Complain
 from tests.chaos.ledger import Last, Ledger
 from tests.chaos.plan import Step, written
 from tests.chaos.report import Recovery
-from tests.chaos.simulated import FEED
+from tests.chaos.simulated import FEED, SPARE_PRICES
 from tests.chaos.system import System, running_system, until
 from tests.chaos.tape import QUIET, Tape
 from tests.limits import limit
@@ -94,6 +94,8 @@ async def run(terms: Terms, say: Say) -> Verdict:
             say(f"{number:4} {recovery}")
         if not broken or terms.keep_going:
             compared = await _settle(system, terms, complain)
+        for kind in system.strikes.idle_kinds:
+            complain(f"no fault of the kind {kind} has found a connection")
         states = _claims(system)
         for line in _conclusion(system, recoveries, compared):
             say(line)
@@ -104,6 +106,16 @@ async def run(terms: Terms, say: Say) -> Verdict:
 
 
 async def _go_through(system: System, step: Step, terms: Terms, complain: Complain) -> Recovery:
+    async with system.staleness() as stale:
+        found = await _recover(system, step, terms, complain)
+    seconds = found.seconds
+    # Such a fault lasts, but not for the prices: their recovery cannot wait for its end.
+    if all(fault.kind in SPARE_PRICES for fault in step):
+        seconds = max(seconds, stale.seconds)
+    return found._replace(seconds=seconds, stale_seconds=stale.seconds)
+
+
+async def _recover(system: System, step: Step, terms: Terms, complain: Complain) -> Recovery:
     started = time.monotonic()
     struck = await inflict(system, step)
     since = time.time_ns()
@@ -171,6 +183,7 @@ def _conclusion(system: System, recoveries: Sequence[Recovery], compared: int) -
     return [
         *report.recoveries(recoveries),
         report.upstream(state["iex"]),
+        str(system.strikes),
         *report.memory(system.services),
         (
             f"{system.trading.messages} messages published, {system.events} events at "

@@ -15,24 +15,24 @@ ACCOUNT = "account"
 CUT_SECONDS = 0.1
 """The time after which a cut connection is gone, and a new one has been rejected once."""
 
-Strike = Callable[[Faults, Trading, float], Awaitable[float]]
+Strike = Callable[[Faults, Trading, float], Awaitable[float | None]]
 """Takes the simulator's faults, the trading, and for how long; returns how long recovery cannot
-begin, in seconds."""
+begin, in seconds, or None if there was no connection to strike."""
 
-Call = Callable[[Faults], object]
+Call = Callable[[Faults], int]
+"""Strikes the present connections; returns their number."""
 
 
 def _now(call: Call) -> Strike:
     """Strike the present connection."""
 
-    async def strike(faults: Faults, _: Trading, __: float) -> float:
-        call(faults)
-        return 0.0
+    async def strike(faults: Faults, _: Trading, __: float) -> float | None:
+        return 0.0 if call(faults) else None
 
     return strike
 
 
-def _next(arm: Call) -> Strike:
+def _next(arm: Callable[[Faults], object]) -> Strike:
     """Arm something for the next connection, and end the present one."""
 
     async def strike(faults: Faults, _: Trading, __: float) -> float:
@@ -53,22 +53,21 @@ def _for(call: Callable[[Faults, float], object], *, holds_up: bool = True) -> S
     return strike
 
 
-def _around(call: Callable[[Faults, list[dict[str, Any]]], object]) -> Strike:
+def _around(call: Callable[[Faults, list[dict[str, Any]]], int]) -> Strike:
     """Send something odd in one frame with good trades, which have to arrive."""
 
-    async def strike(faults: Faults, trading: Trading, _: float) -> float:
-        call(faults, trading.some_trades())
+    async def strike(faults: Faults, trading: Trading, _: float) -> float | None:
+        struck = call(faults, trading.some_trades())
         trading.note_bars(BUSY)
-        return 0.0
+        return 0.0 if struck else None
 
     return strike
 
 
-async def _mute_briefly(faults: Faults, trading: Trading, seconds: float) -> float:
+async def _mute_briefly(faults: Faults, trading: Trading, seconds: float) -> float | None:
     """Swallow the stream's messages: it is silent, and then continues as if nothing had been."""
     trading.on_mute(seconds)
-    faults.mute(FEED, seconds=seconds)
-    return seconds
+    return seconds if faults.mute(FEED, seconds=seconds) else None
 
 
 async def _withhold(faults: Faults, trading: Trading, _: float) -> float:
@@ -236,3 +235,23 @@ SIMULATED: Mapping[str, tuple[Odds, Strike]] = {
     ),
 }
 """By name: the frequency, the duration and the action."""
+
+SPARE_PRICES = frozenset(
+    {
+        "account_reset",
+        "account_close",
+        "account_odd_frame",
+        "account_mute_briefly",
+        "unheard_fills",
+        "torn_report",
+        "stale_positions",
+        "late_updates",
+        "second_row",
+        "activity",
+        "orders",
+        "coins",
+        "no_streams",
+    }
+)
+"""The faults of the account alone: no client may lack a fresh price meanwhile, however long the
+account is wrong."""

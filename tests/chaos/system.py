@@ -25,6 +25,7 @@ from tests.chaos.ledger import Last, Ledger
 from tests.chaos.prices import Prices
 from tests.chaos.programs import Service, Valkey
 from tests.chaos.quotes import Quotes
+from tests.chaos.strikes import Strikes
 from tests.chaos.tape import BUSY, PROBE, QUIET, Tape, closes
 from tests.chaos.trades import Trades
 from tests.chaos.trading import Trading
@@ -67,6 +68,31 @@ class Network(NamedTuple):
             "ALPACA_STREAM_URL": f"ws://127.0.0.1:{self.alpaca.port}",
             "ALPACA_DATA_URL": f"http://127.0.0.1:{self.alpaca.port}",
         }
+
+
+LOOK_SECONDS = 0.05
+
+
+class Staleness:
+    """Counts the ``seconds`` in which some client had no fresh price. ``run`` until cancelled."""
+
+    def __init__(self, is_fresh: Callable[[], bool], seconds_now: Callable[[], float]) -> None:
+        self.seconds = 0.0
+        self._is_fresh = is_fresh
+        self._now = seconds_now
+        self._looked_at = seconds_now()
+
+    async def run(self) -> None:
+        """Look all the time."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            self.look()
+
+    def look(self) -> None:
+        """Count the time since the last look, unless every client has a fresh price."""
+        before, self._looked_at = self._looked_at, self._now()
+        if not self._is_fresh():
+            self.seconds += self._looked_at - before
 
 
 _LEASE_HOLDER = re.compile(rb"-(\d+)-")
@@ -114,6 +140,7 @@ class System:
         ]
         self.clients: dict[PriceClient, asyncio.Task[None]] = {}
         self.whole_clients: dict[WholeClient, asyncio.Task[None]] = {}
+        self.strikes = Strikes()
         self.former_events = 0
         self._redis_url = server.url
         self._tasks = tasks
@@ -255,6 +282,16 @@ class System:
             *(client.trades.newest.get(PROBE, 0) for client in self.whole_clients),
         ]
         return has_stream and min(newest) > since_ns
+
+    @asynccontextmanager
+    async def staleness(self) -> AsyncIterator[Staleness]:
+        """Count the seconds with no fresh price while the block runs."""
+        found = Staleness(lambda: self.fresh(time.time_ns() - FRESH_NANOSECONDS), time.monotonic)
+        looking = self._tasks.create_task(found.run())
+        try:
+            yield found
+        finally:
+            looking.cancel()
 
     async def recovered(self, since_ns: int, seconds: float) -> float | None:
         """Wait until prints after a moment reach every client, and continue to do so.

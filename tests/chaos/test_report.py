@@ -35,3 +35,11 @@ def test_the_requirements_are_judged_on_enough_faults_without_the_ghosts() -> No
     assert len(too_slow([*good, after(4.0, KILL), after(4.0, KILL)])) == 1
     assert len(too_slow(good + [after(9.0, RESET, ghost=1.2)] * 50)) == 1
     assert too_slow([after(9.0, RESET)] * (ENOUGH_FAULTS - 1)) == []
+
+
+def test_the_seconds_with_no_fresh_price_are_shown_for_each_step_and_for_all() -> None:
+    found = [after(0.1, RESET)._replace(stale_seconds=2.5), after(0.1, KILL)]
+
+    assert "2.500 s" in str(found[0])
+    [row] = [line for line in recoveries(found) if line.startswith("no fresh price")]
+    assert row.split()[3:] == ["2", "2.500", "2.500", "2.500", "2.500", "(steps)"]
