@@ -76,6 +76,14 @@ def _explained(owner: Owner, mine: Owner | None) -> str:
     )
 
 
+def _warn_of_endless(key: str) -> None:
+    log.warning(
+        "lease_endless",
+        message=f"{key} had no expiry, or a long one: another program wrote it; it ends in 2.5 s, "
+        "and then an ingest can lead. Give each program its own Redis or REDIS_NAMESPACE",
+    )
+
+
 class Lease:
     """The claim of one process. ``epoch`` is its fencing number, 0 until it first holds the lease.
 
@@ -152,12 +160,7 @@ class Lease:
             self._refused = int(second), asked_at
             self.is_leader_unreachable = b"unreachable" in rest
             if b"endless" in rest:
-                log.warning(
-                    "lease_endless",
-                    message=f"{self._keyspace.lease} had no expiry, or a long one: another program "
-                    "wrote it; it ends in 2.5 s, and then an ingest can lead. Give each program "
-                    "its own Redis or REDIS_NAMESPACE",
-                )
+                _warn_of_endless(self._keyspace.lease)
             return False
         # Redis counts the lease's time from some moment after the question. To count from the
         # question is therefore safe: we stop before Redis gives the lease to another process.

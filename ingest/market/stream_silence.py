@@ -21,14 +21,17 @@ FIRST_DATA_SECONDS = 3.0
 """The same while the usual pauses are unknown."""
 
 ODD_SECONDS = 1.0
-ODD_GAPS = 20
-"""After a silence as long as both, data may be missing although the stream continues."""
+ODD_GAPS = 12
+"""After a silence as long as both, data may be missing although the stream continues. In a random
+stream one in e^24 gaps is as long."""
+
+LEARNT_GAPS = 4
+"""An odd silence counts as no more than this number of usual pauses: it may be an interruption, and
+must not make the next one look usual."""
 
 ENOUGH_GAPS, ENOUGH_SECONDS = 20, 1.0
-"""After this number of gaps and this time, the usual pauses are known: REST may be asked."""
-
-SURE_SECONDS = 3.0
-"""After this time they are known well enough to ask for all data that a silence may have hidden."""
+"""After this number of gaps and this time, the usual pauses are known: REST may be asked for a trade,
+or for all data that a silence may have hidden."""
 
 IMPOSSIBLE_SECONDS = 10.0
 IMPOSSIBLE_GAPS = 20
@@ -101,8 +104,7 @@ class StreamSilence:
         if not self._has_data or now - self._judged_at > PAUSED_SECONDS:
             return 0.0
         silence = now - self._silent_since
-        # Otherwise one interruption would make the next one look usual.
-        return min(silence, ODD_GAPS * self._usual.seconds) if self.is_odd(now) else silence
+        return min(silence, LEARNT_GAPS * self._usual.seconds) if self.is_odd(now) else silence
 
     def is_odd(self, now: float) -> bool:
         """Return whether data may be missing after the present silence.
@@ -114,7 +116,6 @@ class StreamSilence:
             silence >= ODD_SECONDS
             and self._session not in _SHUT
             and self._knows_usual_gap()
-            and self._usual.learnt >= SURE_SECONDS
             and silence >= ODD_GAPS * self._usual.seconds
         )
 

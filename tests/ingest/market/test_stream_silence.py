@@ -125,11 +125,11 @@ def test_one_interruption_makes_the_next_silence_no_more_usual(is_paused: bool) 
     assert len(stream.asked) == asked + 1
 
 
-def test_after_a_second_the_pace_of_a_dense_stream_is_known_for_a_question_alone() -> None:
+def test_after_a_second_the_pace_of_a_dense_stream_is_known() -> None:
     stream = Stream(lambda _: True)
     stream.play([0.025] * 50)
 
-    assert not stream.silence.is_odd(stream.now + 60)
+    assert stream.silence.is_odd(stream.now + 1)
     assert stream.stay_silent(60) == pytest.approx(1.25, abs=TICK)
 
 
@@ -314,8 +314,17 @@ def test_a_silence_that_is_long_for_the_stream_is_odd() -> None:
     stream = Stream()
     stream.play([0.1] * 120)
 
-    assert not stream.silence.is_odd(stream.now + 1.9)
-    assert stream.silence.is_odd(stream.now + 2.1)
+    assert not stream.silence.is_odd(stream.now + 1.1)
+    assert stream.silence.is_odd(stream.now + 1.3)
+
+
+@pytest.mark.parametrize("known", [1.5, 4.0, 60.0])
+def test_each_of_several_interruptions_is_odd(known: float) -> None:
+    stream = Stream()
+    stream.play([0.05] * round(known / 0.05))
+    for _ in range(5):
+        assert stream.silence.is_odd(stream.now + 1.5)
+        stream.play([1.5, *[0.05] * 40])
 
 
 @pytest.mark.parametrize(("gap", "session"), [(0.1, "closed"), (5.0, "regular")])
@@ -325,4 +334,4 @@ def test_a_silence_is_not_odd_where_it_is_usual(gap: float, session: Session) ->
     stream.play([gap] * 120)
     stream.judge()
 
-    assert not stream.silence.is_odd(stream.now + 60)
+    assert not stream.silence.is_odd(stream.now + 50)

@@ -322,7 +322,6 @@ async def test_a_mute_connection_in_an_open_session_is_replaced(
 def _silence_is_soon_odd(monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow machine's own pauses are odd, too; that costs a question to REST."""
     monkeypatch.setattr(stream_silence, "ENOUGH_SECONDS", 0.2)
-    monkeypatch.setattr(stream_silence, "SURE_SECONDS", 0.2)
     monkeypatch.setattr(stream_silence, "ODD_SECONDS", 0.2)
     monkeypatch.setattr(stream_silence, "ODD_GAPS", 1)
     monkeypatch.setattr(stock_handler, "SILENCE_JUDGE_SECONDS", 0.02)
