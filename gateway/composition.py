@@ -137,8 +137,9 @@ def compose(
     interest = InterestClaims(commands, names, hub, gateway_id, reclaim, rejections)
     feed, lease = _feed(around, hub, interest, rejections), LeaseWatch(commands, names, hub)
     subscriptions = _subscriptions(settings, redis, hub, lease)
-    inbox = _inbox(redis, gateway_id, subscriptions, here := StreamsHere(hub), rejections)
     reports, tokens = Reports(commands, names), TokenTable(settings.grants)
+    here = StreamsHere(hub)
+    inbox = _inbox(redis, gateway_id, subscriptions, here, reports, rejections)
     claims = StreamClaims(commands, names, gateway_id, _limits(settings), rejections)
     return Gateway(
         gateway_id=gateway_id,
@@ -189,11 +190,19 @@ def _inbox(
     gateway_id: str,
     subscriptions: Subscriptions,
     here: StreamsHere,
+    reports: Reports,
     rejections: Rejections,
 ) -> Inbox:
     handlers: Handlers = {Change: subscriptions.change, End: here.answer}
-    answers = (Changed, Ended)
-    return Inbox(redis.commands, redis.keyspace, gateway_id, handlers, answers, rejections)
+    return Inbox(
+        redis.commands,
+        redis.keyspace,
+        gateway_id,
+        handlers,
+        (Changed, Ended),
+        rejections=rejections,
+        has_ended=reports.has_ended,
+    )
 
 
 def _feed(

@@ -9,6 +9,7 @@ from typing import Self
 
 import structlog
 
+from gateway.bus.claim_times import RELEASE_SECONDS
 from gateway.bus.redis_clients import gateway_redis_clients
 from gateway.composition import Gateway, Surroundings, compose, compose_app
 from gateway.fanout.hub import Hub
@@ -182,8 +183,14 @@ async def _heartbeat(gateway: Gateway, seconds: float, now: Callable[[], str]) -
 
 
 async def _report(gateway: Gateway) -> None:
-    while True:
-        # The subscriber logs the loss of the connection; the next report is soon.
-        with suppress(BusError), gateway.rejections.watch("this gateway's report"):
-            await gateway.reports.store(gateway.report())
-        await asyncio.sleep(REPORT_SECONDS)
+    try:
+        while True:
+            # The subscriber logs the loss of the connection; the next report is soon.
+            with suppress(BusError), gateway.rejections.watch("this gateway's report"):
+                await gateway.reports.store(gateway.report())
+            await asyncio.sleep(REPORT_SECONDS)
+    finally:
+        # Otherwise the others would wait for this gateway to listen again.
+        with suppress(BusError, TimeoutError):
+            async with asyncio.timeout(RELEASE_SECONDS):
+                await gateway.reports.withdraw(gateway.gateway_id)

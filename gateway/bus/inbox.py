@@ -15,6 +15,12 @@ from shared.bus.rejections import Rejections
 ANSWER_SECONDS = 4.0
 """How long another gateway has to answer; it may wait 2 s for the values of new topics."""
 
+LISTENER_SECONDS = 3.0
+"""How long a gateway may take to listen again: it connects to Redis within half a second, unless
+Redis' name has to be resolved, or the server was replaced."""
+
+LISTENER_POLL_SECONDS = 0.2
+
 MAX_IN_PROGRESS = 1_000
 """How many questions of other gateways wait, and how many are worked on at the same time."""
 
@@ -42,7 +48,10 @@ class NoAnswerError(BusError):
 
 
 class Inbox:
-    """Asks other gateways, and answers them by ``handlers``; ``answers`` are the answers' forms."""
+    """Asks other gateways, and answers them by ``handlers``; ``answers`` are the answers' forms.
+
+    ``has_ended`` returns whether a gateway is known to have ended.
+    """
 
     def __init__(
         self,
@@ -51,20 +60,23 @@ class Inbox:
         gateway_id: str,
         handlers: Handlers,
         answers: tuple[type[Answer], ...],
+        *,
         rejections: Rejections,
+        has_ended: Callable[[str], Awaitable[bool]],
     ) -> None:
         self.gateway_id = gateway_id
         self._client = client
         self._keyspace = keyspace
         self._handlers = handlers
         self._rejections = rejections
+        self._has_ended = has_ended
         forms: Any = Union[(*handlers, *answers)]
         self._decode = msgspec.json.Decoder(forms).decode
         self._asked: dict[str, asyncio.Future[Any]] = {}
         self._questions: asyncio.Queue[Question] = asyncio.Queue(MAX_IN_PROGRESS)
 
     async def ask(self, gateway_id: str, question: Question) -> Any:
-        """Return the answer of another gateway; None if no such gateway is connected.
+        """Return the answer of another gateway; None if it has ended.
 
         Raises:
             BusError: Redis is unreachable, or the gateway does not answer.
@@ -72,11 +84,7 @@ class Inbox:
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._asked[question.question] = answer
         try:
-            with bus_errors():
-                inbox = self._keyspace.inbox(gateway_id)
-                receivers = await self._client.publish(inbox, _encode(question))
-            # A gateway listens on its channel for as long as it lives.
-            if not receivers:
+            if not await self._send(gateway_id, question):
                 return None
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await answer
@@ -86,6 +94,28 @@ class Inbox:
             ) from None
         finally:
             del self._asked[question.question]
+
+    async def _send(self, gateway_id: str, message: Question | Answer) -> bool:
+        """Send a message to a gateway as soon as it listens; return False if it has ended.
+
+        A gateway listens for as long as it lives, except while it connects to Redis again.
+        """
+        inbox, packed = self._keyspace.inbox(gateway_id), _encode(message)
+        try:
+            async with asyncio.timeout(LISTENER_SECONDS):
+                while True:
+                    with bus_errors():
+                        listeners = await self._client.publish(inbox, packed)
+                    if listeners:
+                        return True
+                    if await self._has_ended(gateway_id):
+                        return False
+                    await asyncio.sleep(LISTENER_POLL_SECONDS)
+        except TimeoutError:
+            raise NoAnswerError(
+                f"the gateway {gateway_id} has not been connected to Redis for "
+                f"{LISTENER_SECONDS:g} s"
+            ) from None
 
     def on_message(self, packed: bytes) -> None:
         """Accept a question of another gateway, or its answer to one of ours.
@@ -119,5 +149,5 @@ class Inbox:
         answer = await self._handlers[type(question)](question)
         # An answer that is lost looks to the asker like a slow gateway: its client retries.
         watching = self._rejections.watch("this gateway's answers to others")
-        with suppress(BusError), watching, bus_errors():
-            await self._client.publish(self._keyspace.inbox(question.asker), _encode(answer))
+        with suppress(BusError), watching:
+            await self._send(question.asker, answer)

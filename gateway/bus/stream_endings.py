@@ -7,6 +7,7 @@ from collections.abc import Collection
 from gateway.bus.inbox import Answer, Inbox, NoAnswerError, Question
 from gateway.bus.reports import Reports
 from gateway.fanout.hub import Hub
+from shared.bus import keys
 
 ENDED_AT_ONCE = 100
 """How many streams are ended before others have a turn: about 3 ms."""
@@ -59,8 +60,8 @@ class StreamEndings:
         """End all streams of a principal; return their number.
 
         Raises:
-            BusError: Redis is unreachable, or a gateway does not answer: streams of that principal
-                may still be open.
+            BusError: Redis is unreachable, a gateway does not answer, or one may be unknown:
+                streams of that principal may still be open.
         """
         ended = await self._here.end({principal})
         known = {report.gateway_id for report in await self._reports.gateways()}
@@ -71,6 +72,11 @@ class StreamEndings:
             raise NoAnswerError(
                 f"the gateways {' '.join(silent)} did not respond: streams may still be open there"
             )
+        if self._reports.may_lack_some:
+            raise NoAnswerError(
+                "Redis has lost the gateways' reports within the last "
+                f"{keys.GATEWAY_SECONDS} s: streams may still be open at some that are not known"
+            )
         return ended + sum(answer for answer in answers if answer is not None)
 
     async def _ask(self, gateway_id: str, principal: str) -> int | None:
@@ -79,5 +85,4 @@ class StreamEndings:
             ended: Ended | None = await self._inbox.ask(gateway_id, end)
         except NoAnswerError:
             return None
-        # Without a receiver the gateway has ended: its report outlives it by 15 s.
         return 0 if ended is None else ended.streams
