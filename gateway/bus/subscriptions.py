@@ -6,7 +6,7 @@ in memory, then give them to the client.
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from gateway.bus.history import History
@@ -82,7 +82,15 @@ class Subscriptions:
             client.write(opening.greeting)
             hub.end(client, "expired")
             return
-        greeting = opening.greeting
+        with ExitStack() as undo:
+            # Its request is cancelled or fails. A stream that never joins would stay open in
+            # silence, and keep its place among the gateway's streams.
+            undo.callback(hub.leave, client)
+            await self._give_topics(client, opening)
+            undo.pop_all()
+
+    async def _give_topics(self, client: Client, opening: StreamOpening) -> None:
+        hub, greeting = self._hub, opening.greeting
         watched = hub.watch(opening.intervals)
         try:
             # The greeting does not wait for Redis: proxies and browsers give up on a response
@@ -100,11 +108,6 @@ class Subscriptions:
                 # Live events would move the cursor past the events that could not be read.
                 client.write(greeting)
                 hub.end(client, "unavailable")
-        except BaseException:
-            # Its request was cancelled or has failed. A stream that never joins would stay open in
-            # silence, and keep its place among the gateway's streams.
-            hub.leave(client)
-            raise
         finally:
             # The client took the channels over if it joined; otherwise they are released here.
             if client.cohort is None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from functools import partial
 
 from starlette.requests import Request
@@ -80,15 +81,17 @@ class Admission:
             return _nothing
         self.check_room()
         who = {"principal": principal.name, **self._address_of(request)}
-        # Counted before the claim: other requests arrive while Redis is asked.
-        self._streams += 1
-        try:
+        # A rejected or cancelled request gives its place back.
+        with ExitStack() as undo:
+            # Counted before the claim: other requests arrive while Redis is asked.
+            self._streams += 1
+            undo.callback(self._uncount)
             await self._claim(who)
-        # A cancelled request, too, must give its place back.
-        except BaseException:
-            self._streams -= 1
-            raise
+            undo.pop_all()
         return partial(self._leave, who)
+
+    def _uncount(self) -> None:
+        self._streams -= 1
 
     def _address_of(self, request: Request) -> dict[str, str]:
         address = counted_as(request)
@@ -103,7 +106,7 @@ class Admission:
             )
 
     def _leave(self, who: Mapping[str, str]) -> None:
-        self._streams -= 1
+        self._uncount()
         self._claims.release(who)
 
     def _rejection(self, message: str, hint: str) -> BusyError:

@@ -5,7 +5,7 @@ nothing of the request is kept: ten thousand streams are ten thousand sockets an
 """
 
 import asyncio
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from sse_starlette import EventSourceResponse
 from starlette.responses import Response
@@ -52,13 +52,12 @@ class StreamResponse(EventSourceResponse):
         chunked = scope.get("http_version") != "1.0"
         if connection is not None and not chunked:
             connection.end_body_by_closing()
-        try:
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        except BaseException:
+        with ExitStack() as undo:
             # The stream has a place in the gateway already, but there is no client that could
             # leave and give it back.
-            self._opening.on_end("left")
-            raise
+            undo.callback(self._opening.on_end, "left")
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            undo.pop_all()
         if connection is None:
             await self._serve_portably(receive, send)
             return

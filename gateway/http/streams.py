@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -150,13 +151,12 @@ class Streams:
     async def _place(self, request: Request, principal: Principal) -> Callable[[], None]:
         """Reserve a place, then use up the ticket; return the function that ends the place."""
         on_end = await self._admission.admit(request, principal)
-        try:
+        # Cancelled, or its ticket was used by another request meanwhile: the place is free again.
+        with ExitStack() as undo:
+            undo.callback(on_end)
             # Last, so that nothing that fails costs a ticket.
             await self._access.redeem(request)
-        # Cancelled, or used by another request meanwhile: nobody else gives the place back.
-        except BaseException:
-            on_end()
-            raise
+            undo.pop_all()
         return on_end
 
     def _greeting(
