@@ -20,6 +20,7 @@ from gateway.bus.inbox import Handlers, Inbox
 from gateway.bus.interest_claims import InterestClaims
 from gateway.bus.last_values import LastValues
 from gateway.bus.lease_watch import LeaseWatch
+from gateway.bus.malformed import MalformedData
 from gateway.bus.positions import Positions
 from gateway.bus.redis_clients import GatewayRedisClients
 from gateway.bus.reports import Reports
@@ -110,6 +111,7 @@ class Gateway:
     attempts: FailedAttempts
     reports: Reports
     rejections: Rejections
+    malformed: MalformedData
     started: str
 
     def report(self) -> GatewayReport:
@@ -119,6 +121,7 @@ class Gateway:
             self.hub,
             self.feed,
             self.subscriber.foreign,
+            self.malformed,
             busy=self.admission.busy,
             unauthorized=self.attempts.total,
             tasks=len(asyncio.all_tasks()),
@@ -134,10 +137,12 @@ def compose(
     # The hub exists before the two parts that follow its topics. Each clears its event itself.
     resubscribe, reclaim, rejections = asyncio.Event(), asyncio.Event(), Rejections()
     hub = _hub(settings, around, [resubscribe.set, reclaim.set])
-    interest = InterestClaims(commands, names, hub, gateway_id, reclaim, rejections)
+    malformed = MalformedData()
+    values = LastValues(commands, names, malformed)
+    interest = InterestClaims(commands, names, hub, gateway_id, reclaim, rejections, values)
     feed, lease = _feed(around, hub, interest, rejections), LeaseWatch(commands, names, hub)
-    subscriptions = _subscriptions(settings, redis, hub, lease)
-    reports, tokens = Reports(commands, names), TokenTable(settings.grants)
+    subscriptions = _subscriptions(settings, redis, hub, lease, malformed)
+    reports, tokens = Reports(commands, names, malformed), TokenTable(settings.grants)
     here = StreamsHere(hub)
     inbox = _inbox(redis, gateway_id, subscriptions, here, reports, rejections)
     claims = StreamClaims(commands, names, gateway_id, _limits(settings), rejections)
@@ -162,6 +167,7 @@ def compose(
             changed=resubscribe,
             on_inbox=inbox.on_message,
             on_connect=interest.on_connected,
+            malformed=malformed,
             rejections=rejections,
             jitter=around.randomness.random,
         ),
@@ -170,6 +176,7 @@ def compose(
         attempts=FailedAttempts(around.clock),
         reports=reports,
         rejections=rejections,
+        malformed=malformed,
         started=around.now(),
     )
 
@@ -179,9 +186,13 @@ def _gateway_id() -> str:
 
 
 def _subscriptions(
-    settings: GatewaySettings, redis: GatewayRedisClients, hub: Hub, lease: LeaseWatch
+    settings: GatewaySettings,
+    redis: GatewayRedisClients,
+    hub: Hub,
+    lease: LeaseWatch,
+    malformed: MalformedData,
 ) -> Subscriptions:
-    history = History(redis.commands, redis.keyspace)
+    history = History(redis.commands, redis.keyspace, malformed)
     return Subscriptions(hub, history, lease, limit=settings.max_topics_per_client)
 
 
@@ -221,7 +232,7 @@ def compose_app(
     settings: GatewaySettings, redis: GatewayRedisClients, gateway: Gateway, around: Surroundings
 ) -> ASGIApp:
     """Construct the endpoints and their application."""
-    tickets = TicketStore(redis.commands, redis.keyspace)
+    tickets = TicketStore(redis.commands, redis.keyspace, gateway.malformed)
     access = Access(gateway.tokens, tickets, gateway.attempts)
     limit = settings.max_topics_per_client
     budgets = TicketBudgets(settings.max_tickets_per_minute, around.clock)
@@ -241,7 +252,7 @@ def compose_app(
         stream_change=StreamChange(access, gateway.audit, gateway.changes, requests),
         tickets=Tickets(access, budgets, limit=limit),
         token_streams=TokenStreams(access, gateway.endings),
-        stored=_stored_values(redis, access, limit),
+        stored=_stored_values(redis, access, gateway.malformed, limit),
         health=Health(
             access,
             gateway.reports,
@@ -263,12 +274,14 @@ def compose_app(
     return LastAnswers(served, lambda: gateway.hub.is_draining)
 
 
-def _stored_values(redis: GatewayRedisClients, access: Access, limit: int) -> StoredValues:
+def _stored_values(
+    redis: GatewayRedisClients, access: Access, malformed: MalformedData, limit: int
+) -> StoredValues:
     return StoredValues(
         access,
-        prices=LastValues(redis.commands, redis.keyspace),
-        bars=BarHistory(redis.commands, redis.keyspace),
-        positions=Positions(redis.commands, redis.keyspace),
+        prices=LastValues(redis.commands, redis.keyspace, malformed),
+        bars=BarHistory(redis.commands, redis.keyspace, malformed),
+        positions=Positions(redis.commands, redis.keyspace, malformed),
         limit=limit,
     )
 

@@ -3,6 +3,7 @@
 import msgspec
 
 from gateway.bus.foreign_data import ForeignData
+from gateway.bus.malformed import MalformedData
 from gateway.fanout.hub import Hub
 from gateway.wire.feed_view import FeedView
 from shared.alarm import Alarm
@@ -14,6 +15,7 @@ class GatewayReport(msgspec.Struct, kw_only=True):
     It is stored every five seconds and expires 15 s after the gateway has died. ``lag_ms`` is the
     age of events on arrival; ``started`` is RFC 3339; ``alarms`` are those of the gateway itself;
     the rest are counts. ``foreign``: messages of other deployments that were rejected.
+    ``malformed``: contents of Redis that could not be read.
     """
 
     gateway_id: str
@@ -27,6 +29,7 @@ class GatewayReport(msgspec.Struct, kw_only=True):
     lag_ms: float | None
     started: str
     foreign: int = 0
+    malformed: int = 0
     alarms: list[Alarm] = []
 
 
@@ -35,6 +38,7 @@ def report_of(
     hub: Hub,
     feed: FeedView,
     foreign: ForeignData,
+    malformed: MalformedData,
     *,
     busy: int,
     unauthorized: int,
@@ -58,5 +62,6 @@ def report_of(
         lag_ms=feed.event.lag_ms,
         started=started,
         foreign=foreign.rejected,
+        malformed=malformed.count,
         alarms=foreign.alarms,
     )

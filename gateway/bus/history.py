@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 
-from gateway.bus.malformed import note_malformed, skipping_malformed
+from gateway.bus.malformed import MalformedData
 from gateway.bus.recording import Recording
 from gateway.fanout.hub import Filling
 from gateway.fanout.ordered_channel import OrderedChannel
@@ -21,9 +21,10 @@ from shared.event_id import NEVER, EventId
 class History:
     """Reads events that were published before this gateway subscribed, in one round trip each."""
 
-    def __init__(self, client: Redis, keyspace: Keyspace) -> None:
+    def __init__(self, client: Redis, keyspace: Keyspace, malformed: MalformedData) -> None:
         self._client = client
         self._keyspace = keyspace
+        self._malformed = malformed
         self._reading = asyncio.Lock()
 
     async def fillings(
@@ -108,11 +109,61 @@ class History:
             # A history of another type must not keep the gateway from all the others.
             answers: list[Any] = await batch.execute(raise_on_error=False)
         noted, published, *parts = answers
-        recording = _recording(keyspace, topics, noted, published).known_to(received)
+        recording = self._recording(topics, noted, published).known_to(received)
         return recording, [
-            _stored(channel, recording, *parts[3 * index : 3 * index + 3])
+            self._stored(channel, recording, *parts[3 * index : 3 * index + 3])
             for index, channel in enumerate(channels)
         ]
+
+    def _recording(self, topics: Sequence[str], noted: Any, published: Any) -> Recording:
+        since, newest = None, NEVER
+        beginnings: dict[str, Beginning] = {}
+        where = self._keyspace.histories.encode()
+        # An answer that is an error is neither: the hash is a key of another type.
+        fields = noted if isinstance(noted, list) else [None] * (len(topics) + 1)
+        with self._malformed.skipping(where):
+            since = None if fields[0] is None else EventId.parse(fields[0])
+        with self._malformed.skipping(where):
+            newest = NEVER if published[0] is None else EventId.parse(published[0])
+        for topic, field in zip(topics, fields[1:], strict=True):
+            if field is not None:
+                with self._malformed.skipping(where):
+                    beginnings[topic] = Beginning.parse(field)
+        return Recording(since, newest, beginnings)
+
+    def _stored(
+        self,
+        channel: OrderedChannel,
+        recording: Recording,
+        first: Any,
+        length: Any,
+        entries: Any,
+    ) -> "_Stored":
+        where = channel.topic.encode()
+        # The key is of another type.
+        if isinstance(first, Exception):
+            self._malformed.note(where, first)
+            first, length, entries = [], 0, []
+        oldest = None
+        for entry in first:
+            with self._malformed.skipping(where):
+                oldest = EventId.parse(entry[0])
+        limit = channel.length
+        events = self._events(channel, entries)
+        # The publish script notes the newest id in the same step, so later entries are not its own.
+        # An id from far ahead would silence the topic here.
+        if recording.published != NEVER:
+            events = [event for event in events if event.event_id <= recording.published]
+            if oldest is not None and oldest > recording.published:
+                oldest = None
+        return _Stored(events, recording.complete_after(channel.topic, oldest, length, limit))
+
+    def _events(self, channel: OrderedChannel, entries: list[Any]) -> list[Event]:
+        events = []
+        for event_id, fields in entries:
+            with self._malformed.skipping(channel.topic.encode()):
+                events.append(channel.event_of(message.of_entry(event_id, fields)))
+        return events
 
 
 class _Stored(NamedTuple):
@@ -151,51 +202,3 @@ def _filling(
         return Filling(position, stored.events, complete_after, origin, lost=False)
     events = [event for event in stored.events if event.event_id > complete_after]
     return Filling(position, events, complete_after, origin, lost=True)
-
-
-def _recording(keyspace: Keyspace, topics: Sequence[str], noted: Any, published: Any) -> Recording:
-    since, newest = None, NEVER
-    beginnings: dict[str, Beginning] = {}
-    where = keyspace.histories.encode()
-    # An answer that is an error is neither: the hash is a key of another type.
-    fields = noted if isinstance(noted, list) else [None] * (len(topics) + 1)
-    with skipping_malformed(where):
-        since = None if fields[0] is None else EventId.parse(fields[0])
-    with skipping_malformed(where):
-        newest = NEVER if published[0] is None else EventId.parse(published[0])
-    for topic, field in zip(topics, fields[1:], strict=True):
-        if field is not None:
-            with skipping_malformed(where):
-                beginnings[topic] = Beginning.parse(field)
-    return Recording(since, newest, beginnings)
-
-
-def _stored(
-    channel: OrderedChannel, recording: Recording, first: Any, length: Any, entries: Any
-) -> _Stored:
-    where = channel.topic.encode()
-    # The key is of another type.
-    if isinstance(first, Exception):
-        note_malformed(where, first)
-        first, length, entries = [], 0, []
-    oldest = None
-    for entry in first:
-        with skipping_malformed(where):
-            oldest = EventId.parse(entry[0])
-    limit = channel.length
-    events = _events(channel, entries)
-    # The publish script notes the newest id in the same step, so later entries are not its own. An
-    # id from far ahead would silence the topic here.
-    if recording.published != NEVER:
-        events = [event for event in events if event.event_id <= recording.published]
-        if oldest is not None and oldest > recording.published:
-            oldest = None
-    return _Stored(events, recording.complete_after(channel.topic, oldest, length, limit))
-
-
-def _events(channel: OrderedChannel, entries: list[Any]) -> list[Event]:
-    events = []
-    for event_id, fields in entries:
-        with skipping_malformed(channel.topic.encode()):
-            events.append(channel.event_of(message.of_entry(event_id, fields)))
-    return events

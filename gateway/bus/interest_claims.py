@@ -71,12 +71,13 @@ class InterestClaims:
         gateway_id: str,
         changed: asyncio.Event,
         rejections: Rejections,
+        values: LastValues,
     ) -> None:
         self._keyspace = keyspace
         self._hub = hub
         self._gateway_id = gateway_id
         self._claim = client.register_script(_CLAIM)
-        self._values = LastValues(client, keyspace)
+        self._values = values
         self._claimed: set[str] = set()
         self._changed = changed
         self._rejections = rejections

@@ -5,12 +5,12 @@ minute old if the latest trade does not count as a last price.
 """
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from itertools import islice
 from typing import Any
 
 from redis.asyncio import Redis
 
+from gateway.bus.malformed import MalformedData
 from gateway.fanout.channel import Channel
 from shared import message
 from shared.bus import keys
@@ -56,9 +56,10 @@ class LastValues:
     Each method raises BusError if Redis is unreachable.
     """
 
-    def __init__(self, client: Redis, keyspace: Keyspace) -> None:
+    def __init__(self, client: Redis, keyspace: Keyspace, malformed: MalformedData) -> None:
         self._client = client
         self._keyspace = keyspace
+        self._malformed = malformed
         self._script = client.register_script(_WRITE_BACK)
 
     async def read(self, topics: Sequence[str]) -> list[Message | None]:
@@ -66,7 +67,7 @@ class LastValues:
         with bus_errors():
             names = [self._keyspace.last(topic) for topic in topics]
             stored: list[Any] = await self._client.mget(names)
-        return [_unpacked(value) for value in stored]
+        return [self._unpacked(t, value) for t, value in zip(topics, stored, strict=True)]
 
     async def write_back(self, channels: Iterable[Channel]) -> None:
         """Store each channel's value that is newer than the one in Redis.
@@ -84,9 +85,8 @@ class LastValues:
                 with bus_errors():
                     await self._script(keys=[*values], args=arguments)
 
-
-def _unpacked(value: bytes | None) -> Message | None:
-    if value is not None:
-        with suppress(ValueError):  # another program wrote it
-            return message.unpack(value)
-    return None
+    def _unpacked(self, topic: str, value: bytes | None) -> Message | None:
+        if value is not None:
+            with self._malformed.skipping(topic.encode()):
+                return message.unpack(value)
+        return None

@@ -1,35 +1,46 @@
-"""Messages in Redis that another program or another version has written."""
+"""Contents of Redis that this gateway cannot read: another program or version has written them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import msgspec
-import structlog
-
 from gateway.wire.principal import MARKET, scope_of
+from shared.bus.errors import BusRejectedError
+from shared.bus.malformed_stored import PROBLEMS, WRONG_TYPE, MalformedStored
 from shared.topics import kind_of
 
-log = structlog.get_logger()
 
+class MalformedData:
+    """Counts them. The log names no held symbol, and quotes no account data."""
 
-@contextmanager
-def skipping_malformed(channel: bytes) -> Iterator[None]:
-    """Log a message that cannot be decoded, and continue: one message must not end the reader.
+    def __init__(self) -> None:
+        self._stored = MalformedStored()
 
-    ``channel`` is where it came from.
-    """
-    try:
-        yield
-    except (ValueError, LookupError, TypeError, msgspec.DecodeError) as error:
-        note_malformed(channel, error)
+    @property
+    def count(self) -> int:
+        """The number of messages, values, entries and keys that could not be read."""
+        return self._stored.count
 
+    # Not that of ``MalformedStored``, which wants the name for the log of every message.
+    @contextmanager
+    def skipping(self, topic: bytes) -> Iterator[None]:
+        """Count contents that cannot be decoded, or a key of another type, and continue after them.
 
-def note_malformed(channel: bytes, error: Exception) -> None:
-    """Log that a message, or a key that should have it, cannot be read."""
-    topic = channel.decode(errors="replace")
-    if scope_of(topic) == MARKET:
-        log.warning("message_malformed", channel=topic, error=str(error))
-    else:
-        # The error quotes the message, and the topic may name a held symbol. The log has more
-        # readers than the account.
-        log.warning("message_malformed", channel=kind_of(topic))
+        ``topic`` is what they belong to: one message must not end the reader of a topic.
+        """
+        try:
+            yield
+        except PROBLEMS as error:
+            self.note(topic, error)
+        except BusRejectedError as error:
+            if error.code != WRONG_TYPE:
+                raise
+            self.note(topic, error)
+
+    def note(self, topic: bytes, problem: Exception) -> None:
+        """Count contents, or a key, that cannot be read."""
+        name = topic.decode(errors="replace")
+        # The topic may name a held symbol, and the log has more readers than the account.
+        if scope_of(name) == MARKET:
+            self._stored.note(name, problem)
+        else:
+            self._stored.note(kind_of(name), problem, is_private=True)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 from redis.asyncio import Redis
 
-from gateway.bus.malformed import skipping_malformed
+from gateway.bus.malformed import MalformedData
 from gateway.fanout.table_channel import TableChannel
 from shared import message
 from shared.account import BrokerState
@@ -34,11 +34,12 @@ class StoredPositions(NamedTuple):
     account: Message | None
     symbols: Sequence[str] | None
     rows: Sequence[Message]
+    malformed: MalformedData
 
     def fill(self, table: TableChannel) -> None:
         """Put the positions into a table, and remove the rows that were closed meanwhile."""
         for row in self.rows:
-            with skipping_malformed(table.topic.encode()):
+            with self.malformed.skipping(table.topic.encode()):
                 table.apply(*row)
         # No event says that a position is closed if it was closed while no gateway listened; it
         # is only absent from the account's list. An unknown list would empty the table.
@@ -55,9 +56,10 @@ class StoredPositions(NamedTuple):
 class Positions:
     """Reads the account and its positions."""
 
-    def __init__(self, client: Redis, keyspace: Keyspace) -> None:
+    def __init__(self, client: Redis, keyspace: Keyspace, malformed: MalformedData) -> None:
         self._client = client
         self._keyspace = keyspace
+        self._malformed = malformed
 
     async def read(self, symbols: Sequence[str] | None = None) -> StoredPositions:
         """Read the account, then the positions in these symbols, or all that it lists.
@@ -68,26 +70,24 @@ class Positions:
         # The account comes first: a position that opens between the two reads is then missing
         # from the list, but its own event is newer than the list and survives it.
         with bus_errors():
-            account = _unpacked(ACCOUNT, await self._client.get(self._keyspace.last(ACCOUNT)))
-        listed = None if account is None else _listed(account)
+            account = self._unpacked(ACCOUNT, await self._client.get(self._keyspace.last(ACCOUNT)))
+        listed = None if account is None else self._listed(account)
         wanted = (listed or []) if symbols is None else symbols
         names = [self._keyspace.last(topic(POSITION, symbol)) for symbol in wanted]
         with bus_errors():
             stored: list[Any] = await self._client.mget(names) if names else []
-        rows = [row for value in stored if (row := _unpacked(POSITION, value)) is not None]
-        return StoredPositions(account, listed, rows)
+        rows = [row for value in stored if (row := self._unpacked(POSITION, value)) is not None]
+        return StoredPositions(account, listed, rows, self._malformed)
 
+    def _unpacked(self, name: str, stored: Any) -> Message | None:
+        if stored is not None:
+            with self._malformed.skipping(name.encode()):
+                return message.unpack(stored)
+        return None
 
-def _unpacked(name: str, stored: Any) -> Message | None:
-    if stored is not None:
-        with skipping_malformed(name.encode()):
-            return message.unpack(stored)
-    return None
-
-
-def _listed(account: Message) -> Sequence[str] | None:
-    listing = _Listing("unknown", [])
-    with skipping_malformed(ACCOUNT.encode()):
-        listing = _decode(account.body)
-    # Before the broker's first answer the list is empty because it is unknown.
-    return None if listing.state == "unknown" else listing.positions
+    def _listed(self, account: Message) -> Sequence[str] | None:
+        listing = _Listing("unknown", [])
+        with self._malformed.skipping(ACCOUNT.encode()):
+            listing = _decode(account.body)
+        # Before the broker's first answer the list is empty because it is unknown.
+        return None if listing.state == "unknown" else listing.positions

@@ -8,7 +8,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from gateway.bus.gateway_report import GatewayReport
-from gateway.bus.malformed import skipping_malformed
+from gateway.bus.malformed import MalformedData
 from shared.bus import keys
 from shared.bus.errors import bus_errors
 from shared.bus.keys import Keyspace
@@ -30,10 +30,12 @@ class Reports:
         self,
         client: Redis,
         keyspace: Keyspace,
+        malformed: MalformedData,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
         self._keyspace = keyspace
+        self._malformed = malformed
         self._monotonic = monotonic
         self._own: str | None = None
         """The key of this gateway's report, once it is stored."""
@@ -85,7 +87,7 @@ class Reports:
         for value in values:
             # The report expired after the scan (None), or another version wrote it.
             if value is not None:
-                with skipping_malformed(b"gateway"):
+                with self._malformed.skipping(b"gateway"):
                     reports.append(_decode(value))
         return sorted(reports, key=lambda report: report.gateway_id)
 

@@ -19,7 +19,7 @@ from gateway.bus.foreign_data import ForeignData
 from gateway.bus.history import History
 from gateway.bus.lease_watch import LeaseWatch
 from gateway.bus.listed_positions import ListedPositions
-from gateway.bus.malformed import skipping_malformed
+from gateway.bus.malformed import MalformedData
 from gateway.bus.positions import Positions
 from gateway.bus.redis_clients import GatewayRedisClients
 from gateway.fanout.channel import Channel
@@ -101,6 +101,7 @@ class Subscriber:
         changed: asyncio.Event,
         on_inbox: Callable[[bytes], None],
         on_connect: Callable[[], None],
+        malformed: MalformedData,
         rejections: Rejections,
         jitter: Callable[[], float],
     ) -> None:
@@ -115,6 +116,7 @@ class Subscriber:
         self._changed = changed
         self._on_inbox = on_inbox
         self._on_connect = on_connect
+        self._malformed = malformed
         self._rejections = rejections
         self._jitter = jitter
         self._confirmed = asyncio.Event()
@@ -225,7 +227,7 @@ class Subscriber:
             self._to_verify.set()
 
     def _apply(self, channel: bytes, data: bytes) -> None:
-        with skipping_malformed(channel):
+        with self._malformed.skipping(channel):
             if channel == self._status:
                 status = message.unpack(data)
                 # That histories are lost may be said with the id of a leader before this gateway's
@@ -359,8 +361,8 @@ class Subscriber:
 
         After a loss it waits for all of them, since ordered events are sent in one order again.
         """
-        history = History(self._redis.commands, self._keyspace)
-        positions = Positions(self._redis.commands, self._keyspace)
+        history = History(self._redis.commands, self._keyspace, self._malformed)
+        positions = Positions(self._redis.commands, self._keyspace, self._malformed)
         waiting: list[bytes] = []
         while True:
             if waiting:
@@ -407,7 +409,7 @@ class Subscriber:
         return newest
 
     def _on_stored(self, topic: bytes, value: bytes) -> None:
-        with skipping_malformed(topic):
+        with self._malformed.skipping(topic):
             try:
                 self._hub.publish(topic, value, stored=True)
             except UnverifiedIdError as error:
@@ -446,7 +448,7 @@ class Subscriber:
         self._feed.on_redis(connected=True)
         self._on_connect()
         if report is not None:  # else no ingest reports; the feed stays down until one does
-            with skipping_malformed(self._status):
+            with self._malformed.skipping(self._status):
                 event_id = EventId.parse(ingest_status.decode(report).event_id)
                 if self._hub.own_ids.accepts(event_id, stored=True):
                     self._feed.on_report(report)

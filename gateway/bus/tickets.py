@@ -7,7 +7,7 @@ import secrets
 import msgspec
 from redis.asyncio import Redis
 
-from gateway.bus.malformed import skipping_malformed
+from gateway.bus.malformed import MalformedData
 from gateway.wire.principal import Principal
 from shared.bus import keys
 from shared.bus.errors import bus_errors
@@ -28,9 +28,10 @@ class TicketStore:
     Every method raises BusError if Redis is unreachable.
     """
 
-    def __init__(self, client: Redis, keyspace: Keyspace) -> None:
+    def __init__(self, client: Redis, keyspace: Keyspace, malformed: MalformedData) -> None:
         self._client = client
         self._keyspace = keyspace
+        self._malformed = malformed
 
     async def issue(self, principal: Principal) -> str:
         """Return a new ticket, which is valid for ``keys.TICKET_SECONDS``; its hash is stored."""
@@ -44,13 +45,13 @@ class TicketStore:
         if not _FORM.fullmatch(ticket):
             return None
         with bus_errors():
-            return _principal_of(await self._client.get(self._key_of(ticket)))
+            return self._principal_of(await self._client.get(self._key_of(ticket)))
 
     async def redeem(self, ticket: str) -> Principal | None:
         """Use up a ticket; return None if it is unknown, used or expired."""
         # Read and delete are one command: of two gateways that get the same ticket, one finds it.
         with bus_errors():
-            return _principal_of(await self._client.getdel(self._key_of(ticket)))
+            return self._principal_of(await self._client.getdel(self._key_of(ticket)))
 
     async def renew(self, ticket: str) -> None:
         """Start the life of a ticket again, unless it has been used."""
@@ -64,9 +65,8 @@ class TicketStore:
     def _key_of(self, ticket: str) -> str:
         return self._keyspace.ticket(hashlib.sha256(ticket.encode()).hexdigest())
 
-
-def _principal_of(stored: bytes | str | None) -> Principal | None:
-    if stored is not None:
-        with skipping_malformed(b"ticket"):
-            return _decode(stored)
-    return None
+    def _principal_of(self, stored: bytes | str | None) -> Principal | None:
+        if stored is not None:
+            with self._malformed.skipping(b"ticket"):
+                return _decode(stored)
+        return None

@@ -16,8 +16,11 @@ SERIES_SECONDS = 300.0
 
 TEXT_LENGTH = 200
 
-# A value that is no JSON or no text, a field that is absent, a row of another length.
-_PROBLEMS = (ValueError, msgspec.DecodeError, LookupError, TypeError)
+WRONG_TYPE = "WRONGTYPE"
+"""The code of Redis' answer about a key of another type."""
+
+PROBLEMS = (ValueError, msgspec.DecodeError, LookupError, TypeError)
+"""A value that is no JSON or no text, a field that is absent, a row of another length."""
 
 
 class MalformedStored:
@@ -45,10 +48,10 @@ class MalformedStored:
         try:
             yield
         except BusRejectedError as error:
-            if error.code != "WRONGTYPE":
+            if error.code != WRONG_TYPE:
                 raise
             self.note(where, error)
-        except _PROBLEMS as error:
+        except PROBLEMS as error:
             self.note(where, error, is_private=is_private)
 
     def note(self, where: str, problem: object, *, is_private: bool = False) -> None:

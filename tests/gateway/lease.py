@@ -2,7 +2,10 @@
 
 from redis.asyncio import Redis
 
+from gateway.bus.history import History
 from gateway.bus.lease_watch import LeaseWatch
+from gateway.bus.malformed import MalformedData
+from gateway.bus.subscriptions import Subscriptions
 from gateway.fanout.hub import Hub
 from tests.keyspace import KEYSPACE
 
@@ -10,3 +13,9 @@ from tests.keyspace import KEYSPACE
 def lease_of(client: Redis, hub: Hub) -> LeaseWatch:
     """Return the watch of the lease for a hub."""
     return LeaseWatch(client, KEYSPACE, hub)
+
+
+def subscriptions_of(client: Redis, hub: Hub) -> Subscriptions:
+    """Return the subscriptions of a hub, whose streams have one topic at most."""
+    history = History(client, KEYSPACE, MalformedData())
+    return Subscriptions(hub, history, lease_of(client, hub), limit=1)

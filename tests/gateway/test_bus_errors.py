@@ -9,6 +9,7 @@ from gateway.bus.bar_history import BarHistory
 from gateway.bus.gateway_report import GatewayReport
 from gateway.bus.history import History
 from gateway.bus.last_values import LastValues
+from gateway.bus.malformed import MalformedData
 from gateway.bus.positions import Positions
 from gateway.bus.reports import Reports
 from gateway.bus.tickets import TicketStore
@@ -22,6 +23,7 @@ from tests.gateway.fakes import packed
 from tests.keyspace import KEYSPACE
 
 UNREACHABLE = RedisSource("redis://127.0.0.1:1")
+MALFORMED = MalformedData()
 ANN = Principal("ann")
 REPORT = GatewayReport(
     gateway_id="g",
@@ -44,19 +46,19 @@ def shown() -> Channel:
 
 
 CALLS: dict[str, Callable[[Redis], Awaitable[object]]] = {
-    "issue a ticket": lambda client: TicketStore(client, KEYSPACE).issue(ANN),
-    "redeem a ticket": lambda client: TicketStore(client, KEYSPACE).redeem("t"),
-    "look up a ticket": lambda client: TicketStore(client, KEYSPACE).look_up("t" * 32),
-    "read last values": lambda client: LastValues(client, KEYSPACE).read(["price:SPY"]),
-    "write back": lambda client: LastValues(client, KEYSPACE).write_back([shown()]),
-    "read bars": lambda client: BarHistory(client, KEYSPACE).newest(["bar.1Min:SPY"], 1),
-    "read positions": lambda client: Positions(client, KEYSPACE).read(["SPY"]),
-    "read histories": lambda client: History(client, KEYSPACE).fillings(
+    "issue a ticket": lambda client: TicketStore(client, KEYSPACE, MALFORMED).issue(ANN),
+    "redeem a ticket": lambda client: TicketStore(client, KEYSPACE, MALFORMED).redeem("t"),
+    "look up a ticket": lambda client: TicketStore(client, KEYSPACE, MALFORMED).look_up("t" * 32),
+    "read last values": lambda client: LastValues(client, KEYSPACE, MALFORMED).read(["price:SPY"]),
+    "write back": lambda client: LastValues(client, KEYSPACE, MALFORMED).write_back([shown()]),
+    "read bars": lambda client: BarHistory(client, KEYSPACE, MALFORMED).newest(["bar.1Min:SPY"], 1),
+    "read positions": lambda client: Positions(client, KEYSPACE, MALFORMED).read(["SPY"]),
+    "read histories": lambda client: History(client, KEYSPACE, MALFORMED).fillings(
         [OrderedChannel("trade:SPY")], NEVER
     ),
-    "store a report": lambda client: Reports(client, KEYSPACE).store(REPORT),
-    "read the gateways": lambda client: Reports(client, KEYSPACE).gateways(),
-    "read the ingest": lambda client: Reports(client, KEYSPACE).ingest(),
+    "store a report": lambda client: Reports(client, KEYSPACE, MALFORMED).store(REPORT),
+    "read the gateways": lambda client: Reports(client, KEYSPACE, MALFORMED).gateways(),
+    "read the ingest": lambda client: Reports(client, KEYSPACE, MALFORMED).ingest(),
 }
 WRITES = ("issue a ticket", "write back", "store a report")
 

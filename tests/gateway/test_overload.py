@@ -12,8 +12,7 @@ from httpx_sse import aconnect_sse
 from starlette.types import Message
 
 from gateway import composition
-from gateway.bus.history import History
-from gateway.bus.subscriptions import StreamOpening, Subscriptions
+from gateway.bus.subscriptions import StreamOpening
 from gateway.http.stream_response import StreamResponse
 from gateway.wire.sse import SSE
 from shared.bus import keys
@@ -22,7 +21,7 @@ from shared.bus.valkey_server import ValkeyServer
 from tests.event_stream import EventStream, open_stream
 from tests.gateway.fakes import Bench
 from tests.gateway.ingest_stub import ingest_stub
-from tests.gateway.lease import lease_of
+from tests.gateway.lease import subscriptions_of
 from tests.gateway.portable import Run
 from tests.keyspace import KEYSPACE
 from tests.limits import LIMIT_SECONDS
@@ -151,7 +150,7 @@ async def test_a_stream_that_cannot_begin_gives_its_place_back() -> None:
     hub = Bench().hub
     async with RedisSource("memory://").client("test") as client:
         response = StreamResponse(
-            Subscriptions(hub, History(client, KEYSPACE), lease_of(client, hub), limit=1),
+            subscriptions_of(client, hub),
             StreamOpening(
                 stream_id="g-1",
                 intervals={"price:SPY": 0.0},

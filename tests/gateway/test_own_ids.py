@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from gateway.bus import foreign_data, lease_watch
 from gateway.bus.foreign_data import ForeignData
 from gateway.bus.last_values import LastValues
+from gateway.bus.malformed import MalformedData
 from gateway.fanout.channel import Channel
 from gateway.fanout.hub import Hub
 from gateway.fanout.own_ids import AHEAD, OwnIds
@@ -287,7 +288,7 @@ async def test_an_id_above_the_lease_is_neither_written_back_nor_stays(
     async with any_source.client("test") as client:
         await client.set(KEYSPACE.epoch, OURS)
         await client.set(KEYSPACE.last("price:SPY"), b"%d-5\n{}" % FUTURE)
-        await LastValues(client, KEYSPACE).write_back([ahead, ours])
+        await LastValues(client, KEYSPACE, MalformedData()).write_back([ahead, ours])
 
         assert await client.get(KEYSPACE.last("price:IBM")) is None
         assert await client.get(KEYSPACE.last("price:SPY")) == b'%d-1\n{"event_id":"y"}' % OURS

@@ -288,8 +288,8 @@ async def test_no_log_says_what_of_an_account_could_not_be_read(
             await stream.until_kind("ready")
             await ingest.client.publish(topic, b'{"symbol":"SPY","qty":7')
             await ingest.client.publish("orders", b'{"symbol":"SPY","qty":7')
-            await until(lambda: len([x for x in lines if x["event"] == "message_malformed"]) == 2)
+            await until(lambda: len([x for x in lines if x["event"] == "stored_malformed"]) == 2)
 
-    refused = [line for line in lines if line["event"] == "message_malformed"]
-    assert [line["channel"] for line in refused] == [topic.partition(":")[0], "orders"]
+    refused = [line for line in lines if line["event"] == "stored_malformed"]
+    assert [line["where"] for line in refused] == [topic.partition(":")[0], "orders"]
     assert "SPY" not in str(lines)

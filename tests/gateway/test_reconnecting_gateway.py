@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from gateway.bus import inbox
 from gateway.bus.gateway_report import GatewayReport
+from gateway.bus.malformed import MalformedData
 from gateway.bus.reports import Reports
 from gateway.wire.stream_id import StreamId
 from shared.bus import keys
@@ -198,7 +199,7 @@ class TestReports:
         self, any_source: RedisSource
     ) -> None:
         async with any_source.client("test") as client:
-            mine, its = Reports(client, KEYSPACE), Reports(client, KEYSPACE)
+            mine, its = (Reports(client, KEYSPACE, MalformedData()) for _ in range(2))
             assert not await mine.has_ended("b")
             await mine.store(report("a"))
             assert await mine.has_ended("b")
@@ -212,7 +213,7 @@ class TestReports:
     ) -> None:
         now = 100.0
         async with any_source.client("test") as client:
-            mine = Reports(client, KEYSPACE, lambda: now)
+            mine = Reports(client, KEYSPACE, MalformedData(), lambda: now)
             await mine.store(report("a"))
             await client.flushall()
             await mine.store(report("a"))
@@ -227,7 +228,7 @@ class TestReports:
         self, valkey: ValkeyServer
     ) -> None:
         async with RedisSource(valkey.url).client("test") as client:
-            mine = Reports(client, KEYSPACE)
+            mine = Reports(client, KEYSPACE, MalformedData())
             await mine.store(report("a"))
             storing = asyncio.create_task(mine.store(report("a")))
             await asyncio.sleep(0)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.bus.history import History
+from gateway.bus.malformed import MalformedData
 from gateway.fanout.ordered_channel import OrderedChannel
 from shared.bus.beginning import SINCE
 from shared.bus.redis_source import RedisSource
@@ -65,10 +66,11 @@ async def test_entries_of_a_history_that_are_not_ours_are_passed_over(source: Re
         for number, fields in enumerate(entries, 1):
             await client.xadd(KEYSPACE.history("trade:SPY"), fields, f"1-{number}")
         channel = OrderedChannel("trade:SPY")
-        [filling] = (await History(client, KEYSPACE).fillings([channel], EventId(1, 0))).values()
+        history = History(client, KEYSPACE, MalformedData())
+        [filling] = (await history.fillings([channel], EventId(1, 0))).values()
         channel.begin(EventId(9, 9), EventId(9, 9))
         await client.hset(KEYSPACE.histories, SINCE, "0-0")
-        await History(client, KEYSPACE).extend([channel], EventId(1, 0), NEVER)
+        await history.extend([channel], EventId(1, 0), NEVER)
 
     assert [each.event_id for each in filling.events] == [(1, 1), (1, 5)]
     assert [each.event_id for each in channel.history] == [(1, 1), (1, 5)]

@@ -12,6 +12,7 @@ from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
 from shared.gap import GAP, Gap
 from tests.gateway.ingest_stub import IngestStub, ingest_stub
+from tests.keyspace import KEYSPACE
 from tests.services import running_gateway
 
 
@@ -129,6 +130,17 @@ async def test_entries_that_are_not_bars_are_skipped(any_source: RedisSource) ->
         found = await bars(url, symbols="SPY")
 
     assert found == {"SPY": [(start(0), 0)]}
+
+
+async def test_a_history_of_another_type_hides_the_bars_of_no_other_symbol(
+    any_source: RedisSource,
+) -> None:
+    async with ingest_stub(any_source) as ingest, running_gateway(any_source) as url:
+        await store(ingest, 1, 0)
+        await ingest.client.set(KEYSPACE.history("bar.1Min:IBM"), "of another program")
+        found = await bars(url, symbols="IBM,SPY")
+
+    assert found == {"IBM": [], "SPY": [(start(0), 0)]}
 
 
 async def test_more_bars_than_one_answer_holds_are_refused(

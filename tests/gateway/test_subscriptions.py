@@ -6,14 +6,12 @@ from collections.abc import Callable
 import pytest
 
 from gateway.bus import subscriptions
-from gateway.bus.history import History
-from gateway.bus.subscriptions import StreamOpening, Subscriptions
+from gateway.bus.subscriptions import StreamOpening
 from gateway.http.stream_response import StreamResponse
 from gateway.wire.sse import SSE
 from shared.bus.redis_source import RedisSource
 from tests.gateway.fakes import Bench, FakeSink
-from tests.gateway.lease import lease_of
-from tests.keyspace import KEYSPACE
+from tests.gateway.lease import subscriptions_of
 
 
 def opening_of(on_end: Callable[[str], None]) -> StreamOpening:
@@ -35,7 +33,7 @@ async def test_a_stream_may_leave_at_any_moment_of_its_wait(
     monkeypatch.setattr(subscriptions, "SNAPSHOT_SECONDS", seconds)
     hub = Bench().hub
     async with RedisSource("memory://").client("test") as client:
-        streams = Subscriptions(hub, History(client, KEYSPACE), lease_of(client, hub), limit=1)
+        streams = subscriptions_of(client, hub)
         opening = opening_of(lambda _: None)
         stream = streams.open(opening, FakeSink())
         beginning = asyncio.create_task(streams.begin(stream, opening))
@@ -67,7 +65,7 @@ async def test_a_cancelled_request_gives_back_its_place_and_its_topics(
         await asyncio.sleep(0)
 
     async with RedisSource("memory://").client("test") as client:
-        streams = Subscriptions(hub, History(client, KEYSPACE), lease_of(client, hub), limit=1)
+        streams = subscriptions_of(client, hub)
         response = StreamResponse(streams, opening_of(lambda _: ended.append("g-1")))
         serving = asyncio.create_task(response({"type": "http", "method": "GET"}, receive, send))
         for _ in range(turns):

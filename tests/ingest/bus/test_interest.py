@@ -11,6 +11,8 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from gateway.bus.interest_claims import InterestClaims
+from gateway.bus.last_values import LastValues
+from gateway.bus.malformed import MalformedData
 from gateway.fanout.hub import Hub
 from ingest.bus import interest
 from ingest.bus.interest import InterestReader
@@ -44,7 +46,8 @@ def hub_of(client: Redis, name: str) -> tuple[Hub, InterestClaims]:
         retry_ms=lambda: 0,
         on_change=[changed.set],
     )
-    return hub, InterestClaims(client, KEYSPACE, hub, name, changed, Rejections())
+    values = LastValues(client, KEYSPACE, MalformedData())
+    return hub, InterestClaims(client, KEYSPACE, hub, name, changed, Rejections(), values)
 
 
 @asynccontextmanager
