@@ -25,27 +25,32 @@ log = structlog.get_logger()
 CLAIMS = "this gateway's claims of topics"
 VALUES = "the values that this gateway writes back"
 
+MARK_SECONDS = 60
+"""How long the mark of a write-back lives: longer than its commands may take."""
+
 _RELEASED = ""
 
 # Expiry uses Redis' own clock, so that gateways whose clocks differ expire alike. The message
 # notifies the ingest, which otherwise reads the claims only now and then.
 # The witness is an earlier claim of this gateway. If it is gone, Redis has lost its data, and
-# nothing is claimed yet: the values must be written back first.
+# nothing is claimed yet: the values must be written back first. While they are, the mark is the
+# witness: it was set before them.
 _CLAIM = """
-local witness = ARGV[2]
+local witness, mark = ARGV[2], ARGV[3]
 if witness ~= '' and redis.call('HEXISTS', KEYS[1], witness) == 0 then return -1 end
+if mark ~= '' and redis.call('GET', KEYS[2]) ~= mark then return -1 end
 local now = redis.call('TIME')
 local millis = now[1] * 1000 + math.floor(now[2] / 1000) + tonumber(ARGV[1])
 local expiry = string.format('%.0f', millis)
 local changed = 0
-for i = 4, #ARGV, 2 do
+for i = 5, #ARGV, 2 do
   if ARGV[i + 1] == '' then
     changed = changed + redis.call('HDEL', KEYS[1], ARGV[i])
   else
     changed = changed + redis.call('HSET', KEYS[1], ARGV[i], expiry .. ' ' .. ARGV[i + 1])
   end
 end
-if changed > 0 then redis.call('PUBLISH', ARGV[3], 'changed') end
+if changed > 0 then redis.call('PUBLISH', ARGV[4], 'changed') end
 return changed
 """
 
@@ -73,7 +78,9 @@ class InterestClaims:
         rejections: Rejections,
         values: LastValues,
     ) -> None:
+        self._client = client
         self._keyspace = keyspace
+        self._mark = keyspace.written_back(gateway_id)
         self._hub = hub
         self._gateway_id = gateway_id
         self._claim = client.register_script(_CLAIM)
@@ -85,6 +92,7 @@ class InterestClaims:
         self._claimed_until = 0.0
         """When the claims that Redis has expire, in the loop's time, at the earliest."""
         self._may_be_empty = False
+        self._write_backs = 0
         self._is_rejected = False
 
     def on_connected(self) -> None:
@@ -127,8 +135,7 @@ class InterestClaims:
         renewing = may_be_empty or self._is_rejected or now >= self._renew_at
         if renewing:
             self._renew_at = now + RENEW_SECONDS
-        if may_be_empty:
-            await self._write_back()
+        mark = await self._write_back() if may_be_empty else ""
         watched = {self._member(c.topic): c.watchers for c in self._hub.channels.values()}
         claims: dict[str, str | int] = dict.fromkeys(self._claimed - watched.keys(), _RELEASED)
         # Between renewals only new topics are sent. A change in the number of viewers can wait.
@@ -137,9 +144,8 @@ class InterestClaims:
             for member, viewers in watched.items()
             if renewing or member not in self._claimed
         }
-        # A Redis that is known to be empty has no witness; everything was just written back.
         witness = "" if may_be_empty else next(iter(self._claimed), "")
-        if await self._send(claims, witness):
+        if await self._send(claims, witness, mark):
             self._claimed = set(watched)
             if renewing:
                 self._claimed_until = now + keys.INTEREST_MILLISECONDS / 1000
@@ -154,10 +160,21 @@ class InterestClaims:
             )
             self.on_connected()
 
-    async def _write_back(self) -> None:
+    async def _write_back(self) -> str:
+        """Write back the values that are shown here; return the mark that was set before."""
+        self._write_backs += 1
+        mark = str(self._write_backs)
+        try:
+            with bus_errors():
+                await self._client.set(self._mark, mark, ex=MARK_SECONDS)
+        except BusRejectedError as error:
+            # Not ``watch``: that the mark is accepted says nothing about the claims.
+            self._rejections.on_rejected(CLAIMS, error)
+            raise
         # A user that may not write last values can still claim: the ingest announces them again.
         with suppress(BusRejectedError), self._rejections.watch(VALUES):
             await self._values.write_back(self._hub.channels.values())
+        return mark
 
     def _on_rejected(self, now: float, error: BusRejectedError) -> None:
         """Note that no claim was made, and show it to the viewers of topics that have none."""
@@ -176,12 +193,15 @@ class InterestClaims:
     def _member(self, topic: str) -> str:
         return f"{self._gateway_id} {topic}"
 
-    async def _send(self, claims: Mapping[str, str | int], witness: str = "") -> bool:
-        """Claim and release; return False, having done neither, if the witness is gone."""
+    async def _send(
+        self, claims: Mapping[str, str | int], witness: str = "", mark: str = ""
+    ) -> bool:
+        """Claim and release; return False, having done neither, if witness or mark is gone."""
         if not claims:
             return True
         pairs = chain.from_iterable(claims.items())
         nudged = self._keyspace.interest_channel
-        arguments = [keys.INTEREST_MILLISECONDS, witness, nudged, *pairs]
+        arguments = [keys.INTEREST_MILLISECONDS, witness, mark, nudged, *pairs]
+        names = [self._keyspace.interest, self._mark]
         with self._rejections.watch(CLAIMS), bus_errors():
-            return int(await self._claim(keys=[self._keyspace.interest], args=arguments)) >= 0
+            return int(await self._claim(keys=names, args=arguments)) >= 0

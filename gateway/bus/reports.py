@@ -81,7 +81,9 @@ class Reports:
         """Return the reports of all running gateways, sorted by id."""
         pattern = self._keyspace.gateway("*")
         with bus_errors():
-            found = [key async for key in self._client.scan_iter(match=pattern, count=1000)]
+            all_keys = [key async for key in self._client.scan_iter(match=pattern, count=1000)]
+            # Their other keys have a colon more.
+            found = [key for key in all_keys if key.count(b":") == pattern.count(":")]
             values = await self._client.mget(found) if found else []
         reports = []
         for value in values:

@@ -116,6 +116,10 @@ class Keyspace:
         """Return the key under which a gateway reports itself."""
         return f"{self.key_prefix}gateway:{gateway_id}"
 
+    def written_back(self, gateway_id: str) -> str:
+        """Return the key of a gateway's mark: set before it writes last values back to Redis."""
+        return f"{self.gateway(gateway_id)}:written_back"
+
     def inbox(self, gateway_id: str) -> str:
         """Return the channel on which a gateway listens for requests of other gateways."""
         return f"{self.channel_prefix}gateway:{gateway_id}"

@@ -1,7 +1,7 @@
 """Redis loses its data: the values shown are stored again before their topics are claimed."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -10,6 +10,8 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from gateway.bus import last_values
+from gateway.bus.last_values import LastValues
+from gateway.fanout.channel import Channel
 from gateway.fanout.hub import Hub
 from shared.bus import keys
 from shared.bus.redis_source import RedisSource
@@ -65,6 +67,30 @@ async def test_the_values_shown_are_stored_again_before_their_topics_are_claimed
         assert stored == [packed(1), packed(2), None, None], "a tape has no last value"
         assert 0 < await client.ttl(PRICE) <= keys.LAST_SECONDS
     assert [line["topics"] for line in lines if line["event"] == "redis_data_lost"] == [4]
+
+
+async def test_values_that_are_lost_between_their_return_and_the_claim_are_stored_once_more(
+    any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RENEWAL, 0.05)
+    async with any_source.client("test") as client, gateway_with_hub(any_source) as (_, hub):
+        await watch(client, hub, "price:SPY")
+        hub.publish(b"price:SPY", packed(1))
+        write_back, losses = LastValues.write_back, 0
+
+        async def and_lose(self: LastValues, channels: Iterable[Channel]) -> None:
+            nonlocal losses
+            await write_back(self, channels)
+            if losses < 3:
+                losses += 1
+                await client.flushall()
+
+        monkeypatch.setattr(LastValues, "write_back", and_lose)
+        await client.flushall()
+        stored = await until_claimed(client, 1)
+
+    assert losses == 3
+    assert stored == [packed(1)]
 
 
 @pytest.mark.parametrize(
