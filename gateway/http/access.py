@@ -48,12 +48,16 @@ class Access:
     def _principal_of(self, request: Request) -> Principal:
         if self._tokens.is_empty:
             return ANYBODY
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        sent = request.headers.getlist("authorization")
+        # A proxy that checks tokens may have read the other one.
+        if len(sent) > 1:
+            raise _rejection("more than one Authorization header was sent")
+        scheme, _, given = "".join(sent).partition(" ")
         if scheme.lower() != "bearer" or not given:
             raise _rejection("no token was sent")
-        # Starlette decodes headers as latin-1, so this returns the bytes that were sent.
-        sent = given.strip().encode("latin-1")
-        principal = self._tokens.principal_of(sent)
+        # Starlette decodes headers as latin-1, so this returns the bytes that were sent. Of blanks
+        # around them only HTTP's own are no part of the token: to Python, 0xA0 is a blank, too.
+        principal = self._tokens.principal_of(given.strip(" \t").encode("latin-1"))
         if principal is None:
             raise self._failure(request, "the token is wrong")
         return principal

@@ -30,6 +30,8 @@ HEADERS = 100
 
 BODY_BYTES = 1024 * 1024
 
+VERSIONS = ("1.0", "1.1")
+
 PIPELINED = 16
 """How many requests may wait for earlier answers. Browsers and balancers do not pipeline."""
 
@@ -96,7 +98,10 @@ class LimitedProtocol(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Start the request, unless it or its body is too large."""
+        """Start the request, unless it or its body is too large, or it is of another HTTP."""
+        # The parser accepts HTTP/0.9, which has no headers, and requests that call themselves 2.0.
+        if (version := self.parser.get_http_version()) not in VERSIONS:
+            raise _bad_http(f"the version is {version}")
         # Again here: a head that arrived in one piece was not measured while it grew.
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > HEAD_BYTES:

@@ -248,6 +248,9 @@ async def test_what_is_as_large_as_may_be_is_served(served: tuple[str, Running])
         b"POST /length " + HEAD + b"Content-Length: -1\r\n\r\n",
         b"POST /length " + HEAD + b"Transfer-Encoding: chunked\r\n\r\nno number\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET /length HTTP/2.0\r\nHost: x\r\n\r\n",
+        b"GET /length HTTP/0.9\r\n\r\n",
+        b"GET /length\r\n\r\n",
     ],
 )
 async def test_what_is_no_http_is_refused_in_our_form(

@@ -54,6 +54,8 @@ WRONG_TOKENS: list[bytes | None] = [
     b"right-one",
     b"Bearer \xff\xfe",
     b"Bearer t\xc3\xb6ken-",
+    b"Bearer right-one\xa0",
+    b"Bearer \x85right-one",
 ]
 
 RIGHT_TOKENS = [
@@ -137,6 +139,18 @@ async def test_without_the_right_token_nothing_is_served(method: str, path: str)
             assert answer.headers["www-authenticate"] == "Bearer"
             assert "right-one" not in answer.text
             assert "Authorization: Bearer" in error["hint"]
+
+
+@pytest.mark.parametrize("tokens", [("right-one", "wrong"), ("wrong", "right-one")])
+async def test_of_two_tokens_none_lets_in(tokens: tuple[str, str]) -> None:
+    async with (
+        running_gateway(RedisSource(MEMORY), api_token="right-one") as url,
+        httpx.AsyncClient(base_url=url) as client,
+    ):
+        sent = [("Authorization", f"Bearer {token}") for token in tokens]
+        for path in ("/api/prices?symbols=SPY", "/api/stream/prices?symbols=SPY"):
+            error = _error(await client.get(path, headers=sent), 401, "unauthorized")
+            assert "more than one" in error["message"]
 
 
 async def test_each_of_several_tokens_lets_in() -> None:
