@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import msgspec
 
+from gateway.bus.malformed import MalformedData
 from gateway.bus.positions import Positions, StoredPositions
 from gateway.fanout.channel import Channel
 from gateway.fanout.hub import Hub
@@ -31,9 +32,10 @@ _decode = msgspec.json.Decoder(_Position).decode
 class ListedPositions:
     """Compares the positions shown here with the first account of each leader."""
 
-    def __init__(self, hub: Hub, positions: Positions) -> None:
+    def __init__(self, hub: Hub, positions: Positions, malformed: MalformedData) -> None:
         self._hub = hub
         self._positions = positions
+        self._malformed = malformed
         self._compared = 0
         """The epoch of the leader whose account was compared last."""
 
@@ -57,20 +59,23 @@ class ListedPositions:
             if stored.symbols is None:
                 return
             for channel in self._channels():
-                _close_unlisted(channel, stored)
+                self._close_unlisted(channel, stored)
         self._compared = epoch
 
     def _channels(self) -> list[Channel]:
         return [each for each in self._hub.channels.values() if each.kind == POSITION]
 
-
-def _close_unlisted(channel: Channel, stored: StoredPositions) -> None:
-    if isinstance(channel, TableChannel):
-        stored.fill(channel)
-        return
-    account, listed, shown = stored.account, stored.symbols, channel.event
-    if account is None or listed is None or shown is None or channel.key in listed:
-        return
-    if not _decode(shown.payload).removed:
-        payload = events.closed_position(channel.key, account.event_id)
-        channel.apply(account.event_id, payload)
+    def _close_unlisted(self, channel: Channel, stored: StoredPositions) -> None:
+        if isinstance(channel, TableChannel):
+            stored.fill(channel)
+            return
+        account, listed, shown = stored.account, stored.symbols, channel.event
+        if account is None or listed is None or shown is None or channel.key in listed:
+            return
+        is_closed = False
+        # It was passed on as it was published: nothing has decoded it so far.
+        with self._malformed.skipping(channel.topic.encode()):
+            is_closed = _decode(shown.payload).removed
+        if not is_closed:
+            payload = events.closed_position(channel.key, account.event_id)
+            channel.apply(account.event_id, payload)

@@ -181,8 +181,8 @@ class Subscriber:
                 tasks.create_task(self._load(pubsub))
                 tasks.create_task(self._check_server())
                 tasks.create_task(self._verify())
-                positions = Positions(self._redis.commands, self._keyspace)
-                tasks.create_task(ListedPositions(self._hub, positions).run())
+                positions = Positions(self._redis.commands, self._keyspace, self._malformed)
+                tasks.create_task(ListedPositions(self._hub, positions, self._malformed).run())
         finally:
             # fakeredis would send to this subscriber for as long as the process lives.
             with suppress(*_CONNECTION_LOST):
