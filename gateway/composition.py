@@ -111,7 +111,6 @@ class Gateway:
     attempts: FailedAttempts
     reports: Reports
     rejections: Rejections
-    malformed: MalformedData
     started: str
 
     def report(self) -> GatewayReport:
@@ -121,7 +120,7 @@ class Gateway:
             self.hub,
             self.feed,
             self.subscriber.foreign,
-            self.malformed,
+            self.subscriber.malformed,
             busy=self.admission.busy,
             unauthorized=self.attempts.total,
             tasks=len(asyncio.all_tasks()),
@@ -137,15 +136,11 @@ def compose(
     # The hub exists before the two parts that follow its topics. Each clears its event itself.
     resubscribe, reclaim, rejections = asyncio.Event(), asyncio.Event(), Rejections()
     hub = _hub(settings, around, [resubscribe.set, reclaim.set])
-    malformed = MalformedData()
-    values = LastValues(commands, names, malformed)
-    interest = InterestClaims(commands, names, hub, gateway_id, reclaim, rejections, values)
+    interest = _interest(redis, hub, gateway_id, reclaim, rejections, malformed := MalformedData())
     feed, lease = _feed(around, hub, interest, rejections), LeaseWatch(commands, names, hub)
     subscriptions = _subscriptions(settings, redis, hub, lease, malformed)
     reports, tokens = Reports(commands, names, malformed), TokenTable(settings.grants)
-    here = StreamsHere(hub)
-    inbox = _inbox(redis, gateway_id, subscriptions, here, reports, rejections)
-    claims = StreamClaims(commands, names, gateway_id, _limits(settings), rejections)
+    inbox = _inbox(redis, gateway_id, subscriptions, here := StreamsHere(hub), reports, rejections)
     return Gateway(
         gateway_id=gateway_id,
         hub=hub,
@@ -171,14 +166,26 @@ def compose(
             rejections=rejections,
             jitter=around.randomness.random,
         ),
-        claims=claims,
+        claims=(claims := StreamClaims(commands, names, gateway_id, _limits(settings), rejections)),
         admission=_admission(settings, around, claims, files),
         attempts=FailedAttempts(around.clock),
         reports=reports,
         rejections=rejections,
-        malformed=malformed,
         started=around.now(),
     )
+
+
+def _interest(
+    redis: GatewayRedisClients,
+    hub: Hub,
+    gateway_id: str,
+    changed: asyncio.Event,
+    rejections: Rejections,
+    malformed: MalformedData,
+) -> InterestClaims:
+    commands, names = redis.commands, redis.keyspace
+    values = LastValues(commands, names, malformed)
+    return InterestClaims(commands, names, hub, gateway_id, changed, rejections, values)
 
 
 def _gateway_id() -> str:
@@ -232,7 +239,7 @@ def compose_app(
     settings: GatewaySettings, redis: GatewayRedisClients, gateway: Gateway, around: Surroundings
 ) -> ASGIApp:
     """Construct the endpoints and their application."""
-    tickets = TicketStore(redis.commands, redis.keyspace, gateway.malformed)
+    tickets = TicketStore(redis.commands, redis.keyspace, gateway.subscriber.malformed)
     access = Access(gateway.tokens, tickets, gateway.attempts)
     limit = settings.max_topics_per_client
     budgets = TicketBudgets(settings.max_tickets_per_minute, around.clock)
@@ -252,7 +259,7 @@ def compose_app(
         stream_change=StreamChange(access, gateway.audit, gateway.changes, requests),
         tickets=Tickets(access, budgets, limit=limit),
         token_streams=TokenStreams(access, gateway.endings),
-        stored=_stored_values(redis, access, gateway.malformed, limit),
+        stored=_stored_values(redis, access, gateway.subscriber.malformed, limit),
         health=Health(
             access,
             gateway.reports,

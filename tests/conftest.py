@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from httpx._config import DEFAULT_TIMEOUT_CONFIG
 
-from shared.bus import redis_pool, redis_source
+from shared.bus import redis_connection, redis_pool, redis_source
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
 from tests import examples
@@ -36,7 +36,10 @@ def pytest_configure(config: pytest.Config) -> None:
     for phase in ("connect", "read", "write", "pool"):
         setattr(DEFAULT_TIMEOUT_CONFIG, phase, LIMIT_SECONDS)
     # A test's own process may not run for 2 s, the product's limit, and Redis is not to blame then.
+    # Nor for the time of a connection, without which a gateway counts no stream and admits all.
     redis_source.COMMAND_TIMEOUT_SECONDS = limit(10)
+    for module in (redis_source, redis_connection):
+        module.__dict__["CONNECT_TIMEOUT_SECONDS"] = limit(10)
     redis_pool.WAIT_SECONDS = limit(30)
 
 

@@ -116,7 +116,7 @@ class Subscriber:
         self._changed = changed
         self._on_inbox = on_inbox
         self._on_connect = on_connect
-        self._malformed = malformed
+        self.malformed = malformed
         self._rejections = rejections
         self._jitter = jitter
         self._confirmed = asyncio.Event()
@@ -181,8 +181,8 @@ class Subscriber:
                 tasks.create_task(self._load(pubsub))
                 tasks.create_task(self._check_server())
                 tasks.create_task(self._verify())
-                positions = Positions(self._redis.commands, self._keyspace, self._malformed)
-                tasks.create_task(ListedPositions(self._hub, positions, self._malformed).run())
+                positions = Positions(self._redis.commands, self._keyspace, self.malformed)
+                tasks.create_task(ListedPositions(self._hub, positions, self.malformed).run())
         finally:
             # fakeredis would send to this subscriber for as long as the process lives.
             with suppress(*_CONNECTION_LOST):
@@ -227,7 +227,7 @@ class Subscriber:
             self._to_verify.set()
 
     def _apply(self, channel: bytes, data: bytes) -> None:
-        with self._malformed.skipping(channel):
+        with self.malformed.skipping(channel):
             if channel == self._status:
                 status = message.unpack(data)
                 # That histories are lost may be said with the id of a leader before this gateway's
@@ -361,8 +361,8 @@ class Subscriber:
 
         After a loss it waits for all of them, since ordered events are sent in one order again.
         """
-        history = History(self._redis.commands, self._keyspace, self._malformed)
-        positions = Positions(self._redis.commands, self._keyspace, self._malformed)
+        history = History(self._redis.commands, self._keyspace, self.malformed)
+        positions = Positions(self._redis.commands, self._keyspace, self.malformed)
         waiting: list[bytes] = []
         while True:
             if waiting:
@@ -409,7 +409,7 @@ class Subscriber:
         return newest
 
     def _on_stored(self, topic: bytes, value: bytes) -> None:
-        with self._malformed.skipping(topic):
+        with self.malformed.skipping(topic):
             try:
                 self._hub.publish(topic, value, stored=True)
             except UnverifiedIdError as error:
@@ -448,7 +448,7 @@ class Subscriber:
         self._feed.on_redis(connected=True)
         self._on_connect()
         if report is not None:  # else no ingest reports; the feed stays down until one does
-            with self._malformed.skipping(self._status):
+            with self.malformed.skipping(self._status):
                 event_id = EventId.parse(ingest_status.decode(report).event_id)
                 if self._hub.own_ids.accepts(event_id, stored=True):
                     self._feed.on_report(report)

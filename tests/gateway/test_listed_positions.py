@@ -48,12 +48,14 @@ async def test_a_position_that_cannot_be_read_is_closed_like_any_other(
         account = PortfolioStub(ingest.client)
         await lead(ingest, 1)
         await account.account(1, "IBM")
-        async with open_stream(url, "/api/stream", topics="position:IBM", interval="0") as stream:
+        topics = "position:IBM,position:SPY"
+        async with open_stream(url, "/api/stream", topics=topics, interval="0") as stream:
             await stream.until_kind("ready")
             body = b'{"event_id":"1-2","symbol":"IBM","removed":"of another version"}'
             await ingest.client.publish("position:IBM", message.pack(EventId(1, 2), body))
             await stream.until(lambda s: s.of("position"))
             account.epoch = 2
             await lead(ingest, 2)
-            await account.account(3)
-            await stream.until(lambda s: s.of("position")[-1]["removed"] is True)
+            await account.account(3, "SPY")
+            await account.position(4, "SPY", qty=2)
+            await stream.until(lambda s: any(each["removed"] is True for each in s.of("position")))
