@@ -78,7 +78,7 @@ async def owner_and_other(valkey: ValkeyServer) -> AsyncIterator[tuple[Owner, st
 
 async def _reports(client: Redis, number: int) -> bool:
     found: Any = await client.keys(KEYSPACE.gateway("*"))
-    return sum(key.count(b":") == 1 for key in found) == number
+    return bool(sum(key.count(b":") == 1 for key in found) == number)
 
 
 async def publications(client: Redis) -> int:
