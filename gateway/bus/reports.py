@@ -40,7 +40,7 @@ class Reports:
         self._own: str | None = None
         """The key of this gateway's report, once it is stored."""
         self._is_uncertain = False
-        """Whether it is unknown what has become of the last report."""
+        """Whether the last report may or may not be stored."""
         self._lost_at: float | None = None
 
     @property

@@ -19,8 +19,8 @@ _NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 class Acceptor:
     """Accepts the connections of a listening socket.
 
-    libuv accepts everything that waits, and resets what is beyond the limit of open files. Here,
-    what has no room waits in the kernel until a connection ends. ``on_full`` is called each time
+    libuv accepts every waiting connection, and resets those beyond the limit of open files. Here,
+    a connection with no room waits in the kernel until another one ends. ``on_full`` is called each time
     that there is none.
     """
 

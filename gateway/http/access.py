@@ -55,8 +55,8 @@ class Access:
         scheme, _, given = "".join(sent).partition(" ")
         if scheme.lower() != "bearer" or not given:
             raise _rejection("no token was sent")
-        # Starlette decodes headers as latin-1, so this returns the bytes that were sent. Of blanks
-        # around them only HTTP's own are no part of the token: to Python, 0xA0 is a blank, too.
+        # Starlette decodes headers as latin-1, so this returns the bytes that were sent. Only
+        # HTTP's own blanks around them are no part of the token: to Python, 0xA0 is a blank, too.
         principal = self._tokens.principal_of(given.strip(" \t").encode("latin-1"))
         if principal is None:
             raise self._failure(request, "the token is wrong")
