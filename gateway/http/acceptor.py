@@ -20,8 +20,8 @@ class Acceptor:
     """Accepts the connections of a listening socket.
 
     libuv accepts every waiting connection, and resets those beyond the limit of open files. Here,
-    a connection with no room waits in the kernel until another one ends. ``on_full`` is called each time
-    that there is none.
+    a connection with no room waits in the kernel until another one ends. ``on_full`` is called
+    each time that there is none.
     """
 
     def __init__(
