@@ -30,8 +30,8 @@ LEARNT_GAPS = 4
 must not make the next one look usual."""
 
 ENOUGH_GAPS, ENOUGH_SECONDS = 20, 1.0
-"""After this number of gaps and this time, the usual pauses are known. REST may be asked for a trade
-then, or for all data that a silence may have hidden."""
+"""After this number of gaps and this time, the usual pauses are known: REST may be asked for a
+trade, or for all data that a silence may have hidden."""
 
 IMPOSSIBLE_SECONDS = 10.0
 IMPOSSIBLE_GAPS = 20
