@@ -15,6 +15,7 @@ from ingest.bus.newest_entries import newest_entries
 from ingest.demand.wanted import Demand
 from shared import event_times, rfc3339, trade
 from shared.bus import keys
+from shared.bus.beginning import SINCE
 from shared.bus.errors import BusError, bus_errors
 from shared.bus.keys import Keyspace
 from shared.bus.malformed_stored import MalformedStored
@@ -87,6 +88,8 @@ class HistoryGaps:
         """Since when (unix s) the histories that the earlier leader left can be whole."""
         self._was_empty = False
         """Whether Redis had no data when this leader first looked."""
+        self._has_lost = False
+        """Whether Redis lost its data while an earlier leader published."""
 
     async def run(self) -> None:
         """Follow the watched topics until cancelled."""
@@ -117,7 +120,16 @@ class HistoryGaps:
             if noted is not None:
                 with self._malformed.skipping(since):
                     whole_since = int(noted)
+            self._has_lost = await self._was_lost_under_a_leader()
             self._whole_since = whole_since / 1e9
+
+    async def _was_lost_under_a_leader(self) -> bool:
+        """Return whether the histories begin after an event that an earlier leader published."""
+        histories, is_lost = self._keyspace.histories, False
+        with self._malformed.skipping(histories), bus_errors():
+            begin: Any = await self._client.hget(histories, SINCE)
+            is_lost = begin is not None and EventId.parse(begin).seq > 0
+        return is_lost
 
     async def _resume(self, topic: str) -> None:
         kind = kind_of(topic)
@@ -153,6 +165,8 @@ class HistoryGaps:
         if is_tape and now - since < RECENT_TAPE_SECONDS:
             known_since = self._announcer.recent.known_since(key_of(topic))
             self._catch_up(key_of(topic), repaired_until(since, known_since))
+            if (known_since or 0) / 1e9 > since - HANDOVER_SECONDS:
+                self._note_unknown_prints(topic, since)
         else:
             self._announcer.gap([topic], text, rfc3339.from_unix(now), "not_recorded")
 
@@ -168,9 +182,21 @@ class HistoryGaps:
             # The earlier leader had shown its prints until it noted that Redis was empty.
             whole_since = 0.0 if self._was_empty else self._whole_since or 0.0
             self._catch_up(key_of(topic), max(earliest, whole_since))
+            if whole_since > earliest:
+                self._note_unknown_prints(topic, now)
         elif self._was_empty:
             since, until = rfc3339.from_unix(earliest), rfc3339.from_unix(now)
             self._announcer.gap([topic], since, until, "not_recorded")
+
+    def _note_unknown_prints(self, topic: str, until: float) -> None:
+        """Announce a ``gap`` if Redis lost the prints by which a late one could be recognised.
+
+        A print of before the loss that comes late, after the earlier leader, looks like those that
+        this leader had shown before the loss.
+        """
+        if self._has_lost:
+            earliest = rfc3339.from_unix(until - HANDOVER_SECONDS)
+            self._announcer.gap([topic], earliest, rfc3339.from_unix(until), "not_recorded")
 
     def _is_own(self, event_id: bytes) -> bool:
         """Return whether this leadership has given an id."""

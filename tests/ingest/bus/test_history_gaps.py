@@ -12,6 +12,7 @@ from ingest.bus.announcer import Announcer
 from ingest.bus.history_gaps import HANDOVER_SECONDS, TAKEOVER_SECONDS, HistoryGaps
 from ingest.bus.outbox import Outbox
 from ingest.demand.wanted import Demand
+from shared.bus.beginning import SINCE
 from shared.bus.malformed_stored import MalformedStored
 from shared.bus.redis_source import RedisSource
 from shared.bus.rejections import Rejections
@@ -124,3 +125,28 @@ async def test_a_topic_that_is_new_long_after_the_hand_over_lacks_nothing(
 
     assert leader.asked == {}
     assert not leader.outbox
+
+
+LOST_UNDER_A_LEADER, FIRST_START = "6-41", "6-0"
+
+
+@pytest.mark.parametrize("has_print", [True, False])
+@pytest.mark.parametrize(
+    ("since", "age", "is_gap"),
+    [(LOST_UNDER_A_LEADER, 20, True), (LOST_UNDER_A_LEADER, 90, False), (FIRST_START, 20, False)],
+)
+async def test_prints_that_cannot_be_recognised_after_a_loss_of_redis_are_a_gap(
+    source: RedisSource, since: str, age: float, is_gap: bool, has_print: bool
+) -> None:
+    async with source.client("test") as client:
+        await client.set(KEYSPACE.recorded_since, int((STARTED - age) * 1e9))
+        await client.hset(KEYSPACE.histories, SINCE, since)
+        if has_print:
+            await client.xadd(KEYSPACE.history("trade:SPY"), {"data": PRINT}, id="6-50")
+    async with leading(source) as leader:
+        await leader.looked_at("trade:SPY")
+
+    assert "SPY" in leader.asked
+    assert [(each.topic, each.event) for each in leader.outbox.take(9)] == (
+        [("trade:SPY", "gap")] if is_gap else []
+    )
