@@ -125,11 +125,11 @@ class HistoryGaps:
 
     async def _was_lost_under_a_leader(self) -> bool:
         """Return whether the histories begin after an event that an earlier leader published."""
-        histories, is_lost = self._keyspace.histories, False
+        histories, first = self._keyspace.histories, EventId(0, 0)
         with self._malformed.skipping(histories), bus_errors():
             begin: Any = await self._client.hget(histories, SINCE)
-            is_lost = begin is not None and EventId.parse(begin).seq > 0
-        return is_lost
+            first = EventId.parse(begin or str(first))
+        return first.seq > 0
 
     async def _resume(self, topic: str) -> None:
         kind = kind_of(topic)
