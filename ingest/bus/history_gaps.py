@@ -85,7 +85,7 @@ class HistoryGaps:
         self._resumed: set[str] = set()
         """The topics that this leader has recorded at some time."""
         self._whole_since: float | None = None
-        """Since when (unix s) the histories that the earlier leader left can be whole."""
+        """Since when (unix s) the histories in Redis can be whole."""
         self._was_empty = False
         """Whether Redis had no data when this leader first looked."""
         self._has_lost = False
@@ -109,19 +109,26 @@ class HistoryGaps:
             await self._demand.wait_for_change(FOLLOW_SECONDS)
 
     async def _mark(self) -> None:
-        """Note in Redis since when it has data, and learn once what the earlier leader noted."""
+        """Note in Redis since when it has data, and learn what the leader before this noted.
+
+        Redis may lose its data at any time, also between two looks of this leader.
+        """
         now = int(self._clock() * 1e9)
         with bus_errors():
             since = self._keyspace.recorded_since
             noted: Any = await self._client.set(since, now, nx=True, get=True)
-        if self._whole_since is None:
+        is_first, before = self._whole_since is None, self._whole_since or 0.0
+        whole_since = now / 1e9
+        if noted is not None:
+            whole_since = whole_since if is_first else before
+            with self._malformed.skipping(since):
+                whole_since = int(noted) / 1e9
+        if is_first:
             self._was_empty = noted is None
-            whole_since = now
-            if noted is not None:
-                with self._malformed.skipping(since):
-                    whole_since = int(noted)
             self._has_lost = await self._was_lost_under_a_leader()
-            self._whole_since = whole_since / 1e9
+        elif whole_since > before:
+            self._has_lost = True
+        self._whole_since = whole_since
 
     async def _was_lost_under_a_leader(self) -> bool:
         """Return whether the histories begin after an event that an earlier leader published."""
@@ -139,6 +146,7 @@ class HistoryGaps:
         entries: Any = []
         with self._malformed.skipping(history):
             entries = await newest_entries(self._client, self._keyspace, topic, count)
+        await self._mark()  # after the reading: the history may just have been lost
         # This leader publishes as soon as a topic is claimed, so its own first events may be here
         # before this look. They follow the loss; the newest event of the leader before precedes it.
         is_new = topic not in self._resumed

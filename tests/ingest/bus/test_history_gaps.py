@@ -150,3 +150,19 @@ async def test_prints_that_cannot_be_recognised_after_a_loss_of_redis_are_a_gap(
     assert [(each.topic, each.event) for each in leader.outbox.take(9)] == (
         [("trade:SPY", "gap")] if is_gap else []
     )
+
+
+async def test_prints_of_before_a_loss_after_the_first_look_are_a_gap_and_not_repeated(
+    source: RedisSource,
+) -> None:
+    async with source.client("test") as client:
+        await client.set(KEYSPACE.recorded_since, int((STARTED - 3600) * 1e9))
+    async with leading(source) as leader:
+        await leader.noted()
+        leader.now += 2
+        await leader.client.flushall()
+        leader.now += 1
+        await leader.looked_at("trade:SPY")
+
+    assert leader.asked["SPY"] == pytest.approx(STARTED + 3)
+    assert [(each.topic, each.event) for each in leader.outbox.take(9)] == [("trade:SPY", "gap")]
