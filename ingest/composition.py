@@ -21,6 +21,7 @@ from ingest.bus.lease import Lease
 from ingest.bus.outbox import Outbox
 from ingest.bus.publisher import Publisher
 from ingest.bus.redis_clients import IngestRedisClients
+from ingest.bus.returned_prices import ReturnedPrices
 from ingest.bus.status_writer import StatusWriter
 from ingest.bus.stored_account import StoredAccount
 from ingest.bus.stored_prices import StoredPrices
@@ -84,7 +85,7 @@ def compose(
     publisher = Publisher(redis.commands, names, lease, outbox, ttl_seconds, rejections)
     malformed = MalformedStored()
     common = _Common(
-        settings, access, rest, redis, rejections, malformed, demand, announcer, status_due
+        settings, access, rest, redis, rejections, malformed, demand, announcer, lease, status_due
     )
 
     stocks = _stocks(common, prices, reach)
@@ -116,6 +117,7 @@ class _Common:
     malformed: MalformedStored
     demand: Demand
     announcer: Announcer
+    lease: Lease
     # Set by each stream and by the hours, so that the status follows a change at once.
     status_due: asyncio.Event
 
@@ -246,14 +248,19 @@ def _snapshots(
 
     return Snapshots(
         common.rest,
-        StoredPrices(
-            common.redis.commands, common.redis.keyspace, common.rejections, common.malformed
-        ),
+        _stored_prices(common),
         common.demand,
         handler,
         polled=polled,
         withheld=withheld.missing_since,
     )
+
+
+def _stored_prices(common: _Common) -> ReturnedPrices:
+    commands, names = common.redis.commands, common.redis.keyspace
+    stored = StoredPrices(commands, names, common.rejections, common.malformed)
+    lease, demand = common.lease, common.demand
+    return ReturnedPrices(stored, commands, names, lambda: lease.epoch, demand.watches)
 
 
 def _hours(common: _Common, prices: LastPrices) -> HoursRefresh:

@@ -24,7 +24,7 @@ from ingest.upstream.blocking_calls import RestError
 from ingest.upstream.catch_up import CatchUp, MissedTradesHandler
 from ingest.upstream.daily_closes import DailyCloses
 from ingest.upstream.stored_values import PublishedBefore, StoredValues, StoredValuesHandler
-from shared.bus.errors import BusError
+from shared.bus.errors import BusError, PricesAwaitedError
 from shared.topics import QUOTE, topic
 
 log = structlog.get_logger()
@@ -38,6 +38,8 @@ CLOSES_RETRY_SECONDS = 60.0
 RESTORE_SECONDS = 1.0
 """How long a subscription waits for the stored values of its symbols: without Redis there is
 nothing to publish to, and one that rejects the reading must not keep prices from clients."""
+
+RESTORE_RETRY_SECONDS = 0.05
 
 BAD_REQUEST = 400
 
@@ -130,7 +132,10 @@ class Snapshots:
             async with asyncio.timeout(RESTORE_SECONDS):
                 # Again if the demand has changed meanwhile: the caller subscribes to all of them.
                 while new := self._unrestored():
-                    await self._stored.restore(new)
+                    try:
+                        await self._stored.restore(new)
+                    except PricesAwaitedError:
+                        await asyncio.sleep(RESTORE_RETRY_SECONDS)
         except (BusError, TimeoutError) as error:
             log.warning(
                 "stored_values_unread",

@@ -7,6 +7,7 @@
     │   └── BusWrongServerError   a server answered that is not, or not yet, the master
     ├── BusRejectedError          Redis answered, and the answer was an error
     ├── BusBusyError              no connection of this process became free in time
+    ├── PricesAwaitedError        Redis has lost its data, and gateways return theirs
     └── BusUnusableError          a server of a wrong kind, such as a cluster
 
 Code outside the packages ``shared.bus``, ``ingest.bus`` and ``gateway.bus`` catches only these.
@@ -55,6 +56,10 @@ class BusWrongServerError(BusUnreachableError):
     After a failover the address may lead to another server, but open connections stay where they
     are. Sending the command again on the same connection would fail, too.
     """
+
+
+class PricesAwaitedError(BusError):
+    """Redis has lost its data, and prices that clients show may yet come back."""
 
 
 class BusRejectedError(BusError):
