@@ -77,6 +77,8 @@ class Visitors:
         header = self._authorization
         if self._random.random() < TICKET_SHARE:
             answer = await self._ask("POST", "/api/stream/ticket", {"topics": topics})
+            if "ticket" not in answer:  # rejected, and counted by its status
+                return
             path += f"&ticket={answer['ticket']}"
             header = ""
         reader, writer = await self._connect()
@@ -87,10 +89,13 @@ class Visitors:
             if status.split()[1] != b"200":
                 return
             # The chunk of ``hello``: its size, three lines, and the JSON on the last of them.
-            hello = (await reader.readuntil(b"\n\n")).partition(b"data: ")[2]
+            hello = json.loads((await reader.readuntil(b"\n\n")).partition(b"data: ")[2])
+            if "stream_id" not in hello:  # ``bye``: the gateway is busy, or connects to Redis
+                self.visits.answers["GET bye"] += 1
+                return
             reading = asyncio.create_task(_read(reader))
             try:
-                await self._stay(json.loads(hello)["stream_id"], topics)
+                await self._stay(hello["stream_id"], topics)
             finally:
                 reading.cancel()
                 await asyncio.wait([reading])
