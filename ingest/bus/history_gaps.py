@@ -22,7 +22,7 @@ from shared.bus.malformed_stored import MalformedStored
 from shared.bus.rejections import Rejections
 from shared.event_id import EventId
 from shared.news import News
-from shared.topics import NEWS, TRADE, key_of, kind_of
+from shared.topics import ACCOUNT, NEWS, PRICE, STATUS, TRADE, key_of, kind_of
 
 FOLLOW_SECONDS = 1.0
 
@@ -88,6 +88,7 @@ class HistoryGaps:
         """Since when (unix s) the histories in Redis can be whole."""
         self._was_empty = False
         """Whether Redis had no data when this leader first looked."""
+        self._has_looked = False
         self._has_lost = False
         """Whether Redis lost its data while an earlier leader published."""
 
@@ -106,6 +107,7 @@ class HistoryGaps:
                     self._recorded |= {topic}
                     self._resumed.add(topic)
                 self._recorded &= watched
+                self._has_looked = True
             await self._demand.wait_for_change(FOLLOW_SECONDS)
 
     async def _mark(self) -> None:
@@ -129,6 +131,17 @@ class HistoryGaps:
         elif whole_since > before:
             self._has_lost = True
         self._whole_since = whole_since
+
+    async def _was_emptied(self, topic: str) -> bool:
+        """Return whether gateways have returned values of an earlier leader to an empty Redis.
+
+        They do so before they claim their topics again, which may be after this leader's first
+        look. On a first start there are none: a client that comes then has missed nothing.
+        """
+        names = [ACCOUNT, *(f"{kind}:{key_of(topic)}" for kind in (PRICE, STATUS))]
+        with bus_errors():
+            stored: Any = await self._client.mget([self._keyspace.last(name) for name in names])
+        return any(value and not self._is_own(value.partition(b"\n")[0]) for value in stored)
 
     async def _was_lost_under_a_leader(self) -> bool:
         """Return whether the histories begin after an event that an earlier leader published."""
@@ -166,7 +179,9 @@ class HistoryGaps:
         now = self._clock()
         if recorded is None:
             # There is no event to continue from.
-            if now - self._began < TAKEOVER_SECONDS:
+            if now - self._began < TAKEOVER_SECONDS and (
+                not self._was_empty or not self._has_looked or await self._was_emptied(topic)
+            ):
                 self._resume_unrecorded(topic, now)
             return
         text, since = recorded
@@ -182,8 +197,7 @@ class HistoryGaps:
         """Complete a topic with no event in Redis that may have been watched before this leader.
 
         A quiet symbol's first print may have fallen between two leaders. Redis may also have been
-        emptied while no ingest led: gateways claim their topics again soon after, and not before
-        this leader's first look.
+        emptied while no ingest led.
         """
         earliest = self._began - HANDOVER_SECONDS
         if kind_of(topic) == TRADE:

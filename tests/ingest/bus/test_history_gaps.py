@@ -56,6 +56,10 @@ class Leader:
         self.demand.update(dict.fromkeys(topics, 1))
         await until(lambda: self.gaps._recorded == set(topics))
 
+    async def until_looked(self) -> None:
+        """Wait until the first look is over."""
+        await until(lambda: self.gaps._has_looked)
+
     async def noted(self) -> None:
         """Wait for the first look."""
         await until(lambda: self.gaps._whole_since is not None)
@@ -78,7 +82,8 @@ async def test_a_topic_that_is_claimed_again_after_the_first_look_is_completed_i
     source: RedisSource,
 ) -> None:
     async with leading(source) as leader:
-        await leader.noted()
+        await leader.until_looked()
+        await leader.client.set(KEYSPACE.last("account"), b"6-3\n{}")  # a gateway returns it
         await leader.looked_at("trade:SPY", "news:*", "trade:IBM")
 
     assert leader.asked == dict.fromkeys(("SPY", "IBM"), STARTED - HANDOVER_SECONDS)
@@ -93,6 +98,7 @@ async def test_the_leaders_own_first_prints_do_not_hide_those_that_nobody_record
     async with leading(source) as leader:
         if recorded_since is not None:
             await leader.client.set(KEYSPACE.recorded_since, recorded_since)
+        await leader.client.set(KEYSPACE.last("price:SPY"), b"6-3\n{}")
         await leader.client.xadd(KEYSPACE.history("trade:SPY"), {"data": PRINT}, id=f"{EPOCH}-1")
         await leader.looked_at("trade:SPY")
 
@@ -112,6 +118,16 @@ async def test_a_tape_that_this_leader_recorded_before_is_continued_from_its_new
         await until(lambda: "SPY" in leader.asked)
 
     assert leader.asked["SPY"] == pytest.approx(STARTED + 0.5)
+
+
+async def test_on_a_first_start_a_client_that_comes_has_missed_nothing(source: RedisSource) -> None:
+    async with leading(source) as leader:
+        await leader.until_looked()
+        await leader.client.set(KEYSPACE.last("account"), b"7-3\n{}")  # this leader's own
+        await leader.looked_at("trade:SPY", "news:*")
+
+    assert leader.asked == {}
+    assert not leader.outbox
 
 
 async def test_a_topic_that_is_new_long_after_the_hand_over_lacks_nothing(
