@@ -180,18 +180,21 @@ class Publisher:
 
     async def _send(self, batch: list[Publication]) -> None:
         sent_under, seqs, events = 0, (0, 0), b""
+        may_be_published = False
         while True:
             epoch = await self._lease.valid()
-            # The first attempt, or one after Redis was emptied and the lease got a new number. The
-            # earlier attempt may have reached clients, so ordered events must not be sent again.
+            # The first attempt, or one after Redis was emptied and the lease got a new number. An
+            # attempt with no answer may have reached clients: ordered events are not sent again.
             if epoch != sent_under:
-                if sent_under:
+                if may_be_published:
                     batch = self._outbox.without_ordered(batch)
+                    may_be_published = False
                 sent_under, events = epoch, _encoded(batch)
                 last = self._count(len(batch))
                 seqs = last - len(batch) + 1, last
             answer = await self._run_script(epoch, seqs, events)
             if answer is None:
+                may_be_published = True
                 await asyncio.sleep(PUBLISH_RETRY_SECONDS)
                 continue
             if answer == FENCED:

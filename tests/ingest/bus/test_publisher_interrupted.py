@@ -58,6 +58,26 @@ async def test_a_batch_overtaken_by_a_new_number_of_the_same_lease_goes_out_unde
         assert stored[0] == EventId(stage.lease.epoch, 1) > EventId(before, 1)
 
 
+async def test_a_batch_that_was_fenced_by_a_new_number_of_the_same_lease_loses_no_event(
+    any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with any_source.client("test") as client, publishing(any_source) as stage:
+        before, script, answers = stage.lease.epoch, stage.publisher._script, list[Any]()
+
+        async def overtaken(**arguments: Any) -> Any:
+            if stage.lease.epoch == before:
+                await client.flushall()
+                assert await stage.lease.claim()
+            answers.append(await script(**arguments))
+            return answers[-1]
+
+        monkeypatch.setattr(stage.publisher, "_script", overtaken)
+        await stage.publish(printed(1))
+
+        assert answers[0] == publisher.FENCED
+        assert [event for *_, event in await stage.history("trade:SPY")] == [None]
+
+
 async def test_without_a_valid_lease_nothing_is_published_until_it_is_renewed(
     any_source: RedisSource,
 ) -> None:
