@@ -14,7 +14,7 @@ import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from tests.programs import program, ready
 
 DRIVER = Path(__file__).parent / "page_frames.mjs"
 LIMIT_SECONDS = 60.0
+DRIVER_END_SECONDS = 10.0
 FRAMES = 55.0
 """The required minimum per second in the median window."""
 
@@ -98,16 +99,7 @@ async def measure(count: int, rate: float, seconds: float, *, chromium: str) -> 
         publisher = RedisPublisher(redis)
         await publisher.store(tape.one_of_each())
         url = f"http://127.0.0.1:{port}/?symbols={','.join(traded)}&interval=0"
-        driver = await asyncio.create_subprocess_exec(
-            "node",
-            str(DRIVER),
-            url,
-            str(seconds),
-            str(max(2.0, seconds / 20)),
-            env={**os.environ, "CHROMIUM": chromium},
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
+        driver = await parts.enter_async_context(_driver(url, seconds, chromium))
         async with asyncio.timeout(seconds + LIMIT_SECONDS):
             ticking = asyncio.create_task(
                 publish_evenly(tape, publisher, rate * count, seconds + LIMIT_SECONDS)
@@ -126,6 +118,34 @@ async def measure(count: int, rate: float, seconds: float, *, chromium: str) -> 
                 await _shown(driver),
             )
     return measured
+
+
+@asynccontextmanager
+async def _driver(
+    url: str, seconds: float, chromium: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run the browser's driver; at the end of the block both are gone, however it ends."""
+    driver = await asyncio.create_subprocess_exec(
+        "node",
+        str(DRIVER),
+        url,
+        str(seconds),
+        str(max(2.0, seconds / 20)),
+        env={**os.environ, "CHROMIUM": chromium},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield driver
+    finally:
+        if driver.returncode is None:
+            driver.terminate()  # it ends its browser
+            try:
+                async with asyncio.timeout(DRIVER_END_SECONDS):
+                    await driver.wait()
+            except TimeoutError:
+                driver.kill()
+                await driver.wait()
 
 
 async def _told(driver: asyncio.subprocess.Process) -> AsyncIterator[dict[str, Any]]:

@@ -1,7 +1,9 @@
 """The benchmarks against the programs as they are now: they must still run, however fast."""
 
+import asyncio
 import time
 
+import psutil
 import pytest
 
 from bench import fill, first_viewer, latency, page
@@ -10,6 +12,7 @@ from gateway.http.page import BUILD
 from shared.bus.valkey_server import ValkeyServer
 from tests import installed
 from tests.repository.tree import ROOT
+from tests.services import until
 
 
 async def test_the_ingest_reads_every_tick_that_the_feeder_sends() -> None:
@@ -53,6 +56,30 @@ async def test_a_page_shows_the_newest_price_of_each_symbol_after_many() -> None
     assert min(measured.frames) > 0
     assert min(measured.held) > min(measured.code) > 0
     assert measured.wrong == []
+
+
+async def test_a_page_that_is_given_up_leaves_no_browser_behind() -> None:
+    installed.node(ROOT / "tests/foreign/js", "run npm ci in tests/foreign/js")
+    if not (BUILD / "index.html").is_file():
+        pytest.skip("the page is not built: run make web")
+    before = children()
+    measuring = asyncio.create_task(page.measure(5, 20, 60, chromium=installed.program("chromium")))
+
+    def is_browsing() -> bool:
+        return any("chromium" in child.name() for child in children())
+
+    await until(is_browsing)
+    started = children()
+    measuring.cancel()
+    await asyncio.wait([measuring])
+
+    assert measuring.cancelled()
+    # A browser whose driver was killed would run on, with another parent.
+    await until(lambda: not any(child.is_running() for child in started if child not in before))
+
+
+def children() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
 
 
 def test_a_page_has_grown_by_what_it_holds_more_in_the_last_third_than_in_the_first() -> None:

@@ -50,8 +50,8 @@ async def test_prices_flow_with_nothing_configured_and_it_ends_without_a_trace(
             await stream.until(
                 lambda s: len({p["symbol"] for p in s.of("price") if p["price"]}) == 4
             )
-        assert "the simulator" in running.output
-        assert f"curl -N '{url}/api/stream/prices?symbols=" in running.output
+        await until(lambda: "the simulator" in running.output)
+        await until(lambda: f"curl -N '{url}/api/stream/prices?symbols=" in running.output)
         started = children(running)
         assert bool(started) == (store == "")
         running.send(signal.SIGINT)
