@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 from shared.bus.redis_source import RedisSource
-from shared.cancellation import cancel
+from tests.tcp_server import closing, tcp_server
 
 
 class LateBytes:
@@ -61,12 +61,8 @@ class LateBytes:
                     self.answered.set()
                 writer.write(data)
 
-        try:
-            with suppress(ConnectionError):
-                await asyncio.gather(to_server(), to_client())
-        finally:
-            writer.close()
-            to_redis.close()
+        async with closing(to_redis):
+            await asyncio.gather(to_server(), to_client())
 
 
 @asynccontextmanager
@@ -75,15 +71,7 @@ async def late_bytes(source: RedisSource) -> AsyncIterator[LateBytes]:
     address = urlsplit(source.url)
     assert address.hostname is not None
     assert address.port is not None
-    relay, carrying = LateBytes(address.hostname, address.port), set[asyncio.Task[None]]()
-
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        carrying.add(asyncio.create_task(relay.carry(reader, writer)))
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    relay.url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
-    try:
+    relay = LateBytes(address.hostname, address.port)
+    async with tcp_server(relay.carry) as port:
+        relay.url = f"redis://127.0.0.1:{port}/0"
         yield relay
-    finally:
-        server.close()
-        await cancel(*carrying)

@@ -15,6 +15,7 @@ from shared.bus.errors import REDIS_ERRORS
 from shared.bus.valkey_server import server_binary
 from tests.ports import free_port
 from tests.services import until
+from tests.tcp_server import closing, copy, tcp_server
 
 QUIET = ("--save", "", "--appendonly", "no", "--loglevel", "warning")
 
@@ -130,18 +131,12 @@ class MovingAddress:
     def __init__(self, target: int, replaced: tuple[bytes, bytes] = (b"", b"")) -> None:
         self.target = target
         self._replaced = replaced
-        self._writers: list[asyncio.StreamWriter] = []
 
     async def forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection until either side ends it."""
         there, onward = await asyncio.open_connection("127.0.0.1", self.target)
-        self._writers += (writer, onward)
-        await asyncio.gather(_copy(reader, onward), _copy(there, writer, self._replaced))
-
-    def close(self) -> None:
-        """End all connections."""
-        for writer in self._writers:
-            writer.close()
+        async with closing(onward):
+            await asyncio.gather(copy(reader, onward), copy(there, writer, self._replaced))
 
 
 @asynccontextmanager
@@ -153,22 +148,5 @@ async def moving_address(
     ``replaced``: some bytes of a server's answer, and what the forwarder sends in their place.
     """
     address = MovingAddress(target, replaced)
-    server = await asyncio.start_server(address.forward, "127.0.0.1", 0)
-    try:
-        yield address, f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
-    finally:
-        server.close()
-        address.close()
-
-
-async def _copy(
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-    replaced: tuple[bytes, bytes] = (b"", b""),
-) -> None:
-    old, new = replaced
-    with contextlib.suppress(OSError):
-        while some := await reader.read(1 << 16):
-            writer.write(some.replace(old, new) if old else some)
-            await writer.drain()
-    writer.close()
+    async with tcp_server(address.forward) as port:
+        yield address, f"redis://127.0.0.1:{port}/0"

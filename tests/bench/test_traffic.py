@@ -13,6 +13,7 @@ from bench.fanout.slow import slow_client
 from bench.fanout.traffic import Plan, open_streams, run_traffic
 from bench.fanout.workload import Audience, Tape, symbols
 from shared.bus.valkey_server import ValkeyServer
+from tests.tcp_server import tcp_server
 
 PLAN = Plan(Audience.drawn(20, symbols(10), 3), symbols(10), rate=200, seconds=0.5)
 
@@ -76,10 +77,8 @@ async def test_a_stream_that_ends_before_it_is_live_is_tried_again(load: Load) -
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + next(answers))
-        writer.close()
 
-    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
+    async with tcp_server(answer) as port:
         opened = await load.connect([("127.0.0.1", port, "/")], live_after="", events=2)
 
     assert len(opened.seconds) == 1

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
+
+from tests.tcp_server import closing, copy, tcp_server
 
 
 class Forwarder:
@@ -28,41 +30,17 @@ class Forwarder:
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection until either side ends it, which ends both."""
-        try:
-            await self._open.wait()
-            there = await asyncio.open_connection(*self._target.removeprefix("http://").split(":"))
-            async with asyncio.TaskGroup() as ways:
-                ways.create_task(_copy(reader, there[1]))
-                ways.create_task(_copy(there[0], writer))
-        finally:
-            writer.close()
-
-
-async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    try:
-        with suppress(ConnectionError):
-            while data := await source.read(65536):
-                sink.write(data)
-                await sink.drain()
-    finally:
-        sink.close()
+        await self._open.wait()
+        address = self._target.removeprefix("http://").split(":")
+        there, onward = await asyncio.open_connection(*address)
+        async with closing(onward):
+            await asyncio.gather(copy(reader, onward), copy(there, writer))
 
 
 @asynccontextmanager
 async def forwarder(target: str) -> AsyncIterator[Forwarder]:
     """Run a forwarder to a gateway's URL, on a free port."""
-    made, carrying = Forwarder(target), set[asyncio.Task[None]]()
-
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        carrying.add(asyncio.create_task(made.carry(reader, writer)))
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
+    made = Forwarder(target)
+    async with tcp_server(made.carry) as port:
+        made.url = f"http://127.0.0.1:{port}"
         yield made
-    finally:
-        server.close()
-        for task in carrying:
-            task.cancel()
-        if carrying:
-            await asyncio.wait(carrying)

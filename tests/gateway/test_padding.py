@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
@@ -13,6 +13,7 @@ from tests.event_stream import open_stream
 from tests.gateway.ingest_stub import ingest_stub
 from tests.gateway.raw_stream import raw_stream
 from tests.services import running_gateway
+from tests.tcp_server import closing, tcp_server
 
 BLOCK = 4096
 
@@ -21,33 +22,16 @@ BLOCK = 4096
 async def passing_blocks(url: str) -> AsyncIterator[str]:
     """Stand before a gateway and pass on nothing of its answers but whole blocks; yield a URL."""
     address = httpx.URL(url)
-    serving: set[asyncio.Task[None]] = set()
 
     async def serve(client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
         reader, writer = await asyncio.open_connection(address.host, address.port)
-        try:
+        async with closing(writer):
             writer.write(await client.readuntil(b"\r\n\r\n"))
-            with suppress(asyncio.IncompleteReadError):
-                while True:
-                    answers.write(await reader.readexactly(BLOCK))
-        finally:
-            writer.close()
-            answers.close()
+            while True:
+                answers.write(await reader.readexactly(BLOCK))
 
-    def accept(client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(serve(client, answers))
-        serving.add(task)
-        task.add_done_callback(serving.discard)
-
-    server = await asyncio.start_server(accept, "127.0.0.1")
-    host, port = server.sockets[0].getsockname()
-    try:
-        async with server:
-            yield f"http://{host}:{port}"
-    finally:
-        for task in list(serving):
-            task.cancel()
-        await asyncio.gather(*serving, return_exceptions=True)
+    async with tcp_server(serve) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 async def test_a_quiet_symbol_passes_a_proxy_of_blocks_if_padding_is_requested(

@@ -8,6 +8,8 @@ from typing import Any
 import msgpack
 from websockets.asyncio.server import ServerConnection, serve
 
+from tests.tcp_server import tcp_server
+
 WELCOME = msgpack.packb([{"T": "success", "msg": "connected"}])
 AUTHENTICATED = msgpack.packb([{"T": "success", "msg": "authenticated"}])
 
@@ -41,7 +43,7 @@ def packed(*messages: dict[str, Any]) -> bytes:
 
 
 @asynccontextmanager
-async def tcp_server(answer: bytes | None) -> AsyncIterator[tuple[str, list[bool]]]:
+async def answering(answer: bytes | None) -> AsyncIterator[tuple[str, list[bool]]]:
     """Answer each connection with some bytes and close it, or say nothing to it (None).
 
     Yields the URL and a list that gets True at each connection that the client has ended.
@@ -52,15 +54,12 @@ async def tcp_server(answer: bytes | None) -> AsyncIterator[tuple[str, list[bool
         await reader.readuntil(b"\r\n\r\n")
         if answer is not None:
             writer.write(answer)
-            await writer.drain()
         else:
             await reader.read()
             ended.append(True)
-        writer.close()
 
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
-    async with server:
-        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", ended
+    async with tcp_server(talk) as port:
+        yield f"ws://127.0.0.1:{port}", ended
 
 
 def http_answer(status: str) -> bytes:

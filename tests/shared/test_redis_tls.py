@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from tests.installed import program
 from tests.ports import free_port
 from tests.redis_servers import QUIET, redis_server
 from tests.services import until
+from tests.tcp_server import tcp_server
 
 
 @dataclass(frozen=True)
@@ -103,25 +103,17 @@ async def test_a_certificate_of_an_unknown_authority_is_rejected_with_the_remedy
         await _works(f"rediss://127.0.0.1:{tls_redis.port}/0")
 
 
-@asynccontextmanager
-async def _plain_server(answer: bytes) -> AsyncIterator[int]:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1)
-        writer.write(answer)
-        await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
-
-
 @pytest.mark.parametrize("answer", [b"", b"-ERR unknown command\r\n"])
 async def test_a_server_without_tls_is_named(
     answer: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(answer)
+        await reader.read()
+
     monkeypatch.setattr(redis_source, "CONNECT_TIMEOUT_SECONDS", 0.1)
-    async with _plain_server(answer) as port:
+    async with tcp_server(serve) as port:
         with pytest.raises(BusUnreachableError, match="does not answer with TLS"), bus_errors():
             await _works(f"rediss://127.0.0.1:{port}/0")
 

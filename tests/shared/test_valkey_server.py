@@ -13,6 +13,7 @@ from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyError, ValkeyServer
 from tests.limits import LIMIT_SECONDS
 from tests.services import until
+from tests.tcp_server import tcp_server
 
 ROOT = Path(__file__).parents[2]
 
@@ -108,9 +109,7 @@ async def test_the_server_dies_with_its_parent_even_by_sigkill(loop: str) -> Non
 
 
 async def test_a_port_in_use_is_an_error_that_names_it() -> None:
-    listener = await asyncio.start_server(lambda _r, writer: writer.close(), "127.0.0.1", 0)
-    async with listener:
-        port = listener.sockets[0].getsockname()[1]
+    async with tcp_server(lambda reader, _writer: reader.read()) as port:
         with pytest.raises(ValkeyError, match=f"port {port}"):
             await ValkeyServer(port).__aenter__()
 

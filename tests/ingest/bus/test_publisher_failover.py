@@ -15,6 +15,7 @@ from tests.ingest.bus.stage import Stage, printed, publishing
 from tests.limits import LIMIT_SECONDS
 from tests.redis_servers import master_and_replica, moving_address
 from tests.services import until
+from tests.tcp_server import closing, copy, tcp_server
 
 COUNT = 40
 HALF = COUNT // 2
@@ -39,42 +40,29 @@ class OneAnswer:
         self.connections = 0
         self._target = target
         self._error = error
-        self._writers: list[asyncio.StreamWriter] = []
 
     async def forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         there, onward = await asyncio.open_connection("127.0.0.1", self._target)
-        self._writers += (writer, onward)
-        back = asyncio.create_task(_copy(there, writer))
-        while some := await reader.read(1 << 20):
-            if self.is_armed and b"EVALSHA" in some and b"trade:SPY" in some:
-                self.is_armed = False
-                writer.write(b"-%b\r\n" % self._error)
-            else:
-                onward.write(some)
-        onward.close()
-        await back
 
-    def close(self) -> None:
-        for writer in self._writers:
-            writer.close()
+        async def to_server() -> None:
+            while some := await reader.read(1 << 20):
+                if self.is_armed and b"EVALSHA" in some and b"trade:SPY" in some:
+                    self.is_armed = False
+                    writer.write(b"-%b\r\n" % self._error)
+                else:
+                    onward.write(some)
+            onward.close()
 
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while some := await reader.read(1 << 20):
-        writer.write(some)
-    writer.close()
+        async with closing(onward):
+            await asyncio.gather(to_server(), copy(there, writer))
 
 
 @asynccontextmanager
 async def one_answer(target: int, error: bytes) -> AsyncIterator[tuple[OneAnswer, RedisSource]]:
     between = OneAnswer(target, error)
-    server = await asyncio.start_server(between.forward, "127.0.0.1", 0, limit=1 << 20)
-    try:
-        yield between, RedisSource(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0")
-    finally:
-        server.close()
-        between.close()
+    async with tcp_server(between.forward) as port:
+        yield between, RedisSource(f"redis://127.0.0.1:{port}/0")
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
+
+from tests.tcp_server import closing, copy, tcp_server
 
 REJECTION = "HTTP/1.1 {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -22,39 +24,28 @@ class ForwardProxy:
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection until either side ends it."""
-        with suppress(OSError, asyncio.IncompleteReadError):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            line, _, rest = head.partition("\r\n")
-            method, target, version = line.split(" ")
-            self.headers.append(rest)
-            (self.connects if method == "CONNECT" else self.requests).append(target)
-            if self.rejection is not None:
-                writer.write(REJECTION.format(self.rejection).encode())
-                await writer.drain()
-            else:
-                url = urlsplit(f"//{target}" if method == "CONNECT" else target)
-                upstream = await asyncio.open_connection("127.0.0.1", url.port)
-                if method == "CONNECT":
-                    writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                else:
-                    path = f"{url.path}?{url.query}" if url.query else url.path
-                    upstream[1].write(f"{method} {path} {version}\r\n{rest}".encode())
-                await asyncio.gather(_copy(reader, upstream[1]), _copy(upstream[0], writer))
-        writer.close()
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while some := await reader.read(1 << 16):
-            writer.write(some)
-            await writer.drain()
-    writer.close()
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        line, _, rest = head.partition("\r\n")
+        method, target, version = line.split(" ")
+        self.headers.append(rest)
+        (self.connects if method == "CONNECT" else self.requests).append(target)
+        if self.rejection is not None:
+            writer.write(REJECTION.format(self.rejection).encode())
+            return
+        url = urlsplit(f"//{target}" if method == "CONNECT" else target)
+        there, onward = await asyncio.open_connection("127.0.0.1", url.port)
+        if method == "CONNECT":
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        else:
+            path = f"{url.path}?{url.query}" if url.query else url.path
+            onward.write(f"{method} {path} {version}\r\n{rest}".encode())
+        async with closing(onward):
+            await asyncio.gather(copy(reader, onward), copy(there, writer))
 
 
 @asynccontextmanager
 async def forward_proxy() -> AsyncIterator[tuple[str, ForwardProxy]]:
     """Run a proxy; yield its address ``host:port`` and its counts."""
     proxy = ForwardProxy()
-    server = await asyncio.start_server(proxy.talk, "127.0.0.1", 0)
-    async with server:
-        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", proxy
+    async with tcp_server(proxy.talk) as port:
+        yield f"127.0.0.1:{port}", proxy

@@ -22,10 +22,10 @@ from tests.ingest.peers import (
     AUTHENTICATED,
     WELCOME,
     Script,
+    answering,
     http_answer,
     packed,
     saying,
-    tcp_server,
     websocket_server,
 )
 from tests.limits import LIMIT_SECONDS
@@ -196,7 +196,7 @@ async def test_a_server_that_accepts_and_falls_silent_is_given_up_before_the_who
 
 
 async def test_a_server_that_does_not_even_upgrade_is_given_up_and_left() -> None:
-    async with tcp_server(None) as (url, ended):
+    async with answering(None) as (url, ended):
         error = await refusal(url, Patience(connect=0.2, answer=3600.0))
         assert error.retry is Retry.SOON
         assert "0.2 s" in str(error)
@@ -266,7 +266,7 @@ async def test_an_answer_to_the_keys_of_another_form_is_a_failure_to_connect(
 async def test_an_http_answer_in_place_of_the_upgrade(
     status: str, code: int | None, retry: Retry
 ) -> None:
-    async with tcp_server(http_answer(status)) as (url, _):
+    async with answering(http_answer(status)) as (url, _):
         error = await refusal(url)
 
     assert (error.code, error.retry) == (code, retry)
@@ -274,7 +274,7 @@ async def test_an_http_answer_in_place_of_the_upgrade(
 
 
 async def test_an_http_404_of_the_upgrade_names_the_settings_of_the_url() -> None:
-    async with tcp_server(http_answer("404 Not Found")) as (url, _):
+    async with answering(http_answer("404 Not Found")) as (url, _):
         error = await refusal(url)
         with pytest.raises(UpstreamError, match="check ALPACA_TRADING_URL"):
             await AccountStream(url, "k", "s").open()
@@ -299,7 +299,7 @@ async def test_a_server_that_speaks_text_is_named_as_such_in_the_handshake(phase
 
 @pytest.mark.parametrize("answer", [b"", b"garbage\r\n\r\n", b"HTTP/1.1 101 Oops\r\n\r\n"])
 async def test_an_answer_that_is_no_websocket_is_a_failure_to_connect(answer: bytes) -> None:
-    async with tcp_server(answer) as (url, _):
+    async with answering(answer) as (url, _):
         assert (await refusal(url)).retry is Retry.SOON
 
 
@@ -353,7 +353,7 @@ async def test_a_lost_connection_is_an_error_of_reading() -> None:
 
 
 async def test_cancelling_while_it_opens_leaves_no_socket() -> None:
-    async with tcp_server(None) as (url, ended):
+    async with answering(None) as (url, ended):
         task = asyncio.create_task(AlpacaStream(url, "k", "s").open())
         await asyncio.sleep(0.1)
         task.cancel()

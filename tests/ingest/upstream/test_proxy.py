@@ -16,6 +16,7 @@ from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.upstream.forward_proxy import forward_proxy
 from tests.services import until
 from tests.simulator.client import endpoint_state
+from tests.tcp_server import tcp_server
 
 QUIET = SimulatorSettings(tape=None, positions=())
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY")
@@ -198,14 +199,12 @@ async def test_cancelling_while_the_proxy_is_silent_leaves_no_connection(
 ) -> None:
     ended = asyncio.Event()
 
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await reader.read()
-        writer.close()
         ended.set()
 
-    server = await asyncio.start_server(silent, "127.0.0.1", 0)
-    async with server:
-        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    async with tcp_server(silent) as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
         task = asyncio.create_task(AlpacaStream(f"wss://{HOST}/v2/iex", "k", "s").open())
         await asyncio.sleep(0.1)
         task.cancel()

@@ -19,7 +19,7 @@ from ingest.upstream.blocking_calls import BlockingCalls, RestError, _seconds_to
 from ingest.upstream.hours_refresh import HoursRefresh
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
-from tests.ingest.peers import tcp_server
+from tests.ingest.peers import answering
 from tests.ingest.upstream.rest_stub import RestStub, closed, printed, stubbed, traded
 from tests.limits import LIMIT_SECONDS
 from tests.services import until
@@ -122,7 +122,7 @@ async def test_a_request_that_alpaca_refuses_is_not_repeated() -> None:
 async def test_what_is_not_alpaca_is_an_error_with_words() -> None:
     answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n<html>"
     async with (
-        tcp_server(answer) as (url, _),
+        answering(answer) as (url, _),
         rest_of(url.replace("ws:", "http:")) as rest,
     ):
         with pytest.raises(RestError, match=r"\w+: \w+"):
