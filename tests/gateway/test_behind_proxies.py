@@ -11,6 +11,7 @@ from functools import partial
 import httpx
 import pytest
 
+from gateway.settings import GatewaySettings
 from shared.bus.redis_source import RedisSource
 from tests.event_stream import EventStream, open_stream
 from tests.gateway.ingest_stub import ingest_stub
@@ -82,6 +83,28 @@ async def test_each_event_passes_a_proxy_at_once(
             await stream.until(partial(has_come, f"1-{seq}"))
 
     assert [event.kind for event in stream.events][:2] == ["hello", "price"]
+
+
+HEARTBEAT: float = GatewaySettings.model_fields["heartbeat_seconds"].default
+SCALE = limit(0.4)
+"""Shortens the default heartbeat and the proxy's time-outs of 10 s, and so keeps their ratio."""
+
+
+async def test_a_quiet_stream_with_the_default_heartbeat_outlives_time_outs_of_ten_seconds(
+    source: RedisSource,
+) -> None:
+    port, idle = free_port(), f"{10_000 * SCALE:.0f}ms"
+    with haproxy(free_port(), HAPROXY.format(port), idle=idle) as url:
+        async with (
+            running_gateway(source, port=port, heartbeat_seconds=HEARTBEAT * SCALE),
+            open_stream(url, symbols="SPY") as stream,
+        ):
+            await stream.until(lambda s: s.ended or len(s.of("heartbeat")) == 3)
+
+            kinds = [event.kind for event in stream.events]
+            assert not stream.ended, kinds
+            # Nothing else was sent that would have kept the connections open.
+            assert kinds[kinds.index("heartbeat") :] == ["heartbeat"] * 3
 
 
 RESTARTED = """
