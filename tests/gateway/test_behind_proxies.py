@@ -1,25 +1,22 @@
 """Streams behind real proxies, and gateways that restart behind a balancer."""
 
 import asyncio
-import csv
-import random
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, AsyncExitStack
 from functools import partial
 
-import httpx
 import pytest
 
 from gateway.settings import GatewaySettings
 from shared.bus.redis_source import RedisSource
+from tests import rolling_restart
 from tests.event_stream import EventStream, open_stream
 from tests.gateway.ingest_stub import ingest_stub
 from tests.gateway.stoppable import Stoppable
 from tests.limits import limit
 from tests.ports import free_port
 from tests.proxies import caddy, haproxy, nginx
-from tests.services import running_gateway, until
+from tests.services import running_gateway
 
 pytestmark = pytest.mark.slow
 
@@ -107,21 +104,8 @@ async def test_a_quiet_stream_with_the_default_heartbeat_outlives_time_outs_of_t
             assert kinds[kinds.index("heartbeat") :] == ["heartbeat"] * 3
 
 
-RESTARTED = """
-    balance roundrobin
-    option httpchk GET /readyz
-    http-check expect status 200
-    default-server check inter 50ms fall 2 rise 1
-    server one 127.0.0.1:{}
-    server two 127.0.0.1:{}
-    stats enable
-    stats uri /balancer
-"""
-NO_SECOND_ATTEMPT = "retries 0\n    no option redispatch"
-
-
 class Restarted:
-    """Two gateways behind a balancer that sends each request to one of them, once."""
+    """Two gateways that restart one after the other."""
 
     def __init__(self, source: RedisSource, stack: AsyncExitStack) -> None:
         self.ports = [free_port(), free_port()]
@@ -129,17 +113,17 @@ class Restarted:
         self._gateways = [self._start(port) for port in self.ports]
         stack.push_async_callback(self._end)
 
-    async def restart_each(self, balancer: str) -> None:
+    async def restart_each(self, url: str) -> None:
         """Restart one after the other; the next only when the balancer knows the one before."""
         for number, port in enumerate(self.ports):
             self._gateways[number].stop.set()
             await self._gateways[number].ended()
             self._gateways[number] = self._start(port)
-            await until_both_are_up(balancer)
+            await rolling_restart.until_both_are_up(url)
 
     def _start(self, port: int) -> Stoppable:
         settings = {"port": port, "lame_duck_seconds": limit(0.6), "drain_seconds": 0}
-        return Stoppable(self._source, {**settings, "api_token": "T"})
+        return Stoppable(self._source, {**settings, "api_token": rolling_restart.TOKEN})
 
     async def _end(self) -> None:
         for gateway in self._gateways:
@@ -147,59 +131,14 @@ class Restarted:
         await asyncio.gather(*(gateway.ended() for gateway in self._gateways))
 
 
-async def until_both_are_up(balancer: str) -> None:
-    async with httpx.AsyncClient() as client:
-
-        async def both() -> bool:
-            table = (await client.get(f"{balancer}/balancer;csv")).text.splitlines()
-            states = {row["svname"]: row["status"] for row in csv.DictReader(table)}
-            return states["one"] == states["two"] == "UP"
-
-        await until(both)
-
-
-async def ask(client: httpx.AsyncClient, answers: Counter[str]) -> None:
-    """Send requests of all sorts, until cancelled."""
-    while True:
-        kind = random.choice(("price", "ticket", "stream"))  # noqa: S311
-        try:
-            answers[f"{kind} {await answer(client, kind)}"] += 1
-        except httpx.HTTPError as error:
-            answers[f"{kind} {error!r}"] += 1
-
-
-async def answer(client: httpx.AsyncClient, kind: str) -> int:
-    if kind == "price":
-        return (await client.get("/api/prices?symbols=SPY")).status_code
-    if kind == "ticket":
-        return (await client.post("/api/stream/ticket")).status_code
-    async with client.stream("GET", "/api/stream/prices?symbols=SPY") as stream:
-        first = await anext(stream.aiter_bytes())
-        assert first.startswith((b"event: hello\n", b"event: bye\nretry: "))
-        return stream.status_code
-
-
 async def test_a_rolling_restart_behind_a_balancer_that_repeats_nothing_loses_no_request(
     source: RedisSource,
 ) -> None:
-    answers: Counter[str] = Counter()
     async with AsyncExitStack() as stack:
         restarted = Restarted(source, stack)
-        backend = RESTARTED.format(*restarted.ports)
-        balancer = stack.enter_context(haproxy(free_port(), backend, defaults=NO_SECOND_ATTEMPT))
-        await until_both_are_up(balancer)
-        # Each request on a new connection, as from so many users.
-        client = await stack.enter_async_context(
-            httpx.AsyncClient(
-                base_url=balancer,
-                headers={"Authorization": "Bearer T"},
-                limits=httpx.Limits(max_keepalive_connections=0),
-            )
-        )
-        asking = [asyncio.create_task(ask(client, answers)) for _ in range(3)]
-        await restarted.restart_each(balancer)
-        for task in asking:
-            task.cancel()
-        await asyncio.wait(asking)
+        url = stack.enter_context(rolling_restart.balancer(restarted.ports))
+        await rolling_restart.until_both_are_up(url)
+        async with rolling_restart.users(url) as answers:
+            await restarted.restart_each(url)
 
-    assert set(answers) == {"price 200", "ticket 201", "stream 200"}, answers
+    assert set(answers) == rolling_restart.ANSWERED, answers
