@@ -13,7 +13,7 @@ from starlette.requests import Request
 from gateway.http.api_error import ApiError
 from gateway.wire.events import EndReason
 from gateway.wire.principal import Principal
-from shared.bus.errors import BusError
+from shared.bus.errors import BusBusyError, BusError
 
 log = structlog.get_logger()
 
@@ -107,10 +107,12 @@ class AuditLog:
         try:
             yield sender
         except ApiError as error:
-            self._on_rejected(request, error.code, sender.principal)
+            self.on_rejected(request, error.code, sender.principal)
             raise
-        except BusError:
-            self._on_rejected(request, "redis_unavailable", sender.principal)
+        except BusError as error:
+            is_busy = isinstance(error, BusBusyError)
+            reason = "redis_busy" if is_busy else "redis_unavailable"
+            self.on_rejected(request, reason, sender.principal)
             raise
 
     async def run(self) -> None:
@@ -126,7 +128,10 @@ class AuditLog:
             if count:
                 _log_rejected(key, count)
 
-    def _on_rejected(self, request: Request, reason: str, principal: Principal | None) -> None:
+    def on_rejected(
+        self, request: Request, reason: str, principal: Principal | None = None
+    ) -> None:
+        """Log a rejected request, or count it if it repeats one that was logged."""
         if not self._is_on:
             return
         name = None if principal is None else principal.name

@@ -77,6 +77,7 @@ class Streams:
     ) -> Response:
         # Before anything is spent on it, above all its ticket: an EventSource repeats its URL.
         if self._hub.is_draining:
+            self._audit.on_rejected(request, "shutdown")
             return bye_alone(Bye(str(self._hub.newest), "shutdown", self._hub.retry_ms()))
         # A sender that has proved nothing costs no more than its head: its body is not read, its
         # query not split, and it is not counted among those without a place.

@@ -13,9 +13,10 @@ from structlog.testing import capture_logs
 from gateway.http import audit_log
 from gateway.http.api_error import ApiError
 from gateway.http.audit_log import AuditLog
-from shared.bus.errors import BusUnreachableError
+from shared.bus.errors import BusBusyError, BusUnreachableError
 from shared.bus.redis_source import RedisSource
 from tests.event_stream import open_stream
+from tests.gateway.hubs import gateway_with_hub
 from tests.services import running_gateway, until
 
 ONE = {"Authorization": "Bearer token-one"}
@@ -114,6 +115,21 @@ async def test_nothing_is_logged_if_it_is_switched_off() -> None:
     assert audit(lines) == []
 
 
+async def test_a_request_that_a_lame_duck_answers_with_bye_leaves_a_line() -> None:
+    with capture_logs() as lines:
+        async with gateway_with_hub(RedisSource("memory://")) as (url, hub):
+            hub.drain()
+            async with open_stream(url, symbols="SPY") as stream:
+                await stream.until_kind("bye")
+
+    [line] = audit(lines)
+    assert (line["event"], line["reason"], line["address"]) == (
+        "stream_rejected",
+        "shutdown",
+        "127.0.0.1",
+    )
+
+
 def rejected(log: AuditLog, address: str, error: Exception) -> None:
     request = Request({"type": "http", "client": (address, 1)})
     with pytest.raises(type(error)), log.rejections(request):
@@ -130,16 +146,18 @@ def test_a_stranger_who_is_rejected_often_fills_no_log() -> None:
         for _ in range(1_000):
             rejected(log, "192.0.2.1", refusal("unauthorized"))
         rejected(log, "192.0.2.2", refusal("unauthorized"))
-        rejected(log, "192.0.2.1", BusUnreachableError("away"))
+        rejected(log, "192.0.2.1", BusUnreachableError("no answer"))
+        rejected(log, "192.0.2.1", BusBusyError("all in use"))
         at_once = len(lines)
         log.report_repeated()
         log.report_repeated()
 
-    assert at_once == 3
+    assert at_once == 4
     assert [(line["address"], line["reason"], line["count"]) for line in lines] == [
         ("192.0.2.1", "unauthorized", 1),
         ("192.0.2.2", "unauthorized", 1),
         ("192.0.2.1", "redis_unavailable", 1),
+        ("192.0.2.1", "redis_busy", 1),
         ("192.0.2.1", "unauthorized", 999),
     ]
 
