@@ -288,7 +288,8 @@ def _stored_values(
         access,
         prices=LastValues(redis.commands, redis.keyspace, malformed),
         bars=BarHistory(redis.commands, redis.keyspace, malformed),
-        positions=Positions(redis.commands, redis.keyspace, malformed),
+        # A request shows the stored values as they are; no stream depends on their ids.
+        positions=Positions(redis.commands, redis.keyspace, malformed, lambda *_: True),
         limit=limit,
     )
 

@@ -15,6 +15,7 @@ class GatewayReport(msgspec.Struct, kw_only=True):
     It is stored every five seconds and expires 15 s after the gateway has died. ``lag_ms`` is the
     age of events on arrival; ``started`` is RFC 3339; ``alarms`` are those of the gateway itself;
     the rest are counts. ``foreign``: messages of other deployments that were rejected.
+    ``started_over``: how often events were dropped because the lease in Redis was older.
     ``malformed``: contents of Redis that could not be read.
     """
 
@@ -29,6 +30,7 @@ class GatewayReport(msgspec.Struct, kw_only=True):
     lag_ms: float | None
     started: str
     foreign: int = 0
+    started_over: int = 0
     malformed: int = 0
     alarms: list[Alarm] = []
 
@@ -62,6 +64,7 @@ def report_of(
         lag_ms=feed.event.lag_ms,
         started=started,
         foreign=foreign.rejected,
+        started_over=hub.started_over,
         malformed=malformed.count,
         alarms=foreign.alarms,
     )

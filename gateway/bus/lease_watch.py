@@ -17,6 +17,9 @@ BEHIND_SECONDS = keys.LEASE_MILLISECONDS / 1000
 """A lease that is lower than the shown epoch for longer than a lease lives is no passing state: by
 then its former holder would have claimed it again, under a higher number."""
 
+MAX_EPOCH_DIGITS = 15
+"""The digits of the longest number that a lease can have: claim.lua."""
+
 _PASSING_SECONDS = 3 * BEHIND_SECONDS
 """Two readings further apart than this say nothing about the time between them."""
 
@@ -63,8 +66,7 @@ class LeaseWatch:
         with bus_errors():
             stored: Any = await self._client.mget(names.epoch, names.published)
         counter, published = stored
-        # int() would accept signs and blanks too, which are no number of a lease.
-        epoch = int(counter) if counter is not None and counter.isdigit() else 0
+        epoch = _number(counter or b"")
         newest = NEVER
         with suppress(ValueError):  # another program wrote it
             newest = EventId.parse(published or b"")
@@ -92,3 +94,9 @@ class LeaseWatch:
             self._behind_since = now
         self._last_behind = now
         self._epoch = epoch
+
+
+def _number(counter: bytes) -> int:
+    """Return the number of a lease; 0 if another program has written something else."""
+    # int() would accept signs and blanks too, and refuses thousands of digits.
+    return int(counter) if counter.isdigit() and len(counter) <= MAX_EPOCH_DIGITS else 0

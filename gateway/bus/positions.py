@@ -1,6 +1,6 @@
 """The stored positions: those that the account lists as open."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,6 +12,7 @@ from shared import message
 from shared.account import BrokerState
 from shared.bus.errors import bus_errors
 from shared.bus.keys import Keyspace
+from shared.event_id import EventId
 from shared.message import Message
 from shared.topics import ACCOUNT, EVERYTHING, POSITION, topic
 
@@ -54,9 +55,20 @@ class StoredPositions(NamedTuple):
 
 
 class Positions:
-    """Reads the account and its positions."""
+    """Reads the account and its positions.
 
-    def __init__(self, client: Redis, keyspace: Keyspace, malformed: MalformedData) -> None:
+    ``accepts`` gets a topic and an event id, and returns whether the value is of this deployment.
+    One from the future would stay in the table for as long as somebody watches it.
+    """
+
+    def __init__(
+        self,
+        client: Redis,
+        keyspace: Keyspace,
+        malformed: MalformedData,
+        accepts: Callable[[bytes, EventId], bool],
+    ) -> None:
+        self._accepts = accepts
         self._client = client
         self._keyspace = keyspace
         self._malformed = malformed
@@ -76,13 +88,17 @@ class Positions:
         names = [self._keyspace.last(topic(POSITION, symbol)) for symbol in wanted]
         with bus_errors():
             stored: list[Any] = await self._client.mget(names) if names else []
-        rows = [row for value in stored if (row := self._unpacked(POSITION, value)) is not None]
+        rows = []
+        for symbol, value in zip(wanted, stored, strict=True):
+            if (row := self._unpacked(topic(POSITION, symbol), value)) is not None:
+                rows.append(row)
         return StoredPositions(account, listed, rows, self._malformed)
 
     def _unpacked(self, name: str, stored: Any) -> Message | None:
         if stored is not None:
             with self._malformed.skipping(name.encode()):
-                return message.unpack(stored)
+                found = message.unpack(stored)
+                return found if self._accepts(name.encode(), found.event_id) else None
         return None
 
     def _listed(self, account: Message) -> Sequence[str] | None:

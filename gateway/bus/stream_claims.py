@@ -27,19 +27,27 @@ SENT_AT_ONCE = 200
 """Counts or claims of one script call, which blocks Redis for about two milliseconds."""
 
 _HASH_GONE = [-1]
+_OVERTAKEN = -2
 
 # KEYS: the set of all gateways' hashes, this gateway's hash.
 # ARGV: "rewrite" if the hash is to be written from scratch, else ""; its life in ms; the number of
 # the call; the number of limits, and each limit; the number of counts, and each as field and
 # number; then the claims, each as the fields under which the limits count it, in their order.
 # Returns for each claim 0, or the place (from 1) of the limit that is reached; {-1} if the hash is
-# gone, in which case nothing was counted.
+# gone, and {-2, the number of the last call} if that is not lower; nothing was counted then.
 #
 # A call that had no answer in time may reach Redis after the calls that replaced it, on another
 # connection. It must change nothing: no later call would correct its counts.
+#
+# Another program may have written something else than a number anywhere.
 _CLAIM = """
 local own, call, limits, at = KEYS[2], ARGV[3], tonumber(ARGV[4]), 5 + ARGV[4]
-if tonumber(redis.call('HGET', own, 'call') or 0) >= tonumber(call) then return {} end
+local function number(text)
+  local found = tonumber(type(text) == 'string' and string.match(text, '^%d+$') or '') or 0
+  return found < 1e15 and found or 0
+end
+local last = number(redis.call('HGET', own, 'call'))
+if last >= tonumber(call) then return {-2, last} end
 if ARGV[1] == 'rewrite' then redis.call('DEL', own)
 elseif redis.call('EXISTS', own) == 0 then return {-1} end
 redis.call('HSET', own, 'call', call)
@@ -62,7 +70,7 @@ local function count(field)
   if not open[field] then
     open[field] = 0
     for _, gateway in ipairs(gateways) do
-      open[field] = open[field] + (redis.call('HGET', gateway, field) or 0)
+      open[field] = open[field] + number(redis.pcall('HGET', gateway, field))
     end
   end
   return open[field]
@@ -86,6 +94,9 @@ for claim = claims, #ARGV, limits do
 end
 return answers
 """
+
+_LOST = "Redis has lost its data; sending the counts of all streams again"
+_CHANGED = "another program has changed this gateway's counts of streams; sending all of them again"
 
 
 class _Claim(NamedTuple):
@@ -191,12 +202,14 @@ class StreamClaims:
             self._answer(claims, [0] * len(claims))
             self._start_over()
             raise
-        if answers == _HASH_GONE:
-            log.warning(
-                "stream_counts_lost",
-                message="Redis has lost its data; sending the counts of all streams again",
-                streams=len(self._claimed),
-            )
+        if answers[:1] == [_OVERTAKEN]:
+            # This is the newest call, and no other has an answer: another program wrote the number.
+            log.warning("stream_counts_changed", message=_CHANGED, streams=len(self._claimed))
+            self._calls = answers[1]
+            self._waiting[:0] = claims
+            self._start_over()
+        elif answers == _HASH_GONE:
+            log.warning("stream_counts_lost", message=_LOST, streams=len(self._claimed))
             self._waiting[:0] = claims
             self._start_over()
         else:

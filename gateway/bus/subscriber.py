@@ -181,7 +181,7 @@ class Subscriber:
                 tasks.create_task(self._load(pubsub))
                 tasks.create_task(self._check_server())
                 tasks.create_task(self._verify())
-                positions = Positions(self._redis.commands, self._keyspace, self.malformed)
+                positions = self._positions(self._is_known)
                 tasks.create_task(ListedPositions(self._hub, positions, self.malformed).run())
         finally:
             # fakeredis would send to this subscriber for as long as the process lives.
@@ -362,7 +362,7 @@ class Subscriber:
         After a loss it waits for all of them, since ordered events are sent in one order again.
         """
         history = History(self._redis.commands, self._keyspace, self.malformed)
-        positions = Positions(self._redis.commands, self._keyspace, self.malformed)
+        positions = self._positions(self._is_ours)
         waiting: list[bytes] = []
         while True:
             if waiting:
@@ -416,6 +416,20 @@ class Subscriber:
                 # Of a leader that has just begun, and then its message is on its way as well; or
                 # from a time at which Redis' clock was ahead.
                 self._reject(topic, error.event_id)
+
+    def _positions(self, accepts: Callable[[bytes, EventId], bool]) -> Positions:
+        return Positions(self._redis.commands, self._keyspace, self.malformed, accepts)
+
+    def _is_known(self, _: bytes, event_id: EventId) -> bool:
+        """Return whether the lease has given the id of a stored value, as it was read last."""
+        return self._hub.own_ids.accepts(event_id, stored=True)
+
+    def _is_ours(self, topic: bytes, event_id: EventId) -> bool:
+        """Return the same just after the lease was read; a value that is not ours is reported."""
+        is_known = self._is_known(topic, event_id)
+        if not is_known:
+            self._reject(topic, event_id)
+        return is_known
 
     def _stored_at(self, channel: bytes) -> str:
         """Return the key of the newest message of a channel."""

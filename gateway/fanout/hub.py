@@ -69,6 +69,7 @@ class Hub:
         """The ids that are accepted: all, until the lease has been read."""
         self.feed = Channel(FEED)
         self.refused = 0
+        self.started_over = 0
         self.retry_ms = retry_ms
         self._draining = False
         self._loop = loop
@@ -228,6 +229,7 @@ class Hub:
         for cohort in self._cohorts.values():
             cohort.start_over()
         self.newest = self.cursor = NEVER
+        self.started_over += 1
         self.buffer()
 
     def fill(self, fillings: Mapping[OrderedChannel, Filling]) -> None:

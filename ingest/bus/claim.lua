@@ -63,8 +63,10 @@ local function refuse()
     .. (string.match(current or '', ' unreachable$') or '')
 end
 local has_led = mine ~= '0'
--- Another program may have written something else than a number there.
-local newest = tonumber(counter or '') or 0
+-- Another program may have written something else there. Lua would read "inf" and "1e400" too, and
+-- counts exactly up to 2^53 only: a number of more than 15 digits was not written by a leader.
+local newest = tonumber(string.match(counter or '', '^%d+$') or '') or 0
+if newest >= 1e15 then newest = 0 end
 if string.match(current or '', '^%S+ %d+') == id .. ' ' .. mine then
   -- Somebody has deleted or changed the counter. A gateway would take the events for another's.
   if newest < tonumber(mine) then redis.pcall('SET', KEYS[2], mine) end

@@ -20,7 +20,7 @@ from shared.bus.errors import BusError, bus_errors
 from shared.bus.keys import Keyspace
 from shared.bus.malformed_stored import MalformedStored
 from shared.bus.rejections import Rejections
-from shared.event_id import EventId
+from shared.event_id import MAX_DIGITS, EventId
 from shared.news import News
 from shared.topics import ACCOUNT, NEWS, PRICE, STATUS, TRADE, key_of, kind_of
 
@@ -124,7 +124,8 @@ class HistoryGaps:
         if noted is not None:
             whole_since = whole_since if is_first else before
             with self._malformed.skipping(since):
-                whole_since = int(noted) / 1e9
+                # Another program may have written a time in the future.
+                whole_since = min(_nanoseconds(noted), now) / 1e9
         if is_first:
             self._was_empty = noted is None
             self._has_lost = await self._was_lost_under_a_leader()
@@ -269,3 +270,9 @@ def repaired_until(newest: float, known_since_ns: int | None) -> float:
     # Older prints than that cannot be told from those that the tape has shown.
     earliest = 0.0 if known_since_ns is None else known_since_ns / 1e9
     return min(newest, max(newest - HANDOVER_SECONDS, earliest))
+
+
+def _nanoseconds(noted: bytes) -> int:
+    if not noted.isdigit() or len(noted) > MAX_DIGITS:
+        raise ValueError(f"{noted[:48]!r} is not a time: expected unix nanoseconds")
+    return int(noted)

@@ -11,7 +11,8 @@
 --   o<length> <topic>[ <event>]   ordered topic: history of that length, message
 --   n <topic>[ <event>]           named event of a merge topic, or a row of many: message
 -- One string for the whole batch: separate arguments would cost the ingest more than all the rest.
--- Returns -1 if none was published, because a newer epoch has started; the seq of the newest ordered
+-- Returns -1 if none was published, because a newer epoch has started; 'ahead <seq>' if none was,
+-- because a later event of the same epoch is marked as published; the seq of the newest ordered
 -- event if everything was, 0 if there is none; else a line for each problem: the place of the event
 -- in the batch, 'rejected' or 'aside', Redis' answer.
 local epoch, first, last = ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -20,11 +21,13 @@ local key_prefix, channel_prefix, status_channel, events = ARGV[9], ARGV[10], AR
 local find, sub, match, format = string.find, string.sub, string.match, string.format
 local confirmed, confirmed_ordered = match(ARGV[4], '^(%S+) (%S+)$')
 local newest, published = unpack(redis.call('MGET', KEYS[1], KEYS[2]))
--- Another program may have written something else than a number there.
-if (tonumber(newest or '') or 0) > tonumber(epoch) then return -1 end
+-- Another program may have written something else there: see claim.lua.
+local fence = tonumber(match(newest or '', '^%d+$') or '') or 0
+if fence > tonumber(epoch) and fence < 1e15 then return -1 end
 
 local function numbers(id)
   local of_epoch, seq = match(id or '', '^(%d+)-(%d+)$')
+  if seq and #seq > 15 then return nil, 0 end  -- no leader has counted so far
   return of_epoch, tonumber(seq or 0)
 end
 local function is_older(id, other)
@@ -35,6 +38,8 @@ local function is_older(id, other)
 end
 local done, published_epoch, published_seq = epoch .. '-' .. last, numbers(published)
 if published_epoch == epoch and published_seq >= first then
+  -- This call is late and nothing waits for its answer; or another program has written the mark.
+  if published_seq ~= tonumber(last) then return 'ahead ' .. format('%.0f', published_seq) end
   -- The answer was lost, and it may have named problems.
   local of_batch, problems = match(redis.call('HGET', KEYS[3], '.problems') or '', '^(%S+)\n(.*)$')
   return of_batch == done and problems or tonumber(last)  -- any of its events may be ordered

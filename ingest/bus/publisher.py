@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import lru_cache
 from importlib.resources import files
 
+import structlog
 from redis.asyncio import Redis
 
 from ingest.bus.lease import Lease, LeaseLostError
@@ -21,6 +22,8 @@ from shared.event_id import EventId
 from shared.topics import kind_of
 from shared.waiting import wait_at_most
 
+log = structlog.get_logger()
+
 BATCH = 500
 """Larger batches gain little, and Redis serves no other client while the script runs."""
 
@@ -34,6 +37,9 @@ PUBLICATIONS = "the publications"
 
 FENCED = -1
 """The script's answer if a newer epoch has begun."""
+
+_AHEAD = b"ahead "
+"""How its answer begins if a later event of the same epoch is marked as published."""
 
 
 class Publisher:
@@ -203,6 +209,10 @@ class Publisher:
                 if self._lease.epoch == epoch:
                     raise LeaseLostError("another ingest has started to lead")
                 continue
+            if isinstance(answer, bytes) and answer.startswith(_AHEAD):
+                self._follow_mark(answer)
+                sent_under = 0
+                continue
             self._confirm(epoch, seqs[1], answer)
             self.verified.set()
             # Only Redis' answer makes an event a published one.
@@ -212,6 +222,19 @@ class Publisher:
                 if self.rejected.is_gap_due:
                     self._outbox.waiting.set()
             return
+
+    def _follow_mark(self, answer: bytes) -> None:
+        """Count on from an id that another program has marked as published.
+
+        Below it, the script would take each batch for one that Redis has had already.
+        """
+        self._seq = int(answer.removeprefix(_AHEAD))
+        log.error(
+            "published_mark_changed",
+            message="another program has changed the mark of the newest published event: give each "
+            "program its own Redis or REDIS_NAMESPACE",
+            seq=self._seq,
+        )
 
     def _confirm(self, epoch: int, seq: int, answer: int | bytes) -> None:
         """Note the newest event of a batch, and the newest ordered one."""

@@ -19,8 +19,9 @@ TEXT_LENGTH = 200
 WRONG_TYPE = "WRONGTYPE"
 """The code of Redis' answer about a key of another type."""
 
-PROBLEMS = (ValueError, msgspec.DecodeError, LookupError, TypeError)
-"""A value that is no JSON or no text, a field that is absent, a row of another length."""
+PROBLEMS = (ValueError, msgspec.DecodeError, LookupError, TypeError, ArithmeticError)
+"""A value that is no JSON or no text, a field that is absent, a row of another length, too large a
+number."""
 
 
 class MalformedStored:

@@ -24,6 +24,12 @@ from tests.keyspace import KEYSPACE
 
 UNREACHABLE = RedisSource("redis://127.0.0.1:1")
 MALFORMED = MalformedData()
+
+
+def any_id(_topic: bytes, _id: EventId) -> bool:
+    return True
+
+
 ANN = Principal("ann")
 REPORT = GatewayReport(
     gateway_id="g",
@@ -52,7 +58,7 @@ CALLS: dict[str, Callable[[Redis], Awaitable[object]]] = {
     "read last values": lambda client: LastValues(client, KEYSPACE, MALFORMED).read(["price:SPY"]),
     "write back": lambda client: LastValues(client, KEYSPACE, MALFORMED).write_back([shown()]),
     "read bars": lambda client: BarHistory(client, KEYSPACE, MALFORMED).newest(["bar.1Min:SPY"], 1),
-    "read positions": lambda client: Positions(client, KEYSPACE, MALFORMED).read(["SPY"]),
+    "read positions": lambda client: Positions(client, KEYSPACE, MALFORMED, any_id).read(["SPY"]),
     "read histories": lambda client: History(client, KEYSPACE, MALFORMED).fillings(
         [OrderedChannel("trade:SPY")], NEVER
     ),

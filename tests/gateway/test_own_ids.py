@@ -23,6 +23,7 @@ from shared.trade import Trade
 from tests.event_stream import EventStream, open_stream
 from tests.gateway.hubs import gateway_with_hub
 from tests.gateway.ingest_stub import IngestStub, ingest_stub
+from tests.gateway.portfolio import PortfolioStub
 from tests.keyspace import KEYSPACE
 from tests.services import until
 
@@ -277,6 +278,51 @@ async def test_a_lease_that_is_back_soon_changes_nothing(source: RedisSource) ->
     behind, long = (True, False), (True, True)
     fine = (False, False)
     assert found == [fine, behind, behind, fine, behind, behind, behind, long]
+
+
+async def test_a_position_and_an_account_from_the_future_are_not_in_the_table(
+    any_source: RedisSource,
+) -> None:
+    async with watching(any_source, "price:SPY") as (ingest, url, _, _):
+        stub = PortfolioStub(ingest.client)
+        stub.epoch = OURS
+        await stub.position(1, "SPY", qty=1, heard=False)
+        await stub.account(3, "SPY", "IBM", heard=False)
+        stub.epoch = FUTURE
+        await stub.position(1, "IBM", qty=7, heard=False)
+        async with open_stream(url, "/api/stream/positions", interval="0") as stream:
+            await stream.until_kind("ready")
+            await stub.account(5, heard=False)  # it would close both
+            async with open_stream(url, "/api/stream/positions", interval="0") as second:
+                await second.until_kind("ready")
+            stub.epoch = OURS
+            await stub.position(7, "IBM", qty=2)
+            await stream.until(lambda s: s.of("position")[-1]["symbol"] == "IBM")
+        async with httpx.AsyncClient() as client:
+            assert (await status_of(client, url))["foreign"] > 0
+
+    found = [(each["symbol"], each["qty"], each["removed"]) for each in stream.of("position")]
+    assert found == [("SPY", 1.0, False), ("IBM", 2.0, False)]
+    assert [each["symbol"] for each in second.of("position")] == ["SPY"]
+
+
+@pytest.mark.parametrize("counter", ["mine", "-7", "1e400", "9" * 16, "9" * 5_000])
+async def test_a_counter_that_no_leader_wrote_is_taken_for_none(
+    any_source: RedisSource, counter: str
+) -> None:
+    hub = Hub(
+        asyncio.get_running_loop(), flush_interval=0.0, clock=time.time, retry_ms=lambda: 1000
+    )
+    async with any_source.client("test") as client:
+        watch = lease_watch.LeaseWatch(client, KEYSPACE, hub)
+        await client.set(KEYSPACE.epoch, OURS)
+        await watch.read()
+        await client.set(KEYSPACE.epoch, counter)
+        await watch.read()
+
+    assert hub.own_ids.epoch == OURS
+    assert not watch.is_behind
+    assert not hub.own_ids.accepts(EventId(FUTURE, 1))
 
 
 async def test_an_id_above_the_lease_is_neither_written_back_nor_stays(

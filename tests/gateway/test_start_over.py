@@ -51,6 +51,7 @@ async def test_a_client_gets_one_gap_for_each_topic_then_lower_ids(bench: Bench)
     assert gaps(sink) == [([f"price:{symbol}"], "started_over") for symbol in ("SPY", "IBM")]
     assert sink.ids() == ["0-0", f"{AHEAD}-7", "0-0", f"{NOW}-1", f"{NOW}-2"]
     assert bench.hub.newest == bench.hub.cursor == EventId(NOW, 2)
+    assert bench.hub.started_over == 1
 
 
 async def test_a_value_that_waits_for_its_window_is_dropped(bench: Bench) -> None:

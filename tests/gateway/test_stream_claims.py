@@ -276,6 +276,35 @@ async def test_a_stream_that_left_while_redis_rejected_writes_is_no_longer_count
         assert await claims.claim(ANN) == "principal"
 
 
+@pytest.mark.parametrize("call", ["7", "9" * 15, "9" * 16, "inf", "one"])
+async def test_a_number_of_calls_that_another_program_wrote_closes_no_gateway(
+    any_source: RedisSource, call: str
+) -> None:
+    async with any_source.client("test") as client, claiming(client, "a", principal=2) as claims:
+        assert await claims.claim(ANN) is None
+        await client.hset(KEYSPACE.streams_of("a"), "call", call)
+
+        assert await claims.claim(ANN) is None
+        assert await claims.claim(ANN) == "principal"
+        assert await _counts(client) == {b"principal ann": b"2"}
+
+
+@pytest.mark.parametrize("count", ["many", "inf", "9" * 400, None])
+async def test_a_count_that_another_program_wrote_closes_no_other_gateway(
+    any_source: RedisSource, count: str | None
+) -> None:
+    async with any_source.client("test") as client, claiming(client, "a", principal=1) as claims:
+        other = KEYSPACE.streams_of("b")
+        await client.sadd(KEYSPACE.streams, other)
+        if count is None:  # a key of another type
+            await client.set(other, "x")
+        else:
+            await client.hset(other, "principal ann", count)
+
+        assert await claims.claim(ANN) is None
+        assert await claims.claim(ANN) == "principal"
+
+
 async def test_a_claim_cancelled_at_the_moment_of_its_answer_is_not_counted(
     any_source: RedisSource,
 ) -> None:

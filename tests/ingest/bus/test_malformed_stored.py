@@ -24,13 +24,16 @@ PRINT = (
 )
 
 
-async def test_a_history_with_foreign_entries_ends_no_ingest(source: RedisSource) -> None:
+@pytest.mark.parametrize("since", ["soon", "-1", "9" * 400])
+async def test_a_history_with_foreign_entries_ends_no_ingest(
+    source: RedisSource, since: str
+) -> None:
     foreign = [{"event": "trade"}, {"data": b"\xff"}, {"data": '{"timestamp":"noon"}'}]
     demand, malformed, verified = Demand(time.monotonic), MalformedStored(), asyncio.Event()
     outbox = Outbox()
     verified.set()
     async with source.client("test") as client:
-        await client.set(KEYSPACE.recorded_since, "soon")
+        await client.set(KEYSPACE.recorded_since, since)
         await client.set(KEYSPACE.history("trade:IBM"), "x")
         await client.xadd(KEYSPACE.history("trade:SPY"), {"data": PRINT}, id="1-1")
         for number, fields in enumerate(foreign, 2):

@@ -100,10 +100,31 @@ async def test_a_lost_fencing_counter_refuses_nobody(any_source: RedisSource) ->
         assert await client.get("a") == b'{"event_id":"9-1","n":2}'
 
 
-async def test_a_fencing_counter_that_is_no_number_refuses_nobody(any_source: RedisSource) -> None:
+@pytest.mark.parametrize("counter", ["mine", "inf", "1e400", "9" * 16])
+async def test_a_fencing_counter_that_is_no_number_refuses_nobody(
+    any_source: RedisSource, counter: str
+) -> None:
     async with publishing(any_source) as stage:
-        await stage.client.set(KEYSPACE.epoch, "mine")
+        await stage.client.set(KEYSPACE.epoch, counter)
         assert await run_script(stage.client, stage.lease.epoch, 1, value("price:SPY", 1)) == 0
+
+
+@pytest.mark.parametrize("seq", ["2", "500", "9" * 15, "9" * 16, "9" * 400])
+async def test_no_event_is_lost_if_another_program_marks_later_ones_as_published(
+    any_source: RedisSource, seq: str
+) -> None:
+    names = {"price:SPY", "trade:SPY"}
+    async with publishing(any_source) as stage, listening(any_source, *names) as heard:
+        await stage.publish(value("price:SPY", 1))
+        await stage.client.set(KEYSPACE.published, f"{stage.lease.epoch}-{seq}")
+        for number in (2, 3):
+            await stage.publish(value("price:SPY", number), printed(number))
+        await until(lambda: heard.numbers("trade:SPY") == [2, 3])
+
+        assert heard.numbers("price:SPY") == [1, 2, 3]
+        ids = [event_id for _, event_id, body in heard.messages if "n" in body]
+        assert ids == sorted(set(ids))
+        assert await stage.client.get(KEYSPACE.published) == str(ids[-1]).encode()
 
 
 async def test_ordered_events_are_kept_in_a_history_whose_ids_are_theirs(
