@@ -56,7 +56,7 @@ async def tcp_server(talk: Talk) -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def closing(*writers: asyncio.StreamWriter) -> AsyncIterator[None]:
-    """Close connections at the end: what was written is sent, unless an error ends them."""
+    """Close connections at the end: written bytes are sent, unless an error ends them."""
     try:
         yield
         for writer in writers:

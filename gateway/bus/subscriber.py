@@ -362,7 +362,7 @@ class Subscriber:
         After a loss it waits for all of them, since ordered events are sent in one order again.
         """
         history = History(self._redis.commands, self._keyspace, self.malformed)
-        positions = self._positions(self._is_ours)
+        positions = self._positions(self._accepts)
         waiting: list[bytes] = []
         while True:
             if waiting:
@@ -424,8 +424,8 @@ class Subscriber:
         """Return whether the lease has given the id of a stored value, as it was read last."""
         return self._hub.own_ids.accepts(event_id, stored=True)
 
-    def _is_ours(self, topic: bytes, event_id: EventId) -> bool:
-        """Return the same just after the lease was read; a value that is not ours is reported."""
+    def _accepts(self, topic: bytes, event_id: EventId) -> bool:
+        """Check the id of a value that was read just after the lease; report one that is not ours."""
         is_known = self._is_known(topic, event_id)
         if not is_known:
             self._reject(topic, event_id)
