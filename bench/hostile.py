@@ -212,6 +212,7 @@ async def _gateway(
             PORT=str(port),
             API_TOKEN=",".join(entries),
             ACCESS_LOG="true",
+            AUDIT_LOG="true",
             DRAIN_SECONDS="0",
         )
     )

@@ -161,7 +161,7 @@ async def _start(
                 REDIS_URL=valkey.url,
                 PORT=url.rpartition(":")[2],
                 API_TOKEN=TOKEN,
-                LOG_LEVEL="warning",
+                AUDIT_LOG="true",
                 DRAIN_SECONDS="0",
                 # One token and one address stand for all clients.
                 MAX_STREAMS_PER_PRINCIPAL="100000",
