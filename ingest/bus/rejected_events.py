@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from ingest.bus.outbox import Loss, Outbox, Publication, is_ordered, loss_with
+from shared.bus.errors import rejection
+from shared.bus.rejections import explained
 from shared.gap import GAP
 
 log = structlog.get_logger()
@@ -45,18 +47,20 @@ class RejectedEvents:
         for line in answer.splitlines():
             place, what, error = line.split(b" ", 2)
             publication = batch[int(place)]
-            words = f"{publication.topic}: {error.decode(errors='replace')}"
+            cause = rejection(error.decode(errors="replace"))
+            words = f"{publication.topic}: {cause}"
             self.first = self.first or words
             if what == _ASIDE:
                 self.aside += 1
-                if self._first_of_minute("aside", words):
+                if self._first_of_minute("aside", cause.code):
                     log.warning("history_put_aside", message=words)
             else:
                 # The message and the value of one event can both be rejected.
                 self.count += int(place) not in rejected
                 rejected[int(place)] = publication
-                if self._first_of_minute("rejected", words):
-                    log.warning("event_rejected", message=words, rejected=self.count)
+                if self._first_of_minute("rejected", cause.code):
+                    message = f"{publication.topic}: {explained(cause)}"
+                    log.warning("event_rejected", message=message, rejected=self.count)
         self._lose([each for _, each in sorted(rejected.items()) if is_ordered(each)])
         return len(rejected)
 
@@ -91,13 +95,13 @@ class RejectedEvents:
             self._pause = min(max(2 * self._pause, shortest), longest)
             self._announce_at = self._monotonic() + self._pause
 
-    def _first_of_minute(self, what: str, words: str) -> bool:
+    def _first_of_minute(self, what: str, code: str) -> bool:
         """Note a problem; return whether its cause is the first one within ``LOG_SECONDS``.
 
         A forbidden channel rejects hundreds of events a second. One line for each cause and minute
         names a topic; the alarm has the number.
         """
-        cause = f"{what} {words.split(' ', 2)[1]}"
+        cause = f"{what} {code}"
         now = self._monotonic()
         is_due = now - self._logged_at.get(cause, -LOG_SECONDS) >= LOG_SECONDS
         if is_due:

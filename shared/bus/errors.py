@@ -36,6 +36,9 @@ _WRONG_SERVER = frozenset(
     {"READONLY", "UNBLOCKED", "MASTERDOWN", "LOADING", "MOVED", "CLUSTERDOWN"}
 )
 
+# A right that a script lacks has no code. Valkey and Redis 7.2 say the former, 7.0 the latter.
+_NOPERM_IN_SCRIPT = ("ACL failure in script: ", "The user executing the script can't ")
+
 CLUSTER = (
     "Redis is in cluster mode, which Tapecast does not support: use one Redis (7 or newer) or "
     "Valkey (8 or newer) that is not a cluster, with Sentinel if it must survive a failure"
@@ -66,7 +69,8 @@ class BusRejectedError(BusError):
     """Redis rejected a command, for example because it is out of memory.
 
     ``code`` is the first word of Redis' answer, as in ``OOM``, ``NOPERM`` or ``WRONGTYPE``, and
-    ``ERR`` if the answer has no other code. The text is the answer, without a mere ``ERR``.
+    ``ERR`` if the answer has no other code. A right that a script lacks has the code ``NOPERM``,
+    too. The text is the answer, without a mere ``ERR``.
     """
 
     def __init__(self, text: str, code: str = "ERR") -> None:
@@ -128,6 +132,12 @@ def translated(error: RedisError | OSError) -> BusError:
     return BusRejectedError(_with_code(code, text), code)
 
 
+def rejection(answer: str) -> BusRejectedError:
+    """Return the error of an answer that a script of ours has caught."""
+    code = _code_of(answer)
+    return BusRejectedError(_with_code(code, answer.removeprefix("ERR ")), code)
+
+
 def is_wrong_server(error: Exception) -> bool:
     """Return whether an error is the answer of a server that is not, or not yet, the master."""
     # The text of an error that is no answer may begin with any word.
@@ -136,12 +146,18 @@ def is_wrong_server(error: Exception) -> bool:
 
 def _code(error: Exception) -> str:
     """Return the code of Redis' answer."""
-    # redis-py removes the codes that it knows from the text, and stores them here.
-    code: str | None = getattr(error, "status_code", None)
-    if code is not None:
-        return code
     # A pipeline puts the command before the answer, and the answer into a tuple.
     answer = str(error).rpartition(" caused error: ")[2].lstrip("('\"")
+    # redis-py removes the codes that it knows from the text, and stores them here.
+    known: str | None = getattr(error, "status_code", None)
+    if known not in (None, "ERR"):
+        return known
+    return _code_of(answer if known is None else f"ERR {answer}")
+
+
+def _code_of(answer: str) -> str:
+    if answer.removeprefix("ERR ").startswith(_NOPERM_IN_SCRIPT):
+        return "NOPERM"
     first = answer.partition(" ")[0]
     return first if first.isupper() else "ERR"
 

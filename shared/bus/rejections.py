@@ -19,7 +19,7 @@ log = structlog.get_logger()
 FORGET_SECONDS = 30.0
 """A rejection that is not repeated for this long proves nothing any more."""
 
-_IN_SCRIPT = re.compile(r",? script: .*\bon @\w+:\d+\.?$")
+_IN_SCRIPT = re.compile(r",? script: (?:[0-9a-f]+, )?on @\w+:\d+\.?$")
 
 _REMEDIES = MappingProxyType(
     {

@@ -86,6 +86,7 @@ def test_an_answer_of_a_server_that_is_not_the_master_counts_as_a_lost_connectio
         ("WRONGTYPE Operation against", "WRONGTYPE", "WRONGTYPE Operation against"),
         ("NOAUTH Authentication required.", "NOAUTH", "NOAUTH Authentication required."),
         ("ERR unknown command 'hm'", "ERR", "unknown command 'hm'"),
+        ("ERR DB index is out of range", "ERR", "DB index is out of range"),
     ],
 )
 def test_a_rejection_has_the_code_of_redis_answer_and_its_words(

@@ -1,10 +1,16 @@
 """A rejection by Redis is reported once in Redis' words, and again when it is over."""
 
+from pathlib import Path
+
 import pytest
 from structlog.testing import capture_logs
 
-from shared.bus.errors import BusRejectedError, BusUnreachableError
-from shared.bus.rejections import FORGET_SECONDS, Rejections
+from shared.bus.errors import BusRejectedError, BusUnreachableError, bus_errors
+from shared.bus.redis_source import RedisSource
+from shared.bus.rejections import FORGET_SECONDS, Rejections, explained
+from shared.bus.valkey_server import server_binary
+from tests import installed
+from tests.redis_servers import QUIET, redis_server
 
 OOM = BusRejectedError("OOM command not allowed when used memory > 'maxmemory'.", "OOM")
 NOPERM = BusRejectedError("NOPERM this user has no permissions", "NOPERM")
@@ -99,3 +105,40 @@ def test_a_rejection_that_is_not_repeated_is_forgotten_and_a_later_one_logged_ag
 
     assert (bool(present), forgotten) == (True, None)
     assert [line["event"] for line in lines] == ["redis_rejects"] * 2
+
+
+@pytest.mark.parametrize(
+    ("lacks", "script"),
+    [
+        ("resetchannels", "redis.call('PUBLISH', 'price:SPY', '1')"),
+        ("resetchannels", "return redis.pcall('PUBLISH', 'price:SPY', '1')"),
+        ("-set", "redis.call('SET', 'price:SPY', '1')"),
+        ("resetkeys", "redis.call('GET', 'price:SPY')"),
+    ],
+)
+@pytest.mark.parametrize("server", ["valkey-server", "redis-server"])
+async def test_a_right_that_a_script_lacks_is_named_with_its_remedy(
+    tmp_path: Path, server: str, lacks: str, script: str
+) -> None:
+    binary = server_binary() if server == "valkey-server" else Path(installed.program(server))
+    async with redis_server(tmp_path, *QUIET, binary=binary) as running:
+        rights = ("on", ">secret", "~*", "&*", "+@all", lacks)
+        await running.client.execute_command("ACL", "SETUSER", "limited", *rights)  # type: ignore[no-untyped-call]
+        source = RedisSource(f"redis://limited:secret@127.0.0.1:{running.port}/0")
+        async with source.client("limited") as client:
+            with pytest.raises(BusRejectedError) as raised, bus_errors():
+                await client.register_script(script)()
+
+    said = {
+        "resetchannels": ("access a channel", "publish to the channel"),
+        "-set": ("run the 'set' command", "run this command"),
+        "resetkeys": ("access a key", "access at least one of the keys"),
+    }
+    assert raised.value.code == "NOPERM"
+    text = explained(raised.value)
+    assert text.startswith(
+        ("NOPERM ACL failure in script: ", "NOPERM The user executing the script can't ")
+    )
+    assert any(words in text for words in said[lacks])
+    assert "deploy/redis-users.acl has those that it needs" in text
+    assert "user_script" not in text, "the place in the script differs between works"

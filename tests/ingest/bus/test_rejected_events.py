@@ -55,7 +55,7 @@ async def test_a_forbidden_channel_costs_no_other_topic_an_event(
         assert stage.outbox.lost == 0
         first = stage.publisher.rejected.first
         assert first is not None
-        assert first.startswith("account: ")
+        assert first.startswith("account: NOPERM ")
         assert "channel" in first
         stored = await stage.last("price:SPY")
         assert stored is not None
@@ -187,4 +187,6 @@ async def test_rejections_for_one_reason_are_one_line_and_each_is_counted(
             rejected.on_answer([value("a", 1), Publication("b", b"{}")], answer)
 
     assert rejected.count == 6
-    assert capsys.readouterr().out.count("event_rejected") == 1
+    logged = capsys.readouterr().out
+    assert logged.count("event_rejected") == 1
+    assert "deploy/redis-users.acl" in logged
