@@ -80,7 +80,7 @@ class BrokerAccount:
                 continue
             if account is not None:
                 self._portfolio.restore(account)
-            self._orders.restore(orders)
+            self._orders.restore(orders.updates, orders.whole_since)
             return
 
     async def _announce(self) -> None:

@@ -89,7 +89,8 @@ def compose(
     )
 
     stocks = _stocks(common, prices, reach)
-    news = _news(common)
+    news_handler = NewsHandler(demand, announcer)
+    news = _news(common, news_handler)
     account = _account(common, portfolio, account_changed)
     streams = [stocks.stream, news, account.stream]
     report = _health_report(common, ingest_id, stocks, streams, publisher, outbox, eviction_policy)
@@ -100,7 +101,7 @@ def compose(
         publisher=publisher,
         status=_status_writer(common, lease, ingest_id, publisher, report),
         streams=StreamGroup(market=[stocks.stream, news], others=order_streams),
-        works=[*_readers(common, stocks, publisher, lease), stocks.run, account.run],
+        works=[*_readers(common, stocks, news_handler, publisher, lease), stocks.run, account.run],
         republish=[publisher.check, stocks.republish, account.republish],
     )
 
@@ -159,7 +160,9 @@ def _status_writer(
     )
 
 
-def _readers(common: _Common, stocks: Stocks, publisher: Publisher, lease: Lease) -> list[Work]:
+def _readers(
+    common: _Common, stocks: Stocks, news: NewsHandler, publisher: Publisher, lease: Lease
+) -> list[Work]:
     """Return the work that follows the topics that the gateways watch."""
     redis, demand = common.redis, common.demand
     commands, names, rejections = redis.commands, redis.keyspace, common.rejections
@@ -172,6 +175,7 @@ def _readers(common: _Common, stocks: Stocks, publisher: Publisher, lease: Lease
             demand,
             common.announcer,
             stocks.catch_up,
+            news.continue_gap,
             rejections,
             malformed,
             publisher.verified,
@@ -272,11 +276,11 @@ def _hours(common: _Common, prices: LastPrices) -> HoursRefresh:
     return HoursRefresh(common.rest, apply, TRADES_IN[common.settings.alpaca_feed])
 
 
-def _news(common: _Common) -> StreamHolder:
+def _news(common: _Common, handler: NewsHandler) -> StreamHolder:
     access = common.access
     return StreamHolder(
         lambda: AlpacaStream(access.news_endpoint, access.key, access.secret),
-        NewsHandler(common.demand, common.announcer),
+        handler,
         StreamHealth(common.status_due),
     )
 

@@ -22,7 +22,7 @@ from shared.bus.malformed_stored import MalformedStored
 from shared.bus.rejections import Rejections
 from shared.event_id import MAX_DIGITS, EventId
 from shared.news import News
-from shared.topics import ACCOUNT, NEWS, PRICE, STATUS, TRADE, key_of, kind_of
+from shared.topics import ACCOUNT, NEWS, ORDERS, PRICE, STATUS, TRADE, key_of, kind_of
 
 FOLLOW_SECONDS = 1.0
 
@@ -53,6 +53,7 @@ class HistoryGaps:
     """Announces a ``gap`` when clients start to watch a topic with a history again.
 
     A recent tape is completed instead: ``catch_up`` gets a symbol and a start time (unix s).
+    ``continue_news_gap`` gets the symbol of a gap of news, and the time (unix s) of its end.
     ``verified`` is set once the publisher has compared Redis' data with what was published.
     ``epoch`` is the first one of this leadership.
     """
@@ -64,6 +65,7 @@ class HistoryGaps:
         demand: Demand,
         announcer: Announcer,
         catch_up: Callable[[str, float], None],
+        continue_news_gap: Callable[[str, float], None],
         rejections: Rejections,
         malformed: MalformedStored,
         verified: asyncio.Event,
@@ -75,6 +77,7 @@ class HistoryGaps:
         self._demand = demand
         self._announcer = announcer
         self._catch_up = catch_up
+        self._continue_news_gap = continue_news_gap
         self._rejections = rejections
         self._malformed = malformed
         self._verified = verified
@@ -186,13 +189,20 @@ class HistoryGaps:
                 self._resume_unrecorded(topic, now)
             return
         text, since = recorded
+        if kind == ORDERS:
+            return  # REST shows the changes that no leader has announced
         if is_tape and now - since < RECENT_TAPE_SECONDS:
             known_since = self._announcer.recent.known_since(key_of(topic))
             self._catch_up(key_of(topic), repaired_until(since, known_since))
             if (known_since or 0) / 1e9 > since - HANDOVER_SECONDS:
                 self._note_unknown_prints(topic, since)
         else:
-            self._announcer.gap([topic], text, rfc3339.from_unix(now), "not_recorded")
+            self._announce_gap(topic, text, now)
+
+    def _announce_gap(self, topic: str, since: str, until: float) -> None:
+        self._announcer.gap([topic], since, rfc3339.from_unix(until), "not_recorded")
+        if kind_of(topic) == NEWS:
+            self._continue_news_gap(key_of(topic), until)
 
     def _resume_unrecorded(self, topic: str, now: float) -> None:
         """Complete a topic with no event in Redis that may have been watched before this leader.
@@ -208,8 +218,7 @@ class HistoryGaps:
             if whole_since > earliest:
                 self._note_unknown_prints(topic, now)
         elif self._was_empty:
-            since, until = rfc3339.from_unix(earliest), rfc3339.from_unix(now)
-            self._announcer.gap([topic], since, until, "not_recorded")
+            self._announce_gap(topic, rfc3339.from_unix(earliest), now)
 
     def _note_unknown_prints(self, topic: str, until: float) -> None:
         """Announce a ``gap`` if Redis lost the prints by which a late one could be recognised.

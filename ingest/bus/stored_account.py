@@ -1,12 +1,14 @@
 """The account and its orders as an earlier leader published them."""
 
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
 
 from ingest.bus.newest_entries import newest_entries
-from shared import message
+from shared import message, rfc3339
 from shared.account import Account
 from shared.bus import keys
 from shared.bus.errors import bus_errors
@@ -20,6 +22,16 @@ _decode_account = msgspec.json.Decoder(Account).decode
 _decode_order = msgspec.json.Decoder(OrderUpdate).decode
 
 
+class StoredOrders(NamedTuple):
+    """The updates that earlier leaders announced, oldest first.
+
+    ``whole_since``: since when (unix ns) they are all of them; None if that is unknown.
+    """
+
+    updates: list[OrderUpdate]
+    whole_since: int | None
+
+
 class StoredAccount:
     """Reads Redis. Every method raises ``BusError`` if Redis is unreachable or rejects it."""
 
@@ -29,7 +41,9 @@ class StoredAccount:
         keyspace: Keyspace,
         rejections: Rejections,
         malformed: MalformedStored,
+        clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
+        self._clock_ns = clock_ns
         self._malformed = malformed
         self._client = client
         self._keyspace = keyspace
@@ -45,18 +59,32 @@ class StoredAccount:
                 return _decode_account(message.unpack(answer[0]).body)
         return None
 
-    async def orders(self) -> list[OrderUpdate]:
-        """Return the newest order events, oldest first, leaving out those of other versions."""
+    async def orders(self) -> StoredOrders:
+        """Return the newest order events, leaving out those of other versions."""
         history = self._keyspace.history(ORDERS)
+        count = keys.HISTORY_LENGTHS[ORDERS]
         entries: Any = []
-        watching = self._rejections.watch("the reading of the stored orders")
-        with watching, self._malformed.skipping(history):
-            count = keys.HISTORY_LENGTHS[ORDERS]
-            entries = await newest_entries(self._client, self._keyspace, ORDERS, count)
+        with self._rejections.watch("the reading of the stored orders"):
+            # Before the events: a Redis that is emptied in between has none, and no older time.
+            recorded_since = await self._recorded_since()
+            with self._malformed.skipping(history):
+                entries = await newest_entries(self._client, self._keyspace, ORDERS, count)
         found = []
         for event_id, fields in reversed(entries):
             with self._malformed.skipping(history, is_private=True):
                 event = message.of_entry(event_id, fields)
                 if event.event is None:  # a named one is a gap, not an order
                     found.append(_decode_order(event.body))
-        return found
+        whole_since = recorded_since
+        if whole_since is not None and found and len(entries) >= count:
+            whole_since = max(whole_since, rfc3339.to_nanoseconds(found[0].timestamp))
+        return StoredOrders(found, whole_since)
+
+    async def _recorded_since(self) -> int | None:
+        """Return since when (unix ns) the histories are whole; None if there is no such note."""
+        key = self._keyspace.recorded_since
+        with self._malformed.skipping(key), bus_errors():
+            noted: Any = await self._client.get(key)
+            if noted is not None:
+                return max(int(noted), self._clock_ns() - keys.HISTORY_SECONDS * 10**9)
+        return None

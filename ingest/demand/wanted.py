@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ingest.demand.channels import TRADES, channel_of_kind
 from shared.topics import (
     NEWS,
+    ORDERS,
     TRADE,
     InvalidSymbolError,
     key_of,
@@ -89,9 +90,10 @@ class Demand:
         return topic in self._watched
 
     def recorded_topics(self) -> frozenset[str]:
-        """Return the watched topics whose history only the stream can fill."""
+        """Return the watched topics whose histories may lack what happened between two leaders."""
         self._expire_claims()
-        return frozenset(topic for topic in self._watched if kind_of(topic) in (TRADE, NEWS))
+        kinds = (TRADE, NEWS, ORDERS)
+        return frozenset(topic for topic in self._watched if kind_of(topic) in kinds)
 
     def news_symbols(self) -> frozenset[str]:
         """Return the symbols whose news clients watch; ``*`` among them means all news."""

@@ -36,13 +36,18 @@ class OrderLog:
         self._begun = begun
         self._known: OrderedDict[str, _Known] = OrderedDict()
 
-    def restore(self, updates: Iterable[OrderUpdate]) -> None:
-        """Accept the updates that an earlier leader announced, oldest first."""
+    def restore(self, updates: Iterable[OrderUpdate], whole_since: int | None = None) -> None:
+        """Accept the updates that earlier leaders announced, oldest first.
+
+        ``whole_since``: unix ns; the updates are all that were announced since then. A change after
+        that which is not among them is news. None: a change after the newest of them is.
+        """
         received, self._known = self._known, OrderedDict()
         for update in updates:
             self._note(update)
-            # Changes after the earlier leader's last announcement are news.
             self._begun = rfc3339.to_nanoseconds(update.timestamp)
+        if whole_since is not None:
+            self._begun = min(self._begun, whole_since)
         # The stream may have delivered newer updates while Redis was read.
         self._known |= received
 

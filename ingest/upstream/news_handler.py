@@ -42,7 +42,8 @@ class NewsHandler:
         self._acknowledged: set[str] = set()
         self._rejected: set[str] = set()
         self._in_flight: SubscriptionChange | None = None
-        self._lost_at: float | None = None
+        self._unheard_since: dict[str, float] = {}
+        """Since when (unix s) articles about a watched symbol are missed."""
 
     def decode(self, frame: bytes | str) -> Sequence[Message]:
         """Return the messages of a frame.
@@ -58,20 +59,24 @@ class NewsHandler:
             await self._demand.wait_for_change(DEMAND_CHANGE_SECONDS)
 
     def connected(self) -> None:
-        """Announce the gap since the last connection: Alpaca repeats no article."""
-        if self._lost_at is not None:
-            topics = [topic(NEWS, key) for key in sorted(self._demand.news_symbols())]
-            since, until = rfc3339.from_unix(self._lost_at), rfc3339.from_unix(self._clock())
-            self._announcer.gap(topics, since, until, "upstream_lost")
-        self._lost_at = None
+        """Start with no subscription; ``lost`` has forgotten the one before."""
 
     def lost(self) -> None:
-        """Forget the subscription."""
-        if self._lost_at is None:
-            self._lost_at = self._clock()
+        """Forget the subscription: Alpaca repeats no article."""
+        now, watched = self._clock(), self._demand.news_symbols()
+        for key in filter(self._hears, watched):
+            self._unheard_since.setdefault(key, now)
         self._acknowledged = set()
         self._in_flight = None
         self.stuck = False
+
+    def continue_gap(self, key: str, since: float) -> None:
+        """Announce a ``gap`` from a time (unix s) on until articles about a symbol are received.
+
+        The histories' own ends there: it covers the time before this leader looked at them.
+        """
+        if not self._hears(key):
+            self._unheard_since.setdefault(key, since)
 
     async def prepare(self) -> None:
         """Return at once: nothing precedes the subscription."""
@@ -134,6 +139,7 @@ class NewsHandler:
                 self.stuck = set(message.news or ()) == self._acknowledged
                 self._acknowledged = set(message.news or ())
                 self._in_flight = None
+                self._announce_gaps()
                 return True
             case Error():
                 return self._on_error(message)
@@ -144,6 +150,20 @@ class NewsHandler:
             case _:
                 pass
         return False
+
+    def _hears(self, key: str) -> bool:
+        return key in self._acknowledged or EVERYTHING in self._acknowledged
+
+    def _announce_gaps(self) -> None:
+        """Announce what was missed about the symbols that are subscribed to now."""
+        until = rfc3339.from_unix(self._clock())
+        for key in sorted(self._demand.news_symbols()):
+            if self._hears(key) and (since := self._unheard_since.pop(key, None)) is not None:
+                start = rfc3339.from_unix(since)
+                self._announcer.gap([topic(NEWS, key)], start, until, "upstream_lost")
+        # The histories announce what is missed about a symbol that nobody watches for a time.
+        watched = self._demand.news_symbols()
+        self._unheard_since = {k: at for k, at in self._unheard_since.items() if k in watched}
 
     def _on_article(self, news: News) -> None:
         article = news_translation.article(news)

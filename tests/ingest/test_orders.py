@@ -11,7 +11,7 @@ from shared.bus.redis_source import RedisSource
 from shared.topics import ORDERS
 from tests.ingest.test_account import Books, brokerage
 from tests.keyspace import KEYSPACE
-from tests.services import until
+from tests.services import running_ingest, until
 from tests.simulator.client import KEYS, endpoint_state
 
 pytestmark = pytest.mark.usefixtures("reports_at_once")
@@ -102,3 +102,19 @@ async def test_odd_fields_and_times_cost_no_order_event(source: RedisSource) -> 
         (7, None)
     ] * 3
     assert all(each["timestamp"] > "2026" for each in found), "the time of receipt"
+
+
+async def test_the_first_order_of_an_account_is_announced_if_it_fills_between_two_leaders(
+    source: RedisSource,
+) -> None:
+    async with brokerage(source, ingest=False) as (simulator, books):
+
+        async def has_looked() -> bool:
+            return bool(await books.client.exists(KEYSPACE.recorded_since))
+
+        async with running_ingest(source, simulator):
+            await books.until_account(state="live")
+            await until(has_looked)
+        await simulator.fill("BAC", Decimal(10), Decimal(13))
+        async with running_ingest(source, simulator):
+            await books.until_orders(("fill", "BAC", True))

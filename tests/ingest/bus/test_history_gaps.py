@@ -36,6 +36,7 @@ class Leader:
         self.demand = Demand(time.monotonic)
         self.outbox = Outbox()
         self.asked: dict[str, float] = {}
+        self.continued: dict[str, float] = {}
         verified = asyncio.Event()
         verified.set()
         self.gaps = HistoryGaps(
@@ -44,6 +45,7 @@ class Leader:
             self.demand,
             Announcer(self.outbox),
             self.asked.__setitem__,
+            self.continued.__setitem__,
             Rejections(),
             MalformedStored(),
             verified,
@@ -84,11 +86,26 @@ async def test_a_topic_that_is_claimed_again_after_the_first_look_is_completed_i
     async with leading(source) as leader:
         await leader.until_looked()
         await leader.client.set(KEYSPACE.last("account"), b"6-3\n{}")  # a gateway returns it
-        await leader.looked_at("trade:SPY", "news:*", "trade:IBM")
+        await leader.looked_at("trade:SPY", "news:*", "trade:IBM", "orders")
 
     assert leader.asked == dict.fromkeys(("SPY", "IBM"), STARTED - HANDOVER_SECONDS)
-    [gap] = leader.outbox.take(10)
-    assert (gap.topic, gap.event) == ("news:*", "gap")
+    gaps = leader.outbox.take(10)
+    assert [(gap.topic, gap.event) for gap in gaps] == [("news:*", "gap"), ("orders", "gap")]
+    assert leader.continued == {"*": STARTED}
+
+
+async def test_the_news_after_the_newest_article_are_a_gap_and_the_orders_are_left_to_rest(
+    source: RedisSource,
+) -> None:
+    async with source.client("test") as client:
+        await client.set(KEYSPACE.recorded_since, int((STARTED - 90) * 1e9))
+        for topic in ("news:SPY", "orders"):
+            await client.xadd(KEYSPACE.history(topic), {"data": PRINT}, id="6-3")
+    async with leading(source) as leader:
+        await leader.looked_at("news:SPY", "orders")
+
+    assert [(each.topic, each.event) for each in leader.outbox.take(9)] == [("news:SPY", "gap")]
+    assert leader.continued == {"SPY": STARTED}
 
 
 @pytest.mark.parametrize("recorded_since", [None, int((STARTED - 20) * 1e9)])
@@ -124,9 +141,9 @@ async def test_on_a_first_start_a_client_that_comes_has_missed_nothing(source: R
     async with leading(source) as leader:
         await leader.until_looked()
         await leader.client.set(KEYSPACE.last("account"), b"7-3\n{}")  # this leader's own
-        await leader.looked_at("trade:SPY", "news:*")
+        await leader.looked_at("trade:SPY", "news:*", "orders")
 
-    assert leader.asked == {}
+    assert leader.asked == leader.continued == {}
     assert not leader.outbox
 
 

@@ -136,7 +136,7 @@ def test_what_lingers_is_not_watched() -> None:
 def test_topics_stay_watched_until_gateways_repeat_their_claims_after_redis_was_emptied() -> None:
     clock = Clock()
     demand = Demand(clock)
-    claims = {"trade:SPY": 1, "news:*": 1}
+    claims = {"trade:SPY": 1, "news:*": 1, "orders": 1}
     demand.update(claims)
 
     demand.update({})

@@ -89,6 +89,28 @@ def test_what_was_after_the_last_that_an_earlier_leader_told_is_news(log: OrderL
     assert news == [("c", "fill", True)]
 
 
+def test_what_no_leader_has_announced_while_everything_was_kept_is_news(log: OrderLog) -> None:
+    announced = update("new", order("a", "new", -10))
+    log.restore([announced], BEGUN - 30 * SECOND)
+
+    news = from_rest(
+        log,
+        order("a", "new", -10),
+        order("b", "filled", -20, "10"),
+        order("c", "filled", -40, "10"),
+    )
+    assert news == [("b", "fill", True)]
+
+
+@pytest.mark.parametrize(("whole_since", "is_news"), [(-30, True), (-10, False), (None, False)])
+def test_the_first_order_of_all_may_change_between_two_leaders(
+    log: OrderLog, whole_since: int | None, is_news: bool
+) -> None:
+    log.restore([], None if whole_since is None else BEGUN + whole_since * SECOND)
+
+    assert from_rest(log, order("a", "filled", -20, "10")) == [("a", "fill", True)] * is_news
+
+
 def test_what_the_stream_is_about_to_bring_is_left_to_it(log: OrderLog) -> None:
     row = order("a", "filled", 10, "10")
     just_now = {"now": 11.0, "streaming_since": 5.0}

@@ -110,22 +110,52 @@ def test_markup_and_entities_become_plain_text() -> None:
     assert (body["headline"], body["summary"], body["url"]) == ("Corn's fall", "a < b", None)
 
 
-def test_what_came_while_the_connection_was_away_is_announced_as_a_gap() -> None:
-    stage = Stage("SPY")
+@pytest.mark.parametrize("watched", ["SPY", "*"])
+def test_what_was_missed_until_the_next_subscription_is_announced_as_a_gap(watched: str) -> None:
+    stage = Stage(watched)
     stage.connect()
     stage.handler.lost()
-    stage.now += 5
+    stage.now += 2
     stage.handler.connected()
+    stage.now += 1
+    stage.handler.lost()  # this connection was not subscribed to anything
+    stage.now += 2
+    stage.handler.connected()
+    assert stage.published() == []
+    stage.connect()
 
     ((topic, event, body),) = stage.published()
 
-    assert (topic, event) == ("news:SPY", "gap")
+    assert (topic, event) == (f"news:{watched}", "gap")
     assert body == {
-        "topics": ["news:SPY"],
+        "topics": [f"news:{watched}"],
         "from": "1970-01-01T00:16:40.000Z",
         "to": "1970-01-01T00:16:45.000Z",
         "reason": "upstream_lost",
     }
+
+
+def test_a_symbol_that_nobody_had_watched_is_no_part_of_a_loss() -> None:
+    stage = Stage("SPY")
+    stage.connect()
+    stage.handler.lost()
+    stage.watch("SPY", "IBM")
+    stage.connect()
+
+    assert [topic for topic, _, _ in stage.published()] == ["news:SPY"]
+
+
+def test_a_gap_between_two_leaders_is_continued_until_the_subscription() -> None:
+    stage = Stage("SPY")
+    stage.handler.continue_gap("SPY", stage.now)
+    stage.now += 60  # Alpaca's slot was taken
+    stage.connect()
+    stage.handler.continue_gap("SPY", stage.now)
+    stage.connect()
+
+    ((_, _, body),) = stage.published()
+
+    assert (body["from"], body["to"]) == ("1970-01-01T00:16:40.000Z", "1970-01-01T00:17:40.000Z")
 
 
 def test_a_refused_symbol_is_not_asked_for_again() -> None:
