@@ -60,8 +60,13 @@ class Simulator:
         settings: SimulatorSettings | None = None,
         *,
         clock: Callable[[], int] | None = None,
+        on_update: Callable[[Update], None] = lambda _: None,
     ) -> None:
-        """`clock` returns Unix time in nanoseconds, which must not decrease."""
+        """`clock` returns Unix time in nanoseconds, which must not decrease.
+
+        `on_update` gets each update of an order when it happens, also those that faults delay or
+        lose.
+        """
         self._settings = settings or SimulatorSettings()
         self._clock = clock or _steady_clock()
         self._market = Market(self._settings.hours)
@@ -79,6 +84,7 @@ class Simulator:
             self._armed,
             self._clock,
             self._publish_update,
+            on_update,
             is_position_qty_net=self._settings.is_position_qty_net,
         )
         self.faults = Faults(self._endpoints, self._armed, self._observed, self._broker)

@@ -49,6 +49,7 @@ class Broker:
         armed: ArmedFaults,
         clock: Callable[[], int],
         publish: Callable[[Update], None],
+        on_update: Callable[[Update], None] = lambda _: None,
         *,
         is_position_qty_net: bool = True,
     ) -> None:
@@ -61,7 +62,8 @@ class Broker:
             splits: The new shares of a symbol today for one of yesterday.
             armed: The source of the faults that strike REST's view of the account.
             clock: Returns Unix time in nanoseconds.
-            publish: Called with every update.
+            publish: Called with every update that reaches the account's stream.
+            on_update: Called with every update when it happens.
             is_position_qty_net: Whether updates state the position after the fee of a purchase.
         """
         self.account = account
@@ -71,6 +73,7 @@ class Broker:
         self._armed = armed
         self._clock = clock
         self.updates = UpdateQueue(armed, clock, publish)
+        self._on_update = on_update
         self._is_position_qty_net = is_position_qty_net
         self._offers = Offers(market)
         self._orders: dict[str, Order] = {}
@@ -388,6 +391,7 @@ class Broker:
     def _tell(self, event: Event, order: Order, **execution: object) -> None:
         timestamp = render(order.updated_at)
         update = {"event": event, "timestamp": timestamp, "order": order.shown(), **execution}
+        self._on_update(update)
         self.updates.add(update)
 
     def _cannot_pay(
