@@ -1,4 +1,4 @@
-"""Numbered prints, published as the ingest publishes them, by its own parts."""
+"""Numbered prints, orders and articles, published by the ingest's own parts, as it publishes."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,7 +11,10 @@ from ingest.bus.outbox import Outbox
 from ingest.bus.publisher import Publisher
 from shared.bus.redis_source import RedisSource
 from shared.bus.rejections import Rejections
+from shared.news import News
+from shared.order import Order, OrderUpdate
 from shared.price import Price
+from shared.topics import EVERYTHING
 from shared.trade import Trade
 from tests.keyspace import KEYSPACE
 from tests.limits import LIMIT_SECONDS
@@ -20,10 +23,16 @@ MOMENT = "2026-11-16T17:00:00.000000001Z"
 
 
 class Tape:
-    """Print n of each symbol has the id n and the price n; ``last`` is the newest n."""
+    """Print n of each symbol has the id n and the price n; ``last`` is the newest n.
 
-    def __init__(self, symbols: tuple[str, ...], outbox: Outbox, publisher: Publisher) -> None:
+    ``whole``: there are an order n and an article n, too.
+    """
+
+    def __init__(
+        self, symbols: tuple[str, ...], outbox: Outbox, publisher: Publisher, *, whole: bool
+    ) -> None:
         self.symbols = symbols
+        self._whole = whole
         self.last = 0
         self._announcer = Announcer(outbox)
         self._publisher = publisher
@@ -44,6 +53,9 @@ class Tape:
                 }
                 self._announcer.trade(Trade(id=str(number), eligible=True, **common))
                 self._announcer.price(Price(session="regular", **common), traded=True)
+            if self._whole:
+                self._announcer.order(_order(number))
+                self._announcer.news(_article(number), [EVERYTHING])
         self.last += count
 
     async def publish(self, count: int) -> None:
@@ -53,16 +65,37 @@ class Tape:
             await self._publisher.drain()
 
 
+def _order(number: int) -> OrderUpdate:
+    order = Order(id=str(number), symbol="SPY", status="new")
+    return OrderUpdate(event="new", symbol="SPY", timestamp=MOMENT, order=order)
+
+
+def _article(number: int) -> News:
+    return News(
+        id=str(number),
+        headline=f"Headline {number}",
+        summary="",
+        author="",
+        source="",
+        url=None,
+        symbols=[],
+        created_at=MOMENT,
+        updated_at=MOMENT,
+    )
+
+
 @asynccontextmanager
-async def running_tape(source: RedisSource, *symbols: str) -> AsyncIterator[Tape]:
-    """Lead as an ingest does, until the block is left."""
+async def running_tape(
+    source: RedisSource, *symbols: str, whole: bool = False
+) -> AsyncIterator[Tape]:
+    """Lead as an ingest does, until the block is left; ``whole``: with orders and news."""
     async with source.client("lease") as leading, source.client("publisher") as publishing:
         outbox, lease = Outbox(), Lease(leading, KEYSPACE, "ingest")
         publisher = Publisher(publishing, KEYSPACE, lease, outbox, 5, Rejections())
         assert await lease.claim()
         tasks = [asyncio.create_task(publisher.run()), asyncio.create_task(lease.renew())]
         try:
-            yield Tape(symbols, outbox, publisher)
+            yield Tape(symbols, outbox, publisher, whole=whole)
         finally:
             for task in tasks:
                 task.cancel()
