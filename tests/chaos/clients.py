@@ -13,6 +13,8 @@ from httpx_sse import aconnect_sse
 from tests.chaos.account import Account, Positions
 from tests.chaos.day_bars import DayBars
 from tests.chaos.follower import Complain, Follower, Greeting
+from tests.chaos.news import News
+from tests.chaos.orders import Orders
 from tests.chaos.prices import Prices
 from tests.chaos.quotes import Quotes
 from tests.chaos.trades import Trades
@@ -105,7 +107,7 @@ class PriceClient(Client):
 
 
 class WholeClient(Client):
-    """A client of everything else: tapes, quotes, day bars, positions and the account."""
+    """A client of everything else: tapes, quotes, day bars, news, the account and its orders."""
 
     def __init__(
         self,
@@ -113,17 +115,30 @@ class WholeClient(Client):
         urls: Sequence[str],
         topics: Sequence[str],
         interval: float,
-        followers: tuple[Trades, Quotes, DayBars, Positions, Account],
+        followers: tuple[Trades, Quotes, DayBars, Positions, Account, Orders, News],
         complain: Complain,
     ) -> None:
         query = {"topics": ",".join(topics), "interval": f"{interval:g}"}
         super().__init__(name, Request(urls, "/api/stream", query), followers, complain)
-        self.trades, self.quotes, self.bars, self.positions, self.account = followers
+        self.trades, self.quotes, self.bars, self.positions, self.account = followers[:5]
+        self.orders, self.news = followers[5:]
+
+    @property
+    def gaps(self) -> int:
+        """How many gaps of ordered topics there have been."""
+        return self.trades.gaps + self.orders.gaps.count + self.news.gaps.count
+
+    def forgive(self, before: int) -> None:
+        """Accept the losses on ordered topics before a time (unix ns): they are known."""
+        for follower in (self.trades, self.orders, self.news):
+            follower.forgive(before)
 
     def incomplete(self, before: int) -> list[str]:
         """Return the missing events before a time (unix ns), and the figures that differ."""
         return [
             *self.trades.missing(before),
+            *self.orders.missing(before),
+            *self.news.missing(before),
             *self.account.differences(),
             *self.positions.differences(prices=False),
         ]

@@ -21,7 +21,8 @@ class Recovery(NamedTuple):
     """A step and how long the system took to come back from it, in seconds.
 
     ``quiet_seconds``: until every client was right again about the symbols that seldom trade;
-    ``whole_seconds``: until the tapes were complete up to the recovery, and the account right.
+    ``whole_seconds``: until tapes, news and orders were complete up to the recovery, and the
+    account right.
     ``ghost_seconds``: the recovery since Alpaca's slot was free, where 406 was answered until then;
     None if no dead session was waited for.
     ``stale_seconds``: how long some client had no fresh price, from the beginning of the step on,
@@ -79,7 +80,7 @@ def recoveries(found: Sequence[Recovery]) -> list[str]:
     for name, times in (
         ("no fresh price", [each.stale_seconds for each in found]),
         ("quiet symbols right", [each.quiet_seconds for each in found]),
-        ("tapes and account whole", [each.whole_seconds for each in found]),
+        ("events and account whole", [each.whole_seconds for each in found]),
     ):
         if times:
             lines.append(f"{_row(name, times)}  (steps)")

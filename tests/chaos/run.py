@@ -188,7 +188,8 @@ def _conclusion(system: System, recoveries: Sequence[Recovery], compared: int) -
         (
             f"{system.trading.messages} messages published, {system.events} events at "
             f"{len(system.clients) + len(system.whole_clients)} clients, {compared} last prices "
-            f"compared; {system.trading.fills} fills, {_claims(system)} states of the account and "
+            f"compared; {system.trading.fills} fills, {_claims(system)} states of the account, "
+            f"{_orders(system)} events of orders, {_articles(system)} articles and "
             f"{_gaps(system)} gaps checked"
         ),
     ]
@@ -199,4 +200,12 @@ def _claims(system: System) -> int:
 
 
 def _gaps(system: System) -> int:
-    return sum(client.trades.gaps for client in system.whole_clients)
+    return sum(client.gaps for client in system.whole_clients)
+
+
+def _orders(system: System) -> int:
+    return sum(client.orders.received for client in system.whole_clients)
+
+
+def _articles(system: System) -> int:
+    return sum(client.news.received for client in system.whole_clients)

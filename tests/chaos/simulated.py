@@ -11,6 +11,7 @@ from tests.chaos.trading import Trading
 
 FEED = "iex"
 ACCOUNT = "account"
+NEWS = "news"
 
 CUT_SECONDS = 0.1
 """The time after which a cut connection is gone, and a new one has been rejected once."""
@@ -154,6 +155,12 @@ async def _no_streams(faults: Faults, _: Trading, __: float) -> float:
     return 0.0
 
 
+async def _unheard_subscribe(faults: Faults, _: Trading, __: float) -> float | None:
+    """End the connection of the news, and let the next one ignore what it subscribes to."""
+    faults.ignore_subscribe(NEWS)
+    return 0.0 if faults.close(NEWS, code=1001) else None
+
+
 async def _unheard_fills(faults: Faults, trading: Trading, _: float) -> float:
     """Cut the account's stream, and fill orders in the meantime."""
     faults.refuse_upgrade(ACCOUNT, status=503, count=1)
@@ -213,6 +220,10 @@ SIMULATED: Mapping[str, tuple[Odds, Strike]] = {
         Odds(1, (1, 3)),
         _for(lambda faults, seconds: faults.mute(ACCOUNT, seconds=seconds)),
     ),
+    "news_reset": (Odds(2), _now(lambda faults: faults.reset(NEWS))),
+    "news_close": (Odds(2), _now(lambda faults: faults.close(NEWS, code=1000))),
+    "news_odd_frame": (Odds(2), _now(lambda faults: faults.odd_frame(NEWS, symbol="SPY"))),
+    "news_unheard_subscribe": (Odds(1), _unheard_subscribe),
     "unheard_fills": (Odds(3), _unheard_fills),
     "torn_report": (Odds(4), _torn_report),
     "stale_positions": (Odds(3, (1, 4)), _unexplained_quantity),
@@ -242,6 +253,10 @@ SPARE_PRICES = frozenset(
         "account_close",
         "account_odd_frame",
         "account_mute_briefly",
+        "news_reset",
+        "news_close",
+        "news_odd_frame",
+        "news_unheard_subscribe",
         "unheard_fills",
         "torn_report",
         "stale_positions",
@@ -253,5 +268,5 @@ SPARE_PRICES = frozenset(
         "no_streams",
     }
 )
-"""The faults of the account alone: no client may lack a fresh price meanwhile, however long the
-account is wrong."""
+"""The faults of the account or of the news alone: no client may lack a fresh price meanwhile,
+however long they last."""

@@ -22,6 +22,8 @@ from tests.chaos.clients import Client, PriceClient, WholeClient
 from tests.chaos.day_bars import DayBarLedger, DayBars
 from tests.chaos.follower import Complain
 from tests.chaos.ledger import Last, Ledger
+from tests.chaos.news import ALL_NEWS, News, NewsLedger
+from tests.chaos.orders import ORDERS, OrderLedger, Orders
 from tests.chaos.prices import Prices
 from tests.chaos.programs import Service, Valkey
 from tests.chaos.quotes import Quotes
@@ -106,6 +108,7 @@ class System:
         simulator: Simulator,
         server: ValkeyServer,
         tape: Tape,
+        orders: OrderLedger,
         right_closes: Mapping[str, float],
         tasks: asyncio.TaskGroup,
         http: httpx.AsyncClient,
@@ -122,8 +125,10 @@ class System:
             Decimal(qty) * Decimal(str(right_closes[symbol])) for symbol, qty in HOLDINGS
         )
         self.books = Books(simulator, complain)
+        self.orders = orders
+        self.news = NewsLedger(tape.dice)
         self.bars = DayBarLedger(simulator.day_bar)
-        self.trading = Trading(tape, simulator, self.books, self.bars, http, complain)
+        self.trading = Trading(tape, simulator, self.books, self.bars, self.news, http, complain)
         self.urls = [f"http://127.0.0.1:{port}" for port in ports]
         self.ingests = [
             Service(
@@ -199,13 +204,18 @@ class System:
             *(f"{kind}:{symbol}" for kind in kinds for symbol in ALL),
             "position:*",
             "account",
+            ORDERS,
+            ALL_NEWS,
         ]
+        emptied = self.ledger.emptied
         followers = (
             Trades(name, ALL, self.ledger, self._complain),
             Quotes(name, ALL, self.ledger, self._complain),
             DayBars(name, ALL, self.bars, self._complain),
             Positions(name, self.books, self.ledger, self._complain),
             Account(name, self.books, self.last_equity, time.time_ns, self._complain),
+            Orders(name, self.orders, emptied, self._complain),
+            News(name, self.news, emptied, self._complain),
         )
         client = WholeClient(name, urls, topics, interval, followers, self._complain)
         self.whole_clients[client] = self._tasks.create_task(client.run(self._http))
@@ -320,13 +330,13 @@ class System:
         ]
 
     def incomplete(self, before_ns: int) -> list[str]:
-        """Return what a client lacks of the tapes before a time, or of the account."""
+        """Return what a client lacks of the ordered topics before a time, or of the account."""
         return [each for client in self.whole_clients for each in client.incomplete(before_ns)]
 
     def forgive(self, before_ns: int) -> None:
-        """Do not complain again of what the tapes lack before a time."""
+        """Do not complain again of what the ordered topics lack before a time."""
         for client in self.whole_clients:
-            client.trades.forgive(before_ns)
+            client.forgive(before_ns)
 
     def unsettled(self) -> list[str]:
         """Return the differences that remain although nothing happens any more."""
@@ -380,7 +390,10 @@ async def running_system(tape: Tape, complain: Complain) -> AsyncIterator[System
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(ValkeyServer(valkey_port))
         right_closes = closes(tape, (*ALL, *NEWCOMERS[::2]))
-        simulator = await stack.enter_async_context(Simulator(_settings(tape, right_closes)))
+        orders = OrderLedger(time.time_ns)
+        simulator = await stack.enter_async_context(
+            Simulator(_settings(tape, right_closes), on_update=orders.add)
+        )
         timeout = httpx.Timeout(5, read=None)
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=timeout))
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
@@ -392,7 +405,7 @@ async def running_system(tape: Tape, complain: Complain) -> AsyncIterator[System
             for _ in range(2)
         ]
         system = System(
-            simulator, server, tape, right_closes, tasks, http, complain, ports, networks
+            simulator, server, tape, orders, right_closes, tasks, http, complain, ports, networks
         )
         running = await system.start()
         try:

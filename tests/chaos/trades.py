@@ -2,28 +2,16 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from simulator.faults.odd_frames import ODD_NS
 from simulator.protocol import rfc3339
 from tests.chaos.follower import NEVER, Complain, Follower, order_of
+from tests.chaos.gaps import Gaps
 from tests.chaos.ledger import Ledger, Print, Values
-
-SLACK_NS = 2_000_000_000
-"""The bounds of a gap are exchange times, and a print may be late."""
 
 HANDOVER_NS = 10_000_000_000
 """A hand-over may follow when Redis is emptied, and takes seconds."""
-
-
-@dataclass
-class _Gap:
-    """A loss between two times in unix nanoseconds; ``is_open``: up to the next event."""
-
-    start: int
-    end: int
-    is_open: bool
 
 
 class Trades(Follower):
@@ -35,7 +23,6 @@ class Trades(Follower):
         super().__init__(name, complain)
         self.newest: dict[str, int] = {}
         """The exchange time of the newest print received, by symbol."""
-        self.gaps = 0
         self._symbols = frozenset(symbols)
         self._ledger = ledger
         self._order = NEVER
@@ -49,7 +36,12 @@ class Trades(Follower):
         """The time of publication of the first print received, by symbol."""
         self._checked: Counter[tuple[str, bool]] = Counter()
         """How many prints, and how many retractions, have been found complete."""
-        self._gaps: dict[str, list[_Gap]] = {symbol: [] for symbol in symbols}
+        self._gaps = {symbol: Gaps() for symbol in symbols}
+
+    @property
+    def gaps(self) -> int:
+        """How many gaps there have been."""
+        return sum(gaps.count for gaps in self._gaps.values())
 
     def event(self, kind: str, data: Mapping[str, Any]) -> None:
         """Check an event of a tape."""
@@ -108,7 +100,7 @@ class Trades(Follower):
             )
         times = (print_.published, print_.at, print_.retracted or print_.published)
         is_excused = self._is_swallowed(times) or self._is_forgotten(print_)
-        if is_complete or is_excused or self._in_gap(print_.symbol, times):
+        if is_complete or is_excused or self._gaps[print_.symbol].cover(times):
             return None
         shown = {"here": is_here, "replaced": is_replaced, "cancelled": is_cancelled}
         return f"{print_} is incomplete: {shown}, and no gap covers it"
@@ -124,21 +116,13 @@ class Trades(Follower):
         windows = self._ledger.swallowed
         return any(start <= at <= end for start, end in windows for at in times)
 
-    def _in_gap(self, symbol: str, times: Collection[int]) -> bool:
-        return any(
-            gap.start - SLACK_NS <= at and (gap.is_open or at <= gap.end + SLACK_NS)
-            for gap in self._gaps[symbol]
-            for at in times
-        )
-
     def _in_order(self, kind: str, data: Mapping[str, Any]) -> None:
         order = order_of(data["event_id"])
         if order <= self._order:
             self.wrong(f"{kind} {dict(data)} after {'-'.join(map(str, self._order))}")
         self._order = max(order, self._order)
-        for gap in self._gaps.get(str(data["symbol"]), ()):
-            if gap.is_open:
-                gap.end, gap.is_open = rfc3339.parse(data["timestamp"]), False
+        if gaps := self._gaps.get(str(data["symbol"])):
+            gaps.close(rfc3339.parse(data["timestamp"]))
 
     def _trade(self, data: Mapping[str, Any]) -> None:
         symbol, at = str(data["symbol"]), rfc3339.parse(data["timestamp"])
@@ -201,7 +185,4 @@ class Trades(Follower):
         if symbol not in self._symbols:
             self.wrong(f"a gap of {topic}, which it did not ask for")
             return
-        self.gaps += 1
-        start = self.newest.get(symbol, 0) if data["from"] is None else rfc3339.parse(data["from"])
-        end = 0 if data["to"] is None else rfc3339.parse(data["to"])
-        self._gaps[symbol].append(_Gap(start, end, data["to"] is None))
+        self._gaps[symbol].add(data, self.newest.get(symbol, 0))

@@ -14,11 +14,13 @@ from simulator.service import Simulator
 from tests.chaos.books import COIN, Books
 from tests.chaos.day_bars import DayBarLedger
 from tests.chaos.follower import Complain
+from tests.chaos.news import NewsLedger
 from tests.chaos.tape import BUSY, PROBE, QUIET, Tape
 from tests.simulator.client import KEYS
 
 TICK_SECONDS = 0.025
 TICKS_PER_PROBE = 4
+TICKS_PER_ARTICLE = 20
 
 PACE_NS = 6 * SECOND
 """The time after which a connection's usual pauses are known."""
@@ -39,6 +41,7 @@ class Trading:
         simulator: Simulator,
         books: Books,
         bars: DayBarLedger,
+        news: NewsLedger,
         http: httpx.AsyncClient,
         complain: Complain,
     ) -> None:
@@ -49,18 +52,21 @@ class Trading:
         self._simulator = simulator
         self._books = books
         self._bars = bars
+        self._news = news
         self._http = http
         self._complain = complain
         self._closed = False
         self._sessions = self._session_since = 0
 
     async def run(self) -> None:
-        """Publish forty messages a second, and ten of the probe."""
+        """Publish forty messages a second, ten of the probe, and two articles."""
         tick = 0
         while not self._closed:
             await self._publish(self._tape.anything(self.symbols, time.time_ns()))
             if tick % TICKS_PER_PROBE == 0:
                 await self._publish(self._tape.trade(PROBE, time.time_ns()))
+            if tick % TICKS_PER_ARTICLE == 0:
+                await self._simulator.publish(self._news.anything(BUSY, time.time_ns()))
             tick += 1
             await asyncio.sleep(TICK_SECONDS)
 

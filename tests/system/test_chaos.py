@@ -13,7 +13,8 @@ from tests.services import until
 
 PLAN = (
     "kill_leader@0.1,stop_valkey:1.5@0.1,kill_gateway_1@0.1+drop_subscribers@0,term_leader@0.1,"
-    "flushall@0.1,term_gateway_2@0+kill_standby@0,close@0.1,kill_valkey:0.2@0.1,slow_client@0.1,"
+    "flushall@0.1,term_gateway_2@0+kill_standby@0,close@0.1,"
+    "kill_valkey_while_away:0.2@0.1,slow_client@0.1+news_close@0,"
     "malformed@0+garbage@0.1+huge@0.2,retract_unheard@0.1+torn_report@0.1,"
     "late_updates:1@0+coins@0.1+odd_frame@0.2"
 )
