@@ -330,6 +330,15 @@ async def test_a_sender_that_has_proved_nothing_does_not_learn_where_redis_is() 
     assert "127.0.0.1" not in answer.text
 
 
+@pytest.mark.parametrize("ticket", ["x", "", GUESSED[1:], GUESSED + "A", GUESSED[1:] + "."])
+async def test_a_ticket_of_an_impossible_form_is_rejected_before_redis_is_asked(
+    ticket: str,
+) -> None:
+    # A ticket that Redis is asked about gets 503 here.
+    async with running_gateway(RedisSource("redis://127.0.0.1:1"), api_token="right-one") as url:
+        assert await _status(url, ticket=ticket) == 401
+
+
 async def test_without_a_token_set_a_ticket_is_not_asked_for(any_source: RedisSource) -> None:
     async with running_gateway(any_source) as url:
         assert await _status(url) == 200
