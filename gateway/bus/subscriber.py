@@ -425,7 +425,7 @@ class Subscriber:
         return self._hub.own_ids.accepts(event_id, stored=True)
 
     def _accepts(self, topic: bytes, event_id: EventId) -> bool:
-        """Check the id of a value that was read just after the lease; report one that is not ours."""
+        """Check the id of a value that was read just after the lease; report a foreign one."""
         is_known = self._is_known(topic, event_id)
         if not is_known:
             self._reject(topic, event_id)

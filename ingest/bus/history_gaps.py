@@ -20,7 +20,7 @@ from shared.bus.errors import BusError, bus_errors
 from shared.bus.keys import Keyspace
 from shared.bus.malformed_stored import MalformedStored
 from shared.bus.rejections import Rejections
-from shared.event_id import MAX_DIGITS, EventId
+from shared.event_id import MAX_DIGITS, NEVER, EventId
 from shared.news import News
 from shared.topics import ACCOUNT, NEWS, ORDERS, PRICE, STATUS, TRADE, key_of, kind_of
 
@@ -130,8 +130,11 @@ class HistoryGaps:
                 # Another program may have written a time in the future.
                 whole_since = min(_nanoseconds(noted), now) / 1e9
         if is_first:
-            self._was_empty = noted is None
-            self._has_lost = await self._was_lost_under_a_leader()
+            begin = await self._beginning()
+            # Or the leader before noted an emptied Redis, and died before it published anything.
+            self._was_empty = noted is None or begin.epoch >= self._epoch
+            # The histories begin after an event that an earlier leader published.
+            self._has_lost = begin.seq > 0
         elif whole_since > before:
             self._has_lost = True
         self._whole_since = whole_since
@@ -147,13 +150,13 @@ class HistoryGaps:
             stored: Any = await self._client.mget([self._keyspace.last(name) for name in names])
         return any(value and not self._is_own(value.partition(b"\n")[0]) for value in stored)
 
-    async def _was_lost_under_a_leader(self) -> bool:
-        """Return whether the histories begin after an event that an earlier leader published."""
-        histories, first = self._keyspace.histories, EventId(0, 0)
+    async def _beginning(self) -> EventId:
+        """Return the id after which the histories have every event; this leader may have set it."""
+        histories = self._keyspace.histories
         with self._malformed.skipping(histories), bus_errors():
-            begin: Any = await self._client.hget(histories, SINCE)
-            first = EventId.parse(begin or str(first))
-        return first.seq > 0
+            stored: Any = await self._client.hget(histories, SINCE)
+            return EventId.parse(stored) if stored else NEVER
+        return NEVER
 
     async def _resume(self, topic: str) -> None:
         kind = kind_of(topic)

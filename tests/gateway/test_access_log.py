@@ -48,7 +48,7 @@ async def _let_in(url: str) -> str:
 @pytest.mark.parametrize("output", ["json", "console"])
 async def test_neither_ticket_nor_token_is_in_any_line(valkey: ValkeyServer, output: str) -> None:
     settings = {"ACCESS_LOG": "true", "LOG_LEVEL": "debug", "LOG_FORMAT": output}
-    async with gateway_process(valkey.url, API_TOKEN=TOKEN, **settings) as (url, gateway):
+    async with gateway_process(valkey.url, None, API_TOKEN=TOKEN, **settings) as (url, gateway):
         ticket = await _let_in(url)
         await until(lambda: LAST in gateway.output)
 

@@ -94,6 +94,27 @@ async def test_a_topic_that_is_claimed_again_after_the_first_look_is_completed_i
     assert leader.continued == {"*": STARTED}
 
 
+async def test_an_emptied_redis_that_a_leader_noted_and_published_nothing_to_is_still_an_empty_one(
+    source: RedisSource,
+) -> None:
+    noted = STARTED - 1  # by the leader before, which was killed then
+    async with source.client("test") as client:
+        await client.set(KEYSPACE.recorded_since, int(noted * 1e9))
+        await client.hset(KEYSPACE.histories, SINCE, f"{EPOCH}-0")  # this leader's first batch
+    async with leading(source) as leader:
+        await leader.looked_at("trade:SPY", "news:*", "orders")
+        known_since = leader.gaps._announcer.recent.known_since("SPY")
+
+    # Prints that the leader before had received and not published are older than its note. Those of
+    # before it may have been shown, and are not shown again.
+    assert leader.asked == {"SPY": STARTED - HANDOVER_SECONDS}
+    assert known_since == int(noted * 1e9)
+    assert [(gap.topic, gap.event) for gap in leader.outbox.take(10)] == [
+        ("news:*", "gap"),
+        ("orders", "gap"),
+    ]
+
+
 async def test_the_news_after_the_newest_article_are_a_gap_and_the_orders_are_left_to_rest(
     source: RedisSource,
 ) -> None:
