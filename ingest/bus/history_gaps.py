@@ -152,11 +152,12 @@ class HistoryGaps:
 
     async def _beginning(self) -> EventId:
         """Return the id after which the histories have every event; this leader may have set it."""
-        histories = self._keyspace.histories
+        histories, begin = self._keyspace.histories, NEVER
         with self._malformed.skipping(histories), bus_errors():
             stored: Any = await self._client.hget(histories, SINCE)
-            return EventId.parse(stored) if stored else NEVER
-        return NEVER
+            if stored:
+                begin = EventId.parse(stored)
+        return begin
 
     async def _resume(self, topic: str) -> None:
         kind = kind_of(topic)
