@@ -116,6 +116,13 @@ async def test_failures_are_logged_at_once_and_then_at_intervals(
     assert "address=192.0.2.9" in lines[1]
 
 
+@pytest.fixture
+def time_forgives_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the figures of a test not depend on how long its requests take."""
+    monkeypatch.setattr(failed_attempts, "PER_MINUTE", 1e-6)
+
+
+@pytest.mark.usefixtures("time_forgives_nothing")
 @pytest.mark.parametrize(("path", "headers"), [("/api/prices?symbols=SPY", WRONG), (FORGED, {})])
 async def test_wrong_tokens_and_tickets_are_counted_where_an_operator_looks(
     path: str, headers: dict[str, str]
@@ -135,6 +142,7 @@ async def test_wrong_tokens_and_tickets_are_counted_where_an_operator_looks(
     assert status["unauthorized"] == status["gateways"][0]["unauthorized"] == 23
 
 
+@pytest.mark.usefixtures("time_forgives_nothing")
 async def test_a_right_token_and_a_right_ticket_are_accepted_from_an_address_that_sends_wrong_ones(
     any_source: RedisSource,
 ) -> None:
