@@ -24,6 +24,9 @@ from shared.topics import EVERYTHING, NEWS, topic
 
 log = structlog.get_logger()
 
+PROOF_SECONDS = 2.0
+"""How often the connection is asked whether it is alive. A gap begins at the last answer."""
+
 
 class NewsHandler:
     """The handler of the news stream, which is opened once a client watches news."""
@@ -42,6 +45,8 @@ class NewsHandler:
         self._acknowledged: set[str] = set()
         self._rejected: set[str] = set()
         self._in_flight: SubscriptionChange | None = None
+        self._alive_at = 0.0
+        """When (unix s) the connection was alive for certain."""
         self._unheard_since: dict[str, float] = {}
         """Since when (unix s) articles about a watched symbol are missed."""
 
@@ -60,12 +65,15 @@ class NewsHandler:
 
     def connected(self) -> None:
         """Start with no subscription; ``lost`` has forgotten the one before."""
+        self._alive_at = self._clock()
 
     def lost(self) -> None:
         """Forget the subscription: Alpaca repeats no article."""
-        now, watched = self._clock(), self._demand.news_symbols()
+        # A connection that is cut off, or this process while it was stopped, has received nothing
+        # since an earlier moment than this one.
+        since, watched = min(self._clock(), self._alive_at), self._demand.news_symbols()
         for key in filter(self._hears, watched):
-            self._unheard_since.setdefault(key, now)
+            self._unheard_since.setdefault(key, since)
         self._acknowledged = set()
         self._in_flight = None
         self.stuck = False
@@ -107,9 +115,17 @@ class NewsHandler:
         """Return when clients watch other news, or after a second."""
         await self._demand.wait_for_change(DEMAND_CHANGE_SECONDS)
 
-    async def watch(self, _: IsAnswering) -> None:
-        """Wait until cancelled: hours without news are normal, and pings detect a dead peer."""
-        await asyncio.Event().wait()
+    async def watch(self, is_answering: IsAnswering) -> None:
+        """Note when the connection is alive, until cancelled.
+
+        Hours without news are normal, so only the answer to a ping proves it. It comes after every
+        article that was sent before. WebSocket's own pings detect a dead peer.
+        """
+        while True:
+            asked_at = self._clock()
+            if await is_answering(PROOF_SECONDS):
+                self._alive_at = asked_at
+            await asyncio.sleep(PROOF_SECONDS)
 
     def apply(self, messages: Sequence[Message], received_us: int) -> bool:  # noqa: ARG002
         """Apply a frame; return whether it answers a change.

@@ -1,5 +1,6 @@
 """News: the subscription, and the events of an article."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -11,7 +12,7 @@ from ingest.bus.announcer import Announcer
 from ingest.bus.outbox import Outbox
 from ingest.demand.subscription import SubscriptionChange
 from ingest.demand.wanted import RECLAIM_SECONDS, Demand
-from ingest.upstream import news_translation
+from ingest.upstream import news_handler, news_translation
 from ingest.upstream.news_handler import NewsHandler
 from ingest.upstream.upstream_error import UpstreamError
 from shared.bus.redis_source import RedisSource
@@ -114,8 +115,9 @@ def test_markup_and_entities_become_plain_text() -> None:
 def test_what_was_missed_until_the_next_subscription_is_announced_as_a_gap(watched: str) -> None:
     stage = Stage(watched)
     stage.connect()
+    stage.now += 1
     stage.handler.lost()
-    stage.now += 2
+    stage.now += 1
     stage.handler.connected()
     stage.now += 1
     stage.handler.lost()  # this connection was not subscribed to anything
@@ -133,6 +135,30 @@ def test_what_was_missed_until_the_next_subscription_is_announced_as_a_gap(watch
         "to": "1970-01-01T00:16:45.000Z",
         "reason": "upstream_lost",
     }
+
+
+async def test_a_gap_begins_when_the_connection_was_alive_for_the_last_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(news_handler, "PROOF_SECONDS", 0.0)
+    stage, asked = Stage("SPY"), 0
+
+    async def is_answering(_: float) -> bool:
+        nonlocal asked
+        asked += 1
+        stage.now += 1
+        return asked <= 2  # then this process is stopped, and the peer resets the connection
+
+    stage.connect()
+    watching = asyncio.create_task(stage.handler.watch(is_answering))
+    await until(lambda: asked >= 5)
+    watching.cancel()
+    await asyncio.wait([watching])
+    stage.handler.lost()
+    stage.connect()
+
+    ((_, event, body),) = stage.published()
+    assert (event, body["from"]) == ("gap", "1970-01-01T00:16:41.000Z")
 
 
 def test_a_symbol_that_nobody_had_watched_is_no_part_of_a_loss() -> None:
