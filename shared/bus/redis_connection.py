@@ -36,7 +36,15 @@ class _MasterConnection(_Base):
 
     def __init__(self, *, name: str, **options: Any) -> None:
         self._name = name
+        self._opening = asyncio.Lock()
         super().__init__(**options)
+
+    async def _connect(self) -> None:
+        # The tasks of a subscription that has lost its connection open it again at the same time:
+        # the second socket would take the place of the first, which would stay open.
+        async with self._opening:
+            if not self.is_connected:
+                await super()._connect()  # type: ignore[safe-super, no-untyped-call]
 
     async def on_connect_check_health(self, check_health: bool = True) -> None:
         try:
@@ -144,7 +152,7 @@ class TlsConnection(TcpConnection, SSLConnection):
 
     async def _connect(self) -> None:
         try:
-            await super()._connect()  # type: ignore[no-untyped-call]
+            await super()._connect()
         except ssl.SSLCertVerificationError as error:
             raise RedisConnectionError(
                 f"the certificate of {self._host_error()} is not accepted: {error.verify_message}; "

@@ -1,6 +1,7 @@
 import asyncio
 import os
 import signal
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -95,6 +96,32 @@ async def test_a_lost_server_makes_a_subscriber_raise_once_and_not_reconnect_sil
             with pytest.raises(REDIS_ERRORS):
                 await waiting
         await pubsub.aclose()  # type: ignore[no-untyped-call]
+
+
+async def test_tasks_that_open_a_lost_connection_at_the_same_time_leave_no_socket_open(
+    source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[asyncio.StreamWriter] = []
+    open_connection = asyncio.open_connection
+
+    async def noting(**given: Any) -> Any:
+        reader, writer = await open_connection(**given)
+        opened.append(writer)
+        return reader, writer
+
+    async with source.client("reader", subscriber=True) as reader:
+        pubsub = reader.pubsub()
+        await pubsub.subscribe("price:SPY")
+        connection: Any = pubsub.connection
+        await connection.disconnect()
+        monkeypatch.setattr(asyncio, "open_connection", noting)
+        tries = [connection.connect() for _ in range(3)]
+        # One may read the answer to another's greeting: the subscription begins again then.
+        await asyncio.gather(*tries, return_exceptions=True)
+        await pubsub.aclose()  # type: ignore[no-untyped-call]
+
+    assert opened
+    assert all(writer.is_closing() for writer in opened)
 
 
 async def test_a_command_without_server_fails_at_the_first_try(valkey: ValkeyServer) -> None:
