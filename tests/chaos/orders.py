@@ -59,7 +59,8 @@ class Orders(Follower):
     """Follows the orders of one client, which is there before the first order.
 
     An update that the stream lost is here, too, if REST has shown the order in this state or in a
-    later one: an event that is ``recovered`` stands for all changes up to its own.
+    later one: an event that is ``recovered`` stands for all changes up to its own. So does any
+    later update for changes that executed nothing: REST then has nothing that is not announced.
     """
 
     def __init__(
@@ -95,7 +96,8 @@ class Orders(Follower):
         """Return the first update before a time (unix ns) that is neither here nor in a gap."""
         updates = self._ledger.updates
         while self._checked < len(updates) and (each := updates[self._checked]).published < before:
-            if not self._is_shown(each) and not self.gaps.cover((each.at, each.published)):
+            is_known = self._is_shown(each) or self._is_repeated(each)
+            if not is_known and not self.gaps.cover((each.at, each.published)):
                 return [f"{self._name}: {each} did not come, and no gap covers it"]
             self._checked += 1
         return []
@@ -107,6 +109,14 @@ class Orders(Follower):
     def _is_shown(self, update: Update) -> bool:
         up_to = self._recovered.get(update.order_id, 0)
         return update in self._here or update in self._ledger.of(update.order_id)[:up_to]
+
+    def _is_repeated(self, update: Update) -> bool:
+        """Return whether a later update repeats the order, and this one executed nothing."""
+        of_order = self._ledger.of(update.order_id)
+        place = of_order.index(update)
+        executed = of_order[place - 1].filled if place else 0
+        is_later_here = any(each in self._here for each in of_order[place + 1 :])
+        return update.filled == executed and is_later_here
 
     def _update(self, data: Mapping[str, Any]) -> None:
         of_order = self._ledger.of(data["order"]["id"])
