@@ -139,6 +139,10 @@ class Simulator:
         """Return the monotonic time of the last 406 of a feed."""
         return self._slots.refused_at(feed, self._settings.key)
 
+    def end_ghosts(self) -> None:
+        """Let Alpaca notice that dropped connections are dead: their slots are free."""
+        self._slots.end_ghosts()
+
     @property
     def stream_url(self) -> str:
         """The base of the streams: append `/v2/iex`, …, `/v1beta1/news`, `/stream`."""

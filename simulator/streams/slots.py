@@ -43,3 +43,8 @@ class Slots:
         self._free_at[slot] = self._monotonic()
         if not closed:
             self._ghosts[slot] = self._free_at[slot] = self._monotonic() + self._ghost_seconds
+
+    def end_ghosts(self) -> None:
+        """Free the slots of all dropped connections now."""
+        self._free_at |= dict.fromkeys(self._ghosts, self._monotonic())
+        self._ghosts.clear()

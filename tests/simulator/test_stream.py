@@ -1,6 +1,7 @@
 """The stream over real sockets."""
 
 import asyncio
+import time
 import json
 
 import pytest
@@ -187,6 +188,18 @@ async def test_only_a_cut_connection_haunts_its_slot(closed: bool) -> None:
 
     assert (answer["T"] == "success") is closed
     assert closed or answer["code"] == 406
+
+
+async def test_a_ghost_can_be_ended() -> None:
+    async with Simulator(SimulatorSettings(tape=None, ghost_seconds=3600)) as simulator:
+        async with open_stream(simulator) as client:
+            await client.sign_in()
+            cut(client)
+        await until_connections(simulator, 0)
+        simulator.end_ghosts()
+        assert simulator.slot_free_at("iex") <= time.monotonic()
+        async with open_stream(simulator) as client:
+            await client.sign_in()
 
 
 async def test_a_ghost_goes_away() -> None:

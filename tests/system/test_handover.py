@@ -190,7 +190,7 @@ async def test_a_killed_leader_is_followed(source: RedisSource) -> None:
 async def test_a_dead_sessions_slot_is_waited_for_and_the_status_says_so(
     source: RedisSource,
 ) -> None:
-    async with pair(source, ghost_seconds=6) as both:
+    async with pair(source, ghost_seconds=3600) as both:
         both.leader.send(signal.SIGKILL)
 
         async def waits_for_the_slot() -> bool:
@@ -200,6 +200,7 @@ async def test_a_dead_sessions_slot_is_waited_for_and_the_status_says_so(
             )
 
         await until(waits_for_the_slot)
+        both.simulator.end_ghosts()
         await both.until_led_by(both.standby)
         await both.moves_on()
         peak, refused = both.sessions()
