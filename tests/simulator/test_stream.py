@@ -1,8 +1,8 @@
 """The stream over real sockets."""
 
 import asyncio
-import time
 import json
+import time
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
