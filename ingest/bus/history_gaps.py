@@ -183,7 +183,7 @@ class HistoryGaps:
             )
         # Alpaca may send an older version of an article that the earlier leader has published.
         elif kind == NEWS:
-            self._announcer.articles.recall(self._articles(history, entries))
+            self._announcer.articles.recall(key_of(topic), self._articles(history, entries))
         now = self._clock()
         if recorded is None:
             # There is no event to continue from.

@@ -14,6 +14,7 @@ class NewestArticles:
 
     def __init__(self) -> None:
         self._updated_ns: OrderedDict[str, int] = OrderedDict()
+        self._recalled: set[str] = set()
 
     def add(self, article: News) -> bool:
         """Record a version; return False if this one or a newer one is known.
@@ -31,7 +32,12 @@ class NewestArticles:
             self._updated_ns.popitem(last=False)
         return True
 
-    def recall(self, articles: Iterable[News]) -> None:
-        """Record versions that an earlier leader has announced."""
+    def recall(self, key: str, articles: Iterable[News]) -> None:
+        """Record versions that earlier leaders have announced about a symbol, or about ``*``."""
         for article in articles:
             self.add(article)
+        self._recalled.add(key)
+
+    def recalls(self, key: str) -> bool:
+        """Return whether the versions of earlier leaders are known."""
+        return key in self._recalled

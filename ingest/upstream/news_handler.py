@@ -6,6 +6,7 @@ Source: https://docs.alpaca.markets/docs/streaming-real-time-news
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -26,6 +27,9 @@ log = structlog.get_logger()
 
 PROOF_SECONDS = 2.0
 """How often the connection is asked whether it is alive. A gap begins at the last answer."""
+
+RECALL_SECONDS = 1.0
+RECALL_POLL_SECONDS = 0.02
 
 
 class NewsHandler:
@@ -87,7 +91,14 @@ class NewsHandler:
             self._unheard_since.setdefault(key, since)
 
     async def prepare(self) -> None:
-        """Return at once: nothing precedes the subscription."""
+        """Wait, for a second at most, until the announced articles of earlier leaders are known.
+
+        Alpaca may repeat one of them as soon as this leader has subscribed.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RECALL_SECONDS):
+                while not self._recalls_all():  # noqa: ASYNC110 - the memory is pure
+                    await asyncio.sleep(RECALL_POLL_SECONDS)
 
     def next_change(self) -> SubscriptionChange | None:
         """Return the next difference between the watched and the subscribed symbols."""
@@ -166,6 +177,9 @@ class NewsHandler:
             case _:
                 pass
         return False
+
+    def _recalls_all(self) -> bool:
+        return all(map(self._announcer.articles.recalls, self._demand.news_symbols()))
 
     def _hears(self, key: str) -> bool:
         return key in self._acknowledged or EVERYTHING in self._acknowledged

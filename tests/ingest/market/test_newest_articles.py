@@ -14,7 +14,7 @@ def version(number: str, updated_at: str) -> News:
 
 def test_a_version_is_new_only_if_it_is_newer_than_all_before_it() -> None:
     newest = NewestArticles()
-    newest.recall([version("8", "2026-11-16T09:17:42Z")])
+    newest.recall("SPY", [version("8", "2026-11-16T09:17:42Z")])
 
     assert not newest.add(version("8", "2026-11-16T09:17:42Z"))
     assert not newest.add(version("8", "2026-11-16T09:17:41.9Z"))

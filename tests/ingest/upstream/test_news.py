@@ -19,6 +19,7 @@ from shared.bus.redis_source import RedisSource
 from shared.news import News
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.watching import Watcher
+from tests.limits import LIMIT_SECONDS
 from tests.services import running_ingest, until
 from tests.simulator.client import endpoint_state
 
@@ -295,16 +296,33 @@ def test_an_article_with_an_impossible_time_takes_no_other_with_it(time: Any) ->
     assert stage.handler.malformed.count == 1
 
 
+async def test_the_subscription_waits_until_the_announced_articles_are_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(news_handler, "RECALL_SECONDS", 3600.0)
+    stage = Stage("SPY", "IBM")
+    preparing = asyncio.create_task(stage.handler.prepare())
+    stage.handler._announcer.articles.recall("SPY", [])
+    await asyncio.sleep(0.05)
+    assert not preparing.done()
+    stage.handler._announcer.articles.recall("IBM", [])
+    async with asyncio.timeout(LIMIT_SECONDS):
+        await preparing
+
+
+async def test_it_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(news_handler, "RECALL_SECONDS", 0.01)
+    async with asyncio.timeout(LIMIT_SECONDS):
+        await Stage("SPY").handler.prepare()
+
+
 async def test_a_new_leader_knows_the_versions_that_the_one_before_published() -> None:
     source = RedisSource("memory://")
     topic = "news:SPY"
 
     async def lead(simulator: Simulator, watching: Watcher, *times: str) -> None:
-        gaps = len(await watching.history(topic))
         async with running_ingest(source, simulator):
             await until(lambda: endpoint_state(simulator, "news")["news"] == ["SPY"])
-            # The gap between the leaders is announced after the history has been read.
-            await until(lambda: _grown(watching, topic, gaps or -1))
             for time in times:
                 await simulator.publish(article(created_at=time, updated_at=time, symbols=["SPY"]))
             await until(lambda: _ends_with(watching, topic, times[-1]))
@@ -321,10 +339,6 @@ async def test_a_new_leader_knows_the_versions_that_the_one_before_published() -
 
     times = [body["updated_at"] for event, body in events if event is None]
     assert times == ["2026-11-16T09:17:42Z", "2026-11-16T09:18:42Z"]
-
-
-async def _grown(watching: Watcher, topic: str, beyond: int) -> bool:
-    return len(await watching.history(topic)) > beyond
 
 
 async def _ends_with(watching: Watcher, topic: str, time: str) -> bool:
