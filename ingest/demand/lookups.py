@@ -91,7 +91,7 @@ class Lookups:
         self._monotonic = monotonic
         self._polls_per_second = polls_per_second
         self._day: date | None = None
-        self._wanted: set[str] = set()
+        self._wanted: Set[str] = frozenset()
         self._known: set[str] = set()
         self._rejected: set[str] = set()
         self._requests: dict[tuple[Reason, str], _Request] = {}
@@ -102,18 +102,18 @@ class Lookups:
         self._polling = False
         self._poll_at = self._doubtful_at = self._silent_at = self._repair_at = monotonic()
 
-    def follow(self, wanted: Sequence[str], polled: Sequence[str], today: date) -> None:
+    def follow(self, wanted: Set[str], polled: Sequence[str], today: date) -> None:
         """Accept the wanted symbols and those of them to poll; ``today`` is New York's date."""
         now = self._monotonic()
-        self._forget_unwanted(set(wanted))
+        self._forget_unwanted(wanted)
         if today != self._day:
             # A new day has new previous closes, and Alpaca may list a symbol that it rejected.
             self._day = today
             self._rejected.clear()
             self._request(self._known, Reason.PREVIOUS_CLOSE, now)
         # A symbol under way is not known yet; requested again, it would cost a second request.
-        looked_at = self._known | self._under_way
-        self._request((s for s in wanted if s not in looked_at), Reason.NEW, now)
+        if len(self._known) < len(wanted):  # all known symbols are wanted
+            self._request(wanted - self._known - self._under_way, Reason.NEW, now)
         if polled and now >= self._poll_at:
             self._poll_at = now + self._poll_seconds(len(polled))
             self._request(polled, Reason.POLL, now)
@@ -255,7 +255,7 @@ class Lookups:
         batches = math.ceil(symbols / SYMBOLS_PER_LOOKUP)
         return max(SYMBOL_POLL_SECONDS, batches / self._polls_per_second)
 
-    def _forget_unwanted(self, wanted: set[str]) -> None:
+    def _forget_unwanted(self, wanted: Set[str]) -> None:
         self._wanted = wanted
         self._known &= wanted
         self._rejected &= wanted

@@ -10,6 +10,9 @@ READ_AT = (time(0), time(4), time(9, 30))
 """New York's times at which the closes are read: a new day has new ones. When Alpaca adjusts them
 for a split of the day is not documented, so the pre-market's start and the open read them again."""
 
+RESCALED = 0.02
+"""The smallest stock dividends that count as splits are 5 %."""
+
 _EPOCH = date(1970, 1, 1)
 
 
@@ -35,6 +38,14 @@ class AdjustedCloses:
         if day > self._requested_on:
             return None
         return next((close for each, close in reversed(self._closes) if each < day), None)
+
+    def is_rescaled(self, earlier: "AdjustedCloses") -> bool:
+        """Return whether the closes of the same days have another scale than in an earlier reading.
+
+        A split has taken effect since then. A close that was corrected differs by less.
+        """
+        both = [(was, close) for day, close in self._closes if (was := earlier.of(day)) is not None]
+        return bool(both) and all(abs(close / was - 1) > RESCALED for was, close in both)
 
 
 def adjusted_closes(

@@ -60,6 +60,7 @@ class RestHandler(MissedTradesHandler, AssetHandler, StoredValuesHandler, Protoc
         adjusted: AdjustedCloses | None,
         reason: Reason,
         asked_at: float,
+        /,
     ) -> None:
         """Apply a symbol's snapshot, None if REST has none; ``asked_at`` is monotonic seconds."""
 
@@ -71,8 +72,9 @@ class Snapshots:
     """Looks up the symbols that are due, at most 100 a request, within the budget.
 
     ``polled`` returns the symbols without a slot in the stream, ``withheld`` those whose trades the
-    stream withholds, each with the time (unix s) since which they are missing. ``clock`` gives unix
-    nanoseconds, ``monotonic`` seconds.
+    stream withholds, each with the time (unix s) since which they are missing. ``on_rescaled`` is
+    called with a symbol whose split has taken effect. ``clock`` gives unix nanoseconds,
+    ``monotonic`` seconds.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Snapshots:
         *,
         polled: Callable[[], Sequence[str]],
         withheld: Callable[[], Mapping[str, float]],
+        on_rescaled: Callable[[str], None] = lambda _: None,
         clock: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -102,7 +105,7 @@ class Snapshots:
         self._wake = asyncio.Event()
         self._restored: Sequence[Want] = ()
         """The wanted symbols when the stored values of all of them had been applied."""
-        self._closes = DailyCloses(rest)
+        self._closes = DailyCloses(rest, on_rescaled)
         self._failing_since: float | None = None
         self.error: str | None = None
         """The reason why REST fails at present; None while it works."""
@@ -212,7 +215,7 @@ class Snapshots:
             self._wake.set()
 
     def _schedule(self) -> None:
-        wanted = [want.symbol for want in self._demand.wanted()]
+        wanted = self._demand.symbols()
         due = reading_at(self._clock())
         if self._closes.follow(wanted, due):
             self._lookups.renew_closes()

@@ -33,7 +33,7 @@ class Schedule:
         self.today = MONDAY
 
     def due(self) -> Batch | None:
-        self.lookups.follow(self.wanted, self.polled, self.today)
+        self.lookups.follow(set(self.wanted), self.polled, self.today)
         return self.lookups.take_due()
 
     def do(self) -> dict[str, Reason]:
