@@ -17,7 +17,7 @@ from ingest.market import symbol_states
 from shared import message, rfc3339
 from shared.bus.redis_source import RedisSource
 from simulator.service import Simulator, SimulatorSettings
-from tests.ingest.watching import Watcher, relay, until_subscribed, watcher
+from tests.ingest.watching import Watcher, relay, trade, until_subscribed, watcher
 from tests.keyspace import KEYSPACE
 from tests.services import running_ingest, until
 from tests.simulator.client import endpoint_state
@@ -116,6 +116,7 @@ async def test_forty_charts_beside_thirty_live_symbols_work_on_the_free_plan(
     settings = SimulatorSettings(tape=None, positions=(), plan="basic")
     live, charts_ = [f"L{n:02}" for n in range(30)], [f"C{n:02}" for n in range(40)]
     async with relay(source, settings, alpaca_symbol_limit=30) as (simulator, watching, _):
+        simulator.faults.rest(status=503, path="/v2/stocks/bars", seconds=3600)  # the stream alone
         await watching.watch(*live)
         await until_subscribed(simulator, *live)
         for kind in ("bar.1Min", "bar.1Day"):
@@ -128,6 +129,12 @@ async def test_forty_charts_beside_thirty_live_symbols_work_on_the_free_plan(
         await simulator.send_bars(start * NS)
         for symbol in charts_:
             await until_stored(watching.client, start, is_final(51), symbol=symbol)
+        for number, symbol in enumerate(live):
+            await trade(simulator, symbol, 70 + number)
+        for number, symbol in enumerate(live):
+            await watching.until_price(symbol, 70 + number)
+        state = endpoint_state(simulator)
+        assert (state["refused"], state["subscriptions"]) == ({}, live)
         status = await watching.status()
         # They have no trades here, and that is no fault.
         assert await watching.client.keys("{status:C*}:last") == []
