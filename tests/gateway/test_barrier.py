@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gateway.bus.barrier import Barrier
-from gateway.bus.subscriber import Subscriber
+from gateway.bus.unverified_messages import UnverifiedMessages
 from shared.bus.errors import BusUnreachableError
 from shared.bus.redis_source import RedisSource
 from shared.topics import TRADE, topic
@@ -21,21 +21,21 @@ async def test_a_client_that_is_ahead_receives_nothing_a_second_time(
     any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     is_lagging = False
-    held: list[tuple[Subscriber, bytes, bytes]] = []
-    apply, reach = Subscriber._on_message, Barrier.reach
+    held: list[tuple[UnverifiedMessages, bytes, bytes]] = []
+    apply, reach = UnverifiedMessages.apply, Barrier.reach
 
-    def hold(subscriber: Subscriber, channel: bytes, data: bytes) -> None:
+    def hold(messages: UnverifiedMessages, channel: bytes, data: bytes) -> None:
         if is_lagging and channel == SPY.encode():
-            held.append((subscriber, channel, data))
+            held.append((messages, channel, data))
         else:
-            apply(subscriber, channel, data)
+            apply(messages, channel, data)
 
     async def reach_late(barrier: Barrier) -> None:
         await reach(barrier)
         while held:
             apply(*held.pop(0))
 
-    monkeypatch.setattr(Subscriber, "_on_message", hold)
+    monkeypatch.setattr(UnverifiedMessages, "apply", hold)
     monkeypatch.setattr(Barrier, "reach", reach_late)
     async with (
         ingest_stub(any_source) as ingest,
