@@ -243,11 +243,7 @@ class Snapshots:
             )
 
     async def _ask(self, batch: Batch) -> None:
-        without_close = [
-            symbol
-            for symbol, reason in batch.reasons.items()
-            if reason in (Reason.NEW, Reason.PREVIOUS_CLOSE) and not self._closes.is_read(symbol)
-        ]
+        without_close = sorted(s for s in batch.closes if not self._closes.is_read(s))
         # A client waits for a new symbol's first price; other look-ups can wait for REST.
         patience = CLOSES_SECONDS if Reason.NEW in batch.reasons.values() else None
         asked_at = self._monotonic()
