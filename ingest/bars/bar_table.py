@@ -8,7 +8,7 @@ REST for. Nothing here waits, reads a clock or sends. Times are unix nanoseconds
 from collections.abc import Callable, Iterable, KeysView, Sequence, Set
 from heapq import heappop, heappush
 
-from ingest.bars.bar_changes import Change, MinutesNeed, Need, TradesNeed
+from ingest.bars.bar_changes import BarChange, Change, MinutesNeed, Need, TradesNeed
 from ingest.bars.bar_counts import BarCounts
 from ingest.bars.symbol_bars import Filled, Stored, SymbolBars
 from ingest.bars.timeframes import Timeframe
@@ -122,7 +122,7 @@ class BarTable:
         """Apply a snapshot's daily bar, None if it has none: the answer to a ``DayNeed``.
 
         ``through_ns``: it has the trades before this moment. That is just after the snapshot's
-        latest trade, or the time of the request if there is none.
+        latest trade, or the start of the day if there has been none since.
         """
         if (bars := self._bars_of(symbol)) is not None:
             bars.on_rest_day_bar(bar, through_ns)
@@ -163,6 +163,17 @@ class BarTable:
         """Take that a split takes effect at a moment, the start of a day in New York."""
         if (bars := self._bars_of(symbol)) is not None:
             bars.on_split(at_ns)
+
+    def ended(self, symbol: str, timeframe: Timeframe) -> list[BarChange]:
+        """Return the newest versions of the ended bars that are kept, in no order."""
+        bars = self._by_symbol.get(symbol)
+        return [] if bars is None else bars.ended(timeframe)
+
+    def repeat_running(self) -> None:
+        """Show all running bars again, for an emptied Redis."""
+        for symbol, bars in self._by_symbol.items():
+            bars.repeat_running()
+            self._changed[symbol] = None
 
     def changes(self, now_ns: int) -> list[Change]:
         """Return the versions to show now, those of each topic in order.

@@ -58,6 +58,16 @@ class ShownBars:
         return start_ns >= self.live_from_ns or start_ns in self._versions
 
     @property
+    def running(self) -> BarChange | None:
+        """The newest version of the running bar; None if there is none."""
+        return self._running
+
+    @property
+    def versions(self) -> list[BarChange]:
+        """The newest versions of the ended bars that are kept, in no order."""
+        return list(self._versions.values())
+
+    @property
     def unfinished(self) -> list[int]:
         """The starts of the ended bars that are not final yet."""
         return [start for start, version in self._versions.items() if not version.final]
@@ -111,6 +121,8 @@ class ShownBars:
         self._versions = {
             start: version for start, version in self._versions.items() if start >= start_ns
         }
+        if self.running_ns < start_ns:
+            self.drop_running()
         self._forgotten.clear()
         self._forgotten_before_ns = -1
 

@@ -26,10 +26,10 @@ from ingest.bars.timeframes import (
     Timeframe,
     minute_of,
 )
+from ingest.market.adjusted_closes import are_rescaled
 from ingest.market.bars import Bar
 from ingest.market.clock_lead import AHEAD_NS
 from ingest.market.market_hours import MarketHours
-from ingest.market.previous_close import are_apart
 from ingest.market.prints import Trade
 from ingest.market.trading_day import day_of, start_of
 
@@ -42,9 +42,9 @@ RESTORED_NS = 60 * MINUTE_NS
 
 
 class Filled(NamedTuple):
-    """The rows of a history to store. ``replaces``: the stored bars have another scale.
+    """The rows of a history to store. ``replaces``: the stored ones have another scale.
 
-    Then the caller deletes them first.
+    Then the caller deletes those of earlier days first.
     """
 
     rows: list[BarChange]
@@ -188,8 +188,8 @@ class SymbolBars:
             return Filled([], replaces=False)
         rows = sorted(bars, key=_start)
         today_ns = start_of(day_of(now_ns))
-        replaces = any(
-            are_apart(before.bar.close, bar.close)
+        replaces = are_rescaled(
+            (before.bar.close, bar.close)
             for bar in rows
             if bar.at_ns < today_ns and (before := shown.ended(bar.at_ns)) is not None
         )
@@ -234,9 +234,25 @@ class SymbolBars:
         Prints and bars of the stream are in the new shares from then on.
         """
         self.minutes.forget_before(at_ns)
+        day = self._day
+        if day is not None and start_of(day.day) < at_ns:
+            day.shown.drop_running()  # REST's bar of that day has the new scale
+            self._begin_day(day, day_of(at_ns))
         for timeframe in sorted(self.timeframes):
             self._forget_history(timeframe, at_ns)
             self._needs.append(FillNeed(self._symbol, timeframe))
+
+    def ended(self, timeframe: Timeframe) -> list[BarChange]:
+        """Return the newest versions of the ended bars that are kept, in no order."""
+        shown = self._shown(timeframe)
+        return [] if shown is None else shown.versions
+
+    def repeat_running(self) -> None:
+        """Show the running bars again: Redis has lost them, and a quiet symbol's change seldom."""
+        for timeframe in sorted(self.timeframes):
+            shown = self._shown(timeframe)
+            if shown is not None and shown.running is not None:
+                self._out.append(shown.running)
 
     def changes(self, now_ns: int, hours: MarketHours) -> list[Change]:
         """Return the versions to show now, in order; none of them is returned twice."""

@@ -4,8 +4,9 @@ The publisher stores each bar that it publishes. A fill stores bars that are no 
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -31,21 +32,27 @@ TOPICS_READ_AT_ONCE = 20
 
 FILL = "the filling of the bars"
 
-# ARGV: epoch, the id of the fill, life in s, prefix of keys, the topics whose other bars are
-# removed, with a space around each, the bars (for each a line with topic, start and bound, and a
-# line of JSON), and the topics that are whole then, each followed by its field. A version that was
-# published after the fill's id stays: REST was asked before.
+# ARGV: epoch, the id of the fill, life in s, prefix of keys, the topics whose bars from before a
+# time are removed (a line with topic and unix s for each), the bars (for each a line with topic,
+# start and bound, and a line of JSON), and the topics that are whole then, each followed by its
+# field. A version that was published after the fill's id stays: REST was asked before.
 _FILL = """
 local epoch, id, life, prefix, removed, bars = unpack(ARGV, 1, 6)
 local newest = redis.call('GET', KEYS[1])
 if newest and tonumber(newest) > tonumber(epoch) then return -1 end
-local find, sub, match = string.find, string.sub, string.match
+local find, sub, match, gmatch = string.find, string.sub, string.match, string.gmatch
 local id_epoch, id_seq = match(id, '^(%d+)-(%d+)$')
 id_epoch, id_seq = tonumber(id_epoch), tonumber(id_seq)
 local function is_newer(member)
   local of_epoch, seq = match(member, '^(%d+)-(%d+)')
   of_epoch, seq = tonumber(of_epoch or 0), tonumber(seq or 0)
   return of_epoch > id_epoch or of_epoch == id_epoch and seq > id_seq
+end
+for topic, before in gmatch(removed, '(%S+) (%d+)\\n') do
+  local set = prefix .. '{' .. topic .. '}:bars'
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', set, '-inf', '(' .. before)) do
+    if not is_newer(member) then redis.call('ZREM', set, member) end
+  end
 end
 local bounds, had, at = {}, {}, 1
 while at <= #bars do
@@ -55,11 +62,6 @@ while at <= #bars do
   local set = prefix .. '{' .. topic .. '}:bars'
   if not bounds[set] then
     bounds[set] = bound
-    if find(removed, ' ' .. topic .. ' ', 1, true) then
-      for _, member in ipairs(redis.call('ZRANGE', set, 0, -1)) do
-        if not is_newer(member) then redis.call('ZREM', set, member) end
-      end
-    end
     had[set] = redis.call('ZCARD', set) > 0
   end
   local stays = false
@@ -138,14 +140,15 @@ class BarStore:
         as_of: EventId,
         *,
         whole_since: Mapping[str, int],
-        replaces: bool = False,
+        removed_before: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         """Store ended bars by topic; a version that was published after ``as_of`` stays.
 
         ``as_of``: an id of the publisher's (``next_id``), from before the source of the bars was
         asked. ``whole_since``: topics whose stored bars are whole then and will be kept so, each
-        with the start (unix s) from which on they are. ``replaces``: all other bars of the topics
-        that are as old are removed, as their prices have another scale.
+        with the start (unix s) from which on they are. ``removed_before``: topics of which all
+        other bars that start before a time (unix s) are removed, as their prices have another
+        scale.
 
         Raises:
             BusError: Redis is unreachable or rejects the script; a part may be stored already.
@@ -157,19 +160,27 @@ class BarStore:
             for topic, since in whole_since.items()
             for text in (topic, WholeBars(since, self._bounds[kind_of(topic)]).pack())
         ]
+        # Only the first part removes others; only the last part makes a topic whole.
+        removed = "".join(f"{topic} {before}\n" for topic, before in removed_before.items())
         chunk = list(islice(lines, WRITTEN_AT_ONCE))
-        begun: set[str] = set()
         while True:
             following = list(islice(lines, WRITTEN_AT_ONCE))
-            text = b"".join(line for _, line in chunk)
-            # Only the first part of a topic removes the others; only the last part makes it whole.
-            new = {topic for topic, _ in chunk} - begun
-            begun |= new
-            removed = f" {' '.join(new)} " if replaces else ""
-            await self._write(as_of, removed, text, [] if following else noted)
+            await self._write(as_of, removed, b"".join(chunk), [] if following else noted)
             if not following:
                 return
-            chunk = following
+            chunk, removed = following, ""
+
+    async def lacking(self, topics: Sequence[str]) -> Set[str]:
+        """Return those of the topics whose bars are not kept whole: none were filled, or all lost.
+
+        Raises:
+            BusError: Redis is unreachable or rejects the command.
+        """
+        if not topics:
+            return frozenset()
+        with self._rejections.watch(FILL), bus_errors():
+            noted: list[Any] = await self._client.hmget(self._keyspace.whole_bars, list(topics))
+        return {topic for topic, field in zip(topics, noted, strict=True) if field is None}
 
     async def forget(self, topics: Sequence[str]) -> None:
         """Note that the bars of topics are no longer kept whole.
@@ -215,14 +226,14 @@ class BarStore:
             if self._lease.epoch == epoch:
                 raise LeaseLostError("another ingest has started to lead")
 
-    def _lines(self, bars: Mapping[str, Sequence[Bar]]) -> Iterator[tuple[str, bytes]]:
-        """Yield each bar as the script reads it, with its topic."""
+    def _lines(self, bars: Mapping[str, Sequence[Bar]]) -> Iterator[bytes]:
+        """Yield each bar as the script reads it."""
         for topic, some in bars.items():
             bound = self._bounds[kind_of(topic)]
             for each in some[-bound:]:
                 start = rfc3339.start_to_nanoseconds(each.timestamp) // 1_000_000_000
                 where = f"{topic} {start} {bound}\n".encode()
-                yield topic, where + bar.encode(each) + b"\n"
+                yield where + bar.encode(each) + b"\n"
 
     def _bars(self, topic: str, members: Any) -> list[StoredBar]:
         found: list[StoredBar] = []

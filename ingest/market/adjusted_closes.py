@@ -1,6 +1,6 @@
 """Daily closes adjusted for splits, and when to request them again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 from ingest.market.bars import Close
@@ -44,8 +44,19 @@ class AdjustedCloses:
 
         A split has taken effect since then. A close that was corrected differs by less.
         """
-        both = [(was, close) for day, close in self._closes if (was := earlier.of(day)) is not None]
-        return bool(both) and all(abs(close / was - 1) > RESCALED for was, close in both)
+        return are_rescaled(
+            (was, close) for day, close in self._closes if (was := earlier.of(day)) is not None
+        )
+
+
+def are_rescaled(closes: Iterable[tuple[float, float]]) -> bool:
+    """Return whether closes have another scale than in an earlier reading: a split came between.
+
+    ``closes`` are those of the same spans, earlier and now. One that was corrected differs by less,
+    or differs alone.
+    """
+    both = list(closes)
+    return bool(both) and all(abs(now / was - 1) > RESCALED for was, now in both)
 
 
 def adjusted_closes(
@@ -69,6 +80,15 @@ def reading_at(unix_ns: int) -> tuple[date, time]:
     """Return New York's date at a moment, and the newest of ``READ_AT`` on that date."""
     now = datetime.fromtimestamp(unix_ns / 1e9, NEW_YORK)
     return now.date(), max(each for each in READ_AT if each <= now.time())
+
+
+def seconds_to_reading(unix_ns: int) -> float:
+    """Return the time from a moment until the next of ``READ_AT``, which is later."""
+    now = datetime.fromtimestamp(unix_ns / 1e9, NEW_YORK)
+    later = [each for each in READ_AT if each > now.time()]
+    day = now.date() if later else now.date() + timedelta(days=1)
+    reading = datetime.combine(day, min(later or READ_AT), NEW_YORK)
+    return reading.timestamp() - unix_ns / 1e9
 
 
 def _new_york_date(at_ns: int) -> date:

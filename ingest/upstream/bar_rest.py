@@ -5,12 +5,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from functools import partial
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, TypeVar
 
 import structlog
 
 from ingest.bars.bar_changes import (
-    BarChange,
     DayNeed,
     FillNeed,
     MinutesNeed,
@@ -18,22 +17,23 @@ from ingest.bars.bar_changes import (
     Reload,
     TradesNeed,
 )
-from ingest.bars.bar_events import bar_event
 from ingest.bars.bar_table import BarTable
 from ingest.bars.history_window import history_start
 from ingest.bars.need_schedule import SYMBOLS_PER_REQUEST, NeedSchedule
+from ingest.bars.stored_histories import StoredHistories, is_over
 from ingest.bars.symbol_bars import Stored
-from ingest.bars.timeframes import DAY, FOLDED, MINUTE, MINUTE_NS, Timeframe, minute_of
+from ingest.bars.timeframes import MINUTE, MINUTE_NS, SECOND_NS, Timeframe, minute_of
 from ingest.demand.wanted import Demand
 from ingest.market.bars import Bar
 from ingest.market.market_hours import MarketHours
 from ingest.market.prints import Trade
 from ingest.market.rest_prints import Fate
-from ingest.market.trading_day import day_of
+from ingest.market.trading_day import day_of, start_of
 from ingest.upstream import translation
 from ingest.upstream.alpaca_rest import AlpacaRest
 from ingest.upstream.announcements import Announcements
 from ingest.upstream.blocking_calls import RestError
+from ingest.upstream.stored_bars import StoredBars
 from shared import bar, rfc3339
 from shared.bar import KINDS, ReloadReason
 from shared.bus.errors import BusError
@@ -54,40 +54,20 @@ _REJECTED = (400, 422)
 _Result = TypeVar("_Result")
 
 
-class StoredBars(Protocol):
-    """The bars in Redis; ``ingest.bus`` implements it."""
-
-    async def fill(
-        self,
-        bars: Mapping[str, Sequence[bar.Bar]],
-        as_of: EventId,
-        *,
-        whole_since: Mapping[str, int],
-        replaces: bool = False,
-    ) -> None:
-        """Store ended bars by topic; a version that was published after ``as_of`` stays.
-
-        Raises:
-            BusError: Redis is unreachable or rejects the script.
-        """
-
-    async def forget(self, topics: Sequence[str]) -> None:
-        """Note that the bars of topics are no longer kept whole.
-
-        Raises:
-            BusError: Redis is unreachable or rejects the command.
-        """
-
-
 class _History(NamedTuple):
-    """The bars to store by topic: beside the stored ones, or in place of all of them.
+    """The bars to store by topic.
 
-    ``reloads``: the symbols whose clients read their bars again, with the reason and its unix ns.
+    ``removed_before``: the topics whose stored bars from before a time (unix s) have another scale.
+    ``reloads``: the symbols whose clients read their bars again, with the reason and its unix ns;
+    ``filled`` those whose clients may have read too few; ``repeated`` those for which this holds
+    if Redis has lost their bars.
     """
 
-    added: dict[str, list[bar.Bar]]
-    replaced: dict[str, list[bar.Bar]]
+    bars: dict[str, list[bar.Bar]]
+    removed_before: dict[str, int]
     reloads: list[tuple[str, ReloadReason, int]]
+    filled: list[str]
+    repeated: list[str]
 
 
 class BarRest:
@@ -124,10 +104,7 @@ class BarRest:
         self._clock = clock
         self._schedule = NeedSchedule(monotonic)
         self._wake = asyncio.Event()
-        self._known: dict[str, dict[int, Stored]] = {}
-        """The bars that an earlier leader has stored, by topic and start, until they are filled."""
-        self._rewritten: dict[str, Reload | None] = {}
-        """The topics of which every bar is to be stored, and why their clients read them again."""
+        self._stored = StoredHistories()
         self._failing = False
 
     async def run(self) -> None:
@@ -150,18 +127,18 @@ class BarRest:
 
     def restore(self, where: str, stored: Iterable[Stored]) -> None:
         """Accept the bars of a topic that are stored: a history repeats none of them."""
-        self._known[where] = {each.bar.at_ns: each for each in stored}
+        self._stored.restore(where, stored)
 
     def on_reload(self, change: Reload) -> None:
         """Replace the stored bars of a topic: their prices have another scale."""
-        self._rewritten[topic(KINDS[change.timeframe], change.symbol)] = change
+        self._stored.on_reload(topic(KINDS[change.timeframe], change.symbol), change)
 
     def rewrite(self) -> None:
         """Store every bar of all topics again: Redis has lost its data."""
-        self._known.clear()
-        for where, symbol, timeframe in self._topics():
-            self._rewritten.setdefault(where, None)
-            self._schedule.add([FillNeed(symbol, timeframe)])
+        topics = self._topics()
+        self._stored.on_lost(where for where, _, _ in topics)
+        self._table.repeat_running()
+        self._schedule.add(FillNeed(symbol, timeframe) for _, symbol, timeframe in topics)
         self._wake.set()
 
     async def poll(self, symbols: Sequence[str]) -> None:
@@ -179,7 +156,7 @@ class BarRest:
         found = await self._rest.bars(symbols, MINUTE, _moment(start), _moment(now_ns))
         for symbol in symbols:
             for each in self._bars(symbol, found.rows.get(symbol, ())):
-                if _is_over(MINUTE, each, now_ns):
+                if is_over(MINUTE, each, now_ns):
                     self._applied(symbol, partial(self._table.on_bar, each, now_ns))
 
     def _topics(self) -> list[tuple[str, str, Timeframe]]:
@@ -275,17 +252,22 @@ class BarRest:
         since: int,
     ) -> None:
         history = await self._apply_history(timeframe, rows, now_ns)
-        if history.added:
-            whole = dict.fromkeys(history.added, since)
-            await self._store.fill(history.added, as_of, whole_since=whole)
-        if history.replaced:
-            whole = dict.fromkeys(history.replaced, since)
-            await self._store.fill(history.replaced, as_of, whole_since=whole, replaces=True)
+        kind = KINDS[timeframe]
+        lost = await self._store.lacking([topic(kind, symbol) for symbol in history.repeated])
+        if history.bars:
+            await self._store.fill(
+                history.bars,
+                as_of,
+                whole_since=dict.fromkeys(history.bars, since),
+                removed_before=history.removed_before,
+            )
         # A chart may have been closed meanwhile: the note of that must come after this one's.
-        charts, kind = self._demand.charts(), KINDS[timeframe]
+        charts = self._demand.charts()
         gone = [symbol for symbol in rows if kind not in charts.get(symbol, ())]
         await self._store.forget([topic(kind, symbol) for symbol in gone])
-        for symbol, reason, at_ns in history.reloads:
+        filled = [*history.filled, *(s for s in history.repeated if topic(kind, s) in lost)]
+        reloads = [*history.reloads, *((symbol, "filled", now_ns) for symbol in filled)]
+        for symbol, reason, at_ns in reloads:
             at = rfc3339.from_nanoseconds(at_ns)
             self._announcer.reload(timeframe, symbol, reason, at)
 
@@ -293,7 +275,7 @@ class BarRest:
         self, timeframe: Timeframe, rows: Mapping[str, Sequence[object]], now_ns: int
     ) -> _History:
         """Apply the rows of symbols; return the bars to store."""
-        history = _History({}, {}, [])
+        history = _History({}, {}, [], [], [])
         for symbol, found in rows.items():
             # Prices and the lease do not wait for a hundred histories: they take 0.3 s together,
             # and several on a busy machine.
@@ -306,32 +288,16 @@ class BarRest:
             self.publish()
             if filled is None:
                 continue
-            if where in self._rewritten:
-                every = [each for each in bars if _is_over(timeframe, each, now_ns)]
-                versions = [bar_event(BarChange(timeframe, each, final=True)) for each in every]
-                reload = self._rewritten.pop(where)
-                (history.added if reload is None else history.replaced)[where] = versions
-                if reload is not None:
-                    history.reloads.append((symbol, reload.reason, reload.at_ns))
-                continue
-            new = history.added[where] = self._new_versions(where, filled.rows)
+            ended = self._table.ended(symbol, timeframe)
+            new = self._stored.to_store(timeframe, where, bars, filled, ended, now_ns)
+            history.bars[where] = new.bars
+            if new.reload is not None:
+                history.removed_before[where] = new.reload.at_ns // SECOND_NS
+                history.reloads.append((symbol, new.reload.reason, new.reload.at_ns))
             # A chart may have been read before: no event brings these bars.
-            if new and self._demand.watches(where):
-                history.reloads.append((symbol, "filled", now_ns))
+            elif new.bars and self._demand.watches(where):
+                (history.repeated if new.every else history.filled).append(symbol)
         return history
-
-    def _new_versions(self, where: str, rows: Iterable[BarChange]) -> list[bar.Bar]:
-        """Return the rows of a history that differ from the stored bars."""
-        known, found = self._known.pop(where, {}), []
-        for change in rows:
-            before = known.get(change.bar.at_ns)
-            if before is not None and before.bar == change.bar and before.final:
-                continue
-            event = bar_event(change)
-            if before is not None:
-                event.revision = before.revision + 1
-            found.append(event)
-        return found
 
     async def _repair(self, needs: Sequence[MinutesNeed]) -> None:
         start = min(need.begin_ns for need in needs)
@@ -372,12 +338,14 @@ class BarRest:
         Raises:
             ValueError: it has another form.
         """
+        # Before the day's first trade, all of its trades are to come by the stream.
+        through_ns = start_of(day_of(asked_ns))
         if row is None:
-            self._table.on_rest_day_bar(symbol, None, asked_ns)
+            self._table.on_rest_day_bar(symbol, None, through_ns)
             return
         snapshot = translation.snapshot(symbol, row, with_quote=False)
-        traded = snapshot.trade
-        through_ns = asked_ns if traded is None else traded.at_ns + 1
+        if snapshot.trade is not None:
+            through_ns = max(through_ns, snapshot.trade.at_ns + 1)
         self._table.on_rest_day_bar(symbol, snapshot.day, through_ns)
 
     def _applied(self, symbol: str, apply: Callable[[], _Result]) -> _Result | None:
@@ -406,14 +374,6 @@ class BarRest:
             if each is not None and each.fate in (Fate.STANDS, Fate.CORRECTED):
                 found.append(each.trade)
         return found
-
-
-def _is_over(timeframe: Timeframe, found: Bar, now_ns: int) -> bool:
-    """Return whether the span of a bar has ended; a day that has closed ends at midnight."""
-    if timeframe == DAY:
-        return day_of(found.at_ns) < day_of(now_ns)
-    span_ns = MINUTE_NS if timeframe == MINUTE else FOLDED[timeframe]
-    return found.at_ns + span_ns <= now_ns
 
 
 def _moment(at_ns: int) -> datetime:

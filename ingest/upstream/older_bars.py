@@ -12,6 +12,7 @@ from ingest.bars.bar_changes import BarChange
 from ingest.bars.bar_events import bar_event
 from ingest.bars.history_window import history_start
 from ingest.bars.timeframes import DAY, FOLDED, MINUTE_NS, SECOND_NS, Timeframe
+from ingest.market.adjusted_closes import seconds_to_reading
 from ingest.market.bars import Bar
 from ingest.market.market_hours import MarketHours
 from ingest.market.trading_day import day_of
@@ -34,7 +35,14 @@ from shared.request import (
 SYMBOLS_PER_REQUEST = 100
 
 SETTLED_SECONDS, RECENT_SECONDS = 300.0, 5.0
-"""How long a reply is valid: one whose bars change no more, and one with recent bars."""
+"""How long a reply is valid: one whose bars change no more, and one with recent bars.
+
+No reply outlives the next reading of the adjusted closes, which shows a split: the bars before it
+have another scale then.
+"""
+
+LEAST_SECONDS = 1.0
+"""In this time those that wait for a reply have read it."""
 
 SETTLED_NS = 20 * MINUTE_NS
 """After this time no plan gets another answer for a span."""
@@ -90,7 +98,9 @@ class OlderBars:
             self._rest.malformed.note_escaped("bars of a request", error)
             return _failed("upstream_failed", "the bars could not be read")
         is_settled = self._end(asked) * SECOND_NS < self._clock() - SETTLED_NS
-        return Answered(reply, SETTLED_SECONDS if is_settled else RECENT_SECONDS)
+        seconds = SETTLED_SECONDS if is_settled else RECENT_SECONDS
+        seconds = min(seconds, seconds_to_reading(self._clock()))
+        return Answered(reply, max(seconds, LEAST_SECONDS))
 
     async def _read(self, asked: BarsRequest) -> BarsReply:
         """Return the bars of a request.

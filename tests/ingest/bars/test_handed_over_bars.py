@@ -1,8 +1,8 @@
-"""Bars stored by an earlier leader, REST's history, and the morning of a split."""
+"""Bars stored by an earlier leader, and REST's history."""
 
 from collections.abc import Iterable
 
-from ingest.bars.bar_changes import BarChange, FillNeed, MinutesNeed, Reload
+from ingest.bars.bar_changes import BarChange, FillNeed, MinutesNeed
 from ingest.bars.symbol_bars import Stored
 from ingest.bars.timeframes import Timeframe
 from ingest.market.bars import Bar
@@ -160,40 +160,6 @@ def test_yesterday_s_bars_are_stored_and_today_s_is_not_while_it_runs() -> None:
     stream.now = ns("2026-11-16T21:00:00-05:00")
     filled = stream.fill("1Day", [yesterday, bar(TODAY, 100)])
     assert [row.bar for row in filled.rows] == [bar(TODAY, 100)]
-
-
-def test_a_split_makes_the_stored_bars_invalid_and_reloads_each_chart_in_one_scale() -> None:
-    evening = ns("2026-11-13T19:00:00-05:00")
-    both: tuple[Timeframe, ...] = ("1Min", "1Hour", "1Day")
-    stream = Streamed(*both, now=evening, trades=False)
-    stream.at(60.7, evening).bar(evening, 1000)
-    stream.now = ns("2026-11-16T04:00:01-05:00")
-    stream.needs.clear()
-    stream.table.on_split("SPY", TODAY)
-    stream.take()
-
-    assert [(each.timeframe, each.reason, each.at_ns) for each in stream.reloads] == [
-        (timeframe, "split", TODAY) for timeframe in sorted(both)
-    ]
-    assert set(stream.taken(FillNeed)) == {FillNeed("SPY", each) for each in both}
-    filled = stream.fill("1Min", [bar(evening, 100)])
-    assert [(row.bar.close, row.revision) for row in filled.rows] == [(100, 0)]
-
-    opening = stream.now - stream.now % MINUTE
-    stream.at(60.7, opening).bar(opening, 101)
-    assert [(each.bar.close, each.late) for each in stream.events("1Min")] == [(101, False)]
-
-
-def test_restored_bars_in_another_scale_than_rest_s_are_replaced() -> None:
-    friday = ns("2026-11-13T00:00:00-05:00")
-    stream = Streamed("1Day", now=NOON)
-    stream.restore("1Day", [Stored(bar(friday, 1000), 0, True)])
-    filled = stream.fill("1Day", [bar(friday, 100)])
-    stream.take()
-
-    assert filled.replaces
-    assert [row.bar.close for row in filled.rows] == [100]
-    assert stream.reloads == [Reload("SPY", "1Day", "split", TODAY)]
 
 
 def test_a_timeframe_that_is_watched_later_gets_its_history_and_the_minutes_of_its_open_bar() -> (

@@ -242,19 +242,28 @@ async def test_a_fill_replaces_older_versions_and_leaves_newer_ones(
         ]
 
 
-async def test_a_fill_of_another_scale_leaves_no_bar_of_the_old_one(
-    any_source: RedisSource,
+@pytest.mark.parametrize("filled", [[1, 2], []])
+async def test_a_fill_of_another_scale_leaves_no_bar_of_the_old_one_and_those_after_the_split(
+    any_source: RedisSource, filled: list[int]
 ) -> None:
+    split = START + 3 * MINUTE
     async with publishing(any_source) as stage:
         await stage.publish(*announced([(minute(n, 100.0), False) for n in range(3)]))
+        since = [(minute(3, 10.0), False), (minute(4, 10.0), True)]
+        await stage.publish(*announced(since))
         as_of = stage.publisher.next_id()
-        await stage.publish(*announced([(minute(4, 10.0), False)]))
+        await stage.publish(*announced([(minute(0, 10.0, revision=1), False)]))
         await store(stage.client, stage).fill(
-            {TOPIC: [minute(1, 10.0), minute(2, 10.0)]}, as_of, whole_since={}, replaces=True
+            {TOPIC: [minute(n, 10.0) for n in filled]},
+            as_of,
+            whole_since={},
+            removed_before={TOPIC: split},
         )
 
-        assert [start for start, _, _ in await stored(stage.client)] == [1, 2, 4]
-        assert {close for _, close, _ in await stored(stage.client)} == {10.0}
+        found = await stored(stage.client)
+        assert [start for start, _, _ in found] == [0, *filled, 3, 4]
+        assert {close for _, close, _ in found} == {10.0}
+        assert found[-1][2] == RUNNING
 
 
 async def test_a_large_fill_is_bounded_and_whole_only_when_all_of_it_is_stored(
@@ -276,7 +285,7 @@ async def test_a_large_fill_is_bounded_and_whole_only_when_all_of_it_is_stored(
             {topic: [minute(number) for number in range(7)] for topic in topics},
             stage.publisher.next_id(),
             whole_since=dict.fromkeys(topics, START),
-            replaces=True,
+            removed_before=dict.fromkeys(topics, START + 3600),
         )
 
         for topic in topics:
@@ -306,10 +315,8 @@ async def test_bars_that_are_no_longer_kept_whole_are_not_noted_as_whole(
         await bars.fill({}, stage.publisher.next_id(), whole_since=whole)
         await bars.forget([TOPIC])
         await bars.forget([])
-        assert set(await stage.client.hkeys(KEYSPACE.whole_bars)) == {
-            b"bar.5Min:SPY",
-            b"bar.1Day:SPY",
-        }
+        assert await bars.lacking(topics) == {TOPIC}
+        assert await bars.lacking([]) == set()
 
         await bars.forget_all()
         assert not await stage.client.exists(KEYSPACE.whole_bars)

@@ -2,12 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
+import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from ingest.bars.bar_changes import BarChange, DayNeed
 from ingest.bars.bar_table import BarTable
 from ingest.bars.symbol_bars import Filled
 from ingest.bars.timeframes import Timeframe
@@ -21,7 +24,8 @@ from shared import bar
 from shared.bus.keys import bar_bounds
 from shared.cancellation import cancel
 from shared.event_id import EventId
-from tests.ingest.upstream.rest_stub import RestStub, stubbed, symbols_of
+from tests.ingest.trades import NOON, SECOND, trade
+from tests.ingest.upstream.rest_stub import Answer, RestStub, stubbed, symbols_of
 
 HOURS = MarketHours(trades_in=None)
 
@@ -39,10 +43,13 @@ class NotingStore:
         as_of: EventId,  # noqa: ARG002 - the protocol of the store
         *,
         whole_since: Mapping[str, int],  # noqa: ARG002 - likewise
-        replaces: bool = False,  # noqa: ARG002 - likewise
+        removed_before: Mapping[str, int] = MappingProxyType({}),  # noqa: ARG002 - likewise
     ) -> None:
         self.bars |= bars
         self.filled.set()
+
+    async def lacking(self, topics: Sequence[str]) -> Set[str]:
+        return set(topics)
 
     async def forget(self, topics: Sequence[str]) -> None:
         """Forget nothing."""
@@ -96,3 +103,51 @@ async def test_other_work_goes_on_between_the_histories_of_two_symbols() -> None
     }
     # Prices and the lease do not wait for all of them.
     assert len(table.turns_before) == len(set(table.turns_before)) == len(symbols)
+
+
+def of_yesterday(request: Request) -> Response:
+    """Answer with snapshots as they are before a day's first trade."""
+    trade = {"t": "2026-11-13T20:59:00Z", "p": 9, "s": 1, "x": "V", "z": "B", "c": ["@"]}
+    day = {"t": "2026-11-13T05:00:00Z", "o": 8, "h": 9, "l": 8, "c": 9, "v": 1, "n": 1, "vw": 9}
+    row = {"latestTrade": trade, "dailyBar": day}
+    return JSONResponse(dict.fromkeys(symbols_of(request), row))
+
+
+def of_none(_: Request) -> Response:
+    return JSONResponse({})
+
+
+@pytest.mark.parametrize("answer", [of_yesterday, of_none])
+async def test_a_day_that_was_asked_for_before_its_first_trade_begins_with_that_trade(
+    answer: Answer,
+) -> None:
+    table, demand = BarTable(lambda: HOURS), Demand(time.monotonic)
+    spy = frozenset({"SPY"})
+    table.watch("SPY", ["1Day"], NOON)
+    table.on_subscribed(spy, spy, NOON)
+    published = asyncio.Event()
+    async with stubbed(RestStub(snapshots=answer)) as rest:
+        days = BarRest(
+            rest,
+            table,
+            NotingStore(),
+            demand,
+            Announcer(Outbox()),
+            lambda: HOURS,
+            lambda: EventId(1, 1),
+            bar_bounds(),
+            clock=lambda: NOON,
+        )
+        days.publish = published.set
+        asking = asyncio.create_task(days.run())
+        days.ask([DayNeed("SPY")])
+        await published.wait()
+        # Before the answer arrived, and after it.
+        for number in (1, 2):
+            at = NOON - SECOND + number
+            table.on_trade(trade(at, 10 * number, number=number), at, NOON)
+        changes = table.changes(NOON)
+        await cancel(asking)
+
+    [day] = [each for each in changes if isinstance(each, BarChange)]
+    assert (day.bar.open, day.bar.close, day.bar.volume, day.running) == (10, 20, 200, True)

@@ -13,8 +13,9 @@ from starlette.responses import JSONResponse, Response
 from ingest.market.market_hours import MarketHours
 from ingest.upstream.alpaca_rest import BAR_PAGES_AT_MOST
 from ingest.upstream.blocking_calls import RestError
-from ingest.upstream.older_bars import RECENT_SECONDS, SETTLED_SECONDS, OlderBars
+from ingest.upstream.older_bars import LEAST_SECONDS, RECENT_SECONDS, SETTLED_SECONDS, OlderBars
 from shared.request import BarsReply, BarsRequest, Failure
+from tests.ingest.trades import ns
 from tests.ingest.upstream.rest_stub import RestStub, stubbed, symbols_of
 
 NOW = datetime.now(UTC)
@@ -134,15 +135,26 @@ async def test_a_client_gets_the_newest_bars_of_a_span_and_the_running_one_is_ma
     assert isinstance(reply, BarsReply)
     first = int((this_minute - timedelta(minutes=2)).timestamp())
     assert reply.complete_from == {"A": first, "B": int(HOUR_AGO.timestamp())}
-    assert seconds == RECENT_SECONDS
+    assert 0 < seconds <= RECENT_SECONDS
 
 
-async def test_bars_that_change_no_more_are_kept_longer() -> None:
+@pytest.mark.parametrize(
+    ("now", "kept"),
+    [
+        ("2026-11-16T12:00:00-05:00", SETTLED_SECONDS),
+        ("2026-11-16T09:26:00-05:00", 240),
+        ("2026-11-16T23:59:00-05:00", 60),
+        ("2026-11-17T03:59:59.999999-05:00", LEAST_SECONDS),
+    ],
+)
+async def test_bars_that_change_no_more_are_kept_longer_but_not_over_the_reading_of_splits(
+    now: str, kept: float
+) -> None:
     async with stubbed(pages({"A": [row(HOUR_AGO)]})) as rest:
-        older = OlderBars(rest, MarketHours, time.time_ns)
-        _, seconds = await older.answer(asked_for("A", end=int(HOUR_AGO.timestamp())))
+        older = OlderBars(rest, MarketHours, lambda: ns(now))
+        _, seconds = await older.answer(asked_for("A", end=ns(now) // 10**9 - 3600))
 
-    assert seconds == SETTLED_SECONDS
+    assert seconds == pytest.approx(kept)
 
 
 async def test_a_span_of_years_is_read_from_its_end() -> None:
