@@ -132,6 +132,13 @@ class ChartBarsEndpoint:
         topics = topics_of([bar.KINDS[asked.timeframe]], asked.symbols, limit=self._limit)
         start = None if asked.start is UNSET else _first_ns("start", asked.start)
         end = None if asked.end is UNSET else _last_ns("end", asked.end)
+        if start is not None and end is not None and start > end:
+            raise ApiError(
+                400,
+                code="bad_value",
+                message=f"start={excerpt(str(asked.start))} is after end={excerpt(str(asked.end))}",
+                hint="exchange them, or leave end out for the bars up to now",
+            )
         most = max(1, MAX_BARS // len(topics))
         limit = asked.limit
         if limit is UNSET:
