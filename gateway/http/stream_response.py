@@ -61,14 +61,16 @@ class StreamResponse(EventSourceResponse):
         if connection is None:
             await self._serve_portably(receive, send)
             return
-        transport = connection.detach(on_lost=lambda: self._subscriptions.leave(client))
+        # Not ``self``: the connection would keep this response and its opening, 6 KB a stream.
+        subscriptions = self._subscriptions
+        transport = connection.detach(on_lost=lambda: subscriptions.leave(client))
         sink = TransportSink(transport) if chunked else UnchunkedSink(transport)
-        client = self._subscriptions.open(self._opening, sink)
+        client = subscriptions.open(self._opening, sink)
         # The peer may have gone before there was a client to remove.
         if transport.is_closing():
-            self._subscriptions.leave(client)
+            subscriptions.leave(client)
         else:
-            await self._subscriptions.begin(client, self._opening)
+            await subscriptions.begin(client, self._opening)
 
     async def _serve_portably(self, receive: Receive, send: Send) -> None:
         """Serve the stream through ASGI alone, at the price of three tasks."""

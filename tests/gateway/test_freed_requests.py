@@ -4,10 +4,13 @@ import gc
 from collections.abc import AsyncIterator
 
 import pytest
+from starlette.requests import Request
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from gateway.bus.subscriptions import StreamOpening
 from gateway.fanout.hub import Hub
 from gateway.http.server import StreamingProtocol
+from gateway.http.stream_response import StreamResponse
 from shared.bus.redis_source import RedisSource
 from tests.gateway.hubs import gateway_with_hub
 from tests.gateway.peers import Peer, connected
@@ -93,3 +96,14 @@ async def test_nothing_is_left_of_a_stream_that_the_gateway_has_ended(
         await peer.rest()
 
     await until(lambda: not _kept())
+
+
+async def test_a_stream_that_is_under_way_keeps_nothing_of_its_request(
+    gateway: tuple[str, Hub],
+) -> None:
+    url, _ = gateway
+    of_requests = Request | RequestResponseCycle | StreamResponse | StreamOpening
+    async with connected(url) as peer:
+        await peer.send(STREAM)
+        await _read_until(peer, b"event: ready")
+        await until(lambda: not [o for o in gc.get_objects() if isinstance(o, of_requests)])
