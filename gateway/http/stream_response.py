@@ -6,6 +6,7 @@ nothing of the request is kept: ten thousand streams are ten thousand sockets an
 
 import asyncio
 from contextlib import ExitStack, suppress
+from typing import Never, Self
 
 from sse_starlette import EventSourceResponse
 from starlette.responses import Response
@@ -32,11 +33,27 @@ def bye_alone(bye: Bye) -> Response:
     )
 
 
+class _NoEvents:
+    """No content for sse-starlette: the hub writes it.
+
+    sse-starlette would wrap a plain iterator for a thread, and search the bases of its class.
+    """
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Never:
+        raise StopAsyncIteration
+
+
+_NO_EVENTS = _NoEvents()
+
+
 class StreamResponse(EventSourceResponse):
     """Serves an opening: finds the stream's way out, and starts it."""
 
     def __init__(self, subscriptions: Subscriptions, opening: StreamOpening) -> None:
-        super().__init__(iter(()), headers=STREAM_HEADERS, ping=0, sep="\n")
+        super().__init__(_NO_EVENTS, headers=STREAM_HEADERS, ping=0, sep="\n")
         # sse-starlette promises to keep the connection open, which contradicts the ``close`` that
         # the server adds for HTTP/1.0 and for a client that asks for it.
         del self.headers["Connection"]

@@ -1,5 +1,6 @@
 """Addresses and networks, compared by their value, however they are spelt."""
 
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -18,6 +19,9 @@ EVERY_PEER = "*"
 _LONGEST = 60
 """Characters of an address with its port, and more."""
 
+_REMEMBERED = 4_096
+"""Addresses whose reading is remembered: at most a few hundred KB, as each is short."""
+
 _SITE_PREFIX = 64
 """One line of a provider, and one host, has a network of 2^64 addresses."""
 
@@ -34,11 +38,7 @@ def address_of(text: str) -> Address | None:
         host = host[1:].partition("]")[0]
     elif host.count(":") == 1:
         host = host.partition(":")[0]
-    try:
-        # A zone names an interface of one machine: fe80::1%eth0.
-        return _unmapped(ip_address(host.partition("%")[0]))
-    except ValueError:
-        return None
+    return _parsed(host)
 
 
 def network_of(text: str) -> Network:
@@ -70,6 +70,21 @@ def is_private(text: str) -> bool:
 
     Those of carriers' own networks (100.64.0.0/10) are private too, and text that is no address.
     """
+    return len(text) > _LONGEST or _is_private(text)
+
+
+# A request reads its client's address three times, and most clients come again.
+@lru_cache(maxsize=_REMEMBERED)
+def _parsed(host: str) -> Address | None:
+    try:
+        # A zone names an interface of one machine: fe80::1%eth0.
+        return _unmapped(ip_address(host.partition("%")[0]))
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _is_private(text: str) -> bool:
     try:
         return not ip_network(text).is_global
     except ValueError:
