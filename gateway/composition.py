@@ -119,7 +119,7 @@ class Gateway:
             self.gateway_id,
             self.hub,
             self.feed,
-            self.subscriber.foreign,
+            self.subscriber.unverified.foreign,
             self.subscriber.malformed,
             busy=self.admission.busy,
             unauthorized=self.attempts.total,

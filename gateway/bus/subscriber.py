@@ -10,18 +10,18 @@ lost connection ends everything that depends on it, and the next one starts from
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import Any
 
 import structlog
 from redis.asyncio.client import PubSub
 
-from gateway.bus.foreign_data import ForeignData
 from gateway.bus.history import History
 from gateway.bus.lease_watch import LeaseWatch
 from gateway.bus.listed_positions import ListedPositions
 from gateway.bus.malformed import MalformedData
 from gateway.bus.positions import Positions
 from gateway.bus.redis_clients import GatewayRedisClients
+from gateway.bus.unverified_messages import StartAgainError, UnverifiedMessages
 from gateway.fanout.channel import Channel
 from gateway.fanout.hub import Hub
 from gateway.fanout.ordered_channel import OrderedChannel
@@ -58,12 +58,6 @@ RECONNECT_SECONDS = (0.1, 0.5)
 
 SUBSCRIPTION = "this gateway's subscription"
 
-VERIFY_SPACING_SECONDS = 0.2
-"""Messages with unknown ids cause at most one reading of the lease in this time."""
-
-MAX_UNVERIFIED = 10_000
-"""Messages that wait for such a reading: more than a new leader publishes in a round trip."""
-
 LOSS_POLL_SECONDS = 0.25
 """How often Redis is asked whether events are lost, until the ingest has noted it there."""
 
@@ -75,10 +69,6 @@ LOADED_AT_ONCE = 500
 _CONNECTION_LOST = (BusError, *REDIS_ERRORS, RuntimeError)
 
 
-class _StartAgainError(Exception):
-    """The connection is well, but the data read on it have to be read again."""
-
-
 class Subscriber:
     """Supplies the hub. Within a connection one task reads, one subscribes, one loads.
 
@@ -86,8 +76,7 @@ class Subscriber:
     adds or drops a topic. ``on_connect`` is called when a connection has read the ingest's report.
     ``rejections`` notes the answers that end a connection. ``jitter`` returns a number from 0 to 1.
 
-    A message whose id the lease has not given, as it was read last, is set aside until the lease
-    has been read again. It is of a new leader then, or ``foreign``.
+    ``unverified`` holds the messages whose id the lease has not given, as it was read last.
     """
 
     def __init__(
@@ -109,7 +98,6 @@ class Subscriber:
         self._hub = hub
         self._feed = feed
         self._lease = lease
-        self.foreign = ForeignData()
         self._keyspace = redis.keyspace
         self._inbox = redis.keyspace.inbox(gateway_id).encode()
         self._status = redis.keyspace.ingest_status_channel.encode()
@@ -127,11 +115,7 @@ class Subscriber:
         """The number of times that the ingest has found older data in Redis."""
         self._barrier = 0
         self._barrier_reached = asyncio.Event()
-        self._unverified: list[tuple[bytes, bytes]] = []
-        """Messages that are set aside, each with its channel."""
-        self._to_verify = asyncio.Event()
-        self._dropped = False
-        """Whether this connection has lost messages that may turn out to be ours."""
+        self.unverified = UnverifiedMessages(hub, feed, lease, redis.keyspace, self._apply)
         self._last_frame_at = 0.0
         self._last_logged_error: str | None = None
 
@@ -144,7 +128,7 @@ class Subscriber:
             except* _CONNECTION_LOST as lost:
                 self._note_loss(_bus_error(lost.exceptions[0]))
                 self._feed.on_redis(connected=False)
-            except* _StartAgainError:
+            except* StartAgainError:
                 pass  # Redis has other data than this gateway: everything is read again
             # A random pause: all gateways lose a Redis that restarts at the same moment.
             await asyncio.sleep(shortest + (longest - shortest) * self._jitter())
@@ -166,10 +150,9 @@ class Subscriber:
         # read, ordered events must not overtake them.
         self._hub.buffer()
         self._to_load.clear()
-        self._unverified.clear()
-        self._dropped = False
+        self.unverified.begin()
         # Before the first message: another deployment's may come first.
-        await self._read_lease()
+        await self.unverified.read_lease()
         watched = dict(self._hub.channels)
         self._unconfirmed = {self._status, self._inbox, *self._channels_of(watched)}
         self._last_frame_at = asyncio.get_running_loop().time()
@@ -180,7 +163,7 @@ class Subscriber:
                 tasks.create_task(self._subscribe(pubsub, watched))
                 tasks.create_task(self._load(pubsub))
                 tasks.create_task(self._check_server())
-                tasks.create_task(self._verify())
+                tasks.create_task(self.unverified.run())
                 positions = self._positions(self._is_known)
                 tasks.create_task(ListedPositions(self._hub, positions, self.malformed).run())
         finally:
@@ -198,7 +181,7 @@ class Subscriber:
             if received is None:
                 continue
             if received["type"] == "message":
-                self._on_message(received["channel"], received["data"])
+                self.unverified.apply(received["channel"], received["data"])
             elif received["type"] == "subscribe":
                 self._on_confirmed(received["channel"])
             # A pong of an idle connection's ping has no number, one of an earlier barrier an old
@@ -215,17 +198,6 @@ class Subscriber:
         if not self._unconfirmed:
             self._confirmed.set()
 
-    def _on_message(self, channel: bytes, data: bytes) -> None:
-        try:
-            self._apply(channel, data)
-        except UnverifiedIdError:
-            # A flood of another deployment's must not fill the memory.
-            if len(self._unverified) < MAX_UNVERIFIED:
-                self._unverified.append((channel, data))
-            else:
-                self._dropped = True
-            self._to_verify.set()
-
     def _apply(self, channel: bytes, data: bytes) -> None:
         with self.malformed.skipping(channel):
             if channel == self._status:
@@ -240,58 +212,6 @@ class Subscriber:
                 self._on_inbox(data)
             else:
                 self._hub.publish(self._keyspace.topic_of(channel), data)
-
-    async def _verify(self) -> None:
-        """Read the lease whenever a message has an id that it had not given."""
-        while True:
-            await self._to_verify.wait()
-            self._to_verify.clear()
-            await self._read_lease()
-            await asyncio.sleep(VERIFY_SPACING_SECONDS)
-
-    async def _read_lease(self) -> None:
-        """Read the lease, and decide about the messages that are set aside.
-
-        Raises:
-            _StartAgainError: this gateway shows or has dropped other events than Redis has.
-        """
-        own = self._hub.own_ids
-        before = own.epoch
-        await self._lease.read()
-        if self._lease.is_behind_for_long:
-            self._start_over()
-        # Messages of a leader that is only known now may be among those that were dropped. Values
-        # and histories have them.
-        if self._dropped and own.epoch != before:
-            raise _StartAgainError
-        waiting, self._unverified = self._unverified, []
-        for channel, data in waiting:
-            try:
-                self._apply(channel, data)
-            except UnverifiedIdError as error:
-                self._reject(self._keyspace.topic_of(channel), error.event_id)
-
-    def _start_over(self) -> NoReturn:
-        # Redis' clock was ahead when the shown epoch was given, and Redis has lost its data since.
-        # Everything published from now on is older by its id, and would be dropped.
-        shown = str(self._hub.newest)
-        self._hub.start_over()
-        self._feed.start_over()
-        self._lease.follow()
-        log.error(
-            "gateway_starts_over",
-            message="the lease in Redis is older than the events shown here: dropping them, and "
-            "reading everything again",
-            shown=shown,
-            epoch=self._hub.own_ids.epoch,
-        )
-        raise _StartAgainError
-
-    def _reject(self, topic: bytes, event_id: EventId) -> None:
-        self._dropped = True
-        # If the lease has gone back, it is too early to judge.
-        if not self._lease.is_behind:
-            self.foreign.reject(topic, event_id)
 
     def _on_status(self, received: Message) -> None:
         if received.event is None:
@@ -396,7 +316,7 @@ class Subscriber:
     async def _load_values(self, confirmed: list[bytes]) -> EventId:
         """Read stored values into the hub; return the highest id that Redis had before."""
         loader = self._redis.commands
-        await self._read_lease()
+        await self.unverified.read_lease()
         newest = self._lease.newest
         for begin in range(0, len(confirmed), LOADED_AT_ONCE):
             some = confirmed[begin : begin + LOADED_AT_ONCE]
@@ -415,7 +335,7 @@ class Subscriber:
             except UnverifiedIdError as error:
                 # Of a leader that has just begun, and then its message is on its way as well; or
                 # from a time at which Redis' clock was ahead.
-                self._reject(topic, error.event_id)
+                self.unverified.reject(topic, error.event_id)
 
     def _positions(self, accepts: Callable[[bytes, EventId], bool]) -> Positions:
         return Positions(self._redis.commands, self._keyspace, self.malformed, accepts)
@@ -428,7 +348,7 @@ class Subscriber:
         """Check the id of a value that was read just after the lease; report a foreign one."""
         is_known = self._is_known(topic, event_id)
         if not is_known:
-            self._reject(topic, event_id)
+            self.unverified.reject(topic, event_id)
         return is_known
 
     def _stored_at(self, channel: bytes) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import structlog
 
 from ingest.demand.lookups import SYMBOLS_PER_LOOKUP, Batch, Lookups, OpenGap, Reason
-from ingest.demand.wanted import Demand, Want
+from ingest.demand.wanted import Demand
 from ingest.market.adjusted_closes import AdjustedCloses, reading_at
 from ingest.market.snapshot import Snapshot
 from ingest.market.stream_silence import PROBE_SECONDS
@@ -24,7 +24,7 @@ from ingest.upstream.blocking_calls import RestError
 from ingest.upstream.catch_up import CatchUp, MissedTradesHandler
 from ingest.upstream.daily_closes import DailyCloses
 from ingest.upstream.stored_values import PublishedBefore, StoredValues, StoredValuesHandler
-from shared.bus.errors import BusError, PricesAwaitedError
+from shared.bus.errors import BusError
 from shared.topics import QUOTE, topic
 
 log = structlog.get_logger()
@@ -34,12 +34,6 @@ SCHEDULE_SECONDS = 1.0
 CLOSES_SECONDS = 1.5
 """How long a first price waits for its previous close."""
 CLOSES_RETRY_SECONDS = 60.0
-
-RESTORE_SECONDS = 1.0
-"""How long a subscription waits for the stored values of its symbols: without Redis there is
-nothing to publish to, and one that rejects the reading must not keep prices from clients."""
-
-RESTORE_RETRY_SECONDS = 0.05
 
 BAD_REQUEST = 400
 
@@ -89,7 +83,7 @@ class Snapshots:
     ) -> None:
         self.malformed = rest.malformed
         self._rest = rest
-        self._stored = StoredValues(stored, handler, self.open_gap, clock=clock)
+        self.stored = StoredValues(stored, demand, handler, self.open_gap, clock=clock)
         self._demand = demand
         self._handler = handler
         self._polled = polled
@@ -100,8 +94,6 @@ class Snapshots:
         self._catch_up = CatchUp(rest, handler, clock=lambda: clock() / 1e9)
         self._lookups = Lookups(monotonic, rest.data_budget.polls_per_second)
         self._wake = asyncio.Event()
-        self._restored: Sequence[Want] = ()
-        """The wanted symbols when the stored values of all of them had been applied."""
         self._closes = DailyCloses(rest)
         self._failing_since: float | None = None
         self.error: str | None = None
@@ -125,35 +117,6 @@ class Snapshots:
                 while (batch := self._lookups.take_due()) is not None:
                     tasks.create_task(self._look_up(batch))
                 await self._wake.wait()
-
-    async def restore_wanted(self) -> None:
-        """Return when the stored values of all wanted symbols have been applied, or after 1 s."""
-        try:
-            async with asyncio.timeout(RESTORE_SECONDS):
-                # Again if the demand has changed meanwhile: the caller subscribes to all of them.
-                while new := self._unrestored():
-                    try:
-                        await self._stored.restore(new)
-                    except PricesAwaitedError:
-                        await asyncio.sleep(RESTORE_RETRY_SECONDS)
-        except (BusError, TimeoutError) as error:
-            log.warning(
-                "stored_values_unread",
-                message="the stream begins before the stored prices could be read; until they are, "
-                "a late trade may follow a newer one",
-                error=str(error) or type(error).__name__,
-            )
-
-    def _unrestored(self) -> list[str]:
-        wanted = self._demand.wanted()
-        if wanted is self._restored:  # the same list until the demand changes
-            return []
-        symbols = {want.symbol for want in wanted}
-        self._stored.forget_others(symbols)
-        new = self._stored.missing(symbols)
-        if not new:
-            self._restored = wanted
-        return new
 
     def on_stream_lost(self, since: Mapping[str, float]) -> None:
         """Note that the stream is down, and since when (unix s) it lacks each symbol's trades."""
@@ -226,7 +189,7 @@ class Snapshots:
         try:
             # In this order: the stored price bounds REST's, and missed trades come before the
             # snapshot, whose newest trade would make them late.
-            await self._stored.restore(s for s, why in batch.reasons.items() if why is Reason.NEW)
+            await self.stored.restore(s for s, why in batch.reasons.items() if why is Reason.NEW)
             await self._catch_up_with(batch.gaps)
             await self._ask(batch)
             await self._check_contradicted()

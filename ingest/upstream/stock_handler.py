@@ -169,7 +169,7 @@ class StockHandler:
 
     async def prepare(self) -> None:
         """Apply the stored values of new symbols: their first trade may be a late one."""
-        await self._snapshots.restore_wanted()
+        await self._snapshots.stored.restore_wanted()
 
     def next_change(self) -> SubscriptionChange | None:
         """Return the next difference between the wanted and the subscribed symbols."""

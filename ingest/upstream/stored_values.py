@@ -6,17 +6,29 @@ than the price that clients show, and only Redis knows that price.
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+import structlog
+
+from ingest.demand.wanted import Demand, Want
 from shared import rfc3339
+from shared.bus.errors import BusError, PricesAwaitedError
 from shared.price import Price
 from shared.quote import Quote
 from shared.symbol_status import SymbolStatus
 
+log = structlog.get_logger()
+
 PRICE_HANDOVER_SECONDS = 300.0
 """The age up to which a stored price shows that the earlier leader had the symbol on its stream:
 the trades since then were missed. An older one may be of a symbol that no client watched."""
+
+RESTORE_SECONDS = 1.0
+"""How long a subscription waits for the stored values of its symbols: if there is no Redis there is
+nothing to publish to, and one that rejects the reading must not keep prices from clients."""
+
+RETRY_SECONDS = 0.05
 
 
 class PublishedBefore(Protocol):
@@ -67,25 +79,39 @@ class StoredValues:
     def __init__(
         self,
         stored: PublishedBefore,
+        demand: Demand,
         handler: StoredValuesHandler,
         open_gap: Callable[[str, float], None],
         *,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._stored = stored
+        self._demand = demand
         self._handler = handler
         self._open_gap = open_gap
         self._clock = clock
         self._restored: set[str] = set()
+        self._whole: Sequence[Want] = ()
+        """The wanted symbols when the stored values of all of them had been applied."""
         self._reading = asyncio.Lock()
 
-    def missing(self, symbols: Iterable[str]) -> list[str]:
-        """Return the symbols whose stored values have not been applied."""
-        return [symbol for symbol in symbols if symbol not in self._restored]
-
-    def forget_others(self, wanted: Collection[str]) -> None:
-        """Forget the symbols that are not wanted: their values may change before they are again."""
-        self._restored.intersection_update(wanted)
+    async def restore_wanted(self) -> None:
+        """Return when the stored values of all wanted symbols have been applied, or after 1 s."""
+        try:
+            async with asyncio.timeout(RESTORE_SECONDS):
+                # Again if the demand has changed meanwhile: the caller subscribes to all of them.
+                while new := self._follow(self._demand.wanted()):
+                    try:
+                        await self.restore(new)
+                    except PricesAwaitedError:
+                        await asyncio.sleep(RETRY_SECONDS)
+        except (BusError, TimeoutError) as error:
+            log.warning(
+                "stored_values_unread",
+                message="the stream begins before the stored prices could be read; until they are, "
+                "a late trade may follow a newer one",
+                error=str(error) or type(error).__name__,
+            )
 
     async def restore(self, symbols: Iterable[str]) -> None:
         """Apply the stored values of symbols; return when all have been.
@@ -94,9 +120,24 @@ class StoredValues:
             BusError: Redis is unreachable.
         """
         async with self._reading:
-            if new := self.missing(symbols):
+            if new := self._missing(symbols):
                 await self._restore(new)
                 self._restored.update(new)
+
+    def _follow(self, wanted: Sequence[Want]) -> list[str]:
+        """Forget the symbols that are not wanted; return those whose values are to be applied."""
+        if wanted is self._whole:  # the same list until the demand changes
+            return []
+        symbols = {want.symbol for want in wanted}
+        # The values of the others may change before they are wanted again.
+        self._restored.intersection_update(symbols)
+        new = self._missing(symbols)
+        if not new:
+            self._whole = wanted
+        return new
+
+    def _missing(self, symbols: Iterable[str]) -> list[str]:
+        return [symbol for symbol in symbols if symbol not in self._restored]
 
     async def _restore(self, symbols: Sequence[str]) -> None:
         # Alpaca sends a halt once, and not again after a handover.

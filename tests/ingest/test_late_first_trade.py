@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from ingest.bus.stored_prices import StoredPrices
-from ingest.upstream import snapshots
+from ingest.upstream import stored_values
 from shared.bus.redis_source import RedisSource
 from shared.price import Price
 from tests.ingest.watching import relay, subscribed, trade, until_subscribed
@@ -52,7 +52,7 @@ async def test_a_late_trade_that_comes_first_does_not_replace_the_newer_price_th
     source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reading = _Reading(monkeypatch)
-    monkeypatch.setattr(snapshots, "RESTORE_SECONDS", 60.0)
+    monkeypatch.setattr(stored_values, "RESTORE_SECONDS", 60.0)
     async with relay(source) as (simulator, watching, _):
         await store(watching.client, "SPY", 100.5, ago(0.5))
         pubsub = watching.client.pubsub()
@@ -80,7 +80,7 @@ async def test_a_reading_that_does_not_end_keeps_no_price_from_clients(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reading = _Reading(monkeypatch)
-    monkeypatch.setattr(snapshots, "RESTORE_SECONDS", 0.05)
+    monkeypatch.setattr(stored_values, "RESTORE_SECONDS", 0.05)
     async with relay(source) as (simulator, watching, _):
         with capture_logs() as lines:
             await watching.watch("SPY")

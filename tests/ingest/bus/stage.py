@@ -1,4 +1,4 @@
-"""A publisher at work, what it publishes, and what is received of it."""
+"""A publisher at work, the events that it publishes, and those that clients receive."""
 
 import asyncio
 import json

@@ -538,7 +538,7 @@ async def test_what_an_earlier_leader_published_is_taken_up_first() -> None:
 async def test_without_redis_nothing_new_is_looked_up_that_might_be_older() -> None:
     stub = RestStub(snapshots=traded, bars=closed)
     async with stubbed(stub) as rest, stage(rest) as set_up:
-        values = set_up.work._stored
+        values = set_up.work.stored
         present = values._stored
         unreachable = RedisSource("redis://127.0.0.1:1/0").client("test")
         values._stored = StoredPrices(unreachable, KEYSPACE, Rejections(), MalformedStored())
