@@ -7,8 +7,8 @@ from typing import Any
 
 from simulator.faults.odd_frames import ODD_NS
 from simulator.protocol import rfc3339
-from tests.chaos.follower import NEVER, Complain, Follower, order_of
-from tests.chaos.gaps import Gaps
+from tests.chaos.follower import Complain
+from tests.chaos.ordered_topic import OrderedTopic
 
 NEWS, ALL_NEWS = "news", "news:*"
 
@@ -57,36 +57,22 @@ class NewsLedger:
         return self._known.get((article, at))
 
 
-class News(Follower):
+class News(OrderedTopic):
     """Follows all articles of one client."""
 
     def __init__(
         self, name: str, ledger: NewsLedger, emptied: Sequence[int], complain: Complain
     ) -> None:
         """``emptied``: the times (unix ns) at which Redis lost its data."""
-        super().__init__(name, complain)
-        self.received = 0
-        self.gaps = Gaps()
+        super().__init__(name, ALL_NEWS, NEWS, emptied, complain)
         self._ledger = ledger
-        self._emptied = emptied
-        self._order = NEVER
-        self._newest_at = 0
         self._here: set[Version] = set()
         self._newest: dict[int, int] = {}
         """The time of the newest version received, by article."""
         self._checked: int | None = None
         """How many versions have been found complete; None before the first that came."""
 
-    def event(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Check an event of the news."""
-        if kind == "gap" and ALL_NEWS in data["topics"]:
-            self.gaps.add(data, self._newest_at)
-        if kind != NEWS:
-            return
-        order = order_of(data["event_id"])
-        if order <= self._order:
-            self.wrong(f"{kind} {dict(data)} after {'-'.join(map(str, self._order))}")
-        self._order = max(order, self._order)
+    def _check(self, data: Mapping[str, Any]) -> None:
         # An article of an odd frame, which the ledger does not know.
         if (at := rfc3339.parse(data["updated_at"])) != ODD_NS:
             self._article(data, at)
@@ -123,8 +109,7 @@ class News(Follower):
         if self._checked is None:
             self._checked = self._ledger.versions.index(version)
         self.received += 1
-        # Nobody knows after that which articles were announced before it.
-        may_repeat = any(at < emptied for emptied in self._emptied)
+        may_repeat = self._may_repeat(at)
         if version in self._here and not may_repeat:
             self.wrong(f"an article came twice: {dict(data)}")
         elif at < self._newest.get(version.article, 0) and not may_repeat:

@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from simulator.protocol import rfc3339
-from tests.chaos.follower import NEVER, Complain, Follower, order_of
-from tests.chaos.gaps import Gaps
+from tests.chaos.follower import Complain
+from tests.chaos.ordered_topic import OrderedTopic
 
 ORDERS = "orders"
 
@@ -55,7 +55,7 @@ class OrderLedger:
         return self._of.get(order_id, ())
 
 
-class Orders(Follower):
+class Orders(OrderedTopic):
     """Follows the orders of one client, which is there before the first order.
 
     An update that the stream lost is here, too, if REST has shown the order in this state or in a
@@ -67,28 +67,14 @@ class Orders(Follower):
         self, name: str, ledger: OrderLedger, emptied: Sequence[int], complain: Complain
     ) -> None:
         """``emptied``: the times (unix ns) at which Redis lost its data."""
-        super().__init__(name, complain)
-        self.received = 0
-        self.gaps = Gaps()
+        super().__init__(name, ORDERS, ORDERS, emptied, complain)
         self._ledger = ledger
-        self._emptied = emptied
-        self._order = NEVER
-        self._newest_at = 0
         self._here: set[Update] = set()
         self._recovered: dict[str, int] = {}
         """How many updates of an order are those up to the newest state that REST has shown."""
         self._checked = 0
 
-    def event(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Check an event of the orders."""
-        if kind == "gap" and ORDERS in data["topics"]:
-            self.gaps.add(data, self._newest_at)
-        if kind != ORDERS:
-            return
-        order = order_of(data["event_id"])
-        if order <= self._order:
-            self.wrong(f"{kind} {dict(data)} after {'-'.join(map(str, self._order))}")
-        self._order = max(order, self._order)
+    def _check(self, data: Mapping[str, Any]) -> None:
         if data["order"]["id"] != ODD_ORDER:
             self._update(data)
 
@@ -125,8 +111,7 @@ class Orders(Follower):
             self.wrong(f"an update that never was: {dict(data)}")
             return
         self.received += 1
-        # Nobody knows after that which updates were announced before it.
-        may_repeat = any(update.published < at for at in self._emptied)
+        may_repeat = self._may_repeat(update.published)
         later = [each for each in of_order[of_order.index(update) + 1 :] if self._is_shown(each)]
         if self._is_shown(update) and not may_repeat:
             self.wrong(f"an update came twice: {dict(data)}")

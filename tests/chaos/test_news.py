@@ -8,22 +8,19 @@ import pytest
 from simulator.faults.odd_frames import ODD_NS
 from simulator.protocol import rfc3339
 from tests.chaos.news import News, NewsLedger, Version
-
-MINUTE = 60 * rfc3339.SECOND
-END = 99 * MINUTE
+from tests.chaos.story import END, MINUTE, FollowedClient
 
 
-class Story:
+class Story(FollowedClient):
     """A client of four articles, a minute apart, of which the second has two versions."""
 
     def __init__(self) -> None:
-        self.complaints: list[str] = []
+        super().__init__("news:*")
         self.emptied: list[int] = []
         self.ledger = NewsLedger(random.Random(1))  # noqa: S311 - repeatable
         for minute, article in enumerate((1, 2, 2, 3, 4), 1):
             self.ledger.add(Version(article, minute * MINUTE, f"in minute {minute}", ("SPY",)))
-        self.news = News("it", self.ledger, self.emptied, self.complaints.append)
-        self._seq = 0
+        self.follower = self.news = News("it", self.ledger, self.emptied, self.complaints.append)
 
     def show(self, *minutes: int, **other: Any) -> None:
         """Show the versions of these minutes."""
@@ -36,14 +33,6 @@ class Story:
                 "updated_at": rfc3339.render(version.at),
             }
             self.event("news", {**data, **other})
-
-    def gap(self, start: int | None, end: int | None) -> None:
-        bounds = [None if at is None else rfc3339.render(at * MINUTE) for at in (start, end)]
-        self.event("gap", {"topics": ["news:*"], "from": bounds[0], "to": bounds[1]})
-
-    def event(self, kind: str, data: dict[str, Any]) -> None:
-        self._seq += 1
-        self.news.event(kind, {"event_id": f"7-{self._seq}", **data})
 
 
 @pytest.fixture

@@ -6,17 +6,15 @@ import pytest
 
 from simulator.protocol import rfc3339
 from tests.chaos.orders import OrderLedger, Orders, Update
-
-MINUTE = 60 * rfc3339.SECOND
-END = 99 * MINUTE
+from tests.chaos.story import END, MINUTE, FollowedClient
 
 
-class Story:
+class Story(FollowedClient):
     """A client of two orders: one that fills in parts, and one that is filled at once."""
 
     def __init__(self) -> None:
         self.now = 0
-        self.complaints: list[str] = []
+        super().__init__("orders")
         self.emptied: list[int] = []
         self.ledger = OrderLedger(lambda: self.now)
         self.updates = [
@@ -26,8 +24,9 @@ class Story:
             self.updated(4, "b", "new", "new", 0),
             self.updated(5, "b", "fill", "filled", 7),
         ]
-        self.orders = Orders("it", self.ledger, self.emptied, self.complaints.append)
-        self._seq = 0
+        self.follower = self.orders = Orders(
+            "it", self.ledger, self.emptied, self.complaints.append
+        )
 
     def updated(self, minute: int, order_id: str, event: str, status: str, filled: int) -> Update:
         self.now = minute * MINUTE
@@ -48,14 +47,6 @@ class Story:
             }
             data = {"event": update.event, "order": order, "recovered": recovered, **other}
             self.event("orders", data)
-
-    def gap(self, start: int | None, end: int | None) -> None:
-        bounds = [None if at is None else rfc3339.render(at * MINUTE) for at in (start, end)]
-        self.event("gap", {"topics": ["orders"], "from": bounds[0], "to": bounds[1]})
-
-    def event(self, kind: str, data: dict[str, Any]) -> None:
-        self._seq += 1
-        self.orders.event(kind, {"event_id": f"7-{self._seq}", **data})
 
 
 @pytest.fixture

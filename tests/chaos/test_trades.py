@@ -6,17 +6,15 @@ import pytest
 
 from simulator.protocol import rfc3339
 from tests.chaos.ledger import Ledger, Print, Values
+from tests.chaos.story import END, MINUTE, FollowedClient
 from tests.chaos.trades import Trades
 
-MINUTE = 60 * rfc3339.SECOND
-END = 99 * MINUTE
 
-
-class Story:
+class Story(FollowedClient):
     """A client of a tape of five prints, a minute apart; the third and the fourth share an id."""
 
     def __init__(self) -> None:
-        self.complaints: list[str] = []
+        super().__init__("trade:SPY")
         self.ledger = Ledger()
         self.prints = [
             self.printed(1, "V", 1, 50.0),
@@ -25,8 +23,7 @@ class Story:
             self.printed(4, "D", 7, 53.0),
             self.printed(5, "V", 3, 54.0),
         ]
-        self.trades = Trades("it", ("SPY",), self.ledger, self.complaints.append)
-        self._seq = 0
+        self.follower = self.trades = Trades("it", ("SPY",), self.ledger, self.complaints.append)
 
     def printed(self, minute: int, exchange: str, trade_id: int, price: float) -> Print:
         at = minute * MINUTE
@@ -57,14 +54,6 @@ class Story:
         new = print_.corrected
         values = {"id": str(new.trade_id), "price": new.price, "size": new.size}
         self.event("correction", {**self._retraction(print_), **values})
-
-    def gap(self, start: int | None, end: int | None) -> None:
-        bounds = [None if at is None else rfc3339.render(at * MINUTE) for at in (start, end)]
-        self.event("gap", {"topics": ["trade:SPY"], "from": bounds[0], "to": bounds[1]})
-
-    def event(self, kind: str, data: dict[str, Any]) -> None:
-        self._seq += 1
-        self.trades.event(kind, {"event_id": f"7-{self._seq}", **data})
 
     def _retraction(self, print_: Print) -> dict[str, Any]:
         return {
