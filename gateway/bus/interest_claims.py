@@ -173,7 +173,9 @@ class InterestClaims:
             raise
         # A user that may not write last values can still claim: the ingest announces them again.
         with suppress(BusRejectedError), self._rejections.watch(VALUES):
-            await self._values.write_back(self._hub.channels.values())
+            await self._values.write_back(
+                self._hub.channels.values(), self._hub.own_ids.first_epoch
+            )
         return mark
 
     def _on_rejected(self, now: float, error: BusRejectedError) -> None:

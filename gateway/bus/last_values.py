@@ -49,6 +49,17 @@ for i = 1, #KEYS do
 end
 """
 
+# Each gateway writes the oldest lease that it knows; the oldest of all stays.
+_NOTE_SHOWN = """
+local stored = tonumber(string.match(redis.call('GET', KEYS[1]) or '', '^(%d+)%-0$') or '')
+if not stored or tonumber(ARGV[1]) < stored then
+  redis.call('SET', KEYS[1], ARGV[1] .. '-0', 'EX', ARGV[2])
+end
+"""
+
+SHOWN_SECONDS = 60
+"""A new leader looks within ten seconds."""
+
 
 class LastValues:
     """Reads the last values of topics, and restores those that Redis has lost.
@@ -61,6 +72,7 @@ class LastValues:
         self._keyspace = keyspace
         self._malformed = malformed
         self._script = client.register_script(_WRITE_BACK)
+        self._note_shown = client.register_script(_NOTE_SHOWN)
 
     async def read(self, topics: Sequence[str]) -> list[Message | None]:
         """Return the last value of each topic; None if there is none, or it cannot be read."""
@@ -69,11 +81,18 @@ class LastValues:
             stored: list[Any] = await self._client.mget(names)
         return [self._unpacked(t, value) for t, value in zip(topics, stored, strict=True)]
 
-    async def write_back(self, channels: Iterable[Channel]) -> None:
+    async def write_back(self, channels: Iterable[Channel], first_epoch: int = 0) -> None:
         """Store each channel's value that is newer than the one in Redis.
 
-        If Redis becomes unreachable meanwhile, some values are stored already.
+        ``first_epoch``: the oldest lease whose events clients may have been shown; it is noted for
+        a leader that finds Redis empty. If Redis becomes unreachable meanwhile, some values are
+        stored already.
         """
+        if first_epoch:
+            with bus_errors():
+                await self._note_shown(
+                    keys=[self._keyspace.shown], args=[first_epoch, SHOWN_SECONDS]
+                )
         # A list: channels may be added to the hub while a script runs.
         kept = iter([c for c in channels if kind_of(c.topic) not in _NOT_WRITTEN])
         while batch := list(islice(kept, WRITTEN_AT_ONCE)):

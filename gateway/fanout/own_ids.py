@@ -31,16 +31,17 @@ class UnverifiedIdError(Exception):
 class OwnIds:
     """The ids that the lease has given, as it was read last.
 
-    ``epoch`` is the newest one, 0 until one is known. ``last_seq`` bounds the ids under it.
-    ``accepts_all``: there is no lease to compare with, because it has not been read, or no ingest
-    has led on this Redis.
+    ``epoch`` is the newest one, 0 until one is known, and ``first_epoch`` the first one that was.
+    ``last_seq`` bounds the ids under the newest. ``accepts_all``: there is no lease to compare
+    with, because it has not been read, or no ingest has led on this Redis.
     """
 
-    __slots__ = ("_earlier", "accepts_all", "epoch", "last_seq")
+    __slots__ = ("_earlier", "accepts_all", "epoch", "first_epoch", "last_seq")
 
     def __init__(self) -> None:
         self.accepts_all = True
         self.epoch = 0
+        self.first_epoch = 0
         self.last_seq = 0
         self._earlier: dict[int, None] = {}
 
@@ -59,13 +60,14 @@ class OwnIds:
                 del self._earlier[next(iter(self._earlier))]
             self.last_seq = 0
         self.epoch = epoch
+        self.first_epoch = self.first_epoch or epoch
         # Another leader's newest id says nothing about this one's.
         seq = newest.seq if newest.epoch == epoch else 0
         self.last_seq = max(self.last_seq, seq + AHEAD)
 
     def start_over(self, epoch: int, newest: EventId) -> None:
         """Note the lease of a Redis that has never given the ids known before."""
-        self.epoch = 0
+        self.epoch = self.first_epoch = 0
         self._earlier.clear()
         self.on_lease(epoch, newest)
 

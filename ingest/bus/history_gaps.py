@@ -22,7 +22,7 @@ from shared.bus.malformed_stored import MalformedStored
 from shared.bus.rejections import Rejections
 from shared.event_id import MAX_DIGITS, NEVER, EventId
 from shared.news import News
-from shared.topics import ACCOUNT, NEWS, ORDERS, PRICE, STATUS, TRADE, key_of, kind_of
+from shared.topics import NEWS, ORDERS, TRADE, key_of, kind_of
 
 FOLLOW_SECONDS = 1.0
 
@@ -139,16 +139,16 @@ class HistoryGaps:
             self._has_lost = True
         self._whole_since = whole_since
 
-    async def _was_emptied(self, topic: str) -> bool:
-        """Return whether gateways have returned values of an earlier leader to an empty Redis.
+    async def _was_emptied(self) -> bool:
+        """Return whether gateways have noted an earlier leader's number in an empty Redis.
 
         They do so before they claim their topics again, which may be after this leader's first
-        look. On a first start there are none: a client that comes then has missed nothing.
+        look. On a first start there is none: a client that comes then has missed nothing.
         """
-        names = [ACCOUNT, *(f"{kind}:{key_of(topic)}" for kind in (PRICE, STATUS))]
-        with bus_errors():
-            stored: Any = await self._client.mget([self._keyspace.last(name) for name in names])
-        return any(value and not self._is_own(value.partition(b"\n")[0]) for value in stored)
+        shown: Any = None
+        with self._malformed.skipping(self._keyspace.shown), bus_errors():
+            shown = await self._client.get(self._keyspace.shown)
+        return shown is not None and not self._is_own(shown)
 
     async def _beginning(self) -> EventId:
         """Return the id after which the histories have every event; this leader may have set it."""
@@ -188,7 +188,7 @@ class HistoryGaps:
         if recorded is None:
             # There is no event to continue from.
             if now - self._began < TAKEOVER_SECONDS and (
-                not self._was_empty or not self._has_looked or await self._was_emptied(topic)
+                not self._was_empty or not self._has_looked or await self._was_emptied()
             ):
                 self._resume_unrecorded(topic, now)
             return

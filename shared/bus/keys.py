@@ -81,6 +81,10 @@ class Keyspace:
         """The leading ingest's health as JSON (``shared.ingest_status``)."""
         self.ingest_status_channel = f"{channel}ingest:status"
 
+        self.shown = self.last("shown")
+        """``<epoch>-0`` of the oldest lease that a gateway knows, written with the values that it
+        returns to a Redis that may have lost them: clients have been shown its events."""
+
         self.interest = f"{key}interest"
         """Hash of ``<gateway id> <topic>`` → ``<expiry> <viewers>`` (Redis' clock, unix ms)."""
         self.interest_channel = f"{channel}interest"

@@ -16,6 +16,7 @@ from gateway.fanout.hub import Hub
 from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
+from shared.event_id import NEVER
 from tests.gateway.fakes import packed
 from tests.gateway.hubs import gateway_with_hub
 from tests.gateway.ingest_stub import ingest_stub
@@ -69,6 +70,21 @@ async def test_the_values_shown_are_stored_again_before_their_topics_are_claimed
     assert [line["topics"] for line in lines if line["event"] == "redis_data_lost"] == [4]
 
 
+async def test_the_oldest_lease_that_a_gateway_knows_is_noted_with_the_values(
+    any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RENEWAL, 0.05)
+    async with any_source.client("test") as client, gateway_with_hub(any_source) as (_, hub):
+        await watch(client, hub, "orders")
+        for epoch in (5, 7):
+            hub.own_ids.on_lease(epoch, NEVER)
+        await client.flushall()
+        await client.set(KEYSPACE.shown, "6-0")  # by another gateway
+        await until_claimed(client, 1)
+
+        assert await client.get(KEYSPACE.shown) == b"5-0"
+
+
 async def test_values_that_are_lost_between_their_return_and_the_claim_are_stored_once_more(
     any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,9 +94,9 @@ async def test_values_that_are_lost_between_their_return_and_the_claim_are_store
         hub.publish(b"price:SPY", packed(1))
         write_back, losses = LastValues.write_back, 0
 
-        async def and_lose(self: LastValues, channels: Iterable[Channel]) -> None:
+        async def and_lose(self: LastValues, channels: Iterable[Channel], *first: int) -> None:
             nonlocal losses
-            await write_back(self, channels)
+            await write_back(self, channels, *first)
             if losses < 3:
                 losses += 1
                 await client.flushall()

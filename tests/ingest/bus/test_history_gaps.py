@@ -85,7 +85,7 @@ async def test_a_topic_that_is_claimed_again_after_the_first_look_is_completed_i
 ) -> None:
     async with leading(source) as leader:
         await leader.until_looked()
-        await leader.client.set(KEYSPACE.last("account"), b"6-3\n{}")  # a gateway returns it
+        await leader.client.set(KEYSPACE.shown, "6-0")  # by a gateway that was there before
         await leader.looked_at("trade:SPY", "news:*", "trade:IBM", "orders")
 
     assert leader.asked == dict.fromkeys(("SPY", "IBM"), STARTED - HANDOVER_SECONDS)
@@ -136,7 +136,7 @@ async def test_the_leaders_own_first_prints_do_not_hide_those_that_nobody_record
     async with leading(source) as leader:
         if recorded_since is not None:
             await leader.client.set(KEYSPACE.recorded_since, recorded_since)
-        await leader.client.set(KEYSPACE.last("price:SPY"), b"6-3\n{}")
+        await leader.client.set(KEYSPACE.shown, "6-0")
         await leader.client.xadd(KEYSPACE.history("trade:SPY"), {"data": PRINT}, id=f"{EPOCH}-1")
         await leader.looked_at("trade:SPY")
 
@@ -161,7 +161,7 @@ async def test_a_tape_that_this_leader_recorded_before_is_continued_from_its_new
 async def test_on_a_first_start_a_client_that_comes_has_missed_nothing(source: RedisSource) -> None:
     async with leading(source) as leader:
         await leader.until_looked()
-        await leader.client.set(KEYSPACE.last("account"), b"7-3\n{}")  # this leader's own
+        await leader.client.set(KEYSPACE.shown, f"{EPOCH}-0")  # by a gateway that knows no other
         await leader.looked_at("trade:SPY", "news:*", "orders")
 
     assert leader.asked == leader.continued == {}
