@@ -63,6 +63,9 @@ class UnverifiedMessages:
 
     def apply(self, channel: bytes, data: bytes) -> None:
         """Apply a message, or set it aside."""
+        # This gateway has started before the first ingest, which leads now.
+        if self._hub.own_ids.accepts_all:
+            self._wanted.set()
         try:
             self._apply(channel, data)
         except UnverifiedIdError:
@@ -74,7 +77,10 @@ class UnverifiedMessages:
             self._wanted.set()
 
     async def run(self) -> None:
-        """Read the lease whenever a message has an id that it had not given; until cancelled."""
+        """Read the lease whenever a message has an id that it had not given; until cancelled.
+
+        So does any message that comes before a lease is known.
+        """
         while True:
             await self._wanted.wait()
             self._wanted.clear()

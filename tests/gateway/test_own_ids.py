@@ -144,6 +144,25 @@ async def watching(
             yield ingest, url, hub, stream
 
 
+async def test_a_gateway_that_starts_before_the_first_ingest_learns_its_lease_from_an_event(
+    source: RedisSource,
+) -> None:
+    async with (
+        ingest_stub(source) as ingest,
+        gateway_with_hub(source) as (url, hub),
+        open_stream(url, "/api/stream", topics="price:SPY", interval="0") as stream,
+    ):
+        await stream.until_kind("ready")
+        await lead(ingest, OURS)
+        await ingest.publish(2, epoch=OURS)
+        await until(lambda: hub.own_ids.first_epoch == OURS)
+        await ingest.publish(3, epoch=FUTURE)
+        await ingest.publish(4, epoch=OURS)
+        await stream.until(lambda s: f"{OURS}-4" in prices(s))
+
+    assert f"{FUTURE}-3" not in prices(stream)
+
+
 @pytest.mark.parametrize(
     "forged", [EventId(FUTURE, 2), EventId(FOREIGN, 9), EventId(OURS, 10 * AHEAD)], ids=str
 )
