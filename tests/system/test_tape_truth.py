@@ -62,13 +62,14 @@ def expected() -> dict[str, Prints]:
 
 
 class Pace:
-    """The time, which after a stall comes back in small steps.
+    """The time, which stands still while Redis does, and comes back in small steps.
 
     A simulator that caught up after a stall at once would find readers in the same loop too slow,
-    and their prices would be conflated.
+    and their prices would be conflated. So would those that had waited for Redis.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, source: RedisSource) -> None:
+        self._source = source
         self._now = time.time_ns()
 
     def __call__(self) -> int:
@@ -84,9 +85,11 @@ class Pace:
             await asyncio.wait([task])
 
     async def _go(self) -> None:
-        while True:
-            self._now += min(max(time.time_ns() - self._now, 0), LONGEST_TICK_NS)
-            await asyncio.sleep(TICK_SECONDS)
+        async with self._source.client("pace") as redis:
+            while True:
+                await redis.ping()
+                self._now += min(max(time.time_ns() - self._now, 0), LONGEST_TICK_NS)
+                await asyncio.sleep(TICK_SECONDS)
 
 
 def shown(stream: EventStream, symbol: str) -> list[dict[str, Any]]:
@@ -165,7 +168,7 @@ async def test_a_stream_shows_the_tapes_last_prices_and_nothing_else(source: Red
         ]
         return len(moved) == len(finals) and max(moved) - min(moved) < 1_000
 
-    pace = Pace()
+    pace = Pace(source)
     settings = SimulatorSettings(speed=SPEED, loop=False)
     began = time.monotonic()
     async with (
