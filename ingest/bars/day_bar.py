@@ -32,6 +32,7 @@ class DayBar:
         "_earlier",
         "_is_changed",
         "_is_known",
+        "_is_lost",
         "_symbol",
         "day",
         "shown",
@@ -47,7 +48,9 @@ class DayBar:
         self._earlier = BarSums()
         """The trades since then whose minutes are forgotten."""
         self._is_known = False
-        """Whether all of the day is known: by the vendor's bar or from its first trade on."""
+        """Whether all of the day was known: by the vendor's bar or from its first trade on."""
+        self._is_lost = False
+        """Whether trades since then are missing."""
         self._is_changed = False
         self._cached_due: tuple[MarketHours, int, int] | None = None
 
@@ -56,6 +59,13 @@ class DayBar:
         # Once the day is over, a print that is reported late reaches its bar by the vendor's.
         if self.shown.ended(start_of(self.day)) is None:
             self._is_changed = True
+
+    def lose(self) -> None:
+        """Note that the stream has lost trades: what is shown stands until the vendor's next bar.
+
+        Own sums would lack them: a bar that the day never had.
+        """
+        self._is_lost = True
 
     def forget(self, minute: Minute) -> None:
         """Keep the day's part of a minute that is forgotten."""
@@ -69,18 +79,23 @@ class DayBar:
         them out of the minutes' sums. A bar that repeats the one before proves nothing about the
         trades since, and an older one is no answer.
         """
-        if self._is_known and (bar is None or through_ns < self.through_ns or bar == self._base):
+        if self._is_known and bar == self._base:
+            # After a loss it says that the lost time had no trade.
+            self._is_changed |= self._is_lost
+            self._is_lost = False
+            return False
+        if self._is_known and (bar is None or through_ns < self.through_ns):
             return False
         self._base, self.through_ns = bar, max(through_ns, start_of(self.day))
         self._earlier = BarSums()
-        self._is_known = self._is_changed = True
+        self._is_known, self._is_lost, self._is_changed = True, False, True
         return True
 
     def begin(self, day: int, *, is_observed: bool) -> None:
         """Begin a newer day. ``is_observed``: the stream brings its trades from its start."""
         self.day, self.through_ns = day, start_of(day)
         self._base, self._earlier = None, BarSums()
-        self._is_known, self._is_changed = is_observed, True
+        self._is_known, self._is_lost, self._is_changed = is_observed, False, True
 
     def change(
         self, minutes: Mapping[int, Minute], hours: MarketHours, now_ns: int
@@ -88,7 +103,7 @@ class DayBar:
         """Return the version to show now, if it is new."""
         is_over = now_ns >= self.due_ns(hours)
         start_ns = start_of(self.day)
-        if not self._is_known or not (
+        if not self._is_known or self._is_lost or not (
             self._is_changed or (is_over and self.shown.running_ns == start_ns)
         ):
             return None

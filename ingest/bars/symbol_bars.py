@@ -116,6 +116,8 @@ class SymbolBars:
             return
         if not trades:
             minutes.trades_from_ns = None
+            if self._day is not None:
+                self._day.lose()
             for minute in minutes.minutes.values():
                 minute.is_partial |= minute.end_ns > now_ns
             return

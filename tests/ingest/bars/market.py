@@ -56,6 +56,8 @@ class Market:
         self.streamed_bars: set[int] = set()
         self.day: Bar | None = None
         self.day_through = -1
+        self.day_at_loss: Bar | None = None
+        """The day's bar at a loss, until the vendor says how it is since; None otherwise."""
         self.stream.subscribe()
 
     @property
@@ -143,6 +145,7 @@ class Market:
         """Lose the connection; prints on their way are lost too."""
         if not self.is_lost:
             self.is_lost, self.overtaken = True, []
+            self.day_at_loss = self._day()
             self.stream.lose()
 
     def reconnect(self) -> None:
@@ -217,11 +220,17 @@ class Market:
                 inside = [bar for each, bar in minutes.items() if start <= each < start + span]
                 if (bar := folded(inside, start)) is not None:
                     found[timeframe, start] = bar
-        day = start_of(day_of(self.now))
-        since = [each for each in self._valid() if each.at_ns >= self.day_through]
-        if self.day_through >= 0 and (bar := bar_of(since, day, is_day=True, base=self.day)):
-            found["1Day", day] = bar
+        if (bar := self._day()) is not None:
+            found["1Day", start_of(day_of(self.now))] = bar
         return found
+
+    def _day(self) -> Bar | None:
+        if self.day_at_loss is not None:
+            return self.day_at_loss
+        since = [each for each in self._valid() if each.at_ns >= self.day_through]
+        if self.day_through < 0:
+            return None
+        return bar_of(since, start_of(day_of(self.now)), is_day=True, base=self.day)
 
     def _valid(self) -> Iterator[Trade]:
         return (self.prints[each] for each in self.arrived if each not in self.withdrawn)
@@ -246,8 +255,13 @@ class Market:
     def _note_day(self, made: Bar | None, through: int) -> None:
         # An older bar is no answer, one that repeats the bar before proves nothing, and that there
         # is none says nothing if one was there.
-        if self.day_through >= 0 and (made in (None, self.day) or through < self.day_through):
+        # After a loss it says that the lost time had no trade.
+        if self.day_through >= 0 and made == self.day:
+            self.day_at_loss = None
             return
+        if self.day_through >= 0 and (made is None or through < self.day_through):
+            return
+        self.day_at_loss = None
         self.day, self.day_through = made, through
 
     @staticmethod

@@ -74,6 +74,31 @@ def test_a_bar_that_repeats_the_one_before_proves_nothing() -> None:
     assert stream.newest("1Day").bar.volume == 1050
 
 
+def test_after_a_loss_the_bar_stands_until_the_vendor_s_has_the_lost_trades() -> None:
+    stream = charted()
+    stream.at(10).trade(NOON + 10 * SECOND, 101, number=1, size=50)
+    stream.at(20).lose()
+    stream.at(30).subscribe()
+    assert stream.taken(DayNeed)
+    stream.trade(NOON + 30 * SECOND, 102, number=2, size=7)
+    assert stream.newest("1Day").bar.volume == 1050
+
+    stream.table.on_rest_day_bar("SPY", day(109, 1957), NOON + 30 * SECOND + 1)
+    stream.take()
+    assert (stream.newest("1Day").bar.close, stream.newest("1Day").bar.volume) == (109, 1957)
+
+
+def test_after_a_loss_the_same_bar_of_the_vendor_says_that_nothing_was_lost() -> None:
+    stream = charted()
+    stream.at(20).lose()
+    stream.at(30).subscribe()
+    stream.trade(NOON + 30 * SECOND, 102, size=7)
+    stream.table.on_rest_day_bar("SPY", day(), NOON + 1)
+    stream.take()
+
+    assert (stream.newest("1Day").bar.close, stream.newest("1Day").bar.volume) == (102, 1007)
+
+
 @pytest.mark.parametrize(
     ("codes", "size", "open_", "high", "close", "volume"),
     [
