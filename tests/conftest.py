@@ -16,7 +16,13 @@ from tests.limits import LIMIT_SECONDS, TEST_SECONDS, limit
 from tests.ports import free_port
 from tests.shared_valkey import SharedValkey
 
-pytest_plugins = ["tests.first_imports", "tests.order", "tests.skips", "tests.store"]
+pytest_plugins = [
+    "tests.first_imports",
+    "tests.leftover_connections",
+    "tests.order",
+    "tests.skips",
+    "tests.store",
+]
 
 SETTINGS = re.findall(
     r"^# ([A-Z_]+)=", (Path(__file__).parents[1] / ".env.example").read_text(), re.MULTILINE

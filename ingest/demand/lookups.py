@@ -101,6 +101,7 @@ class Lookups:
         self._rejected: set[str] = set()
         self._requests: dict[tuple[Reason, str], _Request] = {}
         self._subscribed: frozenset[str] = frozenset()
+        self._polled: frozenset[str] = frozenset()
         self._gaps: dict[str, OpenGap] = {}
         self._under_way: set[str] = set()
         self._batches = 0
@@ -119,6 +120,10 @@ class Lookups:
         # A symbol under way is not known yet; requested again, it would cost a second request.
         if len(self._known) < len(wanted):  # all known symbols are wanted
             self._request(wanted - self._known - self._under_way, Reason.NEW, now)
+        # A loss that waited for the stream waits no more.
+        for symbol in sorted(self._gaps.keys() & (set(polled) - self._polled - self._subscribed)):
+            self._repair(symbol)
+        self._polled = frozenset(polled)
         if polled and now >= self._poll_at:
             self._poll_at = now + self._poll_seconds(len(polled))
             self._request(polled, Reason.POLL, now)
@@ -134,21 +139,23 @@ class Lookups:
     def open_gap(self, symbol: str, since: float) -> None:
         """Request a symbol's trades since a time (unix s), once the stream brings the symbol.
 
-        An earlier request would leave another hole, between its answer and the first live trade.
+        An earlier request would leave another hole, between its answer and the first live trade. A
+        polled symbol has no live trades.
         """
         if symbol in self._rejected:
             return
         # A second loss before the first is repaired: one gap, since the earlier of both.
         earlier = self._gaps.get(symbol)
         self._gaps[symbol] = OpenGap(since if earlier is None else min(since, earlier.since))
-        if symbol in self._subscribed:
+        if self._can_repair(symbol):
             self._repair(symbol)
 
-    def repair_withheld(self, since: Mapping[str, float]) -> None:
-        """Request the trades since a time (unix s) of each symbol that the stream withholds.
+    def repair(self, since: Mapping[str, float]) -> None:
+        """Request the trades since a time (unix s) of symbols whose trades only REST brings.
 
-        A symbol has its turn every few seconds, as a polled one. A gap that is still open keeps
-        its tries: at the end of them it is announced.
+        The stream withholds them, or has no slot for a watched tape. Each has its turn every few
+        seconds, as a polled one. A gap that is still open keeps its tries: at the end of them it is
+        announced.
         """
         now = self._monotonic()
         if not since or now < self._repair_at:
@@ -192,6 +199,14 @@ class Lookups:
     def is_rejected(self, symbol: str) -> bool:
         """Return whether Alpaca does not understand a symbol."""
         return symbol in self._rejected
+
+    def is_known(self, symbol: str) -> bool:
+        """Return whether Alpaca has answered about a symbol, and understands it."""
+        return symbol in self._known and symbol not in self._rejected
+
+    def is_subscribed(self, symbol: str) -> bool:
+        """Return whether the stream brings a symbol."""
+        return symbol in self._subscribed
 
     def take_due(self) -> Batch | None:
         """Return the next batch, the most urgent symbols first, or None.
@@ -260,6 +275,9 @@ class Lookups:
                 del self._gaps[symbol]
         return dict(unrepairable)
 
+    def _can_repair(self, symbol: str) -> bool:
+        return symbol in self._subscribed or symbol in self._polled
+
     def _poll_seconds(self, symbols: int) -> float:
         """Return the time between two polls of a number of symbols."""
         # With thousands of polled symbols, the budget sets the pace, not SYMBOL_POLL_SECONDS.
@@ -293,7 +311,7 @@ class Lookups:
             del self._requests[reason, symbol]
             # The connection may have been lost since the request: then the gap stays open until
             # the stream brings the symbol again.
-            if reason is Reason.RECONNECT and symbol in self._gaps and symbol in self._subscribed:
+            if reason is Reason.RECONNECT and symbol in self._gaps and self._can_repair(symbol):
                 batch.gaps[symbol] = self._gaps.pop(symbol)
 
     def _finish(self, batch: Batch) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import structlog
 
 from ingest.demand.lookups import SYMBOLS_PER_LOOKUP, Batch, Lookups, OpenGap, Reason
+from ingest.demand.polled_tapes import PolledTapes
 from ingest.demand.wanted import Demand
 from ingest.market.adjusted_closes import AdjustedCloses, reading_at
 from ingest.market.snapshot import Snapshot
@@ -25,7 +26,7 @@ from ingest.upstream.catch_up import CatchUp, MissedTradesHandler
 from ingest.upstream.daily_closes import DailyCloses
 from ingest.upstream.stored_values import PublishedBefore, StoredValues, StoredValuesHandler
 from shared.bus.errors import BusError
-from shared.topics import QUOTE, topic
+from shared.topics import QUOTE, TRADE, topic
 
 log = structlog.get_logger()
 
@@ -96,6 +97,7 @@ class Snapshots:
         self._assets = AssetCheck(rest, handler, monotonic=monotonic)
         self._catch_up = CatchUp(rest, handler, clock=lambda: clock() / 1e9)
         self._lookups = Lookups(monotonic, rest.data_budget.polls_per_second)
+        self._polled_tapes = PolledTapes()
         self._wake = asyncio.Event()
         self._closes = DailyCloses(rest, on_rescaled)
         self._failing_since: float | None = None
@@ -182,11 +184,23 @@ class Snapshots:
         due = reading_at(self._clock())
         if self._closes.follow(wanted, due):
             self._lookups.renew_closes()
-        self._lookups.follow(wanted, self._polled(), due[0])
-        self._lookups.repair_withheld(self._withheld())
+        polled = self._polled()
+        self._lookups.follow(wanted, polled, due[0])
+        self._follow_polled_tapes(polled)
+        self._lookups.repair({**self._polled_tapes.missing_since, **self._withheld()})
         self._assets.follow(wanted, due[0])
         for since, symbols in self._lookups.take_unrepairable().items():
             self._handler.on_unrepairable_gap(symbols, since)
+            self._polled_tapes.on_fetched(symbols, self._clock() / 1e9)
+
+    def _follow_polled_tapes(self, polled: Iterable[str]) -> None:
+        lookups, tapes = self._lookups, self._polled_tapes
+        # One symbol that REST rejects spoils the request for all: the snapshots find it first.
+        only_polled = [s for s in polled if lookups.is_known(s) and not lookups.is_subscribed(s)]
+        watched = [s for s in only_polled if self._demand.watches(topic(TRADE, s))]
+        tapes.follow(watched, self._clock() / 1e9)
+        for symbol, since in tapes.take_ended().items():
+            lookups.open_gap(symbol, since)
 
     async def _look_up(self, batch: Batch) -> None:
         try:
@@ -217,6 +231,7 @@ class Snapshots:
             self._wake.set()
 
     async def _catch_up_with(self, gaps: dict[str, OpenGap]) -> None:
+        asked, asked_at = set(gaps), self._clock() / 1e9
         try:
             await self._catch_up.run(gaps)
         except RestError as error:  # the symbols left in ``gaps`` are scheduled again
@@ -226,6 +241,7 @@ class Snapshots:
                 symbols=sorted(gaps),
                 error=str(error),
             )
+        self._polled_tapes.on_fetched(asked - gaps.keys(), asked_at)
 
     async def _check_contradicted(self) -> None:
         """Request the prints of last prices that REST's snapshots do not show.

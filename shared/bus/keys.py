@@ -105,8 +105,7 @@ class Keyspace:
         self.ingest_status_channel = f"{channel}ingest:status"
 
         self.shown = self.last("shown")
-        """``<epoch>-0`` of the oldest lease that a gateway knows, written with the values that it
-        returns to a Redis that may have lost them: clients have been shown its events."""
+        """``<epoch>-0`` of the oldest lease that a gateway knows; noted after a loss of data."""
 
         self.interest = f"{key}interest"
         """Hash of ``<gateway id> <topic>`` → ``<expiry> <viewers>`` (Redis' clock, unix ms)."""

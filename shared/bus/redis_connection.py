@@ -57,6 +57,12 @@ class _MasterConnection(_Base):
                 f"{self._host_error()} accepts connections but does not answer"
             ) from None
 
+    async def disconnect(self, nowait: bool = False, *args: Any, **named: Any) -> None:
+        """Disconnect; ``nowait``: at once, so that nothing is left for the loop to end."""
+        if nowait:
+            self.abort()
+        await super().disconnect(nowait, *args, **named)
+
     def abort(self) -> None:
         """Close the socket at once: a task that reads from it gets an error.
 

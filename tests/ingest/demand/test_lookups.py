@@ -152,9 +152,9 @@ def test_the_prints_of_a_withheld_symbol_are_requested_in_turn() -> None:
     schedule = Schedule().known("A", "B")
     schedule.lookups.on_subscribed({"A", "B"})
     for since in (7.0, 12.0, 17.0):
-        schedule.lookups.repair_withheld({"A": since})
+        schedule.lookups.repair({"A": since})
         assert caught_up(schedule) == {"A": since}
-        schedule.lookups.repair_withheld({"A": since})
+        schedule.lookups.repair({"A": since})
         assert caught_up(schedule) == {}
         schedule.clock.now += SYMBOL_POLL_SECONDS
 
@@ -164,7 +164,7 @@ def test_a_withheld_symbol_whose_prints_cannot_be_fetched_is_announced_as_a_gap(
     schedule.lookups.on_subscribed({"A"})
     unrepairable: dict[float, list[str]] = {}
     for second in range(60):
-        schedule.lookups.repair_withheld({"A": 7.0 + second})
+        schedule.lookups.repair({"A": 7.0 + second})
         if (batch := schedule.due()) is not None:
             schedule.lookups.done(batch)  # its snapshot is answered, its gap stays open
         unrepairable |= schedule.lookups.take_unrepairable()
@@ -353,6 +353,16 @@ def test_nothing_is_caught_up_with_before_the_stream_brings_it_again() -> None:
     assert caught_up(schedule) == {"B": 7.0}
     schedule.lookups.open_gap("A", 9.0)
     assert caught_up(schedule) == {"A": 9.0}
+
+
+def test_what_the_stream_has_no_slot_for_is_caught_up_with_at_its_poll() -> None:
+    schedule = Schedule().known("A", "B")
+    schedule.lookups.on_stream_lost({"A": 7.0, "B": 7.0})
+    schedule.lookups.on_subscribed({"A"})
+    schedule.polled = ["B"]
+    assert caught_up(schedule) == {"A": 7.0, "B": 7.0}
+    schedule.lookups.repair({"B": 9.0})
+    assert caught_up(schedule) == {"B": 9.0}
 
 
 def test_a_loss_during_a_lookup_needs_another_one_since_the_first() -> None:
