@@ -80,8 +80,9 @@ class Ledger:
         self.quotes: dict[str, list[Quote]] = {}
         self.retractions: defaultdict[str, list[Print]] = defaultdict(list)
         """The cancelled and the corrected prints of each symbol, by the time of that."""
-        self.swallowed: list[tuple[int, int]] = []
-        """When a stream lived and brought nothing, before anyone could know that this is odd."""
+        self.swallowed: list[tuple[int, int, str | None]] = []
+        """When a stream lived and brought nothing, of one symbol or at all (None), before anyone
+        could know that this is odd."""
         self.emptied: list[int] = []
         """When Redis was emptied (unix ns): the next ingest cannot know the events of before."""
         self.forgotten = 0

@@ -79,7 +79,9 @@ async def _withhold(faults: Faults, trading: Trading, _: float) -> float:
 
 async def _withhold_for_long(faults: Faults, trading: Trading, seconds: float) -> float:
     """Withhold a busy symbol over new subscriptions."""
-    faults.withhold(FEED, symbol=trading.a_busy_symbol(), seconds=seconds, is_lasting=True)
+    symbol = trading.a_busy_symbol()
+    faults.withhold(FEED, symbol=symbol, seconds=seconds, is_lasting=True)
+    trading.on_withheld(symbol, seconds)
     return 0.0
 
 

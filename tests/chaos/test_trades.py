@@ -208,3 +208,16 @@ def test_what_was_never_retracted_or_never_watched_is_found(story: Story) -> Non
 
     words = ["never published", "came twice", "did not ask for"]
     assert [word in text for word, text in zip(words, story.complaints, strict=True)] == [True] * 3
+
+
+@pytest.mark.parametrize(("of", "is_excused"), [("SPY", True), (None, True), ("IBM", False)])
+def test_what_a_silence_has_swallowed_that_nobody_can_notice_is_excused(
+    of: str | None, is_excused: bool
+) -> None:
+    story = Story()
+    for print_ in story.prints[:2] + story.prints[3:]:
+        story.trade(print_)
+    at = story.prints[2].at
+    story.ledger.swallowed.append((at - 1, at + 1, of))
+
+    assert (story.trades.missing(END) == []) is is_excused

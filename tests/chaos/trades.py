@@ -99,7 +99,7 @@ class Trades(Follower):
                 is_replaced and (is_cancelled or not is_here)
             )
         times = (print_.published, print_.at, print_.retracted or print_.published)
-        is_excused = self._is_swallowed(times) or self._is_forgotten(print_)
+        is_excused = self._is_swallowed(print_.symbol, times) or self._is_forgotten(print_)
         if is_complete or is_excused or self._gaps[print_.symbol].cover(times):
             return None
         shown = {"here": is_here, "replaced": is_replaced, "cancelled": is_cancelled}
@@ -112,9 +112,13 @@ class Trades(Follower):
             for at in self._ledger.emptied
         )
 
-    def _is_swallowed(self, times: Collection[int]) -> bool:
-        windows = self._ledger.swallowed
-        return any(start <= at <= end for start, end in windows for at in times)
+    def _is_swallowed(self, symbol: str, times: Collection[int]) -> bool:
+        return any(
+            start <= at <= end
+            for start, end, of in self._ledger.swallowed
+            for at in times
+            if of in (None, symbol)
+        )
 
     def _in_order(self, kind: str, data: Mapping[str, Any]) -> None:
         order = order_of(data["event_id"])

@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx
 
+from ingest.market.symbol_states import LEAST_QUIET_SECONDS
+from ingest.market.withheld_trades import OWED_LOOKS
 from simulator.protocol.rfc3339 import SECOND
 from simulator.service import Simulator
 from tests.chaos.books import COIN, Books
@@ -24,6 +26,9 @@ TICKS_PER_ARTICLE = 20
 
 PACE_NS = 6 * SECOND
 """The time after which a connection's usual pauses are known."""
+
+UNNOTICED_NS = round((LEAST_QUIET_SECONDS + OWED_LOOKS) * SECOND)
+"""A symbol that a connection withholds for less looks quiet; REST is asked then."""
 
 TRADED = ("SPY", "IBM", "BAC", "T", "CALM")
 """The symbols in which the account trades."""
@@ -57,6 +62,8 @@ class Trading:
         self._complain = complain
         self._closed = False
         self._sessions = self._session_since = 0
+        self._withheld: list[tuple[str, int]] = []
+        """Withheld symbols, each with the end of that in unix nanoseconds."""
 
     async def run(self) -> None:
         """Publish forty messages a second, ten of the probe, and two articles."""
@@ -87,7 +94,15 @@ class Trading:
         """
         now = time.time_ns()
         if now - self._session_since < PACE_NS:
-            self._tape.ledger.swallowed.append((now, now + round((seconds + 0.1) * SECOND)))
+            end = now + round((seconds + 0.1) * SECOND)
+            self._tape.ledger.swallowed.append((now, end, None))
+
+    def on_withheld(self, symbol: str, seconds: float) -> None:
+        """Note that the stream withholds a symbol for a time, also from later connections.
+
+        A silence of that length is noticed, unless a new connection begins in between.
+        """
+        self._withheld.append((symbol, time.time_ns() + round((seconds + 0.1) * SECOND)))
 
     def note_bars(self, symbols: Sequence[str]) -> None:
         """Note the day bars after messages that a caller has sent."""
@@ -220,5 +235,13 @@ class Trading:
         iex = state["iex"]
         if iex["sessions_total"] != self._sessions:
             self._sessions, self._session_since = iex["sessions_total"], time.time_ns()
+            self._excuse_short_silences()
         if iex["sessions_peak"] > 1:
             self._complain(f"a second session at the simulator: {iex}")
+
+    def _excuse_short_silences(self) -> None:
+        """Excuse what a new connection withholds for less than a usual pause of the symbol."""
+        now = self._session_since
+        for symbol, end in self._withheld:
+            if now < end < now + UNNOTICED_NS:
+                self._tape.ledger.swallowed.append((now, end, symbol))
