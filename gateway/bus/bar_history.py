@@ -1,6 +1,7 @@
 """Bars for charts: those in Redis, older ones from the ingest, and the position they end at."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -54,7 +55,10 @@ class ChartBars(NamedTuple):
 
 
 class BarHistory:
-    """Reads bars. ``older`` provides those that Redis does not have; None if nothing does."""
+    """Reads bars. ``older`` provides those that Redis does not have; None if nothing does.
+
+    ``clock`` gives unix seconds.
+    """
 
     def __init__(
         self,
@@ -62,11 +66,14 @@ class BarHistory:
         keyspace: Keyspace,
         malformed: MalformedData,
         older: OlderBars | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._client = client
         self._keyspace = keyspace
         self._malformed = malformed
         self._older = older
+        self._clock = clock
 
     async def read(self, query: BarQuery) -> ChartBars:
         """Return the bars of a query, each in its newest version.
@@ -83,6 +90,10 @@ class BarHistory:
             before = await self._published()
             stored = await self._stored(list(names), query)
             lacking = {n: s for n, s in names.items() if not _suffices(stored[n], query)}
+            # Nobody has a bar of the future: an ingest need not be asked, nor be there.
+            if query.start is not None and query.start > self._clock():
+                lacking = {}
+                stored = {n: each._replace(whole_from=query.start) for n, each in stored.items()}
             older = None
             if lacking and older_source is not None:
                 try:

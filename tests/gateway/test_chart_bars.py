@@ -1,6 +1,7 @@
 """``GET /api/bars``: the stored bars, those of the ingest before them, and where they end."""
 
 import asyncio
+import time
 from typing import Any
 
 import httpx
@@ -330,6 +331,20 @@ async def test_of_bars_that_are_not_kept_whole_only_the_newest_count(
 
     assert shown == {"SPY": [(-1, 9.0), (0, 9.0), (1, 9.0), (2, 9.0), (3, 1.0), (4, 1.5)]}
     assert since == {"SPY": FIRST - 60}
+
+
+@pytest.mark.parametrize("adjustment", ["split", "raw"])
+async def test_for_bars_of_the_future_no_ingest_is_asked(
+    source: RedisSource, adjustment: str
+) -> None:
+    older, tomorrow = Older(-2, complete_from=FIRST - 120), int(time.time()) + 24 * 3600
+    async with source.client("test") as client:
+        shown, complete_from = await history_with(
+            client, older, start=tomorrow, adjustment=adjustment
+        )
+
+    assert (shown, complete_from) == ({"SPY": []}, {"SPY": tomorrow})
+    assert older.queries == []
 
 
 async def test_raw_bars_are_the_ingests_and_the_stored_ones_after_them(
