@@ -103,17 +103,13 @@ def compose(
     report = HealthReport(*reported, rejections, malformed, eviction_policy)
     # Without trade updates the account is read by REST alone.
     order_streams = [account.stream] if settings.alpaca_trade_updates else []
+    parts = [stocks.run, charts.run, account.run]
     return Leadership(
         lease=lease,
         publisher=publisher,
         status=_status_writer(common, lease, ingest_id, publisher, report),
         streams=StreamGroup(market=[stocks.stream, news], others=order_streams),
-        works=[
-            *_readers(common, stocks, news_handler, publisher, lease),
-            stocks.run,
-            charts.run,
-            account.run,
-        ],
+        works=[*_readers(common, stocks, news_handler, publisher, lease), *parts],
         republish=[publisher.check, stocks.republish, charts.republish, account.republish],
     )
 

@@ -86,17 +86,7 @@ class Simulator:
         }
         self._endpoints = {**self._market_data, ACCOUNT.name: Endpoint(ACCOUNT, time.monotonic)}
         self._armed = ArmedFaults(time.monotonic)
-        self._broker = Broker(
-            Account(self._settings.cash, self._settings.positions, self._settings.crypto_fee),
-            self._market,
-            self._settings.hours,
-            self._settings.splits,
-            self._armed,
-            self._clock,
-            self._publish_update,
-            on_update,
-            is_position_qty_net=self._settings.is_position_qty_net,
-        )
+        self._broker = self._new_broker(on_update)
         self._bars = BarSchedule(
             self._market,
             self._settings.hours,
@@ -111,6 +101,19 @@ class Simulator:
         self._replay: Replay | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.port = self._settings.port
+
+    def _new_broker(self, on_update: Callable[[Update], None]) -> Broker:
+        return Broker(
+            Account(self._settings.cash, self._settings.positions, self._settings.crypto_fee),
+            self._market,
+            self._settings.hours,
+            self._settings.splits,
+            self._armed,
+            self._clock,
+            self._publish_update,
+            on_update,
+            is_position_qty_net=self._settings.is_position_qty_net,
+        )
 
     async def __aenter__(self) -> Self:
         settings = self._settings

@@ -103,8 +103,10 @@ class DayBar:
         """Return the version to show now, if it is new."""
         is_over = now_ns >= self.due_ns(hours)
         start_ns = start_of(self.day)
-        if not self._is_known or self._is_lost or not (
-            self._is_changed or (is_over and self.shown.running_ns == start_ns)
+        if (
+            not self._is_known
+            or self._is_lost
+            or not (self._is_changed or (is_over and self.shown.running_ns == start_ns))
         ):
             return None
         self._is_changed = False

@@ -104,9 +104,6 @@ class Keyspace:
         """The leading ingest's health as JSON (``shared.ingest_status``)."""
         self.ingest_status_channel = f"{channel}ingest:status"
 
-        self.shown = self.last("shown")
-        """``<epoch>-0`` of the oldest lease that a gateway knows; noted after a loss of data."""
-
         self.interest = f"{key}interest"
         """Hash of ``<gateway id> <topic>`` → ``<expiry> <viewers>`` (Redis' clock, unix ms)."""
         self.interest_channel = f"{channel}interest"
@@ -114,6 +111,11 @@ class Keyspace:
 
         self.streams = f"{key}{{streams}}"
         """Set of the keys in which gateways count their open streams (``streams_of``)."""
+
+    @property
+    def shown(self) -> str:
+        """``<epoch>-0`` of the oldest lease that a gateway knows; noted after a loss of data."""
+        return self.last("shown")
 
     @property
     def requests(self) -> str:
