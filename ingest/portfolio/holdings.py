@@ -61,6 +61,8 @@ class Holdings:
         self._spent = NOTHING
         self._asked_at = 0.0
         self._executed_at: float | None = None
+        self._streaming_at: float | None = None
+        """Since when the stream has brought executions, until a report from after that."""
         self._unreadable_since: float | None = None
         self._waiting = WaitingExecutions(monotonic)
         self._states = RecentStates(self._waiting.is_same)
@@ -101,6 +103,8 @@ class Holdings:
         if not report.account.is_plausible:
             return Reconciled(applied=False)
         agrees = self._agrees(report)
+        if agrees:
+            self._note_whole(report)
         contradicts = self._contradicts(report) or (agrees and self._awaits_unreadable())
         if agrees and not contradicts:
             return Reconciled(applied=True, changed=self._apply(report, streaming_since))
@@ -145,6 +149,14 @@ class Holdings:
         self._review_doubt()
         return changed
 
+    def on_streaming(self) -> None:
+        """Note that the stream brings executions from now on, perhaps not those just before.
+
+        Until a report shows them, later ones wait: without the lost ones, the account would be one
+        that never was.
+        """
+        self._streaming_at = self._monotonic()
+
     def on_unreadable_execution(self) -> None:
         """Note that an execution may have come whose effect only a report can show."""
         self._executed_at = self._unreadable_since = self._monotonic()
@@ -159,7 +171,7 @@ class Holdings:
         """
         known = {symbol: each.qty for symbol, each in self.by_symbol.items()}
         fitting, left = self._waiting.fitting(known)
-        if left and not self.in_doubt:
+        if (left or self._streaming_at is not None) and not self.in_doubt:
             return []
         for each in fitting:
             self._book(each)
@@ -270,12 +282,17 @@ class Holdings:
         unreadable = {*report.unreadable} ^ {*self.unreadable}
         for symbol in changed:
             self._set(symbol, rows.get(symbol))
+        self._note_whole(report)
         self.account, self.as_of = report.account, report.as_of
         self.unreadable, self.totals_differ = report.unreadable, report.totals_differ
         self._asked_at, self._spent = report.asked_at, NOTHING
         self._waiting.on_report_applied(report.asked_at)
         self._contradicting = self._doubt_since = self._torn = self._unreadable_since = None
         return [*changed, *sorted(unreadable.intersection(self.by_symbol).difference(changed))]
+
+    def _note_whole(self, report: BrokerReport) -> None:
+        if self._streaming_at is not None and report.asked_at >= self._streaming_at:
+            self._streaming_at = None
 
     def _is_repeated(self, execution: Execution) -> bool:
         """Return whether the stream has brought this execution before."""

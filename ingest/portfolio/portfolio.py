@@ -112,6 +112,8 @@ class Portfolio:
         if reconciled.applied:
             self._account_due = True
             self._on_change()
+        # It may have shown that no earlier one is missing.
+        self._note_executed(self.holdings.book_waiting())
         # Totals that were read in a moment of wild prices agree with the next rows.
         return reconciled.applied and (before or not self.holdings.totals_differ)
 

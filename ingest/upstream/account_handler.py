@@ -145,6 +145,7 @@ class AccountHandler:
                     self._clock_ns(),
                 )
                 self._portfolio.holdings.witness.on_connected()
+                self._portfolio.holdings.on_streaming()
                 # The stream repeats no change from before it: REST has those.
                 self.report_due.set()
                 return True

@@ -508,3 +508,55 @@ def test_a_ratio_to_almost_nothing_is_unknown() -> None:
     assert fraction(Decimal(1600), Decimal("1e-17")) is None
     assert rounded(Decimal("1e17")) == 1e17
     assert rounded(Decimal("NaN")) is rounded(Decimal("1e26")) is rounded(None) is None
+
+
+def streaming_again(desk: Desk) -> None:
+    """Lose the stream, and get it back: an execution in between is lost."""
+    assert desk.report(shares("BAC", "10"), cash="99000", last_equity="100000")
+    desk.clock.now += 0.05
+    desk.holdings.on_streaming()
+
+
+def test_after_a_break_of_the_stream_an_execution_waits_for_what_may_be_lost(desk: Desk) -> None:
+    streaming_again(desk)  # the sale of BAC was lost
+    desk.fill("SPY", "1", "500", "1")
+    account = desk.after(DOUBT_SECONDS / 2)
+    assert (account.state, account.cash, account.positions) == ("live", 99000, ["BAC"])
+
+    assert desk.report(shares("SPY", "1", "500"), cash="99500", last_equity="100000")
+    account = desk.after()
+    assert (account.state, account.cash, account.positions) == ("live", 99500, ["SPY"])
+
+
+def test_if_no_report_comes_soon_the_account_is_stale_and_has_the_execution(desk: Desk) -> None:
+    streaming_again(desk)
+    desk.fill("SPY", "1", "500", "1")
+    account = desk.after(DOUBT_SECONDS)
+
+    assert (account.state, account.reason) == ("stale", DOUBT)
+    assert account.positions == ["BAC", "SPY"]
+
+
+def test_a_report_from_before_the_break_shows_nothing_of_it(desk: Desk) -> None:
+    streaming_again(desk)
+    early = BrokerReport(
+        [shares("BAC", "10")],
+        account(cash="99000", last_equity="100000"),
+        desk.clock.now - 0.01,
+        AS_OF,
+    )
+    desk.on_report(early, None)
+    desk.fill("SPY", "1", "500", "1")
+
+    assert desk.quantities == {"BAC": 10}
+
+
+def test_a_report_with_no_news_shows_that_nothing_was_lost(desk: Desk) -> None:
+    streaming_again(desk)
+    asked_at = desk.clock.now + 0.01
+    desk.fill("SPY", "1", "500", "1")
+    no_news = account(cash="99000", last_equity="100000")
+    desk.on_report(BrokerReport([shares("BAC", "10")], no_news, asked_at, AS_OF), 0.5)
+
+    assert desk.quantities == {"BAC": 10, "SPY": 1}
+    assert desk.after().state == "live"
