@@ -38,7 +38,7 @@ async def test_the_bars_of_a_minute_reach_every_chart() -> None:
 async def test_a_history_is_filled_for_all_charts() -> None:
     found = await fill(120, 30)
 
-    assert found.bars == 120 * 30
+    assert found.bars in (120 * 30, 120 * 29)  # the newest minute may still run
     assert found.requests == 2  # of 100 symbols each
     assert found.memory > 0
 
