@@ -15,6 +15,10 @@ BATCHES_AT_ONCE = 3
 
 SYMBOL_POLL_SECONDS = 5.0
 DOUBTFUL_SECONDS = 1.0
+REPAIR_COST = 4
+"""A repair of a tape takes about as many requests as this number of polls: a snapshot, the pages of
+its prints, and those of the next tries. Prices must not wait for repairs of many tapes."""
+
 SILENT_SECONDS = 2.0
 """At most one request in this time asks about silent symbols, unless others need it anyway."""
 FIRST_RETRY_SECONDS = 1.0
@@ -155,7 +159,7 @@ class Lookups:
         now = self._monotonic()
         if not since or now < self._repair_at:
             return
-        self._repair_at = now + self._poll_seconds(len(since))
+        self._repair_at = now + self._poll_seconds(len(since) * REPAIR_COST)
         for symbol, at in since.items():
             if symbol not in self._gaps and symbol not in self._under_way:
                 self.open_gap(symbol, at)

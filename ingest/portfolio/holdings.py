@@ -322,10 +322,13 @@ class Holdings:
         """Start a doubt if an execution or a report is not explained, end it if all are."""
         if self._contradicting is not None and self.explains(self._contradicting):
             self._contradicting = None
-        if not self._waiting and self._contradicting is None and self._unreadable_since is None:
+        if self._waiting or self._contradicting is not None or self._unreadable_since is not None:
+            if self._doubt_since is None:
+                self._doubt_since = self._monotonic()
+        # In doubt, executions are booked although a break of the stream may have lost others.
+        # Later executions show nothing of those: a report does.
+        elif self._streaming_at is None:
             self._doubt_since = None
-        elif self._doubt_since is None:
-            self._doubt_since = self._monotonic()
 
     def _set(self, symbol: str, holding: Holding | None) -> None:
         if holding is None:

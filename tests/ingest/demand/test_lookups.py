@@ -10,6 +10,7 @@ from ingest.demand.lookups import (
     BATCHES_AT_ONCE,
     DOUBTFUL_SECONDS,
     GAP_SECONDS,
+    REPAIR_COST,
     SILENT_SECONDS,
     SYMBOL_POLL_SECONDS,
     SYMBOLS_PER_LOOKUP,
@@ -157,6 +158,25 @@ def test_the_prints_of_a_withheld_symbol_are_requested_in_turn() -> None:
         schedule.lookups.repair({"A": since})
         assert caught_up(schedule) == {}
         schedule.clock.now += SYMBOL_POLL_SECONDS
+
+
+def test_repairs_of_many_withheld_symbols_leave_most_of_the_budget_to_prices() -> None:
+    polls_per_second = 1.0
+    withheld = names(1000)
+    schedule = Schedule(polls_per_second).known(*withheld)
+    schedule.lookups.on_subscribed(set(withheld))
+    schedule.lookups.repair(dict.fromkeys(withheld, 7.0))
+    for _ in range(10):
+        assert len(caught_up(schedule)) == SYMBOLS_PER_LOOKUP
+
+    turn = 10 / polls_per_second * REPAIR_COST
+    schedule.clock.now += turn - 1
+    schedule.lookups.repair(dict.fromkeys(withheld, 12.0))
+    assert caught_up(schedule) == {}
+
+    schedule.clock.now += 1
+    schedule.lookups.repair(dict.fromkeys(withheld, 12.0))
+    assert len(caught_up(schedule)) == SYMBOLS_PER_LOOKUP
 
 
 def test_a_withheld_symbol_whose_prints_cannot_be_fetched_is_announced_as_a_gap() -> None:

@@ -537,6 +537,18 @@ def test_if_no_report_comes_soon_the_account_is_stale_and_has_the_execution(desk
     assert account.positions == ["BAC", "SPY"]
 
 
+def test_nor_do_later_executions_show_what_the_break_has_lost(desk: Desk) -> None:
+    streaming_again(desk)
+    desk.fill("SPY", "1", "500", "1")
+    assert desk.after(DOUBT_SECONDS).state == "stale"
+
+    desk.fill("SPY", "1", "500", "2")
+    assert (desk.after().state, desk.after().reason) == ("stale", DOUBT)
+
+    assert desk.report(shares("SPY", "2", "500"), cash="99000", last_equity="100000")
+    assert (desk.after().state, desk.after().cash) == ("live", 99000)
+
+
 def test_a_report_from_before_the_break_shows_nothing_of_it(desk: Desk) -> None:
     streaming_again(desk)
     early = BrokerReport(
