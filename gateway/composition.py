@@ -200,7 +200,8 @@ def _subscriptions(
     malformed: MalformedData,
 ) -> Subscriptions:
     history = History(redis.commands, redis.keyspace, malformed)
-    return Subscriptions(hub, history, lease, limit=settings.max_topics_per_client)
+    limit = settings.max_topics_per_client
+    return Subscriptions(hub, history, lease, redis.barrier, limit=limit)
 
 
 def _inbox(

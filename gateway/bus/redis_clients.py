@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
+from gateway.bus.barrier import Barrier
 from shared.bus.keys import Keyspace
 from shared.bus.redis_source import RedisSource
 from shared.bus.server_watch import ServerWatch
@@ -20,7 +21,8 @@ class GatewayRedisClients:
     so no request waits behind the reading of thousands of values after a loss of Redis.
 
     ``keyspace`` names the keys and channels. ``address`` is where Redis is, without the password,
-    for logs. ``watch`` has to run as long as the clients are used.
+    for logs. ``watch`` has to run as long as the clients are used. ``barrier`` proves what
+    ``subscriber`` has delivered.
     """
 
     commands: Redis
@@ -28,6 +30,7 @@ class GatewayRedisClients:
     keyspace: Keyspace
     address: str
     watch: ServerWatch
+    barrier: Barrier = field(default_factory=Barrier)
 
 
 @asynccontextmanager

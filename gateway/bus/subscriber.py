@@ -38,7 +38,6 @@ from shared.bus.errors import (
     BusWrongServerError,
     translated,
 )
-from shared.bus.redis_source import COMMAND_TIMEOUT_SECONDS
 from shared.bus.rejections import Rejections
 from shared.event_id import EventId
 from shared.message import Message
@@ -113,8 +112,7 @@ class Subscriber:
         """The confirmed channels whose stored values have not been read."""
         self._loss = 0
         """The number of times that the ingest has found older data in Redis."""
-        self._barrier = 0
-        self._barrier_reached = asyncio.Event()
+        self._barrier = redis.barrier
         self.unverified = UnverifiedMessages(hub, feed, lease, redis.keyspace, self._apply)
         self._last_frame_at = 0.0
         self._last_logged_error: str | None = None
@@ -156,17 +154,19 @@ class Subscriber:
         watched = dict(self._hub.channels)
         self._unconfirmed = {self._status, self._inbox, *self._channels_of(watched)}
         self._last_frame_at = asyncio.get_running_loop().time()
+        self._barrier.attach(pubsub)
         try:
             async with asyncio.TaskGroup() as tasks:
                 await pubsub.subscribe(*self._unconfirmed)
                 tasks.create_task(self._read(pubsub))
                 tasks.create_task(self._subscribe(pubsub, watched))
-                tasks.create_task(self._load(pubsub))
+                tasks.create_task(self._load())
                 tasks.create_task(self._check_server())
                 tasks.create_task(self.unverified.run())
                 positions = self._positions(self._is_known)
                 tasks.create_task(ListedPositions(self._hub, positions, self.malformed).run())
         finally:
+            self._barrier.detach()
             # fakeredis would send to this subscriber for as long as the process lives.
             with suppress(*_CONNECTION_LOST):
                 await pubsub.unsubscribe()
@@ -184,10 +184,8 @@ class Subscriber:
                 self.unverified.apply(received["channel"], received["data"])
             elif received["type"] == "subscribe":
                 self._on_confirmed(received["channel"])
-            # A pong of an idle connection's ping has no number, one of an earlier barrier an old
-            # number: neither shows that the present barrier has been reached.
-            elif received["type"] == "pong" and received["data"] == b"%d" % self._barrier:
-                self._barrier_reached.set()
+            elif received["type"] == "pong":
+                self._barrier.on_pong(received["data"])
 
     def _on_confirmed(self, channel: bytes) -> None:
         self._unconfirmed.discard(channel)
@@ -276,7 +274,7 @@ class Subscriber:
                 if subscribers == 0:
                     raise BusWrongServerError("the subscription is on another server")
 
-    async def _load(self, pubsub: PubSub) -> None:
+    async def _load(self) -> None:
         """Read the stored value of every topic whose subscription was confirmed.
 
         After a loss it waits for all of them, since ordered events are sent in one order again.
@@ -303,7 +301,7 @@ class Subscriber:
             fillings = await history.fillings(ordered, self._hub.cursor, self._hub.own_ids.last)
             # The histories were read on another connection. An event in them may still be on its
             # way on this one; every message after the barrier is newer than all of them.
-            await self._reach_barrier(pubsub)
+            await self._barrier.reach()
             # The barrier has brought the word that these facts are out of date.
             if loss != self._loss:
                 self._to_load |= dict.fromkeys(confirmed)
@@ -362,17 +360,6 @@ class Subscriber:
 
     def _channels_of(self, topics: Iterable[bytes]) -> list[bytes]:
         return [self._keyspace.channel(topic.decode()).encode() for topic in topics]
-
-    async def _reach_barrier(self, pubsub: PubSub) -> None:
-        """Wait until every message that was published before now has been read.
-
-        Redis answers a connection in order: the pong comes after all of them.
-        """
-        self._barrier += 1
-        self._barrier_reached.clear()
-        async with asyncio.timeout(COMMAND_TIMEOUT_SECONDS):
-            await pubsub.ping(str(self._barrier))
-            await self._barrier_reached.wait()
 
     def _on_connected(self, report: bytes | None) -> None:
         # The ingest's report is read once per connection, so this is where one has proved to work

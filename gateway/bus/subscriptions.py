@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
+from gateway.bus.barrier import Barrier
 from gateway.bus.history import History
 from gateway.bus.lease_watch import LeaseWatch
 from gateway.bus.stream_changes import Change, Changed, Problem
@@ -50,10 +51,13 @@ class StreamOpening:
 class Subscriptions:
     """Opens and changes the streams of this gateway. ``limit`` is the most topics of a stream."""
 
-    def __init__(self, hub: Hub, history: History, lease: LeaseWatch, *, limit: int) -> None:
+    def __init__(
+        self, hub: Hub, history: History, lease: LeaseWatch, barrier: Barrier, *, limit: int
+    ) -> None:
         self._hub = hub
         self._history = history
         self._lease = lease
+        self._barrier = barrier
         self._limit = limit
 
     def open(self, opening: StreamOpening, sink: Sink) -> Client:
@@ -153,9 +157,19 @@ class Subscriptions:
             if self._hub.own_ids.is_beyond(cursor):
                 await self._lease.read()
             await self._history.extend(ordered, cursor, self._hub.cursor)
+            return await self._reach(cursor)
         except BusError:
             return False
-        return True
+
+    async def _reach(self, cursor: EventId) -> bool:
+        """Wait until the events up to a cursor have been received; return whether they are sent."""
+        hub = self._hub
+        # The client has read Redis, or another gateway has shown it, before this one's subscription
+        # brings these events: to this client they would be sent a second time.
+        if cursor <= hub.cursor or hub.own_ids.is_beyond(cursor):
+            return True
+        await self._barrier.reach()
+        return not hub.is_buffering
 
 
 def _unloaded(channels: Iterable[Channel]) -> list[Channel]:

@@ -80,6 +80,11 @@ class Hub:
         self._buffering = False
 
     @property
+    def is_buffering(self) -> bool:
+        """Whether ordered events wait, because earlier ones may be missing."""
+        return self._buffering
+
+    @property
     def is_draining(self) -> bool:
         """Whether the gateway is about to end: it opens no stream."""
         return self._draining

@@ -2,6 +2,7 @@
 
 from redis.asyncio import Redis
 
+from gateway.bus.barrier import Barrier
 from gateway.bus.history import History
 from gateway.bus.lease_watch import LeaseWatch
 from gateway.bus.malformed import MalformedData
@@ -18,4 +19,4 @@ def lease_of(client: Redis, hub: Hub) -> LeaseWatch:
 def subscriptions_of(client: Redis, hub: Hub) -> Subscriptions:
     """Return the subscriptions of a hub, whose streams have one topic at most."""
     history = History(client, KEYSPACE, MalformedData())
-    return Subscriptions(hub, history, lease_of(client, hub), limit=1)
+    return Subscriptions(hub, history, lease_of(client, hub), Barrier(), limit=1)
