@@ -102,7 +102,9 @@ async def run(settings: StandaloneSettings, stop: asyncio.Event) -> int:
 async def _simulator(parts: AsyncExitStack, settings: StandaloneSettings) -> Simulator:
     """Start it on its documented port, or on a free one."""
     simulated = SimulatorSettings(
-        port=SIMULATOR_PORT, plan="plus" if settings.alpaca_feed == "sip" else "basic"
+        port=SIMULATOR_PORT,
+        plan="plus" if settings.alpaca_feed == "sip" else "basic",
+        history=True,
     )
     try:
         return await parts.enter_async_context(Simulator(simulated))

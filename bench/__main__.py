@@ -3,6 +3,7 @@
 import sys
 
 from bench import fill, first_viewer, hostile, ingest, latency, page, path, soak
+from bench.bars import command as bars
 from bench.fanout import command as fanout
 
 MEASUREMENTS = {
@@ -12,6 +13,7 @@ MEASUREMENTS = {
     "ingest": ingest.main,
     "page": page.main,
     "path": path.main,
+    "bars": bars.main,
     "fanout": fanout.main,
 }
 

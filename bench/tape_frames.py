@@ -1,9 +1,11 @@
 """The shipped tape's trades as WebSocket frames, encoded once and stamped again at each sending."""
 
+import string
 import struct
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import cycle, islice
+from itertools import count, cycle, islice
 from typing import Any
 
 import msgpack
@@ -24,6 +26,7 @@ _ID_AT = len(b"\x89\xa1T\xa1t\xa1i\xcf")
 _TIME_KEY = b"\xa1t\xd7\xff"
 _UINT64 = struct.Struct(">Q")
 _SECOND_NS = 1_000_000_000
+_LETTERS = string.ascii_uppercase
 
 
 class Stamp:
@@ -86,6 +89,33 @@ class TapeFrames:
 def tape_trades() -> list[dict[str, Any]]:
     """Return the shipped tape's trades by their wire keys, in order."""
     return [dict(row.fields) for row in read_tape(SHIPPED).rows if row.fields["T"] == "t"]
+
+
+def spread(trades: Sequence[dict[str, Any]], symbols: int) -> list[dict[str, Any]]:
+    """Return the trades in order, each symbol's spread over several in turns.
+
+    There are ``symbols`` in all, and each gets about as many trades as any other: the widest
+    market that this number of symbols can be, since hardly any two trades of a batch are of one
+    symbol. Each keeps the prices of its part of the tape.
+
+    Raises:
+        ValueError: they are fewer than those of the tape.
+    """
+    counts = Counter(trade["S"] for trade in trades)
+    if symbols < len(counts):
+        raise ValueError(f"{symbols} symbols are fewer than the {len(counts)} of the tape")
+    shares = {s: max(1, symbols * trades_of // len(trades)) for s, trades_of in counts.items()}
+    busiest = max(counts, key=lambda symbol: counts[symbol])
+    shares[busiest] += symbols - sum(shares.values())
+    names = map(symbol_of, count())
+    turns = {symbol: cycle([symbol, *islice(names, share - 1)]) for symbol, share in shares.items()}
+    return [{**trade, "S": next(turns[trade["S"]])} for trade in trades]
+
+
+def symbol_of(number: int) -> str:
+    """Return one of 17,576 symbols of four letters that the tape does not have."""
+    first, rest = divmod(number, 26 * 26)
+    return f"Z{_LETTERS[first]}{_LETTERS[rest // 26]}{_LETTERS[rest % 26]}"
 
 
 def _encode(trade: dict[str, Any]) -> bytes:

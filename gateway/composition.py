@@ -17,6 +17,8 @@ from gateway.bus.bar_history import BarHistory
 from gateway.bus.gateway_report import GatewayReport, report_of
 from gateway.bus.history import History
 from gateway.bus.inbox import Handlers, Inbox
+from gateway.bus.ingest_bars import IngestBars
+from gateway.bus.ingest_requests import IngestRequests, Replied
 from gateway.bus.interest_claims import InterestClaims
 from gateway.bus.last_values import LastValues
 from gateway.bus.lease_watch import LeaseWatch
@@ -35,9 +37,11 @@ from gateway.http.access import Access
 from gateway.http.admission import Admission
 from gateway.http.app import Endpoints, create_app
 from gateway.http.audit_log import AuditLog
+from gateway.http.chart_bars import ChartBarsEndpoint
 from gateway.http.event_source_answers import EventSourceAnswers
 from gateway.http.failed_attempts import FailedAttempts
 from gateway.http.health import Health
+from gateway.http.held_bars import HeldBars
 from gateway.http.host_check import HostCheck
 from gateway.http.last_answers import LastAnswers
 from gateway.http.open_files import OpenFiles
@@ -51,6 +55,7 @@ from gateway.http.streams import Streams
 from gateway.http.ticket_budget import TicketBudgets
 from gateway.http.tickets import Tickets
 from gateway.http.token_streams import TokenStreams
+from gateway.http.udf import Udf
 from gateway.settings import GatewaySettings
 from gateway.token_file import Grants, TokenFileWatch
 from gateway.wire.allowed_hosts import LOOPBACK, AllowedHosts
@@ -100,6 +105,7 @@ class Gateway:
     interest: InterestClaims
     subscriptions: Subscriptions
     inbox: Inbox
+    requests: IngestRequests
     changes: StreamChanges
     endings: StreamEndings
     tokens: TokenTable
@@ -133,7 +139,6 @@ def compose(
 ) -> Gateway:
     """Construct the parts of a gateway; none of them runs yet."""
     commands, names, gateway_id = redis.commands, redis.keyspace, _gateway_id()
-    # The hub exists before the two parts that follow its topics. Each clears its event itself.
     resubscribe, reclaim, rejections = asyncio.Event(), asyncio.Event(), Rejections()
     hub = _hub(settings, around, [resubscribe.set, reclaim.set])
     interest = _interest(redis, hub, gateway_id, reclaim, rejections, malformed := MalformedData())
@@ -148,6 +153,7 @@ def compose(
         interest=interest,
         subscriptions=subscriptions,
         inbox=inbox,
+        requests=IngestRequests(commands, names, inbox, malformed),
         changes=StreamChanges(inbox, subscriptions.change),
         endings=StreamEndings(inbox, reports, here),
         tokens=tokens,
@@ -218,7 +224,7 @@ def _inbox(
         redis.keyspace,
         gateway_id,
         handlers,
-        (Changed, Ended),
+        (Changed, Ended, Replied),
         rejections=rejections,
         has_ended=reports.has_ended,
     )
@@ -245,6 +251,7 @@ def compose_app(
     limit = settings.max_topics_per_client
     budgets = TicketBudgets(settings.max_tickets_per_minute, around.clock)
     requests = StreamRequests(limit=limit, interval=settings.update_interval_seconds)
+    bars, held = _bar_history(redis, gateway), HeldBars()
     endpoints = Endpoints(
         streams=Streams(
             access,
@@ -261,14 +268,9 @@ def compose_app(
         tickets=Tickets(access, budgets, limit=limit),
         token_streams=TokenStreams(access, gateway.endings),
         stored=_stored_values(redis, access, gateway.subscriber.malformed, limit),
-        health=Health(
-            access,
-            gateway.reports,
-            hub=gateway.hub,
-            feed=gateway.feed,
-            rejections=gateway.rejections,
-            report=gateway.report,
-        ),
+        chart_bars=ChartBarsEndpoint(access, bars, held, limit=limit),
+        udf=Udf(access, bars, held, around.clock),
+        health=_health(access, gateway),
         page=Page(),
         openapi=OpenApi(limit=limit),
     )
@@ -282,13 +284,28 @@ def compose_app(
     return LastAnswers(served, lambda: gateway.hub.is_draining)
 
 
+def _health(access: Access, gateway: Gateway) -> Health:
+    return Health(
+        access,
+        gateway.reports,
+        hub=gateway.hub,
+        feed=gateway.feed,
+        rejections=gateway.rejections,
+        report=gateway.report,
+    )
+
+
+def _bar_history(redis: GatewayRedisClients, gateway: Gateway) -> BarHistory:
+    older = IngestBars(gateway.requests, lambda: gateway.feed.report is not None)
+    return BarHistory(redis.commands, redis.keyspace, gateway.subscriber.malformed, older)
+
+
 def _stored_values(
     redis: GatewayRedisClients, access: Access, malformed: MalformedData, limit: int
 ) -> StoredValues:
     return StoredValues(
         access,
         prices=LastValues(redis.commands, redis.keyspace, malformed),
-        bars=BarHistory(redis.commands, redis.keyspace, malformed),
         # A request shows the stored values as they are; no stream depends on their ids.
         positions=Positions(redis.commands, redis.keyspace, malformed, lambda *_: True),
         limit=limit,
@@ -319,6 +336,7 @@ def _allowed_hosts(settings: GatewaySettings) -> AllowedHosts:
 def _hub(
     settings: GatewaySettings, around: Surroundings, on_change: Sequence[Callable[[], None]]
 ) -> Hub:
+    # It exists before the two parts that follow its topics. Each clears its event itself.
     return Hub(
         asyncio.get_running_loop(),
         flush_interval=settings.flush_interval_ms / 1000,

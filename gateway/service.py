@@ -114,6 +114,7 @@ class GatewayService:
             "interest claims": gateway.interest.run(),
             "stream claims": gateway.claims.run(),
             "inbox": gateway.inbox.run(),
+            "ingest requests": gateway.requests.run(),
             "audit log": gateway.audit.run(),
             "housekeeping": _housekeep(gateway, settings.slow_client_seconds),
             "heartbeat": _heartbeat(gateway, settings.heartbeat_seconds, self._around.now),

@@ -13,7 +13,9 @@ import time
 from dataclasses import dataclass
 
 from ingest.account import BrokerAccount
+from ingest.bars.bar_table import BarTable
 from ingest.bus.announcer import Announcer
+from ingest.bus.bar_store import BarStore
 from ingest.bus.history_ends import HistoryEnds
 from ingest.bus.history_gaps import HistoryGaps
 from ingest.bus.interest import InterestReader
@@ -21,10 +23,12 @@ from ingest.bus.lease import Lease
 from ingest.bus.outbox import Outbox
 from ingest.bus.publisher import Publisher
 from ingest.bus.redis_clients import IngestRedisClients
+from ingest.bus.requests import RequestResponder
 from ingest.bus.returned_prices import ReturnedPrices
 from ingest.bus.status_writer import StatusWriter
 from ingest.bus.stored_account import StoredAccount
 from ingest.bus.stored_prices import StoredPrices
+from ingest.charts import Charts
 from ingest.demand.channels import STOCK_CHANNELS, TEST_CHANNELS
 from ingest.demand.subscription import Subscription
 from ingest.demand.wanted import Demand
@@ -45,16 +49,19 @@ from ingest.upstream.account_handler import AccountHandler
 from ingest.upstream.account_stream import AccountStream
 from ingest.upstream.alpaca_rest import AlpacaRest
 from ingest.upstream.alpaca_stream import AlpacaStream
+from ingest.upstream.bar_rest import BarRest
 from ingest.upstream.broker_reports import BrokerReports
 from ingest.upstream.frame import FrameReader
 from ingest.upstream.hours_refresh import HoursRefresh
 from ingest.upstream.news_handler import NewsHandler
+from ingest.upstream.older_bars import OlderBars
 from ingest.upstream.rest_prices import RestPrices
 from ingest.upstream.snapshots import Snapshots
 from ingest.upstream.stock_handler import StockHandler
 from ingest.upstream.stream_group import StreamGroup
 from ingest.upstream.stream_health import StreamHealth
 from ingest.upstream.stream_holder import StreamHolder
+from shared.bus.keys import bar_bounds
 from shared.bus.malformed_stored import MalformedStored
 from shared.bus.rejections import Rejections
 
@@ -73,7 +80,6 @@ def compose(
     eviction_policy: str | None,
 ) -> Leadership:
     """Make every part of a leadership."""
-    names = redis.keyspace
     status_due, account_changed = asyncio.Event(), asyncio.Event()
     demand = Demand(time.monotonic)
     prices = LastPrices(MarketHours((), None, TRADES_IN[settings.alpaca_feed]))
@@ -81,28 +87,48 @@ def compose(
     outbox = Outbox()
     announcer = Announcer(outbox, portfolio.reprice)
     rejections = Rejections(on_change=status_due.set)
-    ttl_seconds = settings.price_ttl_seconds
-    publisher = Publisher(redis.commands, names, lease, outbox, ttl_seconds, rejections)
+    publisher = _publisher(settings, redis, lease, outbox, rejections)
     malformed = MalformedStored()
     common = _Common(
         settings, access, rest, redis, rejections, malformed, demand, announcer, lease, status_due
     )
 
-    stocks = _stocks(common, prices, reach)
+    charts = _charts(common, prices, lease, publisher)
+    stocks = _stocks(common, prices, reach, charts)
     news_handler = NewsHandler(demand, announcer)
     news = _news(common, news_handler)
     account = _account(common, portfolio, account_changed)
     streams = [stocks.stream, news, account.stream]
-    report = _health_report(common, ingest_id, stocks, streams, publisher, outbox, eviction_policy)
+    reported = (ingest_id, access.feed, stocks, charts.table, streams, publisher, outbox)
+    report = HealthReport(*reported, rejections, malformed, eviction_policy)
     # Without trade updates the account is read by REST alone.
     order_streams = [account.stream] if settings.alpaca_trade_updates else []
+    parts = [stocks.run, charts.run, account.run]
     return Leadership(
         lease=lease,
         publisher=publisher,
         status=_status_writer(common, lease, ingest_id, publisher, report),
         streams=StreamGroup(market=[stocks.stream, news], others=order_streams),
-        works=[*_readers(common, stocks, news_handler, publisher, lease), stocks.run, account.run],
-        republish=[publisher.check, stocks.republish, account.republish],
+        works=[*_readers(common, stocks, news_handler, publisher, lease), *parts],
+        republish=[publisher.check, stocks.republish, charts.republish, account.republish],
+    )
+
+
+def _publisher(
+    settings: IngestSettings,
+    redis: IngestRedisClients,
+    lease: Lease,
+    outbox: Outbox,
+    rejections: Rejections,
+) -> Publisher:
+    return Publisher(
+        redis.commands,
+        redis.keyspace,
+        lease,
+        outbox,
+        settings.price_ttl_seconds,
+        rejections,
+        bar_bounds=bar_bounds(settings.bar_history),
     )
 
 
@@ -123,28 +149,6 @@ class _Common:
     status_due: asyncio.Event
 
 
-def _health_report(
-    common: _Common,
-    ingest_id: str,
-    stocks: Stocks,
-    streams: list[StreamHolder],
-    publisher: Publisher,
-    outbox: Outbox,
-    eviction_policy: str | None,
-) -> HealthReport:
-    return HealthReport(
-        ingest_id,
-        common.access.feed,
-        stocks,
-        streams,
-        publisher,
-        outbox,
-        common.rejections,
-        common.malformed,
-        eviction_policy,
-    )
-
-
 def _status_writer(
     common: _Common, lease: Lease, ingest_id: str, publisher: Publisher, report: HealthReport
 ) -> StatusWriter:
@@ -163,7 +167,7 @@ def _status_writer(
 def _readers(
     common: _Common, stocks: Stocks, news: NewsHandler, publisher: Publisher, lease: Lease
 ) -> list[Work]:
-    """Return the work that follows the topics that the gateways watch."""
+    """Return the work that follows what the gateways watch and request."""
     redis, demand = common.redis, common.demand
     commands, names, rejections = redis.commands, redis.keyspace, common.rejections
     malformed = common.malformed
@@ -183,21 +187,56 @@ def _readers(
         ).run,
         HistoryEnds(commands, names, rejections).run,
         publisher.follow_server,
+        _responder(common, stocks, lease).run,
     ]
 
 
-def _stocks(common: _Common, prices: LastPrices, reach: UpstreamReach) -> Stocks:
-    access, demand, announcer = common.access, common.demand, common.announcer
-    channels = TEST_CHANNELS if access.feed == TEST_FEED else STOCK_CHANNELS
+def _responder(common: _Common, stocks: Stocks, lease: Lease) -> RequestResponder:
+    redis = common.redis
+    return RequestResponder(
+        redis.commands,
+        redis.subscriber,
+        redis.keyspace,
+        lease,
+        OlderBars(common.rest, lambda: stocks.market_hours).answer,
+        common.rejections,
+        common.malformed,
+        time.monotonic,
+    )
+
+
+def _charts(common: _Common, prices: LastPrices, lease: Lease, publisher: Publisher) -> Charts:
+    redis, bounds = common.redis, bar_bounds(common.settings.bar_history)
+    store = BarStore(
+        redis.commands, redis.keyspace, lease, common.rejections, common.malformed, bounds
+    )
+    table = BarTable(lambda: prices.hours)
+    rest = BarRest(
+        common.rest,
+        table,
+        store,
+        common.demand,
+        common.announcer,
+        lambda: prices.hours,
+        publisher.next_id,
+        bounds,
+    )
+    channels = TEST_CHANNELS if common.access.feed == TEST_FEED else STOCK_CHANNELS
     subscription = Subscription(common.settings.symbol_limit, channels=channels)
-    states = SymbolStates(access.feed, prices.has_price)
+    return Charts(table, rest, store, common.demand, subscription, common.announcer)
+
+
+def _stocks(common: _Common, prices: LastPrices, reach: UpstreamReach, charts: Charts) -> Stocks:
+    access, demand, announcer = common.access, common.demand, common.announcer
+    subscription = charts.subscription
+    states = SymbolStates(access.feed, prices.has_price, prices.traded_at)
     delay_ns = int(common.rest.delay_seconds * 1e9)
     withheld = _withheld(prices, delay_ns)
     # A delayed feed is expected to lag by fifteen minutes.
     lag = Lag(EXPECTED_MS.get(access.feed, 0.0))
-    reader = FrameReader(prices, states, lag, demand, subscription, announcer)
+    reader = FrameReader(prices, states, lag, demand, subscription, announcer, charts.table)
     rest_prices = RestPrices(prices, states, withheld, demand, announcer, delay_ns=delay_ns)
-    snapshots = _snapshots(common, rest_prices, subscription, withheld)
+    snapshots = _snapshots(common, rest_prices, charts, withheld)
     handler = StockHandler(
         demand,
         subscription,
@@ -211,6 +250,7 @@ def _stocks(common: _Common, prices: LastPrices, reach: UpstreamReach) -> Stocks
         prices.timestamp_of,
         prices.streamed_ns_of,
         prices.newest_streamed_ns,
+        charts.on_subscription,
     )
 
     # An object of alpaca-py serves one connection; each attempt makes a new one.
@@ -242,8 +282,10 @@ def _withheld(prices: LastPrices, delay_ns: int) -> WithheldTrades:
 
 
 def _snapshots(
-    common: _Common, handler: RestPrices, subscription: Subscription, withheld: WithheldTrades
+    common: _Common, handler: RestPrices, charts: Charts, withheld: WithheldTrades
 ) -> Snapshots:
+    subscription = charts.subscription
+
     # Symbols that got no slot in the stream, for their trades or for their quotes, and those that
     # the stream does not accept.
     def polled() -> list[str]:
@@ -257,6 +299,7 @@ def _snapshots(
         handler,
         polled=polled,
         withheld=withheld.missing_since,
+        on_rescaled=charts.on_rescaled,
     )
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 
 from ingest.alpaca.codes import CONNECTION_LIMIT
+from ingest.bars.bar_table import BarTable
 from ingest.bus.outbox import Outbox
 from ingest.bus.publisher import Publisher
 from ingest.market.alarms import Alarms, Facts, MalformedFacts, StreamFacts
@@ -16,7 +17,7 @@ from shared.alarm import Alarm
 from shared.bus.malformed_stored import MalformedStored
 from shared.bus.rejections import Rejections
 from shared.event_id import EventId
-from shared.ingest_status import IngestStatus, Session, StreamStatus
+from shared.ingest_status import BarCounts, IngestStatus, Session, StreamStatus
 
 
 class HealthReport:
@@ -31,6 +32,7 @@ class HealthReport:
         ingest_id: str,
         feed: str,
         stocks: Stocks,
+        bars: BarTable,
         streams: Sequence[StreamHolder],
         publisher: Publisher,
         outbox: Outbox,
@@ -41,6 +43,7 @@ class HealthReport:
         self._ingest_id = ingest_id
         self._feed = feed
         self._stocks = stocks
+        self._bars = bars
         self._streams = streams
         self._publisher = publisher
         self._outbox = outbox
@@ -78,6 +81,7 @@ class HealthReport:
             alarms=self._current_alarms(facts, streams),
             streams=[_stream_status(stream) for stream in streams],
             tape=facts.tape,
+            bars=self._bar_counts(),
             malformed={each.source: each.count for each in self._malformed},
             publish_error=self._publisher.rejection,
             published=self._publisher.published,
@@ -115,10 +119,24 @@ class HealthReport:
                     each.source: MalformedFacts(each.count, each.first) for each in self._malformed
                 },
                 quarantined=facts.tape.quarantined,
+                bars_compared=self._bars.counts.compared,
+                bars_differ=self._bars.counts.volume_differs,
                 rest_failing_seconds=facts.rest_failing_seconds,
                 rest_error=facts.rest_error,
                 eviction_policy=self._eviction_policy,
             ),
+        )
+
+    def _bar_counts(self) -> BarCounts:
+        counts = self._bars.counts
+        return BarCounts(
+            charted=len(self._bars.symbols),
+            compared=counts.compared,
+            volume_differs=counts.volume_differs,
+            close_differs=counts.close_differs,
+            missing_shares=counts.missing_shares,
+            missing_trades=counts.missing_trades,
+            unexpected=counts.unexpected,
         )
 
     def _redis_rejects(self) -> str | None:

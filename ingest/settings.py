@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
+from shared.bus.keys import BAR_HISTORY
 from shared.bus.owner import Owner
 from shared.bus.settings import MEMORY_URL, BusSettings, RedisUrl
 from shared.pasted_values import base_url, key
@@ -82,6 +83,7 @@ class IngestSettings(BusSettings):
     alpaca_trading_url: RestUrl | None = None
     alpaca_trade_updates: bool = True
     price_ttl_seconds: float = Field(5, gt=0, le=3600)
+    bar_history: int = Field(BAR_HISTORY, ge=10, le=10_000)
 
     @field_validator(
         "alpaca_paper_api_key", "alpaca_paper_secret_key", "alpaca_api_key", "alpaca_secret_key"

@@ -14,6 +14,7 @@ from ingest.demand.wanted import Demand
 from ingest.market.alarms import NAMED_AT_MOST, REST_FAILURE_SECONDS
 from ingest.market.lag import Lag
 from ingest.market.last_price import LastPrices
+from ingest.market.market_hours import MarketHours
 from ingest.market.symbol_states import StatesView, SymbolStates
 from ingest.market.withheld_trades import WithheldTrades
 from ingest.upstream.frame import FrameReader
@@ -87,6 +88,13 @@ class Stocks:
         self._subscription = subscription
         self._reader = reader
         self._announcer = announcer
+        self._sorted: list[str] = []
+        self._sorted_of: Set[str] | None = None
+
+    @property
+    def market_hours(self) -> MarketHours:
+        """The newest calendar."""
+        return self._prices.hours
 
     async def run(self) -> None:
         """Refresh the hours, look up prices and evaluate until cancelled."""
@@ -116,8 +124,9 @@ class Stocks:
             for status in self._states.evaluate(time.monotonic(), time.time(), view):
                 self._announcer.status(status)
             # Prices of symbols that no client watches would grow old, and be shown as new later.
-            self._prices.forget_others(view.wanted)
-            self._withheld.forget_others(view.wanted)
+            wanted = self._demand.symbols()
+            self._prices.forget_others(wanted)
+            self._withheld.forget_others(wanted)
             # With no recent trade the lag becomes unknown, and no message would cause that.
             self._lag.look(time.time_ns() // 1000)
             self._snapshots.look_up(self._prices.take_doubtful())
@@ -148,7 +157,7 @@ class Stocks:
     def facts(self) -> StockFacts:
         """Return the present state."""
         hours, subscription = self._prices.hours, self._subscription
-        wanted = {want.symbol for want in self._demand.wanted()}
+        wanted = self._demand.symbols()
         return StockFacts(
             session=hours.session_now(time.time_ns()),
             next_open=hours.next_open(),
@@ -156,7 +165,7 @@ class Stocks:
             lag_ms=self._lag.ms,
             lag_alarm=self._lag.alarm,
             is_clock_behind=self._lag.is_clock_behind,
-            subscribed=sorted(subscription.acknowledged[TRADES]),
+            subscribed=self._subscribed(),
             over_limit=subscription.over_limit,
             limit=subscription.limit,
             left_out=self._demand.left_out,
@@ -184,19 +193,28 @@ class Stocks:
             unknown_messages=dict(reader.unknown),
         )
 
+    def _subscribed(self) -> list[str]:
+        """Return the subscribed symbols in order; the same list until they change."""
+        subscribed = self._subscription.acknowledged[TRADES]
+        if subscribed is not self._sorted_of:
+            self._sorted_of, self._sorted = subscribed, sorted(subscribed)
+        return self._sorted
+
     def _rejected(self, wanted: Set[str]) -> set[str]:
         """Return the wanted symbols that have no price and that Alpaca does not list."""
-        known = self._prices.by_symbol
-        return {s for s in wanted if s in known and known[s].reason == "unknown_symbol"}
+        return self._prices.unknown_symbols() & wanted
 
     def _view(self) -> StatesView:
-        wanted = {want.symbol for want in self._demand.wanted()}
+        acknowledged, wanted = self._subscription.acknowledged[TRADES], self._demand.symbols()
+        # A chart needs no trades: it is no fault if a symbol that is only charted has none.
+        if charted := self._demand.only_charted():
+            wanted -= charted - acknowledged
         return StatesView(
             stream_live=self.stream.health.live,
             stream_reason=self.stream.health.reason,
             session=self._prices.hours.session_now(time.time_ns()),
             wanted=wanted,
-            acknowledged=self._subscription.acknowledged[TRADES],
+            acknowledged=acknowledged,
             over_limit=set(self._subscription.over_limit),
             rejected=self._rejected(wanted),
             refused=self._subscription.rejected,
@@ -211,7 +229,7 @@ class Stocks:
         recently = time.time_ns() - QUIET_NS
         quiet = [
             symbol
-            for symbol in sorted(self._subscription.acknowledged[TRADES])
+            for symbol in self._subscribed()
             if self._prices.streamed_ns_of(symbol) < recently
         ]
         # A window that moves on with each turn, and starts again from the front at the end.

@@ -23,6 +23,7 @@ AlarmCode = Literal[
     "unknown_conditions",
     "malformed",
     "quarantined",
+    "bars_differ",
     "rest_failing",
     "hours_unknown",
     "eviction_policy",

@@ -42,6 +42,24 @@ class TapeCounts(msgspec.Struct, kw_only=True):
     unknown_messages: dict[str, int]
 
 
+class BarCounts(msgspec.Struct, kw_only=True):
+    """Bars of minutes made of prints, compared with Alpaca's, since this process started to lead.
+
+    ``charted``: the symbols whose bars are made at present. ``compared``: minutes of which the
+    stream has brought all prints, as far as is known. ``volume_differs`` ``close_differs``: those
+    of them whose bar is another than Alpaca's. ``missing_shares`` ``missing_trades``: what those
+    bars lack. ``unexpected``: minutes that have prints here and no bar at Alpaca.
+    """
+
+    charted: int
+    compared: int
+    volume_differs: int
+    close_differs: int
+    missing_shares: float
+    missing_trades: int
+    unexpected: int
+
+
 class IngestStatus(msgspec.Struct, kw_only=True):
     """The ingest's health. Times are RFC 3339 in UTC; ``lag_ms`` is receive minus exchange time.
 
@@ -70,6 +88,7 @@ class IngestStatus(msgspec.Struct, kw_only=True):
     alarms: list[Alarm]
     streams: list[StreamStatus]
     tape: TapeCounts
+    bars: BarCounts | None = None
     malformed: dict[str, int] = {}
     publish_error: str | None = None
     published: int

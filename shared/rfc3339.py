@@ -23,7 +23,8 @@ sortable: Callable[[str], str] = itemgetter(slice(None, -1))
 """Return a time in UTC as text that sorts: no ``Z``, since fractions have different lengths."""
 
 
-@lru_cache(maxsize=64)
+# A chart's history has hundreds of whole seconds, and those of many symbols have the same.
+@lru_cache(maxsize=4096)
 def _whole(seconds: int) -> str:
     # The C library fails for other years in its own way, or writes them in a form of its own.
     if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
@@ -67,6 +68,16 @@ def to_nanoseconds(text: str) -> int:
     if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
         raise ValueError(f"{text!r} is not a time of the years 1 to 9999 in UTC")
     return seconds * 1_000_000_000 + int((fraction or "0").ljust(9, "0"))
+
+
+@lru_cache(maxsize=4096)
+def start_to_nanoseconds(text: str) -> int:
+    """Return the start of a bar as unix nanoseconds: thousands of bars have the same one.
+
+    Raises:
+        ValueError: as ``to_nanoseconds``.
+    """
+    return to_nanoseconds(text)
 
 
 def from_unix(seconds: float) -> str:

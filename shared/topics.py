@@ -35,6 +35,8 @@ ORDERS = "orders"
 NEWS = "news"
 MINUTE_BAR = "bar.1Min"
 FIVE_MINUTE_BAR = "bar.5Min"
+FIFTEEN_MINUTE_BAR = "bar.15Min"
+HOUR_BAR = "bar.1Hour"
 DAY_BAR = "bar.1Day"
 
 KINDS = MappingProxyType(
@@ -45,6 +47,8 @@ KINDS = MappingProxyType(
         STATUS: False,
         MINUTE_BAR: True,
         FIVE_MINUTE_BAR: True,
+        FIFTEEN_MINUTE_BAR: True,
+        HOUR_BAR: True,
         DAY_BAR: True,
         NEWS: True,
         BOOK: False,
@@ -58,6 +62,10 @@ KINDS = MappingProxyType(
 ORDERED = frozenset(kind for kind, ordered in KINDS.items() if ordered)
 """Kinds of which every event matters: they have a history, are not conflated, and a loss is
 announced as a ``gap``. For the other kinds only the newest value matters."""
+
+BARS = frozenset({MINUTE_BAR, FIVE_MINUTE_BAR, FIFTEEN_MINUTE_BAR, HOUR_BAR, DAY_BAR})
+"""Ordered kinds that also have a value: the running bar, of which only the newest version
+matters, so a client receives it at its interval and never a second time when it resumes."""
 
 EVERYTHING = "*"
 WITH_EVERYTHING = frozenset({NEWS, POSITION})
@@ -184,6 +192,15 @@ def kind_of(topic: str) -> str:
 def is_ordered(topic: str) -> bool:
     """Return whether every event of a topic matters: ``trade:SPY``, but not ``price:SPY``."""
     return topic.partition(":")[0] in ORDERED
+
+
+def has_interval(topic: str) -> bool:
+    """Return whether a client may choose how often it gets a topic's values.
+
+    Those of ``price:SPY`` and the running bars of ``bar.1Min:SPY``, but not ``trade:SPY``.
+    """
+    kind = topic.partition(":")[0]
+    return kind not in ORDERED or kind in BARS
 
 
 def key_of(topic: str) -> str:

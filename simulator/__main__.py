@@ -14,6 +14,7 @@ from simulator.service import Simulator
 from simulator.settings import SimulatorSettings
 from simulator.tape.hours import AlwaysOpen, NyseHours
 from simulator.tape.recording import SHIPPED, TapeError
+from simulator.tape.shift import SHIFTS
 
 _HOURS = {"always": AlwaysOpen, "nyse": NyseHours}
 
@@ -35,6 +36,7 @@ def parse_arguments(arguments: Sequence[str]) -> SimulatorSettings:
         "--repeat-ids", action=loop, default=False, help="whether invented trade ids repeat"
     )
     parser.add_argument("--plan", choices=("basic", "plus"), default="basic", help="the plan")
+    _add_bars(parser)
     parser.add_argument("--news", action=loop, default=True, help="whether the plan has news")
     parser.add_argument("--symbol-limit", type=int, help="instead of the plan's own limit")
     parser.add_argument(
@@ -58,6 +60,19 @@ def parse_arguments(arguments: Sequence[str]) -> SimulatorSettings:
         return SimulatorSettings(**given)
     except ValueError as error:
         parser.error(str(error))
+
+
+def _add_bars(parser: argparse.ArgumentParser) -> None:
+    """Add the options on which bars depend."""
+    parser.add_argument(
+        "--shift", choices=SHIFTS, default="minutes", help="what moves the tape's times at speed 1"
+    )
+    parser.add_argument(
+        "--history",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="whether REST has bars from before the tape",
+    )
 
 
 async def serve(settings: SimulatorSettings) -> None:

@@ -7,9 +7,11 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from decimal import Decimal
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
@@ -33,7 +35,10 @@ from simulator.settings import SimulatorSettings
 from simulator.streams.account_session import TRADE_UPDATES
 from simulator.streams.slots import Slots
 from simulator.tape import fakepaca
+from simulator.tape.bar_schedule import BarSchedule
+from simulator.tape.bars import MINUTE
 from simulator.tape.handmade import STOCK_FEEDS, Handmade, handmade, read_messages, with_times
+from simulator.tape.history import History
 from simulator.tape.market import Market
 from simulator.tape.recording import read_tape
 from simulator.tape.replay import Replay
@@ -69,14 +74,36 @@ class Simulator:
         """
         self._settings = settings or SimulatorSettings()
         self._clock = clock or _steady_clock()
-        self._market = Market(self._settings.hours)
+        self._history = History(
+            self._settings.hours,
+            is_invented=self._settings.history,
+            splits=self._settings.splits,
+        )
+        self._market = Market(self._settings.hours, self._history)
         self._market.expect((), self._settings.previous_daily_bars)
         self._market_data = {
             feed.name: Endpoint(feed, time.monotonic) for feed in self._settings.feeds
         }
         self._endpoints = {**self._market_data, ACCOUNT.name: Endpoint(ACCOUNT, time.monotonic)}
         self._armed = ArmedFaults(time.monotonic)
-        self._broker = Broker(
+        self._broker = self._new_broker(on_update)
+        self._bars = BarSchedule(
+            self._market,
+            self._settings.hours,
+            self._armed,
+            self._publish_to_stocks,
+            self._subscribed,
+        )
+        self.faults = Faults(
+            self._endpoints, self._armed, self._observed, self._broker, self._send_updated_bar
+        )
+        self._slots = Slots(self._settings.ghost_seconds, time.monotonic)
+        self._replay: Replay | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self.port = self._settings.port
+
+    def _new_broker(self, on_update: Callable[[Update], None]) -> Broker:
+        return Broker(
             Account(self._settings.cash, self._settings.positions, self._settings.crypto_fee),
             self._market,
             self._settings.hours,
@@ -87,11 +114,6 @@ class Simulator:
             on_update,
             is_position_qty_net=self._settings.is_position_qty_net,
         )
-        self.faults = Faults(self._endpoints, self._armed, self._observed, self._broker)
-        self._slots = Slots(self._settings.ghost_seconds, time.monotonic)
-        self._replay: Replay | None = None
-        self._tasks: list[asyncio.Task[None]] = []
-        self.port = self._settings.port
 
     async def __aenter__(self) -> Self:
         settings = self._settings
@@ -108,6 +130,7 @@ class Simulator:
             self._own(self._replay.run(), "replay")
         self._own(self._run_test_stream(), "test stream")
         self._own(self._broker.run(asyncio.sleep), "broker")
+        self._own(self._bars.run(self._clock, asyncio.sleep), "bars")
         return self
 
     async def __aexit__(
@@ -214,6 +237,16 @@ class Simulator:
         """
         self._send([self._handmade(message, feed)])
 
+    async def send_bars(self, minute: int, kind: Literal["b", "u"] = "b") -> int:
+        """Send the bars of a minute now, `b` with `d`, instead of when they are due.
+
+        `minute` is any Unix time (ns) of the minute. A bar that was sent is not sent again.
+        Returns the number of bars.
+        """
+        bars = self._bars.minute(minute // MINUTE * MINUTE, kind)
+        self._publish_to_stocks(bars)
+        return len(bars)
+
     def state(self) -> dict[str, object]:
         """Return the body of `GET /simulator/state`."""
         nothing = {"row": 0, "loop": 0, "rows": 0}
@@ -222,6 +255,12 @@ class Simulator:
             "account": self._broker.state(),
             "faults": self._armed.shown(),
             "replay": nothing if self._replay is None else self._replay.state(),
+            "bars": {
+                "sent": dict(self._bars.counts),
+                "recorded_days": self._history.recorded_days(),
+                "recorded_minutes": self._history.recorded_minutes(),
+                "invented": self._history.is_invented,
+            },
         }
 
     @property
@@ -240,8 +279,13 @@ class Simulator:
     async def _load(self, path: Path) -> Replay:
         tape = await asyncio.to_thread(read_tape, path)
         recorded = {symbol: [bar] for symbol, bar in tape.sidecar.previous_daily_bars.items()}
-        self._market.expect(tape.symbols, recorded | dict(self._settings.previous_daily_bars))
-        return Replay(
+        days = recorded | dict(self._settings.previous_daily_bars)
+        self._market.expect(tape.symbols, days)
+        if self._settings.history:
+            for symbol, minutes in tape.minutes.items():
+                if symbol not in self._settings.previous_daily_bars:
+                    self._history.record(symbol, days.get(symbol, ()), minutes)
+        replay = Replay(
             tape,
             self._publish,
             clock=self._clock,
@@ -249,13 +293,29 @@ class Simulator:
             speed=self._settings.speed,
             loop=self._settings.loop,
             repeat_ids=self._settings.repeat_ids,
+            shift=self._settings.shift,
+            hours=self._settings.hours,
         )
+        self._market.expect_trades(tape.first_prices, replay.begins)
+        return replay
 
     def _publish(self, messages: Sequence[Outgoing]) -> None:
         for outgoing in messages:
             self._observe(outgoing.message)
+        self._publish_to_stocks(messages)
+
+    def _publish_to_stocks(self, messages: Sequence[Outgoing]) -> None:
         for feed in STOCK_FEEDS:
             self._endpoints[feed].publish(messages)
+
+    def _subscribed(self, channel: str) -> set[str]:
+        return set().union(*(self._endpoints[feed].subscribed(channel) for feed in STOCK_FEEDS))
+
+    def _send_updated_bar(self, symbol: str, minute: int | None) -> int:
+        newest = self._clock() // MINUTE * MINUTE - MINUTE
+        update = self._bars.update(symbol, newest if minute is None else minute)
+        self._publish_to_stocks([update])
+        return sum(len(self._endpoints[feed].listeners) for feed in STOCK_FEEDS)
 
     def _publish_body(self, body: bytes) -> int:
         ready = [self._handmade(message, feed) for message, feed in read_messages(body)]
@@ -266,11 +326,13 @@ class Simulator:
         return handmade(message, feed, self._market_data, self._clock())
 
     def _send(self, messages: Sequence[Handmade]) -> None:
-        for feeds, message in messages:
+        for feeds, group in groupby(messages, key=attrgetter("feeds")):
+            outgoing = [Outgoing(each.message) for each in group]
             if not set(feeds).isdisjoint(STOCK_FEEDS):
-                self._observe(message)
+                for each in outgoing:
+                    self._observe(each.message)
             for feed in feeds:
-                self._endpoints[feed].publish([Outgoing(message)])
+                self._endpoints[feed].publish(outgoing)
 
     def _observed(self, message: Mapping[str, object]) -> Outgoing:
         ready = with_times(message, self._clock(), strict=False)

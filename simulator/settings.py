@@ -12,6 +12,7 @@ from simulator.protocol.subscription import IEX, NEWS, SIP, TEST, Feed
 from simulator.streams.session import Terms
 from simulator.tape.hours import AlwaysOpen, MarketHours
 from simulator.tape.recording import SHIPPED, DailyBar
+from simulator.tape.shift import SHIFTS, Shift
 
 PLAN_LIMITS: Final[Mapping[str, int | None]] = {"basic": 30, "plus": None}
 """The number of symbols, counted over trades and quotes, that a plan allows; None = no limit."""
@@ -22,6 +23,9 @@ class SimulatorSettings:
     """The settings. `port` 0 chooses a free one; `tape` None replays nothing.
 
     `repeat_ids`: ids that the tape lacks repeat as Alpaca's do, see `simulator/tape/trade_ids.py`.
+    `shift`: by what the tape's times are moved to now at speed 1, see `simulator/tape/shift.py`.
+    `history`: REST has bars from before the tape, recorded and invented, see
+    `simulator/tape/history.py`.
     `ping_seconds` is both the time between pings and the time limit of a pong.
     `symbol_limit` None means the plan's own. `outbox_bytes` is the backlog at which a client
     gets 407. `news` False removes the news stream from the plan.
@@ -40,6 +44,8 @@ class SimulatorSettings:
     speed: float = 1.0
     loop: bool = True
     repeat_ids: bool = False
+    shift: Shift = "minutes"
+    history: bool = False
     plan: str = "basic"
     symbol_limit: int | None = None
     ghost_seconds: float = 0.0
@@ -63,6 +69,8 @@ class SimulatorSettings:
     def __post_init__(self) -> None:
         if self.plan not in PLAN_LIMITS:
             raise ValueError(f"plan is {self.plan!r}, expected one of {', '.join(PLAN_LIMITS)}")
+        if self.shift not in SHIFTS:
+            raise ValueError(f"shift is {self.shift!r}, expected one of {', '.join(SHIFTS)}")
         if not 0 <= self.port < 65536:
             raise ValueError(f"port is {self.port}, expected 0 to 65535")
         if not 0 < self.speed < float("inf"):

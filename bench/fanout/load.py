@@ -82,6 +82,19 @@ class Load:
         """Return the recorded latencies in ms."""
         return [each / 1000 for each in await self._ask("latencies")]
 
+    @property
+    def pid(self) -> int:
+        """The id of its process."""
+        return self._process.pid
+
+    async def arrived(self) -> int:
+        """Return the number of bars since ``measure``: chart clients have it."""
+        return int(await self._ask("arrived"))
+
+    async def arrivals(self) -> list[int]:
+        """Return when each bar has arrived since ``measure``, unix µs; likewise."""
+        return list(await self._ask("arrivals"))
+
     async def close(self) -> None:
         """Reset every connection."""
         if self._process.returncode is None:
@@ -98,12 +111,12 @@ class Load:
 
 
 @asynccontextmanager
-async def load_client() -> AsyncIterator[Load]:
+async def load_client(module: str = "bench.fanout.load_client") -> AsyncIterator[Load]:
     """Run a load client; it ends when its input ends, even if this process is killed."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "bench.fanout.load_client",
+        module,
         cwd=ROOT,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

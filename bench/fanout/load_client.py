@@ -106,7 +106,7 @@ class LoadClient:
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._buffer = bytearray(BUFFER_BYTES)
+        self.buffer = bytearray(BUFFER_BYTES)
         self._count = EventCount(resource.getrlimit(resource.RLIMIT_NOFILE)[0] + 1)
         self._receive: dict[int, Callable[[bytearray], int]] = {}
         self._sockets: dict[int, socket.socket] = {}
@@ -134,7 +134,7 @@ class LoadClient:
 
     def _read(self, number: int) -> None:
         try:
-            size = self._receive[number](self._buffer)
+            size = self._receive[number](self.buffer)
         except BlockingIOError:
             return
         except OSError:
@@ -142,18 +142,18 @@ class LoadClient:
         if not size:
             self._drop(number)
             return
-        self._events += self._count.take(number, self._buffer, size)
+        self._events += self._count.take(number, self.buffer, size)
         self._reads += 1
         self._bytes += size
         self._skip -= 1
         if not self._skip:
             self._skip = self._every
-            self._sample(size)
+            self._sample(number, size)
 
-    def _sample(self, size: int) -> None:
+    def _sample(self, _: int, size: int) -> None:
         """Record the latency of each event of a chunk, since they have waited differently."""
         now = time.time_ns() // 1000
-        with memoryview(self._buffer) as view:
+        with memoryview(self.buffer) as view:
             found = _RECEIVED.findall(view[:size])
         self._latencies.extend([now - int(published) for published in found])
 

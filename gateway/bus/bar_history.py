@@ -1,18 +1,35 @@
-"""The newest bars of symbols, from their histories in Redis."""
+"""Bars for charts: those in Redis, older ones from the ingest, and the position they end at."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
+from gateway.bus.ingest_requests import (
+    IngestRequestError,
+    NoIngestError,
+    RequestFailedError,
+    RequestTimeoutError,
+)
 from gateway.bus.malformed import MalformedData
+from gateway.bus.older_bars import BarQuery, OlderBars, OlderBarsAnswer
+from shared import bar, rfc3339
+from shared.bus import keys
 from shared.bus.errors import bus_errors
 from shared.bus.keys import Keyspace
+from shared.bus.whole_bars import WholeBars
+from shared.event_id import NEVER, EventId
+from shared.topics import kind_of, topic
 
-_SPARE = 10
-"""How many more entries than bars a page has: some entries revise a bar, some are not bars."""
+READ_AT_ONCE = 2_000
+"""Bars of one read: Redis serves no other client meanwhile, and then the streams wait for ours."""
+
+TOPICS_AT_ONCE = 500
+
+ATTEMPTS = 3
 
 
 class _Start(msgspec.Struct):
@@ -21,64 +38,262 @@ class _Start(msgspec.Struct):
 
 _decode = msgspec.json.Decoder(_Start).decode
 
+Bars = dict[int, bytes]
+"""The JSON of bars by their starts in unix s, in no order."""
+
+
+class ChartBars(NamedTuple):
+    """The JSON of each symbol's bars, oldest first.
+
+    ``complete_from``: from when on (unix s) they are all bars of the range; None if unknown.
+    ``last_event_id``: they hold each event up to it, and none after it.
+    """
+
+    bars: Mapping[str, Sequence[bytes]]
+    complete_from: Mapping[str, int | None]
+    last_event_id: EventId
+
 
 class BarHistory:
-    """Reads the bars that are stored."""
+    """Reads bars. ``older`` provides those that Redis does not have; None if nothing does.
 
-    def __init__(self, client: Redis, keyspace: Keyspace, malformed: MalformedData) -> None:
+    ``clock`` gives unix seconds.
+    """
+
+    def __init__(
+        self,
+        client: Redis,
+        keyspace: Keyspace,
+        malformed: MalformedData,
+        older: OlderBars | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._client = client
         self._keyspace = keyspace
         self._malformed = malformed
+        self._older = older
+        self._clock = clock
 
-    async def newest(self, topics: Sequence[str], limit: int) -> dict[str, list[msgspec.Raw]]:
-        """Return up to ``limit`` bars of each topic, oldest first, each in its newest revision.
+    async def read(self, query: BarQuery) -> ChartBars:
+        """Return the bars of a query, each in its newest version.
 
-        A bar is the JSON of its event.
+        If the ingest is unavailable, these are the bars that Redis has.
 
         Raises:
+            IngestRequestError: only the ingest has what the query asks for, and has not replied.
             BusError: Redis is unreachable.
         """
-        found: dict[str, dict[str, msgspec.Raw]] = {topic: {} for topic in topics}
-        ends = dict.fromkeys(topics, "+")
-        while ends:
-            pages = await self._pages(ends, limit + _SPARE)
-            for topic, page in pages.items():
-                self._add_bars(topic, page, found[topic])
-                # One bar more than the limit must be seen: an entry further back may
-                # be a newer revision of the oldest bar found so far.
-                if len(page) < limit + _SPARE or len(found[topic]) > limit:
-                    del ends[topic]
-                else:
-                    ends[topic] = f"({page[-1][0].decode()}"
-        return {
-            topic: [bars[start] for start in sorted(bars)[-limit:]] for topic, bars in found.items()
-        }
+        older_source = self._older
+        names = {topic(bar.KINDS[query.timeframe], symbol): symbol for symbol in query.symbols}
+        for attempt in range(ATTEMPTS):
+            before = await self._published()
+            stored = await self._stored(list(names), query)
+            lacking = {n: s for n, s in names.items() if not _suffices(stored[n], query)}
+            # Nobody has a bar of the future: an ingest need not be asked, nor be there.
+            if query.start is not None and query.start > self._clock():
+                lacking = {}
+                stored = {n: each._replace(whole_from=query.start) for n, each in stored.items()}
+            older = None
+            if lacking and older_source is not None:
+                try:
+                    older = await older_source.read(query._replace(symbols=(*lacking.values(),)))
+                except IngestRequestError as error:
+                    if not _can_do_without(error, [stored[name] for name in lacking], query):
+                        raise
+                    older_source = None  # another attempt would wait again
+            merged = {
+                symbol: _merged(stored[name], older, symbol, query)
+                for name, symbol in names.items()
+            }
+            # Some pages were read later than others. The events since bring all of them to the
+            # same position, from which a stream continues.
+            after, news = await self._news(list(names), before)
+            is_last = attempt == ATTEMPTS - 1
+            if news is not None:
+                for name, symbol in names.items():
+                    _apply(merged[symbol].bars, news[name], query)
+            elif not is_last:
+                continue
+            # Redis has lost its data again and again. A stream from the earlier position announces
+            # what it cannot repeat.
+            return _charts(merged, query, before if news is None else after)
+        raise AssertionError("unreachable")
 
-    async def _pages(self, ends: Mapping[str, str], count: int) -> dict[str, Any]:
-        """Read up to ``count`` entries of each history, newest first, back from its end."""
-        batch = self._client.pipeline(transaction=False)
-        for topic, end in ends.items():
-            batch.xrevrange(self._keyspace.history(topic), max=end, count=count)
+    async def _published(self) -> EventId:
         with bus_errors():
-            answers: list[Any] = await batch.execute(raise_on_error=False)
-        pages: dict[str, Any] = dict.fromkeys(ends, ())
-        for topic, answer in zip(ends, answers, strict=True):
-            # A key of another type: it hides its own bars only, until the ingest puts it aside.
-            with self._malformed.skipping(topic.encode()), bus_errors():
-                if isinstance(answer, RedisError):
-                    raise answer
-                pages[topic] = answer
-        return pages
+            return _event_id(await self._client.get(self._keyspace.published))
 
-    def _add_bars(self, topic: str, entries: Sequence[Any], bars: dict[str, msgspec.Raw]) -> None:
-        """Add the bars among entries by their start.
+    async def _stored(self, topics: Sequence[str], query: BarQuery) -> dict[str, "_Stored"]:
+        """Read the newest bars of topics within the range, page by page."""
+        found: dict[str, _Stored] = {}
+        size = min(max(READ_AT_ONCE // query.limit, 1), TOPICS_AT_ONCE)
+        for begin in range(0, len(topics), size):
+            some = topics[begin : begin + size]
+            batch: Any = self._client.pipeline(transaction=False)
+            batch.hmget(self._keyspace.whole_bars, some)
+            for name in some:
+                key = self._keyspace.bars(name)
+                batch.zcard(key)
+                batch.zrange(key, 0, 0, withscores=True)
+                batch.zrevrangebyscore(
+                    key,
+                    "+inf" if query.end is None else query.end,
+                    "-inf" if query.start is None else query.start,
+                    start=0,
+                    num=query.limit,
+                    withscores=True,
+                )
+            with bus_errors():
+                # A key of another type must not keep the client from all the others.
+                fields, *parts = await batch.execute(raise_on_error=False)
+            whole = fields if isinstance(fields, list) else [None] * len(some)
+            for index, name in enumerate(some):
+                found[name] = self._parsed(name, whole[index], *parts[3 * index : 3 * index + 3])
+        return found
 
-        Entries come newest first, so the first of a bar stays.
+    async def _news(
+        self, topics: Sequence[str], before: EventId
+    ) -> tuple[EventId, dict[str, list[bytes]] | None]:
+        """Return the newest position, and the bars of each topic that were published until then.
+
+        None instead of these if some of the events are not bars, or Redis has lost its data: all
+        has to be read again.
         """
-        for _, fields in entries:
-            # Another program wrote the entry, or another version did.
-            with self._malformed.skipping(topic.encode()):
-                # An event with its own name, such as ``gap``, is not a bar.
-                if b"event" not in fields:
-                    body = fields[b"data"]
-                    bars.setdefault(_decode(body).timestamp, msgspec.Raw(body))
+        batch: Any = self._client.pipeline(transaction=True)
+        batch.get(self._keyspace.published)
+        for name in topics:
+            batch.xrange(self._keyspace.history(name), f"({before}")
+        with bus_errors():
+            published, *histories = await batch.execute(raise_on_error=False)
+        after = _event_id(published)
+        if after < before:
+            return after, None
+        found: dict[str, list[bytes]] = {}
+        for name, entries in zip(topics, histories, strict=True):
+            bars = found[name] = []
+            if isinstance(entries, Exception):  # a key of another type: its events are not ours
+                self._malformed.note(name.encode(), entries)
+                continue
+            # Redis may have trimmed some, or a reload says that all bars are others now.
+            if len(entries) >= keys.HISTORY_LENGTHS[kind_of(name)] or any(
+                b"event" in fields for _, fields in entries
+            ):
+                return after, None
+            bars += [fields[b"data"] for _, fields in entries if b"data" in fields]
+        return after, found
+
+    def _parsed(self, name: str, field: Any, count: Any, first: Any, found: Any) -> "_Stored":
+        where = name.encode()
+        if isinstance(found, Exception):
+            self._malformed.note(where, found)
+            return _Stored({}, None, is_empty=True)
+        bars: Bars = {}
+        for member, score in found:
+            with self._malformed.skipping(where):
+                body = _body(member)
+                _decode(body)  # what is no JSON would spoil the whole answer
+                bars[int(score)] = body
+        whole_from = None
+        if field is not None:
+            with self._malformed.skipping(where):
+                oldest = int(first[0][1]) if first else None
+                whole_from = WholeBars.parse(field).reaches(oldest, count)
+        return _Stored(bars, whole_from, is_empty=not first)
+
+
+class _Stored(NamedTuple):
+    """What Redis has of a topic within a range; ``whole_from`` as in ``ChartBars``.
+
+    ``is_empty``: it has no bar of any time.
+    """
+
+    bars: Bars
+    whole_from: int | None
+    is_empty: bool
+
+
+class _Merged(NamedTuple):
+    bars: Bars
+    complete_from: int | None
+
+
+def _body(member: bytes) -> bytes:
+    head, newline, body = member.partition(b"\n")
+    if not newline:
+        raise ValueError(f"{head[:40]!r} is not a stored bar: no event id line")
+    return body
+
+
+def _suffices(stored: _Stored, query: BarQuery) -> bool:
+    """Return whether Redis has all that a query asks for."""
+    # Splits since are in the stored prices.
+    if query.adjustment == "raw" or stored.whole_from is None:
+        return False
+    if query.start is not None and stored.whole_from <= query.start:
+        return True
+    return sum(start >= stored.whole_from for start in stored.bars) >= query.limit
+
+
+def _can_do_without(error: IngestRequestError, lacking: Iterable[_Stored], query: BarQuery) -> bool:
+    """Return whether Redis' bars answer a query that the ingest has not answered."""
+    match error:
+        case NoIngestError() | RequestTimeoutError() | RequestFailedError(code="upstream_failed"):
+            pass
+        case _:  # the request itself is at fault, or there are too many
+            return False
+    if query.adjustment == "raw":  # the stored prices have another scale
+        return False
+    # No bars would look like a range in which nothing was traded.
+    is_range = query.start is not None or query.end is not None
+    return not is_range or not any(stored.is_empty for stored in lacking)
+
+
+def _merged(
+    stored: _Stored, older: OlderBarsAnswer | None, symbol: str, query: BarQuery
+) -> _Merged:
+    """Return Redis' bars with those of the ingest before them."""
+    if older is None or symbol not in older.bars:
+        return _Merged(dict(stored.bars), stored.whole_from)
+    bars = dict(older.bars[symbol])
+    since = stored.whole_from
+    # Bars that are not kept whole, or not of this adjustment, count only where they are newer.
+    if since is None or query.adjustment == "raw":
+        since = max(bars) + 1 if bars else 0
+    bars = {start: body for start, body in bars.items() if start < since}
+    bars |= {start: body for start, body in stored.bars.items() if start >= since}
+    return _Merged(bars, older.complete_from.get(symbol))
+
+
+def _apply(bars: Bars, news: Iterable[bytes], query: BarQuery) -> None:
+    """Put newer versions in the place of bars."""
+    for body in news:
+        with suppress(ValueError, msgspec.DecodeError):  # an entry of another version
+            start = rfc3339.to_nanoseconds(_decode(body).timestamp) // 1_000_000_000
+            is_in = (query.start is None or query.start <= start) and (
+                query.end is None or start <= query.end
+            )
+            if is_in:
+                bars[start] = body
+
+
+def _charts(merged: Mapping[str, _Merged], query: BarQuery, position: EventId) -> ChartBars:
+    bars: dict[str, Sequence[bytes]] = {}
+    complete_from: dict[str, int | None] = {}
+    for symbol, (found, since) in merged.items():
+        starts = sorted(found)[-query.limit :]
+        bars[symbol] = [found[start] for start in starts]
+        # Older ones may have been left out.
+        bounds = [query.start, starts[0] if len(starts) == query.limit else None]
+        complete_from[symbol] = (
+            None if since is None else max([since, *(b for b in bounds if b is not None)])
+        )
+    return ChartBars(bars, complete_from, position)
+
+
+def _event_id(stored: Any) -> EventId:
+    # No ingest has published yet, or another program wrote it.
+    if isinstance(stored, bytes):
+        with suppress(ValueError):
+            return EventId.parse(stored)
+    return NEVER

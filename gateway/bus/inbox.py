@@ -1,8 +1,8 @@
 """Questions to other gateways, and their answers; each gateway has a channel for both."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, Union
 
 import msgspec
@@ -81,19 +81,26 @@ class Inbox:
         Raises:
             BusError: Redis is unreachable, or the gateway does not answer.
         """
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._asked[question.question] = answer
-        try:
+        with self.awaiting(question.question) as answer:
             if not await self._send(gateway_id, question):
                 return None
-            async with asyncio.timeout(ANSWER_SECONDS):
-                return await answer
-        except TimeoutError:
-            raise NoAnswerError(
-                f"the gateway {gateway_id} did not respond within {ANSWER_SECONDS:g} s"
-            ) from None
+            try:
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    return await answer
+            except TimeoutError:
+                raise NoAnswerError(
+                    f"the gateway {gateway_id} did not respond within {ANSWER_SECONDS:g} s"
+                ) from None
+
+    @contextmanager
+    def awaiting(self, question: str) -> Iterator[asyncio.Future[Any]]:
+        """Yield the answer to a question that is asked in another way than by ``ask``."""
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._asked[question] = answer
+        try:
+            yield answer
         finally:
-            del self._asked[question.question]
+            del self._asked[question]
 
     async def _send(self, gateway_id: str, message: Question | Answer) -> bool:
         """Send a message to a gateway as soon as it listens; return False if it has ended.

@@ -19,9 +19,11 @@ from gateway.bus.history import History
 from gateway.bus.lease_watch import LeaseWatch
 from gateway.bus.listed_positions import ListedPositions
 from gateway.bus.malformed import MalformedData
+from gateway.bus.newest_bars import NewestBars
 from gateway.bus.positions import Positions
 from gateway.bus.redis_clients import GatewayRedisClients
 from gateway.bus.unverified_messages import StartAgainError, UnverifiedMessages
+from gateway.fanout.bar_channel import BarChannel
 from gateway.fanout.channel import Channel
 from gateway.fanout.hub import Hub
 from gateway.fanout.ordered_channel import OrderedChannel
@@ -280,6 +282,7 @@ class Subscriber:
         After a loss it waits for all of them, since ordered events are sent in one order again.
         """
         history = History(self._redis.commands, self._keyspace, self.malformed)
+        bars = NewestBars(self._redis.commands, self._hub.own_ids, self._keyspace, self.malformed)
         positions = self._positions(self._accepts)
         waiting: list[bytes] = []
         while True:
@@ -298,6 +301,9 @@ class Subscriber:
                 if isinstance(channel, TableChannel):
                     (await positions.read()).fill(channel)
             ordered = [channel for channel in channels if isinstance(channel, OrderedChannel)]
+            newest_bars = await bars.read(
+                [each for each in ordered if isinstance(each, BarChannel)]
+            )
             fillings = await history.fillings(ordered, self._hub.cursor, self._hub.own_ids.last)
             # The histories were read on another connection. An event in them may still be on its
             # way on this one; every message after the barrier is newer than all of them.
@@ -308,6 +314,7 @@ class Subscriber:
                 continue
             waiting = self._names_of(channel for channel in ordered if channel not in fillings)
             self._hub.fill(fillings)
+            bars.restore(newest_bars)
             self._hub.loaded(topics, newest, is_waiting=bool(waiting))
             self._rejections.on_accepted(SUBSCRIPTION)
 

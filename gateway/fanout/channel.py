@@ -18,6 +18,9 @@ class Outlet(Protocol):
     def offer(self) -> None:
         """Pass the channel's new value on, now or when the window closes."""
 
+    def flush(self) -> None:
+        """Pass the value that waits on now."""
+
     def announce(self, event: Event) -> None:
         """Pass on an event that is not a value, after the value that waits."""
 
@@ -101,6 +104,14 @@ class Channel:
         """Return the events that a newcomer starts with."""
         event = self.no_value() if self.event is None else self.event
         return () if event is None else (event,)
+
+    def missed(self, cursor: EventId) -> list[Event]:
+        """Return the ordered events after a client's cursor."""
+        return self.since(cursor)
+
+    def values(self) -> Sequence[Event]:
+        """Return the values that follow them: a cursor is no position among values."""
+        return ()
 
     def since(self, position: EventId) -> list[Event]:
         """Return the events that a client lacks if it has everything up to a position."""

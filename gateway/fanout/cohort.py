@@ -314,19 +314,24 @@ class Cohort:
         """Return the values of channels that are new to a client, then the events it has missed."""
         values: list[Event] = []
         news: list[Event] = []
+        running: list[Event] = []
         positions = entry.positions or {}
         for lane in self.lanes:
             channel = lane.channel
+            position = positions.get(channel)
+            if position is not None:
+                news += channel.since(position)
             # The cursor is a position among ordered events only. A merge topic has no history, so
             # its newest value is all that a returning client can lack.
-            position = positions.get(channel, entry.cursor if channel.ordered else None)
-            if position is None:
+            elif entry.cursor is None or not channel.ordered:
                 values += channel.snapshot()
             else:
-                news += channel.since(position)
-        # Ordered events leave in the order of their ids over all topics of the stream.
+                news += channel.missed(entry.cursor)
+                running += channel.values()
+        # Ordered events leave in the order of their ids over all topics of the stream. A running
+        # bar follows the bars before it, which a chart could not insert.
         news.sort(key=lambda event: event.event_id)
-        return [event.frame(self._encoder) for event in values + news]
+        return [event.frame(self._encoder) for event in values + news + running]
 
     def _stall(self, client: Client, now: float, seen: frozenset[bytes]) -> None:
         self._move(client, Stalled(now, self.positions(), seen))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from gateway.fanout.bar_channel import BarChannel
 from gateway.fanout.channel import Channel
 from gateway.fanout.cohort import Client, Cohort, Joining
 from gateway.fanout.flusher import Flusher
@@ -19,7 +20,7 @@ from gateway.wire.event import Encoder, Event
 from gateway.wire.events import ByeReason, EndReason
 from shared import message, rfc3339
 from shared.event_id import NEVER, EventId
-from shared.topics import EVERYTHING, ORDERED, STATUS
+from shared.topics import BARS, EVERYTHING, ORDERED, STATUS
 
 CHANNEL_LINGER_SECONDS = 5.0
 """How long a channel outlives its last client, which often reconnects within seconds."""
@@ -331,6 +332,8 @@ class Hub:
 
 def _channel_of(topic: str, own_ids: OwnIds) -> Channel:
     kind, _, key = topic.partition(":")
+    if kind in BARS:
+        return BarChannel(topic, own_ids)
     if kind in ORDERED:
         return OrderedChannel(topic, own_ids)
     if kind == STATUS:

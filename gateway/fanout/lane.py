@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
+from gateway.fanout.bar_channel import BarChannel
 from gateway.fanout.cadence import Cadence
 from gateway.fanout.channel import Channel
 from gateway.fanout.table_channel import TableChannel
@@ -78,11 +79,15 @@ class Lane:
         else:  # the timer was late: the waiting value belongs to the window that has started
             self._cadence.remind(self.close_window, self._window)
 
+    def flush(self) -> None:
+        """Send the value that waits for the end of the window, if one does."""
+        if self.due:
+            self._send_value()
+
     def announce(self, event: Event) -> None:
         """Send the value that waits for the end of the window, if one does, then an event."""
         # A gap must not overtake the value that was published before it.
-        if self.due:
-            self._send_value()
+        self.flush()
         self.sent = max(self.sent, event.event_id)
         self.send(event.frame)
 
@@ -152,6 +157,27 @@ class TableLane(Lane):
             self.send(row.frame)
 
 
+class BarLane(Lane):
+    """The same for bars: a running bar waits for the window to close, an ended one does not."""
+
+    __slots__ = ()
+
+    channel: BarChannel
+
+    def waiting(self) -> list[bytes]:
+        """Return the frame of the running bar."""
+        event = self.channel.running
+        return [] if event is None else [event.frame(self.encoder)]
+
+    def _send_value(self) -> None:
+        self.due = False
+        event = self.channel.running
+        # If it has ended meanwhile, its final version was sent.
+        if event is not None:
+            self.sent = max(self.sent, event.event_id)
+            self.send(event.frame)
+
+
 class Lanes:
     """The lanes in use. Cohorts that watch a channel alike share one.
 
@@ -187,6 +213,14 @@ class Lanes:
             if cadence is None:
                 cadence = Cadence(interval, self._clock, self._call_later)
                 self._cadences[interval] = cadence
-            kind = TableLane if isinstance(channel, TableChannel) else Lane
-            lane = self._lanes[channel, interval, encoder] = kind(channel, cadence, encoder)
+            lane = _lane_of(channel, cadence, encoder)
+            self._lanes[channel, interval, encoder] = lane
         return lane
+
+
+def _lane_of(channel: Channel, cadence: Cadence, encoder: Encoder) -> Lane:
+    if isinstance(channel, TableChannel):
+        return TableLane(channel, cadence, encoder)
+    if isinstance(channel, BarChannel):
+        return BarLane(channel, cadence, encoder)
+    return Lane(channel, cadence, encoder)

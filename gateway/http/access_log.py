@@ -11,8 +11,8 @@ from typing import get_args
 from urllib.parse import unquote_plus
 
 from gateway.http.operations import OPERATIONS
-from gateway.http.stream_fields import Timeframe
 from gateway.wire.principal import MARKET, scope_of
+from shared.bar import Timeframe
 from shared.topics import EVERYTHING, asset_symbol, parse_topic
 
 HIDDEN = "[hidden]"

@@ -8,10 +8,9 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from gateway.bus.gateway_report import GatewayReport
-from gateway.http.stream_fields import Timeframe
 from gateway.wire import events
 from shared.account import Account
-from shared.bar import Bar
+from shared.bar import RELOAD, Bar, Reload, Timeframe
 from shared.gap import GAP, Gap
 from shared.ingest_status import IngestStatus, Session
 from shared.news import News
@@ -22,10 +21,8 @@ from shared.quote import Quote
 from shared.symbol_status import SymbolStatus
 from shared.topics import (
     ACCOUNT,
+    BARS,
     BOOK,
-    DAY_BAR,
-    FIVE_MINUTE_BAR,
-    MINUTE_BAR,
     NEWS,
     ORDERS,
     POSITION,
@@ -43,9 +40,7 @@ PUBLISHED: Mapping[str, Events] = {
     STATUS: {STATUS: SymbolStatus},
     TRADE: {TRADE: Trade, CORRECTION: Correction, CANCEL: Cancel},
     QUOTE: {QUOTE: Quote},
-    MINUTE_BAR: {MINUTE_BAR: Bar},
-    FIVE_MINUTE_BAR: {FIVE_MINUTE_BAR: Bar},
-    DAY_BAR: {DAY_BAR: Bar},
+    **{kind: {kind: Bar, RELOAD: Reload} for kind in BARS},
     NEWS: {NEWS: News},
     BOOK: {},
     POSITION: {POSITION: Position},
@@ -93,10 +88,16 @@ class Prices(msgspec.Struct):
 
 
 class Bars(msgspec.Struct):
-    """The newest bars of each requested symbol, oldest first."""
+    """The bars of each requested symbol, oldest first.
+
+    ``complete_from``: of each symbol the time from which on these are all bars; null if unknown.
+    ``last_event_id``: a stream that is opened with it continues after these bars.
+    """
 
     timeframe: Timeframe
     bars: dict[str, list[Bar]]
+    complete_from: dict[str, str | None]
+    last_event_id: str
 
 
 class Positions(msgspec.Struct):

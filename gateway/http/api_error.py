@@ -1,10 +1,20 @@
 """Errors: one JSON form for all, with the offending value and the remedy."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
+from gateway.bus.ingest_requests import (
+    IngestRequestError,
+    NoIngestError,
+    RequestFailedError,
+    RequestTimeoutError,
+    TooManyRequestsError,
+)
 from gateway.http.json_response import json_response
 from shared.bus.errors import BusBusyError, BusRejectedError, BusUnreachableError
 from shared.excerpt import cut
@@ -59,6 +69,35 @@ async def answer_bus_error(_: Request, error: Exception) -> Response:
         message=message,
         hint=f"try again in a moment{hint}",
         headers={"Retry-After": "2"},
+    ).response()
+
+
+_NO_INGEST_HINT = (
+    "try again once /readyz shows that the feed is no longer down, or request the newest bars "
+    "alone: no start, no end, adjustment=split"
+)
+
+_OF_INGEST: Mapping[type[IngestRequestError], tuple[int, str, str]] = MappingProxyType(
+    {
+        NoIngestError: (
+            503,
+            "no_ingest",
+            _NO_INGEST_HINT,
+        ),
+        RequestTimeoutError: (504, "ingest_timeout", "try again in a moment, or ask for less"),
+        TooManyRequestsError: (429, "ingest_busy", "try again in a moment"),
+        RequestFailedError: (502, "upstream_failed", "try again in a moment, or ask for less"),
+    }
+)
+"""Status, code and hint of each error of a request to the ingest."""
+
+
+async def answer_ingest_request_error(_: Request, error: Exception) -> Response:
+    """Answer an error of a request that the gateway has passed on to the ingest."""
+    assert isinstance(error, IngestRequestError)  # noqa: S101 - Starlette looks handlers up by type
+    status, code, hint = _OF_INGEST[type(error)]
+    return ApiError(
+        status, code=code, message=str(error), hint=hint, headers={"Retry-After": "2"}
     ).response()
 
 

@@ -8,13 +8,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
+from gateway.bus.ingest_requests import IngestRequestError
 from gateway.http.admission import BusyError
 from gateway.http.api_error import (
     ApiError,
     answer_api_error,
     answer_http_exception,
     answer_incomplete,
+    answer_ingest_request_error,
 )
+from gateway.http.chart_bars import ChartBarsEndpoint
 from gateway.http.cors import cors
 from gateway.http.event_source_answers import EventSourceAnswers
 from gateway.http.health import Health
@@ -26,6 +29,8 @@ from gateway.http.stream_fields import KIND_STREAMS
 from gateway.http.streams import Streams
 from gateway.http.tickets import Tickets
 from gateway.http.token_streams import TokenStreams
+from gateway.http.udf import Udf
+from gateway.http.udf_errors import in_udf_form
 from shared.bus.errors import BusError
 
 
@@ -38,6 +43,8 @@ class Endpoints:
     tickets: Tickets
     token_streams: TokenStreams
     stored: StoredValues
+    chart_bars: ChartBarsEndpoint
+    udf: Udf
     health: Health
     page: Page
     openapi: OpenApi
@@ -50,13 +57,16 @@ def create_app(
     app = Starlette(
         routes=routes(endpoints),
         middleware=cors(cors_origins),
-        exception_handlers={
-            ApiError: answer_api_error,
-            BusError: answers.bus_error,
-            BusyError: answers.busy,
-            ClientDisconnect: answer_incomplete,
-            HTTPException: answer_http_exception,
-        },
+        exception_handlers=in_udf_form(
+            {
+                ApiError: answer_api_error,
+                BusError: answers.bus_error,
+                BusyError: answers.busy,
+                ClientDisconnect: answer_incomplete,
+                HTTPException: answer_http_exception,
+                IngestRequestError: answer_ingest_request_error,
+            }
+        ),
     )
     # Starlette would redirect /api/prices/ to the host that the client names, which may be any.
     app.router.redirect_slashes = False
@@ -66,7 +76,7 @@ def create_app(
 def routes(endpoints: Endpoints) -> list[Route]:
     """Return the table of all routes."""
     streams, page, stored = endpoints.streams, endpoints.page, endpoints.stored
-    health, tickets = endpoints.health, endpoints.tickets
+    health, tickets, udf = endpoints.health, endpoints.tickets, endpoints.udf
     return [
         Route("/", page.index),
         Route("/assets/{name}", page.asset),
@@ -82,7 +92,12 @@ def routes(endpoints: Endpoints) -> list[Route]:
         ChangeRoute("/api/stream/{stream_id}", endpoints.stream_change.change, methods=["PATCH"]),
         Route("/api/tokens/{principal}/streams", endpoints.token_streams.end, methods=["DELETE"]),
         Route("/api/prices", stored.prices),
-        Route("/api/bars", stored.bars),
+        Route("/api/bars", endpoints.chart_bars.bars),
+        Route("/api/udf/config", udf.config),
+        Route("/api/udf/symbols", udf.symbols),
+        Route("/api/udf/search", udf.search),
+        Route("/api/udf/history", udf.history),
+        Route("/api/udf/time", udf.time),
         Route("/api/positions", stored.positions),
         Route("/healthz", health.alive),
         Route("/readyz", health.ready),

@@ -6,7 +6,7 @@ struct forbids them.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from typing import Any, TypeVar
@@ -32,9 +32,20 @@ _SHOWN_BYTES = 4 * SHOWN_CHARACTERS
 @cache
 def properties_of(fields: type[msgspec.Struct]) -> Mapping[str, Any]:
     """Return the JSON schema of each field by its name."""
-    _, components = msgspec.json.schema_components([fields], ref_template="{name}")
-    properties: Mapping[str, Any] = components[fields.__name__]["properties"]
+    properties: Mapping[str, Any] = _schema_of(fields)["properties"]
     return properties
+
+
+@cache
+def required_of(fields: type[msgspec.Struct]) -> Sequence[str]:
+    """Return the names of the fields that have no default."""
+    required: Sequence[str] = _schema_of(fields)["required"]
+    return required
+
+
+def _schema_of(fields: type[msgspec.Struct]) -> Any:
+    _, components = msgspec.json.schema_components([fields], ref_template="{name}")
+    return components[fields.__name__]
 
 
 def of_query(request: Request, fields: type[Fields]) -> Fields:
@@ -67,6 +78,7 @@ def from_query(items: Iterable[tuple[str, str]], fields: type[Fields]) -> Fields
         else:
             given[written] = _number(text) if form in NUMBERS and name == written else text
     _check_names(given, fields)
+    _check_required(given, fields)
     try:
         return msgspec.convert(given, fields)
     except msgspec.ValidationError as error:
@@ -96,6 +108,7 @@ def from_json(body: bytes, fields: type[Fields]) -> Fields:
     if len(given) > MAX_FIELDS:
         raise _too_many_fields()
     _check_names(given, fields)
+    _check_required(given, fields)
     try:
         return msgspec.json.decode(body, type=fields)
     except msgspec.ValidationError as error:
@@ -131,6 +144,17 @@ def _check_names(given: Mapping[str, Any], fields: type[msgspec.Struct]) -> None
                 code="misspelt",
                 message=f"there is no {excerpt(name)}",
                 hint=f"write {right}: {properties[right]['description']}",
+            )
+
+
+def _check_required(given: Mapping[str, Any], fields: type[msgspec.Struct]) -> None:
+    for name in required_of(fields):
+        if name not in given:
+            raise ApiError(
+                400,
+                code="missing",
+                message=f"{name} is missing",
+                hint=f"{name}: {properties_of(fields)[name]['description']}",
             )
 
 

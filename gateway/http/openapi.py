@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.http import answers
-from gateway.http.fields import properties_of
+from gateway.http.fields import properties_of, required_of
 from gateway.http.json_response import json_response
 from gateway.http.operations import JSON, OPERATIONS, Operation
 from gateway.wire import stream_id, token_table
@@ -18,7 +18,7 @@ VERSION = "0.1.0"
 
 REJECTIONS = {
     400: "The query or the body is wrong: `bad_body` `bad_principal` `bad_symbol` `bad_topic` "
-    "`bad_value` `misspelt` `no_symbols` `no_topics` `too_many_bars` `too_many_fields` "
+    "`bad_value` `missing` `misspelt` `no_symbols` `no_topics` `too_many_bars` `too_many_fields` "
     "`too_many_symbols` `too_many_topics`",
     401: "`unauthorized`: no token, a wrong one, a used ticket",
     403: "`topic_denied`: the ticket is for other topics; `scope_denied`: the token lacks a scope",
@@ -29,9 +29,12 @@ REJECTIONS = {
     415: "`unsupported_media_type`: the body is not JSON",
     429: "`busy`: the gateway is full; a client that accepts `text/event-stream` gets 200 and a "
     "`bye` instead. `too_many_failures`: the address has sent too many wrong tokens or tickets. "
-    "`too_many_tickets`: the token has got too many",
+    "`too_many_tickets`: the token has got too many. `ingest_busy`: too many requests wait for the "
+    "ingest",
+    502: "`upstream_failed`: Alpaca has not returned data that Redis does not have",
     503: "`redis_unavailable`, `redis_busy`; a client that accepts `text/event-stream` gets 200 "
-    "and a `bye` instead",
+    "and a `bye` instead. `no_ingest`: only an ingest can get the data, and none leads",
+    504: "`ingest_timeout`: the ingest has not replied in time",
 }
 
 DESCRIPTION = """\
@@ -154,24 +157,29 @@ def _parameters(operation: Operation, limit: int) -> list[Json]:
 def _asked(fields: type[msgspec.Struct], limit: int) -> Json:
     """Return the schema of the parameters: an empty list counts as none."""
     properties = {name: dict(schema) for name, schema in properties_of(fields).items()}
+    required = list(required_of(fields))
     # A list that is empty by default has to be given: such a request is rejected with no_symbols
     # or no_topics. The default only lets the code name that error instead of msgspec's.
-    required = [name for name, schema in properties.items() if schema.get("default") == []]
-    for name in required:
-        del properties[name]["default"]
+    for name, schema in properties.items():
+        if schema.get("default") == []:
+            required.append(name)
+            del schema["default"]
     for name in properties.keys() & set(LIMITED):
         properties[name] |= {"minItems": 1, "maxItems": limit}
-    schema: Json = {"type": "object", "properties": properties}
+    whole: Json = {"type": "object", "properties": properties}
     # Bodies only: a misspelt member is an error there. Unknown parameters of a query are ignored.
     if fields.__struct_config__.forbid_unknown_fields:
-        schema["additionalProperties"] = False
-    return {**schema, "required": required} if required else schema
+        whole["additionalProperties"] = False
+    return {**whole, "required": required} if required else whole
 
 
 def _responses(operation: Operation) -> Json:
     rejections = {status: {"$ref": _RESPONSE.format(status)} for status in operation.rejections}
     documented = {
-        status: {"description": operation.summary, "content": _content(struct)}
+        status: {
+            "description": operation.summary,
+            "content": _content(struct, is_list=operation.is_list),
+        }
         for status, struct in operation.answers.items()
     }
     # Not JSON: a stream, of which the events are described, or a file.
@@ -187,8 +195,9 @@ def _responses(operation: Operation) -> Json:
     return {str(status): response for status, response in (documented | rejections).items()}
 
 
-def _content(struct: type[msgspec.Struct]) -> Json:
-    return {JSON: {"schema": _reference(struct.__name__)}}
+def _content(struct: type[msgspec.Struct], *, is_list: bool = False) -> Json:
+    schema = _reference(struct.__name__)
+    return {JSON: {"schema": {"type": "array", "items": schema} if is_list else schema}}
 
 
 def _reference(name: str) -> Json:
@@ -216,19 +225,25 @@ def _event(event: str, struct: type[msgspec.Struct]) -> Json:
 
 
 def _schemas() -> dict[str, Json]:
-    """Return the schemas of all answers. All members are always present."""
+    """Return the schemas of all answers. All members are present unless their struct omits some."""
     events = answers.events_of(answers.PUBLISHED)
     answered = [struct for operation in OPERATIONS for struct in operation.answers.values()]
     # A struct can be an event and an answer of REST as well; msgspec must get it once.
     structs = dict.fromkeys([*events.values(), *answered, answers.Refused])
     _, schemas = msgspec.json.schema_components(structs, ref_template=_SCHEMA)
     # msgspec describes the structs as input; readers of the document receive them as output.
-    for schema in schemas.values():
+    omitting = {
+        struct.__name__
+        for struct in (*events.values(), *answered)
+        if struct.__struct_config__.omit_defaults
+    }
+    for title, schema in schemas.items():
         schema["description"] = cleandoc(schema["description"]).replace("``", "`")
         for name, form in schema["properties"].items():
             if "default" in form:  # it is for the code that makes the struct
                 del form["default"]
-                schema["required"].append(name)
+                if title not in omitting:
+                    schema["required"].append(name)
     for struct in events.values():
         schema = schemas[struct.__name__]
         if "event_id" not in schema["properties"]:  # it is added at the publication

@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from gateway.http import answers
-from gateway.http.stored_values import PriceFields, StoredBarFields, StoredPositionFields
+from gateway.http import answers, udf_answers
+from gateway.http.chart_bars import BarQueryFields
+from gateway.http.stored_values import PriceFields, StoredPositionFields
 from gateway.http.stream_change import ChangeFields
 from gateway.http.stream_fields import KIND_STREAMS, TopicFields
 from gateway.http.tickets import TicketFields
+from gateway.http.udf import UdfHistoryFields, UdfSearchFields, UdfSymbolFields
 from shared.topics import KINDS
 
 BEARER = ("bearer",)
@@ -23,8 +25,9 @@ STREAM = "text/event-stream"
 class Operation:
     """One method of one path.
 
-    ``answers`` are the structs of its JSON by status; if there is none, ``media_type`` is the type
-    of the answer with 200. ``rejections`` are the other statuses. A stream carries ``kinds``.
+    ``answers`` are the structs of its JSON by status, or of the items if it is a list; if there is
+    none, ``media_type`` is the type of the answer with 200. ``rejections`` are the other statuses.
+    A stream carries ``kinds``.
     ``fields`` are in the query, or in the body of a POST. ``security`` names the schemes of which
     one is needed.
     """
@@ -33,6 +36,7 @@ class Operation:
     path: str
     summary: str
     answers: Mapping[int, type[msgspec.Struct]] = field(default_factory=dict)
+    is_list: bool = False
     media_type: str = JSON
     rejections: Sequence[int] = ()
     fields: type[msgspec.Struct] | None = None
@@ -126,10 +130,54 @@ OPERATIONS: Sequence[Operation] = (
     Operation(
         "GET",
         "/api/bars",
-        "The stored bars, once",
+        "Bars for charts, once",
         {200: answers.Bars},
+        rejections=(400, 401, 403, 429, 502, 503, 504),
+        fields=BarQueryFields,
+        security=BEARER,
+    ),
+    Operation(
+        "GET",
+        "/api/udf/config",
+        "What the feed for TradingView's library can do",
+        {200: udf_answers.UdfConfig},
+        rejections=(401, 403, 429),
+        security=BEARER,
+    ),
+    Operation(
+        "GET",
+        "/api/udf/symbols",
+        "A symbol for TradingView's library",
+        {200: udf_answers.UdfSymbol},
+        rejections=(400, 401, 403, 429),
+        fields=UdfSymbolFields,
+        security=BEARER,
+    ),
+    Operation(
+        "GET",
+        "/api/udf/search",
+        "The symbol that is named, for TradingView's library",
+        {200: udf_answers.UdfFound},
+        is_list=True,
+        rejections=(400, 401, 403, 429),
+        fields=UdfSearchFields,
+        security=BEARER,
+    ),
+    Operation(
+        "GET",
+        "/api/udf/history",
+        "Bars for TradingView's library",
+        {200: udf_answers.UdfHistory},
         rejections=(400, 401, 403, 429, 503),
-        fields=StoredBarFields,
+        fields=UdfHistoryFields,
+        security=BEARER,
+    ),
+    Operation(
+        "GET",
+        "/api/udf/time",
+        "The gateway's time in unix seconds, for TradingView's library",
+        media_type="text/plain",
+        rejections=(401, 403, 429),
         security=BEARER,
     ),
     Operation(

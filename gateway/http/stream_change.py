@@ -21,7 +21,7 @@ from gateway.http.stream_fields import Interval, PlainTopic, Topic
 from gateway.http.stream_request import StreamRequests, plain_topics
 from gateway.wire.principal import Principal
 from gateway.wire.stream_id import StreamId
-from shared.topics import is_ordered
+from shared.topics import has_interval
 
 
 class ChangeFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -69,9 +69,9 @@ class StreamChange:
         self._audit.on_changed(request, stream_id, principal, added=len(add), removed=len(remove))
         # Nor learn which other topics that stream has.
         topics, _ = principal.divide(list(changed.intervals))
-        # As in ``hello``: ordered topics have no interval to report.
-        merge = {topic: changed.intervals[topic] for topic in topics if not is_ordered(topic)}
-        answer = StreamChanged(stream_id=stream_id, topics=list(topics), intervals=merge)
+        # As in ``hello``: some topics have no interval to report.
+        chosen = {topic: changed.intervals[topic] for topic in topics if has_interval(topic)}
+        answer = StreamChanged(stream_id=stream_id, topics=list(topics), intervals=chosen)
         return json_response(answer)
 
 

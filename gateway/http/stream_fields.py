@@ -2,18 +2,18 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from shared import bar
+from shared.bar import Timeframe
 from shared.topics import (
     ACCOUNT,
+    BARS,
     BOOK,
-    DAY_BAR,
-    FIVE_MINUTE_BAR,
     KINDS,
-    MINUTE_BAR,
     NEWS,
     ORDERED,
     ORDERS,
@@ -49,8 +49,8 @@ def _topic_of(kind: str) -> str:
     return re.escape(kind) + (rf":({symbol}|\*)" if kind in WITH_EVERYTHING else f":{symbol}")
 
 
-_MERGE_TOPIC = _topics_of(kind for kind in KINDS if kind not in ORDERED)
-_ORDERED_TOPIC = _topics_of(kind for kind in KINDS if kind in ORDERED)
+_WITH_INTERVAL = _topics_of(kind for kind in KINDS if kind not in ORDERED or kind in BARS)
+_ORDERED_TOPIC = _topics_of(kind for kind in KINDS if kind in ORDERED and kind not in BARS)
 
 Symbol = Annotated[str, Meta(extra_json_schema={"pattern": f"^{_SYMBOL}$"})]
 Asset = Annotated[str, Meta(extra_json_schema={"pattern": f"^{_ASSET}$"})]
@@ -59,7 +59,7 @@ SymbolOrAll = Annotated[str, Meta(extra_json_schema={"pattern": rf"^({_SYMBOL}|\
 PlainTopic = Annotated[str, Meta(extra_json_schema={"pattern": f"^({_topics_of(KINDS)})$"})]
 Topic = Annotated[
     str,
-    Meta(extra_json_schema={"pattern": rf"^(({_MERGE_TOPIC})(@{_SECONDS})?|{_ORDERED_TOPIC})$"}),
+    Meta(extra_json_schema={"pattern": rf"^(({_WITH_INTERVAL})(@{_SECONDS})?|{_ORDERED_TOPIC})$"}),
 ]
 Interval = Annotated[
     float,
@@ -70,13 +70,6 @@ Interval = Annotated[
         "ordered topics always do",
     ),
 ]
-Timeframe = Literal["1Min", "5Min", "1Day"]
-
-BAR_KINDS: Mapping[Timeframe, str] = {
-    "1Min": MINUTE_BAR,
-    "5Min": FIVE_MINUTE_BAR,
-    "1Day": DAY_BAR,
-}
 
 
 class StreamFields(msgspec.Struct, kw_only=True):
@@ -125,7 +118,10 @@ class BarFields(SymbolFields):
 
     timeframe: Annotated[
         list[Timeframe],
-        Meta(min_length=1, description="one or more of 1Min,5Min,1Day; 1Min where none is given"),
+        Meta(
+            min_length=1,
+            description="one or more of 1Min,5Min,15Min,1Hour,1Day; 1Min where none is given",
+        ),
     ] = msgspec.field(default_factory=lambda: ["1Min"])
 
 
@@ -167,7 +163,7 @@ KIND_STREAMS: Mapping[str, KindStream] = {
     "prices": KindStream((PRICE, STATUS)),
     "trades": KindStream((TRADE,)),
     "quotes": KindStream((QUOTE,)),
-    "bars": KindStream(tuple(BAR_KINDS.values()), BarFields),
+    "bars": KindStream(tuple(bar.KINDS.values()), BarFields),
     "book": KindStream((BOOK,)),
     "news": KindStream((NEWS,), AnySymbolFields),
     "positions": KindStream((POSITION, ACCOUNT), PositionFields),

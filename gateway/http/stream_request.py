@@ -8,7 +8,6 @@ from msgspec import UNSET, UnsetType
 
 from gateway.http.api_error import ApiError
 from gateway.http.stream_fields import (
-    BAR_KINDS,
     MAX_INTERVAL_SECONDS,
     AnySymbolFields,
     BarFields,
@@ -17,6 +16,7 @@ from gateway.http.stream_fields import (
     SymbolFields,
     TopicFields,
 )
+from shared import bar
 from shared.event_id import EventId
 from shared.excerpt import excerpt
 from shared.topics import (
@@ -26,7 +26,7 @@ from shared.topics import (
     WITHOUT_SYMBOL,
     InvalidSymbolError,
     InvalidTopicError,
-    is_ordered,
+    has_interval,
     parse_topic,
     symbol_topic,
 )
@@ -37,8 +37,8 @@ class StreamRequest:
     """The topics of a stream.
 
     ``intervals``: its topics in the requested order, each with its interval in seconds; 0 = every
-    update, as for all ordered topics. ``interval`` is the default. ``cursor``: the newest event
-    that the client has, if it states one.
+    update, as for all topics that take no interval. ``interval`` is the default. ``cursor``: the
+    newest event that the client has, if it states one.
     """
 
     intervals: Mapping[str, float]
@@ -52,11 +52,11 @@ class StreamRequest:
 
     @property
     def own_intervals(self) -> dict[str, float]:
-        """The merge topics whose interval differs from ``interval``, each with its interval."""
+        """The topics that have another interval than ``interval``, each with its own."""
         return {
             topic: seconds
             for topic, seconds in self.intervals.items()
-            if seconds != self.interval and not is_ordered(topic)
+            if seconds != self.interval and has_interval(topic)
         }
 
 
@@ -97,7 +97,7 @@ class StreamRequests:
         default = self._default(interval)
         return {
             # An ordered topic has no interval: each of its events is sent.
-            topic: 0.0 if is_ordered(topic) else default if seconds is None else seconds
+            topic: (default if seconds is None else seconds) if has_interval(topic) else 0.0
             for topic, seconds in self._own_intervals(texts).items()
         }
 
@@ -112,11 +112,11 @@ class StreamRequests:
         # A stream of bars carries the requested timeframes only, one unless it names more.
         kinds: Sequence[str] = stream.kinds
         if isinstance(asked, BarFields):
-            kinds = [kind for span, kind in BAR_KINDS.items() if span in asked.timeframe]
+            kinds = [kind for span, kind in bar.KINDS.items() if span in asked.timeframe]
         symbols = asked.symbols if isinstance(asked, SymbolFields | AnySymbolFields) else UNSET
         default = self._default(asked.interval)
         topics = topics_of(kinds, symbols, limit=self._limit)
-        intervals = {topic: 0.0 if is_ordered(topic) else default for topic in topics}
+        intervals = {topic: default if has_interval(topic) else 0.0 for topic in topics}
         return StreamRequest(intervals, default, cursor_of(header, asked.last_event_id))
 
     def _own_intervals(self, texts: Sequence[str]) -> dict[str, float | None]:
@@ -225,8 +225,8 @@ def _topic_of(text: str) -> tuple[str, float | None]:
             400, code="bad_value", message=f"{excerpt(text)} has no interval after the @", hint=hint
         )
     # @0 is what an ordered topic has anyway.
-    if interval and is_ordered(topic):
-        message = f"{excerpt(text)}: ordered topics take no interval; every event is sent"
+    if interval and not has_interval(topic):
+        message = f"{excerpt(text)}: {topic} takes no interval; every event is sent"
         raise ApiError(400, code="bad_value", message=message, hint=f"write {topic}")
     return topic, _evened(interval)
 

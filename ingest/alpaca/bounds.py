@@ -28,6 +28,11 @@ Number: TypeAlias = (
 )
 """A size, or a price that may be absent. Not NaN; zero and negative ones have their own meaning."""
 
+Volume: TypeAlias = (
+    Annotated[int, Meta(ge=0, lt=LARGEST_SIZE)] | Annotated[float, Meta(ge=0, lt=LARGEST_SIZE)]
+)
+Count: TypeAlias = Annotated[int, Meta(ge=0, lt=LARGEST_SIZE)]
+
 Symbol: TypeAlias = Annotated[str, Meta(max_length=32)]
 Symbols: TypeAlias = Annotated[list[Symbol], Meta(max_length=10_000)]
 Code: TypeAlias = Annotated[str, Meta(max_length=16)]

@@ -16,6 +16,7 @@ from ingest.alpaca.bounds import (
     LATEST_NS,
     Code,
     Codes,
+    Count,
     LongText,
     Number,
     Price,
@@ -24,6 +25,7 @@ from ingest.alpaca.bounds import (
     Text,
     Time,
     Url,
+    Volume,
 )
 from ingest.alpaca.msgpack_parts import array_items, map_items
 from ingest.alpaca.tolerant import UNDECODABLE, bounded, read_fields
@@ -111,6 +113,33 @@ class Cancel(_Message, tag="x", rename={"symbol": "S", "id": "i", "exchange": "x
     tape: Code | None = None
 
 
+class _Bar(_Message, rename={"symbol": "S", "time": "t", "open": "o", "high": "h", "low": "l",
+           "close": "c", "volume": "v", "trade_count": "n", "vwap": "vw"}):  # fmt: skip
+    """The trading of a span that starts at ``time``."""
+
+    symbol: Symbol
+    time: msgspec.msgpack.Ext | Time
+    open: Price
+    high: Price
+    low: Price
+    close: Price
+    volume: Volume
+    trade_count: Count | None = None
+    vwap: Number | None = None
+
+
+class MinuteBar(_Bar, tag="b"):
+    """A minute's bar, some tenths of a second after its end."""
+
+
+class UpdatedBar(_Bar, tag="u"):
+    """A minute's bar again, half a minute later: late trades belong to it."""
+
+
+class DayBar(_Bar, tag="d"):
+    """The day so far, each minute; after the close it stays the same."""
+
+
 class News(_Message, tag="n"):
     """An article or a later version of it; the times come in two forms."""
 
@@ -125,17 +154,26 @@ class News(_Message, tag="n"):
     symbols: Symbols = []
 
 
-class Subscribed(_Message, tag="subscription"):
+class Subscribed(_Message, tag="subscription", rename="camel"):
     """The response to a change of the subscription: the entire set, channel by channel."""
 
     trades: list[str] | None = None
     quotes: list[str] | None = None
     statuses: list[str] | None = None
+    bars: list[str] | None = None
+    updated_bars: list[str] | None = None
+    daily_bars: list[str] | None = None
     news: list[str] | None = None
 
     def channels(self) -> dict[str, list[str]]:
-        """Return the symbols of each channel that has any."""
-        return {name: symbols for name, symbols in msgspec.structs.asdict(self).items() if symbols}
+        """Return the symbols of each channel that has any, by the channel's name."""
+        return {
+            name: symbols
+            for field, name in zip(
+                self.__struct_fields__, self.__struct_encode_fields__, strict=True
+            )
+            if (symbols := getattr(self, field))
+        }
 
 
 class Error(_Message, tag="error"):
@@ -151,7 +189,8 @@ class Success(_Message, tag="success"):
     msg: str = ""
 
 
-Data: TypeAlias = Trade | Quote | TradingStatus | Correction | Cancel | News
+Bar: TypeAlias = MinuteBar | UpdatedBar | DayBar
+Data: TypeAlias = Trade | Quote | TradingStatus | Correction | Cancel | Bar | News
 Message: TypeAlias = Data | Subscribed | Error | Success | Unknown | Malformed | LostFields
 
 _Known: TypeAlias = Data | Subscribed | Error | Success

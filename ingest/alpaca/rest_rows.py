@@ -5,18 +5,15 @@ RFC 3339 text. Fields that this project does not read are left out; additional o
 field with a default costs itself if it has another form; any other field costs its row.
 """
 
-from typing import Annotated, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
-from msgspec import Meta
 
-from ingest.alpaca.bounds import LARGEST_SIZE, Code, Codes, Number, Time
+from ingest.alpaca.bounds import Code, Codes, Count, Number, Time
 from ingest.alpaca.tolerant import read_object, strictly
 
 AnyNumber: TypeAlias = int | float
 """A price, or a number that is none: zero, NaN, too large. Its reader decides."""
-
-Count: TypeAlias = Annotated[int, Meta(ge=0, lt=LARGEST_SIZE)]
 
 
 class Trade(msgspec.Struct, rename={"time": "t", "price": "p", "size": "s", "id": "i",

@@ -1,14 +1,27 @@
 """Encoding each event that the ingest publishes, and putting it into the outbox."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 
 from ingest.bus.outbox import Outbox, Publication
 from ingest.market.newest_articles import NewestArticles
 from ingest.market.newest_quotes import NewestQuotes
 from ingest.market.recent_prints import RecentPrints
-from shared import account, bar, gap, news, order, position, price, quote, symbol_status, trade
+from shared import (
+    account,
+    bar,
+    gap,
+    news,
+    order,
+    position,
+    price,
+    quote,
+    rfc3339,
+    symbol_status,
+    trade,
+)
 from shared.account import Account
-from shared.bar import Bar
+from shared.bar import RELOAD, RUNNING, Bar, Reload, ReloadReason, Timeframe
 from shared.gap import GAP, Gap, GapReason
 from shared.news import News
 from shared.order import OrderUpdate
@@ -18,7 +31,6 @@ from shared.quote import Quote
 from shared.symbol_status import SymbolStatus
 from shared.topics import (
     ACCOUNT,
-    DAY_BAR,
     EVERYTHING,
     NEWS,
     ORDERS,
@@ -108,9 +120,23 @@ class Announcer:
         if news is not None:
             self._withdrawal(news)
 
-    def day_bar(self, day: Bar) -> None:
-        """Announce a symbol's day so far."""
-        self._outbox.offer(Publication(topic(DAY_BAR, day.symbol), bar.encode(day)))
+    def bar(self, timeframe: Timeframe, changed: Bar, *, running: bool) -> None:
+        """Announce the newest version of a bar; ``running``: its span has not ended."""
+        self._outbox.offer(
+            Publication(
+                topic(bar.KINDS[timeframe], changed.symbol),
+                bar.encode(changed),
+                event=RUNNING if running else None,
+                start=_start_of(changed.timestamp),
+            )
+        )
+
+    def reload(
+        self, timeframe: Timeframe, symbol: str, reason: ReloadReason, timestamp: str
+    ) -> None:
+        """Ask the clients of a topic to read its bars again; ``timestamp`` is RFC 3339."""
+        change = Reload(symbol=symbol, timeframe=timeframe, reason=reason, timestamp=timestamp)
+        self._named(topic(bar.KINDS[timeframe], symbol), bar.encode(change), RELOAD)
 
     def news(self, article: News, keys: Iterable[str]) -> None:
         """Announce an article on the topics of these symbols, or of ``*``."""
@@ -147,3 +173,9 @@ class Announcer:
 
     def _named(self, where: str, body: bytes, event: str) -> None:
         self._outbox.offer(Publication(where, body, event=event))
+
+
+@lru_cache(maxsize=1024)
+def _start_of(timestamp: str) -> int:
+    """Return the start of a bar in unix s; thousands of symbols have a bar of the same minute."""
+    return rfc3339.to_nanoseconds(timestamp) // 1_000_000_000

@@ -74,6 +74,9 @@ class InterestReader:
         self._demand = demand
         self._rejections = rejections
         self._script = client.register_script(_READ)
+        self._answer: list[bytes | int] = []
+        self._claimed: dict[str, int] = {}
+        """The newest answer, and the topics that it names: the claims rarely change."""
 
     async def run(self) -> None:
         """Read until cancelled; while Redis cannot be read the demand stays as it was."""
@@ -89,21 +92,21 @@ class InterestReader:
         pubsub = self._subscriber.pubsub()
         try:
             # Subscribe before the first reading, or a claim made between the two is seen late.
-            with _pubsub_errors():
+            with pubsub_errors():
                 async with asyncio.timeout(SUBSCRIBE_SECONDS):
                     await pubsub.subscribe(self._keyspace.interest_channel)
             while True:
                 await self._read()
                 await asyncio.sleep(NUDGE_SPACING_SECONDS)
                 # Redis' answer to the subscription is read here, also if it is a rejection.
-                with self._rejections.watch(NOTICES), _pubsub_errors():
+                with self._rejections.watch(NOTICES), pubsub_errors():
                     await _nudge(pubsub)
         finally:
             # fakeredis keeps sending to a subscriber that only closes.
-            with suppress(BusError), _pubsub_errors():
+            with suppress(BusError), pubsub_errors():
                 async with asyncio.timeout(SUBSCRIBE_SECONDS):
                     await pubsub.unsubscribe()
-            with suppress(BusError), _pubsub_errors():
+            with suppress(BusError), pubsub_errors():
                 await pubsub.aclose()  # type: ignore[no-untyped-call]
 
     async def _read(self) -> None:
@@ -113,14 +116,17 @@ class InterestReader:
             )
         for claim in malformed:
             self._malformed.note(self._keyspace.interest, f"{claim!r} is not a claim; removed")
-        topics, viewers = answer[::2], answer[1::2]
-        self._demand.update(
-            {topic.decode(): int(count) for topic, count in zip(topics, viewers, strict=True)}
-        )
+        if answer != self._answer:
+            topics, viewers = answer[::2], answer[1::2]
+            self._claimed = {
+                topic.decode(): int(count) for topic, count in zip(topics, viewers, strict=True)
+            }
+            self._answer = answer
+        self._demand.update(self._claimed)
 
 
 @contextmanager
-def _pubsub_errors() -> Iterator[None]:
+def pubsub_errors() -> Iterator[None]:
     """Translate the errors of a subscription.
 
     redis-py raises RuntimeError if it has dropped the connection that a call expects.

@@ -1,7 +1,7 @@
 """The events that wait to be published, bounded: if Redis is slow or unreachable, little is lost.
 
 In merge topics newer values replace older ones. In ordered topics the oldest events are lost, and a
-``gap`` takes their place.
+``gap`` takes their place. A running bar is a value on an ordered topic.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from shared import event_times, gap
+from shared.bar import RUNNING
 from shared.bus import keys
 from shared.gap import GAP, Gap, GapReason
 from shared.topics import kind_of
@@ -22,9 +23,10 @@ BOUND = 20_000
 class Publication(msgspec.Struct, frozen=True, gc=False):
     """An event that has no id yet. ``body`` is a JSON object on one line.
 
-    ``traded``: it happened just now, so the TTL key is due. ``event``: its name, if that is not the
-    kind of the topic. ``row``: the symbol whose value it is, if the topic contains the values of
-    many symbols and each is also stored under the topic of its symbol.
+    ``traded``: a value of a merge topic that happened just now, so the TTL key is due. ``event``:
+    its name, if that is not the kind of the topic. ``row``: the symbol whose value it is, if the
+    topic contains the values of many symbols and each is also stored under the topic of its symbol.
+    ``start``: that of a bar, unix s; ``event`` is then ``running`` if it has not ended.
     """
 
     topic: str
@@ -32,6 +34,7 @@ class Publication(msgspec.Struct, frozen=True, gc=False):
     traded: bool = False
     event: str | None = None
     row: str | None = None
+    start: int | None = None
 
 
 class Outbox:
@@ -121,15 +124,15 @@ class Outbox:
             self._crowd[key] = publication
             return
         waiting = self._ordered_of(publication.topic)
-        waiting.events.append(publication)
-        self._ordered += 1
+        replaced = waiting.add(publication)
+        self.conflated += replaced
+        self._ordered += 1 - replaced
         count = len(waiting.events)
         # Beyond the history's length no client could resume from them. Beyond the bound the newest
         # event of each topic still stays, so that one busy tape does not silence the news.
         if count > limit or (self._ordered > self._bound and count > 1):
-            waiting.lose_oldest()
+            self.lost += waiting.lose_oldest()
             self._ordered -= 1
-            self.lost += 1
 
     def _ordered_of(self, topic: str) -> "_Ordered":
         waiting = self._crowd.get(topic)
@@ -161,8 +164,8 @@ def loss_with(before: Loss | None, publication: Publication) -> Loss:
 
 
 def is_ordered(publication: Publication) -> bool:
-    """Return whether every event of the publication's topic matters."""
-    return _history_length(publication) is not None
+    """Return whether every event of the publication's topic matters, and it is one of these."""
+    return _history_length(publication) is not None and publication.event != RUNNING
 
 
 class _Ordered:
@@ -174,8 +177,31 @@ class _Ordered:
         self.events: deque[Publication] = deque()
         self._loss: Loss | None = None
 
-    def lose_oldest(self) -> None:
-        self._loss = loss_with(self._loss, self.events.popleft())
+    def add(self, publication: Publication) -> bool:
+        """Add the newest event; return whether it replaces a running bar, which is a value."""
+        # In its place among the topic's events: a running bar must not overtake the bar before it,
+        # which a chart could then no longer append.
+        last = self.events[-1] if self.events else None
+        replaces = (
+            last is not None
+            and last.event == RUNNING
+            and last.start is not None
+            and publication.start is not None
+            and last.start <= publication.start
+            and (publication.event != RUNNING or last.start == publication.start)
+        )
+        if replaces:
+            self.events.pop()
+        self.events.append(publication)
+        return replaces
+
+    def lose_oldest(self) -> bool:
+        """Remove the oldest event; return whether that is a loss."""
+        oldest = self.events.popleft()
+        if not is_ordered(oldest):
+            return False
+        self._loss = loss_with(self._loss, oldest)
+        return True
 
     def take(self, limit: int) -> list[Publication]:
         """Remove and return the oldest events, after the announcement of the loss before them.

@@ -10,6 +10,8 @@
 --   m<topic>                      merge topic: last value, message
 --   o<length> <topic>[ <event>]   ordered topic: history of that length, message
 --   n <topic>[ <event>]           named event of a merge topic, or a row of many: message
+--   r<length> <topic> <start> <bound>  running bar: set of bars, message
+--   b<length> <topic> <start> <bound>  ended bar: the same, and the history
 -- One string for the whole batch: separate arguments would cost the ingest more than all the rest.
 -- Returns -1 if none was published, because a newer epoch has started; 'ahead <seq>' if none was,
 -- because a later event of the same epoch is marked as published; the seq of the newest ordered
@@ -71,6 +73,13 @@ if not since or is_behind or is_unsure then
 end
 if run and noted_run ~= run then redis.call('HSET', KEYS[3], '.run', run) end
 
+-- '%d' costs a tenth of '%.0f', and has 32 bits on some machines.
+local function id_of(seq)
+  if seq < 1e9 then return format('%s-%d', epoch, seq) end
+  local low = seq % 1e9
+  return format('%s-%d%09d', epoch, (seq - low) / 1e9, low)
+end
+
 local problems = {}
 local function note(place, what, err)
   problems[#problems + 1] = format('%.0f', place) .. ' ' .. what .. ' ' .. string.gsub(err, '%s+', ' ')
@@ -119,28 +128,61 @@ local function store_otherwise(topic, add, answer, place)
   return false
 end
 
+-- Put a bar into the set of its topic, in place of its earlier version. Returns whether it is there.
+-- ``bound``: how many bars stay; false for a running one, after which nothing is trimmed.
+local sets = {}
+local function store_bar(call, topic, start, bound, message, place)
+  local set = key_prefix .. '{' .. topic .. '}:bars'
+  call('ZREMRANGEBYSCORE', set, start, start)
+  local added = call('ZADD', set, start, message)
+  if type(added) ~= 'number' then
+    local err = error_of(added)
+    local moved = find(err, 'WRONGTYPE', 1, true) and redis.pcall('RENAME', set, set .. ':aside')
+    -- The key of another program is kept for a person to look at, as a history is.
+    if moved and moved.ok then
+      redis.pcall('EXPIRE', set .. ':aside', history_life)
+      note(place, 'aside', err)
+      added = redis.pcall('ZADD', set, start, message)
+    end
+    if type(added) ~= 'number' then
+      note(place, 'rejected', error_of(added))
+      return false
+    end
+  end
+  sets[set] = bound or sets[set] or false
+  return true
+end
+
 -- With no prefix a topic is a channel and a key as it is: joining would cost each event a new string.
 local brace, bare_key, bare_channel = key_prefix .. '{', key_prefix == '', channel_prefix == ''
-local values, lasts, histories, ordered, seq, at = {}, {}, {}, 0, first, 1
+local traded, lasts, histories, ordered, seq, at = {}, {}, {}, 0, first, 1
 -- ``seq`` and ``at`` are those of the next event, so that a second run starts with the one that failed.
 local function publish(call)
   while at <= #events do
     local where_ends = find(events, '\n', at, true)
     local json_ends = find(events, '\n', where_ends + 1, true)
     local how = sub(events, at, at)
-    local id = epoch .. '-' .. format('%.0f', seq)
-    local json = '{"event_id":"' .. id .. '",' .. sub(events, where_ends + 2, json_ends - 1)
+    local id = id_of(seq)
     local topic, message
     if how == 't' or how == 'm' then
       topic = sub(events, at + 1, where_ends - 1)
-      message = id .. '\n' .. json
-      if how == 't' then values[topic] = json end
+      message = id .. '\n{"event_id":"' .. id .. '",' .. sub(events, where_ends + 2, json_ends - 1)
+      if how == 't' then traded[topic] = true end
       lasts[topic] = message
     else
-      local length, event
-      length, topic, event = match(sub(events, at + 1, where_ends - 1), '^(%d*) (%S+) ?(%S*)$')
-      local stored = true
-      if how == 'o' then
+      local json = '{"event_id":"' .. id .. '",' .. sub(events, where_ends + 2, json_ends - 1)
+      local length, event, start, bound
+      local where = sub(events, at + 1, where_ends - 1)
+      local is_bar = how == 'r' or how == 'b'
+      if is_bar then
+        length, topic, start, bound = match(where, '^(%d+) (%S+) (%d+) (%d+)$')
+        event = how == 'r' and 'running' or ''
+      else
+        length, topic, event = match(where, '^(%d*) (%S+) ?(%S*)$')
+      end
+      message = id .. (event ~= '' and ' ' .. event or '') .. '\n' .. json
+      local stored = not is_bar or store_bar(call, topic, start, how == 'b' and bound, message, seq - first)
+      if how == 'o' or how == 'b' and stored then
         ordered = seq
         local history = brace .. topic .. '}:history'
         local add = {'XADD', history, 'NOMKSTREAM', 'MAXLEN', '~', length, id, 'data', json}
@@ -153,7 +195,7 @@ local function publish(call)
         if stored then histories[topic] = history end
       end
       -- What the history lacks is not sent: a client could not get it again.
-      if stored then message = id .. (event ~= '' and ' ' .. event or '') .. '\n' .. json end
+      if not stored then message = nil end
     end
     if message then
       -- One channel that is forbidden must not cost the others their events.
@@ -180,6 +222,10 @@ for place, topic in ipairs(topics) do
   local begun = type(note_of) == 'string' and match(note_of, '^(%d+%-%d+ %d+%-%d+) ')
   if begun then redis.pcall('HSET', KEYS[3], topic, begun) end
 end
+for set, bound in pairs(sets) do
+  if bound then redis.pcall('ZREMRANGEBYRANK', set, 0, -bound - 1) end
+  redis.pcall('EXPIRE', set, history_life)
+end
 -- No client can read between two events of a batch, so only the newest value of a topic is written.
 local function write(topic, key, value, unit, life)
   local answer = redis.pcall('SET', key, value, unit, life)
@@ -187,10 +233,11 @@ local function write(topic, key, value, unit, life)
   local _, place = numbers(match(lasts[topic], '^%d+%-%d+'))
   note(place - first, 'rejected', error_of(answer))
 end
-for topic, json in pairs(values) do
-  write(topic, bare_key and topic or key_prefix .. topic, json, 'PX', ttl)
-end
 for topic, message in pairs(lasts) do
+  if traded[topic] then
+    local json = sub(message, find(message, '\n', 1, true) + 1)
+    write(topic, bare_key and topic or key_prefix .. topic, json, 'PX', ttl)
+  end
   write(topic, brace .. topic .. '}:last', message, 'EX', last_life)
 end
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from importlib.resources import files
@@ -14,6 +14,7 @@ from ingest.bus.lease import Lease, LeaseLostError
 from ingest.bus.outbox import Outbox, Publication
 from ingest.bus.rejected_events import RejectedEvents
 from ingest.bus.server_run import UNKNOWN_RUN, server_run
+from shared.bar import RUNNING
 from shared.bus import keys
 from shared.bus.errors import BusError, bus_errors
 from shared.bus.keys import Keyspace
@@ -52,6 +53,7 @@ class Publisher:
     The script notes in Redis since when the histories are complete. It compares Redis' newest event
     with the newest one that Redis has confirmed here. A new leader has none to compare with, and
     compares the run of the server. ``verified`` is set once the script has done so.
+    ``bar_bounds``: how many bars of a topic are stored, by kind.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Publisher:
         ttl_seconds: float,
         rejections: Rejections,
         *,
+        bar_bounds: Mapping[str, int] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.published = 0
@@ -80,6 +83,7 @@ class Publisher:
         self._keys = [names.epoch, names.published, names.histories, names.recorded_since]
         self._names = [names.key_prefix, names.channel_prefix, names.ingest_status_channel]
         self._lives = [round(ttl_seconds * 1000), keys.LAST_SECONDS, keys.HISTORY_SECONDS]
+        self._bar_bounds = bar_bounds or keys.bar_bounds()
         self._rejections = rejections
         self._monotonic = monotonic
         self._waiting_since: float | None = None
@@ -195,7 +199,7 @@ class Publisher:
                 if may_be_published:
                     batch = self._outbox.without_ordered(batch)
                     may_be_published = False
-                sent_under, events = epoch, _encoded(batch)
+                sent_under, events = epoch, _encoded(batch, self._bar_bounds)
                 last = self._count(len(batch))
                 seqs = last - len(batch) + 1, last
             answer = await self._run_script(epoch, seqs, events)
@@ -276,14 +280,29 @@ class Publisher:
         return answer
 
 
-def _encoded(batch: Iterable[Publication]) -> bytes:
-    """Return the events as the script reads them."""
+def _encoded(batch: Iterable[Publication], bounds: Mapping[str, int]) -> bytes:
+    """Return the events as the script reads them; ``bounds``: how many bars are stored, by kind."""
     lines: list[bytes] = []
     for each in batch:
-        merge = "t" if each.traded else "m" if each.row is None else "n"
+        if each.start is not None:
+            lines += (_where_bar(each, bounds), each.body)
+            continue
+        if each.traded:
+            # Each symbol of a wide market has its line, and a cache of all is slower than this.
+            lines += (f"t{each.topic}".encode(), each.body)
+            continue
+        merge = "m" if each.row is None else "n"
         lines += (_where(each.topic, each.event, merge), each.body)
     lines.append(b"")
     return b"\n".join(lines)
+
+
+def _where_bar(publication: Publication, bounds: Mapping[str, int]) -> bytes:
+    """Return the line that addresses a bar."""
+    topic, start = publication.topic, publication.start
+    kind = kind_of(topic)
+    how = "r" if publication.event == RUNNING else "b"
+    return f"{how}{keys.HISTORY_LENGTHS[kind]} {topic} {start} {bounds[kind]}".encode()
 
 
 @lru_cache(maxsize=16_384)

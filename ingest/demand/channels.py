@@ -3,11 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.topics import PRICE, QUOTE, STATUS, TRADE
+from shared.topics import BARS as BAR_KINDS
+from shared.topics import DAY_BAR, PRICE, QUOTE, STATUS, TRADE
 
 TRADES = "trades"
 QUOTES = "quotes"
 STATUSES = "statuses"
+BARS = "bars"
+UPDATED_BARS = "updatedBars"
+DAILY_BARS = "dailyBars"
+
+MINUTES = BAR_KINDS - {DAY_BAR}
+"""The kinds of bars that are made of minutes."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +24,8 @@ class UpstreamChannel:
     ``kinds`` are the kinds of topics whose viewers need the channel. ``counted``: its symbols take
     slots of the plan's symbol limit. ``follows``: the channel has no viewers; it is subscribed for
     the symbols that are acknowledged on the named channel. ``optional``: if Alpaca rejects the
-    channel, the ingest gives it up and blames no symbol.
+    channel, the ingest gives it up and blames no symbol. ``beside``: its symbols are subscribed on
+    the named channel as well, as far as slots are free: they take none from others.
     """
 
     name: str
@@ -25,6 +33,7 @@ class UpstreamChannel:
     counted: bool = True
     follows: str | None = None
     optional: bool = False
+    beside: str | None = None
 
 
 STOCK_CHANNELS: Sequence[UpstreamChannel] = (
@@ -32,11 +41,22 @@ STOCK_CHANNELS: Sequence[UpstreamChannel] = (
     UpstreamChannel(QUOTES, kinds=frozenset({QUOTE})),
     # Halts concern the symbols that trade here. Some feeds lack the channel (405, 409, 410).
     UpstreamChannel(STATUSES, counted=False, follows=TRADES, optional=True),
+    # No slot is needed for bars: 518 symbols were accepted on a plan of 30. Larger bars are folded
+    # from those of minutes. Only trades move a bar before its end.
+    UpstreamChannel(BARS, kinds=MINUTES, counted=False, optional=True, beside=TRADES),
+    UpstreamChannel(UPDATED_BARS, counted=False, follows=BARS, optional=True),
+    UpstreamChannel(
+        DAILY_BARS, kinds=frozenset({DAY_BAR}), counted=False, optional=True, beside=TRADES
+    ),
 )
 """The channels of a stock stream, the most important first: the order in which they get slots."""
 
 TEST_CHANNELS: Sequence[UpstreamChannel] = STOCK_CHANNELS[:2]
 """The channels of Alpaca's test stream."""
+
+
+PRICED = frozenset({TRADES, QUOTES})
+"""The channels of symbols whose price clients see."""
 
 
 def channel_of_kind(kind: str) -> str | None:

@@ -47,6 +47,9 @@ class Reason(IntEnum):
     """It has no slot in the stream."""
 
 
+_WITH_CLOSE = frozenset({Reason.NEW, Reason.PREVIOUS_CLOSE})
+
+
 class _Request(NamedTuple):
     """A look-up that is due at a monotonic time, after ``failures`` failed ones."""
 
@@ -72,12 +75,14 @@ class OpenGap(NamedTuple):
 class Batch(NamedTuple):
     """The symbols of one request: symbol → reason, and symbol → how often it has failed before.
 
-    ``gaps`` are to be closed with it: the caller removes each gap that it has closed.
+    ``gaps`` are to be closed with it: the caller removes each gap that it has closed. ``closes``
+    are the symbols whose previous closes are to be read, whatever the most urgent reason is.
     """
 
     reasons: dict[str, Reason]
     failures: dict[str, int]
     gaps: dict[str, OpenGap]
+    closes: frozenset[str] = frozenset()
 
     @property
     def polling(self) -> bool:
@@ -95,7 +100,7 @@ class Lookups:
         self._monotonic = monotonic
         self._polls_per_second = polls_per_second
         self._day: date | None = None
-        self._wanted: set[str] = set()
+        self._wanted: Set[str] = frozenset()
         self._known: set[str] = set()
         self._rejected: set[str] = set()
         self._requests: dict[tuple[Reason, str], _Request] = {}
@@ -107,18 +112,18 @@ class Lookups:
         self._polling = False
         self._poll_at = self._doubtful_at = self._silent_at = self._repair_at = monotonic()
 
-    def follow(self, wanted: Sequence[str], polled: Sequence[str], today: date) -> None:
+    def follow(self, wanted: Set[str], polled: Sequence[str], today: date) -> None:
         """Accept the wanted symbols and those of them to poll; ``today`` is New York's date."""
         now = self._monotonic()
-        self._forget_unwanted(set(wanted))
+        self._forget_unwanted(wanted)
         if today != self._day:
             # A new day has new previous closes, and Alpaca may list a symbol that it rejected.
             self._day = today
             self._rejected.clear()
-            self._request(self._known, Reason.PREVIOUS_CLOSE, now)
+            self.renew_closes()
         # A symbol under way is not known yet; requested again, it would cost a second request.
-        looked_at = self._known | self._under_way
-        self._request((s for s in wanted if s not in looked_at), Reason.NEW, now)
+        if len(self._known) < len(wanted):  # all known symbols are wanted
+            self._request(wanted - self._known - self._under_way, Reason.NEW, now)
         # A loss that waited for the stream waits no more.
         for symbol in sorted(self._gaps.keys() & (set(polled) - self._polled - self._subscribed)):
             self._repair(symbol)
@@ -185,7 +190,9 @@ class Lookups:
 
     def renew_closes(self) -> None:
         """Look all known symbols up for their previous close."""
-        self._request(self._known, Reason.PREVIOUS_CLOSE, self._monotonic())
+        # The closes of those under way may have been read already.
+        known = self._known | self._under_way
+        self._request(known, Reason.PREVIOUS_CLOSE, self._monotonic())
 
     def reject(self, symbol: str) -> None:
         """Request a symbol no more today: Alpaca does not understand it."""
@@ -227,7 +234,8 @@ class Lookups:
             if len(reasons) < SYMBOLS_PER_LOOKUP:
                 reasons.setdefault(symbol, reason)
         failures = {s: self._requests[reason, s].failures for s, reason in reasons.items()}
-        batch = Batch(reasons, failures, {})
+        closes = {symbol for reason, symbol in due if reason in _WITH_CLOSE and symbol in reasons}
+        batch = Batch(reasons, failures, {}, frozenset(closes))
         # One polling batch at a time: a slow REST must leave places for urgent look-ups.
         if not reasons or (batch.polling and self._polling):
             return None
@@ -255,7 +263,10 @@ class Lookups:
             # does the next question about a silent symbol.
             if reason < Reason.SILENT:
                 failures = batch.failures[symbol] + 1
-                self._request([symbol], reason, now + _retry_seconds(failures), failures)
+                due = now + _retry_seconds(failures)
+                self._request([symbol], reason, due, failures)
+                if symbol in batch.closes and reason is not Reason.NEW:
+                    self._request([symbol], Reason.PREVIOUS_CLOSE, due, failures)
         self._finish(batch)
 
     def take_unrepairable(self) -> dict[float, list[str]]:
@@ -277,7 +288,7 @@ class Lookups:
         batches = math.ceil(symbols / SYMBOLS_PER_LOOKUP)
         return max(SYMBOL_POLL_SECONDS, batches / self._polls_per_second)
 
-    def _forget_unwanted(self, wanted: set[str]) -> None:
+    def _forget_unwanted(self, wanted: Set[str]) -> None:
         self._wanted = wanted
         self._known &= wanted
         self._rejected &= wanted

@@ -1,6 +1,7 @@
 """The plan's slots, shared out if there are fewer slots than symbols. No I/O, no state."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
+from functools import partial
 from typing import NamedTuple
 
 from ingest.demand.channels import UpstreamChannel
@@ -29,6 +30,7 @@ def share_out(
     channels: Sequence[UpstreamChannel],
     *,
     counts_each_channel: bool = False,
+    barred: Set[tuple[str, str]] = frozenset(),
 ) -> Shares:
     """Share ``limit`` slots (None: no limit) out over the wanted symbols.
 
@@ -37,6 +39,8 @@ def share_out(
     channels. With ``counts_each_channel`` it is a symbol on one channel: no symbol gets its second
     slot before each symbol has its first. Positions come before all others, then the
     most watched symbols. A lingering symbol keeps a slot that no other symbol needs, but gets none.
+    Slots that are left go to the symbols of channels that are ``beside`` a counted one, except for
+    pairs of channel and symbol that are ``barred``.
     """
     counted = [channel.name for channel in channels if channel.counted]
     free = [channel.name for channel in channels if not channel.counted and not channel.follows]
@@ -50,6 +54,10 @@ def share_out(
     served = ranked[:limit]
     spare = limit - len(served) if limit is not None and counts_each_channel else None
     symbols, partly = _fill(served, counted, subscribed, spare)
+    room = None
+    if limit is not None:
+        room = limit - (sum(map(len, symbols.values())) if counts_each_channel else len(served))
+    _add_beside(symbols, wanted, subscribed, channels, room, counts_each_channel, barred)
     for channel in free:
         symbols[channel] = [
             want.symbol
@@ -86,8 +94,49 @@ def _fill(
     return symbols, list(partly)
 
 
+def _add_beside(
+    symbols: dict[str, list[str]],
+    wanted: Sequence[Want],
+    subscribed: Mapping[str, Collection[str]],
+    channels: Sequence[UpstreamChannel],
+    room: int | None,
+    counts_each_channel: bool,
+    barred: Set[tuple[str, str]],
+) -> None:
+    """Add the symbols that the ``room`` slots left over (None: no limit) are for.
+
+    The most watched come first. ``symbols``: those of each counted channel so far.
+    """
+    served = {symbol for each in symbols.values() for symbol in each}
+    for name in symbols:
+        causes = {channel.name for channel in channels if channel.beside == name}
+        if not causes:
+            continue
+        there, present = subscribed[name], set(symbols[name])
+        takers = [
+            want
+            for want in wanted
+            if not causes.isdisjoint(want.channels)
+            and want.symbol not in present
+            and (want.symbol in there or not want.lingering)
+            and (name, want.symbol) not in barred
+        ]
+        for want in sorted(takers, key=partial(_rank_in, there)):
+            needs_slot = counts_each_channel or want.symbol not in served
+            if room is not None and needs_slot:
+                if room <= 0:
+                    continue
+                room -= 1
+            served.add(want.symbol)
+            symbols[name].append(want.symbol)
+
+
 def _own(want: Want, channels: Sequence[str]) -> list[str]:
     return [channel for channel in channels if channel in want.channels]
+
+
+def _rank_in(there: Collection[str], want: Want) -> tuple[bool, bool, int, bool, str]:
+    return _rank(want, want.symbol in there)
 
 
 def _rank(want: Want, subscribed: bool) -> tuple[bool, bool, int, bool, str]:

@@ -29,14 +29,16 @@ class RejectedSymbols:
         self._channels = channels
         self._rejected: dict[tuple[str, str], _Rejected] = {}
 
-    @property
-    def symbols(self) -> set[str]:
-        """The symbols that at least one channel rejects."""
-        return {symbol for _, symbol in self._rejected}
+    def __len__(self) -> int:
+        return len(self._rejected)
 
-    def symbols_of(self, channel: str) -> set[str]:
-        """Return the symbols that a channel rejects."""
-        return {symbol for each, symbol in self._rejected if each == channel}
+    def symbols_of(self, *channels: str) -> set[str]:
+        """Return the symbols that at least one of the channels rejects."""
+        return {symbol for channel, symbol in self._rejected if channel in channels}
+
+    def waiting(self, now: float) -> set[tuple[str, str]]:
+        """Return the pairs of channel and symbol that are not to be tried again yet."""
+        return {key for key, each in self._rejected.items() if each.retry_at > now}
 
     def has(self, channel: str, symbol: str) -> bool:
         """Return whether a channel has rejected a symbol, even if it is to be tried again now."""
@@ -63,12 +65,17 @@ class RejectedSymbols:
                 if each.retry_at > now or key[1] in symbols
             }
 
+    def next_retry_at(self, now: float) -> float:
+        """Return when the next symbol is to be tried again; infinity if none is waiting."""
+        later = (each.retry_at for each in self._rejected.values() if each.retry_at > now)
+        return min(later, default=float("inf"))
+
     def possible(self, wanted: Sequence[Want], now: float) -> Sequence[Want]:
         """Return the wants without the channels whose rejection is not to be tried again yet.
 
         A symbol that is rejected on its first channel is not requested on the others either.
         """
-        waiting = {key for key, each in self._rejected.items() if each.retry_at > now}
+        waiting = self.waiting(now)
         if not waiting:
             return wanted
         symbols = {symbol for _, symbol in waiting}

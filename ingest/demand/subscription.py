@@ -7,15 +7,13 @@ from enum import Enum
 from typing import Literal
 
 from ingest.demand.channels import STOCK_CHANNELS, UpstreamChannel
+from ingest.demand.free_slots import LIMIT_RETRY_SECONDS, FreeSlots
 from ingest.demand.priority import share_out
 from ingest.demand.rejected_symbols import RejectedSymbols
 from ingest.demand.wanted import Want
 
 SYMBOLS_PER_REQUEST = 100
 """Alpaca limits the size of a message; its C# SDK sends the same number."""
-
-LIMIT_RETRY_SECONDS = 600.0
-"""The time until one symbol more than a learnt limit is tried again."""
 
 _NO_TIME = float("inf")
 
@@ -27,6 +25,9 @@ class Rejection(Enum):
     SYMBOL_LIMIT = "more symbols than the plan allows"
     NOT_IN_PLAN = "a channel that the plan does not include"
     NO_SUCH_CHANNEL = "a channel that the stream does not have"
+
+
+_ABOUT_CHANNEL = (Rejection.NOT_IN_PLAN, Rejection.NO_SUCH_CHANNEL)
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,9 @@ class Subscription:
 
     It lives as long as the leadership; ``begin`` starts each connection. ``limit`` is the plan's
     number of symbols (None: no limit), or a lower one that a rejection has taught. ``channels``
-    are those of the stream. An optional channel is given up at its first rejection. ``monotonic``
-    gives seconds.
+    are those of the stream. An optional channel is given up at its first rejection. If it has
+    symbols of its own (it follows no other), one of them may be to blame, or a limit of the plan
+    after all. ``monotonic`` gives seconds.
     """
 
     def __init__(
@@ -59,6 +61,8 @@ class Subscription:
         """Watched symbols without a slot, the most important first."""
         self.partly_over_limit: list[str] = []
         """Watched symbols that have a slot, but not on each of their channels."""
+        self.left_out: dict[str, frozenset[str]] = {}
+        """By channel that needs no slot: the wanted symbols that the vendor has no room for."""
         self.given_up: set[str] = set()
         """Optional channels that the vendor has rejected."""
         self.stuck = False
@@ -68,14 +72,20 @@ class Subscription:
         self._limit_retry_at = _NO_TIME
         self._channels = {channel.name: channel for channel in channels}
         self._counted = [channel.name for channel in channels if channel.counted]
+        self._free = [each.name for each in channels if not each.counted and not each.follows]
         self._monotonic = monotonic
-        self._rejected = RejectedSymbols(self._counted)
+        self._rejected = RejectedSymbols([*self._counted, *self._free])
+        self._free_slots = FreeSlots(monotonic)
+        self._settled: Sequence[Want] | None = None
+        """The wanted symbols for which no change was needed at the last look."""
+        self._settled_until = _NO_TIME
         self.begin()
 
     def begin(self) -> None:
         """Start a connection: it has no subscription yet. Learnt limits and rejections stay."""
         self.acknowledged: dict[str, set[str]] = {channel: set() for channel in self._channels}
         self.stuck = False
+        self._settled = None
         self._request_size = SYMBOLS_PER_REQUEST
         self._in_flight: SubscriptionChange | None = None
         self._to_renew: dict[str, set[str]] = {channel: set() for channel in self._channels}
@@ -84,14 +94,21 @@ class Subscription:
     @property
     def rejected(self) -> set[str]:
         """The symbols that the stream does not accept; other sources may have them."""
+        if not self._rejected:
+            return set()
         first = self._counted[0]
         there = self.acknowledged[first] | self._to_renew[first]
-        return self._rejected.symbols_of(first) | (self._rejected.symbols - there)
+        return self._rejected.symbols_of(first) | (self._rejected_symbols - there)
 
     @property
     def partly_rejected(self) -> set[str]:
         """The symbols that the stream accepts on its first channel, and on another one not."""
-        return self._rejected.symbols - self.rejected
+        return self._rejected_symbols - self.rejected
+
+    @property
+    def _rejected_symbols(self) -> set[str]:
+        """The symbols that at least one of the counted channels rejects."""
+        return self._rejected.symbols_of(*self._counted)
 
     def renew(self, channel: str, symbols: Iterable[str]) -> None:
         """Unsubscribe acknowledged symbols of a channel and subscribe to them again.
@@ -100,7 +117,9 @@ class Subscription:
         (https://github.com/alpacahq/alpaca-trade-api-csharp/issues/724). The symbols keep their
         slots meanwhile.
         """
-        self._to_renew[channel].update(self.acknowledged[channel].intersection(symbols))
+        if renewed := self.acknowledged[channel].intersection(symbols):
+            self._to_renew[channel].update(renewed)
+            self._settled = None
 
     def concerns_change(self, rejection: Rejection) -> bool:
         """Return whether a rejection is about the change in flight, not about the connection."""
@@ -116,6 +135,9 @@ class Subscription:
         if self._in_flight is not None:
             return None
         now = self._monotonic()
+        # In each second of a wide market, thousands of symbols are wanted and subscribed already.
+        if wanted is self._settled and now < self._settled_until:
+            return None
         self._rejected.forget_unwanted(wanted, now)
         possible = self._rejected.possible(wanted, now)
         limit = self.limit
@@ -129,13 +151,23 @@ class Subscription:
             limit,
             list(self._channels.values()),
             counts_each_channel=self._counts_each_channel,
+            barred=self._rejected.waiting(now),
         )
         self.over_limit, self.partly_over_limit = shares.over_limit, shares.partly_over_limit
-        target = self._target(shares.symbols)
+        target = self._target(shares.symbols, limit)
+        self.left_out = {
+            name: frozenset(shares.symbols[name]).difference(target.get(name, ()))
+            for name in self._free
+        }
         # One that lost its slot or its viewers while it was renewed keeps no claim to a slot.
         for name, symbols in renewed.items():
             symbols &= self.acknowledged[name].union(target.get(name, ()))
         self._in_flight = self._renewal() or self._next_step(target, limit)
+        if self._in_flight is None:
+            self._settled = wanted
+            limit_retry_at = self._limit_retry_at if now < self._limit_retry_at else _NO_TIME
+            retries = self._rejected.next_retry_at(now), self._free_slots.next_retry_at(now)
+            self._settled_until = min(limit_retry_at, *retries)
         return self._in_flight
 
     def on_acknowledged(self, acknowledged: Mapping[str, Collection[str]]) -> None:
@@ -144,12 +176,14 @@ class Subscription:
         A channel that the answer does not name has no symbols.
         """
         change, self._in_flight = self._in_flight, None
+        self._settled = None
         before = self.acknowledged
         self.acknowledged = {each: set(acknowledged.get(each, ())) for each in self._channels}
         # The test of one more symbol has succeeded: the plan has grown.
         if self.limit is not None and self._slots(self.acknowledged) > self.limit:
             self._unlearn_limit()
         for channel, symbols in self.acknowledged.items():
+            self._free_slots.on_acknowledged(channel, len(symbols))
             # A symbol that was rejected may be listed by now.
             for symbol in symbols - before[channel]:
                 self._rejected.discard(channel, symbol)
@@ -165,7 +199,10 @@ class Subscription:
         elif now_there.isdisjoint(change.symbols):
             # Some feeds acknowledge a request and ignore its symbols instead of rejecting it.
             self.stuck = True
-            self._reject(change)
+            if change.channel in self._free and not now_there:
+                self._free_slots.learn(change.channel, 0)
+            else:
+                self._reject(change)
         else:
             # The bad symbol was in the other half, so the next request may be larger again.
             self._request_size = min(2 * self._request_size, SYMBOLS_PER_REQUEST)
@@ -176,23 +213,44 @@ class Subscription:
         Returns the symbols of the rejected request if it cannot be made smaller, else nothing.
         """
         change, self._in_flight = self._in_flight, None
-        self.stuck = False
+        self.stuck, self._settled = False, None
         if change is None:  # a late answer to a request of the connection before
             return ()
-        optional = self._channels[change.channel].optional
+        channel = self._channels[change.channel]
+        optional = channel.optional and (channel.follows is not None or rejection in _ABOUT_CHANNEL)
         if not optional and change.action == "unsubscribe":
             # No symbol is to blame, and the same request would be rejected again.
             self._to_renew[change.channel].difference_update(change.symbols)
             self.stuck = True
             return ()
-        if not optional and rejection is Rejection.SYMBOL_LIMIT:
-            self._learn_limit(change)
-            self._request_size = max(1, len(change.symbols) // 2)
-            return change.symbols if len(change.symbols) == 1 else ()
+        if optional:
+            self.given_up.add(change.channel)
+            return ()
+        if rejection is Rejection.SYMBOL_LIMIT:
+            return self._on_symbol_limit(change)
         return self._reject(change)
 
+    def _on_symbol_limit(self, change: SubscriptionChange) -> tuple[str, ...]:
+        if change.channel in self._free:
+            # Prices need not pay for it: the plan may count this channel, or have none of it.
+            self._request_size = max(1, len(change.symbols) // 2)
+            if len(change.symbols) == 1:
+                self._free_slots.learn(change.channel, len(self.acknowledged[change.channel]))
+            return ()
+        if self._free_slots.suspect(self._beyond_counted()):
+            return ()
+        self._learn_limit(change)
+        self._request_size = max(1, len(change.symbols) // 2)
+        return change.symbols if len(change.symbols) == 1 else ()
+
+    def _beyond_counted(self) -> set[str]:
+        """Return the symbols that are only on channels that need no slot."""
+        counted = {symbol for name in self._counted for symbol in self.acknowledged[name]}
+        return {symbol for name in self._free for symbol in self.acknowledged[name]} - counted
+
     def _reject(self, change: SubscriptionChange) -> tuple[str, ...]:
-        if self._channels[change.channel].optional:
+        channel = self._channels[change.channel]
+        if channel.optional and channel.follows is not None:
             self.given_up.add(change.channel)
             return ()
         if len(change.symbols) > 1:
@@ -212,13 +270,19 @@ class Subscription:
                 return SubscriptionChange("unsubscribe", channel, some)
         return None
 
-    def _target(self, symbols: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    def _target(
+        self, symbols: Mapping[str, Sequence[str]], limit: int | None
+    ) -> dict[str, Sequence[str]]:
         """Return the symbols that each channel should have."""
         target: dict[str, Sequence[str]] = {}
+        counted = {symbol for name in self._counted for symbol in symbols[name]}
         for name, channel in self._channels.items():
             if name in self.given_up:
                 continue
-            if channel.follows is None:
+            if name in self._free:
+                there = self.acknowledged[name]
+                target[name] = self._free_slots.fitting(name, symbols[name], there, counted, limit)
+            elif channel.follows is None:
                 target[name] = symbols[name]
             else:
                 leader = self.acknowledged[channel.follows]
@@ -235,6 +299,9 @@ class Subscription:
         leave = self._unsubscribe(target)
         both = {each: self.acknowledged[each].union(target.get(each, ())) for each in self._counted}
         if leave and limit is not None and self._slots(both) > limit:
+            return leave
+        # Slots that symbols without a slot may have taken are freed before others need them.
+        if leave and self._free_slots.counts and leave.channel not in self._counted:
             return leave
         return self._subscribe(target) or leave
 

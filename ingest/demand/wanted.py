@@ -1,12 +1,14 @@
 """The wanted symbols: those that gateways watch, and for a while those that they no longer do."""
 
 import asyncio
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Set
 from functools import lru_cache
 from typing import NamedTuple
 
-from ingest.demand.channels import TRADES, channel_of_kind
+from ingest.demand.channels import PRICED, TRADES, channel_of_kind
 from shared.topics import (
+    BARS,
     NEWS,
     ORDERS,
     TRADE,
@@ -60,24 +62,37 @@ class Demand:
         self.tapes: Set[str] = frozenset()
         """The symbols whose ``trade`` topics are watched: each print is looked up here, since its
         topic, which ``watches`` needs, would cost more."""
+        self._charts: Mapping[str, Set[str]] | None = None
+        self._left_charts: dict[str, float] = {}
+        """When the last claim of a topic of bars ended, for those that linger."""
         self._viewers: dict[tuple[str, str], int] = {}
         self._positions: frozenset[str] = frozenset()
         self._left_at: dict[tuple[str, str], float] = {}
+        self._recorded: frozenset[str] = frozenset()
+        self._news: frozenset[str] = frozenset()
         self._wanted: list[Want] | None = None
+        self._symbols: frozenset[str] = frozenset()
+        self._only_charted: frozenset[str] = frozenset()
 
     def update(self, claimed: Mapping[str, int]) -> None:
         """Accept the topics that gateways claim now, each with its viewers over all gateways."""
+        # Gateways repeat their claims each second, thousands of them in a wide market: a waiting
+        # task wakes up for a change only.
+        if claimed == self._claimed:
+            self._expire_claims()
+            return
         now = self._monotonic()
         for topic in self._claimed.keys() - claimed.keys():
             self._unclaimed_at[topic] = now
+            if kind_of(topic) in BARS:
+                self._left_charts[topic] = now
         for topic in claimed:
             self._unclaimed_at.pop(topic, None)
-        is_change = claimed != self._claimed
-        self._claimed = dict(claimed)
+            self._left_charts.pop(topic, None)
+        self._claimed, self._charts = dict(claimed), None
         self._expire_claims()
-        # Gateways repeat their claims each second: a waiting task wakes up for a change only.
-        if is_change:
-            self._change(_viewers_of(claimed), self._positions)
+        self._note_watched()
+        self._change(_viewers_of(claimed), self._positions)
 
     def set_positions(self, symbols: Iterable[str]) -> None:
         """Accept the symbols of the open positions: they are always wanted, and come first."""
@@ -89,16 +104,33 @@ class Demand:
         """Return whether a client watches a topic, or did until ``RECLAIM_SECONDS`` ago."""
         return topic in self._watched
 
+    def charts(self) -> Mapping[str, Set[str]]:
+        """Return the kinds of bars that are watched of each symbol, or were a moment ago.
+
+        They linger as the channels do: the stream brings their bars all the same. It is the same
+        mapping until the charts change; callers must not modify it.
+        """
+        limit = self._monotonic() - LINGER_SECONDS
+        while self._left_charts and next(iter(self._left_charts.values())) <= limit:
+            del self._left_charts[next(iter(self._left_charts))]
+            self._charts = None
+        if self._charts is None:
+            charts: dict[str, set[str]] = {}
+            for each in itertools.chain(self._claimed, self._left_charts):
+                if kind_of(each) in BARS and _pair_of(each) is not None:
+                    charts.setdefault(key_of(each), set()).add(kind_of(each))
+            self._charts = charts
+        return self._charts
+
     def recorded_topics(self) -> frozenset[str]:
         """Return the watched topics whose histories may lack what happened between two leaders."""
         self._expire_claims()
-        kinds = (TRADE, NEWS, ORDERS)
-        return frozenset(topic for topic in self._watched if kind_of(topic) in kinds)
+        return self._recorded
 
     def news_symbols(self) -> frozenset[str]:
         """Return the symbols whose news clients watch; ``*`` among them means all news."""
         self._expire_claims()
-        return frozenset(key_of(topic) for topic in self._watched if kind_of(topic) == NEWS)
+        return self._news
 
     def wanted(self) -> list[Want]:
         """Return the wanted symbols: positions, then the most watched first, then lingering ones.
@@ -114,7 +146,21 @@ class Demand:
             everything = self._wants()
             self._wanted = everything[:MAX_SYMBOLS]
             self.left_out = len(everything) - len(self._wanted)
+            self._symbols = frozenset(want.symbol for want in self._wanted)
+            self._only_charted = frozenset(
+                want.symbol for want in self._wanted if PRICED.isdisjoint(want.channels)
+            )
         return self._wanted
+
+    def symbols(self) -> frozenset[str]:
+        """Return the symbols of ``wanted``; the same set until the demand changes."""
+        self.wanted()
+        return self._symbols
+
+    def only_charted(self) -> frozenset[str]:
+        """Return those of ``symbols`` whose price no client watches."""
+        self.wanted()
+        return self._only_charted
 
     async def wait_for_change(self, seconds: float) -> None:
         """Wait for a change of the demand, at most ``seconds``; any number of tasks may wait."""
@@ -123,9 +169,19 @@ class Demand:
     def _expire_claims(self) -> None:
         """Forget the topics whose claims ended ``RECLAIM_SECONDS`` ago."""
         limit = self._monotonic() - RECLAIM_SECONDS
-        self._unclaimed_at = {t: at for t, at in self._unclaimed_at.items() if at > limit}
+        expired = [topic for topic, at in self._unclaimed_at.items() if at <= limit]
+        for topic in expired:
+            del self._unclaimed_at[topic]
+        if expired:
+            self._note_watched()
+
+    def _note_watched(self) -> None:
+        """Note the watched topics, by the kinds that are read more often than they change."""
         self._watched = self._claimed.keys() | self._unclaimed_at.keys()
         self.tapes = {key_of(topic) for topic in self._watched if kind_of(topic) == TRADE}
+        kinds = (TRADE, NEWS, ORDERS)
+        self._recorded = frozenset(t for t in self._watched if kind_of(t) in kinds)
+        self._news = frozenset(key_of(t) for t in self._watched if kind_of(t) == NEWS)
 
     def _change(self, viewers: dict[tuple[str, str], int], positions: frozenset[str]) -> None:
         before = self._viewers.keys() | {(symbol, TRADES) for symbol in self._positions}

@@ -19,6 +19,9 @@ class LastPrices:
     def __init__(self, hours: MarketHours) -> None:
         self._context = TapeContext(hours)
         self._tapes: dict[str, SymbolTape] = {}
+        self._unlisted: set[str] = set()
+        self.forgotten = 0
+        """The number of tapes that were forgotten: one that is held elsewhere may be among them."""
 
     @property
     def hours(self) -> MarketHours:
@@ -58,6 +61,11 @@ class LastPrices:
         tape = self._tapes.get(symbol)
         return -1 if tape is None else tape.streamed_ns
 
+    def traded_at(self, symbol: str) -> float | None:
+        """Return when the stream brought a symbol's newest trade (monotonic s); None: never."""
+        tape = self._tapes.get(symbol)
+        return None if tape is None else tape.traded_at
+
     def newest_streamed_ns(self) -> int:
         """Return the time (unix ns) of the trade, of any symbol, that the stream brought last."""
         return self._context.newest_streamed_ns
@@ -79,16 +87,15 @@ class LastPrices:
         Raises:
             ValueError: its price or its time is invalid.
         """
-        tape = self._tapes.get(trade.symbol) or self._tape(trade.symbol)
-        return tape.on_trade(trade, at_ns, received_us)
+        return self.tape(trade.symbol).on_trade(trade, at_ns, received_us)
 
     def on_rest_trade(self, trade: Trade, received_us: int) -> Price | None:
         """Apply a print that REST shows, perhaps again; return the new last price, if it is one."""
-        return self._tape(trade.symbol).on_rest_trade(trade, received_us)
+        return self.tape(trade.symbol).on_rest_trade(trade, received_us)
 
     def on_cancel(self, cancel: Cancel, received_us: int) -> Price | None:
         """Forget a trade; return the last price if another one is it now."""
-        return self._tape(cancel.symbol).on_cancel(cancel, received_us)
+        return self.tape(cancel.symbol).on_cancel(cancel, received_us)
 
     def on_correction(self, correction: Correction, received_us: int) -> Price | None:
         """Replace a trade; return the last price if another one is it now.
@@ -96,7 +103,7 @@ class LastPrices:
         Raises:
             ValueError: the new price is invalid.
         """
-        return self._tape(correction.symbol).on_correction(correction, received_us)
+        return self.tape(correction.symbol).on_correction(correction, received_us)
 
     def on_snapshot(
         self,
@@ -109,19 +116,31 @@ class LastPrices:
 
         Returns the price to publish if it or its previous close is new.
         """
-        return self._tape(symbol).on_snapshot(snapshot, received_us, adjusted)
+        return self.tape(symbol).on_snapshot(snapshot, received_us, adjusted)
 
     def take_unconfirmed_split(self, symbol: str) -> UnconfirmedSplit | None:
         """Return, once a day, a split that the adjusted closes claim and the prices do not show."""
-        return self._tape(symbol).take_unconfirmed_split()
+        return self.tape(symbol).take_unconfirmed_split()
 
     def restore(self, price: Price) -> None:
         """Apply a price that an earlier leader published, unless a trade has come since."""
-        self._tape(price.symbol).restore(price)
+        self.tape(price.symbol).restore(price)
 
     def on_asset(self, symbol: str, *, listed: bool) -> Price | None:
         """Apply whether Alpaca lists a symbol; return the event to publish if it has no price."""
-        return self._tape(symbol).on_asset(listed=listed)
+        if not listed:
+            self._unlisted.add(symbol)
+        return self.tape(symbol).on_asset(listed=listed)
+
+    def unknown_symbols(self) -> set[str]:
+        """Return the symbols that have no price and that Alpaca does not list."""
+        found = {symbol: self.last_price(symbol) for symbol in self._unlisted}
+        self._unlisted = {
+            symbol
+            for symbol, last in found.items()
+            if last is not None and last.reason == "unknown_symbol"
+        }
+        return set(self._unlisted)
 
     def is_eligible(self, trade: Trade) -> bool:
         """Return whether a trade, which was applied before, could move the last price."""
@@ -133,16 +152,26 @@ class LastPrices:
 
         To be called once a second.
         """
-        for tape in self._tapes.values():
-            tape.count_look()
-        return [symbol for symbol, tape in self._tapes.items() if tape.take_doubt()]
+        context = self._context
+        awaiting, context.awaiting = context.awaiting, {}
+        for symbol in awaiting:
+            if (tape := self._tapes.get(symbol)) is not None:
+                tape.count_look()
+        doubtful, context.doubtful = context.doubtful, {}
+        return [
+            symbol
+            for symbol in doubtful
+            if (tape := self._tapes.get(symbol)) is not None and tape.take_doubt()
+        ]
 
     def forget_others(self, wanted: Set[str]) -> None:
         """Forget the symbols that no client wants; Redis keeps their last prices."""
         for symbol in self._tapes.keys() - wanted:
             del self._tapes[symbol]
+            self.forgotten += 1
 
-    def _tape(self, symbol: str) -> SymbolTape:
+    def tape(self, symbol: str) -> SymbolTape:
+        """Return the tape of a symbol, which is started if there is none."""
         tape = self._tapes.get(symbol)
         if tape is None:
             tape = self._tapes[symbol] = SymbolTape(symbol, self._context)

@@ -109,6 +109,18 @@ class MarketHours:
             and self.session_at(unix_ns) == "regular"
         )
 
+    def last_close(self, begin_ns: int, end_ns: int) -> int | None:
+        """Return when the last session that begins in a span of time ends; None if there is none.
+
+        If the feed never stops or the calendar does not cover the span, there is none.
+        """
+        ends = (
+            span.end
+            for span in self._spans
+            if begin_ns <= span.begin < end_ns and span.session not in ("closed", "unknown")
+        )
+        return max(ends, default=None)
+
     def next_open(self) -> str | None:
         """Return Alpaca's next opening."""
         return None if self._clock is None else rfc3339.from_nanoseconds(self._clock.next_open)

@@ -4,10 +4,11 @@ A cancel or a correction names a print by values that a later print of another f
 If it came for a print of the past, it must not wait for the later one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from ingest.market.prints import TradeId
+from ingest.market.tape_entries import Known
 from ingest.market.trading_day import day_of
 from ingest.market.withdrawal import PrintIdentity, Withdrawn
 
@@ -35,8 +36,14 @@ class PastPrints:
         self._before: list[PastPrint] = []
         self._start_ns = -1
 
-    def add(self, prints: Sequence[PastPrint]) -> None:
-        """Remember prints."""
+    def add(self, forgotten: Iterable[Known]) -> None:
+        """Remember those prints of the exchange that the history has no longer."""
+        named = [(each.id, each.identity) for each in forgotten]
+        prints = [
+            (id_, identity.price, identity.size, identity.at_ns)
+            for id_, identity in named
+            if identity.key.exchange == REPEATING_EXCHANGE
+        ]
         if not prints:
             return
         at_ns = prints[-1][-1]

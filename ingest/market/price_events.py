@@ -4,8 +4,8 @@ Each event compares its price with the previous close of its day.
 """
 
 from ingest.market.previous_close import PreviousCloses, change
-from ingest.market.prints import StreamedPrint
-from ingest.market.trading_day import HOUR_NS, day_of, day_of_hour
+from ingest.market.prints import StreamedPrint, Trade
+from ingest.market.trading_day import day_of
 from shared import rfc3339
 from shared.ingest_status import Session
 from shared.price import Price
@@ -26,29 +26,24 @@ class PriceEvents:
         self.needs_close = False
         self.published: Price | None = None
 
-    def of(self, trade: StreamedPrint, at_ns: int, session: Session, received_us: int) -> Price:
-        """Return the event that a trade, whose time is ``at_ns``, makes as the last price."""
-        price = trade.price
-        # ``day_of`` without a call, which every print would pay for
-        close = self._closes.by_day.get(day_of_hour(at_ns // HOUR_NS))
+    def of(self, trade: Trade, session: Session, received_us: int) -> Price:
+        """Return the event that a trade makes as the last price."""
+        at_ns = trade.at_ns
+        close = self.close_of(day_of(at_ns), trade.price)
+        return event_of(self._symbol, trade, at_ns, session, close, received_us)
+
+    def close_of(self, day: int, price: float) -> float | None:
+        """Return the previous close of a day for a price of it."""
+        close = self._closes.by_day.get(day)
         if close is None and self._closes.undecided:
-            close = self._undecided_close(day_of(at_ns), price)
-        difference, fraction = (None, None) if close is None else change(price, close)
-        # By position, which takes two thirds of the time: this runs for every print.
-        return Price(
-            self._symbol,
-            price,
-            trade.size,
-            trade.exchange,
-            trade.conditions or (),
-            trade.tape,
-            session,
-            rfc3339.from_nanoseconds(at_ns),
-            close,
-            difference,
-            fraction,
-            received_us,
-        )
+            close = self._closes.choose(day, price)
+            if close is not None:
+                self.needs_close = True
+        return close
+
+    def has_one_close(self, day: int) -> bool:
+        """Return whether all prices of a day are compared with the same close, or with none."""
+        return day in self._closes.by_day or not self._closes.undecided
 
     def publish(self, event: Price, day: int, received_us: int | None) -> Price | None:
         """Publish the event of the last price, of a day; return None if it is published."""
@@ -89,9 +84,30 @@ class PriceEvents:
         event.change, event.change_percent = change(event.price, close)
         return True
 
-    def _undecided_close(self, day: int, price: float) -> float | None:
-        """Return the previous close of a day for which none is settled, as a price shows it."""
-        close = self._closes.choose(day, price)
-        if close is not None:
-            self.needs_close = True
-        return close
+
+def event_of(
+    symbol: str,
+    trade: StreamedPrint,
+    at_ns: int,
+    session: Session,
+    close: float | None,
+    received_us: int,
+) -> Price:
+    """Return the event of a trade as the last price; ``close`` is the previous one."""
+    price = trade.price
+    difference, fraction = (None, None) if close is None else change(price, close)
+    # By position, which takes two thirds of the time: this runs for every print.
+    return Price(
+        symbol,
+        price,
+        trade.size,
+        trade.exchange,
+        trade.conditions or (),
+        trade.tape,
+        session,
+        rfc3339.from_nanoseconds(at_ns),
+        close,
+        difference,
+        fraction,
+        received_us,
+    )

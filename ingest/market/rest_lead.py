@@ -47,12 +47,16 @@ class RestLead:
         if self._awaited_ns <= known_ns:
             self._awaited_ns, self._looks = at_ns, 0
 
+    def awaits(self, known_ns: int) -> bool:
+        """Return whether a trade that REST shows is still to come by the stream."""
+        return self._awaited_ns > known_ns
+
     def count_look(self, last_ns: int, known_ns: int) -> bool:
         """Count a look; return whether an awaited trade has not come for several.
 
         Then REST's trades count at once again, and REST is to be asked.
         """
-        if self._awaited_ns <= known_ns:
+        if not self.awaits(known_ns):
             return False
         self._looks += 1
         if self._looks <= LOOKS:

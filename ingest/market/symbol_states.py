@@ -162,13 +162,19 @@ class _Symbol:
 class SymbolStates:
     """Keeps the wanted symbols' states; ``now`` is monotonic seconds, ``unix`` is unix seconds.
 
-    ``feed`` is Alpaca's name of it. ``has_price`` returns whether a symbol's last price is known.
+    ``feed`` is Alpaca's name of it. ``has_price`` returns whether a symbol's last price is known,
+    ``traded_at`` when the stream brought its newest trade (monotonic seconds; None if it has not).
     """
 
-    def __init__(self, feed: str, has_price: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        feed: str,
+        has_price: Callable[[str], bool],
+        traded_at: Callable[[str], float | None],
+    ) -> None:
         self._no_trade = _Verdict("quiet", f"No trade on the feed {feed} is known yet.")
         self._has_price = has_price
-        self._traded: dict[str, float] = {}
+        self._traded_at = traded_at
         self._traded_by_rest: dict[str, float] = {}
         self._confirmed: dict[str, float] = {}
         """When REST was last asked for a symbol and answered."""
@@ -183,10 +189,6 @@ class SymbolStates:
         self._stream_lost_at: float | None = None
         self._stream_lost: _Verdict | None = None
         self._comparable_since = 0.0
-
-    def on_trade(self, symbol: str, now: float) -> None:
-        """Record that a symbol traded; for several trades in a frame the last call is enough."""
-        self._traded[symbol] = now
 
     def on_unreadable_trade(self, symbol: str, now: float) -> None:
         """Record that a symbol traded and that the price is unknown, until REST says otherwise."""
@@ -231,13 +233,26 @@ class SymbolStates:
         """Return the states that have changed, or whose reason has, since the last call."""
         self._note(now, view)
         changes = []
-        symbols, traded = self._symbols, self._traded
+        symbols, traded_at = self._symbols, self._traded_at
+        lively, others = view.acknowledged if self._may_be_live(view) else (), self._others(view)
         # Once a second for up to 10,000 symbols: nothing here waits or searches.
         for name in view.wanted:
             symbol = symbols.get(name)
             if symbol is None:
                 symbol = symbols[name] = _Symbol(now)
-            last = traded.get(name)
+            last = traded_at(name)
+            # Most symbols of a busy market are live and remain so: only the time to learn is left.
+            if (
+                symbol.verdict is _LIVE
+                and last is not None
+                and now - last <= symbol.quiet_after
+                and name in lively
+                and name not in others
+            ):
+                symbol.excused_at, symbol.silent_since = now, None
+                if last != symbol.seen:
+                    symbol.learn(last, self._comparable_since)
+                continue
             verdict = self._verdict_beside_stream(name, view)
             if verdict is None:
                 self._note_trades(name, symbol, last, now)
@@ -250,10 +265,25 @@ class SymbolStates:
                 continue
             if verdict is not symbol.verdict and verdict != symbol.verdict:
                 changes.append(_change(name, symbol, verdict, unix))
-        most = max(len(symbols), len(traded), len(self._confirmed), len(self._unreadable))
+        most = max(len(symbols), len(self._confirmed), len(self._unreadable))
         if most > len(view.wanted):
             self._forget_others(view.wanted)
         return changes
+
+    def _may_be_live(self, view: StatesView) -> bool:
+        """Return whether a subscribed symbol that trades is live, unless it is one of others."""
+        return view.session != "closed" and self._stream_lost is None
+
+    def _others(self, view: StatesView) -> Set[str]:
+        """Return the symbols whose state does not follow from their trades alone."""
+        return {
+            *view.rejected,
+            *view.over_limit,
+            *view.refused,
+            *view.withheld,
+            *self._halts,
+            *self._unread,
+        }
 
     def publish_all(self) -> list[SymbolStatus]:
         """Return every symbol's state, for a new epoch or an empty Redis."""
@@ -393,7 +423,7 @@ class SymbolStates:
         for name in self._symbols.keys() - wanted:
             del self._symbols[name]
             self._halts.pop(name, None)
-        for times in (self._traded, self._traded_by_rest, self._confirmed, self._unread):
+        for times in (self._traded_by_rest, self._confirmed, self._unread):
             for name in times.keys() - wanted:
                 del times[name]
         self._unreadable &= wanted

@@ -14,7 +14,7 @@ from ingest.market.bars import Close
 from ingest.market.clock_lead import AHEAD_NS
 from ingest.market.conditions import Eligibility, eligibility, may_lack_size
 from ingest.market.previous_close import PreviousCloses, UnconfirmedSplit
-from ingest.market.price_events import PriceEvents
+from ingest.market.price_events import PriceEvents, event_of
 from ingest.market.prints import (
     Cancel,
     Correction,
@@ -25,12 +25,13 @@ from ingest.market.prints import (
     print_of,
 )
 from ingest.market.quarantine import FAR_OFF, is_outside
+from ingest.market.regular_trades import FULL, packed
 from ingest.market.rest_lead import RestLead
 from ingest.market.snapshot import Snapshot
 from ingest.market.tape_context import TapeContext
 from ingest.market.tape_entries import Entry, Known
 from ingest.market.tape_history import TapeHistory
-from ingest.market.trading_day import day_of
+from ingest.market.trading_day import HOUR_NS, day_of, day_of_hour
 from ingest.market.withdrawal import Withdrawal, Withdrawn, corrected
 from ingest.market.withdrawn_prints import WithdrawnPrints
 from shared import rfc3339
@@ -42,41 +43,67 @@ _INFINITE = math.inf
 _END_OF_TIME_NS = 1 << 63
 
 
-class SymbolTape:
+class _Newest:
+    """The values that nearly every print reads or sets. As slots of a base they lie side by side.
+
+    In a wide market each symbol's tape has left the processor's cache by its next print.
+    """
+
+    __slots__ = (
+        "_at_ns",
+        "_close",
+        "_close_day",
+        "_frontier_ns",
+        "_has_quarantined",
+        "_is_packed",
+        "_order",
+        "_price",
+        "_trades",
+        "streamed_ns",
+        "traded_at",
+    )
+
+
+class SymbolTape(_Newest):
     """One symbol's trades, its previous closes and its last price. Times are unix ns, -1 for none.
 
     ``streamed_ns`` is the time of the newest trade of any kind, eligible or not, that the stream
-    brought, ``history`` the trades that may be the last price.
+    brought, ``traded_at`` when it came (monotonic s, noted by the stream's reader), and ``history``
+    has the trades that may be the last price.
     """
 
     __slots__ = (
         "_admission",
-        "_at_ns",
         "_closes",
         "_context",
         "_events",
-        "_frontier_ns",
         "_needs_lookup",
-        "_order",
-        "_price",
         "_rest_lead",
         "_rest_newest_ns",
         "_symbol",
         "_withdrawn",
         "history",
-        "streamed_ns",
     )
 
     def __init__(self, symbol: str, context: TapeContext) -> None:
         self.streamed_ns = -1
+        self.traded_at: float | None = None
         self._rest_newest_ns = -1
         """The time of the newest trade of any kind that REST or Redis brought. It is kept apart:
         only then can the two be compared."""
         self._symbol = symbol
         self._context = context
-        self.history = TapeHistory()
+        self.history = TapeHistory(symbol)
+        self._trades = self.history.regular.trades
         self._closes = PreviousCloses()
         self._events = PriceEvents(symbol, self._closes)
+        self._is_packed = False
+        """Whether the published event is that of the newest regular trade, which is packed. Nearly
+        all events are replaced before anything asks for them again."""
+        self._close: float | None = None
+        self._close_day: int | None = None
+        """The day whose previous close is kept in ``_close``, so that a trade need not look it up.
+        None if no day is, or if its prices are compared with several closes."""
         self._at_ns = -1
         """The last price's time, kept here (as ``_price``) for the comparison of each trade."""
         self._price = 0.0
@@ -87,6 +114,7 @@ class SymbolTape:
         self._order = 0
         """The order of arrival, increased by each trade that is not newer than all before it."""
         self._needs_lookup = False
+        self._has_quarantined = False
         self._rest_lead = RestLead()
         self._admission = Admission(self.history, self._closes, context)
         self._withdrawn = WithdrawnPrints(self.history)
@@ -94,6 +122,7 @@ class SymbolTape:
     @property
     def published(self) -> Price | None:
         """The newest event of the symbol."""
+        self._unpack_published()
         return self._events.published
 
     @property
@@ -114,11 +143,10 @@ class SymbolTape:
             raise ValueError(f"{price!r} is no price")
         context, before = self._context, self._price
         session = context.hours.session_at(at_ns)
-        rule = eligibility(trade.tape, trade.conditions, session)
         # For most prints none of these applies, and they cost no more. The others' rules are below.
         if (
             # Odd lots, average prices, derivatively priced trades and their like.
-            rule is not _ALWAYS
+            eligibility(trade.tape, trade.conditions, session) is not _ALWAYS
             # A corrected close has the size 0, an unreadable one is None, a negative one an error.
             or not 0 < (trade.size or 0) < _INFINITE
             # Exchanges report some prints late; some have a wrong clock. A print of the newest time
@@ -131,16 +159,20 @@ class SymbolTape:
             # Closing prints are reported after the session; prints at night are a test.
             or session == "closed"
             # A credible print refutes the quarantined ones.
-            or self.history.quarantined
+            or self._has_quarantined
         ):
             return self._on_unusual_trade(print_of(trade, at_ns), session, received_us)
         context.newest_streamed_ns = at_ns
-        events = self._events
-        last = events.of(trade, at_ns, session, received_us)
-        self.history.append(Entry(at_ns, trade.id, last, self._order))
+        # ``day_of`` without a call, which every print would pay for.
+        day = day_of_hour(at_ns // HOUR_NS)
+        close = self._close if day == self._close_day else self._close_of(day, price)
+        last = event_of(trade.symbol, trade, at_ns, session, close, received_us)
+        self._trades.append(packed(at_ns, trade.id, last, self._order))
+        if len(self._trades) >= FULL:
+            self.history.regular.forget_oldest()
         self._frontier_ns = self.streamed_ns = self._at_ns = at_ns
         self._price = price
-        events.published = last
+        self._is_packed = True
         return last
 
     def on_rest_trade(self, trade: Trade, received_us: int) -> Price | None:
@@ -174,6 +206,7 @@ class SymbolTape:
         # The stream has brought the corrected print as a print of its own.
         if valid is not trade and self.history.knows(entry):
             return None
+        self._unpack_published()
         self.history.drop_nameless(at_ns, valid.price)
         last = self._admit(entry, rule, received_us)
         # The last price is now REST's: the stream's prints of that moment are compared with it.
@@ -247,13 +280,14 @@ class SymbolTape:
             opened=None if snapshot.day is None else snapshot.day.open,
             shown=None if self._at_ns < 0 else (day_of(self._at_ns), self._price),
         )
+        self._close_day = None
         compared = before is not None and self._events.update_close(before, day_of(self._at_ns))
         if snapshot.trade is not None:
             self.on_rest_trade(snapshot.trade, received_us)
         if closes.minute is not None:
             self._on_minute_close(closes.minute, snapshot.trade, received_us)
         if self._admission.judge_quarantined(closes, self._at_ns, self._price, received_us):
-            self._needs_lookup = True
+            self._look_up()
         self._settle(received_us)
         if self._at_ns < 0:
             self._events.publish_no_price(day_of(received_us * 1000))
@@ -269,6 +303,7 @@ class SymbolTape:
             return
         at_ns = rfc3339.to_nanoseconds(price.timestamp)
         self._closes.restore(day_of(at_ns), price.previous_close)
+        self._close_day = None
         self._admission.accept(Entry(at_ns, None, price, self._order), _ALWAYS, self._at_ns)
         self._rest_newest_ns = max(self._rest_newest_ns, at_ns)
         self._settle(price.received)
@@ -276,6 +311,7 @@ class SymbolTape:
 
     def on_asset(self, *, listed: bool) -> Price | None:
         """Apply whether Alpaca lists the symbol; return the event to publish if it has no price."""
+        self._unpack_published()
         # A price shows that the symbol exists.
         if not listed and self._at_ns >= 0:
             return None
@@ -305,8 +341,11 @@ class SymbolTape:
 
     def count_look(self) -> None:
         """Count a look; if an awaited trade has not come for several, believe REST again."""
-        if self._rest_lead.count_look(self._at_ns, self.known_ns):
-            self._needs_lookup = True
+        rest_lead, known_ns = self._rest_lead, self.known_ns
+        if rest_lead.count_look(self._at_ns, known_ns):
+            self._look_up()
+        if rest_lead.awaits(known_ns):
+            self._context.expect(self._symbol)
 
     def take_doubt(self) -> bool:
         """Return, once, whether the last price is in doubt and REST is to be asked."""
@@ -350,7 +389,7 @@ class SymbolTape:
         if at_ns == self._at_ns == rest_lead.unstreamed_ns:
             # REST shows the last trade of a moment: those that the stream brings before that one
             # are older. If it never brings that one, only REST knows the last of the moment.
-            self._needs_lookup = True
+            self._look_up()
             return None
         return self._admit(entry, rule, received_us)
 
@@ -402,12 +441,14 @@ class SymbolTape:
     def _entry(self, trade: Trade, received_us: int, order: int) -> Entry:
         """Return a print as a candidate for the last price."""
         session = self._context.hours.session_at(trade.at_ns)
-        event = self._events.of(trade, trade.at_ns, session, received_us)
+        event = self._events.of(trade, session, received_us)
+        self._note_close_doubt()
         return Entry(trade.at_ns, trade.id, event, order)
 
     def _admit(self, entry: Entry, rule: Eligibility, received_us: int) -> Price | None:
         """Accept or quarantine a trade that its conditions allow."""
         counts, late = self._context.counts, entry.at_ns < self._at_ns
+        self._unpack_published()
         if self._is_incredible(entry, received_us):
             self._doubt(entry, rule, received_us)
             return self._settle(received_us)
@@ -426,7 +467,8 @@ class SymbolTape:
     def _doubt(self, entry: Entry, rule: Eligibility, received_us: int) -> None:
         """Hold an incredible print back."""
         if self._admission.doubt(entry, rule, self._at_ns, received_us):
-            self._needs_lookup = True
+            self._has_quarantined = bool(self.history.quarantined)
+            self._look_up()
 
     def _await(self, at_ns: int) -> bool:
         """Return whether a trade of this time, which REST shows, waits for the stream."""
@@ -434,6 +476,7 @@ class SymbolTape:
         if not self._rest_lead.will_stream(at_ns, self._at_ns, newest_ns):
             return False
         self._rest_lead.expect(at_ns, self.known_ns)
+        self._context.expect(self._symbol)
         return True
 
     def _note_streamed(self, at_ns: int, received_us: int) -> None:
@@ -455,6 +498,7 @@ class SymbolTape:
 
     def _withdraw(self, report: Withdrawal) -> Known | None:
         """Remove the print that a report means from the history, and return it."""
+        self._unpack_published()
         found = self._withdrawn.place_of(report)
         # The print may still come.
         self._frontier_ns = max(self._frontier_ns, self._withdrawn.latest_pending_ns)
@@ -463,7 +507,7 @@ class SymbolTape:
         print_ = found.entry
         if print_.id is None:
             # It only resembles the withdrawn trade: a price out of Redis or a bar's close.
-            self._needs_lookup = True
+            self._look_up()
         found.remove()
         return print_
 
@@ -486,13 +530,15 @@ class SymbolTape:
         """Settle after a withdrawal. If no trade is left, the old price stays until REST's."""
         last = self._settle(received_us)
         if self._at_ns < 0:
-            self._needs_lookup = True
+            self._look_up()
         return last
 
     def _settle(self, received_us: int | None) -> Price | None:
         """Find the last price again; return it if it is another one than the published one."""
+        self._unpack_published()
         newest = self.history.newest()
         self._refer_to(newest)
+        self._has_quarantined = bool(self.history.quarantined)
         if newest is None:
             return None
         return self._events.publish(newest.event, newest.day, received_us)
@@ -504,3 +550,28 @@ class SymbolTape:
             return
         self._at_ns, self._price = newest.at_ns, newest.price
         self._frontier_ns = max(self._frontier_ns, newest.at_ns)
+
+    def _unpack_published(self) -> None:
+        """Make the published event an object again, before anything changes or compares it.
+
+        It is that of the newest regular trade only until a trade is added or removed.
+        """
+        if self._is_packed:
+            self._is_packed = False
+            self._events.published = self.history.regular[-1].event
+
+    def _close_of(self, day: int, price: float) -> float | None:
+        """Return the previous close of a day for a price of it, and keep it for the next ones."""
+        self._close = self._events.close_of(day, price)
+        self._note_close_doubt()
+        self._close_day = day if self._events.has_one_close(day) else None
+        return self._close
+
+    def _look_up(self) -> None:
+        """Let REST be asked about the last price."""
+        self._needs_lookup = True
+        self._context.doubt(self._symbol)
+
+    def _note_close_doubt(self) -> None:
+        if self._events.needs_close:
+            self._context.doubt(self._symbol)

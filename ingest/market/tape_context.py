@@ -8,15 +8,27 @@ from ingest.market.trade_counts import TradeCounts
 class TapeContext:
     """The values that the tapes of all symbols share. Times are unix ns, -1 for none."""
 
-    __slots__ = ("_lead", "counts", "hours", "newest_streamed_ns")
+    __slots__ = ("_lead", "awaiting", "counts", "doubtful", "hours", "newest_streamed_ns")
 
     def __init__(self, hours: MarketHours) -> None:
         self.hours = hours
         self.counts = TradeCounts()
         self._lead = ClockLead()
+        self.awaiting: dict[str, None] = {}
+        self.doubtful: dict[str, None] = {}
+        """The symbols that expect a trade of the stream, and those whose last price may be in
+        doubt, in order: so a look at them need not search thousands."""
         self.newest_streamed_ns = -1
         """The time of the trade, of any symbol, that the stream brought last, unless that time is
         too far ahead to be believed."""
+
+    def expect(self, symbol: str) -> None:
+        """Note that the stream is still to bring a trade of a symbol that REST shows."""
+        self.awaiting[symbol] = None
+
+    def doubt(self, symbol: str) -> None:
+        """Note that REST is to be asked about a symbol's last price."""
+        self.doubtful[symbol] = None
 
     def is_ahead(self, at_ns: int, last_ns: int, received_us: int) -> bool:
         """Return whether a time is in the future, by this machine's clock and by the stream's.

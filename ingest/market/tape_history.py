@@ -1,19 +1,14 @@
 """The newest trades of a symbol that may be its last price, so that any can be withdrawn."""
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, insort
 from typing import NamedTuple
 
 from ingest.market.conditions import Eligibility
-from ingest.market.past_prints import REPEATING_EXCHANGE, PastPrints
+from ingest.market.past_prints import PastPrints
 from ingest.market.prints import Trade, TradeId
+from ingest.market.regular_trades import TRIMMED_AT_ONCE, RegularTrades
 from ingest.market.tape_entries import Entry, Known, Uncounted
 from ingest.market.withdrawal import Withdrawn
-
-DEPTH = 128
-"""A bust withdraws dozens of trades at once. If all of these are withdrawn, REST is asked."""
-
-TRIMMED_AT_ONCE = 32
-"""To remove the oldest trade at each new one would move all others."""
 
 FIRSTS_DEPTH = 16
 """Only the first of a day counts: the others matter if it is withdrawn."""
@@ -27,7 +22,7 @@ REFUTED_DEPTH = 16
 class Found(NamedTuple):
     """The place of a print in the history; valid until the history changes."""
 
-    entries: list[Entry] | list[Uncounted]
+    entries: RegularTrades | list[Entry] | list[Uncounted]
     place: int
 
     @property
@@ -49,18 +44,17 @@ class TapeHistory:
     """
 
     __slots__ = (
-        "_remembers_past",
+        "_past",
         "firsts",
         "ineligible",
         "knows_past",
-        "past",
         "quarantined",
         "refuted",
         "regular",
     )
 
-    def __init__(self) -> None:
-        self.regular: list[Entry] = []
+    def __init__(self, symbol: str) -> None:
+        self.regular = RegularTrades(symbol)
         self.firsts: list[Entry] = []
         self.quarantined: list[Entry] = []
         """Prints far off the last price, in order of arrival: see ``quarantine``."""
@@ -68,8 +62,7 @@ class TapeHistory:
         """Prints that were far off those before and after them. A correction may change that."""
         self.ineligible: list[Uncounted] = []
         """The newest prints that do not count. A correction may change that too."""
-        self.past = PastPrints()
-        self._remembers_past = False
+        self._past: PastPrints | None = None
         self.knows_past = False
         """Whether REST has answered which trades there were before. Until then no trade can be
         called the first of its day."""
@@ -89,63 +82,36 @@ class TapeHistory:
         """Return the id of the newest regular trade."""
         return self.regular[-1].id if self.regular else None
 
-    def append(self, entry: Entry) -> None:
-        """Add a regular trade that is at least as new as all others."""
-        self.regular.append(entry)
-        if len(self.regular) >= DEPTH + TRIMMED_AT_ONCE:
-            self._trim(self.regular, 0, TRIMMED_AT_ONCE)
-
     def insert(self, entry: Entry, rule: Eligibility) -> None:
         """Add a trade at its place."""
         if rule is Eligibility.ALWAYS:
-            # Most trades are the newest: the search would call its key several times.
-            if not self.regular or _place(entry) > _place(self.regular[-1]):
-                self.regular.append(entry)
-            else:
-                insort(self.regular, entry, key=_place)
-            if len(self.regular) >= DEPTH + TRIMMED_AT_ONCE:
-                self._trim(self.regular, 0, TRIMMED_AT_ONCE)
+            self.regular.insert(entry)
             return
         insort(self.firsts, entry, key=_arrival)
         if len(self.firsts) > FIRSTS_DEPTH:
             # The first of the newest day may be the last price: it is the one to keep.
             is_one_day = self.firsts[0].day == self.firsts[-1].day
-            self._trim(self.firsts, len(self.firsts) - 1 if is_one_day else 0, 1)
+            forgotten = self.firsts.pop(-1 if is_one_day else 0)
+            if self._past is not None:
+                self._past.add([forgotten])
 
     def add_ineligible(self, trade: Trade, order: int) -> None:
         """Add a print that does not count."""
         ineligible = self.ineligible
         ineligible.append(Uncounted(trade, order))
         if len(ineligible) >= INELIGIBLE_DEPTH + TRIMMED_AT_ONCE:
-            if self._remembers_past:
-                oldest = [each.trade for each in ineligible[:TRIMMED_AT_ONCE]]
-                self.past.add(
-                    [
-                        (each.id, each.price, each.size, each.at_ns)
-                        for each in oldest
-                        if each.exchange == REPEATING_EXCHANGE
-                    ]
-                )
+            if self._past is not None:
+                self._past.add(ineligible[:TRIMMED_AT_ONCE])
             del ineligible[:TRIMMED_AT_ONCE]
 
-    def remember_past(self) -> None:
+    def remember_past(self) -> PastPrints:
         """Keep the ids of the prints that are forgotten from now on, for reports on them.
 
         Most symbols have no report for days, and their prints would pay for it.
         """
-        self._remembers_past = True
-
-    def _trim(self, entries: list[Entry], start: int, count: int) -> None:
-        """Forget entries: those from a place on."""
-        if self._remembers_past:
-            self.past.add(
-                [
-                    (each.id, each.event.price, each.event.size, each.at_ns)
-                    for each in entries[start : start + count]
-                    if each.event.exchange == REPEATING_EXCHANGE
-                ]
-            )
-        del entries[start : start + count]
+        if self._past is None:
+            self._past = self.regular.past = PastPrints()
+        return self._past
 
     def refute(self, *entries: Entry) -> None:
         """Keep prints that proved wrong, for a correction."""
@@ -154,17 +120,12 @@ class TapeHistory:
 
     def neighbours(self, entry: Entry) -> list[float]:
         """Return the prices of the regular trades of the day just before and just after a time."""
-        regular = self.regular
-        if regular and entry.at_ns >= regular[-1].at_ns:
-            around = regular[-1:]
-        else:
-            after = bisect_right(regular, entry.at_ns, key=_time)
-            around = regular[max(after - 1, 0) : after + 1]
+        around = self.regular.around(entry.at_ns)
         return [each.price for each in around if each.day == entry.day]
 
     def find(self, withdrawn: Withdrawn) -> Found | None:
         """Return the place of the print that a report names; of several such, the newest."""
-        lists: list[list[Entry] | list[Uncounted]] = [
+        lists: list[RegularTrades | list[Entry] | list[Uncounted]] = [
             self.regular,
             self.firsts,
             self.quarantined,
@@ -192,9 +153,7 @@ class TapeHistory:
         at_ns, id_ = entry.at_ns, entry.id
         # From the end: a trade that comes again is mostly one of the newest. Many trades may share
         # a time, but few an id, which is cheap to compare.
-        for each in reversed(self.regular):
-            if each.at_ns < at_ns:
-                break
+        for each in self.regular.since(at_ns):
             if each.id in (id_, None) and each.is_same_trade(entry):
                 return True
         for entries in (self.firsts, self.quarantined, self.refuted):
@@ -215,14 +174,6 @@ class TapeHistory:
                 break
             if each.id is None and each.at_ns == at_ns and each.event.price == price:
                 del self.regular[index]
-
-
-def _time(entry: Entry) -> int:
-    return entry.at_ns
-
-
-def _place(entry: Entry) -> tuple[int, int]:
-    return entry.at_ns, entry.order
 
 
 def _day(entry: Entry) -> int:

@@ -1,6 +1,6 @@
 """Trading days as plain numbers, cheap enough for every print."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
 
 from ingest.market.market_hours import NEW_YORK
@@ -31,3 +31,10 @@ def day_of_hour(hour: int) -> int:
         return -1
     moment = datetime.fromtimestamp(hour * 3600, UTC)
     return moment.astimezone(NEW_YORK).toordinal() - _FIRST_DAY
+
+
+@lru_cache(maxsize=256)
+def start_of(day: int) -> int:
+    """Return the start of a trading day, New York's midnight, in unix nanoseconds."""
+    midnight = datetime.combine(date.fromordinal(_FIRST_DAY + day), time(), NEW_YORK)
+    return int(midnight.timestamp()) * 1_000_000_000

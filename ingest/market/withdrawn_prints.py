@@ -46,7 +46,7 @@ class WithdrawnPrints:
         None if the history does not have the print, or if the report came before.
         """
         history = self._history
-        history.remember_past()
+        past = history.remember_past()
         earlier = self._same_as(report)
         if earlier is not None and earlier.reported_ns == report.reported_ns:
             return None
@@ -59,7 +59,7 @@ class WithdrawnPrints:
                 return None
             found = history.find(report.withdrawn) or history.find_nameless(report.withdrawn)
         if found is None:
-            report.print = history.past.find(report.withdrawn)
+            report.print = past.find(report.withdrawn)
             if report.print is None:
                 self.latest_pending_ns = max(self.latest_pending_ns, report.latest_ns)
         # A price out of Redis or a bar's close only resembles the withdrawn trade.

@@ -2,11 +2,12 @@
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from functools import partial
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from alpaca.common.enums import Sort
 from alpaca.data.enums import Adjustment, DataFeed
@@ -37,8 +38,30 @@ ROWS_AT_ONCE = 10_000
 PAGES_AT_MOST = 3
 """A busy minute of a hundred symbols takes no more of the budget than this."""
 
+BAR_PAGES_AT_MOST = 8
+"""A day and a half of a hundred symbols' minutes."""
+
+Adjusted: TypeAlias = Literal["raw", "split", "dividend", "spin-off", "all"]
+"""The corporate actions for which the prices of earlier bars are adjusted."""
+
+BAR_TIMEFRAMES: Mapping[str, TimeFrame] = MappingProxyType(
+    {
+        "1Min": TimeFrame(1, TimeFrameUnit.Minute),
+        "5Min": TimeFrame(5, TimeFrameUnit.Minute),
+        "15Min": TimeFrame(15, TimeFrameUnit.Minute),
+        "1Hour": TimeFrame(1, TimeFrameUnit.Hour),
+        "1Day": TimeFrame(1, TimeFrameUnit.Day),
+    }
+)
+"""The spans of bars by the name that the topics use."""
+
 ORDERS_AT_ONCE = 500
 """Alpaca's maximum."""
+
+_BAR_FEEDS: Mapping[DataFeed, DataFeed] = MappingProxyType(
+    {DataFeed.DELAYED_SIP: DataFeed.SIP, DataFeed.OVERNIGHT: DataFeed.BOATS}
+)
+"""Feeds that have no bars of their own name at REST."""
 
 _NOT_LISTED = (400, 404, 422)
 _ABOUT_THE_SYMBOL = re.compile(r"asset|symbol", re.IGNORECASE)
@@ -49,6 +72,13 @@ time Alpaca answered "endpoint not found" with it on a valid path
 
 class Trades(NamedTuple):
     """Rows of trades by symbol, oldest first; the ``incomplete`` symbols have more rows."""
+
+    rows: dict[str, list[Any]]
+    incomplete: frozenset[str]
+
+
+class Bars(NamedTuple):
+    """Rows of bars by symbol, oldest first; the ``incomplete`` symbols have more rows."""
 
     rows: dict[str, list[Any]]
     incomplete: frozenset[str]
@@ -196,10 +226,13 @@ class AlpacaRest:
                 raise
         return await self._daily_bars(symbols, start, end, self._feed)
 
-    async def trades(self, symbols: Sequence[str], since: float) -> Trades:
+    async def trades(
+        self, symbols: Sequence[str], since: float, *, polling: bool = False
+    ) -> Trades:
         """Return ``GET /v2/stocks/trades``: the feed's trades since a time (unix s).
 
         Alpaca sorts by symbol first, so the rows beyond 3 pages are those of the last symbols.
+        ``polling`` uses the half of the budget that polling may have.
 
         Raises:
             RestError: a page of it failed.
@@ -207,19 +240,39 @@ class AlpacaRest:
         start, end = datetime.fromtimestamp(since, UTC), None
         if self._feed is DataFeed.DELAYED_SIP:
             start, end = start - DELAY, datetime.now(UTC) - DELAY
-        query, rows = self._trades_query(symbols, start, end), dict[str, list[Any]]()
-        for _ in range(PAGES_AT_MOST):
-            # alpaca-py's own call would fetch every page, whatever it costs of the budget.
-            work = partial(self._data.get, "/stocks/trades", dict(query))
-            page = checked(dict, await self._calls.run(self.data_budget, work))
-            for symbol, trades in checked(dict, page.get("trades") or {}).items():
-                rows.setdefault(symbol, []).extend(checked(list, trades))
-            query["page_token"] = page.get("next_page_token")
-            if not query["page_token"]:
-                return Trades(rows, frozenset())
-        # The last page may end within a symbol, so that symbol counts as incomplete as well.
-        last = max(rows, default="")
-        return Trades(rows, frozenset(symbol for symbol in symbols if symbol >= last))
+        query = self._trades_query(symbols, start, end)
+        found = await self._pages("trades", query, symbols, PAGES_AT_MOST, polling=polling)
+        return Trades(*found)
+
+    async def bars(
+        self,
+        symbols: Sequence[str],
+        timeframe: str,
+        start: datetime,
+        end: datetime,
+        *,
+        adjusted: Adjusted = "split",
+    ) -> Bars:
+        """Return ``GET /v2/stocks/bars`` of the feed, with starts from one time to another.
+
+        Both are included. Alpaca sorts by symbol first, so the rows beyond ``BAR_PAGES_AT_MOST``
+        pages are those of the last symbols. It uses the half of the budget that polling may have:
+        prices come first. A plan that forbids the newest quarter of an hour of its feed gets the
+        bars before it.
+
+        Raises:
+            RestError: a page of it failed.
+        """
+        feed = _BAR_FEEDS.get(self._feed, self._feed)
+        if feed is not self._feed:  # the history of another name ends there
+            end = min(end, datetime.now(UTC) - RECENT)
+        try:
+            return await self._bars(symbols, timeframe, start, end, adjusted, feed)
+        except RestError as error:
+            recent = datetime.now(UTC) - RECENT
+            if error.status != FORBIDDEN or end <= recent or start > recent:
+                raise
+        return await self._bars(symbols, timeframe, start, recent, adjusted, feed)
 
     async def trades_around(self, symbol: str, moment: float) -> list[Any]:
         """Return the rows of ``GET /v2/stocks/trades`` within a millisecond of a time (unix s).
@@ -252,6 +305,58 @@ class AlpacaRest:
         )
         found = await self._calls.run(self.data_budget, lambda: self._data.get_stock_bars(request))
         return checked(dict, found)
+
+    async def _bars(
+        self,
+        symbols: Sequence[str],
+        timeframe: str,
+        start: datetime,
+        end: datetime,
+        adjusted: Adjusted,
+        feed: DataFeed,
+    ) -> Bars:
+        if end < start:
+            return Bars({}, frozenset())
+        request = StockBarsRequest(
+            symbol_or_symbols=list(symbols),
+            timeframe=BAR_TIMEFRAMES[timeframe],
+            start=start,
+            end=end,
+            limit=ROWS_AT_ONCE,
+            feed=feed,
+        )
+        # alpaca-py's enum lacks spin-offs.
+        query = request.to_request_fields() | {"adjustment": adjusted}
+        return Bars(*await self._pages("bars", query, symbols, BAR_PAGES_AT_MOST, polling=True))
+
+    async def _pages(
+        self,
+        what: str,
+        query: dict[str, Any],
+        symbols: Sequence[str],
+        most: int,
+        *,
+        polling: bool = False,
+    ) -> tuple[dict[str, list[Any]], frozenset[str]]:
+        """Return the rows of ``/stocks/{what}`` by symbol, and the symbols that have more.
+
+        Raises:
+            RestError: a page of it failed.
+        """
+        rows = dict[str, list[Any]]()
+        for _ in range(most):
+            # alpaca-py's own call would fetch every page, whatever it costs of the budget.
+            work = partial(self._data.get, f"/stocks/{what}", dict(query))
+            answer = await self._calls.run(self.data_budget, work, polling=polling)
+            page = checked(dict, answer)
+            for symbol, some in checked(dict, page.get(what) or {}).items():
+                rows.setdefault(symbol, []).extend(checked(list, some))
+            query["page_token"] = page.get("next_page_token")
+            if not query["page_token"]:
+                return rows, frozenset()
+        # The last page may end within a symbol, so that symbol counts as incomplete as well.
+        last = max(rows, default="")
+        return rows, frozenset(symbol for symbol in symbols if symbol >= last)
 
     def _trades_query(
         self, symbols: Sequence[str], start: datetime, end: datetime | None

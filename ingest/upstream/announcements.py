@@ -6,7 +6,7 @@ from typing import Protocol
 from ingest.market.newest_articles import NewestArticles
 from ingest.market.newest_quotes import NewestQuotes
 from ingest.market.recent_prints import RecentPrints
-from shared.bar import Bar
+from shared.bar import Bar, ReloadReason, Timeframe
 from shared.gap import GapReason
 from shared.news import News
 from shared.order import OrderUpdate
@@ -48,8 +48,13 @@ class Announcements(Protocol):
     def withdrawal(self, event: Withdrawal) -> None:
         """Announce that a print is void or replaced, unless that was announced before."""
 
-    def day_bar(self, day: Bar) -> None:
-        """Announce a daily bar."""
+    def bar(self, timeframe: Timeframe, changed: Bar, *, running: bool) -> None:
+        """Announce the newest version of a bar; ``running``: its span has not ended."""
+
+    def reload(
+        self, timeframe: Timeframe, symbol: str, reason: ReloadReason, timestamp: str
+    ) -> None:
+        """Ask the clients of a topic to read its bars again; ``timestamp`` is RFC 3339."""
 
     def news(self, article: News, keys: Iterable[str]) -> None:
         """Announce an article on the topics of these symbols, or of ``*``."""

@@ -6,7 +6,7 @@ neither an empty snapshot nor a rejection by the stream says that there is no su
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Set
 from datetime import date
 from typing import Protocol
 
@@ -44,19 +44,22 @@ class AssetCheck:
         self._monotonic = monotonic
         self._day: date | None = None
         self._queue: dict[str, None] = {}
+        self._followed: Set[str] | None = None
         self._asked: dict[str, float] = {}
         """Symbols with the monotonic time from which they may be asked for again."""
         self._wake = asyncio.Event()
 
-    def follow(self, wanted: Collection[str], today: date) -> None:
+    def follow(self, wanted: Set[str], today: date) -> None:
         """Accept the wanted symbols; ``today`` is New York's date. A new day asks again."""
         if today != self._day:
             self._day = today
             self._asked.clear()
-        if len(self._asked) + len(self._queue) > 0:
-            symbols = set(wanted)
-            self._queue = {s: None for s in self._queue if s in symbols}
-            self._asked = {s: at for s, at in self._asked.items() if s in symbols}
+        if self._queue:
+            self._queue = {s: None for s in self._queue if s in wanted}
+        # A question is asked only of a wanted symbol, so an unchanged demand changes nothing here.
+        if wanted is not self._followed:
+            self._followed = wanted
+            self._asked = {s: at for s, at in self._asked.items() if s in wanted}
 
     def ask(self, symbol: str) -> None:
         """Ask for a symbol soon, unless that has been done today."""

@@ -1,7 +1,7 @@
 """The closes of earlier days by REST's daily bars, read again at the times at which they change."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, time, timedelta
 
 import structlog
@@ -18,10 +18,15 @@ DAYS_BACK = 10
 
 
 class DailyCloses:
-    """The closes of the wanted symbols, adjusted for splits."""
+    """The closes of the wanted symbols, adjusted for splits.
 
-    def __init__(self, rest: AlpacaRest) -> None:
+    ``on_rescaled`` is called with each symbol whose closes of earlier days have another scale than
+    before: a split has taken effect.
+    """
+
+    def __init__(self, rest: AlpacaRest, on_rescaled: Callable[[str], None]) -> None:
         self._rest = rest
+        self._on_rescaled = on_rescaled
         self._due: tuple[date, time] | None = None
         """The day and the time of day whose closes are to be read, by ``READ_AT``."""
         self._by_symbol: dict[str, AdjustedCloses] = {}
@@ -83,6 +88,10 @@ class DailyCloses:
             return False
         # To have no bar, and so no close, is an answer.
         none = AdjustedCloses({}, 0)
+        for symbol, closes in found.items():
+            before = self._by_symbol.get(symbol)
+            if before is not None and closes.is_rescaled(before):
+                self._on_rescaled(symbol)
         self._by_symbol |= {symbol: found.get(symbol, none) for symbol in symbols}
         self._read.update(symbols)
         return True

@@ -7,17 +7,22 @@ import structlog
 
 from ingest.alpaca import codes
 from ingest.alpaca.messages import (
+    Bar,
     Cancel,
     Correction,
+    DayBar,
     Error,
     Message,
+    MinuteBar,
     Quote,
     Subscribed,
     Trade,
     TradingStatus,
+    UpdatedBar,
     nanoseconds,
 )
 from ingest.alpaca.unreadable import LostFields, Malformed, Unknown
+from ingest.bars.bar_table import BarTable
 from ingest.demand.channels import TRADES
 from ingest.demand.subscription import Subscription
 from ingest.demand.wanted import Demand
@@ -27,6 +32,7 @@ from ingest.market.last_price import LastPrices
 from ingest.market.prints import print_of
 from ingest.market.quotes import quote_event
 from ingest.market.symbol_states import SymbolStates
+from ingest.market.symbol_tape import SymbolTape
 from ingest.upstream import translation
 from ingest.upstream.announcements import Announcements
 from ingest.upstream.malformed_data import MalformedData
@@ -53,6 +59,7 @@ class FrameReader:
         demand: Demand,
         subscription: Subscription,
         announcer: Announcements,
+        bars: BarTable,
     ) -> None:
         self.malformed = MalformedData("stocks")
         self.frames = 0
@@ -68,6 +75,12 @@ class FrameReader:
         self._demand = demand
         self._subscription = subscription
         self._announcer = announcer
+        self._tapes: dict[str, SymbolTape] = {}
+        """The tapes of subscribed symbols that have traded: one look-up for each print."""
+        self._tapes_of: tuple[object, int] = (None, 0)
+        """The subscription and the number of forgotten tapes for which these are right."""
+        self._bars = bars
+        self._charted = bars.symbols
 
     def apply(self, messages: Sequence[Message], received_us: int, monotonic: float) -> bool:
         """Apply a frame's messages in order; return whether the subscription was answered.
@@ -76,6 +89,7 @@ class FrameReader:
             UpstreamError: Alpaca ends the connection.
         """
         self.frames += 1
+        self._follow_tapes()
         answered = False
         for message in messages:
             try:
@@ -99,10 +113,25 @@ class FrameReader:
         unread, self.unread = self.unread, set()
         return unread
 
+    def _follow_tapes(self) -> None:
+        """Forget the tapes if symbols have left the subscription, or if a tape was forgotten."""
+        now = (self._subscription.acknowledged[TRADES], self._prices.forgotten)
+        if now[0] is not self._tapes_of[0] or now[1] != self._tapes_of[1]:
+            self._tapes_of = now
+            self._tapes.clear()
+
+    def _tape_of(self, symbol: str) -> SymbolTape | None:
+        """Return the tape of a symbol, and keep it; None if the symbol is not subscribed."""
+        if symbol not in self._subscription.acknowledged[TRADES]:
+            return None
+        tape = self._tapes[symbol] = self._prices.tape(symbol)
+        return tape
+
     def _on_trade(self, message: Trade, received_us: int, monotonic: float) -> None:
         symbol = message.symbol
         # For a moment after an unsubscribe, Alpaca sends the trades that were on their way.
-        if symbol not in self._subscription.acknowledged[TRADES]:
+        tape = self._tapes.get(symbol) or self._tape_of(symbol)
+        if tape is None:
             self.unsubscribed += 1
             return
         self.ticks += 1
@@ -111,10 +140,10 @@ class FrameReader:
         except ValueError:  # its time is none: the symbol has traded, but at an unknown time
             self._on_unreadable_trade(symbol, monotonic)
             raise
-        last = self._prices.on_trade(message, at_ns, received_us)
+        last = tape.on_trade(message, at_ns, received_us)
         # Every print shows that the stream lives and how late it is, eligible or not.
         self._lag.add(received_us, at_ns)
-        self._states.on_trade(symbol, monotonic)
+        tape.traded_at = monotonic
         if last is not None:
             self._announcer.price(last, traded=True)
         # The tape shows ineligible prints too. It is published only while a client watches it.
@@ -122,6 +151,8 @@ class FrameReader:
             trade = print_of(message, at_ns)
             eligible = self._prices.is_eligible(trade)
             self._announcer.trade(tape_events.print_event(trade, received_us, eligible=eligible))
+        if symbol in self._charted:
+            self._bars.on_trade(message, at_ns, received_us * 1000)
 
     def _on_other(self, message: Message, received_us: int, monotonic: float) -> bool:
         """Apply any other message; return whether it answers the change in flight."""
@@ -131,22 +162,40 @@ class FrameReader:
                 if self._demand.watches(topic(QUOTE, message.symbol)):
                     best = translation.quote(message)
                     self._announcer.quote(quote_event(best, received_us))
+            case MinuteBar() | UpdatedBar() | DayBar():
+                self._on_bar(message, received_us * 1000)
             case Subscribed():
                 self._on_subscribed(message)
                 return True
             case Error():
                 return self._on_error(message)
+            case Unknown(kind):
+                self._note_unknown(kind)
+            case Malformed() | LostFields():
+                self._on_malformed(message, monotonic)
+            case _:
+                self._on_report(message, received_us)
+        return False
+
+    def _on_report(self, message: Message, received_us: int) -> None:
+        """Apply a report about earlier prints, or about trading as such."""
+        match message:
             case TradingStatus():
                 self._states.on_trading_status(translation.trading_status(message))
             case Correction():
                 self._on_correction(message, received_us)
             case Cancel():
                 self._on_cancel(message, received_us)
-            case Unknown(kind):
-                self._note_unknown(kind)
-            case Malformed() | LostFields():
-                self._on_malformed(message, monotonic)
-        return False
+
+    def _on_bar(self, message: Bar, received_ns: int) -> None:
+        # Those of a chart that has just been closed are on their way for a moment.
+        if message.symbol not in self._charted:
+            return
+        bar = translation.streamed_bar(message)
+        if isinstance(message, DayBar):
+            self._bars.on_day_bar(bar, received_ns)
+        else:
+            self._bars.on_bar(bar, received_ns)
 
     def _on_malformed(self, message: Malformed | LostFields, monotonic: float) -> None:
         # Its code is unreadable: it may be one that makes this connection useless.
@@ -170,6 +219,7 @@ class FrameReader:
         # The stream has no trade yet of a symbol that is new on it, and brings none of one that
         # left. For both, REST's newest trade is right until the next one here.
         self._prices.begin(before ^ self._subscription.acknowledged[TRADES])
+        self._follow_tapes()
 
     def _on_correction(self, message: Correction, received_us: int) -> None:
         correction = translation.correction(message)
@@ -178,6 +228,8 @@ class FrameReader:
             self._announcer.price(last, traded=False)
         if self._demand.watches(topic(TRADE, correction.symbol)):
             self._announcer.withdrawal(tape_events.correction_event(correction, received_us))
+        if correction.symbol in self._charted:
+            self._bars.on_correction(correction)
 
     def _on_cancel(self, message: Cancel, received_us: int) -> None:
         cancel = translation.cancel(message)
@@ -186,6 +238,8 @@ class FrameReader:
             self._announcer.price(last, traded=False)
         if self._demand.watches(topic(TRADE, cancel.symbol)):
             self._announcer.withdrawal(tape_events.cancel_event(cancel, received_us))
+        if cancel.symbol in self._charted:
+            self._bars.on_cancel(cancel)
 
     def _on_error(self, error: Error) -> bool:
         """Apply an error; return whether it answers the change in flight."""

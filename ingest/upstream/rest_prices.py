@@ -9,7 +9,6 @@ from ingest.demand.lookups import Reason
 from ingest.demand.wanted import Demand
 from ingest.market.adjusted_closes import AdjustedCloses
 from ingest.market.clock_lead import AHEAD_NS
-from ingest.market.day_bars import day_bar_event
 from ingest.market.last_price import LastPrices
 from ingest.market.prints import Trade
 from ingest.market.quarantine import is_outside
@@ -105,13 +104,14 @@ class RestPrices:
         symbol: str,
         snapshot: Snapshot | None,
         adjusted: AdjustedCloses | None,
-        reason: Reason,
+        _reason: Reason,
         asked_at: float,
     ) -> None:
         """Publish the new values of a snapshot, and compare it with the stream."""
         now_ns = self._clock()
-        if snapshot is not None:
-            self._announce_parts(snapshot, now_ns // 1000, reason, asked_at)
+        if snapshot is not None and snapshot.quote is not None:
+            now_us, waited_us = now_ns // 1000, int((self._monotonic() - asked_at) * 1e6)
+            self._announcer.rest_quote(quote_event(snapshot.quote, now_us), now_us - waited_us)
         # Before the snapshot is applied: the comparison is with the stream alone.
         self._compare(symbol, None if snapshot is None else snapshot.trade, now_ns, asked_at)
         last = self._prices.on_snapshot(symbol, snapshot, now_ns // 1000, adjusted)
@@ -162,13 +162,3 @@ class RestPrices:
                 adjusted_close=split.adjusted_close,
                 price=split.price,
             )
-
-    def _announce_parts(
-        self, snapshot: Snapshot, now_us: int, reason: Reason, asked_at: float
-    ) -> None:
-        if snapshot.quote is not None:
-            waited_us = int((self._monotonic() - asked_at) * 1e6)
-            self._announcer.rest_quote(quote_event(snapshot.quote, now_us), now_us - waited_us)
-        # At other times a day's bar would move a chart only by chance.
-        if snapshot.day is not None and reason in (Reason.NEW, Reason.PREVIOUS_CLOSE):
-            self._announcer.day_bar(day_bar_event(snapshot.day))

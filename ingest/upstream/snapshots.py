@@ -55,6 +55,7 @@ class RestHandler(MissedTradesHandler, AssetHandler, StoredValuesHandler, Protoc
         adjusted: AdjustedCloses | None,
         reason: Reason,
         asked_at: float,
+        /,
     ) -> None:
         """Apply a symbol's snapshot, None if REST has none; ``asked_at`` is monotonic seconds."""
 
@@ -66,8 +67,9 @@ class Snapshots:
     """Looks up the symbols that are due, at most 100 a request, within the budget.
 
     ``polled`` returns the symbols without a slot in the stream, ``withheld`` those whose trades the
-    stream withholds, each with the time (unix s) since which they are missing. ``clock`` gives unix
-    nanoseconds, ``monotonic`` seconds.
+    stream withholds, each with the time (unix s) since which they are missing. ``on_rescaled`` is
+    called with a symbol whose split has taken effect. ``clock`` gives unix nanoseconds,
+    ``monotonic`` seconds.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Snapshots:
         *,
         polled: Callable[[], Sequence[str]],
         withheld: Callable[[], Mapping[str, float]],
+        on_rescaled: Callable[[str], None] = lambda _: None,
         clock: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -96,7 +99,7 @@ class Snapshots:
         self._lookups = Lookups(monotonic, rest.data_budget.polls_per_second)
         self._polled_tapes = PolledTapes()
         self._wake = asyncio.Event()
-        self._closes = DailyCloses(rest)
+        self._closes = DailyCloses(rest, on_rescaled)
         self._failing_since: float | None = None
         self.error: str | None = None
         """The reason why REST fails at present; None while it works."""
@@ -177,7 +180,7 @@ class Snapshots:
             self._wake.set()
 
     def _schedule(self) -> None:
-        wanted = [want.symbol for want in self._demand.wanted()]
+        wanted = self._demand.symbols()
         due = reading_at(self._clock())
         if self._closes.follow(wanted, due):
             self._lookups.renew_closes()
@@ -256,11 +259,7 @@ class Snapshots:
             )
 
     async def _ask(self, batch: Batch) -> None:
-        without_close = [
-            symbol
-            for symbol, reason in batch.reasons.items()
-            if reason in (Reason.NEW, Reason.PREVIOUS_CLOSE) and not self._closes.is_read(symbol)
-        ]
+        without_close = sorted(s for s in batch.closes if not self._closes.is_read(s))
         # A client waits for a new symbol's first price; other look-ups can wait for REST.
         patience = CLOSES_SECONDS if Reason.NEW in batch.reasons.values() else None
         asked_at = self._monotonic()

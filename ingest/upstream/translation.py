@@ -96,6 +96,27 @@ def quote(message: messages.Quote) -> Quote:
     return _quote(message.symbol, message, nanoseconds(message.time))
 
 
+def streamed_bar(message: messages.Bar) -> Bar:
+    """Translate a bar of the stream.
+
+    Raises:
+        ValueError: its time is not a timestamp.
+    """
+    time = message.time
+    at_ns = rfc3339.to_nanoseconds(time) if isinstance(time, str) else nanoseconds(time)
+    return Bar(
+        symbol=message.symbol,
+        at_ns=at_ns,
+        open=message.open,
+        high=message.high,
+        low=message.low,
+        close=message.close,
+        volume=message.volume,
+        trade_count=message.trade_count,
+        vwap=message.vwap,
+    )
+
+
 def trading_status(message: messages.TradingStatus) -> TradingStatus:
     """Translate a halt, a resumption or an indication."""
     return TradingStatus(
@@ -194,6 +215,24 @@ def closes(
     return found
 
 
+def bars(symbol: str, rows: Sequence[Any], on_problem: OnProblem = _ignore) -> list[Bar]:
+    """Translate a symbol's rows of REST's bars; rows of another form are left out.
+
+    So are rows that lack a price or a volume: REST has none of a span without eligible trades.
+    """
+    found = []
+    for row in rows:
+        try:
+            bar, problems = rest_rows.read_bar(row)
+            found.append(_bar(symbol, bar))
+        except ValueError as error:
+            on_problem(bounded(error))
+            continue
+        for problem in problems:
+            on_problem(problem)
+    return found
+
+
 def _is_price(price: float) -> bool:
     return 0 < price < LARGEST_PRICE
 
@@ -235,7 +274,7 @@ def _bar(symbol: str, row: rest_rows.Bar) -> Bar:
         raise ValueError(f"{row!r} has an invalid price")
     return Bar(
         symbol=symbol,
-        at_ns=rfc3339.to_nanoseconds(row.time),
+        at_ns=rfc3339.start_to_nanoseconds(row.time),
         open=open_,
         high=high,
         low=low,

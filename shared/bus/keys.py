@@ -4,6 +4,7 @@ A topic is itself the key of its value and the name of its channel. The key of t
 the topic in braces, so that a cluster stores it in the topic's slot under every prefix.
 """
 
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from shared import topics
@@ -21,20 +22,39 @@ HISTORY_SECONDS = 7 * 24 * 3600
 HISTORY_LENGTHS = MappingProxyType(
     {
         topics.TRADE: 1000,
-        topics.MINUTE_BAR: 500,
-        topics.FIVE_MINUTE_BAR: 500,
+        topics.MINUTE_BAR: 120,
+        topics.FIVE_MINUTE_BAR: 60,
+        topics.FIFTEEN_MINUTE_BAR: 40,
+        topics.HOUR_BAR: 20,
         topics.DAY_BAR: 10,
         topics.NEWS: 200,
         topics.ORDERS: 1000,
     }
 )
-"""The number of events in the history of an ordered topic, by kind; Redis may keep some more."""
+"""The number of events in the history of an ordered topic, by kind; Redis may keep some more. Those
+of bars are for clients that resume; a chart reads the stored bars, which are more."""
+
+BAR_HISTORY = 500
+DAY_BAR_HISTORY = 400
+"""About a year and a half of trading days."""
+
+
+def bar_bounds(bar_history: int = BAR_HISTORY) -> Mapping[str, int]:
+    """Return how many bars of each topic are stored, by kind; ``bar_history`` is for intraday."""
+    return dict.fromkeys(topics.BARS, bar_history) | {topics.DAY_BAR: DAY_BAR_HISTORY}
+
 
 GATEWAY_SECONDS = 15
 
 STREAMS_MILLISECONDS = 15_000
 
 TICKET_SECONDS = 30
+
+REQUESTS_AT_MOST = 200
+"""The requests that wait for the ingest, over all gateways: more would not be answered in time."""
+
+REQUEST_MILLISECONDS = 5_000
+"""How long a gateway waits for a reply."""
 
 
 class Keyspace:
@@ -77,12 +97,12 @@ class Keyspace:
         self.histories = f"{key}ingest:histories"
         """Hash of where the histories begin (``shared.bus.beginning``); no expiry."""
 
+        self.whole_bars = f"{key}ingest:bars"
+        """Hash of the topics whose stored bars are kept whole (``whole_bars``); no expiry."""
+
         self.ingest_status = f"{key}ingest:status"
         """The leading ingest's health as JSON (``shared.ingest_status``)."""
         self.ingest_status_channel = f"{channel}ingest:status"
-
-        self.shown = self.last("shown")
-        """``<epoch>-0`` of the oldest lease that a gateway knows; noted after a loss of data."""
 
         self.interest = f"{key}interest"
         """Hash of ``<gateway id> <topic>`` → ``<expiry> <viewers>`` (Redis' clock, unix ms)."""
@@ -91,6 +111,24 @@ class Keyspace:
 
         self.streams = f"{key}{{streams}}"
         """Set of the keys in which gateways count their open streams (``streams_of``)."""
+
+    @property
+    def shown(self) -> str:
+        """``<epoch>-0`` of the oldest lease that a gateway knows; noted after a loss of data."""
+        return self.last("shown")
+
+    @property
+    def requests(self) -> str:
+        """Hash of the requests that wait for the ingest: digest → ``<deadline> <JSON>``.
+
+        Digest and JSON are ``shared.request``'s, the deadline is Redis' clock in unix ms.
+        """
+        return f"{self.key_prefix}requests"
+
+    @property
+    def requests_channel(self) -> str:
+        """The channel on which a gateway announces that it has added a request."""
+        return f"{self.channel_prefix}requests"
 
     def value(self, topic: str) -> str:
         """Return the key of a merge topic's value, which exists for a short time after a trade."""
@@ -106,6 +144,13 @@ class Keyspace:
         Fields of an entry: ``data`` (the JSON), and ``event`` if the kind does not name the event.
         """
         return f"{self.key_prefix}{{{topic}}}:history"
+
+    def bars(self, topic: str) -> str:
+        """Return the key of a topic's bars: a sorted set, scored by their starts in unix s.
+
+        A member is the newest version of a bar as a message; the last ones may be running.
+        """
+        return f"{self.key_prefix}{{{topic}}}:bars"
 
     def channel(self, topic: str) -> str:
         """Return the channel on which a topic's events are published."""
@@ -130,6 +175,14 @@ class Keyspace:
     def streams_of(self, gateway_id: str) -> str:
         """Return the key of a gateway's open streams: a hash ``<limit> <owner>`` → their number."""
         return f"{self.streams}:{gateway_id}"
+
+    def reply(self, digest: str) -> str:
+        """Return the key of the reply to a request, which exists for as long as it is valid."""
+        return f"{self.key_prefix}request:{digest}:reply"
+
+    def askers(self, digest: str) -> str:
+        """Return the key of the set of gateways that wait for the reply to a request."""
+        return f"{self.key_prefix}request:{digest}:askers"
 
     def ticket(self, digest: str) -> str:
         """Return the key of a stream ticket by its SHA-256, in hex."""

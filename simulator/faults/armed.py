@@ -15,18 +15,20 @@ Stage: TypeAlias = Literal[
     "positions",
     "update",
     "adjustment",
+    "bar",
 ]
 """The point at which a fault strikes: a WebSocket's opening, its keys, its subscribe; a REST
 request; REST's view of the account, or of one position; the moment after the positions were
-read; a trade update; or a request for a symbol's adjusted bars."""
+read; a trade update; a request for a symbol's adjusted bars; or a bar on the stream."""
 
 
 @dataclass(frozen=True)
 class Fault:
     """A fault at a stage.
 
-    `target` is a feed's name, or the start of a REST path. `code` is the error or the HTTP status
-    of the response; None means no response (at `request`, the normal one). `close` is whether the
+    `target` is a feed's name, the start of a REST path, or the start of a bar's `T` and minute.
+    `code` is the error or the HTTP status of the response; None means no response (at `request`,
+    the normal one). `close` is whether the
     connection ends after the error; None means as the protocol requires. `symbol`, `quantity` and
     `price` are those of the position or the fill that the fault is about.
     `ratio` is the number of new shares for one old share by which bars are adjusted.

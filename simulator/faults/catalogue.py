@@ -14,6 +14,7 @@ from typing import Final
 from simulator.account.broker import Broker
 from simulator.faults.account_faults import AccountFaults
 from simulator.faults.armed import ArmedFaults, Fault, Stage
+from simulator.faults.bar_faults import BarFaults, chosen
 from simulator.faults.odd_frames import odd_frames
 from simulator.protocol.endpoint import Endpoint, Listener
 from simulator.protocol.subscription import ACCOUNT
@@ -28,7 +29,7 @@ _EXTERNAL_CLOSE_CODES: Final = frozenset({*range(1000, 1004), *range(1007, 1015)
 Messages = Sequence[Mapping[str, object]]
 
 
-class Faults(AccountFaults):
+class Faults(AccountFaults, BarFaults):
     """Breaks one simulator's streams and its REST."""
 
     def __init__(
@@ -37,6 +38,7 @@ class Faults(AccountFaults):
         armed: ArmedFaults,
         observed: Callable[[Mapping[str, object]], Outgoing],
         broker: Broker,
+        send_update: Callable[[str, int | None], int],
     ) -> None:
         """Set up the faults.
 
@@ -45,10 +47,12 @@ class Faults(AccountFaults):
             armed: Holds the armed faults.
             observed: Prepares a message for sending and shows it to REST.
             broker: The account.
+            send_update: Sends a bar of a minute, by default the newest, as an update.
         """
-        super().__init__(armed, broker)
+        AccountFaults.__init__(self, armed, broker)
+        market_data = {name: one for name, one in endpoints.items() if name != ACCOUNT.name}
+        BarFaults.__init__(self, armed, market_data, send_update)
         self._endpoints = endpoints
-        self._market_data = {name: one for name, one in endpoints.items() if name != ACCOUNT.name}
         self._observed = observed
         self._over = asyncio.Event()
         self._odd_frames_sent: Counter[str] = Counter()
@@ -146,9 +150,13 @@ class Faults(AccountFaults):
         self._armed.arm(fault, count, seconds)
 
     def clear(self, feed: str | None = None) -> None:
-        """Disarm the faults of a feed and send its withheld symbols; by default all, and REST's."""
-        for endpoint in _chosen(self._endpoints, feed):
+        """Disarm the faults of a feed and send its withheld symbols; by default all, and REST's.
+
+        Bars no longer count.
+        """
+        for endpoint in chosen(self._endpoints, feed):
             endpoint.withheld.clear()
+            endpoint.counts_bars = False
         self._armed.clear(feed)
 
     # at once, on the open connections
@@ -177,7 +185,7 @@ class Faults(AccountFaults):
         """
         if seconds is not None and not seconds > 0:
             raise ValueError(f"seconds is {seconds}, expected a number above 0")
-        endpoints = _chosen(self._market_data, feed)
+        endpoints = chosen(self._market_data, feed)
         for endpoint in endpoints:
             endpoint.withheld.add(symbol, seconds, is_lasting=is_lasting)
         return sum(len(endpoint.listeners) for endpoint in endpoints)
@@ -227,7 +235,7 @@ class Faults(AccountFaults):
         """Send a well-formed message outside any array."""
         lonely = {"T": "success", "msg": "no array"}
         return _strike(
-            _chosen(self._market_data, feed),
+            chosen(self._market_data, feed),
             lambda one: one.send(encode(lonely, one.form), text=one.form is Format.JSON),
         )
 
@@ -244,7 +252,7 @@ class Faults(AccountFaults):
         self, feed: str | None = None, *, kind: str | None = None, symbol: str = "FILLER"
     ) -> int:
         """Send one of the `odd_frames` about a symbol; by default each call sends the next one."""
-        endpoints = _chosen(self._endpoints, feed)
+        endpoints = chosen(self._endpoints, feed)
         if kind is not None and not any(kind in odd_frames(one.feed.name) for one in endpoints):
             allowed = sorted({name for one in endpoints for name in odd_frames(one.feed.name)})
             raise ValueError(f"kind is {kind!r}, expected one of {', '.join(allowed)}")
@@ -293,19 +301,19 @@ class Faults(AccountFaults):
         code: int | None = None,
         close: bool | None = None,
     ) -> None:
-        for endpoint in _chosen(self._endpoints, feed):
+        for endpoint in chosen(self._endpoints, feed):
             fault = Fault(name, _STAGES[name], endpoint.feed.name, code, close)
             self._armed.arm(fault, count, seconds)
 
     def _ready(self, feed: str | None, messages: Messages) -> list[Outgoing]:
-        _chosen(self._market_data, feed)
+        chosen(self._market_data, feed)
         if not all(isinstance(message.get("T"), str) for message in messages):
             raise ValueError('messages has one without a "T" that is text')
         return [self._observed(message) for message in messages]
 
     def _send_frame(self, feed: str | None, messages: Sequence[Outgoing]) -> int:
         count = 0
-        for endpoint in _chosen(self._market_data, feed):
+        for endpoint in chosen(self._market_data, feed):
             sent = [each for each in messages if each.message.get("S") not in endpoint.withheld]
 
             def send(connection: Listener, sent: Sequence[Outgoing] = sent) -> None:
@@ -317,7 +325,7 @@ class Faults(AccountFaults):
         return count
 
     def _each(self, feed: str | None, strike: Callable[[Listener], None]) -> int:
-        return _strike(_chosen(self._endpoints, feed), strike)
+        return _strike(chosen(self._endpoints, feed), strike)
 
 
 _STAGES: Final[Mapping[str, Stage]] = {
@@ -328,14 +336,6 @@ _STAGES: Final[Mapping[str, Stage]] = {
     "refuse_subscribe": "subscribe",
     "ignore_subscribe": "subscribe",
 }
-
-
-def _chosen(endpoints: Mapping[str, Endpoint], feed: str | None) -> Sequence[Endpoint]:
-    if feed is None:
-        return list(endpoints.values())
-    if feed not in endpoints:
-        raise ValueError(f"feed is {feed!r}, expected one of {', '.join(endpoints)}")
-    return [endpoints[feed]]
 
 
 def _strike(endpoints: Sequence[Endpoint], strike: Callable[[Listener], None]) -> int:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from simulator.faults.withheld import Withheld
-from simulator.protocol.subscription import Feed
+from simulator.protocol.subscription import BAR_CHANNELS, Feed
 from simulator.protocol.wire import Format, Outgoing
 
-_SHOWN_CHANNELS: Final = ("trades", "quotes", "statuses", "news", "streams")
+_SHOWN_CHANNELS: Final = ("trades", "quotes", *BAR_CHANNELS, "statuses", "news", "streams")
 
 
 class Listener(Protocol):
@@ -52,6 +52,8 @@ class Endpoint:
         """`monotonic` returns seconds."""
         self.feed = feed
         self.withheld = Withheld(monotonic)
+        self.counts_bars = False
+        """Whether symbols of the channels of bars count against the plan's limit."""
         self.messages_sent = 0
         self.refused: Counter[int] = Counter()
         self.upgrades_refused: Counter[int] = Counter()
@@ -86,6 +88,10 @@ class Endpoint:
         for listener in self._listeners:
             listener.offer(messages)
 
+    def subscribed(self, channel: str) -> set[str]:
+        """Return the symbols, or `*`, to which any session subscribes on a channel."""
+        return {symbol for one in self._sessions() for symbol in one.symbols(channel)}
+
     def close(self, code: int) -> None:
         """End every connection."""
         for listener in self._listeners:
@@ -97,8 +103,9 @@ class Endpoint:
         `connections…` are WebSockets, including rejected ones; `sessions…` are authenticated
         ones. `subscriptions` are those to trades; `streams` are those of `/stream`. `withheld`
         are the symbols that a fault withholds.
+        `counts_bars` is whether a fault makes the channels of bars count.
         """
-        channels = {name: self._subscribed(name) for name in _SHOWN_CHANNELS}
+        channels = {name: sorted(self.subscribed(name)) for name in _SHOWN_CHANNELS}
         return {
             "connections": len(self._listeners),
             "connections_total": self._connections_total,
@@ -108,6 +115,7 @@ class Endpoint:
             "sessions_peak": self._sessions_peak,
             "subscriptions": channels["trades"],
             **channels,
+            "counts_bars": self.counts_bars,
             "withheld": self.withheld.symbols(),
             "refused": _by_text(self.refused),
             "upgrades_refused": _by_text(self.upgrades_refused),
@@ -116,9 +124,6 @@ class Endpoint:
 
     def _sessions(self) -> list[Listener]:
         return [listener for listener in self._listeners if listener.authenticated]
-
-    def _subscribed(self, channel: str) -> list[str]:
-        return sorted({symbol for one in self._sessions() for symbol in one.symbols(channel)})
 
 
 def _by_text(counts: Counter[int]) -> dict[str, int]:

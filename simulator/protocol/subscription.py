@@ -28,6 +28,9 @@ CHANNELS: Final[Mapping[str, str]] = {
 WILDCARD: Final = "*"
 _MIRRORS: Final = ("corrections", "cancelErrors")  # included with trades, not subscribed by name
 _LIMITED: Final = ("trades", "quotes")
+BAR_CHANNELS: Final = ("bars", "updatedBars", "dailyBars")
+"""They do not count against the plan's limit: 5,000 symbols were accepted on the basic plan."""
+
 _SYMBOL = re.compile(r"[A-Z0-9]{1,12}(?:[.\-][A-Z0-9]{1,5}){0,2}", re.ASCII)
 
 
@@ -73,8 +76,10 @@ class Subscriptions:
         self._symbol_limit = symbol_limit
         self._symbols: dict[str, dict[str, None]] = {name: {} for name in feed.channels}
 
-    def add(self, request: Mapping[str, Iterable[str]]) -> None:
+    def add(self, request: Mapping[str, Iterable[str]], *, counts_bars: bool = False) -> None:
         """Add all symbols, or none if that would exceed the plan's limit.
+
+        `counts_bars`: the symbols of the channels of bars count, too.
 
         Raises:
             RefusedError: 405; nothing has changed.
@@ -82,7 +87,8 @@ class Subscriptions:
         wanted = {name: dict(held) for name, held in self._symbols.items()}
         for channel, symbols in request.items():
             wanted[channel].update(dict.fromkeys(symbols))
-        self._check_limit(wanted)
+        limited = (*_LIMITED, *BAR_CHANNELS) if counts_bars else _LIMITED
+        self._check_limit(wanted, limited)
         self._symbols = wanted
 
     def remove(self, request: Mapping[str, Iterable[str]]) -> None:
@@ -117,10 +123,12 @@ class Subscriptions:
                 shown[channel] = self.symbols(channel)
         return shown
 
-    def _check_limit(self, wanted: Mapping[str, Mapping[str, None]]) -> None:
+    def _check_limit(
+        self, wanted: Mapping[str, Mapping[str, None]], limited: Iterable[str]
+    ) -> None:
         if self._symbol_limit is None:
             return
-        counted = {symbol for channel in _LIMITED for symbol in wanted.get(channel, ())}
+        counted = {symbol for channel in limited for symbol in wanted.get(channel, ())}
         if WILDCARD in counted or len(counted) > self._symbol_limit:
             raise RefusedError(405)
 

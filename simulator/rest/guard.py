@@ -16,6 +16,7 @@ from simulator.streams.session import Terms
 Answer: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 SIP_REFUSED: Final = "subscription does not permit querying recent SIP data"
+RECENT_SIP: Final = 42_210_000
 TOO_MANY: Final = 429
 
 
@@ -76,7 +77,7 @@ async def _checked(answer: Answer, request: Request) -> Response:
     try:
         return await answer(request)
     except RecentSipError:
-        return refused(403, SIP_REFUSED)
+        return JSONResponse({"code": RECENT_SIP, "message": SIP_REFUSED}, 403)
     except ParameterError as error:
         return refused(400, str(error))
     except TradingError as error:

@@ -1,7 +1,7 @@
-"""`GET /v2/stocks/bars` and `/v2/stocks/trades`: queries, and responses page by page. Pure.
+"""`GET /v2/stocks/bars` and `/v2/stocks/trades`: queries, and the trades page by page. Pure.
 
-Source: docs.alpaca.markets/reference/stockbars and …/stocktrades. The supported time frames are
-`1Min` and `1Day`; bars can be adjusted for splits.
+Source: docs.alpaca.markets/reference/stockbars and …/stocktrades. Bars can be adjusted for splits;
+there are no dividends and spin-offs.
 """
 
 import base64
@@ -9,18 +9,18 @@ import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from simulator.protocol import rfc3339
 from simulator.protocol.rfc3339 import SECOND
 from simulator.protocol.wire import Message, json_fields
+from simulator.rest.timeframe import Timeframe, read_timeframe
 from simulator.tape.hours import EASTERN, midnight
 
 DELAY: Final = 15 * 60 * SECOND
 """Newer consolidated data requires a paid plan."""
 
 _FEEDS: Final = ("sip", "iex", "boats", "otc", "delayed_sip", "overnight")
-_TIMEFRAMES: Final = ("1Min", "1Day")
 _ADJUSTMENTS: Final = ("raw", "split", "dividend", "spin-off", "all")
 _SORTS: Final = ("asc", "desc")
 _LONGEST_PAGE: Final = 10_000
@@ -35,15 +35,13 @@ class RecentSipError(Exception):
     """The plan does not include consolidated data of the last 15 minutes."""
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """A page of the events from `start` to `end` inclusive, in Unix nanoseconds."""
 
     start: int
     end: int
     limit: int
     is_descending: bool
-    skipped: int
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class BarsRequest:
     """The bars of a window."""
 
     window: Window
-    timeframe: str
+    timeframe: Timeframe
     is_adjusted: bool
 
 
@@ -62,11 +60,17 @@ def read_bars_request(query: Mapping[str, str], now: int, *, has_recent_sip: boo
         ParameterError: one is wrong.
         RecentSipError: the plan forbids it.
     """
-    return BarsRequest(
-        window=read_window(query, now, has_recent_sip=has_recent_sip),
-        timeframe=_choice(query, "timeframe", _TIMEFRAMES, ""),
-        is_adjusted=_choice(query, "adjustment", _ADJUSTMENTS, "raw") in ("split", "all"),
-    )
+    window = read_window(query, now, has_recent_sip=has_recent_sip)
+    text = query.get("timeframe") or ""
+    try:
+        timeframe = read_timeframe(text)
+    except ValueError as error:
+        raise ParameterError(f"invalid timeframe: {text}") from error
+    adjustments = (query.get("adjustment") or "raw").split(",")
+    for adjustment in adjustments:
+        if adjustment not in _ADJUSTMENTS:
+            raise ParameterError(f"invalid adjustment: {adjustment}")
+    return BarsRequest(window, timeframe, not {"split", "all"}.isdisjoint(adjustments))
 
 
 def read_window(query: Mapping[str, str], now: int, *, has_recent_sip: bool) -> Window:
@@ -89,7 +93,6 @@ def read_window(query: Mapping[str, str], now: int, *, has_recent_sip: bool) -> 
         end=end,
         limit=int(limit),
         is_descending=_choice(query, "sort", _SORTS, "asc") == "desc",
-        skipped=_skipped(query.get("page_token")),
     )
 
 
@@ -107,19 +110,26 @@ def adjusted(bar: Message, ratio: float, today: int) -> Message:
     return {**bar, **changed}
 
 
-def page(name: str, window: Window, known: Mapping[str, Sequence[Message]]) -> dict[str, object]:
-    """Return the body of the response from each symbol's bars or trades, oldest first."""
+def trade_page(
+    window: Window, token: str | None, known: Mapping[str, Sequence[Message]]
+) -> dict[str, object]:
+    """Return the body of the response from each symbol's trades, oldest first.
+
+    Raises:
+        ParameterError: the token is invalid.
+    """
+    skipped = _skipped(token)
     rows = [
         (symbol, row)
         for symbol in sorted(known)
         for row in (reversed(known[symbol]) if window.is_descending else known[symbol])
         if window.start <= _time(row) <= window.end
     ]
-    end = window.skipped + window.limit
+    end = skipped + window.limit
     found: dict[str, list[dict[str, object]]] = {}
-    for symbol, row in rows[window.skipped : end]:
+    for symbol, row in rows[skipped:end]:
         found.setdefault(symbol, []).append(json_fields(row))
-    return {name: found, "next_page_token": _token(end) if end < len(rows) else None}
+    return {"trades": found, "next_page_token": _token(end) if end < len(rows) else None}
 
 
 def _choice(query: Mapping[str, str], name: str, allowed: Sequence[str], default: str) -> str:

@@ -3,20 +3,24 @@
 Shapes follow docs.alpaca.markets/reference; pure modules build the responses.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from simulator.faults.armed import ArmedFaults
 from simulator.protocol.subscription import is_symbol
-from simulator.protocol.wire import Message
+from simulator.protocol.wire import Message, json_fields
 from simulator.rest import historical
+from simulator.rest.bar_pages import Batches, bar_page, bars_in_spans, folded_days
 from simulator.rest.guard import Guard
-from simulator.rest.historical import ParameterError, RecentSipError
+from simulator.rest.historical import ParameterError, RecentSipError, Window
+from simulator.rest.timeframe import Timeframe
 from simulator.tape.hours import midnight
 from simulator.tape.market import Market
 
@@ -43,18 +47,13 @@ class Rest:
         route = self.guard.route
         return [
             route("/v2/stocks/bars", self._bars),
+            route("/v2/stocks/bars/latest", self._latest_bars),
             route("/v2/stocks/trades", self._trades),
             route("/v2/stocks/snapshots", self._snapshots),
         ]
 
     async def _snapshots(self, request: Request) -> Response:
-        symbols = _symbols(request.query_params.get("symbols", ""))
-        feed = request.query_params.get("feed", "iex" if self.plan == "basic" else "sip")
-        if feed not in _FEEDS:
-            raise ParameterError(f"invalid feed: {feed}")
-        if feed == "sip" and self.plan == "basic":
-            raise RecentSipError
-        now = self.clock()
+        symbols, now = self._latest(request), self.clock()
         found = {symbol: self.market.snapshot(symbol, now) for symbol in symbols}
         return JSONResponse({name: found[name] for name in symbols if found[name] is not None})
 
@@ -62,31 +61,66 @@ class Rest:
         query, now = request.query_params, self.clock()
         symbols = _symbols(query.get("symbols", ""))
         wanted = historical.read_bars_request(query, now, has_recent_sip=self._has_recent_sip)
-        bars = {symbol: self._bars_of(symbol, wanted, now) for symbol in symbols}
-        return JSONResponse(historical.page("bars", wanted.window, bars))
+        adjusted = {symbol: self._ratio(symbol) for symbol in symbols if wanted.is_adjusted}
+
+        today = midnight(now)
+
+        def bars_of(symbol: str, window: Window) -> Batches:
+            ratio = adjusted.get(symbol, 1)
+            for batch in self._bars_in(symbol, wanted.timeframe, window, now):
+                yield [historical.adjusted(bar, ratio, today) for bar in batch]
+
+        token = query.get("page_token")
+        page = await bar_page(symbols, wanted.window, token, bars_of, _let_others_run)
+        # `JSONResponse` would hold the loop for 50 ms with the longest page.
+        return Response(msgspec.json.encode(page), media_type="application/json")
+
+    async def _latest_bars(self, request: Request) -> Response:
+        symbols, now = self._latest(request), self.clock()
+        found = {symbol: self.market.newest_minute(symbol, now) for symbol in symbols}
+        bars = {name: json_fields(bar) for name, bar in found.items() if bar is not None}
+        return JSONResponse({"bars": bars})
 
     async def _trades(self, request: Request) -> Response:
         query, now = request.query_params, self.clock()
         symbols = _symbols(query.get("symbols", ""))
         window = historical.read_window(query, now, has_recent_sip=self._has_recent_sip)
         trades = {symbol: self.market.trades(symbol) for symbol in symbols}
-        return JSONResponse(historical.page("trades", window, trades))
+        return JSONResponse(historical.trade_page(window, query.get("page_token"), trades))
 
     @property
     def _has_recent_sip(self) -> bool:
         return self.plan != "basic"
 
-    def _bars_of(self, symbol: str, wanted: historical.BarsRequest, now: int) -> Sequence[Message]:
-        daily = wanted.timeframe == "1Day"
-        bars = (self.market.daily_bars if daily else self.market.minute_bars)(symbol, now)
-        ratio = self._ratio(symbol) if wanted.is_adjusted else 1
-        return [historical.adjusted(bar, ratio, midnight(now)) for bar in bars]
+    def _latest(self, request: Request) -> Sequence[str]:
+        """Return the symbols of a request for the newest data."""
+        symbols = _symbols(request.query_params.get("symbols", ""))
+        feed = request.query_params.get("feed", "iex" if self.plan == "basic" else "sip")
+        if feed not in _FEEDS:
+            raise ParameterError(f"invalid feed: {feed}")
+        if feed == "sip" and not self._has_recent_sip:
+            raise RecentSipError
+        return symbols
+
+    def _bars_in(self, symbol: str, frame: Timeframe, window: Window, now: int) -> Batches:
+        length = frame.length
+        if length is None:
+            return folded_days(self.market.daily_bars(symbol, now), frame, window)
+
+        def between(start: int, end: int) -> Sequence[Message]:
+            return self.market.folded(symbol, start, end, length, frame.fold, now)
+
+        return bars_in_spans(between, length, window, now)
 
     def _ratio(self, symbol: str) -> float:
         fault = self.armed.take("adjustment", symbol, symbol)
         if fault is not None and fault.ratio is not None:
             return fault.ratio
         return self.splits.get(symbol, 1)
+
+
+async def _let_others_run() -> None:
+    await asyncio.sleep(0)
 
 
 def _symbols(listed: str) -> Sequence[str]:

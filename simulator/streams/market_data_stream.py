@@ -83,6 +83,7 @@ class MarketDataConnection(Connection):
         if fault is not None:
             return self._failure(fault)
         before = set(self.symbols("trades"))
+        self._session.counts_bars = self._endpoint.counts_bars
         outcome = self._session.receive(message)
         self._endpoint.withheld.on_subscribed(set(self.symbols("trades")) - before)
         return outcome

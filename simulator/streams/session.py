@@ -67,6 +67,8 @@ class Session:
         self._claim = claim
         self.subscriptions = Subscriptions(feed, terms.symbol_limit)
         self.authenticated = False
+        self.counts_bars = False
+        """Whether symbols of the channels of bars count against the plan's limit."""
 
     def open(self, key: str | None = None, secret: str | None = None) -> Outcome:
         """Greet; if the handshake's headers have credentials, authenticate with them."""
@@ -100,7 +102,7 @@ class Session:
             case "auth":
                 return self._authenticate(message.get("key"), message.get("secret"))
             case "subscribe":
-                self.subscriptions.add(self._request(message))
+                self.subscriptions.add(self._request(message), counts_bars=self.counts_bars)
             case "unsubscribe":
                 self.subscriptions.remove(self._request(message))
             case _:

@@ -53,6 +53,8 @@ async def run(
         messages = beat(number, price, size, now)
         if bar is not None and bar.start != minute:
             messages.insert(0, {"T": "b", "S": SYMBOL, **bar_fields(bar)})
-        bar = Bar.joined(bar, minute, price, size)
+            bar = None
+        bar = bar or Bar(minute)
+        bar.add(price, size)
         publish([Outgoing(message) for message in messages])
         await sleep(interval_seconds)

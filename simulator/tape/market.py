@@ -1,43 +1,40 @@
 """The market as replayed so far, per symbol: the newest trades, latest quote, bars.
 
-Pure; the source of `GET /v2/stocks/` `snapshots`, `bars` and `trades`, and of the positions'
-value. Trades of any condition count towards the bars; Alpaca excludes some conditions. Daily bars
-count only trades while the market was open.
+Pure; the source of `GET /v2/stocks/` `snapshots`, `bars` and `trades`, of the bars on the streams,
+and of the positions' value. Bars follow Alpaca's published rules, see `bar_conditions`.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
-
-import msgspec
 
 from simulator.protocol.rfc3339 import SECOND
 from simulator.protocol.wire import Message, json_fields
-from simulator.tape.bars import MINUTE, Bar, bar_fields
+from simulator.tape.bars import MINUTE
+from simulator.tape.history import Anchor, Fold, History
 from simulator.tape.hours import EASTERN, MarketHours, midnight
 from simulator.tape.recording import DailyBar
+from simulator.tape.symbol_bars import SymbolBars
 
 _REMEMBERED_TRADES: Final = 2000
-_REMEMBERED_MINUTES: Final = 2000
-"""The limit for each symbol; a day has 1440 minutes."""
+"""The limit for each symbol."""
 
-_SEARCH_DAYS: Final = 30
+_CLOSING_SECONDS: Final = 300
+"""The closing auction, and late reports, are printed up to this time after the close."""
+
+_TOUCHED_MINUTES: Final = 8
 
 
 @dataclass
 class _Known:
-    recorded_days: Sequence[DailyBar] = ()
-    """The days before the first trade, oldest first."""
-
     quote: Message | None = None
     trades: deque[Message] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_TRADES))
     void: deque[Message] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_TRADES))
     """The trades that were cancelled or corrected, with their `u`."""
 
-    minutes: dict[int, Bar] = field(default_factory=dict)
-    days: dict[int, Bar] = field(default_factory=dict)
+    bars: SymbolBars = field(default_factory=SymbolBars)
 
     def latest_trade(self) -> Message | None:
         # among several of the same time, the one that arrived last
@@ -47,37 +44,62 @@ class _Known:
 class Market:
     """The symbols of this run, each with its data."""
 
-    def __init__(self, hours: MarketHours) -> None:
+    def __init__(self, hours: MarketHours, history: History | None = None) -> None:
         self._hours = hours
+        self._history = history or History(hours)
         self._known: dict[str, _Known] = {}
+        self._touched: dict[int, set[str]] = {}
+        self._midnight = (-1, 0)
 
     def expect(
         self, symbols: Iterable[str], recorded_days: Mapping[str, Sequence[DailyBar]]
     ) -> None:
         """Announce symbols, with the bars of the trading days before, oldest first."""
         for symbol in (*symbols, *recorded_days):
-            self._known[symbol] = _Known(recorded_days.get(symbol, ()))
+            self._known[symbol] = _Known()
+        for symbol, days in recorded_days.items():
+            self._history.record(symbol, days)
+
+    def expect_trades(self, first_prices: Mapping[str, float], begins: int) -> None:
+        """Announce the prices of the first trades, and the time at which the tape begins."""
+        for symbol, price in first_prices.items():
+            known = self._known.setdefault(symbol, _Known())
+            known.bars.expect(price, begins // MINUTE * MINUTE)
 
     def observe(self, message: Message) -> None:
         """Record a message that is being sent; one with invalid fields changes nothing."""
         symbol, time = message.get("S"), message.get("t")
         if not isinstance(symbol, str) or not isinstance(time, int):
             return
-        known = self._known.setdefault(symbol, _Known())
+        known = self._known.get(symbol)
+        if known is None:
+            known = self._known[symbol] = _Known()
         match message["T"]:
             case "q" if known.quote is None or time >= _time(known.quote):
                 known.quote = message
             case "t" if _is_whole(message):
                 known.trades.append(message)
-                self._extend_bars(known, message)
+                day, is_regular = self._day_of(time), self._is_regular(time)
+                minute = known.bars.add(message, time, day, is_regular=is_regular)
+                self._touch(minute, symbol)
             case "x":
-                self._replace(known, _find(known.trades, message, "i", "p", "s"), None)
+                self._replace(symbol, _find(known.trades, message, "i", "p", "s"), None)
             case "c":
-                self._replace(known, _find(known.trades, message, "oi", "op", "os"), message)
+                self._replace(symbol, _find(known.trades, message, "oi", "op", "os"), message)
+            case "b" | "u" | "d" as kind if _is_bar(message):
+                known.bars.give(message, time, is_day=kind == "d")
 
     def knows(self, symbol: str) -> bool:
         """Return whether a symbol is expected, or has had a message."""
         return symbol in self._known
+
+    def symbols(self) -> Collection[str]:
+        """Return the symbols that are expected, or have had a message."""
+        return self._known.keys()
+
+    def touched(self, minute: int) -> Collection[str]:
+        """Return the symbols with a trade, cancel or correction of one of the newest minutes."""
+        return self._touched.get(minute, ())
 
     def quote(self, symbol: str) -> Message | None:
         """Return the latest quote, None before the first."""
@@ -91,10 +113,10 @@ class Market:
         return None if trade is None else _number(trade, "p")
 
     def previous_close(self, symbol: str, now: int) -> float | None:
-        """Return the previous close in dollars, None if it was not recorded."""
+        """Return the previous close in dollars, None if there is no bar of a day before."""
         today = midnight(now)
-        closes = [bar["c"] for bar in self.daily_bars(symbol, now) if _time(bar) < today]
-        return _number({"c": closes[-1]}, "c") if closes else None
+        closes = [bar for bar in self.newest_days(symbol, now) if _time(bar) < today]
+        return _number(closes[-1], "c") if closes else None
 
     def snapshot(self, symbol: str, now: int) -> dict[str, object] | None:
         """Return a symbol's snapshot as Alpaca's REST shows it, None for an unknown symbol.
@@ -105,14 +127,13 @@ class Market:
         known = self._known.get(symbol)
         if known is None:
             return None
-        minutes = [bar for start, bar in known.minutes.items() if start + MINUTE <= now]
-        days: list[Message | None] = [None, None, *self.daily_bars(symbol, now)]
-        if not known.days and self._has_opened(now):
-            days.append(None)  # the recording has only days before today
+        days: list[Message | None] = [None, None, *self.newest_days(symbol, now)]
+        if not known.bars.days() and self._has_opened(now):
+            days.append(None)  # there are only days before today
         return {
             "latestTrade": _latest(known.latest_trade()),
             "latestQuote": _without_names(known.quote),
-            "minuteBar": _shown(bar_fields(minutes[-1]) if minutes else None),
+            "minuteBar": _shown(self.newest_minute(symbol, now)),
             "dailyBar": _shown(days[-1]),
             "prevDailyBar": _shown(days[-2]),
         }
@@ -127,79 +148,128 @@ class Market:
         trades = () if known is None else (*known.void, *known.trades)
         return [_nameless(trade) for trade in sorted(trades, key=_time)]
 
+    def day(self, symbol: str, midnight_at: int) -> Message | None:
+        """Return the bar of a day since the first trade, None if there is none."""
+        known = self._known.get(symbol)
+        return None if known is None else known.bars.day(midnight_at)
+
     def daily_bars(self, symbol: str, now: int) -> list[Message]:
         """Return the bars of the known days, including today's, oldest first."""
         known = self._known.get(symbol)
         if known is None:
             return []
-        before = self._days_before(min(known.days, default=midnight(now)))
-        recorded = [
-            {"t": start, **_fields(bar)}
-            for bar, start in zip(reversed(known.recorded_days), before, strict=False)
-        ]
-        return [*reversed(recorded), *(bar_fields(bar) for bar in known.days.values())]
+        before = self._history.days(symbol, self._anchor(known, now))
+        return [*reversed(before), *known.bars.days()]
+
+    def newest_days(self, symbol: str, now: int) -> list[Message]:
+        """Return the newest daily bars, at least three if there are so many, oldest first."""
+        known = self._known.get(symbol)
+        if known is None:
+            return []
+        before = self._history.days(symbol, self._anchor(known, now), 2)
+        return [*reversed(before), *known.bars.days()]
+
+    def minute(self, symbol: str, start: int) -> Message | None:
+        """Return the bar of a minute since the first trade, None if there is none."""
+        known = self._known.get(symbol)
+        return None if known is None else known.bars.minute(start)
+
+    def is_given(self, symbol: str, start: int) -> bool:
+        """Return whether the bar of a minute was published by hand, or is in the tape."""
+        known = self._known.get(symbol)
+        return known is not None and known.bars.is_given(start)
+
+    def minutes(self, symbol: str, start: int, end: int, now: int) -> Iterator[Message]:
+        """Yield the minute bars that start in a span (`end` excluded), oldest first.
+
+        The running minute is not among them.
+        """
+        known = self._known.get(symbol)
+        if known is None:
+            return
+        end = min(end, now - MINUTE + 1)
+        if start < end:
+            own = list(known.bars.minutes(start, end))
+            starts = {bar["t"] for bar in own}
+            before = self._history.minutes(symbol, self._anchor(known, now), start, end)
+            bars = [*(bar for bar in before if bar["t"] not in starts), *own]
+            yield from sorted(bars, key=_time)
+
+    def folded(
+        self, symbol: str, start: int, end: int, length: int, fold: Fold, now: int
+    ) -> Sequence[Message]:
+        """Return the bars of `length` ns of a span (`end` excluded), folded from its minutes.
+
+        `fold` does it for a span that the trades have reached; the others are cached.
+        """
+        known = self._known.get(symbol)
+        if known is None:
+            return ()
+        anchor = self._anchor(known, now)
+        is_before = anchor.minute is not None and end <= min(anchor.minute, now - MINUTE + 1)
+        if length > MINUTE and is_before and not any(known.bars.minutes(start, end)):
+            return self._history.folded(symbol, anchor, start, end, length, fold)
+        return list(fold(self.minutes(symbol, start, end, now)))
 
     def minute_bars(self, symbol: str, now: int) -> list[Message]:
-        """Return the bars of the completed minutes, oldest first."""
+        """Return the bars of the completed minutes since the first trade, oldest first."""
         known = self._known.get(symbol)
-        minutes = {} if known is None else known.minutes
-        return [bar_fields(bar) for start, bar in minutes.items() if start + MINUTE <= now]
+        return [] if known is None else list(known.bars.minutes(0, now - MINUTE + 1))
 
-    def _extend_bars(self, known: _Known, trade: Message) -> None:
-        time, price, size = _time(trade), _number(trade, "p"), _number(trade, "s")
-        minute = time // MINUTE * MINUTE
-        if minute >= next(reversed(known.minutes), 0):  # the bar of a late print is complete
-            known.minutes[minute] = Bar.joined(known.minutes.get(minute), minute, price, size)
-            if len(known.minutes) > _REMEMBERED_MINUTES:
-                del known.minutes[next(iter(known.minutes))]
-        day = midnight(time)
-        if day >= next(reversed(known.days), 0) and self._hours.is_open(_moment(time)):
-            known.days[day] = Bar.joined(known.days.get(day), day, price, size)
+    def newest_minute(self, symbol: str, now: int) -> Message | None:
+        """Return the newest bar of a minute that is over, None if there is none."""
+        known = self._known.get(symbol)
+        if known is None:
+            return None
+        newest = known.bars.newest_minute(now - MINUTE + 1)
+        return newest or self._history.newest_minute(symbol, self._anchor(known, now))
 
-    def _replace(self, known: _Known, was: Message | None, correction: Message | None) -> None:
+    def _anchor(self, known: _Known, now: int) -> Anchor:
+        bars, day = known.bars, known.bars.first_day
+        if day is None:
+            day = self._day_of(bars.begins or now)
+        return Anchor(day, bars.begins, bars.first_price)
+
+    def _touch(self, minute: int, symbol: str) -> None:
+        touched = self._touched.get(minute)
+        if touched is None:
+            touched = self._touched[minute] = set()
+            if len(self._touched) > _TOUCHED_MINUTES:
+                del self._touched[min(self._touched)]
+        touched.add(symbol)
+
+    def _day_of(self, time: int) -> int:
+        minute = time // MINUTE
+        if self._midnight[0] != minute:
+            self._midnight = (minute, midnight(time))
+        return self._midnight[1]
+
+    def _is_regular(self, time: int) -> bool:
+        """Return whether a trade's time is within the regular session, or just after its close."""
+        before = time - _CLOSING_SECONDS * SECOND
+        return self._hours.is_open(_moment(time)) or self._hours.is_open(_moment(before))
+
+    def _replace(self, symbol: str, was: Message | None, correction: Message | None) -> None:
         """Void a trade, replace it if it was corrected, and compute its bars again.
 
-        A bar keeps its values if some of its trades are no longer stored.
+        A bar keeps its values if the prints of its minute are no longer stored.
         """
         new = None if was is None else _corrected(was, correction)
         if was is None or new is was:
             return
+        known, time = self._known[symbol], _time(was)
         known.void.append({**was, "u": "canceled" if new is None else "incorrect"})
         trades = [new if one is was else one for one in known.trades]
-        counted = [_time(one) for one in known.trades]
-        open_at = [at for at in counted if self._hours.is_open(_moment(at))]
         known.trades = deque((one for one in trades if one is not None), _REMEMBERED_TRADES)
-        minute, day = _time(was) // MINUTE * MINUTE, midnight(_time(was))
-        for bars, start, end, times in (
-            (known.minutes, minute, minute + MINUTE, counted),
-            (known.days, day, midnight(day + 36 * 3600 * SECOND), open_at),
-        ):
-            within = {at for at in times if start <= at < end}
-            if start in bars and bars[start].count == sum(at in within for at in times):
-                _count_again(bars, start, [one for one in known.trades if _time(one) in within])
+        day, is_regular = self._day_of(time), self._is_regular(time)
+        minute = known.bars.replace(was, new, time, day, is_regular=is_regular)
+        if minute is not None:
+            self._touch(minute, symbol)
 
     def _has_opened(self, now: int) -> bool:
         local = _moment(now).astimezone(EASTERN)
         hours = self._hours.trading_day(local.date())
         return hours is not None and hours.open <= local.time()
-
-    def _days_before(self, start: int) -> Iterator[int]:
-        """Yield the midnights of the trading days before one, nearest first."""
-        day = _moment(start).astimezone(EASTERN).date()
-        for days in range(1, _SEARCH_DAYS):
-            before = day - timedelta(days=days)
-            if self._hours.trading_day(before) is not None:
-                yield _midnight_of(before)
-
-
-def _count_again(bars: dict[int, Bar], start: int, trades: Iterable[Message]) -> None:
-    bar = None
-    for trade in trades:
-        bar = Bar.joined(bar, start, _number(trade, "p"), _number(trade, "s"))
-    if bar is None:
-        del bars[start]
-    else:
-        bars[start] = bar
 
 
 def _find(
@@ -234,6 +304,10 @@ def _is_whole(trade: Message) -> bool:
     return all(isinstance(trade.get(name), int | float) for name in "ps")
 
 
+def _is_bar(bar: Message) -> bool:
+    return all(isinstance(bar.get(name), int | float) for name in "ohlcv")
+
+
 def _number(message: Message, name: str) -> float:
     value = message[name]
     return value if isinstance(value, int | float) else 0
@@ -242,11 +316,6 @@ def _number(message: Message, name: str) -> float:
 def _time(message: Message) -> int:
     time = message["t"]
     return time if isinstance(time, int) else 0
-
-
-def _fields(bar: DailyBar) -> dict[str, object]:
-    fields: dict[str, object] = msgspec.to_builtins(bar)
-    return fields
 
 
 def _without_names(message: Message | None) -> dict[str, object] | None:
@@ -269,7 +338,3 @@ def _shown(bar: Message | None) -> dict[str, object] | None:
 
 def _moment(nanoseconds: int) -> datetime:
     return datetime.fromtimestamp(nanoseconds // SECOND, UTC)
-
-
-def _midnight_of(day: date) -> int:
-    return int(datetime(day.year, day.month, day.day, tzinfo=EASTERN).timestamp()) * SECOND

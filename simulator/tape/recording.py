@@ -7,8 +7,8 @@ trade's `i` is the number of its row. This module knows neither clocks nor sessi
 
 import gzip
 import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
@@ -16,6 +16,7 @@ import msgspec
 
 from simulator.protocol import rfc3339
 from simulator.protocol.subscription import CHANNELS, is_symbol
+from simulator.tape.hours import midnight
 
 SHIPPED: Final = Path(__file__).parent / "tapes" / "us_consolidated_20131007_open.jsonl.gz"
 """Fifteen minutes from the open of 7 October 2013; see `tapes/SOURCES.md`."""
@@ -83,6 +84,23 @@ class Tape:
     rows: tuple[Row, ...]
     sidecar: Sidecar
 
+    minutes: Mapping[str, Sequence[Mapping[str, object]]] = field(default_factory=dict)
+    """The minute bars of the sidecar's day by symbol; `t` is nanoseconds since its midnight."""
+
+    @property
+    def start(self) -> int:
+        """The recorded time of the first row, in Unix nanoseconds."""
+        return cast("int", self.rows[0].fields["t"])
+
+    @property
+    def first_prices(self) -> Mapping[str, float]:
+        """The price of each symbol's first trade, in dollars."""
+        prices: dict[str, float] = {}
+        for row in self.rows:
+            if row.fields["T"] == "t":
+                prices.setdefault(cast("str", row.fields["S"]), cast("float", row.fields["p"]))
+        return prices
+
     @property
     def symbols(self) -> frozenset[str]:
         """Every symbol that has at least one row."""
@@ -108,7 +126,7 @@ def read_tape(path: Path) -> Tape:
         rows.append(Row(time - start, fields))
     if not rows:
         raise TapeError(f"{path}: the tape is empty")
-    return Tape(path, tuple(rows), sidecar)
+    return Tape(path, tuple(rows), sidecar, _read_minutes(path))
 
 
 def parse_row(line: bytes, sidecar: Sidecar) -> dict[str, object]:
@@ -149,13 +167,38 @@ def _check_numbers(row: Mapping[str, object], names: tuple[str, ...]) -> None:
 
 
 def _read_sidecar(path: Path) -> Sidecar:
-    sidecar = path.with_name(path.name.removesuffix(".gz").removesuffix(".jsonl") + ".json")
+    sidecar = path.with_name(_name(path) + ".json")
     if sidecar == path or not sidecar.is_file():
         return Sidecar()
     try:
         return msgspec.json.decode(sidecar.read_bytes(), type=Sidecar)
     except (OSError, msgspec.DecodeError) as error:
         raise TapeError(f"{sidecar}: {error}") from error
+
+
+def _read_minutes(tape: Path) -> Mapping[str, Sequence[Mapping[str, object]]]:
+    """Read `NAME.minutes.jsonl.gz` next to `NAME.jsonl.gz`, if it is there."""
+    path = tape.with_name(_name(tape) + ".minutes.jsonl.gz")
+    found: dict[str, list[Mapping[str, object]]] = {}
+    if path == tape or not path.is_file():
+        return found
+    days: set[int] = set()
+    for number, line in enumerate(_lines(path), start=1):
+        try:
+            bar = parse_row(line, Sidecar())
+        except ValueError as error:
+            raise TapeError(f"{path}, line {number}: {error}") from error
+        time = cast("int", bar["t"])
+        days.add(midnight(time))
+        if bar.pop("T") != "b" or len(days) > 1:
+            raise TapeError(f"{path}, line {number}: expected minute bars of one day")
+        bar["t"] = time - midnight(time)
+        found.setdefault(cast("str", bar.pop("S")), []).append(bar)
+    return found
+
+
+def _name(tape: Path) -> str:
+    return tape.name.removesuffix(".gz").removesuffix(".jsonl")
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -1,5 +1,7 @@
 """The replay of a tape: times are moved to now, pauses kept or divided by a factor.
 
+At speed 1 they are moved by whole minutes or days, see `shift`.
+
 Clock, sleep and output are arguments, so this module knows neither sockets nor the time.
 """
 
@@ -8,7 +10,9 @@ from typing import Final
 
 from simulator.protocol.rfc3339 import SECOND
 from simulator.protocol.wire import Outgoing
+from simulator.tape.hours import AlwaysOpen, MarketHours
 from simulator.tape.recording import Row, Tape
+from simulator.tape.shift import Shift, first_start, next_start
 from simulator.tape.trade_ids import TradeIds
 
 _SHORTEST_PAUSE: Final = 1_000_000
@@ -31,6 +35,8 @@ class Replay:
         speed: float = 1.0,
         loop: bool = True,
         repeat_ids: bool = False,
+        shift: Shift = "none",
+        hours: MarketHours | None = None,
     ) -> None:
         """Set up a replay.
 
@@ -42,6 +48,8 @@ class Replay:
             speed: The divisor of the tape's pauses.
             loop: Whether to restart at the end.
             repeat_ids: Whether invented trade ids repeat as Alpaca's do; otherwise they are unique.
+            shift: By what the times are moved, if the speed is 1.
+            hours: The market's hours, whose trading days a shift by days keeps.
         """
         self._tape = tape
         self._publish = publish
@@ -50,6 +58,12 @@ class Replay:
         self._speed = speed
         self._loop = loop
         self._ids = TradeIds() if repeat_ids else None
+        self._hours = hours or AlwaysOpen()
+        self._shift: Shift = shift if speed == 1 else "none"
+        self._span = max(row.offset for row in tape.rows)
+        self._tape_start = tape.start
+        self.begins = first_start(self._shift, self._tape_start, self._span, clock(), self._hours)
+        """The time of the first row in the first round, in Unix nanoseconds."""
         self.row = 0
         self.round = 0
 
@@ -59,12 +73,13 @@ class Replay:
 
     async def run(self) -> None:
         """Replay the tape once, or endlessly."""
-        start = self._clock()
+        start = self.begins
         while True:
             end = await self._play_round(start)
             if not self._loop:
                 return
-            start = end + self._pause()
+            earliest = end + self._pause()
+            start = next_start(self._shift, self._tape_start, earliest, self._hours)
             self.round += 1
             self.row = 0
             if self._ids is not None:
@@ -112,6 +127,5 @@ class Replay:
 
     def _pause(self) -> int:
         rows = self._tape.rows
-        span = max(row.offset for row in rows)
-        pause = span // (len(rows) - 1) if len(rows) > 1 else SECOND
+        pause = self._span // (len(rows) - 1) if len(rows) > 1 else SECOND
         return max(1, round(max(pause, _SHORTEST_PAUSE) / self._speed))

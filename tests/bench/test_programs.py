@@ -6,8 +6,9 @@ import time
 import psutil
 import pytest
 
-from bench import fill, first_viewer, latency, page
-from bench.ingest import Bench, ingest
+from bench import fill, first_viewer, ingest, latency, page
+from bench.ingest_readers import Bench
+from bench.ingest_readers import ingest as running_ingest
 from gateway.http.page import BUILD
 from shared.bus.valkey_server import ValkeyServer
 from tests import installed
@@ -19,7 +20,7 @@ async def test_the_ingest_reads_every_tick_that_the_feeder_sends() -> None:
     async with ValkeyServer() as valkey:
         bench = Bench(valkey)
         try:
-            async with ingest(bench) as ours:
+            async with running_ingest(bench) as ours:
                 span = await bench.span(ours, 100, 1_000)
                 checked = await bench.check(ours)
         finally:
@@ -27,6 +28,23 @@ async def test_the_ingest_reads_every_tick_that_the_feeder_sends() -> None:
 
     assert span.ticks >= 1_000
     assert checked
+
+
+async def test_several_numbers_of_symbols_are_measured_in_one_run() -> None:
+    table = await ingest.widths([5, 40], 20_000, 1)
+
+    assert "  5 symbols" in table
+    assert "  40 symbols" in table
+    assert table.count("all read") == 2
+    assert "the last price of each of 40 symbols is right" in table
+
+
+def test_fewer_symbols_than_the_tape_has_are_rejected_with_the_least_number(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        ingest.main(["--symbols", "4500", "4"])
+    assert "--symbols 4: at least 5" in capsys.readouterr().err
 
 
 async def test_a_fill_is_heard_at_the_broker_and_at_a_gateway() -> None:

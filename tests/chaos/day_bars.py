@@ -57,6 +57,13 @@ class DayBars(Follower):
         self._symbols = frozenset(symbols)
         self._ledger = ledger
         self._order: defaultdict[str, tuple[int, ...]] = defaultdict(lambda: NEVER)
+        self._began: set[str] = set()
+        """The symbols of which this stream has sent a bar. It may start with the one before."""
+
+    def opened(self) -> None:
+        """A new stream has begun."""
+        super().opened()
+        self._began.clear()
 
     def event(self, kind: str, data: Mapping[str, Any]) -> None:
         """Check a bar: REST has had it, so it is not from the future, and it is newer."""
@@ -74,8 +81,9 @@ class DayBars(Follower):
         self._ledger.note(symbol)
         if symbol not in self._symbols or not self._ledger.has_had(symbol, bar):
             self.wrong(f"a day bar that REST never had: {dict(data)}")
-        if order <= self._order[symbol]:
+        if order < self._order[symbol] or (order == self._order[symbol] and symbol in self._began):
             self.wrong(f"a day bar came again, or late: {dict(data)}")
+        self._began.add(symbol)
         self._order[symbol] = max(order, self._order[symbol])
         self.shown[symbol] = bar
 

@@ -32,3 +32,6 @@ def test_a_bar_is_one_that_rest_has_had_and_in_the_end_its_newest() -> None:
     bars.event("bar.1Day", event(ROWS[1], "7-3"))
     assert ["never had" in complaints[0], "again, or late" in complaints[1]] == [True, True]
     assert len(complaints) == 2
+    bars.opened()
+    bars.event("bar.1Day", event(ROWS[1], "7-3"))
+    assert len(complaints) == 2, "a stream starts with the newest value"

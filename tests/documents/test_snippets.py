@@ -56,6 +56,7 @@ async def running(*command: str) -> AsyncIterator[Program]:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        limit=2**24,  # JSON is one line, also that of a chart
     )
     program = Program(process)
     try:

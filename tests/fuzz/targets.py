@@ -17,6 +17,9 @@ import msgpack
 from ingest.alpaca.account_rows import read_account, read_positions
 from ingest.alpaca.messages import Error, Subscribed, decode
 from ingest.alpaca.unreadable import BadFrameError, Malformed
+from ingest.bars.bar_changes import BarChange
+from ingest.bars.bar_events import bar_event
+from ingest.bars.bar_table import BarTable
 from ingest.bus.announcer import Announcer
 from ingest.bus.outbox import Outbox
 from ingest.demand.lookups import Reason
@@ -40,6 +43,8 @@ from ingest.upstream.news_handler import NewsHandler
 from ingest.upstream.rest_prices import RestPrices
 from ingest.upstream.rest_text import readable
 from ingest.upstream.upstream_error import UpstreamError
+from shared import bar
+from shared.bar import KINDS
 from shared.price import Price
 from tests.fuzz import seeds
 from tests.fuzz.mutations import mutated_bytes, mutated_object
@@ -74,9 +79,17 @@ class Frames(Target):
         self.demand.update({f"{kind}:{s}": 1 for kind in ("trade", "quote") for s in ("SPY", GOOD)})
         self.subscription = Subscription(None)
         self.prices = LastPrices(two_days())
-        self.states = SymbolStates("iex", self.prices.has_price)
+        self.states = SymbolStates("iex", self.prices.has_price, self.prices.traded_at)
+        self.bars = BarTable(lambda: self.prices.hours)
+        self.bars.watch("SPY", KINDS, NOON)
         self.reader = FrameReader(
-            self.prices, self.states, Lag(), self.demand, self.subscription, Announcer(self.outbox)
+            self.prices,
+            self.states,
+            Lag(),
+            self.demand,
+            self.subscription,
+            Announcer(self.outbox),
+            self.bars,
         )
         self.good = 0
 
@@ -91,6 +104,10 @@ class Frames(Target):
             if self._apply(frame):
                 assert self._has_good(), f"the good trade is lost: {frame[:2000]!r}"
         self._check(self.reader.malformed, frame)
+        for change in self.bars.changes(NOON):
+            if isinstance(change, BarChange):
+                bar.encode(bar_event(change))
+        self.bars.needs(NOON)
         self.outbox.take(1000)
         return frame
 
@@ -248,7 +265,7 @@ class MarketRest(Target):
         self.prices = LastPrices(two_days())
         self.rest_prices = RestPrices(
             self.prices,
-            SymbolStates("iex", self.prices.has_price),
+            SymbolStates("iex", self.prices.has_price, self.prices.traded_at),
             WithheldTrades(
                 streamed_ns=self.prices.streamed_ns_of,
                 known_ns=self.prices.timestamp_of,

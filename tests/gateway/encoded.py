@@ -10,7 +10,8 @@ from shared.event_id import MAX_DIGITS, EventId
 
 KINDS = [
     *("hello", "ready", "heartbeat", "feed", "gap", "bye", "status", "correction", "cancel"),
-    *("price", "trade", "quote", "book", "news", "position", "bar.1Min", "bar.5Min", "bar.1Day"),
+    *("price", "trade", "quote", "book", "news", "position", "reload"),
+    *("bar.1Min", "bar.5Min", "bar.15Min", "bar.1Hour", "bar.1Day"),
 ]
 
 names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]*", fullmatch=True)

@@ -14,7 +14,7 @@ from gateway.wire.events import Feed, Heartbeat
 from gateway.wire.sse import SSE
 from shared import message
 from shared.event_id import EventId
-from shared.topics import ORDERED, kind_of, price_topic
+from shared.topics import has_interval, price_topic
 
 STARTED = 1_381_325_400.0
 HEARTBEAT = Heartbeat(
@@ -155,7 +155,7 @@ class Bench:
     ) -> tuple[Client, FakeSink]:
         """Open a stream that has joined."""
         client, sink = self.open(encoder)
-        intervals = {topic: 0.0 if kind_of(topic) in ORDERED else interval for topic in topics}
+        intervals = {topic: interval if has_interval(topic) else 0.0 for topic in topics}
         self.hub.join(client, self.hub.watch(intervals), cursor=cursor)
         self.loop.advance()
         return client, sink

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
-from shared import ingest_status, message
+from shared import ingest_status, message, rfc3339
+from shared.bar import Bar
 from shared.bus import keys
 from shared.bus.beginning import SINCE
 from shared.bus.redis_source import RedisSource
@@ -75,6 +76,10 @@ class IngestStub:
                 batch.xadd(KEYSPACE.history(topic), {"data": stamped, **named}, id=str(event_id))
             elif name is None:
                 batch.set(KEYSPACE.last(topic), packed)
+            if isinstance(event, Bar):
+                start = rfc3339.to_nanoseconds(event.timestamp) // 1_000_000_000
+                batch.zremrangebyscore(KEYSPACE.bars(topic), start, start)
+                batch.zadd(KEYSPACE.bars(topic), {packed: start})
             batch.publish(topic, packed)
             note(batch, event_id)
             await batch.execute()

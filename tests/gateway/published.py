@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from shared.account import Account
-from shared.bar import Bar
+from shared.bar import RELOAD, Bar, Reload
 from shared.gap import GAP, Gap
 from shared.news import News
 from shared.order import Order, OrderUpdate
@@ -93,7 +93,13 @@ EVENTS: Mapping[str, tuple[str, msgspec.Struct]] = {
     ),
     "bar.1Min": ("bar.1Min:SPY", BAR),
     "bar.5Min": ("bar.5Min:SPY", BAR),
+    "bar.15Min": ("bar.15Min:SPY", BAR),
+    "bar.1Hour": ("bar.1Hour:SPY", BAR),
     "bar.1Day": ("bar.1Day:SPY", BAR),
+    RELOAD: (
+        "bar.1Min:SPY",
+        Reload(symbol="SPY", timeframe="1Min", reason="split", timestamp=AT),
+    ),
     "news": (
         "news:*",
         News(

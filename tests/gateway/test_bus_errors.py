@@ -10,6 +10,7 @@ from gateway.bus.gateway_report import GatewayReport
 from gateway.bus.history import History
 from gateway.bus.last_values import LastValues
 from gateway.bus.malformed import MalformedData
+from gateway.bus.older_bars import BarQuery
 from gateway.bus.positions import Positions
 from gateway.bus.reports import Reports
 from gateway.bus.tickets import TicketStore
@@ -57,7 +58,9 @@ CALLS: dict[str, Callable[[Redis], Awaitable[object]]] = {
     "look up a ticket": lambda client: TicketStore(client, KEYSPACE, MALFORMED).look_up("t" * 32),
     "read last values": lambda client: LastValues(client, KEYSPACE, MALFORMED).read(["price:SPY"]),
     "write back": lambda client: LastValues(client, KEYSPACE, MALFORMED).write_back([shown()]),
-    "read bars": lambda client: BarHistory(client, KEYSPACE, MALFORMED).newest(["bar.1Min:SPY"], 1),
+    "read bars": lambda client: BarHistory(client, KEYSPACE, MALFORMED).read(
+        BarQuery("1Min", ("SPY",), None, None, 1, "split")
+    ),
     "read positions": lambda client: Positions(client, KEYSPACE, MALFORMED, any_id).read(["SPY"]),
     "read histories": lambda client: History(client, KEYSPACE, MALFORMED).fillings(
         [OrderedChannel("trade:SPY")], NEVER

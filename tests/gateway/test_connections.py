@@ -16,7 +16,7 @@ from tests.limits import LIMIT_SECONDS
 from tests.services import running_gateway, running_ingest, until
 
 OURS = ("observer", "between-tests")
-USUAL = {"gateway": 2, "gateway-subscriber": 1, "ingest": 3, "ingest-subscriber": 1}
+USUAL = {"gateway": 2, "gateway-subscriber": 1, "ingest": 3, "ingest-subscriber": 2}
 
 
 async def _names(observer: Redis) -> Counter[str]:

@@ -54,7 +54,7 @@ async def test_a_gateway_reports_the_number_of_all_contents_that_it_could_not_re
     source: RedisSource,
 ) -> None:
     trades = KEYSPACE.history("trade:SPY")
-    bars = [KEYSPACE.history(f"bar.1Min:{symbol}") for symbol in ("SPY", "IBM")]
+    bars = [KEYSPACE.bars(f"bar.1Min:{symbol}") for symbol in ("SPY", "IBM")]
     async with (
         ingest_stub(source) as ingest,
         running_gateway(source) as url,
@@ -70,7 +70,7 @@ async def test_a_gateway_reports_the_number_of_all_contents_that_it_could_not_re
         await client.set(KEYSPACE.last("price:SPY"), b"no message")
         assert (await http.get("/api/prices?symbols=SPY")).status_code == 200
         counts.append(await count())
-        await client.xadd(bars[0], {"data": b"no json"}, id="1-1")
+        await client.zadd(bars[0], {"1-1\nno json": 1})
         await client.set(bars[1], "of another type")
         assert (await http.get("/api/bars?symbols=SPY,IBM")).status_code == 200
         counts.append(await count())

@@ -35,7 +35,7 @@ BAD_QUERIES = [
     ("/api/stream", "no_topics", "no topics were requested"),
     ("/api/stream?topics=feed:SPY", "bad_topic", "'feed:SPY'"),
     ("/api/stream/trades?symbols=*", "bad_symbol", "'*'"),
-    ("/api/stream/bars?symbols=SPY&timeframe=1Hour", "bad_value", "'1Hour'"),
+    ("/api/stream/bars?symbols=SPY&timeframe=2Hour", "bad_value", "'2Hour'"),
     ("/api/stream/news?last_event_id=x", "bad_value", "last_event_id: 'x'"),
     ("/api/bars", "no_symbols", "no symbols were requested"),
     ("/api/bars?symbols=SPY&limit=0", "bad_value", "limit=0"),

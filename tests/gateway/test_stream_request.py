@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from gateway.http import fields
 from gateway.http.api_error import ApiError
-from gateway.http.stored_values import StoredBarFields
+from gateway.http.chart_bars import BarQueryFields
 from gateway.http.stream_fields import KIND_STREAMS, TopicFields
 from gateway.http.stream_request import StreamRequest, StreamRequests, cursor_of
 from shared.event_id import EventId
-from shared.topics import KINDS, ORDERED
+from shared.topics import KINDS, has_interval
 
 LIMIT = 4
 DEFAULT = 0.25
@@ -87,7 +87,8 @@ def test_topics_given_several_times_are_one_list() -> None:
         ("price:SPY@1,price:SPY", None, {"price:SPY": 1.0}),
         ("price:SPY,price:SPY@1", None, {"price:SPY": 1.0}),
         ("price:SPY@1,price:SPY@2", None, {"price:SPY": 2.0}),
-        ("trade:SPY,news:*,bar.1Min:SPY", "5", {"trade:SPY": 0, "news:*": 0, "bar.1Min:SPY": 0}),
+        ("trade:SPY,bar.1Min:SPY", "5", {"trade:SPY": 0, "bar.1Min:SPY": 5}),
+        ("bar.1Day:SPY@2", "5", {"bar.1Day:SPY": 2}),
         ("trade:SPY@0", "5", {"trade:SPY": 0.0}),
         ("book:SPY,position:*", "5", {"book:SPY": 5.0, "position:*": 5.0}),
     ],
@@ -150,7 +151,7 @@ def test_the_intervals_of_a_stream_are_those_of_its_kinds(name: str) -> None:
     asked = by_kind(name, symbols="SPY", interval="3")
 
     for topic, seconds in asked.intervals.items():
-        assert seconds == (0 if topic.split(":")[0] in ORDERED else 3), topic
+        assert seconds == (3 if has_interval(topic) else 0), topic
 
 
 def test_every_kind_has_a_stream() -> None:
@@ -266,7 +267,7 @@ def test_a_status_comes_free_with_each_price_but_each_timeframe_counts() -> None
             None,
             {"topics": "trade:SPY@1"},
             "bad_value",
-            "'trade:SPY@1': ordered topics take no interval",
+            "'trade:SPY@1': trade:SPY takes no interval",
         ),
         (None, {"topics": "price:SPY", "interval": "x"}, "bad_value", "interval='x': "),
         (None, {"topics": "price:SPY", "interval": "61"}, "bad_value", "interval=61: "),
@@ -282,7 +283,7 @@ def test_a_status_comes_free_with_each_price_but_each_timeframe_counts() -> None
         ("trades", {}, "no_symbols", "no symbols were requested"),
         ("trades", {"symbols": "*"}, "bad_symbol", "'*' is not a stock symbol"),
         ("quotes", {"symbols": "SPY,1A"}, "bad_symbol", "'1A' is not a stock symbol"),
-        ("bars", {"symbols": "SPY", "timeframe": "1Hour"}, "bad_value", "timeframe='1Hour': "),
+        ("bars", {"symbols": "SPY", "timeframe": "2Hour"}, "bad_value", "timeframe='2Hour': "),
         ("bars", {"symbols": "SPY", "timeframe": ""}, "bad_value", "timeframe='': "),
         ("bars", {"symbols": "SPY", "timeframes": "1Day"}, "misspelt", "'timeframes'"),
     ],
@@ -361,16 +362,16 @@ def test_a_refusal_does_not_repeat_a_value_without_end() -> None:
     ("query", "says"),
     [
         ({"limit": "0"}, "limit=0: "),
-        ({"limit": "501"}, "limit=501: "),
+        ({"limit": "10001"}, "limit=10001: "),
         ({"limit": "1.5"}, "limit=1.5: "),
         ({"limit": "many"}, "limit='many': "),
         ({"timeframe": "1Min,1Day"}, "timeframe='1Min,1Day': "),
-        ({"timeframe": "1Hour"}, "timeframe='1Hour': "),
+        ({"timeframe": "2Hour"}, "timeframe='2Hour': "),
     ],
 )
 def test_stored_bars_are_asked_for_within_bounds(query: dict[str, str], says: str) -> None:
     with pytest.raises(ApiError) as refused:
-        fields.from_query(query.items(), StoredBarFields)
+        fields.from_query(query.items(), BarQueryFields)
 
     assert says in refused.value.message
 

@@ -51,7 +51,7 @@ async def test_many_kinds_come_on_one_stream(any_source: RedisSource) -> None:
         ("prices", {"symbols": "SPY"}, ["price", "status"]),
         ("trades", {"symbols": "SPY"}, ["trade", "correction", "cancel", "gap"]),
         ("quotes", {"symbols": "SPY"}, ["quote"]),
-        ("bars", {"symbols": "SPY"}, ["bar.1Min"]),
+        ("bars", {"symbols": "SPY"}, ["bar.1Min", "reload"]),
         ("bars", {"symbols": "SPY", "timeframe": "5Min,1Day"}, ["bar.5Min", "bar.1Day"]),
         ("news", {}, ["news"]),
         ("account", {}, ["account"]),

@@ -1,5 +1,6 @@
 """The events of a symbol: before its first print, through halts, limits and hours."""
 
+import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,7 @@ from structlog.testing import capture_logs
 from ingest import stocks
 from ingest.demand import lookups
 from ingest.market import symbol_states
+from shared import message
 from shared.bus.redis_source import RedisSource
 from simulator.account.ledger import Holding
 from simulator.service import Simulator, SimulatorSettings
@@ -23,6 +25,7 @@ from tests.ingest.watching import (
     until_subscribed,
     watcher,
 )
+from tests.keyspace import KEYSPACE
 from tests.services import running_ingest, until
 from tests.simulator.client import endpoint_state
 
@@ -56,14 +59,20 @@ async def test_price_quote_and_day_are_there_before_the_first_print(
     await trade(simulator, "SPY", 101)
     quote = {"bp": 100.9, "bs": 3, "bx": "V", "ap": 101.1, "as": 0, "ax": "V"}
     await simulator.publish({"T": "q", "S": "SPY", "z": "B", **quote})
-    await watching.watch("SPY")
+    for kind in ("price", "bar.1Day"):
+        await watching.watch("SPY", kind=kind)
     await watching.until_price("SPY", 101)
 
     best = await watching.last("SPY", "quote")
     assert best is not None
     assert (best[1]["bid"], best[1]["ask"]) == (100.9, None), "a side without size is none"
-    ((event, day),) = await watching.history("bar.1Day:SPY")
-    assert (event, day["close"], day["final"]) == (None, 101, False)
+
+    async def has_day() -> bool:
+        days: Any = await watching.client.zrange(KEYSPACE.bars("bar.1Day:SPY"), -1, -1)
+        day = json.loads(message.unpack(days[0]).body) if days else {}
+        return (day.get("close"), day.get("final")) == (101, False)
+
+    await until(has_day)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from ingest import stocks
 from ingest.demand import lookups, rejected_symbols
 from ingest.market import symbol_states, withheld_trades
-from ingest.upstream import catch_up, stock_handler
+from ingest.upstream import catch_up, suspected_losses
 from shared import message
 from shared.bus.redis_source import RedisSource
 from simulator.service import Simulator, SimulatorSettings
@@ -239,7 +239,7 @@ async def test_a_print_that_cannot_be_read_is_fetched_or_a_gap_although_its_symb
     source: RedisSource, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     lost = how == "the connection is lost"
-    monkeypatch.setattr(stock_handler, "SETTLE_SECONDS", 3600.0 if lost else 0.3)
+    monkeypatch.setattr(suspected_losses, "SETTLE_SECONDS", 3600.0 if lost else 0.3)
     monkeypatch.setattr(lookups, "FIRST_RETRY_SECONDS", 0.05)
     monkeypatch.setattr(catch_up, "OVERLAP_SECONDS", 1.0)
     async with relay(source) as (simulator, watching, _):

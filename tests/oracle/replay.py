@@ -8,6 +8,7 @@ import msgpack
 import msgspec
 
 from ingest.alpaca.messages import decode
+from ingest.bars.bar_table import BarTable
 from ingest.bus.announcer import Announcer
 from ingest.bus.outbox import Outbox, Publication
 from ingest.demand.channels import TRADES
@@ -81,11 +82,12 @@ class Product:
         subscription.on_acknowledged({TRADES: symbols})
         self._reader = FrameReader(
             self.prices,
-            SymbolStates("sip", self.prices.has_price),
+            SymbolStates("sip", self.prices.has_price, self.prices.traded_at),
             Lag(),
             self.demand,
             subscription,
             Announcer(self.events),
+            BarTable(lambda: hours),
         )
 
     def learn(self, symbol: str, close: float, received_us: int) -> None:

@@ -11,16 +11,18 @@ from starlette.routing import Route
 
 from gateway.bus.gateway_report import GatewayReport
 from gateway.http import answers, app
+from gateway.http.chart_bars import BarQueryFields, ChartBarsEndpoint
 from gateway.http.fields import properties_of
 from gateway.http.health import Health
 from gateway.http.openapi import OpenApi
 from gateway.http.page import Page
-from gateway.http.stored_values import StoredBarFields, StoredPositionFields, StoredValues
+from gateway.http.stored_values import StoredPositionFields, StoredValues
 from gateway.http.stream_change import ChangeFields, StreamChange
 from gateway.http.stream_fields import AnySymbolFields, BarFields, PositionFields, TopicFields
 from gateway.http.streams import Streams
 from gateway.http.tickets import Tickets
 from gateway.http.token_streams import TokenStreams
+from gateway.http.udf import Udf, UdfHistoryFields, UdfSearchFields, UdfSymbolFields
 from gateway.wire import events
 from gateway.wire.events import ByeReason, NoPriceReason
 from gateway.wire.principal import SCOPES
@@ -28,7 +30,7 @@ from ingest.upstream.upstream_error import _MEANING
 from shared import topics
 from shared.account import Account
 from shared.alarm import Alarm, AlarmCode
-from shared.bar import Bar
+from shared.bar import RELOAD, Bar, Reload
 from shared.bus import keys
 from shared.gap import GAP, Gap, GapReason
 from shared.ingest_status import FeedState, IngestStatus, Session, StreamStatus, TapeCounts
@@ -55,7 +57,10 @@ SERVED: Mapping[str, type[msgspec.Struct]] = {
     "quote": Quote,
     "bar.1Min": Bar,
     "bar.5Min": Bar,
+    "bar.15Min": Bar,
+    "bar.1Hour": Bar,
     "bar.1Day": Bar,
+    RELOAD: Reload,
     "news": News,
     "position": Position,
     "account": Account,
@@ -87,6 +92,8 @@ def routes() -> list[Route]:
             tickets=Tickets.__new__(Tickets),
             token_streams=TokenStreams.__new__(TokenStreams),
             stored=StoredValues.__new__(StoredValues),
+            chart_bars=ChartBarsEndpoint.__new__(ChartBarsEndpoint),
+            udf=Udf.__new__(Udf),
             health=Health.__new__(Health),
             page=Page.__new__(Page),
             openapi=OpenApi.__new__(OpenApi),
@@ -109,9 +116,12 @@ def test_what_may_be_asked_for_is_in_the_reference() -> None:
         BarFields,
         AnySymbolFields,
         PositionFields,
-        StoredBarFields,
+        BarQueryFields,
         StoredPositionFields,
         ChangeFields,
+        UdfSymbolFields,
+        UdfSearchFields,
+        UdfHistoryFields,
     )
     table = rows(told("Endpoints"), "in the query or the body")
 
@@ -153,7 +163,7 @@ def test_every_event_that_anybody_makes_has_its_place_above() -> None:
         for node in syntax(path).body
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     }
-    reports = {"IngestStatus", "StreamStatus", "TapeCounts"}
+    reports = {"IngestStatus", "StreamStatus", "TapeCounts", "BarCounts"}
     parts = {"Leg", "LegExecution", "Order"}
 
     known = {struct.__name__ for struct in SERVED.values()}

@@ -105,6 +105,7 @@ LAYERS = {
     "ingest": (
         {"alpaca", "alpaca_access"},
         {"settings", "reach", "market", "portfolio", "demand"},
+        {"bars"},
         {"bus", "upstream"},
         {ROOT_PACKAGE},
     ),

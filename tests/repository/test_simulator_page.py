@@ -22,6 +22,8 @@ NEXT = {
     "torn_report",
     "no_streams",
     "adjustment",
+    "lost_bars",
+    "late_bars",
 }
 
 

@@ -7,16 +7,19 @@ from hypothesis import strategies as st
 from shared.bus import keys
 from shared.topics import (
     _STOCK,
+    BARS,
     KINDS,
     ORDERED,
     WITHOUT_SYMBOL,
     InvalidSymbolError,
     InvalidTopicError,
+    has_interval,
     key_of,
     kind_of,
     parse_topic,
     price_topic,
     stock_symbol,
+    topic,
 )
 from tests.keyspace import KEYSPACE
 from tests.repository.tree import ROOT
@@ -183,7 +186,8 @@ def test_an_accepted_topic_stays_what_it_is(text: str) -> None:
 
 
 def test_every_ordered_kind_has_a_history_and_no_other() -> None:
-    assert {"trade", "bar.1Min", "bar.5Min", "bar.1Day", "news", "orders"} == ORDERED
+    assert {"trade", *BARS, "news", "orders"} == ORDERED
+    assert {"bar.1Min", "bar.5Min", "bar.15Min", "bar.1Hour", "bar.1Day"} == BARS
     assert set(keys.HISTORY_LENGTHS) == ORDERED
 
 
@@ -195,3 +199,9 @@ def test_a_topics_last_value_lies_in_the_same_cluster_slot() -> None:
 def test_gateways_and_tickets_have_keys_of_their_own() -> None:
     assert KEYSPACE.gateway("web-1") == "gateway:web-1"
     assert KEYSPACE.ticket("ab12") == "ticket:ab12"
+
+
+def test_values_have_an_interval_and_running_bars_are_values() -> None:
+    chosen = {kind for kind in KINDS if has_interval(topic(kind, "SPY"))}
+
+    assert chosen == (KINDS.keys() - ORDERED) | BARS

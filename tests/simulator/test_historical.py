@@ -1,13 +1,24 @@
 """`GET /v2/stocks/bars` and `/trades`: the queries as pure functions, and over HTTP."""
 
+import asyncio
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import httpx
 import pytest
 
 from simulator.protocol import rfc3339
+from simulator.protocol.wire import Message
 from simulator.rest import historical
-from simulator.rest.historical import RecentSipError, adjusted, page, read_bars_request, read_window
+from simulator.rest.bar_pages import bar_page
+from simulator.rest.historical import (
+    RecentSipError,
+    Window,
+    adjusted,
+    read_bars_request,
+    read_window,
+    trade_page,
+)
 from simulator.service import Simulator, SimulatorSettings
 from simulator.tape.hours import NyseHours
 from simulator.tape.recording import DailyBar
@@ -57,7 +68,6 @@ def test_recent_consolidated_data_needs_a_plan() -> None:
         ("start", "today"),
         ("start", "2026-11-99"),
         ("end", "1"),
-        ("page_token", "!"),
     ],
 )
 def test_a_wrong_parameter_is_named(name: str, value: str) -> None:
@@ -71,18 +81,58 @@ def test_a_split_divides_prices_and_multiplies_volumes_of_the_days_before() -> N
 
 
 @pytest.mark.parametrize("sort", ["asc", "desc"])
-def test_pages_together_are_everything(sort: str) -> None:
-    bars = {name: [BAR | {"c": float(at)} for at in range(3)] for name in ("IBM", "BAC")}
+def test_pages_of_trades_together_are_everything(sort: str) -> None:
+    trades = {name: [BAR | {"p": float(at)} for at in range(3)] for name in ("IBM", "BAC")}
     token, got = "", []
     for _ in range(3):
-        window = read(start="2026-11-20", limit="2", sort=sort, page_token=token)
-        answer: Any = page("bars", window, bars)
-        got += [(name, bar["c"]) for name, rows in answer["bars"].items() for bar in rows]
+        window = read(start="2026-11-20", limit="2", sort=sort)
+        answer: Any = trade_page(window, token, trades)
+        got += [(name, row["p"]) for name, rows in answer["trades"].items() for row in rows]
+        token = answer["next_page_token"]
+
+    prices = [0, 1, 2] if sort == "asc" else [2, 1, 0]
+    assert got == [(name, price) for name in ("BAC", "IBM") for price in prices]
+    assert token is None
+
+
+async def pause() -> None:
+    await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("sort", ["asc", "desc"])
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 6, 7])
+async def test_pages_of_bars_together_are_everything(sort: str, limit: int) -> None:
+    def bars_of(symbol: str, window: Window) -> Iterator[Sequence[Message]]:
+        count = 0 if symbol == "AIG" else 3
+        for at in reversed(range(count)) if window.is_descending else range(count):
+            if window.start <= FRIDAY + at <= window.end:
+                yield [BAR | {"t": FRIDAY + at, "c": float(at)}]
+
+    token: Any = ""
+    got, sizes = [], []
+    while token is not None:
+        window = read(start="2026-11-20", limit=str(limit), sort=sort)
+        answer: Any = await bar_page(["IBM", "AIG", "BAC"], window, token, bars_of, pause)
+        rows = [(name, bar["c"]) for name, rows in answer["bars"].items() for bar in rows]
+        got += rows
+        sizes.append(len(rows))
         token = answer["next_page_token"]
 
     closes = [0, 1, 2] if sort == "asc" else [2, 1, 0]
     assert got == [(name, close) for name in ("BAC", "IBM") for close in closes]
-    assert token is None
+    assert all(size == limit for size in sizes[:-1])
+    assert 0 < sizes[-1] <= limit
+
+
+@pytest.mark.parametrize("token", ["!", "MQ==", "fDE=", "U1BZfHg="])
+async def test_a_wrong_page_token_is_named(token: str) -> None:
+    with pytest.raises(ValueError, match=f"invalid page_token: {token}"):
+        await bar_page(["SPY"], read(), token, lambda _symbol, _window: iter(()), pause)
+
+
+def test_a_wrong_page_token_of_trades_is_named() -> None:
+    with pytest.raises(ValueError, match="invalid page_token: !"):
+        trade_page(read(), "!", {})
 
 
 @pytest.mark.parametrize(
@@ -108,13 +158,13 @@ async def test_bars_over_http(query: str, closes: list[float]) -> None:
             await simulator.publish(trade)
         async with httpx.AsyncClient(base_url=simulator.rest_url, headers=KEYS) as client:
             answer = await client.get(f"/v2/stocks/bars?symbols=SPY,ZZZ&{query}")
-            refused = await client.get("/v2/stocks/bars?symbols=SPY&timeframe=1Week")
+            refused = await client.get("/v2/stocks/bars?symbols=SPY&timeframe=2Week")
 
     body = answer.json()
     assert list(body) == ["bars", "next_page_token"]
     assert [bar["c"] for bar in body["bars"]["SPY"]] == closes
     assert "ZZZ" not in body["bars"]
-    assert (refused.status_code, refused.json()) == (400, {"message": "invalid timeframe: 1Week"})
+    assert (refused.status_code, refused.json()) == (400, {"message": "invalid timeframe: 2Week"})
 
 
 @pytest.mark.parametrize("what", ["bars", "trades"])
@@ -125,7 +175,7 @@ async def test_recent_consolidated_data_over_http_is_403(quiet: Simulator, what:
 
     assert (answer.status_code, answer.json()) == (
         403,
-        {"message": "subscription does not permit querying recent SIP data"},
+        {"code": 42210000, "message": "subscription does not permit querying recent SIP data"},
     )
 
 

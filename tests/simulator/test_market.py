@@ -146,13 +146,13 @@ def test_a_cancelled_trade_never_happened() -> None:
 def test_a_correction_replaces_the_trade_and_keeps_its_time() -> None:
     made = two_trades()
     correction = {"oi": 2, "op": 120.0, "os": 10, "oc": ["@"], "ci": 3, "cp": 102.0, "cs": 20}
-    made.observe({"T": "c", "S": "SPY", "x": "V", **correction, "cc": ["T"], "t": OPEN})
+    made.observe({"T": "c", "S": "SPY", "x": "V", **correction, "cc": ["F"], "t": OPEN})
 
     assert shown(made, "latestTrade") == {
         "i": 3,
         "p": 102,
         "s": 20,
-        "c": ["T"],
+        "c": ["F"],
         "x": "V",
         "t": "2021-05-03T14:45:02Z",
     }
@@ -228,14 +228,14 @@ def test_before_the_opening_the_daily_bar_is_still_that_of_the_last_trading_day(
     assert before["latestTrade"] == {"p": 2, "s": 1, "t": "2021-05-03T12:00:00Z"}
 
 
-def test_a_daily_bar_has_only_what_was_traded_in_regular_hours() -> None:
+def test_a_daily_bar_has_the_prices_of_regular_hours_and_the_volume_of_all() -> None:
     made = Market(NyseHours())
     for wall, price in (("12:00", 50.0), ("14:00", 100.0), ("21:00", 200.0)):
         at = rfc3339.parse(f"2021-05-03T{wall}:00Z")
         made.observe({"T": "t", "S": "SPY", "i": price, "p": price, "s": 1, "t": at})
 
     [bar] = made.daily_bars("SPY", OPEN)
-    assert (bar["o"], bar["h"], bar["l"], bar["c"], bar["v"]) == (100, 100, 100, 100, 1)
+    assert (bar["o"], bar["h"], bar["l"], bar["c"], bar["v"]) == (100, 100, 100, 100, 3)
     assert len(made.minute_bars("SPY", OPEN + 24 * 3600 * SECOND)) == 3
     assert made.price("SPY") == 200
 

@@ -79,6 +79,32 @@ async def test_times_move_to_now_and_gaps_are_kept() -> None:
     assert replay.state() == {"row": 4, "loop": 0, "rows": 4}
 
 
+async def test_a_shift_by_minutes_keeps_the_tapes_minutes_in_each_round() -> None:
+    # START is 20 s after a minute. The tape begins 10 s before one, and ends 5 s after the next.
+    recorded = 90 * 60_000 * MS + 50_000 * MS
+    rows = tuple(
+        Row(at, {"T": "t", "i": None, "S": "SPY", "t": recorded + at})
+        for at in (0, 9_000 * MS, 11_000 * MS, 31_000 * MS, 75_000 * MS)
+    )
+    made = Tape(Path("made.jsonl"), rows, Sidecar())
+    heard, replay = await play(made, shift="minutes", loop=True, for_=150_000 * MS)
+
+    first = START // (60_000 * MS)
+    minutes = [(START + offset) // (60_000 * MS) - first for offset in heard.times]
+    assert minutes == [-1, -1, 0, 0, 1, 1, 1, 2, 2]
+    assert heard.times[0] == replay.begins - START == -30_000 * MS
+    # What is past at the start is published at once, with its times.
+    assert heard.batches[0] == (START, [START + at * MS for at in (-30_000, -21_000, -19_000)])
+    assert all(max(batch) <= at for at, batch in heard.batches)
+
+
+async def test_at_another_speed_nothing_is_aligned() -> None:
+    heard, replay = await play(tape(0, 900 * MS), speed=2, shift="minutes")
+
+    assert replay.begins == START
+    assert heard.times == [0, 450 * MS]
+
+
 async def test_speed_divides_the_gaps() -> None:
     heard, _ = await play(tape(0, 5 * MS, 900 * MS), speed=10)
 

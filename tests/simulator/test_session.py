@@ -226,6 +226,20 @@ def test_beyond_the_limit_nothing_of_the_request_is_taken() -> None:
     assert one.subscriptions.symbols("bars") == []
 
 
+@pytest.mark.parametrize("channel", ["bars", "updatedBars", "dailyBars"])
+def test_symbols_of_bars_count_only_if_alpaca_should_count_them(channel: str) -> None:
+    one = signed_in(limit=2)
+    many = [f"S{number}" for number in range(5000)]
+
+    assert subscribe(one, trades=["A"], **{channel: many})[channel] == many
+    one.counts_bars = True
+    assert subscribe(one, **{channel: ["Z"]}) == error(405, "symbol limit exceeded")
+    assert len(one.subscriptions.symbols(channel)) == 5000
+    one.receive({"action": "unsubscribe", channel: many})
+    assert subscribe(one, **{channel: ["Z"]})[channel] == ["Z"]
+    assert subscribe(one, **{channel: ["*"]})["code"] == 405
+
+
 def test_a_wildcard_for_trades_is_beyond_any_limit() -> None:
     assert subscribe(signed_in(), trades=["*"])["code"] == 405
     assert subscribe(signed_in(limit=None), trades=["*"])["trades"] == ["*"]

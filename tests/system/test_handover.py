@@ -88,7 +88,7 @@ class Pair:
 
     async def until_looked_up(self) -> None:
         """Wait until REST was asked about the symbol traded by hand, which Redis did not know."""
-        bars = KEYSPACE.history(topic(DAY_BAR, BY_HAND))
+        bars = KEYSPACE.bars(topic(DAY_BAR, BY_HAND))
 
         async def is_known() -> bool:
             return bool(await self.redis.exists(bars))

@@ -38,6 +38,9 @@ RARELY_USED = {
     "rename",  # a history with entries of another program is put aside
     "pubsub|numsub",  # every five seconds
     "ttl",  # once an hour
+    "zrem",  # when bars are filled
+    "zrangebyscore",  # likewise
+    "zremrangebyrank",  # when a bar has ended
     "pttl",  # by a standby
 }
 
@@ -132,7 +135,8 @@ async def use_everything(one: str, other: str, simulator: Simulator, operator: R
         resumed = {"topics": "trade:SPY,news:*", "ticket": ticket, "last_event_id": cursor}
         async with open_stream(other, "/api/stream", **resumed) as second:
             await second.until_kind("ready")
-        for path in ("prices?symbols=SPY", "positions", "bars?symbols=SPY", "stream/status"):
+        older = "bars?symbols=IBM&timeframe=1Hour&adjustment=raw"  # of the ingest alone
+        for path in ("prices?symbols=SPY", "positions", "bars?symbols=SPY", older, "stream/status"):
             answer = await client.get(f"/api/{path}")
             assert answer.status_code == 200, (path, answer.text)
         await operator.flushall()

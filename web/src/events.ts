@@ -41,6 +41,35 @@ export interface SymbolStatus extends Published {
   since: string;
 }
 
+export type Timeframe = "1Min" | "5Min" | "15Min" | "1Hour" | "1Day";
+
+/** A whole bar; a running one has `revision` 0 and is not `final`. */
+export interface Bar extends Published {
+  symbol: string;
+  open: number;
+  high: number;
+  low: number;
+  close: number;
+  volume: number;
+  trade_count: number | null;
+  vwap: number | null;
+  /** Counts the versions of a bar whose span has ended, from 0. */
+  revision: number;
+  final: boolean;
+  /** The start of the bar. */
+  timestamp: string;
+  /** The first version of a bar that is older than one already shown: insert it. */
+  late?: boolean;
+}
+
+/** Earlier bars have changed and no event has said so: read `/api/bars` again. */
+export interface Reload extends Published {
+  symbol: string;
+  timeframe: Timeframe;
+  reason: "split" | "filled";
+  timestamp: string;
+}
+
 /** An open position at its newest price; negative when sold short. */
 export interface Position extends Published {
   symbol: string;

@@ -1,3 +1,4 @@
+export { applyBar, type BarSeries, type ChartBar, type ChartTime, chartBar } from "./chart-bars.ts";
 export { createMarketClient, type MarketClient } from "./client.ts";
 export {
   type Connection,

@@ -33,7 +33,10 @@ const EVENT_NAMES = [
   "book",
   "bar.1Min",
   "bar.5Min",
+  "bar.15Min",
+  "bar.1Hour",
   "bar.1Day",
+  "reload",
 ];
 
 export interface Link {

@@ -59,9 +59,31 @@ def test_every_other_kind_is_told_apart() -> None:
         decoded(T="c", S="SPY", oi=1, ci=2, cp=1.5, cs=10, t=stamp()), wire.Correction
     )
     assert isinstance(decoded(T="x", S="SPY", i=1, t=stamp()), wire.Cancel)
+    bar = {"S": "SPY", "t": stamp(), "o": 1, "h": 2.5, "l": 1, "c": 2, "v": 700, "n": 7, "vw": 1.5}
+    assert isinstance(decoded(T="b", **bar), wire.MinuteBar)
+    assert isinstance(decoded(T="u", **bar), wire.UpdatedBar)
+    assert isinstance(decoded(T="d", **bar), wire.DayBar)
     assert decoded(T="subscription", trades=["SPY"]) == wire.Subscribed(trades=["SPY"])
     assert decoded(T="error", code=406, msg="connection limit exceeded").code == 406
     assert decoded(T="success", msg="connected") == wire.Success("connected")
+
+
+def test_a_bar_costs_itself_if_it_lacks_a_price_and_no_more_than_a_count_that_is_none() -> None:
+    bar = {"T": "b", "S": "A", "t": stamp(), "o": 1, "h": 2, "l": 1, "c": 2, "v": 700, "n": "x"}
+    taken, lost, bad, last = wire.decode(frame(bar, {**bar, "h": 0}, trade(S="B")))
+
+    assert (taken.volume, taken.trade_count, taken.vwap) == (700, None, None)
+    assert (lost.kind, bad.kind, bad.symbol, last.symbol) == ("b", "b", "A", "B")
+
+
+def test_an_acknowledgement_names_the_channels_as_requests_do() -> None:
+    lists = {"trades": ["A"], "updatedBars": ["B"], "dailyBars": ["C"], "bars": [], "lulds": ["D"]}
+
+    assert decoded(T="subscription", **lists).channels() == {
+        "trades": ["A"],
+        "updatedBars": ["B"],
+        "dailyBars": ["C"],
+    }
 
 
 @pytest.mark.parametrize("time", ["2026-11-16T12:00:00Z", stamp()])

@@ -14,6 +14,7 @@ from ingest.bus.outbox import Outbox, Publication
 from ingest.bus.publisher import Publisher
 from ingest.bus.publisher import _encoded as encoded
 from shared import message
+from shared.bus import keys
 from shared.bus.errors import REDIS_ERRORS
 from shared.bus.redis_source import RedisSource
 from shared.bus.rejections import Rejections
@@ -49,7 +50,7 @@ async def run_script(
         KEYSPACE.key_prefix,
         KEYSPACE.channel_prefix,
         KEYSPACE.ingest_status_channel,
-        encoded(events),
+        encoded(events, keys.bar_bounds()),
     ]
     names = [KEYSPACE.epoch, KEYSPACE.published, KEYSPACE.histories, KEYSPACE.recorded_since]
     answer: int | bytes = await client.register_script(SCRIPT)(keys=names, args=args)

@@ -34,7 +34,7 @@ class Schedule:
         self.today = MONDAY
 
     def due(self) -> Batch | None:
-        self.lookups.follow(self.wanted, self.polled, self.today)
+        self.lookups.follow(set(self.wanted), self.polled, self.today)
         return self.lookups.take_due()
 
     def do(self) -> dict[str, Reason]:
@@ -223,6 +223,36 @@ def test_a_new_day_asks_for_everything_again_also_for_the_refused() -> None:
     schedule.polled = []
     assert schedule.do() == dict.fromkeys("AB", Reason.PREVIOUS_CLOSE)
     assert schedule.do() == {}
+
+
+def test_closes_that_are_due_are_read_with_a_more_urgent_lookup_and_again_if_that_fails() -> None:
+    schedule = Schedule().known("A", "B")
+    schedule.lookups.renew_closes()
+    schedule.lookups.doubt(["A"])
+    batch = schedule.due()
+    assert batch is not None
+    assert batch.reasons == {"A": Reason.DOUBTFUL, "B": Reason.PREVIOUS_CLOSE}
+    assert batch.closes == {"A", "B"}
+    schedule.lookups.failed(batch)
+    schedule.clock.now += 60
+    batch = schedule.due()
+    assert batch is not None
+    assert batch.closes == {"A", "B"}
+    schedule.lookups.done(batch)
+    assert schedule.do() == {}
+
+
+def test_closes_that_become_due_while_a_symbol_is_looked_up_are_read_after_that() -> None:
+    schedule = Schedule()
+    schedule.wanted = ["A"]
+    first = schedule.due()
+    assert first is not None
+    schedule.lookups.renew_closes()
+    assert schedule.due() is None
+    schedule.lookups.done(first)
+    batch = schedule.due()
+    assert batch is not None
+    assert batch.closes == {"A"}
 
 
 def test_doubts_of_one_second_are_one_request() -> None:

@@ -38,7 +38,8 @@ def test_a_symbol_whose_first_channel_is_rejected_is_wanted_on_none() -> None:
         want("B", 1, "trades"),
         want("C", 1, *TWO),
     ]
-    assert (rejected.symbols, rejected.symbols_of("trades")) == ({"A", "B"}, {"A"})
+    assert rejected.symbols_of("trades", "quotes") == {"A", "B"}
+    assert rejected.symbols_of("trades") == {"A"}
 
 
 def test_a_symbol_that_is_accepted_starts_with_the_first_wait_again() -> None:

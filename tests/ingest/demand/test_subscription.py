@@ -1,15 +1,14 @@
 """Wanted against acknowledged, against a small model of Alpaca."""
 
+from collections.abc import Callable
+
 import pytest
 
 from ingest.demand.channels import TEST_CHANNELS
+from ingest.demand.free_slots import LIMIT_RETRY_SECONDS
 from ingest.demand.rejected_symbols import FIRST_REJECTION_SECONDS, LONGEST_REJECTION_SECONDS
-from ingest.demand.subscription import (
-    LIMIT_RETRY_SECONDS,
-    Rejection,
-    Subscription,
-    SubscriptionChange,
-)
+from ingest.demand.subscription import Rejection, Subscription, SubscriptionChange
+from ingest.demand.wanted import Want
 from tests.ingest.demand.wants import Alpaca, Clock, names, want, wants
 
 TWO = ("trades", "quotes")
@@ -41,7 +40,7 @@ def test_trades_come_before_quotes_before_statuses_one_channel_a_request() -> No
         SubscriptionChange("subscribe", "statuses", ("A", "B")),
     ]
     alpaca.settle(subscription, [])
-    assert alpaca.held == {"trades": set(), "quotes": set(), "statuses": set()}
+    assert not any(alpaca.held.values())
 
 
 def test_a_thousand_symbols_at_once_are_ten_requests() -> None:
@@ -334,3 +333,56 @@ def test_a_renewal_that_the_vendor_rejects_is_not_repeated_for_ever() -> None:
     subscription.on_rejected(Rejection.SYNTAX)
 
     assert subscription.next_change(wants(["A"])) is None
+
+
+def settled(alpaca: Alpaca, subscription: Subscription) -> list[Want]:
+    """Return wants for which nothing is to be changed."""
+    wanted = wants(["A", "B"])
+    alpaca.settle(subscription, wanted)
+    assert subscription.next_change(wanted) is None
+    return wanted
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [
+        lambda subscription: subscription.begin(),
+        lambda subscription: subscription.on_acknowledged({"trades": ["A"]}),
+        lambda subscription: subscription.renew("trades", ["B"]),
+    ],
+    ids=["reconnect", "answer", "renewal"],
+)
+def test_an_unchanged_demand_is_compared_again_once_the_subscription_may_differ(
+    happens: Callable[[Subscription], None],
+) -> None:
+    alpaca, subscription = Alpaca(), without_statuses()
+    wanted = settled(alpaca, subscription)
+
+    happens(subscription)
+    change = subscription.next_change(wanted)
+    assert change is not None
+    assert "B" in change.symbols
+
+
+def test_an_unchanged_demand_is_compared_again_when_a_rejected_symbol_may_be_tried() -> None:
+    clock = Clock()
+    alpaca = Alpaca(bad=frozenset({"B"}))
+    subscription = Subscription(None, channels=TEST_CHANNELS, monotonic=clock)
+    wanted = settled(alpaca, subscription)
+
+    clock.now += FIRST_REJECTION_SECONDS - 1
+    assert subscription.next_change(wanted) is None
+    clock.now += 1
+    assert subscription.next_change(wanted) == SubscriptionChange("subscribe", "trades", ("B",))
+
+
+def test_an_unchanged_demand_is_compared_again_when_a_learnt_limit_may_be_tested() -> None:
+    clock = Clock()
+    alpaca = Alpaca(1)
+    subscription = Subscription(None, channels=TEST_CHANNELS, monotonic=clock)
+    wanted = settled(alpaca, subscription)
+
+    clock.now += LIMIT_RETRY_SECONDS - 1
+    assert subscription.next_change(wanted) is None
+    clock.now += 1
+    assert subscription.next_change(wanted) == SubscriptionChange("subscribe", "trades", ("B",))

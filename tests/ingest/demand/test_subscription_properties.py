@@ -4,14 +4,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from ingest.demand.channels import STOCK_CHANNELS
+from ingest.demand.free_slots import LIMIT_RETRY_SECONDS
 from ingest.demand.priority import share_out
-from ingest.demand.subscription import LIMIT_RETRY_SECONDS, Rejection, Subscription
+from ingest.demand.subscription import Rejection, Subscription
 from ingest.demand.wanted import LINGER_SECONDS, Demand, Want
 from tests.examples import examples
 from tests.ingest.demand.wants import Alpaca, Clock, names
 
 SYMBOLS = names(12)
-TOPICS = [f"{kind}:{symbol}" for kind in ("price", "quote") for symbol in SYMBOLS]
+KINDS = ("price", "quote", "bar.5Min", "bar.1Day")
+TOPICS = [f"{kind}:{symbol}" for kind in KINDS for symbol in SYMBOLS]
 
 
 class Reconciliation(RuleBasedStateMachine):
@@ -23,6 +25,8 @@ class Reconciliation(RuleBasedStateMachine):
         pairs=st.booleans(),
         bad=st.frozensets(st.sampled_from(SYMBOLS), max_size=3),
         statuses=st.none() | st.sampled_from(Rejection),
+        bars=st.none() | st.sampled_from([each for each in Rejection if each.name != "SYNTAX"]),
+        counts_bars=st.booleans(),
     )
     def start(
         self,
@@ -31,12 +35,17 @@ class Reconciliation(RuleBasedStateMachine):
         pairs: bool,
         bad: frozenset[str],
         statuses: Rejection | None,
+        bars: Rejection | None,
+        counts_bars: bool,
     ) -> None:
         self.clock = Clock()
         self.demand = Demand(self.clock)
         self.plan = plan
+        self.teaches_a_limit = real is not None and (plan is None or real < plan)
         self.subscription = Subscription(plan, monotonic=self.clock)
-        self.alpaca = Alpaca(real, bad=bad, pairs=pairs, statuses=statuses)
+        self.alpaca = Alpaca(
+            real, bad=bad, pairs=pairs, statuses=statuses, bars=bars, counts_bars=counts_bars
+        )
 
     @rule(watched=st.dictionaries(st.sampled_from(TOPICS), st.integers(0, 9)))
     def viewers_change(self, watched: dict[str, int]) -> None:
@@ -86,11 +95,17 @@ class Reconciliation(RuleBasedStateMachine):
         assert self.alpaca.limit is None or self.alpaca.size(held) <= self.alpaca.limit
         assert subscription.rejected <= self.alpaca.bad
         for want in wanted:
-            if not want.lingering:
+            if not want.lingering and not want.channels.isdisjoint(("trades", "quotes")):
                 accounted = served.union(subscription.over_limit, subscription.rejected)
                 assert want.symbol in accounted, "neither served nor accounted for"
         if self.alpaca.statuses is None:
             assert held["statuses"] == held["trades"]
+        if self.alpaca.bars is None:
+            assert held["updatedBars"] == held["bars"]
+        if self.alpaca.bars is None and not self.alpaca.counts_bars and not self.teaches_a_limit:
+            for want in wanted:
+                for channel in () if want.lingering else want.channels & {"bars", "dailyBars"}:
+                    assert want.symbol in held[channel] | self.alpaca.bad
         if not self.alpaca.pairs:
             self._is_the_best(wanted)
         asked = len(self.alpaca.requests)
@@ -101,11 +116,13 @@ class Reconciliation(RuleBasedStateMachine):
         held, subscription = self.alpaca.held, self.subscription
         possible = [want for want in wanted if want.symbol not in subscription.rejected]
         best = share_out(possible, held, subscription.limit, STOCK_CHANNELS).symbols
-        assert {channel: set(symbols) for channel, symbols in best.items()} == {
-            channel: held[channel] for channel in best
-        }
+        for channel in ("trades", "quotes"):
+            assert set(best[channel]) - self.alpaca.bad == held[channel]
         limits = [each for each in (self.plan, self.alpaca.limit) if each is not None]
-        watched = sum(not want.lingering for want in possible)
+        watched = sum(
+            not want.lingering and not want.channels.isdisjoint(("trades", "quotes"))
+            for want in possible
+        )
         assert self.alpaca.size(held) >= min([watched, *limits])
 
 

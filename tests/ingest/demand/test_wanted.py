@@ -201,3 +201,17 @@ async def test_the_same_demand_again_wakes_nobody() -> None:
     assert not waiting.done()
     waiting.cancel()
     await asyncio.wait([waiting])
+
+
+def test_the_wanted_symbols_are_one_set_until_they_change() -> None:
+    clock = Clock()
+    demand = Demand(clock)
+    demand.update({"price:SPY": 1, "quote:IBM": 1})
+    first = demand.symbols()
+    demand.update({"price:SPY": 1, "quote:IBM": 1})
+
+    assert first == {"SPY", "IBM"}
+    assert demand.symbols() is first
+    demand.update({"price:SPY": 1})
+    clock.now += LINGER_SECONDS
+    assert demand.symbols() == {"SPY"}

@@ -1,6 +1,6 @@
 """Made-up wants, a clock that tests move, and a small model of Alpaca's subscription."""
 
-from ingest.demand.channels import TRADES
+from ingest.demand.channels import BARS, DAILY_BARS, STOCK_CHANNELS, TRADES, UPDATED_BARS
 from ingest.demand.subscription import (
     SYMBOLS_PER_REQUEST,
     Rejection,
@@ -8,6 +8,8 @@ from ingest.demand.subscription import (
     SubscriptionChange,
 )
 from ingest.demand.wanted import Want
+
+BAR_CHANNELS = (BARS, UPDATED_BARS, DAILY_BARS)
 
 
 class Clock:
@@ -42,7 +44,8 @@ def wants(symbols: list[str], *channels: str) -> list[Want]:
 class Alpaca:
     """Takes or refuses a request as a whole, and answers with the whole set.
 
-    ``limit`` counts symbols over trades and quotes, or with ``pairs`` symbols in each of them.
+    ``limit`` counts symbols over trades and quotes, or with ``pairs`` symbols in each of them. With
+    ``counts_bars`` it counts those of bars as well.
     """
 
     def __init__(
@@ -52,19 +55,24 @@ class Alpaca:
         bad: frozenset[str] = frozenset(),
         pairs: bool = False,
         statuses: Rejection | None = None,
+        bars: Rejection | None = None,
+        counts_bars: bool = False,
     ) -> None:
         self.limit = limit
+        self.counts_bars = counts_bars
         self.bad = bad
         self.pairs = pairs
         self.statuses = statuses
         """Why a request for statuses is rejected; None: it is not."""
+        self.bars = bars
+        """Why a request for bars of any kind is rejected; None: it is not."""
         self.held: dict[str, set[str]] = {}
         self.requests: list[SubscriptionChange] = []
         self.lost()
 
     def lost(self) -> None:
         """Lose the connection."""
-        self.held = {"trades": set(), "quotes": set(), "statuses": set()}
+        self.held = {channel.name: set() for channel in STOCK_CHANNELS}
 
     def answer(self, change: SubscriptionChange, subscription: Subscription) -> tuple[str, ...]:
         """Take a request; return what the subscription says of a refusal."""
@@ -92,6 +100,8 @@ class Alpaca:
     def _rejection(self, change: SubscriptionChange) -> Rejection | None:
         if change.channel == "statuses" and self.statuses is not None:
             return self.statuses
+        if change.channel in BAR_CHANNELS and self.bars is not None:
+            return self.bars
         if self.bad.intersection(change.symbols):
             return Rejection.SYNTAX
         after = self.held | {change.channel: self.held[change.channel].union(change.symbols)}
@@ -102,6 +112,8 @@ class Alpaca:
     def size(self, held: dict[str, set[str]]) -> int:
         """Return how many slots are taken."""
         both = [held["trades"], held["quotes"]]
+        if self.counts_bars:
+            both += [held[channel] for channel in BAR_CHANNELS]
         return sum(map(len, both)) if self.pairs else len(set.union(*both))
 
     def settle(self, subscription: Subscription, wanted: list[Want], most: int = 200) -> list[str]:

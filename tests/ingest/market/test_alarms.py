@@ -60,6 +60,7 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
         ["238 items of the stocks stream", "t: p is absent", "report"],
     ),
     ("quarantined", {"quarantined": 1}, ["1 print far"]),
+    ("bars_differ", {"bars_compared": 40, "bars_differ": 11}, ["11 of 40 bars"]),
     ("rest_failing", {"rest_failing_seconds": 31.0, "rest_error": "HTTP 500"}, ["31 s", "500"]),
     ("hours_unknown", {"hours_unknown_seconds": 40.0}, ["calendar", "40 s", "ALPACA_TRADING_URL"]),
     ("eviction_policy", {"eviction_policy": "allkeys-lru"}, ["allkeys-lru", "noeviction"]),
@@ -73,6 +74,7 @@ COUNTED = (
     "unknown_conditions",
     "quarantined",
     "malformed",
+    "bars_differ",
 )
 
 

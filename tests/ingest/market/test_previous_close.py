@@ -195,7 +195,8 @@ def test_a_day_that_changes_while_running_does_not_keep_the_old_previous_close()
 
     adjusted = closed_before(morning, 110)
     again = prices.on_snapshot("SPY", rest_snapshot({}), morning // US, adjusted)
-    assert again is tuesday
+    assert again is not None
+    assert (again.price, again.timestamp) == (tuesday.price, tuesday.timestamp)
     assert (again.previous_close, again.change) == (110, 1)
 
 

@@ -30,7 +30,7 @@ class Symbol:
         )
 
     def of(self, price: float) -> Price:
-        return self.events.of(trade(NOON, price), NOON, "regular", RECEIVED_US)
+        return self.events.of(trade(NOON, price), "regular", RECEIVED_US)
 
 
 def test_an_event_is_published_once_with_the_time_of_its_publication() -> None:

@@ -10,13 +10,8 @@ from msgspec import structs
 
 from ingest.market.conditions import Eligibility, eligibility
 from ingest.market.last_price import LastPrices
-from ingest.market.tape_history import (
-    DEPTH,
-    FIRSTS_DEPTH,
-    INELIGIBLE_DEPTH,
-    REFUTED_DEPTH,
-    TRIMMED_AT_ONCE,
-)
+from ingest.market.regular_trades import DEPTH, TRIMMED_AT_ONCE
+from ingest.market.tape_history import FIRSTS_DEPTH, INELIGIBLE_DEPTH, REFUTED_DEPTH
 from ingest.market.trading_day import day_of
 from shared.price import Price
 from tests.ingest.market.streamed import NOW_US, last_of, streamed

@@ -28,7 +28,8 @@ class Look:
     """
 
     def __init__(self, *, rest_answers: bool = True, has_price: bool = True) -> None:
-        self.states = SymbolStates("iex", lambda _: has_price)
+        self.traded: dict[str, float] = {}
+        self.states = SymbolStates("iex", lambda _: has_price, self.traded.get)
         self.now = 100.0
         self.rest_answers = rest_answers
         self.rest_traded: float | None = None
@@ -67,7 +68,7 @@ class Look:
         return seen
 
     def trade(self) -> None:
-        self.states.on_trade("SPY", self.now + 0.5)
+        self.traded["SPY"] = self.now + 0.5
 
     def reason(self) -> str:
         return str(self.states.publish_all()[0].reason)
@@ -383,7 +384,7 @@ def test_a_rejected_symbol_that_lacks_the_slash_of_a_pair_names_the_pair(
 ) -> None:
     names = frozenset({symbol})
     view = OPEN._replace(wanted=names, rejected=names)
-    [change] = SymbolStates("iex", lambda _: False).evaluate(100.0, EPOCH, view)
+    [change] = SymbolStates("iex", lambda _: False, lambda _: None).evaluate(100.0, EPOCH, view)
 
     assert (change.state, change.reason) == ("rejected", reason)
 
@@ -411,11 +412,8 @@ def test_what_nobody_wants_is_forgotten() -> None:
 
     assert look.states.publish_all() == []
     assert not look.states._unread
-    for left in ("_symbols", "_traded", "_halts", "_traded_by_rest", "_confirmed", "_unreadable"):
+    for left in ("_symbols", "_halts", "_traded_by_rest", "_confirmed", "_unreadable"):
         assert not getattr(look.states, left)
-    look.states.on_trade("SPY", look.now)  # a late message after the unsubscription
-    look.states.evaluate(look.now, EPOCH, nothing)
-    assert not look.states._traded
 
 
 def test_a_status_says_since_when() -> None:

@@ -53,13 +53,17 @@ Course: TypeAlias = list[tuple[float, list[tuple[str, str]], StatesView, int]]
 class Told:
     """The published states of each symbol, as a client would keep them."""
 
-    states: SymbolStates = field(default_factory=lambda: SymbolStates("iex", lambda _: True))
     now: float = 1000.0
+    traded: dict[str, float] = field(default_factory=dict)
+    states: SymbolStates = field(init=False)
     known: dict[str, SymbolStatus] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.states = SymbolStates("iex", lambda _: True, lambda symbol: self.traded.get(symbol))
 
     def happen(self, what: str, symbol: str) -> None:
         if what == "trade":
-            self.states.on_trade(symbol, self.now)
+            self.traded[symbol] = self.now
         elif what == "agreed":
             self.states.on_rest_answer(symbol, self.now, None)
         elif what == "unusable":
@@ -70,6 +74,7 @@ class Told:
     def look(self, view: StatesView) -> list[SymbolStatus]:
         changes = self.states.evaluate(self.now, 1e9 + self.now, view)
         self.known = {name: last for name, last in self.known.items() if name in view.wanted}
+        self.traded = {name: at for name, at in self.traded.items() if name in view.wanted}
         return changes
 
 

@@ -6,7 +6,7 @@ import pytest
 from msgspec import structs
 
 from ingest.market.last_price import LastPrices
-from ingest.market.tape_history import DEPTH, TRIMMED_AT_ONCE
+from ingest.market.regular_trades import DEPTH, TRIMMED_AT_ONCE
 from ingest.market.withdrawn_prints import REMEMBERED_IDS, REMEMBERED_PER_ID
 from shared.price import Price
 from tests.ingest.market.streamed import NOW_US, last_of, streamed

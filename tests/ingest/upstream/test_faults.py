@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ingest.market import rest_lead, stream_silence
-from ingest.upstream import stock_handler, stream_holder
+from ingest.upstream import mute_stream, stock_handler, stream_holder, suspected_losses
 from ingest.upstream.upstream_error import UpstreamError
 from shared.bus.redis_source import RedisSource
 from shared.ingest_status import IngestStatus
@@ -297,8 +297,8 @@ def _impatient_judge(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(stream_silence, name, seconds)
     monkeypatch.setattr(stock_handler, "SILENCE_JUDGE_SECONDS", 0.05)
     for name in ("CLOCKS_SECONDS", "ON_ITS_WAY_SECONDS"):
-        monkeypatch.setattr(stock_handler, name, 0.1)
-    monkeypatch.setattr(stock_handler, "PONG_SECONDS", 0.5)
+        monkeypatch.setattr(mute_stream, name, 0.1)
+    monkeypatch.setattr(mute_stream, "PONG_SECONDS", 0.5)
 
 
 @pytest.mark.usefixtures("_impatient_judge")
@@ -325,7 +325,7 @@ def _silence_is_soon_odd(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_silence, "ODD_SECONDS", 0.2)
     monkeypatch.setattr(stream_silence, "ODD_GAPS", 1)
     monkeypatch.setattr(stock_handler, "SILENCE_JUDGE_SECONDS", 0.02)
-    monkeypatch.setattr(stock_handler, "SETTLE_SECONDS", 1.0)
+    monkeypatch.setattr(suspected_losses, "SETTLE_SECONDS", 1.0)
     monkeypatch.setattr(rest_lead, "PASSED_NS", 500_000_000)
 
 

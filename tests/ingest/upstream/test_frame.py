@@ -8,6 +8,7 @@ import pytest
 
 from ingest.alpaca import messages as wire
 from ingest.alpaca.unreadable import BadFrameError
+from ingest.bars.bar_table import BarTable
 from ingest.bus.announcer import Announcer
 from ingest.bus.outbox import Outbox
 from ingest.demand.subscription import Subscription
@@ -38,10 +39,11 @@ class Stage:
     def __init__(self) -> None:
         self.demand = Demand(lambda: 0.0)
         self.prices = LastPrices(two_days())
-        self.states = SymbolStates("iex", self.prices.has_price)
+        self.states = SymbolStates("iex", self.prices.has_price, self.prices.traded_at)
         self.lag = Lag()
         self.subscription = Subscription(None)
         self.outbox = Outbox()
+        self.bars = BarTable(lambda: self.prices.hours)
         self.reader = FrameReader(
             self.prices,
             self.states,
@@ -49,6 +51,7 @@ class Stage:
             self.demand,
             self.subscription,
             Announcer(self.outbox),
+            self.bars,
         )
         self.subscription.on_acknowledged({"trades": ["SPY", "IBM", "BAD"]})
 
@@ -412,3 +415,35 @@ def test_what_rest_shows_is_left_to_the_stream_while_that_has_the_symbol(
     found = stage.prices.on_snapshot("SPY", rest_snapshot({"latestTrade": newer}), NOW_US)
 
     assert (found is None) == ("SPY" in symbols)
+
+
+def test_a_symbol_that_was_forgotten_and_trades_again_has_a_price_again(stage: Stage) -> None:
+    stage.apply(trade())
+    stage.prices.forget_others(frozenset())
+    stage.apply(trade(price=101, i=2))
+
+    assert stage.published() == [("SPY", 100.5), ("SPY", 101)]
+    assert stage.prices.by_symbol.keys() == {"SPY"}
+    last = stage.prices.last_price("SPY")
+    assert last is not None
+    assert last.price == 101
+
+
+def test_a_print_of_a_symbol_that_has_left_the_subscription_is_only_counted(stage: Stage) -> None:
+    stage.apply(trade())
+    left = {"T": "subscription", "trades": ["IBM"]}
+    stage.apply(trade(price=101, i=2), left, trade(price=102, i=3))
+    stage.apply(trade(price=103, i=4))
+    stage.subscription.begin()
+    stage.apply(trade("IBM", 7))
+
+    assert stage.published() == [("SPY", 100.5), ("SPY", 101)]
+    assert stage.reader.unsubscribed == 3
+
+
+def test_the_reader_notes_when_a_symbol_has_traded(stage: Stage) -> None:
+    stage.apply(trade(), {**trade("IBM"), "t": None})
+
+    assert stage.prices.traded_at("SPY") == 0.0
+    assert stage.prices.traded_at("IBM") is None
+    assert stage.prices.traded_at("UNSEEN") is None

@@ -22,7 +22,7 @@ class Stage:
 
     def __init__(self, *, clock_ns: int = NOON, delay_ns: int = 0) -> None:
         prices = LastPrices(two_days())
-        self.states = SymbolStates("iex", prices.has_price)
+        self.states = SymbolStates("iex", prices.has_price, prices.traded_at)
         self.withheld = WithheldTrades(
             streamed_ns=prices.streamed_ns_of,
             known_ns=prices.timestamp_of,

@@ -34,7 +34,7 @@ class Stage:
         self.announcer = Announcer(self.outbox)
         self.rest = RestPrices(
             LastPrices(two_days()),
-            SymbolStates("iex", lambda _: True),
+            SymbolStates("iex", lambda _: True, lambda _: None),
             WithheldTrades(
                 streamed_ns=lambda _: -1, known_ns=lambda _: None, newest_streamed_ns=lambda: -1
             ),

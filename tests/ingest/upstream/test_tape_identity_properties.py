@@ -53,7 +53,13 @@ class World(AlpacaRest):
     def delay_seconds(self) -> float:
         return 0.0
 
-    async def trades(self, symbols: Sequence[str], since: float) -> Trades:
+    async def trades(
+        self,
+        symbols: Sequence[str],
+        since: float,
+        *,
+        polling: bool = False,  # noqa: ARG002 - as its base
+    ) -> Trades:
         rows = [_row(each) for each in self.prints if each.trade.at_ns >= since * 1e9 - 1]
         return Trades(dict.fromkeys(symbols, rows), frozenset())
 

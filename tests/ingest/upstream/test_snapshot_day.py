@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from ingest.market.day_bars import day_bar_event
+from ingest.bars.bar_changes import BarChange
+from ingest.bars.bar_events import bar_event
 from shared.bar import Bar
 from tests.ingest.trades import rest_snapshot
 
@@ -23,7 +24,7 @@ DAILY = {
 
 def day_bar_of(snapshot: dict[str, Any]) -> Bar | None:
     day = rest_snapshot(snapshot, "AAPL").day
-    return None if day is None else day_bar_event(day)
+    return None if day is None else bar_event(BarChange("1Day", day))
 
 
 def test_the_day_bar_of_a_snapshot() -> None:

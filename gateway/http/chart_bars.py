@@ -1,0 +1,252 @@
+"""``GET /api/bars``: bars for charts, up to a position from which a stream continues."""
+
+import asyncio
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from datetime import date, datetime, time, timedelta
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from gateway.bus.bar_history import BarHistory, ChartBars
+from gateway.bus.older_bars import Adjustment, BarQuery
+from gateway.http import fields
+from gateway.http.access import Access
+from gateway.http.api_error import ApiError
+from gateway.http.held_bars import HeldBars
+from gateway.http.stream_fields import Symbol
+from gateway.http.stream_request import topics_of
+from gateway.wire.principal import MARKET
+from shared import bar, rfc3339
+from shared.bar import Timeframe
+from shared.excerpt import excerpt
+from shared.topics import key_of
+
+MAX_BARS = 100_000
+"""The most bars of one answer, about 25 MB: a chart of 200 symbols is 78,000 minutes of a day."""
+
+MAX_BARS_OF_SYMBOL = 10_000
+
+DEFAULT_BARS = 100
+
+PIECE_SECONDS = 30.0
+"""How long a client may leave a piece unread."""
+
+_SECOND = 1_000_000_000
+_FIRST_DAY, _LAST_DAY = date(1970, 1, 1), date(2999, 12, 31)
+_NEW_YORK = ZoneInfo("America/New_York")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+# For readers of the OpenAPI document; the code below decides.
+_YEAR, _LEAP = r"(19[7-9]\d|2\d{3})", r"(19([79][26]|8[048])|2\d(0[48]|[2468][048]|[13579][26]))"
+_MONTH_AND_DAY = (
+    r"((0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
+)
+_CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
+_TIME_PATTERN = (
+    rf"^({_YEAR}-{_MONTH_AND_DAY}|{_LEAP}-02-29)"
+    rf"(T{_CLOCK}:[0-5]\d(\.\d{{1,9}})?(Z|[+-]{_CLOCK}))?$"
+)
+
+Time = Annotated[str, Meta(extra_json_schema={"pattern": _TIME_PATTERN})]
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+class BarQueryFields(msgspec.Struct, kw_only=True):
+    """The parameters of ``/api/bars``."""
+
+    symbols: Annotated[list[Symbol], Meta(description="stock symbols as SPY,IBM,BRK.B")] = []
+    timeframe: Annotated[Timeframe, Meta(description="1Min, 5Min, 15Min, 1Hour or 1Day")] = "1Min"
+    start: (
+        Annotated[
+            Time,
+            Meta(
+                description="the earliest start of a bar: a time as 2026-11-27T14:30:00Z, or a "
+                "date, which is a day in New York"
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    end: (
+        Annotated[
+            Time,
+            Meta(description="the latest start of a bar, likewise; a date includes its whole day"),
+        ]
+        | UnsetType
+    ) = UNSET
+    limit: (
+        Annotated[
+            int,
+            Meta(
+                ge=1,
+                le=MAX_BARS_OF_SYMBOL,
+                description="how many bars of each symbol, the newest; 1 to 10000. 100 where "
+                "neither it nor start is given; all from start on where only that is",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    adjustment: Annotated[
+        Adjustment,
+        Meta(description="split: prices on the scale of today's; raw: as they were traded"),
+    ] = "split"
+
+
+class ChartBarsEndpoint:
+    """Answers with bars. ``limit`` is the most symbols of one request.
+
+    It raises BusError if Redis is unreachable.
+    """
+
+    def __init__(self, access: Access, history: BarHistory, held: HeldBars, *, limit: int) -> None:
+        self._access = access
+        self._history = history
+        self._held = held
+        self._limit = limit
+
+    async def bars(self, request: Request) -> Response:
+        """``GET /api/bars?symbols=&timeframe=&start=&end=&limit=&adjustment=``."""
+        self._access.check(request, MARKET)
+        query = self._query_of(fields.of_query(request, BarQueryFields))
+        count = len(query.symbols) * query.limit
+        self._held.hold(count)
+        try:
+            found = await self._history.read(query)
+        except BaseException:
+            self._held.release(count)
+            raise
+        # Fewer than were asked for, most often. They are held until the client has read them.
+        held = sum(map(len, found.bars.values()))
+        self._held.release(count - held)
+        return PiecewiseResponse(_pieces(query.timeframe, found), lambda: self._held.release(held))
+
+    def _query_of(self, asked: BarQueryFields) -> BarQuery:
+        topics = topics_of([bar.KINDS[asked.timeframe]], asked.symbols, limit=self._limit)
+        start = None if asked.start is UNSET else _first_ns("start", asked.start)
+        end = None if asked.end is UNSET else _last_ns("end", asked.end)
+        if start is not None and end is not None and start > end:
+            raise ApiError(
+                400,
+                code="bad_value",
+                message=f"start={excerpt(str(asked.start))} is after end={excerpt(str(asked.end))}",
+                hint="exchange them, or leave end out for the bars up to now",
+            )
+        most = max(1, MAX_BARS // len(topics))
+        limit = asked.limit
+        if limit is UNSET:
+            limit = DEFAULT_BARS if start is None else min(most, MAX_BARS_OF_SYMBOL)
+        if len(topics) * limit > MAX_BARS:
+            raise ApiError(
+                400,
+                code="too_many_bars",
+                message=f"{len(topics)} symbols with {limit} bars each were requested; the "
+                f"maximum is {MAX_BARS} bars in one request",
+                hint=f"request fewer symbols, or limit={most}",
+            )
+        return BarQuery(
+            asked.timeframe,
+            tuple(key_of(topic) for topic in topics),
+            None if start is None else -(-start // _SECOND),
+            None if end is None else end // _SECOND,
+            limit,
+            asked.adjustment,
+        )
+
+
+class PiecewiseResponse(Response):
+    """JSON in pieces, between which other requests and the streams have their turn.
+
+    ``on_end`` is called once it has been sent, or cannot be.
+    """
+
+    media_type = "application/json"
+
+    def __init__(self, pieces: Iterable[bytes], on_end: Callable[[], None]) -> None:
+        super().__init__(headers={"Cache-Control": "no-store"})
+        del self.headers["content-length"]
+        self._pieces = pieces
+        self._on_end = on_end
+
+    async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
+        """Send the pieces; a client that does not read them gets an incomplete answer."""
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            with suppress(TimeoutError):
+                for piece in self._pieces:
+                    async with asyncio.timeout(PIECE_SECONDS):
+                        await send({"type": "http.response.body", "body": piece, "more_body": True})
+                    await asyncio.sleep(0)
+                await send({"type": "http.response.body", "body": b""})
+        finally:
+            self._on_end()
+
+
+def _pieces(timeframe: Timeframe, found: ChartBars) -> Iterator[bytes]:
+    """Yield the answer's JSON, the bars of a symbol at a time."""
+    yield b'{"timeframe":%b,"bars":{' % _encode(timeframe)
+    comma = b""
+    for symbol, bars in found.bars.items():
+        yield b"%b%b:[%b]" % (comma, _encode(symbol), b",".join(bars))
+        comma = b","
+    complete_from = {
+        symbol: None if since is None else rfc3339.from_nanoseconds(since * _SECOND)
+        for symbol, since in found.complete_from.items()
+    }
+    yield b'},"complete_from":%b,"last_event_id":%b}' % (
+        _encode(complete_from),
+        _encode(str(found.last_event_id)),
+    )
+
+
+def _first_ns(name: str, text: str) -> int:
+    """Return the time, or the beginning of the day, in unix ns."""
+    day = _day(name, text)
+    return _nanoseconds(name, text) if day is None else _midnight_ns(day)
+
+
+def _last_ns(name: str, text: str) -> int:
+    """Return the time, or the end of the day, in unix ns."""
+    day = _day(name, text)
+    return _nanoseconds(name, text) if day is None else _midnight_ns(day + timedelta(days=1)) - 1
+
+
+def _midnight_ns(day: date) -> int:
+    return int(datetime.combine(day, time(), _NEW_YORK).timestamp()) * _SECOND
+
+
+def _day(name: str, text: str) -> date | None:
+    if not _DATE.fullmatch(text):
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise _no_time(name, text) from None
+    # The next midnight must be a date, too.
+    if not _FIRST_DAY <= day <= _LAST_DAY:
+        raise _no_time(name, text)
+    return day
+
+
+def _nanoseconds(name: str, text: str) -> int:
+    try:
+        # In a query a plus sign that is not encoded means a space.
+        return rfc3339.to_nanoseconds(text.replace(" ", "+"))
+    except ValueError:
+        raise _no_time(name, text) from None
+
+
+def _no_time(name: str, text: str) -> ApiError:
+    return ApiError(
+        400,
+        code="bad_value",
+        message=f"{name}={excerpt(text)} is neither a time nor a date",
+        hint=f"write {name}=2026-11-27T14:30:00Z, or {name}=2026-11-27 for that day in New York",
+    )
