@@ -10,6 +10,7 @@ from heapq import heappop, heappush
 
 from ingest.bars.bar_changes import BarChange, Change, MinutesNeed, Need, TradesNeed
 from ingest.bars.bar_counts import BarCounts
+from ingest.bars.day_snapshot import DaySnapshot
 from ingest.bars.symbol_bars import Filled, Stored, SymbolBars
 from ingest.bars.timeframes import Timeframe
 from ingest.market.bars import Bar
@@ -118,14 +119,10 @@ class BarTable:
         if (bars := self._bars_of(bar.symbol)) is not None:
             bars.on_day_bar(bar, received_ns)
 
-    def on_rest_day_bar(self, symbol: str, bar: Bar | None, through_ns: int) -> None:
-        """Apply a snapshot's daily bar, None if it has none: the answer to a ``DayNeed``.
-
-        ``through_ns``: it has the trades before this moment. That is just after the snapshot's
-        latest trade, or the start of the day if there has been none since.
-        """
+    def on_rest_day_bar(self, symbol: str, snapshot: DaySnapshot) -> None:
+        """Apply a snapshot's daily bar: the answer to a ``DayNeed``."""
         if (bars := self._bars_of(symbol)) is not None:
-            bars.on_rest_day_bar(bar, through_ns)
+            bars.on_rest_day_bar(snapshot)
 
     def complete(self, need: TradesNeed, trades: Sequence[Trade], now_ns: int) -> None:
         """Apply REST's trades, the answer to a ``TradesNeed``."""

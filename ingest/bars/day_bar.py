@@ -2,7 +2,9 @@
 
 Alpaca makes daily bars of trades, never of minutes: other trades count for them (``day_effect``).
 Prices are those of regular hours, volume is all of the day's. ``dailyBars`` sends the day so far
-after each minute mark, unchanged for hours after the close; when it stops is not documented.
+after each minute mark, with "all trades until the time they were emitted", unchanged for hours
+after the close; when it stops is not documented.
+(https://docs.alpaca.markets/docs/real-time-stock-pricing-data)
 """
 
 from collections.abc import Mapping
@@ -11,7 +13,7 @@ from ingest.bars.bar_changes import BarChange
 from ingest.bars.bar_sums import BarSums
 from ingest.bars.minute import Minute
 from ingest.bars.shown_bars import ShownBars
-from ingest.bars.timeframes import DAY, FINAL_AFTER_NS, MINUTE_NS
+from ingest.bars.timeframes import DAY, FINAL_AFTER_NS
 from ingest.market.bars import Bar
 from ingest.market.market_hours import MarketHours
 from ingest.market.trading_day import start_of
@@ -21,81 +23,85 @@ KEPT = 4
 
 
 class DayBar:
-    """One symbol's bar of the newest day. Times are unix nanoseconds, days by ``day_of``.
-
-    ``through_ns``: the vendor's bar has the trades before this moment, and own sums those from it.
-    """
+    """One symbol's bar of the newest day. Times are unix nanoseconds, days by ``day_of``."""
 
     __slots__ = (
+        "_as_of_ns",
         "_base",
         "_cached_due",
         "_earlier",
         "_is_changed",
         "_is_known",
-        "_is_lost",
+        "_lost_ns",
         "_symbol",
         "day",
         "shown",
-        "through_ns",
     )
 
     def __init__(self, symbol: str, day: int) -> None:
         self.shown = ShownBars(DAY, KEPT)
         self._symbol = symbol
         self.day = day
-        self.through_ns = start_of(day)
+        self._as_of_ns = start_of(day)
+        """When the vendor's bar was sent, or asked for."""
         self._base: Bar | None = None
         self._earlier = BarSums()
         """The trades since then whose minutes are forgotten."""
         self._is_known = False
         """Whether all of the day was known: by the vendor's bar or from its first trade on."""
-        self._is_lost = False
-        """Whether trades since then are missing."""
+        self._lost_ns: int | None = None
+        """Since when own sums lack a trade, or the vendor's bar has one that was withdrawn."""
         self._is_changed = False
         self._cached_due: tuple[MarketHours, int, int] | None = None
 
     def note(self) -> None:
         """Note that a minute has changed."""
         # Once the day is over, a print that is reported late reaches its bar by the vendor's.
-        if self.shown.ended(start_of(self.day)) is None:
+        if self._lost_ns is None and self.shown.ended(start_of(self.day)) is None:
             self._is_changed = True
 
-    def lose(self) -> None:
-        """Note that the stream has lost trades: what is shown stands until the vendor's next bar.
+    def lose(self, now_ns: int) -> None:
+        """Take that own sums are wrong: what is shown stands until the vendor's next bar.
 
-        Own sums would lack them: a bar that the day never had.
+        The stream has not brought some trades, or a trade was withdrawn that the vendor's bar has:
+        they would make a bar that the day never had.
         """
-        self._is_lost = True
+        self._lost_ns, self._is_changed = now_ns, False
 
     def forget(self, minute: Minute) -> None:
         """Keep the day's part of a minute that is forgotten."""
-        if minute.day == self.day and minute.end_ns > self.through_ns and minute.day_sums:
+        if minute.day == self.day and minute.day_sums:
             self._earlier.add(minute.day_sums)
 
-    def on_vendor(self, bar: Bar | None, through_ns: int) -> bool:
+    def on_vendor(self, bar: Bar | None, as_of_ns: int) -> bool:
         """Take the vendor's bar of this day so far, None if it has none.
 
-        It has the trades before ``through_ns``: if it is new, which is returned, the caller leaves
-        them out of the minutes' sums. A bar that repeats the one before proves nothing about the
-        trades since, and an older one is no answer.
+        If it is new, which is returned, the caller leaves its trades out of the minutes' sums. A
+        bar that repeats the one before proves nothing about the trades since, and an older one is
+        no answer.
         """
         if self._is_known and bar == self._base:
             # After a loss it says that the lost time had no trade.
-            self._is_changed |= self._is_lost
-            self._is_lost = False
+            self._end_loss(as_of_ns)
             return False
-        if self._is_known and (bar is None or through_ns < self.through_ns):
+        if self._is_known and (bar is None or as_of_ns < self._as_of_ns):
             return False
-        self._base, self.through_ns = bar, max(through_ns, start_of(self.day))
+        self._base, self._as_of_ns = bar, as_of_ns
         self._earlier = BarSums()
-        self._is_known, self._is_lost, self._is_changed = True, False, True
+        self._is_known = self._is_changed = True
+        self._end_loss(as_of_ns)
         return True
+
+    def _end_loss(self, as_of_ns: int) -> None:
+        """End a loss, unless the vendor's bar may be from before it."""
+        if self._lost_ns is not None and as_of_ns >= self._lost_ns:
+            self._lost_ns, self._is_changed = None, True
 
     def begin(self, day: int, *, is_observed: bool) -> None:
         """Begin a newer day. ``is_observed``: the stream brings its trades from its start."""
-        self.day, self.through_ns = day, start_of(day)
+        self.day, self._as_of_ns = day, start_of(day)
         self._base, self._earlier = None, BarSums()
-        self._is_known, self._is_lost, self._is_changed = is_observed, False, True
+        self._is_known, self._lost_ns, self._is_changed = is_observed, None, True
 
     def change(
         self, minutes: Mapping[int, Minute], hours: MarketHours, now_ns: int
@@ -103,11 +109,8 @@ class DayBar:
         """Return the version to show now, if it is new."""
         is_over = now_ns >= self.due_ns(hours)
         start_ns = start_of(self.day)
-        if (
-            not self._is_known
-            or self._is_lost
-            or not (self._is_changed or (is_over and self.shown.running_ns == start_ns))
-        ):
+        is_due = is_over and self._lost_ns is None and self.shown.running_ns == start_ns
+        if not self._is_known or not (self._is_changed or is_due):
             return None
         self._is_changed = False
         bar = self._bar(minutes, start_ns)
@@ -122,7 +125,8 @@ class DayBar:
         start_ns = start_of(self.day)
         if self.shown.running_ns != start_ns:
             return None
-        bar = self._bar(minutes, start_ns)
+        running, stands = self.shown.running, self._lost_ns is not None
+        bar = running.bar if running and stands else self._bar(minutes, start_ns)
         return None if bar is None else self.shown.end(bar, final=True)
 
     def due_ns(self, hours: MarketHours) -> int:
@@ -140,12 +144,13 @@ class DayBar:
         return due_ns
 
     def _bar(self, minutes: Mapping[int, Minute], start_ns: int) -> Bar | None:
+        if self._lost_ns is not None:
+            return self._base
         sums = BarSums()
         if self._base is not None:
             sums.add_bar(self._base)
         sums.add(self._earlier)
-        from_ns = self.through_ns - MINUTE_NS
-        for start in sorted([start for start in minutes if start > from_ns]):
+        for start in sorted(minutes):
             minute = minutes[start]
             if minute.day_sums is not None and minute.day == self.day:
                 sums.add(minute.day_sums)

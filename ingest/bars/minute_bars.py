@@ -5,6 +5,7 @@ from typing import Final
 
 from ingest.bars.bar_changes import BarChange
 from ingest.bars.bar_counts import BarCounts
+from ingest.bars.day_snapshot import DaySnapshot
 from ingest.bars.minute import Minute
 from ingest.bars.observed_minutes import ObservedMinutes
 from ingest.bars.print_reports import PrintReports
@@ -15,8 +16,6 @@ from ingest.market.clock_lead import AHEAD_NS
 from ingest.market.prints import Cancel, Correction, StreamedPrint, Trade, print_of
 from ingest.market.withdrawal import PrintIdentity, Withdrawal, Withdrawn, corrected
 
-NEVER_NS = 1 << 63
-
 KEPT_NS = 10 * MINUTE_NS
 """The minutes that are kept in any case, before the newest one."""
 
@@ -25,29 +24,34 @@ PRINTS_KEPT_NS = 5 * MINUTE_NS
 
 
 class MinuteBars:
-    """Times are unix nanoseconds. ``day_from_ns``: the day's bar needs the prints from there on.
+    """Times are unix nanoseconds. ``with_day``: prints are summed by the day's rules, too.
 
     ``minutes`` are those with prints or a bar, by start; ``changed`` those that have changed since
     ``changes`` was called. ``is_folded``: larger bars are made of them. ``shown`` is None if minute
-    bars are not watched.
+    bars are not watched. ``is_day_revised``: a print was withdrawn that the vendor's bar of the day
+    contains.
     """
 
     __slots__ = (
         "_asked",
         "_counts",
+        "_day_floor_ns",
+        "_day_snapshot",
         "_pending",
         "_reports",
         "_symbol",
+        "_usual_from_ns",
         "changed",
         "current",
-        "day_from_ns",
         "forgotten",
+        "is_day_revised",
         "is_folded",
         "kept_ns",
         "minutes",
         "observed",
         "shown",
         "trades_from_ns",
+        "with_day",
     )
 
     def __init__(self, symbol: str, counts: BarCounts) -> None:
@@ -67,14 +71,21 @@ class MinuteBars:
         self.shown: ShownBars | None = None
         self.is_folded = False
         self.kept_ns = KEPT_NS
-        self.day_from_ns = NEVER_NS
+        self.with_day = False
+        self.is_day_revised = False
+        self._day_floor_ns = -1
+        """The time of the newest print that is the close of the vendor's bar of the day."""
+        self._day_snapshot: DaySnapshot | None = None
+        """The vendor's bar of the day, if it is REST's."""
+        self._usual_from_ns = self.current.start_ns
+        """A print of the newest minute from here on is in no bar of the vendor's."""
         self.trades_from_ns: int | None = None
         """Since when the stream brings each print; None if it does not."""
 
     def on_trade(self, trade: StreamedPrint, at_ns: int, now_ns: int) -> None:
         """Apply a print of the stream."""
         minute = self.current
-        if not minute.start_ns <= at_ns < minute.end_ns or trade.id in self._reports.ids:
+        if not self._usual_from_ns <= at_ns < minute.end_ns or trade.id in self._reports.ids:
             self._on_unusual_trade(trade, at_ns, now_ns)
             return
         minute.add(trade, at_ns)
@@ -123,7 +134,7 @@ class MinuteBars:
             self._pending.discard(start)
             self._asked.discard(start)
             self._note(minute)
-            if minute.end_ns <= self.day_from_ns:
+            if not minute.has_day_prints:
                 minute.forget_prints()
         if self.shown is None or (is_history and not self.shown.brings(start)):
             return []
@@ -202,14 +213,19 @@ class MinuteBars:
             return None
         from_ns = self.trades_from_ns
         is_partial = from_ns is None or from_ns > start
-        with_day = self.day_from_ns != NEVER_NS
-        minute = Minute(self._symbol, start, with_day=with_day, is_partial=is_partial)
-        minute.begin_day_at(self.day_from_ns)
+        minute = Minute(
+            self._symbol,
+            start,
+            with_day=self.with_day,
+            is_partial=is_partial,
+            day_floor_ns=self._day_floor_ns,
+        )
         if self.shown is not None and (version := self.shown.ended(start)) and version.final:
             minute.vendor = version.bar
         self.minutes[start] = minute
         if start > newest.start_ns:
             self.current = minute
+            self._note_usual()
             self._forget()
         return minute
 
@@ -218,13 +234,30 @@ class MinuteBars:
         """Whether nothing has changed and time alone changes nothing."""
         return not self.changed and not self._pending
 
-    def begin_day_at(self, at_ns: int) -> None:
-        """Take that the day's bar of the vendor has the prints before a moment."""
-        self.day_from_ns = at_ns
+    def begin_day(self, snapshot: DaySnapshot | None = None) -> None:
+        """Take a new bar of the vendor's of the day: its prints are no part of the day's sums.
+
+        ``snapshot`` is REST's; None: the stream's bar, which has all prints that came before it.
+        """
+        if snapshot is None:
+            closes = (each.day_sums.close_ns for each in self.minutes.values() if each.day_sums)
+            self._day_floor_ns = max(self._day_floor_ns, *closes, -1)
+        else:
+            self._day_floor_ns = snapshot.latest_ns
+        self.with_day, self.is_day_revised, self._day_snapshot = True, False, snapshot
+        self._note_usual()
         for minute in self.minutes.values():
-            minute.begin_day_at(at_ns)
-            if minute.vendor is not None and minute.end_ns <= at_ns:
+            minute.begin_day(snapshot, self._day_floor_ns)
+            if minute.vendor is not None and not minute.has_day_prints:
                 minute.forget_prints()
+
+    def end_day(self) -> None:
+        """Take that the bar of the day is watched no more."""
+        self.with_day, self.is_day_revised, self._day_snapshot = False, False, None
+        self._day_floor_ns = -1
+        self._note_usual()
+        for minute in self.minutes.values():
+            minute.end_day()
 
     def forget_before(self, start_ns: int) -> None:
         """Forget the minutes that start before a moment."""
@@ -244,22 +277,25 @@ class MinuteBars:
             valid = self._reports.as_reported(print_of(trade, at_ns))
         if valid is None:
             return
-        minute.add(valid, at_ns)
+        snapshot = self._day_snapshot
+        minute.add(valid, at_ns, in_day=snapshot is not None and snapshot.may_contain(at_ns))
         self._await(minute)
 
     def _withdraw(self, report: Withdrawal) -> None:
         if self._reports.is_known(report):
             return
         report.withdrawn = self._reports.present_form(report.withdrawn)
-        found = self._find(report.withdrawn)
+        found, is_right = self._find(report.withdrawn), False
         if found is not None:
             minute, index, trade = found
             report.print = PrintIdentity.of(trade)
             new = report.corrected
             # The corrected print may be cancelled already, or corrected again.
             valid = None if new is None else corrected(new, trade.at_ns)
-            minute.replace(index, valid and self._reports.as_reported(valid))
+            is_right = minute.replace(index, valid and self._reports.as_reported(valid))
             self._await(minute)
+        # One that is not found is older than the prints that are kept, or comes yet.
+        self.is_day_revised = self.with_day and (self.is_day_revised or not is_right)
         self._reports.add(report)
 
     def _find(self, withdrawn: Withdrawn) -> tuple[Minute, int, Trade] | None:
@@ -309,6 +345,11 @@ class MinuteBars:
         change = shown.end(bar, final=False, partial=minute.is_partial)
         return [] if change is None else [change]
 
+    def _note_usual(self) -> None:
+        start_ns, snapshot = self.current.start_ns, self._day_snapshot
+        latest_ns = -1 if snapshot is None else snapshot.latest_ns
+        self._usual_from_ns = max(start_ns, latest_ns + 1)
+
     def _is_due(self, start: int, now_ns: int) -> bool:
         """Return whether the vendor's bar of a minute is overdue and the stream is there."""
         return now_ns >= start + MINUTE_NS + BAR_WAIT_NS and not self.observed.is_awaited(start)
@@ -319,7 +360,7 @@ class MinuteBars:
             self.shown is None
             or self.is_folded
             or self.trades_from_ns is not None
-            or self.day_from_ns != NEVER_NS
+            or self.with_day
             or start_ns in self.minutes
         )
 

@@ -15,8 +15,9 @@ from ingest.bars.bar_changes import (
 )
 from ingest.bars.bar_counts import BarCounts
 from ingest.bars.day_bar import DayBar
+from ingest.bars.day_snapshot import DaySnapshot
 from ingest.bars.folded_bars import FoldedBars
-from ingest.bars.minute_bars import KEPT_NS, NEVER_NS, MinuteBars
+from ingest.bars.minute_bars import KEPT_NS, MinuteBars
 from ingest.bars.shown_bars import ShownBars
 from ingest.bars.timeframes import (
     DAY,
@@ -91,10 +92,11 @@ class SymbolBars:
             if each in timeframes
         }
         if DAY not in timeframes:
-            self._day, minutes.day_from_ns = None, NEVER_NS
+            self._day = None
+            minutes.end_day()
         elif self._day is None:
             self._day = DayBar(self._symbol, day_of(now_ns))
-            minutes.begin_day_at(self._day.through_ns)
+            minutes.begin_day()
         spans = [FOLDED[each] for each in self._folded]
         minutes.is_folded = bool(spans)
         minutes.kept_ns = KEPT_NS + 2 * max(spans, default=0)
@@ -117,7 +119,7 @@ class SymbolBars:
         if not trades:
             minutes.trades_from_ns = None
             if self._day is not None:
-                self._day.lose()
+                self._day.lose(now_ns)
             for minute in minutes.minutes.values():
                 minute.is_partial |= minute.end_ns > now_ns
             return
@@ -126,6 +128,8 @@ class SymbolBars:
         if now_ns > start:
             self._needs.append(TradesNeed(self._symbol, start, now_ns))
         if self._day is not None:
+            # Those between the vendor's bar and now did not come.
+            self._day.lose(now_ns)
             self._needs.append(DayNeed(self._symbol))
 
     def on_vendor_bar(self, bar: Bar, now_ns: int) -> None:
@@ -139,18 +143,19 @@ class SymbolBars:
         self._out += self.minutes.set_vendor(bar, now_ns, now_ns)
 
     def on_day_bar(self, bar: Bar, received_ns: int) -> None:
-        """Apply the stream's bar of the day: it has the trades before its minute mark."""
-        self._on_day_bar(bar, day_of(bar.at_ns), minute_of(received_ns))
+        """Apply the stream's bar of the day: it has the trades that came before it."""
+        self._on_day_bar(bar, day_of(bar.at_ns), received_ns, None)
 
-    def on_rest_day_bar(self, bar: Bar | None, through_ns: int) -> None:
-        """Apply a snapshot's bar of the day, which has the trades before ``through_ns``.
+    def on_rest_day_bar(self, snapshot: DaySnapshot) -> None:
+        """Apply a snapshot's bar of the day.
 
         Before a day's first trade it is an earlier day's: then today has none yet.
         """
-        today = day_of(through_ns)
-        if bar is not None and day_of(bar.at_ns) < today:
-            bar = None
-        self._on_day_bar(bar, today if bar is None else day_of(bar.at_ns), through_ns)
+        bar, today = snapshot.bar, day_of(snapshot.asked_ns)
+        if bar is None or day_of(bar.at_ns) < today:
+            snapshot = snapshot._replace(bar=None, latest_ns=-1)
+        day_number = today if snapshot.bar is None else day_of(snapshot.bar.at_ns)
+        self._on_day_bar(snapshot.bar, day_number, snapshot.asked_ns, snapshot)
 
     def on_missed_trades(self, need: TradesNeed, trades: Sequence[Trade], now_ns: int) -> None:
         """Apply the trades that REST has of a part of a minute."""
@@ -275,6 +280,7 @@ class SymbolBars:
         if day is not None:
             for minute in minutes.forgotten:
                 day.forget(minute)
+            self._note_revised(day, now_ns)
             change = day.change(minutes.minutes, hours, now_ns)
             self._out += [] if change is None else [change]
         minutes.forgotten.clear()
@@ -305,10 +311,19 @@ class SymbolBars:
             due.append(day.due_ns(hours))
         return min((each for each in due if each is not None), default=None)
 
-    def _on_day_bar(self, bar: Bar | None, day_number: int, through_ns: int) -> None:
+    def _note_revised(self, day: DayBar, now_ns: int) -> None:
+        if self.minutes.is_day_revised:
+            self.minutes.is_day_revised = False
+            day.lose(now_ns)
+
+    def _on_day_bar(
+        self, bar: Bar | None, day_number: int, as_of_ns: int, snapshot: DaySnapshot | None
+    ) -> None:
         day = self._day
         if day is None:
             return
+        # REST's bar is an answer to a question from before the report.
+        self._note_revised(day, as_of_ns if snapshot is None else as_of_ns + 1)
         if day_number > day.day:
             self._begin_day(day, day_number)
         if day_number < day.day:
@@ -316,15 +331,14 @@ class SymbolBars:
             if bar is not None and day.shown.ended(bar.at_ns) is not None:
                 change = day.shown.end(bar, final=True)
                 self._out += [] if change is None else [change]
-        elif day.on_vendor(bar, through_ns):
-            self.minutes.begin_day_at(day.through_ns)
+        elif day.on_vendor(bar, as_of_ns):
+            self.minutes.begin_day(snapshot)
 
     def _begin_day(self, day: DayBar, number: int) -> None:
         last = day.last_change(self.minutes.minutes)
         self._out += [] if last is None else [last]
         from_ns = self.minutes.trades_from_ns
         day.begin(number, is_observed=from_ns is not None and from_ns <= start_of(number))
-        self.minutes.begin_day_at(day.through_ns)
         self._needs.append(DayNeed(self._symbol))
 
     def _end_need(self, need: MinutesNeed, *, given_up: bool) -> None:

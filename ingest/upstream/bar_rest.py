@@ -18,6 +18,7 @@ from ingest.bars.bar_changes import (
     TradesNeed,
 )
 from ingest.bars.bar_table import BarTable
+from ingest.bars.day_snapshot import DaySnapshot
 from ingest.bars.history_window import history_start
 from ingest.bars.need_schedule import SYMBOLS_PER_REQUEST, NeedSchedule
 from ingest.bars.stored_histories import StoredHistories, is_over
@@ -28,7 +29,6 @@ from ingest.market.bars import Bar
 from ingest.market.market_hours import MarketHours
 from ingest.market.prints import Trade
 from ingest.market.rest_prints import Fate
-from ingest.market.trading_day import day_of, start_of
 from ingest.upstream import translation
 from ingest.upstream.alpaca_rest import AlpacaRest
 from ingest.upstream.announcements import Announcements
@@ -338,15 +338,12 @@ class BarRest:
         Raises:
             ValueError: it has another form.
         """
-        # Before the day's first trade, all of its trades are to come by the stream.
-        through_ns = start_of(day_of(asked_ns))
         if row is None:
-            self._table.on_rest_day_bar(symbol, None, through_ns)
+            self._table.on_rest_day_bar(symbol, DaySnapshot(None, -1, asked_ns))
             return
         snapshot = translation.snapshot(symbol, row, with_quote=False)
-        if snapshot.trade is not None:
-            through_ns = max(through_ns, snapshot.trade.at_ns + 1)
-        self._table.on_rest_day_bar(symbol, snapshot.day, through_ns)
+        latest_ns = -1 if snapshot.trade is None else snapshot.trade.at_ns
+        self._table.on_rest_day_bar(symbol, DaySnapshot(snapshot.day, latest_ns, asked_ns))
 
     def _applied(self, symbol: str, apply: Callable[[], _Result]) -> _Result | None:
         """Apply an answer about a symbol; return None if that fails: it costs no other symbol."""

@@ -2,16 +2,30 @@
 
 from typing import Any
 
+from simulator.protocol import rfc3339
 from tests.chaos.day_bars import DayBarLedger, DayBars
 
-ROWS = [{"o": 1.0, "h": 2.0, "l": 1.0, "c": 2.0, "v": n * 100, "n": n} for n in (1, 2, 3)]
+TODAY = "2026-11-16T05:00:00Z"
+ROWS = [
+    {
+        "o": 1.0,
+        "h": 2.0,
+        "l": 1.0,
+        "c": 2.0,
+        "v": n * 10_000,
+        "n": n * 10,
+        "t": rfc3339.parse(TODAY),
+    }
+    for n in (1, 2, 3)
+]
 
 
-def event(row: dict[str, Any], event_id: str) -> dict[str, Any]:
+def event(row: dict[str, Any], event_id: str, timestamp: str = TODAY) -> dict[str, Any]:
     names = {"open": "o", "high": "h", "low": "l", "close": "c", "volume": "v", "trade_count": "n"}
     return {
         "symbol": "SPY",
         "event_id": event_id,
+        "timestamp": timestamp,
         **{name: row[key] for name, key in names.items()},
     }
 
@@ -24,6 +38,8 @@ def test_a_bar_is_one_that_rest_has_had_and_in_the_end_its_newest() -> None:
     ledger.note("SPY")
     present[0] = ROWS[1]
 
+    bars.event("bar.1Day", event(ROWS[2], "6-9", "2026-11-13T05:00:00Z"))
+    bars.event("bar.1Day", event(ROWS[2], "6-9", "2026-11-13T05:00:00Z"))
     bars.event("bar.1Day", event(ROWS[0], "7-1"))
     assert len(bars.differences()) == 1
     bars.event("bar.1Day", event(ROWS[1], "7-2"))

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ingest.bars.bar_changes import DayNeed, MinutesNeed, TradesNeed
+from ingest.bars.day_snapshot import DaySnapshot
 from ingest.market.bars import Bar
 from ingest.market.prints import Cancel, Correction, Trade
 from ingest.market.trading_day import day_of, start_of
-from tests.ingest.bars.rules import bar_of, folded
+from tests.ingest.bars.rules import bar_of, folded, rule_of
 from tests.ingest.bars.streamed import ALL, MINUTE, SECOND, Streamed
 from tests.ingest.trades import NOON, cancel_of, correction_of, trade
 
@@ -55,9 +56,14 @@ class Market:
         self.vendor: dict[int, Vendor] = {}
         self.streamed_bars: set[int] = set()
         self.day: Bar | None = None
-        self.day_through = -1
-        self.day_at_loss: Bar | None = None
-        """The day's bar at a loss, until the vendor says how it is since; None otherwise."""
+        self.day_as_of = -1
+        self.day_close_ns = -1
+        self.day_snapshot: DaySnapshot | None = None
+        self.in_day: set[int] = set()
+        """The prints that the vendor's bar of the day contains."""
+        self.day_shown: Bar | None = None
+        self.is_day_standing = False
+        """Whether the day's bar stands until the vendor says how it is."""
         self.stream.subscribe()
 
     @property
@@ -65,10 +71,16 @@ class Market:
         """The time."""
         return self.stream.now
 
+    def settle(self) -> None:
+        """Take what the table shows now."""
+        self.stream.take()
+        if self.day_as_of >= 0 and not self.is_day_standing:
+            self.day_shown = self._day()
+
     def wait(self, seconds: float) -> None:
         """Let time pass, in one step."""
         self.stream.now += min(round(seconds * SECOND), max(0, LAST_ACT - self.now))
-        self.stream.take()
+        self.settle()
 
     def trade(self, age: float, drawn: Print, *, overtaken: bool = False) -> None:
         """Make a print that is so many seconds old; a lost stream does not bring it.
@@ -99,11 +111,12 @@ class Market:
             return
         number = which % len(self.prints)
         if number not in self.withdrawn:
+            self._note_withdrawal(number)
             self.withdrawn.add(number)
             report = cancel_of(self.prints[number], self.now)
             assert isinstance(report, Cancel)
             self.stream.table.on_cancel(report)
-            self.stream.take()
+            self.settle()
 
     def correct(self, which: int, drawn: Print) -> None:
         """Correct a print, once."""
@@ -112,6 +125,7 @@ class Market:
         number = which % len(self.prints)
         if number in self.withdrawn or number in self.corrected:
             return
+        self._note_withdrawal(number)
         self.corrected.add(number)
         wrong = self.prints[number]
         report = correction_of(wrong, drawn.price, number=10_000 + number, size=drawn.size,
@@ -120,7 +134,7 @@ class Market:
         self.prints[number] = trade(wrong.at_ns, drawn.price, drawn.conditions, tape=wrong.tape,
                                     size=drawn.size, number=10_000 + number)  # fmt: skip
         self.stream.table.on_correction(report)
-        self.stream.take()
+        self.settle()
 
     def bar(self, minutes_ago: int, close: float, volume: int) -> None:
         """Bring the vendor's bar of a minute that has ended, perhaps for the second time."""
@@ -131,28 +145,30 @@ class Market:
         self.stream.table.on_bar(made, self.now)
         self.vendor[start] = Vendor(made, self.now, streamed=True)
         self.streamed_bars.add(start)
-        self.stream.take()
+        self.settle()
 
     def day_bar(self, close: float, volume: int) -> None:
         """Bring the vendor's bar of the day so far."""
         if not self.is_lost:
             made = self._bar(start_of(day_of(self.now)), close, volume)
             self.stream.table.on_day_bar(made, self.now)
-            self._note_day(made, self.now - self.now % MINUTE)
-            self.stream.take()
+            self._note_day(made, self.now, None)
+            self.settle()
 
     def lose(self) -> None:
         """Lose the connection; prints on their way are lost too."""
         if not self.is_lost:
             self.is_lost, self.overtaken = True, []
-            self.day_at_loss = self._day()
+            self.is_day_standing = True
             self.stream.lose()
+            self.settle()
 
     def reconnect(self) -> None:
         """Subscribe again."""
         if self.is_lost:
             self.is_lost = False
             self.stream.subscribe()
+            self.settle()
 
     def answer(self, rows: list[tuple[int, float, int]] | None) -> None:
         """Answer REST's oldest question.
@@ -175,15 +191,18 @@ class Market:
                 if need.begin_ns <= made.at_ns < need.end_ns
             ]
             table.complete(need, [self.originals[number] for number in numbers], now)
-            self.arrived += [number for number in numbers if number not in self.arrived]
+            new = [number for number in numbers if number not in self.arrived]
+            self.arrived += new
+            self.in_day.update(new)
         elif isinstance(need, DayNeed) and rows is not None:
             made = None
             if rows:
                 made = self._bar(start_of(day_of(now)), rows[0][1], rows[0][2])
-            through = now - rows[0][0] * SECOND if rows else now
-            table.on_rest_day_bar("SPY", made, through)
-            self._note_day(made, through)
-        self.stream.take()
+            latest = now - rows[0][0] * SECOND if rows else -1
+            snapshot = DaySnapshot(made, latest, now)
+            table.on_rest_day_bar("SPY", snapshot)
+            self._note_day(made, now, snapshot)
+        self.settle()
 
     def end(self) -> None:
         """Reconnect, answer all questions, and let time pass until everything is final."""
@@ -194,7 +213,7 @@ class Market:
         until = LAST_ACT + 2 * MINUTE
         while self.now < until:
             self.stream.now += 3 * SECOND
-            self.stream.take()
+            self.settle()
             while self.stream.needs:
                 self.answer([])
 
@@ -220,17 +239,21 @@ class Market:
                 inside = [bar for each, bar in minutes.items() if start <= each < start + span]
                 if (bar := folded(inside, start)) is not None:
                     found[timeframe, start] = bar
-        if (bar := self._day()) is not None:
-            found["1Day", start_of(day_of(self.now))] = bar
+        if self.day_shown is not None:
+            found["1Day", start_of(day_of(self.now))] = self.day_shown
         return found
 
     def _day(self) -> Bar | None:
-        if self.day_at_loss is not None:
-            return self.day_at_loss
-        since = [each for each in self._valid() if each.at_ns >= self.day_through]
-        if self.day_through < 0:
-            return None
-        return bar_of(since, start_of(day_of(self.now)), is_day=True, base=self.day)
+        since = (
+            self.prints[each]
+            for each in self.arrived
+            if each not in self.withdrawn and each not in self.in_day
+        )
+        start, close_ns = start_of(day_of(self.now)), self.day_close_ns
+        return bar_of(since, start, is_day=True, base=self.day, base_close_ns=close_ns)
+
+    def _note_withdrawal(self, number: int) -> None:
+        self.is_day_standing |= number not in self.arrived or number in self.in_day
 
     def _valid(self) -> Iterator[Trade]:
         return (self.prints[each] for each in self.arrived if each not in self.withdrawn)
@@ -238,9 +261,11 @@ class Market:
     def _arrive(self, number: int) -> None:
         if number not in self.arrived:
             self.arrived.append(number)
+            if self.day_snapshot and self.day_snapshot.may_contain(self.prints[number].at_ns):
+                self.in_day.add(number)
         made = self.originals[number]
         self.stream.table.on_trade(made, made.at_ns, self.now)
-        self.stream.take()
+        self.settle()
 
     def _rows(self, need: MinutesNeed, rows: list[tuple[int, float, int]]) -> Iterator[Bar]:
         span = (need.end_ns - need.begin_ns) // MINUTE
@@ -252,17 +277,35 @@ class Market:
             if known is None or known.said_ns <= need.asked_ns:
                 self.vendor[start] = Vendor(made, need.asked_ns, streamed=False)
 
-    def _note_day(self, made: Bar | None, through: int) -> None:
+    def _note_day(self, made: Bar | None, as_of: int, snapshot: DaySnapshot | None) -> None:
         # An older bar is no answer, one that repeats the bar before proves nothing, and that there
         # is none says nothing if one was there.
         # After a loss it says that the lost time had no trade.
-        if self.day_through >= 0 and made == self.day:
-            self.day_at_loss = None
+        if self.day_as_of >= 0 and made == self.day:
+            self.is_day_standing = False
             return
-        if self.day_through >= 0 and (made is None or through < self.day_through):
+        if self.day_as_of >= 0 and (made is None or as_of < self.day_as_of):
             return
-        self.day_at_loss = None
-        self.day, self.day_through = made, through
+        self.is_day_standing = False
+        self.day, self.day_as_of, self.day_snapshot = made, as_of, snapshot
+        if snapshot is None:
+            self.day_close_ns = max([self.day_close_ns, *self._close_times()])
+            self.in_day.update(self.arrived)
+        else:
+            self.day_close_ns = snapshot.latest_ns
+            arrived = ((each, self.prints[each]) for each in self.arrived)
+            self.in_day |= {n for n, each in arrived if snapshot.contains(each, each.at_ns)}
+
+    def _close_times(self) -> list[int]:
+        """Return the times of the prints that may be the close of the vendor's next bar."""
+        return [
+            self.prints[each].at_ns
+            for each in self.arrived
+            if each not in self.withdrawn
+            and each not in self.in_day
+            and self.prints[each].at_ns >= self.day_close_ns
+            and rule_of(self.prints[each], is_day=True).last == "yes"
+        ]
 
     @staticmethod
     def _bar(start: int, close: float, volume: int) -> Bar:

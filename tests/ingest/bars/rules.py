@@ -39,9 +39,17 @@ def rule_of(trade: Trade, *, is_day: bool) -> Rule:
 
 
 def bar_of(
-    trades: Iterable[Trade], start: int, *, is_day: bool = False, base: Bar | None = None
+    trades: Iterable[Trade],
+    start: int,
+    *,
+    is_day: bool = False,
+    base: Bar | None = None,
+    base_close_ns: int = -1,
 ) -> Bar | None:
-    """Return the bar of trades, listed in order of arrival, after those of ``base``."""
+    """Return the bar of trades, listed in order of arrival, beside those of ``base``.
+
+    Those older than ``base_close_ns`` are neither open nor close.
+    """
     opens: list[float] = [base.open] if base else []
     closes: list[float] = [base.close] if base else []
     highs: list[float] = [base.high, base.low] if base else []
@@ -53,7 +61,8 @@ def bar_of(
     for trade in sorted(trades, key=lambda trade: trade.at_ns):
         rule, size = rule_of(trade, is_day=is_day), trade.size or 0
         symbol = trade.symbol
-        if rule.last == "yes" or (rule.last == "first" and not opens):
+        is_late = trade.at_ns < base_close_ns
+        if not is_late and (rule.last == "yes" or (rule.last == "first" and not opens)):
             opens.append(trade.price)
             closes.append(trade.price)
         if rule.high_low:

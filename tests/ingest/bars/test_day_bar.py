@@ -3,6 +3,7 @@
 import pytest
 
 from ingest.bars.bar_changes import DayNeed
+from ingest.bars.day_snapshot import DaySnapshot
 from ingest.market.bars import Bar
 from ingest.market.market_hours import MarketHours
 from ingest.market.trading_day import day_of, start_of
@@ -26,7 +27,7 @@ def charted(now: int = NOON, hours: MarketHours | None = None) -> Streamed:
 
 
 def known(stream: Streamed, so_far: Bar | None) -> None:
-    stream.table.on_rest_day_bar("SPY", so_far, stream.now)
+    stream.table.on_rest_day_bar("SPY", DaySnapshot(so_far, stream.now - 1, stream.now))
     stream.needs.clear()
     stream.take()
 
@@ -42,14 +43,14 @@ def test_the_day_s_bar_is_shown_when_rest_has_given_it() -> None:
     assert stream.events("1Day") == []
     assert stream.taken(DayNeed)
 
-    stream.table.on_rest_day_bar("SPY", day(), NOON)
+    stream.table.on_rest_day_bar("SPY", DaySnapshot(day(), NOON - 1, NOON))
     stream.take()
     newest = stream.newest("1Day")
     assert newest.running
     assert (newest.bar.at_ns, newest.bar.close, newest.bar.volume) == (TODAY, 105, 1050)
 
 
-def test_trades_move_it_and_the_vendor_s_next_bar_replaces_those_before_its_minute_mark() -> None:
+def test_trades_move_it_and_the_vendor_s_next_bar_has_all_that_came_before_it() -> None:
     stream = charted()
     stream.at(10).trade(NOON + 10 * SECOND, 120, number=1, size=50)
     stream.at(60.4).trade(NOON + 60 * SECOND, 101, number=2, size=7)
@@ -59,7 +60,9 @@ def test_trades_move_it_and_the_vendor_s_next_bar_replaces_those_before_its_minu
     stream.at(60.7)
     streamed_day(stream, day(104, 1100))
     newest = stream.newest("1Day").bar
-    assert (newest.high, newest.close, newest.volume, newest.trade_count) == (110, 101, 1107, 11)
+    assert (newest.high, newest.close, newest.volume, newest.trade_count) == (110, 104, 1100, 10)
+    stream.trade(NOON + 60 * SECOND + 1, 105, number=3, size=5)
+    assert (stream.newest("1Day").bar.close, stream.newest("1Day").bar.volume) == (105, 1105)
 
 
 def test_a_bar_that_repeats_the_one_before_proves_nothing() -> None:
@@ -83,7 +86,7 @@ def test_after_a_loss_the_bar_stands_until_the_vendor_s_has_the_lost_trades() ->
     stream.trade(NOON + 30 * SECOND, 102, number=2, size=7)
     assert stream.newest("1Day").bar.volume == 1050
 
-    stream.table.on_rest_day_bar("SPY", day(109, 1957), NOON + 30 * SECOND + 1)
+    stream.table.on_rest_day_bar("SPY", DaySnapshot(day(109, 1957), NOON + 30 * SECOND, stream.now))
     stream.take()
     assert (stream.newest("1Day").bar.close, stream.newest("1Day").bar.volume) == (109, 1957)
 
@@ -93,7 +96,7 @@ def test_after_a_loss_the_same_bar_of_the_vendor_says_that_nothing_was_lost() ->
     stream.at(20).lose()
     stream.at(30).subscribe()
     stream.trade(NOON + 30 * SECOND, 102, size=7)
-    stream.table.on_rest_day_bar("SPY", day(), NOON + 1)
+    stream.table.on_rest_day_bar("SPY", DaySnapshot(day(), NOON, stream.now))
     stream.take()
 
     assert (stream.newest("1Day").bar.close, stream.newest("1Day").bar.volume) == (102, 1007)
@@ -247,3 +250,87 @@ def test_the_last_close_of_a_day_is_that_of_its_last_session() -> None:
 
     assert hours.last_close(TODAY, TOMORROW) == ns("2026-11-16T20:00:00-05:00")
     assert hours.last_close(TODAY - 2 * MINUTE, TODAY) is None
+
+
+def test_a_print_that_is_reported_after_the_vendor_s_bar_counts_and_is_not_the_close() -> None:
+    stream = charted()
+    stream.at(60.4).trade(NOON + 60 * SECOND, 101, number=1, size=7)
+    stream.at(60.7)
+    streamed_day(stream, day(101, 1107))
+    stream.at(62).trade(NOON + 59 * SECOND, 120, number=2, size=50)
+    newest = stream.newest("1Day").bar
+    assert (newest.high, newest.close, newest.volume, newest.trade_count) == (120, 101, 1157, 11)
+
+    stream.bar(NOON, 100)
+    stream.at(63).trade(NOON + 58 * SECOND, 121, number=3, size=50)
+    newest = stream.newest("1Day").bar
+    assert (newest.high, newest.close, newest.volume) == (121, 101, 1207), "its minute is final"
+
+
+def test_a_snapshot_contains_its_latest_trade_and_the_odd_lots_from_before_the_request() -> None:
+    stream = Streamed("1Day")
+    for second, codes in ((1, "@"), (2, "@I"), (3, "@"), (4, "@I")):
+        stream.at(second).trade(NOON + second * SECOND, 100, codes, tape="C", number=second, size=1)
+    latest, asked = NOON + SECOND, NOON + 3 * SECOND
+    stream.table.on_rest_day_bar("SPY", DaySnapshot(day(), latest, asked))
+    stream.take()
+    assert stream.newest("1Day").bar.volume == 1002, "neither the first trade nor the first odd lot"
+
+    stream.trade(latest, 100, number=5, size=1)
+    assert stream.newest("1Day").bar.volume == 1002, "it was on its way"
+    stream.trade(latest - SECOND, 100, number=6, size=1)
+    assert stream.newest("1Day").bar.volume == 1003, "it was reported late"
+
+
+def test_after_the_cancel_of_a_print_in_the_vendor_s_bar_it_stands_until_the_next_one() -> None:
+    stream = charted()
+    void = stream.at(10).trade(NOON + 10 * SECOND, 500, number=1, size=50)
+    stream.at(60.7)
+    streamed_day(stream, day(500, 1050))
+    stream.at(61)
+    stream.table.on_cancel(cancel_of(void, stream.now))
+    stream.trade(NOON + 61 * SECOND, 101, number=2, size=7)
+    assert stream.newest("1Day").bar.volume == 1050
+
+    stream.at(120.7)
+    streamed_day(stream, day(101, 1007))
+    assert (stream.newest("1Day").bar.close, stream.newest("1Day").bar.volume) == (101, 1007)
+
+
+def test_a_late_print_of_the_day_before_is_none_of_today() -> None:
+    stream = Streamed("1Day", now=TOMORROW + 61 * SECOND)
+    stream.table.on_day_bar(day(103, 20, TOMORROW), stream.now)
+    stream.take()
+    stream.trade(TOMORROW - SECOND, 101, number=1, size=7)
+    stream.trade(TOMORROW + 61 * SECOND, 103, number=2, size=5)
+
+    assert stream.newest("1Day").bar.volume == 25
+
+
+def test_prints_count_once_rest_has_those_from_before_the_stream_brought_them() -> None:
+    stream = Streamed("1Day", trades=False)
+    known(stream, day())
+    stream.at(10).subscribe()
+    assert stream.taken(DayNeed)
+    stream.trade(NOON + 10 * SECOND, 101, number=1, size=7)
+    assert stream.newest("1Day").bar == day(), "some may be missing between the two"
+
+    early, later = day(102, 1500), day(102, 1600)
+    stream.table.on_rest_day_bar("SPY", DaySnapshot(early, NOON + 8 * SECOND, NOON + 9 * SECOND))
+    stream.take()
+    assert stream.newest("1Day").bar == early, "it was asked for before the subscription"
+    stream.table.on_rest_day_bar("SPY", DaySnapshot(later, NOON + 9 * SECOND, stream.now))
+    stream.take()
+    assert (stream.newest("1Day").bar.close, stream.newest("1Day").bar.volume) == (101, 1607)
+
+
+def test_a_day_that_ends_in_a_loss_ends_as_it_was_shown() -> None:
+    stream = charted()
+    stream.at(10).trade(NOON + 10 * SECOND, 101, number=1, size=50)
+    stream.at(20).lose()
+    stream.now = TOMORROW + 60 * SECOND
+    stream.subscribe()
+    stream.trade(TOMORROW + 60 * SECOND, 103, number=2, size=5)
+
+    ended = stream.final("1Day")[TODAY]
+    assert (ended.bar.volume, ended.final) == (1050, True)

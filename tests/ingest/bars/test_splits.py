@@ -3,6 +3,7 @@
 import pytest
 
 from ingest.bars.bar_changes import BarChange, FillNeed, Reload
+from ingest.bars.day_snapshot import DaySnapshot
 from ingest.bars.stored_histories import StoredHistories
 from ingest.bars.symbol_bars import Filled, Stored
 from ingest.bars.timeframes import Timeframe
@@ -53,7 +54,7 @@ def test_on_the_day_of_a_split_the_day_s_bar_goes_on_and_is_final_after_the_clos
     opening = ns("2026-11-16T09:30:00-05:00")
     stream = Streamed("1Min", "1Day", now=ns("2026-11-16T08:00:00-05:00"))
     stream.restore("1Day", [Stored(bar(FRIDAY, 1000), 0, True)])
-    stream.table.on_rest_day_bar("SPY", None, TODAY)
+    stream.table.on_rest_day_bar("SPY", DaySnapshot(None, -1, stream.now))
     stream.trade(stream.now, 100, "@", number=1)
     stream.now = opening
     stream.bar(opening - MINUTE, 101)
@@ -73,12 +74,13 @@ def test_on_the_day_of_a_split_the_day_s_bar_goes_on_and_is_final_after_the_clos
 def test_a_day_that_has_not_ended_at_midnight_is_not_shown_in_its_old_scale() -> None:
     evening = ns("2026-11-15T23:59:30-05:00")
     stream = Streamed("1Hour", "1Day", now=evening, hours=MarketHours(trades_in=None))
-    stream.table.on_rest_day_bar("SPY", None, start_of(FRIDAY // (24 * 60 * MINUTE) + 2))
+    sunday = start_of(FRIDAY // (24 * 60 * MINUTE) + 2)
+    stream.table.on_rest_day_bar("SPY", DaySnapshot(None, -1, sunday))
     stream.trade(evening, 1000, number=1)
     stream.now = TODAY + SECOND
     stream.table.on_split("SPY", TODAY)
     stream.take()
-    stream.table.on_rest_day_bar("SPY", None, TODAY)
+    stream.table.on_rest_day_bar("SPY", DaySnapshot(None, -1, TODAY))
     stream.at(2, TODAY).trade(TODAY + 2 * SECOND, 100, number=2)
     stream.at(120, TODAY)
 
