@@ -8,11 +8,12 @@ from typing import Any
 
 from alpaca.common.utils import get_default_user_agent
 from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.protocol import State
 
 from ingest.alpaca.tolerant import ANOTHER_FORM
 from ingest.alpaca.unreadable import BadFrameError
 from ingest.upstream.reconnect_pace import PATIENCE, Patience
-from ingest.upstream.upstream_error import UpstreamError, from_http
+from ingest.upstream.upstream_error import Retry, UpstreamError, from_http
 from ingest.upstream.websocket_client import HttpAnswerError, open_websocket
 
 CLOSE_SECONDS = 1.0
@@ -23,7 +24,8 @@ in the kernel's buffer, and reaches a peer that was only slow."""
 class AlpacaConnection:
     """A mixin that precedes one of alpaca-py's streams in the bases of a class.
 
-    Use: ``open``, then ``frame`` until it raises, then ``shut``.
+    Use: ``open``, then ``frame`` until it raises, then ``shut``. An ``open`` that fails may be
+    repeated if the connection ``awaits_slot``.
     """
 
     headers: Mapping[str, str] = MappingProxyType({})
@@ -35,9 +37,13 @@ class AlpacaConnection:
     _ws: Any  # alpaca-py declares None
     _patience: Patience = PATIENCE[0]
     _was_greeted = False
+    _is_slot_taken = False
 
     async def _start_ws(self) -> None:
         await super()._start_ws()  # type: ignore[misc]
+
+    async def _auth(self) -> None:
+        raise NotImplementedError
 
     async def _connect(self) -> None:
         """Open the WebSocket, through the network's proxy if there is one."""
@@ -48,19 +54,29 @@ class AlpacaConnection:
         """Close as alpaca-py does."""
         await super().close()  # type: ignore[misc]
 
+    @property
+    def awaits_slot(self) -> bool:
+        """Whether the next ``open`` sends the keys again on the same socket.
+
+        After 406 Alpaca keeps the socket for about ten seconds. A new connection would take longer,
+        and counts as another attempt, of which Alpaca allows so many a minute.
+        """
+        return self._is_slot_taken and self._ws is not None and self._ws.state is State.OPEN
+
     async def open(self, patience: Patience = PATIENCE[0]) -> None:
         """Connect and authenticate, within the limits of ``patience``.
 
         Raises:
-            UpstreamError: the connection failed or the keys were rejected; the socket is closed.
+            UpstreamError: the connection failed or the keys were rejected; the socket is closed,
+                unless it ``awaits_slot``.
         """
-        before = _cancellations()
-        self._patience = patience
+        before, is_greeted = _cancellations(), self.awaits_slot
+        self._patience, self._is_slot_taken = patience, False
         # Each branch closes the socket: an abandoned one would hold Alpaca's only slot for about
-        # ninety seconds, and every new attempt would get 406.
+        # ninety seconds, and every new attempt would get 406. One that awaits the slot has none.
         try:
             async with asyncio.timeout(patience.connect):
-                await self._start_ws()
+                await (self._auth() if is_greeted else self._start_ws())
         except TimeoutError:
             await self.shut()
             text = f"Alpaca did not answer within {patience.connect:g} s"
@@ -72,7 +88,12 @@ class AlpacaConnection:
             await self.shut()
             text = f"no connection to Alpaca: {error or repr(error)}"
             raise UpstreamError(text, was_greeted=False) from error
-        except BaseException:  # a cancellation, and alpaca-py's own UpstreamError of _auth
+        except UpstreamError as error:
+            self._is_slot_taken = error.retry is Retry.LATER
+            if not self.awaits_slot:
+                await self.shut()
+            raise
+        except BaseException:  # a cancellation
             await self.shut()
             raise
         _stop_if_cancelled_since(before)

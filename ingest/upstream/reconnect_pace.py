@@ -29,7 +29,9 @@ LONGEST_WAIT_SECONDS = 30.0
 """The longest wait while no client needs the data."""
 
 SLOT_WAIT = (0.5, 0.7)
-"""After 406: at most a second after the slot is free the stream is live again."""
+KEPT_SOCKET_SLOT_WAIT = (0.3, 0.5)
+"""After 406: at most a second after the slot is free the stream is live again. On a socket that
+Alpaca has kept open, another try is a message only, and no connection attempt."""
 
 GHOST_SECONDS = 120.0
 """Alpaca frees the slot of a dead session after about 90 s. After this time another program holds
@@ -83,10 +85,13 @@ class ReconnectPace:
         # Alpaca has given the slot: a later 406 is about another session.
         self._slot_taken_since = None
 
-    def wait_after(self, error: UpstreamError, *, is_urgent: bool) -> float:
+    def wait_after(
+        self, error: UpstreamError, *, is_urgent: bool, keeps_socket: bool = False
+    ) -> float:
         """Count a failure, and return the seconds to wait before the next attempt.
 
-        ``is_urgent``: clients wait for data that the stream could bring now.
+        ``is_urgent``: clients wait for data that the stream could bring now. ``keeps_socket``: the
+        next attempt sends the keys again on the same socket.
         """
         now = self._monotonic()
         if self._failing_since is None:
@@ -97,8 +102,9 @@ class ReconnectPace:
         if error.retry is Retry.LATER:
             if self._slot_taken_since is None:
                 self._slot_taken_since = now
-            is_ghost = now - self._slot_taken_since < GHOST_SECONDS
-            return self._uniform(*(SLOT_WAIT if is_ghost else OTHERS_SLOT_WAIT))
+            if now - self._slot_taken_since >= GHOST_SECONDS:
+                return self._uniform(*OTHERS_SLOT_WAIT)
+            return self._uniform(*(KEPT_SOCKET_SLOT_WAIT if keeps_socket else SLOT_WAIT))
         self._failures += 1
         if self._failures <= len(FIRST_WAITS):
             return self._uniform(*FIRST_WAITS[self._failures - 1])

@@ -41,6 +41,10 @@ IsAnswering = Callable[[float], Awaitable[bool]]
 class Stream(Protocol):
     """A connection: ``open``, then ``frame`` until it raises, then ``shut``."""
 
+    @property
+    def awaits_slot(self) -> bool:
+        """Whether ``open`` has failed because Alpaca's slot is taken, and can be repeated."""
+
     async def open(self, patience: Patience) -> None:
         """Connect and authenticate.
 
@@ -146,6 +150,8 @@ class StreamHolder:
         self._reach = reach or UpstreamReach(monotonic)
         self._pace = pace or ReconnectPace(monotonic)
         self._monotonic = monotonic
+        self._waiting: Stream | None = None
+        """A connection that Alpaca keeps open although the slot is taken."""
         self._answered = asyncio.Event()
         # Whether the present connection has answered a change or brought a message.
         self._has_worked = False
@@ -183,6 +189,8 @@ class StreamHolder:
             # The last status of a clean stop: a client must not see "live" until the key expires.
             self.health.set("connecting", "this ingest has stopped")
             raise
+        finally:
+            await self._shut_waiting()
 
     async def _hold_one(self) -> None:
         """Hold one connection until it ends.
@@ -190,9 +198,8 @@ class StreamHolder:
         Raises:
             UpstreamError: it could not be opened, or has ended.
         """
-        stream = self._connect()
         patience = self._pace.patience
-        await self._open(stream, patience)
+        stream = await self._open(patience)
         connected_at = self._monotonic()
         log.info("alpaca_connected", stream=self.name)
         self._has_worked = False
@@ -215,7 +222,16 @@ class StreamHolder:
             self._handler.lost()
             await stream.shut()
 
-    async def _open(self, stream: Stream, patience: Patience) -> None:
+    async def _open(self, patience: Patience) -> Stream:
+        """Return an open connection: the one that awaits the slot, or a new one.
+
+        Raises:
+            UpstreamError: it could not be opened.
+        """
+        if self._waiting is None or not self._waiting.awaits_slot:
+            await self._shut_waiting()
+            self._waiting = self._connect()
+        stream = self._waiting
         started, was_greeted = self._monotonic(), True
         try:
             await stream.open(patience)
@@ -224,6 +240,13 @@ class StreamHolder:
             raise
         finally:
             self._reach.on_attempt(self._monotonic() - started, was_greeted=was_greeted)
+        self._waiting = None
+        return stream
+
+    async def _shut_waiting(self) -> None:
+        stream, self._waiting = self._waiting, None
+        if stream is not None:
+            await stream.shut()
 
     async def _read(self, stream: Stream) -> None:
         while True:
@@ -281,7 +304,11 @@ class StreamHolder:
     def _wait_after(self, state: RetryCallState) -> float:
         error = _failure(state)
         self._may_hurry = error.retry is Retry.SOON and not self._handler.is_urgent
-        return self._pace.wait_after(error, is_urgent=self._handler.is_urgent)
+        return self._pace.wait_after(
+            error,
+            is_urgent=self._handler.is_urgent,
+            keeps_socket=self._waiting is not None and self._waiting.awaits_slot,
+        )
 
     def _report_loss(self, state: RetryCallState) -> None:
         error = _failure(state)

@@ -9,7 +9,7 @@ from ingest.upstream.reconnect_pace import Patience
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again at once, whatever the failure."""
     monkeypatch.setattr(reconnect_pace, "FIRST_WAITS", ((0.0, 0.0),))
-    for name in ("SLOT_WAIT", "OTHERS_SLOT_WAIT", "TOO_MANY_WAIT"):
+    for name in ("SLOT_WAIT", "KEPT_SOCKET_SLOT_WAIT", "OTHERS_SLOT_WAIT", "TOO_MANY_WAIT"):
         monkeypatch.setattr(reconnect_pace, name, (0.0, 0.0))
     for name in ("URGENT_WAIT_SECONDS", "LONG_OUTAGE_WAIT_SECONDS", "LONGEST_WAIT_SECONDS"):
         monkeypatch.setattr(reconnect_pace, name, 0.0)

@@ -122,13 +122,13 @@ def test_what_the_connection_finds_wrong_ends_the_session(code: int, text: str) 
     assert refusal(code) == Outcome((error(code, text),), close=True, code=code)
 
 
-def test_a_taken_slot_is_406_and_the_end() -> None:
-    one = session(claim=lambda _: False)
+def test_a_taken_slot_is_406_until_it_is_free() -> None:
+    answers = iter([False, True])
+    one = session(claim=lambda _: next(answers))
 
-    assert one.receive(AUTH) == Outcome(
-        (error(406, "connection limit exceeded"),), close=True, code=406
-    )
+    assert one.receive(AUTH) == Outcome((error(406, "connection limit exceeded"),), code=406)
     assert not one.authenticated
+    assert one.receive(AUTH) == Outcome((AUTHENTICATED,))
 
 
 def test_a_feed_outside_of_the_plan_is_409_and_claims_nothing() -> None:
@@ -140,9 +140,7 @@ def test_a_feed_outside_of_the_plan_is_409_and_claims_nothing() -> None:
 
     one = session(SIP, claim=claim)
 
-    assert one.receive(AUTH) == Outcome(
-        (error(409, "insufficient subscription"),), close=True, code=409
-    )
+    assert one.receive(AUTH) == Outcome((error(409, "insufficient subscription"),), code=409)
     assert claimed == []
 
 

@@ -159,6 +159,50 @@ async def test_a_taken_slot_keeps_its_code_and_the_first_connection_stands() -> 
         assert (await messages(first))[0].trades == ["SPY"]
 
 
+async def test_after_406_the_keys_are_sent_again_on_the_same_socket() -> None:
+    async with Simulator(QUIET) as simulator:
+        first, second = stream_to(simulator), stream_to(simulator)
+        await first.open()
+        for _ in range(3):
+            with pytest.raises(UpstreamError):
+                await second.open()
+            assert second.awaits_slot
+        await first.shut()
+        await until(lambda: endpoint_state(simulator)["connections"] == 1)
+        await second.open()
+        assert not second.awaits_slot
+        assert endpoint_state(simulator)["connections_total"] == 2
+        await second.change(subscribe("SPY"))
+        assert (await messages(second))[0].trades == ["SPY"]
+        await second.shut()
+
+
+async def test_a_socket_that_ends_after_406_is_replaced() -> None:
+    async with Simulator(QUIET) as simulator:
+        stream = stream_to(simulator)
+        simulator.faults.refuse_auth("iex", code=406, close=False)
+        with pytest.raises(UpstreamError):
+            await stream.open()
+        assert stream.awaits_slot
+        simulator.faults.fin("iex")
+        await until(lambda: not stream.awaits_slot)
+        await stream.open()
+        assert endpoint_state(simulator)["connections_total"] == 2
+        await stream.shut()
+
+
+async def test_a_socket_that_alpaca_closes_with_406_is_not_used_again() -> None:
+    async with Simulator(QUIET) as simulator:
+        stream = stream_to(simulator)
+        simulator.faults.refuse_auth("iex", code=406, close=True)
+        with pytest.raises(UpstreamError):
+            await stream.open()
+        await until(lambda: not stream.awaits_slot)
+        await stream.open()
+        assert endpoint_state(simulator)["connections_total"] == 2
+        await stream.shut()
+
+
 async def test_a_late_authentication_keeps_its_code() -> None:
     timeout = packed({"T": "error", "code": 404, "msg": "auth timeout"})
 

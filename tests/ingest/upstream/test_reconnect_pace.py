@@ -111,6 +111,13 @@ def test_after_406_a_slot_is_asked_for_every_second_until_no_dead_session_can_ho
     assert attempts.fail(SLOT) <= 0.7, "another dead session"
 
 
+def test_on_a_socket_that_alpaca_keeps_the_slot_is_asked_for_more_often() -> None:
+    pace = Attempts().pace
+    waits = [pace.wait_after(SLOT, is_urgent=True, keeps_socket=True) for _ in range(100)]
+
+    assert 0.3 <= min(waits) < max(waits) <= 0.5
+
+
 @pytest.mark.parametrize("error", [TOO_MANY, UpstreamError("none", retry=Retry.MUCH_LATER)])
 def test_a_pause_that_alpaca_demands_is_kept(error: UpstreamError) -> None:
     waits = [Attempts(seed).fail(error) for seed in range(100)]
