@@ -22,12 +22,16 @@ from shared.bus.errors import bus_errors
 from shared.bus.keys import Keyspace
 from shared.bus.whole_bars import WholeBars
 from shared.event_id import NEVER, EventId
+from shared.request import Adjustment
 from shared.topics import kind_of, topic
 
 READ_AT_ONCE = 2_000
 """Bars of one read: Redis serves no other client meanwhile, and then the streams wait for ours."""
 
 TOPICS_AT_ONCE = 500
+
+STORED_ADJUSTMENT: Adjustment = "split"
+"""That of the prices in Redis. Only the newest bars, since the last dividend, have every scale."""
 
 ATTEMPTS = 3
 
@@ -227,8 +231,7 @@ def _body(member: bytes) -> bytes:
 
 def _suffices(stored: _Stored, query: BarQuery) -> bool:
     """Return whether Redis has all that a query asks for."""
-    # Splits since are in the stored prices.
-    if query.adjustment == "raw" or stored.whole_from is None:
+    if query.adjustment != STORED_ADJUSTMENT or stored.whole_from is None:
         return False
     if query.start is not None and stored.whole_from <= query.start:
         return True
@@ -242,7 +245,7 @@ def _can_do_without(error: IngestRequestError, lacking: Iterable[_Stored], query
             pass
         case _:  # the request itself is at fault, or there are too many
             return False
-    if query.adjustment == "raw":  # the stored prices have another scale
+    if query.adjustment != STORED_ADJUSTMENT:
         return False
     # No bars would look like a range in which nothing was traded.
     is_range = query.start is not None or query.end is not None
@@ -258,7 +261,7 @@ def _merged(
     bars = dict(older.bars[symbol])
     since = stored.whole_from
     # Bars that are not kept whole, or not of this adjustment, count only where they are newer.
-    if since is None or query.adjustment == "raw":
+    if since is None or query.adjustment != STORED_ADJUSTMENT:
         since = max(bars) + 1 if bars else 0
     bars = {start: body for start, body in bars.items() if start < since}
     bars |= {start: body for start, body in stored.bars.items() if start >= since}

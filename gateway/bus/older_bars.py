@@ -1,11 +1,10 @@
 """Bars that Redis does not have, as the ingest provides them on request."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from shared.bar import Timeframe
-
-Adjustment = Literal["raw", "split"]
+from shared.request import Adjustment
 
 
 class BarQuery(NamedTuple):

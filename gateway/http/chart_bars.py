@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.bus.bar_history import BarHistory, ChartBars
-from gateway.bus.older_bars import Adjustment, BarQuery
+from gateway.bus.older_bars import BarQuery
 from gateway.http import fields
 from gateway.http.access import Access
 from gateway.http.api_error import ApiError
@@ -26,6 +26,7 @@ from gateway.wire.principal import MARKET
 from shared import bar, rfc3339
 from shared.bar import Timeframe
 from shared.excerpt import excerpt
+from shared.request import Adjustment
 from shared.topics import key_of
 
 MAX_BARS = 100_000
@@ -96,7 +97,10 @@ class BarQueryFields(msgspec.Struct, kw_only=True):
     ) = UNSET
     adjustment: Annotated[
         Adjustment,
-        Meta(description="split: prices on the scale of today's; raw: as they were traded"),
+        Meta(
+            description="split: prices on the scale of today's; raw: as they were traded; "
+            "dividend, spin-off: less what was paid out since; all: the three together"
+        ),
     ] = "split"
 
 

@@ -7,10 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from alpaca.common.enums import Sort
-from alpaca.data.enums import Adjustment, DataFeed
+from alpaca.data.enums import Adjustment as AlpacaAdjustment
+from alpaca.data.enums import DataFeed
 from alpaca.data.historical import StockHistoricalDataClient
 from alpaca.data.requests import StockBarsRequest, StockSnapshotRequest, StockTradesRequest
 from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
@@ -25,6 +26,7 @@ from ingest.upstream.proxy import reach_loopback_directly
 from ingest.upstream.request_budget import REQUESTS_PER_MINUTE, RequestBudget
 from ingest.upstream.rest_limits import limit
 from ingest.upstream.rest_text import make_readable
+from shared.request import Adjustment
 
 FORBIDDEN = 403
 
@@ -40,9 +42,6 @@ PAGES_AT_MOST = 3
 
 BAR_PAGES_AT_MOST = 8
 """A day and a half of a hundred symbols' minutes."""
-
-Adjusted: TypeAlias = Literal["raw", "split", "dividend", "spin-off", "all"]
-"""The corporate actions for which the prices of earlier bars are adjusted."""
 
 BAR_TIMEFRAMES: Mapping[str, TimeFrame] = MappingProxyType(
     {
@@ -251,7 +250,7 @@ class AlpacaRest:
         start: datetime,
         end: datetime,
         *,
-        adjusted: Adjusted = "split",
+        adjusted: Adjustment = "split",
     ) -> Bars:
         """Return ``GET /v2/stocks/bars`` of the feed, with starts from one time to another.
 
@@ -300,7 +299,7 @@ class AlpacaRest:
             start=_midnight(start),
             # A plan without SIP gets 403 for the whole request if it touches the last minutes.
             end=min(until, datetime.now(UTC) - RECENT),
-            adjustment=Adjustment.SPLIT,
+            adjustment=AlpacaAdjustment.SPLIT,
             feed=feed,
         )
         found = await self._calls.run(self.data_budget, lambda: self._data.get_stock_bars(request))
@@ -312,7 +311,7 @@ class AlpacaRest:
         timeframe: str,
         start: datetime,
         end: datetime,
-        adjusted: Adjusted,
+        adjusted: Adjustment,
         feed: DataFeed,
     ) -> Bars:
         if end < start:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import msgspec
@@ -21,6 +21,7 @@ from shared.bus import keys
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
 from shared.event_id import NEVER, EventId
+from shared.request import Adjustment
 from tests.bars import FIRST, minute_bar, minute_of, running_bars, start
 from tests.keyspace import KEYSPACE
 from tests.services import running_gateway
@@ -128,7 +129,7 @@ async def test_a_range_includes_both_ends_and_a_date_is_a_day_in_new_york(
         ({"start": "0001-01-01"}, "start='0001-01-01' is neither a time nor a date"),
         ({"end": "9999-12-31"}, "end='9999-12-31' is neither a time nor a date"),
         ({"limit": "10001"}, "limit=10001: "),
-        ({"adjustment": "all"}, "adjustment='all': "),
+        ({"adjustment": "dividends"}, "adjustment='dividends': "),
         (
             {"start": "2025-11-17", "end": "2025-11-16"},
             "start='2025-11-17' is after end='2025-11-16'",
@@ -333,7 +334,7 @@ async def test_of_bars_that_are_not_kept_whole_only_the_newest_count(
     assert since == {"SPY": FIRST - 60}
 
 
-@pytest.mark.parametrize("adjustment", ["split", "raw"])
+@pytest.mark.parametrize("adjustment", get_args(Adjustment))
 async def test_for_bars_of_the_future_no_ingest_is_asked(
     source: RedisSource, adjustment: str
 ) -> None:
@@ -347,13 +348,14 @@ async def test_for_bars_of_the_future_no_ingest_is_asked(
     assert older.queries == []
 
 
-async def test_raw_bars_are_the_ingests_and_the_stored_ones_after_them(
-    any_source: RedisSource,
+@pytest.mark.parametrize("adjustment", sorted({*get_args(Adjustment)} - {"split"}))
+async def test_bars_of_another_scale_are_the_ingests_and_the_stored_ones_after_them(
+    any_source: RedisSource, adjustment: str
 ) -> None:
     older = Older(0, complete_from=FIRST, close=100.0)
     async with running_bars(any_source) as bars:
         await bars.fill(*(minute_bar(n, 10.0) for n in range(4)), since=0)
-        shown, _ = await history_with(bars.client, older, adjustment="raw")
+        shown, _ = await history_with(bars.client, older, adjustment=adjustment)
 
     assert shown == {"SPY": [(0, 100.0), (1, 100.0), (2, 100.0), (3, 10.0)]}
 

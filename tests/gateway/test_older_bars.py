@@ -1,7 +1,7 @@
 """``GET /api/bars`` beyond what Redis has: the ingest's bars, or an answer that lacks them."""
 
 import time
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from shared import rfc3339
 from shared.bus import keys
 from shared.bus.redis_source import RedisSource
+from shared.request import Adjustment
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
 from tests.bars import minute_bar, running_bars, start
@@ -151,7 +152,7 @@ OURS = "timestamp open high low close volume trade_count vwap"
 ALPACAS = "t o h l c v n vw"
 
 
-@pytest.mark.parametrize("adjustment", ["split", "raw"])
+@pytest.mark.parametrize("adjustment", get_args(Adjustment))
 async def test_bars_that_nobody_has_charted_are_alpacas_and_are_kept_for_when_no_ingest_leads(
     any_source: RedisSource, adjustment: str
 ) -> None:
