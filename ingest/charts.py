@@ -2,13 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
 
 from ingest.bars.bar_changes import Reload
 from ingest.bars.bar_events import bar_event, stored_version
 from ingest.bars.bar_table import BarTable
-from ingest.bars.symbol_bars import Stored
 from ingest.bars.timeframes import MINUTE_NS
 from ingest.bus.announcer import Announcer
 from ingest.bus.bar_store import BarStore
@@ -25,6 +24,12 @@ PUBLISH_SECONDS = 0.1
 """A running bar is shown ten times a second; a client's interval is rarely shorter."""
 
 FOLLOW_SECONDS = 1.0
+
+BEGUN_AT_ONCE = 500
+"""Topics whose stored bars are in memory at the same time, when an ingest starts to lead."""
+
+RESTORED = 100
+"""The newest stored bars of a topic from which a new leader goes on: more than an hour's."""
 
 POLL_AFTER_NS = 5_000_000_000
 """How long after the end of a minute REST has its bar."""
@@ -134,15 +139,21 @@ class Charts:
         if self._ended:
             await self._store.forget(sorted(self._ended))
             self._ended.clear()
-        if new := sorted(wanted - self._begun):
-            # Before the first live bar: the versions of an earlier leader go on from theirs.
-            stored = await self._store.read(new)
-            self._begun.update(new)
-            self._watch(charts)
-            for where in new:
-                versions = [stored_version(each.bar) for each in stored[where] if not each.running]
-                self._restore(where, versions)
-            self.publish()
+        new = sorted(wanted - self._begun)
+        for begin in range(0, len(new), BEGUN_AT_ONCE):
+            await self._begin(new[begin : begin + BEGUN_AT_ONCE], charts)
+
+    async def _begin(self, new: Sequence[str], charts: Mapping[str, Set[str]]) -> None:
+        # Before the first live bar: the versions of an earlier leader go on from theirs.
+        stored = await self._store.read(new, RESTORED)
+        self._begun.update(new)
+        self._watch(charts)
+        for where in new:
+            versions = [stored_version(each.bar) for each in stored[where] if not each.running]
+            if versions:
+                timeframe, now_ns = TIMEFRAMES[kind_of(where)], self._clock()
+                self.table.restore(key_of(where), timeframe, versions, now_ns)
+        self.publish()
 
     def _watch(self, charts: Mapping[str, Set[str]]) -> None:
         now_ns = self._clock()
@@ -153,12 +164,6 @@ class Charts:
         symbols = {key_of(where) for where in self._begun}
         self.table.forget_others(symbols)
         self._rest.forget_others(symbols)
-
-    def _restore(self, where: str, versions: list[Stored]) -> None:
-        if versions:
-            timeframe, now_ns = TIMEFRAMES[kind_of(where)], self._clock()
-            self._rest.restore(where, versions)
-            self.table.restore(key_of(where), timeframe, versions, now_ns)
 
     async def _publish(self) -> None:
         while True:

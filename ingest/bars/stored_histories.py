@@ -25,17 +25,11 @@ class ToStore(NamedTuple):
 
 
 class StoredHistories:
-    """What is known of the topics' stored bars until their histories are there."""
+    """Which topics' stored bars are to be replaced, until their histories are there."""
 
     def __init__(self) -> None:
-        self._known: dict[str, dict[int, Stored]] = {}
-        """The bars that an earlier leader has stored, by topic and start."""
         self._rewritten: dict[str, Reload | None] = {}
         """The topics of which every bar is to be stored, and why their clients read them again."""
-
-    def restore(self, where: str, stored: Iterable[Stored]) -> None:
-        """Accept the bars of a topic that are stored: a history repeats none of them."""
-        self._known[where] = {each.bar.at_ns: each for each in stored}
 
     def on_reload(self, where: str, change: Reload) -> None:
         """Note that the stored bars of a topic have another scale."""
@@ -43,7 +37,6 @@ class StoredHistories:
 
     def on_lost(self, topics: Iterable[str]) -> None:
         """Note that no bar of all topics is stored any more."""
-        self._known.clear()
         for where in topics:
             self._rewritten.setdefault(where, None)
 
@@ -54,32 +47,34 @@ class StoredHistories:
         rows: Sequence[Bar],
         filled: Filled,
         ended: Iterable[BarChange],
+        stored: Iterable[Stored],
         now_ns: int,
     ) -> ToStore:
         """Return what to store of a history, ``rows``, of which the table has made ``filled``.
 
-        ``ended`` are the newest versions that events have brought.
+        ``ended`` are the newest versions that events have brought, ``stored`` those in Redis.
         """
         if where not in self._rewritten:
-            return ToStore(self._new_versions(where, filled.rows))
+            return ToStore(_new_versions(filled.rows, stored))
         over = [each for each in rows if is_over(timeframe, each, now_ns)]
         versions = {each.at_ns: BarChange(timeframe, each, final=True) for each in over}
         versions |= {each.bar.at_ns: each for each in ended}
         bars = [bar_event(versions[start]) for start in sorted(versions)]
         return ToStore(bars, self._rewritten.pop(where), every=True)
 
-    def _new_versions(self, where: str, rows: Iterable[BarChange]) -> list[bar.Bar]:
-        """Return the rows of a history that differ from the stored bars."""
-        known, found = self._known.pop(where, {}), []
-        for change in rows:
-            before = known.get(change.bar.at_ns)
-            if before is not None and before.bar == change.bar and before.final:
-                continue
-            event = bar_event(change)
-            if before is not None:
-                event.revision = before.revision + 1
-            found.append(event)
-        return found
+
+def _new_versions(rows: Iterable[BarChange], stored: Iterable[Stored]) -> list[bar.Bar]:
+    """Return the rows of a history that differ from the stored bars."""
+    known, found = {each.bar.at_ns: each for each in stored}, []
+    for change in rows:
+        before = known.get(change.bar.at_ns)
+        if before is not None and before.bar == change.bar and before.final:
+            continue
+        event = bar_event(change)
+        if before is not None:
+            event.revision = before.revision + 1
+        found.append(event)
+    return found
 
 
 def is_over(timeframe: Timeframe, found: Bar, now_ns: int) -> bool:

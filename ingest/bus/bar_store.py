@@ -116,8 +116,10 @@ class BarStore:
         self._bounds = bounds
         self._fill = client.register_script(_FILL)
 
-    async def read(self, topics: Sequence[str]) -> dict[str, list[StoredBar]]:
-        """Return the stored bars of each topic, oldest first.
+    async def read(
+        self, topics: Sequence[str], newest: int | None = None
+    ) -> dict[str, list[StoredBar]]:
+        """Return the stored bars of each topic, oldest first; only so many of the newest if given.
 
         Raises:
             BusError: Redis is unreachable or rejects a command.
@@ -127,7 +129,7 @@ class BarStore:
             some = topics[begin : begin + TOPICS_READ_AT_ONCE]
             batch = self._client.pipeline(transaction=False)
             for topic in some:
-                batch.zrange(self._keyspace.bars(topic), 0, -1)
+                batch.zrange(self._keyspace.bars(topic), 0 if newest is None else -newest, -1)
             with self._rejections.watch("the reading of the bars"), bus_errors():
                 answers: list[Any] = await batch.execute(raise_on_error=False)
             for topic, members in zip(some, answers, strict=True):

@@ -17,12 +17,12 @@ from ingest.bars.bar_changes import (
     Reload,
     TradesNeed,
 )
+from ingest.bars.bar_events import stored_version
 from ingest.bars.bar_table import BarTable
 from ingest.bars.day_snapshot import DaySnapshot
 from ingest.bars.history_window import history_start
 from ingest.bars.need_schedule import SYMBOLS_PER_REQUEST, NeedSchedule
 from ingest.bars.stored_histories import StoredHistories, is_over
-from ingest.bars.symbol_bars import Stored
 from ingest.bars.timeframes import MINUTE, MINUTE_NS, SECOND_NS, Timeframe, minute_of
 from ingest.demand.wanted import Demand
 from ingest.market.bars import Bar
@@ -33,7 +33,7 @@ from ingest.upstream import translation
 from ingest.upstream.alpaca_rest import AlpacaRest
 from ingest.upstream.announcements import Announcements
 from ingest.upstream.blocking_calls import RestError
-from ingest.upstream.stored_bars import StoredBars
+from ingest.upstream.stored_bars import StoredBars, StoredVersion
 from shared import bar, rfc3339
 from shared.bar import KINDS, ReloadReason
 from shared.bus.errors import BusError
@@ -124,10 +124,6 @@ class BarRest:
     def forget_others(self, symbols: Set[str]) -> None:
         """Forget all symbols but these."""
         self._schedule.forget_others(symbols)
-
-    def restore(self, where: str, stored: Iterable[Stored]) -> None:
-        """Accept the bars of a topic that are stored: a history repeats none of them."""
-        self._stored.restore(where, stored)
 
     def on_reload(self, change: Reload) -> None:
         """Replace the stored bars of a topic: their prices have another scale."""
@@ -251,8 +247,10 @@ class BarRest:
         now_ns: int,
         since: int,
     ) -> None:
-        history = await self._apply_history(timeframe, rows, now_ns)
         kind = KINDS[timeframe]
+        # Read for these symbols alone: those of all charts together would fill the memory.
+        stored = await self._store.read([topic(kind, symbol) for symbol in rows])
+        history = await self._apply_history(timeframe, rows, stored, now_ns)
         lost = await self._store.lacking([topic(kind, symbol) for symbol in history.repeated])
         if history.bars:
             await self._store.fill(
@@ -272,9 +270,13 @@ class BarRest:
             self._announcer.reload(timeframe, symbol, reason, at)
 
     async def _apply_history(
-        self, timeframe: Timeframe, rows: Mapping[str, Sequence[object]], now_ns: int
+        self,
+        timeframe: Timeframe,
+        rows: Mapping[str, Sequence[object]],
+        stored: Mapping[str, Sequence[StoredVersion]],
+        now_ns: int,
     ) -> _History:
-        """Apply the rows of symbols; return the bars to store."""
+        """Apply the rows of symbols; return the bars to store. ``stored`` are by topic."""
         history = _History({}, {}, [], [], [])
         for symbol, found in rows.items():
             # Prices and the lease do not wait for a hundred histories: they take 0.3 s together,
@@ -289,7 +291,8 @@ class BarRest:
             if filled is None:
                 continue
             ended = self._table.ended(symbol, timeframe)
-            new = self._stored.to_store(timeframe, where, bars, filled, ended, now_ns)
+            known = [stored_version(each.bar) for each in stored[where] if not each.running]
+            new = self._stored.to_store(timeframe, where, bars, filled, ended, known, now_ns)
             history.bars[where] = new.bars
             if new.reload is not None:
                 history.removed_before[where] = new.reload.at_ns // SECOND_NS

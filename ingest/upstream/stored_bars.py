@@ -7,8 +7,27 @@ from shared import bar
 from shared.event_id import EventId
 
 
+class StoredVersion(Protocol):
+    """The newest version of a bar in Redis. ``running``: its span had not ended."""
+
+    @property
+    def bar(self) -> bar.Bar:
+        """The event."""
+
+    @property
+    def running(self) -> bool:
+        """Whether its span had not ended."""
+
+
 class StoredBars(Protocol):
     """The bars in Redis; ``ingest.bus`` implements it."""
+
+    async def read(self, topics: Sequence[str]) -> Mapping[str, Sequence[StoredVersion]]:
+        """Return the stored bars of each topic, oldest first.
+
+        Raises:
+            BusError: Redis is unreachable or rejects a command.
+        """
 
     async def fill(
         self,

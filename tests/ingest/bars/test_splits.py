@@ -118,11 +118,11 @@ def test_a_history_that_is_stored_again_has_the_versions_that_events_have_brough
     rows = [bar(FRIDAY, 99), bar(NOON, 104), bar(NOON + MINUTE, 106)]
     filled = Filled([], replaces=False)
     now_ns = NOON + MINUTE + 10 * SECOND
-    found = histories.to_store("1Min", "bar.1Min:SPY", rows, filled, [revised], now_ns)
+    found = histories.to_store("1Min", "bar.1Min:SPY", rows, filled, [revised], [], now_ns)
 
     assert [(each.close, each.revision) for each in found.bars] == [(99, 0), (105, 2)]
     assert (found.reload, found.every) == (reload, True)
-    assert histories.to_store("1Min", "bar.1Min:SPY", rows, filled, [], now_ns).bars == []
+    assert histories.to_store("1Min", "bar.1Min:SPY", rows, filled, [], [], now_ns).bars == []
 
 
 def test_running_bars_are_shown_again_for_a_redis_that_has_lost_them() -> None:

@@ -339,6 +339,19 @@ async def test_foreign_members_are_counted_and_left_out(source: RedisSource) -> 
         assert malformed.count == 3
 
 
+async def test_only_the_newest_can_be_read(source: RedisSource) -> None:
+    async with publishing(source) as stage:
+        bars = BarStore(
+            stage.client, KEYSPACE, stage.lease, Rejections(), MalformedStored(), keys.bar_bounds()
+        )
+        await stage.publish(*announced([(minute(n), False) for n in range(5)]))
+
+        found = await bars.read([TOPIC], 2)
+        assert [each.bar.timestamp for each in found[TOPIC]] == [
+            minute(n).timestamp for n in (3, 4)
+        ]
+
+
 def test_stored_bars_are_whole_from_the_first_one_on_if_some_were_trimmed() -> None:
     whole = WholeBars(since=1000, bound=3)
 

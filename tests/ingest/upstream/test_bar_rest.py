@@ -20,6 +20,7 @@ from ingest.demand.wanted import Demand
 from ingest.market.bars import Bar
 from ingest.market.market_hours import MarketHours
 from ingest.upstream.bar_rest import BarRest
+from ingest.upstream.stored_bars import StoredVersion
 from shared import bar
 from shared.bus.keys import bar_bounds
 from shared.cancellation import cancel
@@ -36,6 +37,9 @@ class NotingStore:
     def __init__(self) -> None:
         self.bars: dict[str, Sequence[bar.Bar]] = {}
         self.filled = asyncio.Event()
+
+    async def read(self, topics: Sequence[str]) -> Mapping[str, Sequence[StoredVersion]]:
+        return dict.fromkeys(topics, ())
 
     async def fill(
         self,
