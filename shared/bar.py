@@ -36,8 +36,9 @@ class Bar(msgspec.Struct, kw_only=True, omit_defaults=True):
     A running bar's span has not ended: ``revision`` 0, ``final`` false. ``revision`` numbers the
     versions of an ended bar from 0; ``final``: no change of it is expected any more, though one may
     come. ``late``: the first version of a bar that is older than one that the topic has shown; it
-    is absent if false. Every event holds the whole bar. The JSON gets ``event_id`` when it is
-    published.
+    is absent if false. ``partial``: trades are missing that REST could not give, or has not given
+    yet; it is absent if false. Every event holds the whole bar. The JSON gets ``event_id`` when it
+    is published.
     """
 
     symbol: str
@@ -52,6 +53,7 @@ class Bar(msgspec.Struct, kw_only=True, omit_defaults=True):
     final: bool
     timestamp: str
     late: bool = False
+    partial: bool = False
 
 
 class Reload(msgspec.Struct, kw_only=True):

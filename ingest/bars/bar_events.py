@@ -22,6 +22,7 @@ def bar_event(change: BarChange) -> bar.Bar:
         final=change.final,
         timestamp=rfc3339.from_nanoseconds(found.at_ns),
         late=change.late,
+        partial=change.partial,
     )
 
 

@@ -60,6 +60,8 @@ export interface Bar extends Published {
   timestamp: string;
   /** The first version of a bar that is older than one already shown: insert it. */
   late?: boolean;
+  /** Made of prints, some of which are missing: REST has not completed it yet. */
+  partial?: boolean;
 }
 
 /** Earlier bars have changed and no event has said so: read `/api/bars` again. */

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from ingest.bars.bar_changes import BarChange, MinutesNeed, TradesNeed
+from ingest.bars.bar_events import bar_event
 from tests.ingest.bars.streamed import MINUTE, SECOND, Streamed, bar, closes
 from tests.ingest.trades import NOON, cancel_of, correction_of, trade
 
@@ -227,13 +228,13 @@ def test_a_minute_that_began_before_the_stream_is_partial_until_rest_has_complet
     [need] = stream.taken(TradesNeed)
     assert (need.begin_ns, need.end_ns) == (NOON, NOON + 20 * SECOND)
     both = stream.at(30).trade(NOON + 21 * SECOND, 100, number=3, size=10)
-    assert stream.newest().partial
+    assert bar_event(stream.newest()).partial
 
     missed = [trade(NOON + SECOND, 90, number=1, size=10), both]
     stream.table.complete(need, missed, stream.now)
     stream.take()
 
-    assert not stream.newest().partial
+    assert not bar_event(stream.newest()).partial
     assert stream.newest().bar == bar(
         NOON, 100, 20, open=90, high=100, low=90, trade_count=2, vwap=95
     )
