@@ -9,7 +9,7 @@ from ingest.bus.lease import AnotherOwnerError
 from ingest.service import IngestService
 from ingest.settings import IngestProcessSettings
 from ingest.upstream.upstream_error import UpstreamError
-from shared import logs, process
+from shared import large_blocks, logs, process
 from shared.bus.errors import BusUnusableError
 from shared.bus.redis_source import RedisSource
 from shared.settings import SettingsError
@@ -22,6 +22,7 @@ def main() -> int:
     except SettingsError as error:
         return process.refuse("ingest", str(error))
     logs.configure(settings.log_level, settings.log_format, "ingest")
+    large_blocks.keep_out_of_heap()
     source = RedisSource(settings.redis_url, settings.redis_namespace)
     service = IngestService(settings, settings.access, source)
 

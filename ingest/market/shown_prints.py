@@ -92,7 +92,7 @@ class ShownPrints:
     ``is_recalled``: the events that an earlier leader has published are among them.
     """
 
-    __slots__ = ("forgotten_until", "is_recalled", "shown")
+    __slots__ = ("_places", "forgotten_until", "is_recalled", "shown")
 
     def __init__(self) -> None:
         self.shown: OrderedDict[PrintName, Trade | tuple[ShownPrint, ...]] = OrderedDict()
@@ -100,6 +100,8 @@ class ShownPrints:
         self.is_recalled = False
         self.forgotten_until: str | None = None
         """The time of the newest print that was forgotten, without its ``Z``."""
+        self._places = 0
+        """The places of forgotten prints that the table still has."""
 
     def named(self, name: PrintName) -> tuple[ShownPrint, ...]:
         """Return the prints of an exchange and id, in order of arrival."""
@@ -138,6 +140,7 @@ class ShownPrints:
     def forget_oldest(self, kept: int) -> None:
         """Keep only the prints that came last."""
         times = []
+        self._places += max(0, len(self.shown) - kept)
         while len(self.shown) > kept:
             _, prints = self.shown.popitem(last=False)
             if isinstance(prints, Trade):
@@ -146,6 +149,9 @@ class ShownPrints:
                 times += [each.timestamp for each in prints]
         if times:
             self._forget(max(times, key=sortable))
+        # A table keeps the places of what was removed, and doubles once they fill it.
+        if self._places > len(self.shown) / 2:
+            self.shown, self._places = OrderedDict(self.shown), 0
 
     def _forget(self, timestamp: str) -> None:
         time = sortable(timestamp)

@@ -57,6 +57,9 @@ class Account(Follower):
         self.shown = data
         if data["state"] != "live" or data["partial"]:
             return
+        # An odd frame was a fill that Alpaca could send: it counts until the next report.
+        if ODD_SYMBOL in data["positions"]:
+            return
         self.claims += 1
         self._books.observe()
         if not self._books.matches(data, self._prices_since()):

@@ -1,5 +1,6 @@
 """No print is shown twice, and none is mistaken for another one."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -121,6 +122,16 @@ def test_an_id_that_returns_day_after_day_is_remembered_for_a_bounded_number_of_
     recent = RecentPrints()
     assert all(recent.add(print_of(1, NOON + day * DAY)) for day in range(10 * SAME_ID_PRINTS))
     assert recent.known_since("SPY") == NOON + (9 * SAME_ID_PRINTS - 1) * DAY
+
+
+def test_the_table_of_a_busy_tape_does_not_grow_by_what_is_forgotten() -> None:
+    recent = RecentPrints(bound=840, kept=800)
+    sizes = []
+    for number in range(1, 20_001):
+        recent.add(print_of(number, NOON + number))
+        sizes.append(sys.getsizeof(recent._tapes["SPY"].shown))
+
+    assert max(sizes) == max(sizes[:840])
 
 
 def test_events_of_an_earlier_leader_are_known() -> None:
