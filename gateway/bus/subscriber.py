@@ -301,10 +301,11 @@ class Subscriber:
                 if isinstance(channel, TableChannel):
                     (await positions.read()).fill(channel)
             ordered = [channel for channel in channels if isinstance(channel, OrderedChannel)]
+            fillings = await history.fillings(ordered, self._hub.cursor, self._hub.own_ids.last)
+            # After the histories: a bar whose end is in these would be read as one that runs.
             newest_bars = await bars.read(
                 [each for each in ordered if isinstance(each, BarChannel)]
             )
-            fillings = await history.fillings(ordered, self._hub.cursor, self._hub.own_ids.last)
             # The histories were read on another connection. An event in them may still be on its
             # way on this one; every message after the barrier is newer than all of them.
             await self._barrier.reach()

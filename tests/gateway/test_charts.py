@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.bus.history import History
+from gateway.bus.newest_bars import NewestBars
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
 from shared.event_id import EventId
@@ -251,3 +253,42 @@ async def _stored(bars: Bars) -> dict[Key, float]:
         for some in found.values()
         for each in some
     }
+
+
+@pytest.mark.parametrize("read", [(History, "fillings"), (NewestBars, "read")])
+async def test_a_bar_that_ends_while_a_gateway_reads_it_is_not_shown_running_again(
+    source: RedisSource, monkeypatch: pytest.MonkeyPatch, read: tuple[type, str]
+) -> None:
+    owner, name = read
+    original, is_over = getattr(owner, name), asyncio.Event()
+    async with running_bars(source) as bars, running_gateway(source) as url:
+
+        async def end() -> None:
+            if not is_over.is_set():
+                is_over.set()
+                await bars.publish(minute_bar(1, 12.0))
+                await bars.publish(minute_bar(2, 13.0, final=False), running=True)
+
+        async def read_while_it_ends(*args: Any) -> Any:
+            if owner is History:
+                await end()
+                return await original(*args)
+            found = await original(*args)
+            await end()
+            return found
+
+        await bars.publish(minute_bar(0, 10.0))
+        await bars.publish(minute_bar(1, 11.0, final=False), running=True)
+        async with httpx.AsyncClient() as client:  # what a chart reads before it is over
+            answer = (await client.get(f"{url}/api/bars", params={"symbols": "SPY"})).json()
+        monkeypatch.setattr(owner, name, read_while_it_ends)
+        async with open_stream(
+            url,
+            "/api/stream/bars",
+            symbols="SPY",
+            interval=0,
+            last_event_id=answer["last_event_id"],
+        ) as stream:
+            await stream.until(lambda s: any(each["close"] == 13 for each in s.of(KIND)))
+
+    assert [each["close"] for each in stream.of(KIND)] == [12, 13]
