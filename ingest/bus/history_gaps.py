@@ -211,8 +211,8 @@ class HistoryGaps:
     def _resume_unrecorded(self, topic: str, now: float) -> None:
         """Complete a topic with no event in Redis that may have been watched before this leader.
 
-        A quiet symbol's first print may have fallen between two leaders. Redis may also have been
-        emptied while no ingest led.
+        A quiet symbol's first print, or its first article, may have fallen between two leaders.
+        Redis may also have been emptied while no ingest led, or just when this one took over.
         """
         earliest = self._began - HANDOVER_SECONDS
         if kind_of(topic) == TRADE:
@@ -221,7 +221,8 @@ class HistoryGaps:
             self._catch_up(key_of(topic), max(earliest, whole_since))
             if whole_since > earliest:
                 self._note_unknown_prints(topic, now)
-        elif self._was_empty:
+        # REST shows the changes of orders; articles are not fetched.
+        elif self._was_empty or kind_of(topic) == NEWS:
             self._announce_gap(topic, rfc3339.from_unix(earliest), now)
 
     def _note_unknown_prints(self, topic: str, until: float) -> None:

@@ -129,6 +129,21 @@ async def test_the_news_after_the_newest_article_are_a_gap_and_the_orders_are_le
     assert leader.continued == {"SPY": STARTED}
 
 
+async def test_news_with_no_article_in_redis_may_have_missed_one_between_two_leaders(
+    source: RedisSource,
+) -> None:
+    """Redis is emptied; the leader publishes something, and another one takes over at once."""
+    async with source.client("test") as client:
+        await client.set(KEYSPACE.recorded_since, int((STARTED - 1) * 1e9))
+        await client.hset(KEYSPACE.histories, SINCE, f"{EPOCH - 1}-5")
+    async with leading(source) as leader:
+        await leader.until_looked()
+        await leader.looked_at("news:*", "orders")
+
+    assert [(each.topic, each.event) for each in leader.outbox.take(9)] == [("news:*", "gap")]
+    assert leader.continued == {"*": STARTED}
+
+
 @pytest.mark.parametrize("recorded_since", [None, int((STARTED - 20) * 1e9)])
 async def test_the_leaders_own_first_prints_do_not_hide_those_that_nobody_recorded(
     source: RedisSource, recorded_since: int | None
