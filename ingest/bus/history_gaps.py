@@ -221,8 +221,9 @@ class HistoryGaps:
             self._catch_up(key_of(topic), max(earliest, whole_since))
             if whole_since > earliest:
                 self._note_unknown_prints(topic, now)
-        # REST shows the changes of orders; articles are not fetched.
-        elif self._was_empty or kind_of(topic) == NEWS:
+        # REST shows the changes of orders, but not which of them the leader before this one still
+        # had to announce when Redis was emptied. Articles are not fetched at all.
+        elif self._was_empty or kind_of(topic) == NEWS or (self._whole_since or 0.0) > earliest:
             self._announce_gap(topic, rfc3339.from_unix(earliest), now)
 
     def _note_unknown_prints(self, topic: str, until: float) -> None:
