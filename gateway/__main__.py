@@ -8,7 +8,7 @@ import structlog
 
 from gateway.service import GatewayService
 from gateway.settings import GatewayProcessSettings
-from shared import logs, process
+from shared import large_blocks, logs, process
 from shared.bus.errors import BusUnusableError
 from shared.bus.redis_source import RedisSource
 from shared.first_error import first_error
@@ -27,6 +27,7 @@ def main() -> int:
     except SettingsError as error:
         return process.refuse("gateway", str(error))
     logs.configure(settings.log_level, settings.log_format, "gateway")
+    large_blocks.keep_out_of_heap()
     gc.set_threshold(*GC_THRESHOLDS)
     try:
         service = GatewayService.bind(

@@ -83,6 +83,9 @@ def exchange(operation: APIOperation[Any, Any, Any, Any], mode: GenerationMode, 
     @EXAMPLES
     @given(case=operation.as_strategy(generation_mode=mode))
     def one(case: Case[Any]) -> None:
+        # A range must not end before it starts, which a schema cannot say.
+        if mode is GenerationMode.POSITIVE and {"start", "end"} <= {*(case.query or ())}:
+            del case.query["end"]
         case.call_and_validate(
             url,
             headers=HEADERS,

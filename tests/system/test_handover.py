@@ -35,7 +35,8 @@ ONLY_FIRST = set("Z4PG")
 class Pair:
     """An ingest that leads, one that stands by, and a client that watches."""
 
-    def __init__(self, simulator: Simulator, redis: Redis, stream: EventStream) -> None:
+    def __init__(self, simulator: Simulator, redis: Redis, url: str, stream: EventStream) -> None:
+        self.url = url
         self.simulator = simulator
         self.redis = redis
         self.stream = stream
@@ -87,13 +88,15 @@ class Pair:
         await until(leads)
 
     async def until_looked_up(self) -> None:
-        """Wait until REST was asked about the symbol traded by hand, which Redis did not know."""
+        """Wait until REST was asked about the symbol traded by hand, whose bar Redis lacks."""
         bars = KEYSPACE.bars(topic(DAY_BAR, BY_HAND))
 
         async def is_known() -> bool:
             return bool(await self.redis.exists(bars))
 
-        await until(is_known)
+        path = "/api/stream/bars"
+        async with open_stream(self.url, path, symbols=BY_HAND, timeframe="1Day"):
+            await until(is_known)
 
     async def until_shown(self, price: float) -> None:
         """Wait until the client has a price of the symbol traded by hand."""
@@ -151,7 +154,7 @@ async def pair(
         redis = await enter(source.client("test"))
         url = await enter(running_gateway(source))
         stream = await enter(open_stream(url, symbols=f"{SYMBOLS},{BY_HAND}", interval="0"))
-        made = Pair(simulator, redis, stream)
+        made = Pair(simulator, redis, url, stream)
         environment = ingest_environment(simulator, source.url)
         made.leader = await enter(program("ingest", **(environment | leaders(simulator))))
         await made.until_led_by(made.leader)
