@@ -105,7 +105,8 @@ async def test_an_ingest_that_may_use_no_channel_says_so_where_operators_look(
             reported = (status["ingest"] or {}).get("alarms", ())
             alarms.update({each["code"]: each["text"] for each in reported})
             text = alarms.get("redis_rejects", "")
-            return "the report" in text and "subscription" in text and "events_rejected" in alarms
+            is_whole = all(f"Redis rejects {work}: NOPERM" in text for work in works)
+            return is_whole and "events_rejected" in alarms
 
         await until(is_reported)
         await ingest.allow("&*")
