@@ -1,12 +1,17 @@
 """The sums that bars are made of: of trades, and of other bars. They can be added together."""
 
+import math
+
 from ingest.bars.bar_conditions import Effect
 from ingest.market.bars import Bar
+from ingest.market.conditions import may_lack_size
+from ingest.market.prints import StreamedPrint
 
 _FIRST, _PRICE = int(Effect.FIRST), int(Effect.PRICE)
 _HIGH_LOW, _VOLUME = int(Effect.HIGH_LOW), int(Effect.VOLUME)
 _ALL = int(Effect.ALL)
 _END_OF_TIME_NS = 1 << 63
+_INFINITE = math.inf
 
 VWAP_PLACES = 6
 """Alpaca's bars have as many."""
@@ -142,3 +147,17 @@ class BarSums:
             self.high = high
         if low < self.low or not self.low:
             self.low = low
+
+
+def counts(trade: StreamedPrint) -> bool:
+    """Return whether a print has a price and a size that bars can be made of.
+
+    An unreadable size costs the volume, not the price. At a size of 0 nothing was traded, unless
+    the conditions say that a close was corrected.
+    """
+    if not 0 < trade.price < _INFINITE:
+        return False
+    size = trade.size
+    if size and 0 < size < _INFINITE:
+        return True
+    return size is None or (size == 0 and may_lack_size(trade.conditions))

@@ -5,7 +5,8 @@ from typing import Final
 
 from ingest.bars.bar_changes import BarChange
 from ingest.bars.bar_counts import BarCounts
-from ingest.bars.day_snapshot import DaySnapshot
+from ingest.bars.bar_sums import counts
+from ingest.bars.day_prints import DayPrints
 from ingest.bars.minute import Minute
 from ingest.bars.observed_minutes import ObservedMinutes
 from ingest.bars.print_reports import PrintReports
@@ -24,34 +25,28 @@ PRINTS_KEPT_NS = 5 * MINUTE_NS
 
 
 class MinuteBars:
-    """Times are unix nanoseconds. ``with_day``: prints are summed by the day's rules, too.
+    """Times are unix nanoseconds.
 
     ``minutes`` are those with prints or a bar, by start; ``changed`` those that have changed since
     ``changes`` was called. ``is_folded``: larger bars are made of them. ``shown`` is None if minute
-    bars are not watched. ``is_day_revised``: a print was withdrawn that the vendor's bar of the day
-    contains.
+    bars are not watched, ``day_prints`` if the bar of the day is not: it gets each print too.
     """
 
     __slots__ = (
         "_asked",
         "_counts",
-        "_day_floor_ns",
-        "_day_snapshot",
         "_pending",
         "_reports",
         "_symbol",
-        "_usual_from_ns",
         "changed",
         "current",
-        "forgotten",
-        "is_day_revised",
+        "day_prints",
         "is_folded",
         "kept_ns",
         "minutes",
         "observed",
         "shown",
         "trades_from_ns",
-        "with_day",
     )
 
     def __init__(self, symbol: str, counts: BarCounts) -> None:
@@ -64,33 +59,25 @@ class MinuteBars:
         """Those of them that REST was asked for."""
         self.minutes: dict[int, Minute] = {}
         self.changed: list[Minute] = []
-        self.forgotten: list[Minute] = []
-        self.current = Minute(symbol, -MINUTE_NS, with_day=False, is_partial=True)
+        self.current = Minute(symbol, -MINUTE_NS, is_partial=True)
         """The newest minute, which nearly all prints belong to; at first one of no print."""
         self.observed = ObservedMinutes()
         self.shown: ShownBars | None = None
         self.is_folded = False
         self.kept_ns = KEPT_NS
-        self.with_day = False
-        self.is_day_revised = False
-        self._day_floor_ns = -1
-        """The time of the newest print that is the close of the vendor's bar of the day."""
-        self._day_snapshot: DaySnapshot | None = None
-        """The vendor's bar of the day, if it is REST's."""
-        self._usual_from_ns = self.current.start_ns
-        """A print of the newest minute from here on is in no bar of the vendor's."""
+        self.day_prints: DayPrints | None = None
         self.trades_from_ns: int | None = None
         """Since when the stream brings each print; None if it does not."""
 
     def on_trade(self, trade: StreamedPrint, at_ns: int, now_ns: int) -> None:
         """Apply a print of the stream."""
+        if not counts(trade):
+            return
         minute = self.current
-        if not self._usual_from_ns <= at_ns < minute.end_ns or trade.id in self._reports.ids:
+        if not minute.start_ns <= at_ns < minute.end_ns or trade.id in self._reports.ids:
             self._on_unusual_trade(trade, at_ns, now_ns)
             return
-        minute.add(trade, at_ns)
-        if not minute.is_changed:
-            self._await(minute)
+        self._add(minute, trade, at_ns)
 
     def on_cancel(self, cancel: Cancel) -> None:
         """Withdraw a print."""
@@ -134,7 +121,8 @@ class MinuteBars:
             self._pending.discard(start)
             self._asked.discard(start)
             self._note(minute)
-            if not minute.has_day_prints:
+            # Its prints are needed until the vendor's bar of the day has them.
+            if self.day_prints is None:
                 minute.forget_prints()
         if self.shown is None or (is_history and not self.shown.brings(start)):
             return []
@@ -213,19 +201,12 @@ class MinuteBars:
             return None
         from_ns = self.trades_from_ns
         is_partial = from_ns is None or from_ns > start
-        minute = Minute(
-            self._symbol,
-            start,
-            with_day=self.with_day,
-            is_partial=is_partial,
-            day_floor_ns=self._day_floor_ns,
-        )
+        minute = Minute(self._symbol, start, is_partial=is_partial)
         if self.shown is not None and (version := self.shown.ended(start)) and version.final:
             minute.vendor = version.bar
         self.minutes[start] = minute
         if start > newest.start_ns:
             self.current = minute
-            self._note_usual()
             self._forget()
         return minute
 
@@ -234,30 +215,11 @@ class MinuteBars:
         """Whether nothing has changed and time alone changes nothing."""
         return not self.changed and not self._pending
 
-    def begin_day(self, snapshot: DaySnapshot | None = None) -> None:
-        """Take a new bar of the vendor's of the day: its prints are no part of the day's sums.
-
-        ``snapshot`` is REST's; None: the stream's bar, which has all prints that came before it.
-        """
-        if snapshot is None:
-            closes = (each.day_sums.close_ns for each in self.minutes.values() if each.day_sums)
-            self._day_floor_ns = max(self._day_floor_ns, *closes, -1)
-        else:
-            self._day_floor_ns = snapshot.latest_ns
-        self.with_day, self.is_day_revised, self._day_snapshot = True, False, snapshot
-        self._note_usual()
+    def on_day_bar(self) -> None:
+        """Forget the prints that no bar needs: the vendor's bars have them."""
         for minute in self.minutes.values():
-            minute.begin_day(snapshot, self._day_floor_ns)
-            if minute.vendor is not None and not minute.has_day_prints:
+            if minute.vendor is not None:
                 minute.forget_prints()
-
-    def end_day(self) -> None:
-        """Take that the bar of the day is watched no more."""
-        self.with_day, self.is_day_revised, self._day_snapshot = False, False, None
-        self._day_floor_ns = -1
-        self._note_usual()
-        for minute in self.minutes.values():
-            minute.end_day()
 
     def forget_before(self, start_ns: int) -> None:
         """Forget the minutes that start before a moment."""
@@ -277,25 +239,35 @@ class MinuteBars:
             valid = self._reports.as_reported(print_of(trade, at_ns))
         if valid is None:
             return
-        snapshot = self._day_snapshot
-        minute.add(valid, at_ns, in_day=snapshot is not None and snapshot.may_contain(at_ns))
-        self._await(minute)
+        if counts(valid):
+            self._add(minute, valid, at_ns)
+
+    def _add(self, minute: Minute, trade: StreamedPrint, at_ns: int) -> None:
+        minute.add(trade, at_ns)
+        if self.day_prints is not None:
+            self.day_prints.add(trade, at_ns, minute.day)
+        if not minute.is_changed:
+            self._await(minute)
 
     def _withdraw(self, report: Withdrawal) -> None:
         if self._reports.is_known(report):
             return
         report.withdrawn = self._reports.present_form(report.withdrawn)
-        found, is_right = self._find(report.withdrawn), False
+        found, day_prints = self._find(report.withdrawn), self.day_prints
         if found is not None:
             minute, index, trade = found
             report.print = PrintIdentity.of(trade)
             new = report.corrected
             # The corrected print may be cancelled already, or corrected again.
             valid = None if new is None else corrected(new, trade.at_ns)
-            is_right = minute.replace(index, valid and self._reports.as_reported(valid))
+            valid = valid and self._reports.as_reported(valid)
+            before = minute.replace(index, valid)
+            if day_prints is not None:
+                day_prints.replace(before, valid, minute.day)
             self._await(minute)
-        # One that is not found is older than the prints that are kept, or comes yet.
-        self.is_day_revised = self.with_day and (self.is_day_revised or not is_right)
+        elif day_prints is not None:
+            # It is older than the prints that are kept, or comes yet.
+            day_prints.is_outdated = True
         self._reports.add(report)
 
     def _find(self, withdrawn: Withdrawn) -> tuple[Minute, int, Trade] | None:
@@ -345,11 +317,6 @@ class MinuteBars:
         change = shown.end(bar, final=False, partial=minute.is_partial)
         return [] if change is None else [change]
 
-    def _note_usual(self) -> None:
-        start_ns, snapshot = self.current.start_ns, self._day_snapshot
-        latest_ns = -1 if snapshot is None else snapshot.latest_ns
-        self._usual_from_ns = max(start_ns, latest_ns + 1)
-
     def _is_due(self, start: int, now_ns: int) -> bool:
         """Return whether the vendor's bar of a minute is overdue and the stream is there."""
         return now_ns >= start + MINUTE_NS + BAR_WAIT_NS and not self.observed.is_awaited(start)
@@ -360,7 +327,7 @@ class MinuteBars:
             self.shown is None
             or self.is_folded
             or self.trades_from_ns is not None
-            or self.with_day
+            or self.day_prints is not None
             or start_ns in self.minutes
         )
 
@@ -391,4 +358,3 @@ class MinuteBars:
             minute.is_changed = False
         self._pending.discard(start)
         self._asked.discard(start)
-        self.forgotten.append(minute)

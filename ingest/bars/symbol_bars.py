@@ -6,7 +6,6 @@ from typing import Final, NamedTuple
 from ingest.bars.bar_changes import (
     BarChange,
     Change,
-    DayNeed,
     FillNeed,
     MinutesNeed,
     Need,
@@ -92,11 +91,10 @@ class SymbolBars:
             if each in timeframes
         }
         if DAY not in timeframes:
-            self._day = None
-            minutes.end_day()
+            self._day = minutes.day_prints = None
         elif self._day is None:
             self._day = DayBar(self._symbol, day_of(now_ns))
-            minutes.begin_day()
+            minutes.day_prints = self._day.prints
         spans = [FOLDED[each] for each in self._folded]
         minutes.is_folded = bool(spans)
         minutes.kept_ns = KEPT_NS + 2 * max(spans, default=0)
@@ -104,8 +102,6 @@ class SymbolBars:
             self._needs.append(FillNeed(self._symbol, each))
             if each in self._folded:
                 minutes.observed.require(self._folded[each].shown.live_from_ns)
-            elif each == DAY:
-                self._needs.append(DayNeed(self._symbol))
 
     def on_subscribed(self, now_ns: int, *, trades: bool, bars: bool) -> None:
         """Take what the stream brings of this symbol from now on."""
@@ -119,7 +115,7 @@ class SymbolBars:
         if not trades:
             minutes.trades_from_ns = None
             if self._day is not None:
-                self._day.lose(now_ns)
+                self._day.lose(now_ns, asks=False)
             for minute in minutes.minutes.values():
                 minute.is_partial |= minute.end_ns > now_ns
             return
@@ -129,8 +125,7 @@ class SymbolBars:
             self._needs.append(TradesNeed(self._symbol, start, now_ns))
         if self._day is not None:
             # Those between the vendor's bar and now did not come.
-            self._day.lose(now_ns)
-            self._needs.append(DayNeed(self._symbol))
+            self._day.lose(now_ns, asks=True)
 
     def on_vendor_bar(self, bar: Bar, now_ns: int) -> None:
         """Apply a minute's bar, or its revision, of the stream.
@@ -270,20 +265,14 @@ class SymbolBars:
         for minute in minutes.changed:
             for folded in self._folded.values():
                 folded.note(minute.start_ns)
-            if day is not None:
-                if minute.day > day.day:
-                    self._begin_day(day, minute.day)
-                day.note()
+            if day is not None and minute.day > day.day:
+                self._begin_day(day, minute.day)
         self._out += minutes.changes(now_ns)
         for folded in self._folded.values():
             self._out += folded.changes(minutes.minutes, minutes.observed, now_ns)
         if day is not None:
-            for minute in minutes.forgotten:
-                day.forget(minute)
-            self._note_revised(day, now_ns)
-            change = day.change(minutes.minutes, hours, now_ns)
+            change = day.change(hours, now_ns)
             self._out += [] if change is None else [change]
-        minutes.forgotten.clear()
         changes, self._out = self._out, []
         return changes
 
@@ -295,6 +284,8 @@ class SymbolBars:
     def needs(self, now_ns: int) -> list[Need]:
         """Return the questions for REST, each once."""
         needs, self._needs = self._needs, []
+        if self._day is not None:
+            needs += self._day.take_needs()
         spans = [
             *self.minutes.observed.take_holes(),
             *((each, each + MINUTE_NS) for each in self.minutes.take_asked(now_ns)),
@@ -311,19 +302,12 @@ class SymbolBars:
             due.append(day.due_ns(hours))
         return min((each for each in due if each is not None), default=None)
 
-    def _note_revised(self, day: DayBar, now_ns: int) -> None:
-        if self.minutes.is_day_revised:
-            self.minutes.is_day_revised = False
-            day.lose(now_ns)
-
     def _on_day_bar(
         self, bar: Bar | None, day_number: int, as_of_ns: int, snapshot: DaySnapshot | None
     ) -> None:
         day = self._day
         if day is None:
             return
-        # REST's bar is an answer to a question from before the report.
-        self._note_revised(day, as_of_ns if snapshot is None else as_of_ns + 1)
         if day_number > day.day:
             self._begin_day(day, day_number)
         if day_number < day.day:
@@ -331,15 +315,14 @@ class SymbolBars:
             if bar is not None and day.shown.ended(bar.at_ns) is not None:
                 change = day.shown.end(bar, final=True)
                 self._out += [] if change is None else [change]
-        elif day.on_vendor(bar, as_of_ns):
-            self.minutes.begin_day(snapshot)
+        elif day.on_vendor(bar, as_of_ns, snapshot):
+            self.minutes.on_day_bar()
 
     def _begin_day(self, day: DayBar, number: int) -> None:
-        last = day.last_change(self.minutes.minutes)
+        last = day.last_change()
         self._out += [] if last is None else [last]
         from_ns = self.minutes.trades_from_ns
         day.begin(number, is_observed=from_ns is not None and from_ns <= start_of(number))
-        self._needs.append(DayNeed(self._symbol))
 
     def _end_need(self, need: MinutesNeed, *, given_up: bool) -> None:
         begin_ns, end_ns = need.begin_ns, need.end_ns

@@ -3,13 +3,14 @@
 import pytest
 
 from ingest.bars.bar_changes import DayNeed
+from ingest.bars.day_prints import PRINTS_KEPT
 from ingest.bars.day_snapshot import DaySnapshot
 from ingest.market.bars import Bar
 from ingest.market.market_hours import MarketHours
 from ingest.market.trading_day import day_of, start_of
 from ingest.upstream.hours_translation import trading_day
 from tests.ingest.bars.streamed import MINUTE, SECOND, Streamed, bar
-from tests.ingest.trades import MONDAY, NOON, TUESDAY, cancel_of, ns, two_days
+from tests.ingest.trades import MONDAY, NOON, TUESDAY, cancel_of, ns, trade, two_days
 
 TODAY = ns("2026-11-16T00:00:00-05:00")
 TOMORROW = ns("2026-11-17T00:00:00-05:00")
@@ -231,6 +232,24 @@ def test_trades_count_for_hours_although_no_bar_of_the_day_comes() -> None:
     assert stream.newest("1Day").bar.volume == 2000
 
 
+def test_of_many_prints_with_no_bar_of_the_vendor_s_the_older_ones_count_as_a_sum() -> None:
+    stream = charted()
+    table, count = stream.table, PRINTS_KEPT + 1
+    made = [trade(NOON + number, 101, number=number, size=2) for number in range(count)]
+    for each in made:
+        table.on_trade(each, each.at_ns, stream.now)
+    stream.take()
+    assert stream.newest("1Day").bar.volume == 1000 + 2 * count
+
+    table.on_cancel(cancel_of(made[-1], stream.now))
+    stream.take()
+    assert stream.newest("1Day").bar.volume == 1000 + 2 * (count - 1)
+    assert not stream.taken(DayNeed)
+    table.on_cancel(cancel_of(made[0], stream.now))
+    stream.take()
+    assert stream.taken(DayNeed), "its part of the sum is unknown"
+
+
 @pytest.mark.parametrize(
     "moment",
     ["2026-03-08T12:00:00-04:00", "2026-11-01T12:00:00-05:00", "2026-07-01T00:00:00-04:00"],
@@ -291,6 +310,7 @@ def test_after_the_cancel_of_a_print_in_the_vendor_s_bar_it_stands_until_the_nex
     stream.table.on_cancel(cancel_of(void, stream.now))
     stream.trade(NOON + 61 * SECOND, 101, number=2, size=7)
     assert stream.newest("1Day").bar.volume == 1050
+    assert stream.taken(DayNeed), "before the opening the stream sends none"
 
     stream.at(120.7)
     streamed_day(stream, day(101, 1007))

@@ -1,0 +1,135 @@
+"""The prints of the newest day that the vendor's bar of it does not contain, and their sums."""
+
+from ingest.bars.bar_conditions import Effect, day_effect
+from ingest.bars.bar_sums import BarSums
+from ingest.bars.day_snapshot import DaySnapshot
+from ingest.market.prints import StreamedPrint
+
+PRINTS_KEPT = 10_000
+"""The prints of which a withdrawal is possible. Before the opening the vendor sends no bar of the
+day for hours, and a busy symbol has more prints: of the older ones the sums alone are kept."""
+
+_NEITHER_OPEN_NOR_CLOSE = int(Effect.HIGH_LOW | Effect.VOLUME)
+
+
+class DayPrints:
+    """Times are unix nanoseconds, days by ``day_of``. ``prints`` are in order of arrival.
+
+    ``sums`` are by the day's rules (``day_effect``). For the owner, which clears both:
+    ``is_changed``: the sums have changed; ``is_outdated``: they and the vendor's bar do not make
+    the bar of the day, as one of them has a print that was withdrawn, or lacks some.
+    """
+
+    __slots__ = (
+        "_day",
+        "_floor_ns",
+        "_forgotten",
+        "_newer",
+        "_snapshot",
+        "_times",
+        "is_changed",
+        "is_outdated",
+        "prints",
+        "sums",
+    )
+
+    def __init__(self, day: int) -> None:
+        self._day = day
+        self.prints: list[StreamedPrint] = []
+        self._times: list[int] = []
+        self._forgotten = BarSums()
+        """The sums of the older prints that are not kept."""
+        self.sums = BarSums()
+        self._newer: list[tuple[StreamedPrint, int, int]] = []
+        """Prints of a day that has not begun here yet: each with its time and day."""
+        self._snapshot: DaySnapshot | None = None
+        """The vendor's bar of the day, if it is REST's."""
+        self._floor_ns = -1
+        """The time of the vendor's close: an older print is no close of the day."""
+        self.is_changed = False
+        self.is_outdated = False
+
+    def add(self, trade: StreamedPrint, at_ns: int, day: int) -> None:
+        """Add a print that counts (``counts``), unless the vendor's bar has it already."""
+        if day != self._day:
+            if day > self._day:
+                self._newer.append((trade, at_ns, day))
+            return
+        snapshot = self._snapshot
+        if snapshot is not None and snapshot.may_contain(at_ns):
+            return
+        self.prints.append(trade)
+        self._times.append(at_ns)
+        self._add_to(self.sums, trade, at_ns)
+        self.is_changed = True
+        if len(self.prints) > PRINTS_KEPT:
+            self._forget_older()
+
+    def replace(self, before: StreamedPrint, trade: StreamedPrint | None, day: int) -> None:
+        """Put another print in the place of one, at the same time; None removes it."""
+        if day > self._day:
+            self._replace_newer(before, trade)
+        if day != self._day:
+            return
+        for index, each in enumerate(self.prints):
+            if each is before:
+                if trade is None:
+                    del self.prints[index], self._times[index]
+                else:
+                    self.prints[index] = trade
+                self._sum_again()
+                return
+        self.is_outdated = True
+
+    def begin_after(self, snapshot: DaySnapshot | None) -> None:
+        """Take a new bar of the vendor's: leave out the prints that it contains.
+
+        ``snapshot`` is REST's; None: the stream's bar, which has all prints that came before it.
+        """
+        self._snapshot = snapshot
+        left: list[tuple[StreamedPrint, int]] = []
+        if snapshot is None:
+            self._floor_ns = max(self._floor_ns, self.sums.close_ns)
+        else:
+            self._floor_ns = snapshot.latest_ns
+            pairs = zip(self.prints, self._times, strict=True)
+            left = [each for each in pairs if not snapshot.contains(*each)]
+            # So many prints in the time that REST needed: the sums do not say which are older.
+            self.is_outdated |= self._forgotten.close_ns > snapshot.latest_ns
+        self.prints, self._times = [each[0] for each in left], [each[1] for each in left]
+        self._forgotten = BarSums()
+        self._sum_again()
+
+    def begin_day(self, day: int) -> None:
+        """Begin a newer day, with the prints of it that have come."""
+        newer, self._newer = self._newer, []
+        self._day, self._snapshot, self._floor_ns = day, None, -1
+        self.prints, self._times = [], []
+        self._forgotten, self.is_outdated = BarSums(), False
+        self._sum_again()
+        for each in newer:
+            self.add(*each)
+
+    def _replace_newer(self, before: StreamedPrint, trade: StreamedPrint | None) -> None:
+        for index, (each, at_ns, day) in enumerate(self._newer):
+            if each is before:
+                self._newer[index : index + 1] = [] if trade is None else [(trade, at_ns, day)]
+                return
+
+    def _forget_older(self) -> None:
+        older = PRINTS_KEPT // 2
+        for trade, at_ns in zip(self.prints[:older], self._times[:older], strict=True):
+            self._add_to(self._forgotten, trade, at_ns)
+        del self.prints[:older], self._times[:older]
+
+    def _sum_again(self) -> None:
+        self.sums = self._forgotten.copy()
+        for trade, at_ns in zip(self.prints, self._times, strict=True):
+            self._add_to(self.sums, trade, at_ns)
+        self.is_changed = True
+
+    def _add_to(self, sums: BarSums, trade: StreamedPrint, at_ns: int) -> None:
+        effect = day_effect(trade.tape, trade.conditions)
+        if at_ns < self._floor_ns:
+            effect &= _NEITHER_OPEN_NOR_CLOSE
+        sums.add_trade(trade.price, trade.size or 0, at_ns, effect)
