@@ -1,28 +1,32 @@
 """Bars for charts: those in Redis, older ones from the ingest, and the position they end at."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
-import msgspec
 from redis.asyncio import Redis
 
-from gateway.bus.ingest_requests import (
-    IngestRequestError,
-    NoIngestError,
-    RequestFailedError,
-    RequestTimeoutError,
-)
+from gateway.bus.ingest_requests import IngestRequestError
 from gateway.bus.malformed import MalformedData
-from gateway.bus.older_bars import BarQuery, OlderBars, OlderBarsAnswer
-from shared import bar, rfc3339
+from gateway.bus.merged_bars import (
+    Bars,
+    ChartBars,
+    StoredBars,
+    apply_newer,
+    can_do_without,
+    chart_bars,
+    decode_start,
+    merge,
+    suffices,
+)
+from gateway.bus.older_bars import BarQuery, OlderBars
+from shared import bar
 from shared.bus import keys
 from shared.bus.errors import bus_errors
 from shared.bus.keys import Keyspace
 from shared.bus.whole_bars import WholeBars
 from shared.event_id import NEVER, EventId
-from shared.request import Adjustment
 from shared.topics import kind_of, topic
 
 READ_AT_ONCE = 2_000
@@ -30,32 +34,7 @@ READ_AT_ONCE = 2_000
 
 TOPICS_AT_ONCE = 500
 
-STORED_ADJUSTMENT: Adjustment = "split"
-"""That of the prices in Redis. Only the newest bars, since the last dividend, have every scale."""
-
 ATTEMPTS = 3
-
-
-class _Start(msgspec.Struct):
-    timestamp: str
-
-
-_decode = msgspec.json.Decoder(_Start).decode
-
-Bars = dict[int, bytes]
-"""The JSON of bars by their starts in unix s, in no order."""
-
-
-class ChartBars(NamedTuple):
-    """The JSON of each symbol's bars, oldest first.
-
-    ``complete_from``: from when on (unix s) they are all bars of the range; None if unknown.
-    ``last_event_id``: they hold each event up to it, and none after it.
-    """
-
-    bars: Mapping[str, Sequence[bytes]]
-    complete_from: Mapping[str, int | None]
-    last_event_id: EventId
 
 
 class BarHistory:
@@ -93,7 +72,7 @@ class BarHistory:
         for attempt in range(ATTEMPTS):
             before = await self._published()
             stored = await self._stored(list(names), query)
-            lacking = {n: s for n, s in names.items() if not _suffices(stored[n], query)}
+            lacking = {n: s for n, s in names.items() if not suffices(stored[n], query)}
             # Nobody has a bar of the future: an ingest need not be asked, nor be there.
             if query.start is not None and query.start > self._clock():
                 lacking = {}
@@ -103,12 +82,11 @@ class BarHistory:
                 try:
                     older = await older_source.read(query._replace(symbols=(*lacking.values(),)))
                 except IngestRequestError as error:
-                    if not _can_do_without(error, [stored[name] for name in lacking], query):
+                    if not can_do_without(error, [stored[name] for name in lacking], query):
                         raise
                     older_source = None  # another attempt would wait again
             merged = {
-                symbol: _merged(stored[name], older, symbol, query)
-                for name, symbol in names.items()
+                symbol: merge(stored[name], older, symbol, query) for name, symbol in names.items()
             }
             # Some pages were read later than others. The events since bring all of them to the
             # same position, from which a stream continues.
@@ -116,21 +94,21 @@ class BarHistory:
             is_last = attempt == ATTEMPTS - 1
             if news is not None:
                 for name, symbol in names.items():
-                    _apply(merged[symbol].bars, news[name], query)
+                    apply_newer(merged[symbol].bars, news[name], query)
             elif not is_last:
                 continue
             # Redis has lost its data again and again. A stream from the earlier position announces
             # what it cannot repeat.
-            return _charts(merged, query, before if news is None else after)
+            return chart_bars(merged, query, before if news is None else after)
         raise AssertionError("unreachable")
 
     async def _published(self) -> EventId:
         with bus_errors():
             return _event_id(await self._client.get(self._keyspace.published))
 
-    async def _stored(self, topics: Sequence[str], query: BarQuery) -> dict[str, "_Stored"]:
+    async def _stored(self, topics: Sequence[str], query: BarQuery) -> dict[str, StoredBars]:
         """Read the newest bars of topics within the range, page by page."""
-        found: dict[str, _Stored] = {}
+        found: dict[str, StoredBars] = {}
         size = min(max(READ_AT_ONCE // query.limit, 1), TOPICS_AT_ONCE)
         for begin in range(0, len(topics), size):
             some = topics[begin : begin + size]
@@ -187,39 +165,23 @@ class BarHistory:
             bars += [fields[b"data"] for _, fields in entries if b"data" in fields]
         return after, found
 
-    def _parsed(self, name: str, field: Any, count: Any, first: Any, found: Any) -> "_Stored":
+    def _parsed(self, name: str, field: Any, count: Any, first: Any, found: Any) -> StoredBars:
         where = name.encode()
         if isinstance(found, Exception):
             self._malformed.note(where, found)
-            return _Stored({}, None, is_empty=True)
+            return StoredBars({}, None, is_empty=True)
         bars: Bars = {}
         for member, score in found:
             with self._malformed.skipping(where):
                 body = _body(member)
-                _decode(body)  # what is no JSON would spoil the whole answer
+                decode_start(body)  # what is no JSON would spoil the whole answer
                 bars[int(score)] = body
         whole_from = None
         if field is not None:
             with self._malformed.skipping(where):
                 oldest = int(first[0][1]) if first else None
                 whole_from = WholeBars.parse(field).reaches(oldest, count)
-        return _Stored(bars, whole_from, is_empty=not first)
-
-
-class _Stored(NamedTuple):
-    """What Redis has of a topic within a range; ``whole_from`` as in ``ChartBars``.
-
-    ``is_empty``: it has no bar of any time.
-    """
-
-    bars: Bars
-    whole_from: int | None
-    is_empty: bool
-
-
-class _Merged(NamedTuple):
-    bars: Bars
-    complete_from: int | None
+        return StoredBars(bars, whole_from, is_empty=not first)
 
 
 def _body(member: bytes) -> bytes:
@@ -227,71 +189,6 @@ def _body(member: bytes) -> bytes:
     if not newline:
         raise ValueError(f"{head[:40]!r} is not a stored bar: no event id line")
     return body
-
-
-def _suffices(stored: _Stored, query: BarQuery) -> bool:
-    """Return whether Redis has all that a query asks for."""
-    if query.adjustment != STORED_ADJUSTMENT or stored.whole_from is None:
-        return False
-    if query.start is not None and stored.whole_from <= query.start:
-        return True
-    return sum(start >= stored.whole_from for start in stored.bars) >= query.limit
-
-
-def _can_do_without(error: IngestRequestError, lacking: Iterable[_Stored], query: BarQuery) -> bool:
-    """Return whether Redis' bars answer a query that the ingest has not answered."""
-    match error:
-        case NoIngestError() | RequestTimeoutError() | RequestFailedError(code="upstream_failed"):
-            pass
-        case _:  # the request itself is at fault, or there are too many
-            return False
-    if query.adjustment != STORED_ADJUSTMENT:
-        return False
-    # No bars would look like a range in which nothing was traded.
-    is_range = query.start is not None or query.end is not None
-    return not is_range or not any(stored.is_empty for stored in lacking)
-
-
-def _merged(
-    stored: _Stored, older: OlderBarsAnswer | None, symbol: str, query: BarQuery
-) -> _Merged:
-    """Return Redis' bars with those of the ingest before them."""
-    if older is None or symbol not in older.bars:
-        return _Merged(dict(stored.bars), stored.whole_from)
-    bars = dict(older.bars[symbol])
-    since = stored.whole_from
-    # Bars that are not kept whole, or not of this adjustment, count only where they are newer.
-    if since is None or query.adjustment != STORED_ADJUSTMENT:
-        since = max(bars) + 1 if bars else 0
-    bars = {start: body for start, body in bars.items() if start < since}
-    bars |= {start: body for start, body in stored.bars.items() if start >= since}
-    return _Merged(bars, older.complete_from.get(symbol))
-
-
-def _apply(bars: Bars, news: Iterable[bytes], query: BarQuery) -> None:
-    """Put newer versions in the place of bars."""
-    for body in news:
-        with suppress(ValueError, msgspec.DecodeError):  # an entry of another version
-            start = rfc3339.to_nanoseconds(_decode(body).timestamp) // 1_000_000_000
-            is_in = (query.start is None or query.start <= start) and (
-                query.end is None or start <= query.end
-            )
-            if is_in:
-                bars[start] = body
-
-
-def _charts(merged: Mapping[str, _Merged], query: BarQuery, position: EventId) -> ChartBars:
-    bars: dict[str, Sequence[bytes]] = {}
-    complete_from: dict[str, int | None] = {}
-    for symbol, (found, since) in merged.items():
-        starts = sorted(found)[-query.limit :]
-        bars[symbol] = [found[start] for start in starts]
-        # Older ones may have been left out.
-        bounds = [query.start, starts[0] if len(starts) == query.limit else None]
-        complete_from[symbol] = (
-            None if since is None else max([since, *(b for b in bounds if b is not None)])
-        )
-    return ChartBars(bars, complete_from, position)
 
 
 def _event_id(stored: Any) -> EventId:

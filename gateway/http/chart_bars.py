@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gateway.bus.bar_history import BarHistory, ChartBars
+from gateway.bus.bar_history import BarHistory
+from gateway.bus.merged_bars import ChartBars
 from gateway.bus.older_bars import BarQuery
 from gateway.http import fields
 from gateway.http.access import Access
