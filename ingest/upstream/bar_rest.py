@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from functools import partial
-from typing import NamedTuple, TypeVar
 
 import structlog
 
@@ -17,25 +16,23 @@ from ingest.bars.bar_changes import (
     Reload,
     TradesNeed,
 )
-from ingest.bars.bar_events import stored_version
 from ingest.bars.bar_table import BarTable
 from ingest.bars.day_snapshot import DaySnapshot
 from ingest.bars.history_window import history_start
 from ingest.bars.need_schedule import SYMBOLS_PER_REQUEST, NeedSchedule
-from ingest.bars.stored_histories import StoredHistories, is_over
-from ingest.bars.timeframes import MINUTE, MINUTE_NS, SECOND_NS, Timeframe, minute_of
+from ingest.bars.stored_histories import is_over
+from ingest.bars.timeframes import MINUTE, MINUTE_NS, Timeframe, minute_of
 from ingest.demand.wanted import Demand
-from ingest.market.bars import Bar
 from ingest.market.market_hours import MarketHours
-from ingest.market.prints import Trade
-from ingest.market.rest_prints import Fate
 from ingest.upstream import translation
 from ingest.upstream.alpaca_rest import AlpacaRest
 from ingest.upstream.announcements import Announcements
+from ingest.upstream.bar_histories import BarHistories
 from ingest.upstream.blocking_calls import RestError
-from ingest.upstream.stored_bars import StoredBars, StoredVersion
-from shared import bar, rfc3339
-from shared.bar import KINDS, ReloadReason
+from ingest.upstream.stored_bars import StoredBars
+from ingest.upstream.symbol_rows import SymbolRows
+from shared import rfc3339
+from shared.bar import KINDS
 from shared.bus.errors import BusError
 from shared.event_id import EventId
 from shared.topics import topic
@@ -50,24 +47,6 @@ POLLED_MINUTES = 2
 
 _REJECTED = (400, 422)
 """HTTP statuses with which Alpaca rejects a request for one of its symbols."""
-
-_Result = TypeVar("_Result")
-
-
-class _History(NamedTuple):
-    """The bars to store by topic.
-
-    ``removed_before``: the topics whose stored bars from before a time (unix s) have another scale.
-    ``reloads``: the symbols whose clients read their bars again, with the reason and its unix ns;
-    ``filled`` those whose clients may have read too few; ``repeated`` those for which this holds
-    if Redis has lost their bars.
-    """
-
-    bars: dict[str, list[bar.Bar]]
-    removed_before: dict[str, int]
-    reloads: list[tuple[str, ReloadReason, int]]
-    filled: list[str]
-    repeated: list[str]
 
 
 class BarRest:
@@ -95,7 +74,6 @@ class BarRest:
         self.publish: Callable[[], None] = lambda: None
         self._rest = rest
         self._table = table
-        self._store = store
         self._demand = demand
         self._announcer = announcer
         self._hours = hours
@@ -104,7 +82,10 @@ class BarRest:
         self._clock = clock
         self._schedule = NeedSchedule(monotonic)
         self._wake = asyncio.Event()
-        self._stored = StoredHistories()
+        self._rows = SymbolRows(rest.malformed)
+        self._histories = BarHistories(
+            table, self._rows, store, demand, announcer, lambda: self.publish()
+        )
         self._failing = False
 
     async def run(self) -> None:
@@ -127,12 +108,12 @@ class BarRest:
 
     def on_reload(self, change: Reload) -> None:
         """Replace the stored bars of a topic: their prices have another scale."""
-        self._stored.on_reload(topic(KINDS[change.timeframe], change.symbol), change)
+        self._histories.on_reload(change)
 
     def rewrite(self) -> None:
         """Store every bar of all topics again: Redis has lost its data."""
         topics = self._topics()
-        self._stored.on_lost(where for where, _, _ in topics)
+        self._histories.on_lost(where for where, _, _ in topics)
         self._table.repeat_running()
         self._schedule.add(FillNeed(symbol, timeframe) for _, symbol, timeframe in topics)
         self._wake.set()
@@ -151,9 +132,9 @@ class BarRest:
         start = minute_of(now_ns) - POLLED_MINUTES * MINUTE_NS
         found = await self._rest.bars(symbols, MINUTE, _moment(start), _moment(now_ns))
         for symbol in symbols:
-            for each in self._bars(symbol, found.rows.get(symbol, ())):
+            for each in self._rows.bars(symbol, found.rows.get(symbol, ())):
                 if is_over(MINUTE, each, now_ns):
-                    self._applied(symbol, partial(self._table.on_bar, each, now_ns))
+                    self._rows.applied(symbol, partial(self._table.on_bar, each, now_ns))
 
     def _topics(self) -> list[tuple[str, str, Timeframe]]:
         charts = self._demand.charts()
@@ -237,70 +218,7 @@ class BarRest:
         if complete:
             self.ask(FillNeed(symbol, timeframe) for symbol in found.incomplete)
         rows = {s: found.rows.get(s, ()) for s in complete or symbols}
-        await self._store_history(timeframe, rows, as_of, now_ns, int(start.timestamp()))
-
-    async def _store_history(
-        self,
-        timeframe: Timeframe,
-        rows: Mapping[str, Sequence[object]],
-        as_of: EventId,
-        now_ns: int,
-        since: int,
-    ) -> None:
-        kind = KINDS[timeframe]
-        # Read for these symbols alone: those of all charts together would fill the memory.
-        stored = await self._store.read([topic(kind, symbol) for symbol in rows])
-        history = await self._apply_history(timeframe, rows, stored, now_ns)
-        lost = await self._store.lacking([topic(kind, symbol) for symbol in history.repeated])
-        if history.bars:
-            await self._store.fill(
-                history.bars,
-                as_of,
-                whole_since=dict.fromkeys(history.bars, since),
-                removed_before=history.removed_before,
-            )
-        # A chart may have been closed meanwhile: the note of that must come after this one's.
-        charts = self._demand.charts()
-        gone = [symbol for symbol in rows if kind not in charts.get(symbol, ())]
-        await self._store.forget([topic(kind, symbol) for symbol in gone])
-        filled = [*history.filled, *(s for s in history.repeated if topic(kind, s) in lost)]
-        reloads = [*history.reloads, *((symbol, "filled", now_ns) for symbol in filled)]
-        for symbol, reason, at_ns in reloads:
-            at = rfc3339.from_nanoseconds(at_ns)
-            self._announcer.reload(timeframe, symbol, reason, at)
-
-    async def _apply_history(
-        self,
-        timeframe: Timeframe,
-        rows: Mapping[str, Sequence[object]],
-        stored: Mapping[str, Sequence[StoredVersion]],
-        now_ns: int,
-    ) -> _History:
-        """Apply the rows of symbols; return the bars to store. ``stored`` are by topic."""
-        history = _History({}, {}, [], [], [])
-        for symbol, found in rows.items():
-            # Prices and the lease do not wait for a hundred histories: they take 0.3 s together,
-            # and several on a busy machine.
-            await asyncio.sleep(0)
-            if symbol not in self._table.symbols:
-                continue
-            where, bars = topic(KINDS[timeframe], symbol), self._bars(symbol, found)
-            fill = partial(self._table.fill, symbol, timeframe, bars, now_ns)
-            filled = self._applied(symbol, fill)
-            self.publish()
-            if filled is None:
-                continue
-            ended = self._table.ended(symbol, timeframe)
-            known = [stored_version(each.bar) for each in stored[where] if not each.running]
-            new = self._stored.to_store(timeframe, where, bars, filled, ended, known, now_ns)
-            history.bars[where] = new.bars
-            if new.reload is not None:
-                history.removed_before[where] = new.reload.at_ns // SECOND_NS
-                history.reloads.append((symbol, new.reload.reason, new.reload.at_ns))
-            # A chart may have been read before: no event brings these bars.
-            elif new.bars and self._demand.watches(where):
-                (history.repeated if new.every else history.filled).append(symbol)
-        return history
+        await self._histories.apply(timeframe, rows, as_of, now_ns, int(start.timestamp()))
 
     async def _repair(self, needs: Sequence[MinutesNeed]) -> None:
         start = min(need.begin_ns for need in needs)
@@ -312,8 +230,8 @@ class BarRest:
         now_ns = self._clock()
         for need in needs:
             if need.symbol not in found.incomplete or len(symbols) == 1:
-                bars = self._bars(need.symbol, found.rows.get(need.symbol, ()))
-                self._applied(need.symbol, partial(self._table.repair, need, bars, now_ns))
+                bars = self._rows.bars(need.symbol, found.rows.get(need.symbol, ()))
+                self._rows.applied(need.symbol, partial(self._table.repair, need, bars, now_ns))
 
     async def _complete(self, needs: Sequence[TradesNeed]) -> None:
         # A minute that is over has its bar by now, or is asked for as a whole.
@@ -325,15 +243,17 @@ class BarRest:
         found = await self._rest.trades(symbols, since, polling=True)
         for need in needs:
             if need.symbol not in found.incomplete:
-                trades = self._trades(need.symbol, found.rows.get(need.symbol, ()))
+                trades = self._rows.trades(need.symbol, found.rows.get(need.symbol, ()))
                 complete = partial(self._table.complete, need, trades, self._clock())
-                self._applied(need.symbol, complete)
+                self._rows.applied(need.symbol, complete)
 
     async def _read_days(self, symbols: Sequence[str]) -> None:
         asked_ns = self._clock()
         found = await self._rest.snapshots(symbols, polling=True)
         for symbol in symbols:
-            self._applied(symbol, partial(self._apply_day, symbol, found.get(symbol), asked_ns))
+            self._rows.applied(
+                symbol, partial(self._apply_day, symbol, found.get(symbol), asked_ns)
+            )
 
     def _apply_day(self, symbol: str, row: object, asked_ns: int) -> None:
         """Apply a symbol's snapshot, None if REST has none.
@@ -347,33 +267,6 @@ class BarRest:
         snapshot = translation.snapshot(symbol, row, with_quote=False)
         latest_ns = -1 if snapshot.trade is None else snapshot.trade.at_ns
         self._table.on_rest_day_bar(symbol, DaySnapshot(snapshot.day, latest_ns, asked_ns))
-
-    def _applied(self, symbol: str, apply: Callable[[], _Result]) -> _Result | None:
-        """Apply an answer about a symbol; return None if that fails: it costs no other symbol."""
-        try:
-            return apply()
-        except ValueError as error:
-            self._rest.malformed.note(f"bars of {symbol}", error)
-        except Exception as error:
-            # The boundary for the errors that no rule expects.
-            self._rest.malformed.note_escaped(f"bars of {symbol}", error)
-        return None
-
-    def _bars(self, symbol: str, rows: Sequence[object]) -> list[Bar]:
-        where = f"bars of {symbol}"
-        return translation.bars(symbol, rows, lambda text: self._rest.malformed.note(where, text))
-
-    def _trades(self, symbol: str, rows: Sequence[object]) -> list[Trade]:
-        found = []
-        for row in rows:
-            try:
-                each = translation.print_of_row(symbol, row)
-            except ValueError as error:
-                self._rest.malformed.note(f"trade of {symbol}", error, row)
-                continue
-            if each is not None and each.fate in (Fate.STANDS, Fate.CORRECTED):
-                found.append(each.trade)
-        return found
 
 
 def _moment(at_ns: int) -> datetime:
