@@ -134,7 +134,10 @@ class Charts:
         if gone := self._begun - wanted:
             self._begun -= gone
             self._ended |= gone
-            self._watch(charts)
+            self._watch({key_of(where) for where in gone}, charts)
+            symbols = {key_of(where) for where in self._begun}
+            self.table.forget_others(symbols)
+            self._rest.forget_others(symbols)
         # Before a topic begins again: its stored bars would look whole, and lack those since.
         if self._ended:
             await self._store.forget(sorted(self._ended))
@@ -147,7 +150,7 @@ class Charts:
         # Before the first live bar: the versions of an earlier leader go on from theirs.
         stored = await self._store.read(new, RESTORED)
         self._begun.update(new)
-        self._watch(charts)
+        self._watch({key_of(where) for where in new}, charts)
         for where in new:
             versions = [stored_version(each.bar) for each in stored[where] if not each.running]
             if versions:
@@ -155,15 +158,13 @@ class Charts:
                 self.table.restore(key_of(where), timeframe, versions, now_ns)
         self.publish()
 
-    def _watch(self, charts: Mapping[str, Set[str]]) -> None:
+    def _watch(self, symbols: Set[str], charts: Mapping[str, Set[str]]) -> None:
         now_ns = self._clock()
-        for symbol, kinds in charts.items():
+        for symbol in sorted(symbols):
+            kinds = charts.get(symbol, ())
             begun = [TIMEFRAMES[k] for k in kinds if topic(k, symbol) in self._begun]
             if begun:
                 self.table.watch(symbol, begun, now_ns)
-        symbols = {key_of(where) for where in self._begun}
-        self.table.forget_others(symbols)
-        self._rest.forget_others(symbols)
 
     async def _publish(self) -> None:
         while True:

@@ -150,8 +150,8 @@ class StreamHolder:
         self._reach = reach or UpstreamReach(monotonic)
         self._pace = pace or ReconnectPace(monotonic)
         self._monotonic = monotonic
-        self._waiting: Stream | None = None
-        """A connection that Alpaca keeps open although the slot is taken."""
+        self._opening: Stream | None = None
+        """The connection of the present or the last attempt; it may await Alpaca's slot."""
         self._answered = asyncio.Event()
         # Whether the present connection has answered a change or brought a message.
         self._has_worked = False
@@ -190,7 +190,7 @@ class StreamHolder:
             self.health.set("connecting", "this ingest has stopped")
             raise
         finally:
-            await self._shut_waiting()
+            await self._shut_opening()
 
     async def _hold_one(self) -> None:
         """Hold one connection until it ends.
@@ -228,10 +228,10 @@ class StreamHolder:
         Raises:
             UpstreamError: it could not be opened.
         """
-        if self._waiting is None or not self._waiting.awaits_slot:
-            await self._shut_waiting()
-            self._waiting = self._connect()
-        stream = self._waiting
+        if self._opening is None or not self._opening.awaits_slot:
+            await self._shut_opening()
+            self._opening = self._connect()
+        stream = self._opening
         started, was_greeted = self._monotonic(), True
         try:
             await stream.open(patience)
@@ -240,11 +240,11 @@ class StreamHolder:
             raise
         finally:
             self._reach.on_attempt(self._monotonic() - started, was_greeted=was_greeted)
-        self._waiting = None
+        self._opening = None
         return stream
 
-    async def _shut_waiting(self) -> None:
-        stream, self._waiting = self._waiting, None
+    async def _shut_opening(self) -> None:
+        stream, self._opening = self._opening, None
         if stream is not None:
             await stream.shut()
 
@@ -307,7 +307,7 @@ class StreamHolder:
         return self._pace.wait_after(
             error,
             is_urgent=self._handler.is_urgent,
-            keeps_socket=self._waiting is not None and self._waiting.awaits_slot,
+            keeps_socket=self._opening is not None and self._opening.awaits_slot,
         )
 
     def _report_loss(self, state: RetryCallState) -> None:

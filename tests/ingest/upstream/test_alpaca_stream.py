@@ -151,12 +151,14 @@ async def test_a_feed_beyond_the_plan_keeps_its_code() -> None:
 
 async def test_a_taken_slot_keeps_its_code_and_the_first_connection_stands() -> None:
     async with Simulator(QUIET) as simulator, opened(stream_to(simulator)) as first:
+        second = stream_to(simulator)
         with pytest.raises(UpstreamError) as caught:
-            await stream_to(simulator).open()
+            await second.open()
 
         assert (caught.value.code, caught.value.retry) == (406, Retry.LATER)
         await first.change(subscribe("SPY"))
         assert (await messages(first))[0].trades == ["SPY"]
+        await second.shut()
 
 
 async def test_after_406_the_keys_are_sent_again_on_the_same_socket() -> None:
@@ -177,26 +179,16 @@ async def test_after_406_the_keys_are_sent_again_on_the_same_socket() -> None:
         await second.shut()
 
 
-async def test_a_socket_that_ends_after_406_is_replaced() -> None:
+@pytest.mark.parametrize("by_alpaca_at_once", [True, False])
+async def test_a_socket_that_ends_after_406_is_replaced(by_alpaca_at_once: bool) -> None:
     async with Simulator(QUIET) as simulator:
         stream = stream_to(simulator)
-        simulator.faults.refuse_auth("iex", code=406, close=False)
+        simulator.faults.refuse_auth("iex", code=406, close=by_alpaca_at_once)
         with pytest.raises(UpstreamError):
             await stream.open()
-        assert stream.awaits_slot
-        simulator.faults.fin("iex")
-        await until(lambda: not stream.awaits_slot)
-        await stream.open()
-        assert endpoint_state(simulator)["connections_total"] == 2
-        await stream.shut()
-
-
-async def test_a_socket_that_alpaca_closes_with_406_is_not_used_again() -> None:
-    async with Simulator(QUIET) as simulator:
-        stream = stream_to(simulator)
-        simulator.faults.refuse_auth("iex", code=406, close=True)
-        with pytest.raises(UpstreamError):
-            await stream.open()
+        if not by_alpaca_at_once:
+            assert stream.awaits_slot
+            simulator.faults.fin("iex")
         await until(lambda: not stream.awaits_slot)
         await stream.open()
         assert endpoint_state(simulator)["connections_total"] == 2

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +22,7 @@ from tests.ingest.pace import at_once, patient_for
 from tests.ingest.watching import Watcher, relay, trade, until_subscribed, watcher
 from tests.limits import LIMIT_SECONDS
 from tests.services import ingest_service, running_ingest, until
-from tests.simulator.client import endpoint_state, open_stream
+from tests.simulator.client import StreamClient, endpoint_state, open_stream
 
 TERMINAL = [402, 408, 409, 410, 411, 412, 413]
 MENDED = [400, 401, 404, 405, 406, 407, 500]
@@ -113,9 +114,14 @@ async def test_a_taken_slot_is_reported_in_words(
             await watching.until_state("live")
 
 
-async def test_a_slot_that_becomes_free_is_taken_on_the_socket_that_waits(
+@asynccontextmanager
+async def waiting_for_the_slot(
     source: RedisSource,
-) -> None:
+) -> AsyncIterator[tuple[Simulator, Watcher, StreamClient]]:
+    """Run an ingest while another session holds the slot; at its end the ingest leaves no socket.
+
+    The session is yielded too.
+    """
     async with (
         Simulator(SimulatorSettings(tape=None, positions=())) as simulator,
         watcher(source) as watching,
@@ -124,25 +130,25 @@ async def test_a_slot_that_becomes_free_is_taken_on_the_socket_that_waits(
         await other.sign_in()
         async with running_ingest(source, simulator):
             await watching.until_state("reconnecting")
-            await other.connection.close()
-            await watching.until_state("live")
-            assert endpoint_state(simulator)["connections_total"] == 2
+            yield simulator, watching, other
+        await other.connection.close()
         await until(lambda: endpoint_state(simulator)["connections"] == 0)
+
+
+async def test_a_slot_that_becomes_free_is_taken_on_the_socket_that_waits(
+    source: RedisSource,
+) -> None:
+    async with waiting_for_the_slot(source) as (simulator, watching, other):
+        await other.connection.close()
+        await watching.until_state("live")
+        assert endpoint_state(simulator)["connections_total"] == 2
 
 
 async def test_an_ingest_that_ends_leaves_no_socket_that_waits_for_the_slot(
     source: RedisSource,
 ) -> None:
-    async with (
-        Simulator(SimulatorSettings(tape=None, positions=())) as simulator,
-        watcher(source) as watching,
-        open_stream(simulator) as other,
-    ):
-        await other.sign_in()
-        async with running_ingest(source, simulator):
-            await watching.until_state("reconnecting")
-            await until(lambda: endpoint_state(simulator)["connections"] == 2)
-        await until(lambda: endpoint_state(simulator)["connections"] == 1)
+    async with waiting_for_the_slot(source) as (simulator, _, _):
+        await until(lambda: endpoint_state(simulator)["connections"] == 2)
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
