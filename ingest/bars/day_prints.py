@@ -56,7 +56,7 @@ class DayPrints:
                 self._newer.append((trade, at_ns, day))
             return
         snapshot = self._snapshot
-        if snapshot is not None and snapshot.may_contain(at_ns):
+        if snapshot is not None and snapshot.may_contain(trade, at_ns):
             return
         self.prints.append(trade)
         self._times.append(at_ns)

@@ -11,10 +11,6 @@ UNCERTAIN, MOST_SHARES = 3, 1_900
 """The prints at the moment of a snapshot, and the shares of the largest."""
 
 
-UNCERTAIN, MOST_SHARES = 3, 1_900
-"""The prints at the moment of a snapshot, and the shares of the largest."""
-
-
 class DayBar(NamedTuple):
     """A day's bar so far: dollars and shares."""
 
@@ -63,7 +59,7 @@ class DayBarLedger:
         """Return whether REST has had this state.
 
         A snapshot does not say which prints of its moment it contains: a few of them may count
-        twice, or not at all, until the vendor's next bar of the stream.
+        twice in the volume, or not at all, until the vendor's next bar of the stream.
         """
         return any(
             (had.open, had.high, had.low, had.close) == (bar.open, bar.high, bar.low, bar.close)

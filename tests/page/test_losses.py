@@ -86,8 +86,9 @@ async def test_a_ticket_that_does_not_open_a_stream_is_followed_by_another(
         await screen.live()
         await screen.until(cell("SPY", "price"), PRICE)
 
-        assert len(await screen.urls(TICKET)) == 3
-        assert len(await screen.urls("ticket=spent")) == (2 if status == 201 else 0)
+        # If the topics change meanwhile, a ticket is given up for one of the new topics.
+        assert len(await screen.urls(TICKET)) >= 3
+        assert len(await screen.urls("ticket=spent")) in ((1, 2) if status == 201 else (0,))
 
 
 async def test_a_feed_that_is_lost_makes_the_page_stale(

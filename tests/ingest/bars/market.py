@@ -261,7 +261,8 @@ class Market:
     def _arrive(self, number: int) -> None:
         if number not in self.arrived:
             self.arrived.append(number)
-            if self.day_snapshot and self.day_snapshot.may_contain(self.prints[number].at_ns):
+            print_ = self.prints[number]
+            if self.day_snapshot and self.day_snapshot.may_contain(print_, print_.at_ns):
                 self.in_day.add(number)
         made = self.originals[number]
         self.stream.table.on_trade(made, made.at_ns, self.now)

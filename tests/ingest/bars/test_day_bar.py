@@ -301,6 +301,19 @@ def test_a_snapshot_contains_its_latest_trade_and_the_odd_lots_from_before_the_r
     assert stream.newest("1Day").bar.volume == 1003, "it was reported late"
 
 
+def test_a_snapshot_does_not_contain_a_late_print_beyond_its_high_or_low() -> None:
+    stream = Streamed("1Day")
+    stream.at(2).trade(NOON + SECOND, 120, number=1, size=5)
+    stream.table.on_rest_day_bar("SPY", DaySnapshot(day(), stream.now - 1, stream.now))
+    stream.take()
+    newest = stream.newest("1Day").bar
+    assert (newest.high, newest.volume) == (120, 1005), "it came while the answer was on its way"
+
+    stream.trade(stream.now - 1, 80, number=2, size=5)
+    newest = stream.newest("1Day").bar
+    assert (newest.low, newest.volume) == (80, 1010)
+
+
 def test_after_the_cancel_of_a_print_in_the_vendor_s_bar_it_stands_until_the_next_one() -> None:
     stream = charted()
     void = stream.at(10).trade(NOON + 10 * SECOND, 500, number=1, size=50)
