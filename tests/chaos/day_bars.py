@@ -58,14 +58,16 @@ class DayBarLedger:
     def has_had(self, symbol: str, bar: DayBar) -> bool:
         """Return whether REST has had this state.
 
-        A snapshot does not say which prints of its moment it contains: a few of them may count
-        twice in the volume, or not at all, until the vendor's next bar of the stream.
+        A snapshot does not say which prints of its moment it contains, nor when its first one was:
+        until the vendor's next bar of the stream, a few of them may count twice in the volume, or
+        not at all, and a late print that is the first of the day leaves the open as it was.
         """
-        return any(
-            (had.open, had.high, had.low, had.close) == (bar.open, bar.high, bar.low, bar.close)
+        states = self._states[symbol]
+        return bar.open in {had.open for had in states} and any(
+            (had.high, had.low, had.close) == (bar.high, bar.low, bar.close)
             and abs(had.volume - bar.volume) <= UNCERTAIN * MOST_SHARES
             and abs((had.trades or 0) - (bar.trades or 0)) <= UNCERTAIN
-            for had in self._states[symbol]
+            for had in states
         )
 
 
