@@ -58,16 +58,21 @@ class DayBarLedger:
     def has_had(self, symbol: str, bar: DayBar) -> bool:
         """Return whether REST has had this state.
 
-        A snapshot does not say which prints of its moment it contains, nor when its first one was:
-        until the vendor's next bar of the stream, a few of them may count twice in the volume, or
-        not at all, and a late print that is the first of the day leaves the open as it was.
+        A snapshot says neither which prints of its moment it contains, nor when its open and its
+        close were. Until the vendor's next bar of the stream, a few prints may count twice in the
+        volume, or not at all, and a late print leaves open and close as they were.
         """
         states = self._states[symbol]
-        return bar.open in {had.open for had in states} and any(
-            (had.high, had.low, had.close) == (bar.high, bar.low, bar.close)
-            and abs(had.volume - bar.volume) <= UNCERTAIN * MOST_SHARES
-            and abs((had.trades or 0) - (bar.trades or 0)) <= UNCERTAIN
+        near = [
+            had
             for had in states
+            if abs(had.volume - bar.volume) <= UNCERTAIN * MOST_SHARES
+            and abs((had.trades or 0) - (bar.trades or 0)) <= UNCERTAIN
+        ]
+        return (
+            (bar.high, bar.low) in {(had.high, had.low) for had in near}
+            and bar.close in {had.close for had in near}
+            and bar.open in {had.open for had in states}
         )
 
 
