@@ -91,6 +91,14 @@ class Charts:
             self._streamed = streamed
             self.table.on_subscribed(*streamed, now_ns)
 
+    def on_missed(self, since: float, symbol: str | None = None) -> None:
+        """Note that the stream, which lives, may have lost data since a time (unix s).
+
+        ``symbol``: of this one; None: of all, also of those of which it brings bars alone.
+        """
+        for each in self.table.symbols if symbol is None else (symbol,):
+            self.table.on_missed(each, int(since * 1e9), self._clock())
+
     def on_rescaled(self, symbol: str) -> None:
         """Note that a split of a symbol takes effect today."""
         self.table.on_split(symbol, start_of(day_of(self._clock())))

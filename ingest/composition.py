@@ -251,6 +251,7 @@ def _stocks(common: _Common, prices: LastPrices, reach: UpstreamReach, charts: C
         prices.streamed_ns_of,
         prices.newest_streamed_ns,
         charts.on_subscription,
+        charts.on_missed,
     )
 
     # An object of alpaca-py serves one connection; each attempt makes a new one.
@@ -269,6 +270,7 @@ def _stocks(common: _Common, prices: LastPrices, reach: UpstreamReach, charts: C
         subscription=subscription,
         reader=reader,
         announcer=announcer,
+        on_missed=charts.on_missed,
     )
 
 

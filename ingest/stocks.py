@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 
 import structlog
@@ -74,6 +74,7 @@ class Stocks:
         subscription: Subscription,
         reader: FrameReader,
         announcer: Announcer,
+        on_missed: Callable[[float, str | None], None],
     ) -> None:
         self.stream = stream
         self.rest_malformed = snapshots.malformed
@@ -88,6 +89,7 @@ class Stocks:
         self._subscription = subscription
         self._reader = reader
         self._announcer = announcer
+        self._on_missed = on_missed
         self._sorted: list[str] = []
         self._sorted_of: Set[str] | None = None
 
@@ -144,6 +146,7 @@ class Stocks:
         # Until the stream brings a trade of them again, REST is the only source.
         self._prices.begin(found)
         for symbol, since in (found | withheld.take_ended()).items():
+            self._on_missed(since, symbol)
             self._snapshots.open_gap(symbol, since)
         if found:
             log.warning(

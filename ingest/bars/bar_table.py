@@ -86,6 +86,13 @@ class BarTable:
         """Take that the connection was lost: nothing is subscribed any more."""
         self.on_subscribed(frozenset(), frozenset(), now_ns)
 
+    def on_missed(self, symbol: str, since_ns: int, now_ns: int) -> None:
+        """Take that the stream, which lives, may have lost data of a symbol since a moment."""
+        bars = self._by_symbol.get(symbol)
+        if bars is not None:
+            bars.on_missed(since_ns, now_ns)
+            self._changed[symbol] = None
+
     def on_trade(self, trade: StreamedPrint, at_ns: int, now_ns: int) -> None:
         """Apply a print of the stream; ``at_ns`` is its time."""
         bars = self._by_symbol.get(trade.symbol)

@@ -127,6 +127,17 @@ class SymbolBars:
             # Those between the vendor's bar and now did not come.
             self._day.lose(now_ns, asks=True)
 
+    def on_missed(self, since_ns: int, now_ns: int) -> None:
+        """Take that the stream, which lives, may have lost prints and bars since a moment."""
+        minutes = self.minutes
+        if not minutes.observed.is_lost:
+            minutes.observed.lose(since_ns)
+            minutes.observed.begin(now_ns)
+        for minute in minutes.minutes.values():
+            minute.is_partial |= minute.vendor is None and minute.end_ns > since_ns
+        if self._day is not None:
+            self._day.lose(now_ns, asks=True)
+
     def on_vendor_bar(self, bar: Bar, now_ns: int) -> None:
         """Apply a minute's bar, or its revision, of the stream.
 

@@ -33,7 +33,9 @@ class StockHandler:
     ``session`` returns the market's present session. Of a symbol's trades ``traded_at`` returns the
     exchange's time (unix ns) of the newest known one, ``streamed_at`` that of the newest one that
     the stream has brought (-1 if none); ``newest_streamed_at`` returns that of any symbol.
-    ``on_subscription`` is called when other symbols are subscribed than before.
+    ``on_subscription`` is called when other symbols are subscribed than before. ``on_missed`` is
+    called if the stream may have lost data: with the time (unix s) since which, and the symbol,
+    None for all.
     """
 
     name = "stocks"
@@ -51,7 +53,8 @@ class StockHandler:
         traded_at: Callable[[str], int | None],
         streamed_at: Callable[[str], int],
         newest_streamed_at: Callable[[], int],
-        on_subscription: Callable[[], None] = lambda: None,
+        on_subscription: Callable[[], None],
+        on_missed: Callable[[float, str | None], None],
         *,
         monotonic: Callable[[], float] = time.monotonic,
         clock: Callable[[], float] = time.time,
@@ -67,6 +70,7 @@ class StockHandler:
         self._session = session
         self._traded_at = traded_at
         self._on_subscription = on_subscription
+        self._on_missed = on_missed
         self._monotonic = monotonic
         self._clock = clock
         self._times = StreamTimes(clock())
@@ -194,11 +198,13 @@ class StockHandler:
         tape lacks its prints all the same.
         """
         for odd in self._losses.take_settled(now):
+            self._on_missed(odd.since, None)
             for symbol, at in self._times.acknowledged.items():
                 has_traded = (self._traded_at(symbol) or 0) / 1e9 >= odd.until
                 if not has_traded or self._demand.watches(topic(TRADE, symbol)):
                     self._snapshots.open_gap(symbol, max(odd.since, at))
         for symbol, since in self._losses.take_known_to_rest(now, self._clock()).items():
+            self._on_missed(since, symbol)
             self._snapshots.open_gap(symbol, since)
 
     def _note_acknowledged(self, now: float) -> None:

@@ -1,5 +1,6 @@
-"""The day bars of a client against those that REST has had. Pure."""
+"""The day bars of a client against those that REST has had. ``clock`` gives unix ns."""
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
@@ -9,6 +10,9 @@ from tests.chaos.follower import NEVER, Complain, Follower, order_of
 
 UNCERTAIN, MOST_SHARES = 3, 1_900
 """The prints at the moment of a snapshot, and the shares of the largest."""
+
+NOTICED_NS = 65_000_000_000
+"""The time after a silence in which it is noticed, or the vendor's next bar comes."""
 
 
 class DayBar(NamedTuple):
@@ -30,9 +34,16 @@ class DayBar(NamedTuple):
 class DayBarLedger:
     """Every state that each symbol's bar of the day has had at REST."""
 
-    def __init__(self, read: Callable[[str], Mapping[str, Any] | None]) -> None:
+    def __init__(
+        self,
+        read: Callable[[str], Mapping[str, Any] | None],
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
         """``read`` returns REST's present row of a symbol."""
         self._read = read
+        self._clock = clock
+        self._hidden: list[tuple[int, int, str | None]] = []
+        """When the stream has withheld a symbol, None for all."""
         self._states: defaultdict[str, set[DayBar]] = defaultdict(set)
         self.today_ns = -1
         """The start of the newest day that has a bar (unix ns)."""
@@ -49,6 +60,18 @@ class DayBarLedger:
             return None
         self.today_ns = max(self.today_ns, row["t"])
         return DayBar.of_row(row)
+
+    def hide(self, end_ns: int, symbol: str | None) -> None:
+        """Note that the stream withholds a symbol, None for all, from now until a moment.
+
+        Until that is noticed, nobody can know which prints the bar lacks.
+        """
+        self._hidden.append((self._clock(), end_ns + NOTICED_NS, symbol))
+
+    def is_hidden(self, symbol: str) -> bool:
+        """Return whether prints of a symbol may be hidden from the stream's clients now."""
+        now = self._clock()
+        return any(begin <= now <= end and of in (None, symbol) for begin, end, of in self._hidden)
 
     def like(self, symbol: str, bar: DayBar) -> list[DayBar]:
         """Return the states that are most like one."""
@@ -112,7 +135,8 @@ class DayBars(Follower):
             data["trade_count"],
         )
         self._ledger.note(symbol)
-        if symbol not in self._symbols or not self._ledger.has_had(symbol, bar):
+        is_true = self._ledger.is_hidden(symbol) or self._ledger.has_had(symbol, bar)
+        if symbol not in self._symbols or not is_true:
             like = self._ledger.like(symbol, bar)
             self.wrong(f"a day bar that REST never had: {dict(data)}, but {like}")
         if order < self._order[symbol] or (order == self._order[symbol] and symbol in self._began):

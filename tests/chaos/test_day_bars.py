@@ -3,7 +3,7 @@
 from typing import Any
 
 from simulator.protocol import rfc3339
-from tests.chaos.day_bars import DayBarLedger, DayBars
+from tests.chaos.day_bars import NOTICED_NS, DayBarLedger, DayBars
 
 TODAY = "2026-11-16T05:00:00Z"
 ROWS = [
@@ -28,6 +28,22 @@ def event(row: dict[str, Any], event_id: str, timestamp: str = TODAY) -> dict[st
         "timestamp": timestamp,
         **{name: row[key] for name, key in names.items()},
     }
+
+
+def test_while_the_stream_withholds_prints_and_a_minute_after_nothing_is_known() -> None:
+    complaints: list[str] = []
+    now = [1_000_000_000]
+    ledger = DayBarLedger(lambda _: ROWS[0], lambda: now[0])
+    bars = DayBars("it", ("SPY", "IBM"), ledger, complaints.append)
+    ledger.hide(now[0] + 1, "SPY")
+    bars.event("bar.1Day", event(ROWS[1], "7-1"))
+    now[0] += NOTICED_NS + 1
+    bars.event("bar.1Day", event(ROWS[2], "7-2"))
+    assert complaints == []
+
+    now[0] += 1
+    bars.event("bar.1Day", event(ROWS[1], "7-3"))
+    assert ["never had" in each for each in complaints] == [True]
 
 
 def test_a_bar_is_one_that_rest_has_had_and_in_the_end_its_newest() -> None:

@@ -93,8 +93,9 @@ class Trading:
         cannot be seen by any client of Alpaca's.
         """
         now = time.time_ns()
+        end = now + round((seconds + 0.1) * SECOND)
+        self._bars.hide(end, None)
         if now - self._session_since < PACE_NS:
-            end = now + round((seconds + 0.1) * SECOND)
             self._tape.ledger.swallowed.append((now, end, None))
 
     def on_withheld(self, symbol: str, seconds: float) -> None:
@@ -102,7 +103,9 @@ class Trading:
 
         A silence of that length is noticed, unless a new connection begins in between.
         """
-        self._withheld.append((symbol, time.time_ns() + round((seconds + 0.1) * SECOND)))
+        end = time.time_ns() + round((seconds + 0.1) * SECOND)
+        self._bars.hide(end, symbol)
+        self._withheld.append((symbol, end))
 
     def note_bars(self, symbols: Sequence[str]) -> None:
         """Note the day bars after messages that a caller has sent."""

@@ -14,7 +14,7 @@ from ingest import charts, stocks
 from ingest.bars import need_schedule, observed_minutes
 from ingest.demand import wanted
 from ingest.market import symbol_states
-from shared import message, rfc3339
+from shared import rfc3339
 from shared.bus.redis_source import RedisSource
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.watching import Watcher, relay, trade, until_subscribed, watcher
@@ -43,8 +43,7 @@ async def trades_in(simulator: Simulator, start: int, *prices: float, symbol: st
 
 async def stored(client: Redis, symbol: str = "SPY", kind: str = "bar.1Min") -> dict[int, Bar]:
     """Return the stored bars by their starts (unix s)."""
-    members: Any = await client.zrange(KEYSPACE.bars(f"{kind}:{symbol}"), 0, -1, withscores=True)
-    return {int(start): json.loads(message.unpack(each).body) for each, start in members}
+    return await Watcher(client).bars(f"{kind}:{symbol}")
 
 
 async def until_stored(

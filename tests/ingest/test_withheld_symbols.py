@@ -19,6 +19,7 @@ from shared.bus.redis_source import RedisSource
 from simulator.service import Simulator, SimulatorSettings
 from simulator.tape.hours import SwitchableHours
 from simulator.tape.recording import DailyBar
+from tests.ingest.pace import no_bars_streamed
 from tests.ingest.watching import Watcher, relay, trade, until_subscribed
 from tests.services import until
 from tests.simulator.client import endpoint_state
@@ -138,6 +139,19 @@ async def test_a_withheld_symbol_is_stale_and_polled_and_its_prints_are_fetched_
         await until(is_complete)
         assert "quiet" not in states[states.index("live") :]
         assert endpoint_state(simulator)["sessions_total"] == 1
+
+
+async def test_the_bar_of_the_day_has_the_withheld_prints_by_rest(
+    source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_bars_streamed(monkeypatch)
+    async with relay(source, alpaca_feed="iex") as (simulator, watching, _), trading(simulator):
+        await begin(simulator, watching)
+        await watching.watch("TFPM", kind="bar.1Day")
+        await watching.until_day_high("TFPM", 25.2)
+        simulator.faults.withhold("iex", symbol="TFPM", is_lasting=True)
+        await trade(simulator, "TFPM", 31.0, i=3, x="V")
+        await watching.until_day_high("TFPM", 31.0)
 
 
 @pytest.mark.parametrize("how", ["the stream brings it again", "the connection is lost"])

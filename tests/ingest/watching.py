@@ -91,6 +91,20 @@ class Watcher:
             for _, fields in entries
         ]
 
+    async def bars(self, topic: str) -> dict[int, dict[str, Any]]:
+        """Return the stored bars of a topic by their starts (unix s)."""
+        members: Any = await self.client.zrange(KEYSPACE.bars(topic), 0, -1, withscores=True)
+        return {int(start): json.loads(message.unpack(each).body) for each, start in members}
+
+    async def until_day_high(self, symbol: str, high: float) -> None:
+        """Wait until the newest bar of the day has a high."""
+
+        async def is_so() -> bool:
+            days = await self.bars(f"bar.1Day:{symbol}")
+            return bool(days) and days[max(days)]["high"] == high
+
+        await until(is_so)
+
     async def until_unknown(self, symbol: str) -> None:
         """Wait until a symbol's price says that Alpaca does not know it."""
 

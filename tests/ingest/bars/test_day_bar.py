@@ -92,6 +92,20 @@ def test_after_a_loss_the_bar_stands_until_the_vendor_s_has_the_lost_trades() ->
     assert (stream.newest("1Day").bar.close, stream.newest("1Day").bar.volume) == (109, 1957)
 
 
+def test_after_a_loss_on_a_living_stream_the_bar_stands_too() -> None:
+    stream = charted()
+    stream.at(20)
+    stream.table.on_missed("SPY", NOON + 10 * SECOND, stream.now)
+    stream.take()
+    assert stream.taken(DayNeed)
+    stream.trade(NOON + 20 * SECOND, 102, number=1, size=7)
+    assert stream.newest("1Day").bar.volume == 1000
+
+    stream.table.on_rest_day_bar("SPY", DaySnapshot(day(109, 1957), stream.now, stream.now))
+    stream.take()
+    assert (stream.newest("1Day").bar.close, stream.newest("1Day").bar.volume) == (109, 1957)
+
+
 def test_after_a_loss_the_same_bar_of_the_vendor_says_that_nothing_was_lost() -> None:
     stream = charted()
     stream.at(20).lose()

@@ -30,6 +30,25 @@ def test_prints_make_a_running_bar_that_the_vendor_s_replaces() -> None:
     assert [marks(each) for each in stream.ended()] == [(0, True, False, False)]
 
 
+def test_minutes_that_a_living_stream_may_have_lost_are_asked_for_and_marked() -> None:
+    stream = Streamed()
+    stream.at(70).bar(NOON, 100)
+    stream.trade(NOON + 70 * SECOND, 101, number=1)
+    stream.at(130).trade(NOON + 130 * SECOND, 102, number=2)
+    stream.taken(MinutesNeed)
+    stream.table.on_missed("SPY", NOON + 65 * SECOND, stream.now)
+    stream.take()
+
+    [need] = stream.taken(MinutesNeed)
+    assert (need.begin_ns, need.end_ns) == (NOON, NOON + 2 * MINUTE), "its revision may be lost"
+    stream.trade(NOON + 131 * SECOND, 103, number=3)
+    assert stream.newest().partial
+    stream.table.repair(need, [bar(NOON + MINUTE, 105)], stream.now)
+    stream.at(180.7).bar(NOON + 2 * MINUTE, 104)
+    assert not stream.newest().partial
+    assert stream.final()[NOON + MINUTE].bar.close == 105
+
+
 def test_an_unchanged_running_bar_is_not_shown_again() -> None:
     stream = Streamed()
     stream.trade()

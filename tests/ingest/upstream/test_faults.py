@@ -18,7 +18,7 @@ from simulator.faults.odd_frames import odd_frames
 from simulator.protocol.subscription import IEX
 from simulator.service import Simulator, SimulatorSettings
 from simulator.tape.hours import SwitchableHours
-from tests.ingest.pace import at_once, patient_for
+from tests.ingest.pace import at_once, no_bars_streamed, patient_for
 from tests.ingest.watching import Watcher, relay, trade, until_subscribed, watcher
 from tests.limits import LIMIT_SECONDS
 from tests.services import ingest_service, running_ingest, until
@@ -32,6 +32,11 @@ MENDED = [400, 401, 404, 405, 406, 407, 500]
 def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """These tests wait for the next attempt, not for its delay."""
     at_once(monkeypatch)
+
+
+@pytest.fixture
+def _no_bars_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    no_bars_streamed(monkeypatch)
 
 
 @pytest.fixture
@@ -422,6 +427,21 @@ async def test_a_tape_is_complete_after_a_short_silence_although_its_symbol_trad
         return 100.25 in [data.get("price") for _, data in await watching.history("trade:SPY")]
 
     await until(is_complete)
+
+
+@pytest.mark.usefixtures("_silence_is_soon_odd", "_no_bars_streamed")
+async def test_the_bar_of_the_day_has_what_a_short_silence_has_swallowed(
+    upstream: tuple[Simulator, Watcher],
+) -> None:
+    simulator, watching = upstream
+    await watching.watch("SPY", kind="bar.1Day")
+    await watching.until_day_high("SPY", 100)
+    await trades_come_steadily(simulator, watching)
+    simulator.faults.mute("iex", seconds=0.5)
+    await trade(simulator, "SPY", 101)
+    await trades_until(simulator, watching, 200, SPY=100, IBM=200)
+    await watching.until_day_high("SPY", 101)
+    assert await sessions(simulator) == 1
 
 
 @pytest.mark.usefixtures("_silence_is_soon_odd")
