@@ -250,8 +250,7 @@ def _stocks(common: _Common, prices: LastPrices, reach: UpstreamReach, charts: C
         prices.timestamp_of,
         prices.streamed_ns_of,
         prices.newest_streamed_ns,
-        charts.on_subscription,
-        charts.on_missed,
+        charts,
     )
 
     # An object of alpaca-py serves one connection; each attempt makes a new one.
@@ -270,7 +269,7 @@ def _stocks(common: _Common, prices: LastPrices, reach: UpstreamReach, charts: C
         subscription=subscription,
         reader=reader,
         announcer=announcer,
-        on_missed=charts.on_missed,
+        bars=charts,
     )
 
 

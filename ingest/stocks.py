@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Set
+from collections.abc import Set
 from dataclasses import dataclass
 
 import structlog
@@ -20,6 +20,7 @@ from ingest.market.withheld_trades import WithheldTrades
 from ingest.upstream.frame import FrameReader
 from ingest.upstream.hours_refresh import HoursRefresh
 from ingest.upstream.snapshots import Snapshots
+from ingest.upstream.stock_handler import BarMaker
 from ingest.upstream.stream_holder import StreamHolder
 from shared.ingest_status import Session, TapeCounts
 
@@ -74,7 +75,7 @@ class Stocks:
         subscription: Subscription,
         reader: FrameReader,
         announcer: Announcer,
-        on_missed: Callable[[float, str | None], None],
+        bars: BarMaker,
     ) -> None:
         self.stream = stream
         self.rest_malformed = snapshots.malformed
@@ -89,7 +90,7 @@ class Stocks:
         self._subscription = subscription
         self._reader = reader
         self._announcer = announcer
-        self._on_missed = on_missed
+        self._bars = bars
         self._sorted: list[str] = []
         self._sorted_of: Set[str] | None = None
 
@@ -146,7 +147,7 @@ class Stocks:
         # Until the stream brings a trade of them again, REST is the only source.
         self._prices.begin(found)
         for symbol, since in (found | withheld.take_ended()).items():
-            self._on_missed(since, symbol)
+            self._bars.on_missed(since, symbol)
             self._snapshots.open_gap(symbol, since)
         if found:
             log.warning(

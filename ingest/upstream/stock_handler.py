@@ -4,6 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from ingest.alpaca.messages import Message, decode
 from ingest.demand.channels import TRADES
@@ -27,15 +28,26 @@ UNNOTICED_SECONDS = 120.0
 """Among a thousand silent symbols, REST is asked about each one within this time."""
 
 
+class BarMaker(Protocol):
+    """Makes bars of the stream's data, beside the prices."""
+
+    def on_subscription(self) -> None:
+        """Note that other symbols may be subscribed than before."""
+
+    def on_missed(self, since: float, symbol: str | None = None) -> None:
+        """Note that the stream, which lives, may have lost data since a time (unix s).
+
+        ``symbol``: of this one; None: of all.
+        """
+
+
 class StockHandler:
     """Applies the stream without any knowledge of sockets.
 
     ``session`` returns the market's present session. Of a symbol's trades ``traded_at`` returns the
     exchange's time (unix ns) of the newest known one, ``streamed_at`` that of the newest one that
     the stream has brought (-1 if none); ``newest_streamed_at`` returns that of any symbol.
-    ``on_subscription`` is called when other symbols are subscribed than before. ``on_missed`` is
-    called if the stream may have lost data: with the time (unix s) since which, and the symbol,
-    None for all.
+    ``bars`` are made of the stream's data too.
     """
 
     name = "stocks"
@@ -53,8 +65,7 @@ class StockHandler:
         traded_at: Callable[[str], int | None],
         streamed_at: Callable[[str], int],
         newest_streamed_at: Callable[[], int],
-        on_subscription: Callable[[], None],
-        on_missed: Callable[[float, str | None], None],
+        bars: BarMaker,
         *,
         monotonic: Callable[[], float] = time.monotonic,
         clock: Callable[[], float] = time.time,
@@ -69,8 +80,7 @@ class StockHandler:
         self._snapshots = snapshots
         self._session = session
         self._traded_at = traded_at
-        self._on_subscription = on_subscription
-        self._on_missed = on_missed
+        self._bars = bars
         self._monotonic = monotonic
         self._clock = clock
         self._times = StreamTimes(clock())
@@ -123,7 +133,7 @@ class StockHandler:
         self._snapshots.on_stream_lost(since)
         self._times.end()
         self._subscription.begin()
-        self._on_subscription()
+        self._bars.on_subscription()
 
     def _unnoticed_since(self, symbol: str) -> float:
         """Return since when (unix s) the connection may have withheld prints of a watched tape.
@@ -198,13 +208,13 @@ class StockHandler:
         tape lacks its prints all the same.
         """
         for odd in self._losses.take_settled(now):
-            self._on_missed(odd.since, None)
+            self._bars.on_missed(odd.since)
             for symbol, at in self._times.acknowledged.items():
                 has_traded = (self._traded_at(symbol) or 0) / 1e9 >= odd.until
                 if not has_traded or self._demand.watches(topic(TRADE, symbol)):
                     self._snapshots.open_gap(symbol, max(odd.since, at))
         for symbol, since in self._losses.take_known_to_rest(now, self._clock()).items():
-            self._on_missed(since, symbol)
+            self._bars.on_missed(since, symbol)
             self._snapshots.open_gap(symbol, since)
 
     def _note_acknowledged(self, now: float) -> None:
@@ -212,4 +222,4 @@ class StockHandler:
         self._times.on_acknowledged(subscribed, now)
         self._withheld.on_subscribed(subscribed, int(now * 1e9), self._monotonic())
         self._snapshots.on_subscribed(subscribed)
-        self._on_subscription()
+        self._bars.on_subscription()
