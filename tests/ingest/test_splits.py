@@ -1,7 +1,8 @@
 """The day of a split, from Alpaca's bars to a chart: history and live bars have one scale."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -29,6 +30,9 @@ from tests.ingest.watching import Watcher, relay, trade, until_subscribed
 from tests.services import running_gateway
 
 FRAMES = ("1Min", "1Hour", "1Day")
+NEAR_MIDNIGHT_SECONDS = 65.0
+"""A test of two days needs a minute of today that is over, and no midnight within it."""
+
 KINDS = [f"bar.{frame}" for frame in FRAMES]
 
 
@@ -91,8 +95,43 @@ class Day(NamedTuple):
         return {rfc3339.to_nanoseconds(b["timestamp"]) // NS: b for b in answer["bars"]["SPY"]}
 
 
+async def away_from_midnight(
+    now: float, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> None:
+    """Wait until a minute of New York's day is over, or past the midnight that is near."""
+    today = day_of(int(now * NS))
+    begun, left = now - start_of(today) / NS, start_of(today + 1) / NS - now
+    if left < NEAR_MIDNIGHT_SECONDS:
+        await sleep(left + NEAR_MIDNIGHT_SECONDS)
+    elif begun < NEAR_MIDNIGHT_SECONDS:
+        await sleep(NEAR_MIDNIGHT_SECONDS - begun)
+
+
+@pytest.mark.parametrize(
+    ("time_of_day", "waits"),
+    [
+        ("23:58:50", []),
+        ("23:59:50", [75]),
+        ("00:00:00", [65]),
+        ("00:00:50", [15]),
+        ("00:01:05", []),
+    ],
+)
+async def test_near_midnight_the_tests_wait(time_of_day: str, waits: list[float]) -> None:
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    at = rfc3339.to_nanoseconds(f"2026-11-16T{time_of_day}-05:00") / NS
+    await away_from_midnight(at, sleep)
+
+    assert waited == waits
+
+
 @asynccontextmanager
 async def morning(source: RedisSource, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Day]:
+    await away_from_midnight(time.time())
     readings = Readings(monkeypatch)
     settings = SimulatorSettings(tape=None, positions=(), splits={"SPY": 4.0})
     async with (
