@@ -22,6 +22,7 @@ from ingest.upstream.hours_refresh import HoursRefresh
 from ingest.upstream.snapshots import Snapshots
 from ingest.upstream.stock_handler import BarMaker
 from ingest.upstream.stream_holder import StreamHolder
+from ingest.upstream.withheld_bars import WithheldBars
 from shared.ingest_status import Session, TapeCounts
 
 log = structlog.get_logger()
@@ -90,7 +91,7 @@ class Stocks:
         self._subscription = subscription
         self._reader = reader
         self._announcer = announcer
-        self._bars = bars
+        self._withheld_bars = WithheldBars(bars)
         self._sorted: list[str] = []
         self._sorted_of: Set[str] | None = None
 
@@ -143,11 +144,11 @@ class Stocks:
         """Fetch the prints that the stream withholds, and subscribe again to their symbols."""
         withheld = self._withheld
         withheld.look()
-        found = withheld.take_found()
+        found, ended = withheld.take_found(), withheld.take_ended()
         # Until the stream brings a trade of them again, REST is the only source.
         self._prices.begin(found)
-        for symbol, since in (found | withheld.take_ended()).items():
-            self._bars.on_missed(since, symbol)
+        self._withheld_bars.follow(found, ended, withheld.symbols)
+        for symbol, since in (found | ended).items():
             self._snapshots.open_gap(symbol, since)
         if found:
             log.warning(

@@ -6,8 +6,8 @@ from ingest.bars.day_snapshot import DaySnapshot
 from ingest.market.prints import StreamedPrint
 
 PRINTS_KEPT = 10_000
-"""The prints of which a withdrawal is possible. Before the opening the vendor sends no bar of the
-day for hours, and a busy symbol has more prints: of the older ones the sums alone are kept."""
+"""REST's next bar may contain a part of them. Before the opening the vendor sends no bar of the day
+for hours, and a busy symbol has more prints: of the older ones the sums alone are kept."""
 
 _NEITHER_OPEN_NOR_CLOSE = int(Effect.HIGH_LOW | Effect.VOLUME)
 

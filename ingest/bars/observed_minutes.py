@@ -50,8 +50,7 @@ class ObservedMinutes:
         """Note that the stream was lost: minutes that might have been revised are unknown too."""
         if self._complete_from_ns is None or self._lost_from_ns is not None:
             return
-        unsure_from = next_minute(now_ns - FINAL_AFTER_NS - MINUTE_NS + 1)
-        self._lost_from_ns = max(unsure_from, self._complete_from_ns)
+        self._lost_from_ns = max(_unsure_from(now_ns), self._complete_from_ns)
 
     def require(self, from_ns: int) -> None:
         """Require the minutes from a moment on."""
@@ -62,9 +61,18 @@ class ObservedMinutes:
             self._open(from_ns, self._complete_from_ns)
             self._complete_from_ns = from_ns
 
-    def doubt(self, begin_ns: int, end_ns: int) -> None:
-        """Require minutes again that were known."""
-        self._open(begin_ns, end_ns)
+    def miss(self, since_ns: int, now_ns: int) -> None:
+        """Require again what the stream may have lost since a moment although it lives.
+
+        That is nothing if it does not bring bars, and more since the loss if it is lost.
+        """
+        if self._complete_from_ns is None:
+            return
+        unsure_from = max(_unsure_from(since_ns), self._complete_from_ns)
+        if self._lost_from_ns is None:
+            self._open(unsure_from, minute_of(now_ns))
+        else:
+            self._lost_from_ns = min(self._lost_from_ns, unsure_from)
 
     def take_holes(self) -> list[tuple[int, int]]:
         """Return the spans that REST has to be asked for and has not been."""
@@ -117,6 +125,11 @@ class ObservedMinutes:
             for hole in self._holes:
                 parts = [each for part in parts for each in _rest_of(part, *hole)]
             self._holes += parts
+
+
+def _unsure_from(lost_ns: int) -> int:
+    """Return the first minute that might have been revised after a loss."""
+    return next_minute(lost_ns - FINAL_AFTER_NS - MINUTE_NS + 1)
 
 
 def _rest_of(hole: _Hole, begin_ns: int, end_ns: int) -> list[_Hole]:

@@ -130,9 +130,7 @@ class SymbolBars:
     def on_missed(self, since_ns: int, now_ns: int) -> None:
         """Take that the stream, which lives, may have lost prints and bars since a moment."""
         minutes = self.minutes
-        if not minutes.observed.is_lost:
-            minutes.observed.lose(since_ns)
-            minutes.observed.begin(now_ns)
+        minutes.observed.miss(since_ns, now_ns)
         for minute in minutes.minutes.values():
             minute.is_partial |= minute.vendor is None and minute.end_ns > since_ns
         if self._day is not None:

@@ -130,6 +130,7 @@ class StockHandler:
         for earlier in (self._withheld.on_stream_lost(), self._losses.take_unread()):
             for symbol, at in earlier.items():
                 since[symbol] = min(at, since.get(symbol, at))
+                self._bars.on_missed(at, symbol)
         self._snapshots.on_stream_lost(since)
         self._times.end()
         self._subscription.begin()

@@ -145,6 +145,8 @@ async def test_the_bar_of_the_day_has_the_withheld_prints_by_rest(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     no_bars_streamed(monkeypatch)
+    # Another subscription is a reason to ask REST, too.
+    monkeypatch.setattr(withheld_trades.WithheldTrades, "take_renewals", lambda *_: [])
     async with relay(source, alpaca_feed="iex") as (simulator, watching, _), trading(simulator):
         await begin(simulator, watching)
         await watching.watch("TFPM", kind="bar.1Day")

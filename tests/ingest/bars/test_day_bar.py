@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest.bars.bar_changes import DayNeed
+from ingest.bars.bar_changes import DayNeed, MinutesNeed
 from ingest.bars.day_prints import PRINTS_KEPT
 from ingest.bars.day_snapshot import DaySnapshot
 from ingest.market.bars import Bar
@@ -104,6 +104,19 @@ def test_after_a_loss_on_a_living_stream_the_bar_stands_too() -> None:
     stream.table.on_rest_day_bar("SPY", DaySnapshot(day(109, 1957), stream.now, stream.now))
     stream.take()
     assert (stream.newest("1Day").bar.close, stream.newest("1Day").bar.volume) == (109, 1957)
+
+
+def test_of_a_chart_of_days_alone_no_minutes_are_asked_for() -> None:
+    stream = Streamed("1Day", bars=False)
+    stream.at(130)
+    stream.table.on_missed("SPY", NOON + 65 * SECOND, stream.now)
+    stream.take()
+    assert not stream.taken(MinutesNeed)
+
+    stream.table.watch("SPY", ("1Day", "5Min"), stream.now)
+    stream.subscribe()
+    [need] = stream.taken(MinutesNeed)
+    assert (need.begin_ns, need.end_ns) == (NOON, NOON + 2 * MINUTE)
 
 
 def test_after_a_loss_the_same_bar_of_the_vendor_says_that_nothing_was_lost() -> None:

@@ -49,6 +49,17 @@ def test_minutes_that_a_living_stream_may_have_lost_are_asked_for_and_marked() -
     assert stream.final()[NOON + MINUTE].bar.close == 105
 
 
+def test_what_a_stream_had_lost_before_its_end_is_asked_for_with_the_rest() -> None:
+    stream = Streamed()
+    stream.at(300)
+    stream.lose()
+    stream.table.on_missed("SPY", NOON + 61 * SECOND, stream.now)
+    stream.at(310).subscribe()
+
+    spans = [(need.begin_ns, need.end_ns) for need in stream.taken(MinutesNeed)]
+    assert spans == [(NOON, NOON + 5 * MINUTE)]
+
+
 def test_an_unchanged_running_bar_is_not_shown_again() -> None:
     stream = Streamed()
     stream.trade()
