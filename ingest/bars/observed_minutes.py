@@ -30,11 +30,6 @@ class ObservedMinutes:
         self._asked: list[_Hole] = []
         self._given_up: list[_Hole] = []
 
-    @property
-    def is_lost(self) -> bool:
-        """Whether the stream of bars is disconnected after it was there."""
-        return self._lost_from_ns is not None
-
     def begin(self, now_ns: int) -> None:
         """Note that the stream brings bars from now on: the running minute's is the first."""
         first = minute_of(now_ns)
