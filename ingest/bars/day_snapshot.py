@@ -23,13 +23,14 @@ class DaySnapshot(NamedTuple):
     latest_ns: int
     asked_ns: int
 
-    def contains(self, trade: StreamedPrint, at_ns: int) -> bool:
+    def contains(self, trade: StreamedPrint, at_ns: int, received_ns: int) -> bool:
         """Return whether the bar contains a print that came before the answer.
 
         The latest trade is the newest that can be a price. Of the others, such as odd lots, the
         answer does not say which it contains: those from before the request.
         """
-        if self._is_beyond(trade):
+        # One from before the request is in it, and perhaps in a corrected form.
+        if received_ns >= self.asked_ns and self._is_beyond(trade):
             return False
         if at_ns <= self.latest_ns:
             return True

@@ -15,6 +15,7 @@ from ingest.bars.timeframes import BAR_WAIT_NS, MINUTE_NS, minute_of
 from ingest.market.bars import Bar
 from ingest.market.clock_lead import AHEAD_NS
 from ingest.market.prints import Cancel, Correction, StreamedPrint, Trade, print_of
+from ingest.market.trading_day import day_of
 from ingest.market.withdrawal import PrintIdentity, Withdrawal, Withdrawn, corrected
 
 KEPT_NS = 10 * MINUTE_NS
@@ -77,7 +78,7 @@ class MinuteBars:
         if not minute.start_ns <= at_ns < minute.end_ns or trade.id in self._reports.ids:
             self._on_unusual_trade(trade, at_ns, now_ns)
             return
-        self._add(minute, trade, at_ns)
+        self._add(minute, trade, at_ns, now_ns)
 
     def on_cancel(self, cancel: Cancel) -> None:
         """Withdraw a print."""
@@ -240,12 +241,12 @@ class MinuteBars:
         if valid is None:
             return
         if counts(valid):
-            self._add(minute, valid, at_ns)
+            self._add(minute, valid, at_ns, now_ns)
 
-    def _add(self, minute: Minute, trade: StreamedPrint, at_ns: int) -> None:
+    def _add(self, minute: Minute, trade: StreamedPrint, at_ns: int, now_ns: int) -> None:
         minute.add(trade, at_ns)
         if self.day_prints is not None:
-            self.day_prints.add(trade, at_ns, minute.day)
+            self.day_prints.add(trade, at_ns, now_ns, minute.day)
         if not minute.is_changed:
             self._await(minute)
 
@@ -256,19 +257,29 @@ class MinuteBars:
         found, day_prints = self._find(report.withdrawn), self.day_prints
         if found is not None:
             minute, index, trade = found
-            report.print = PrintIdentity.of(trade)
-            new = report.corrected
-            # The corrected print may be cancelled already, or corrected again.
-            valid = None if new is None else corrected(new, trade.at_ns)
-            valid = valid and self._reports.as_reported(valid)
+            valid = self._valid_form(report, trade)
             before = minute.replace(index, valid)
             if day_prints is not None:
                 day_prints.replace(before, valid, minute.day)
             self._await(minute)
         elif day_prints is not None:
-            # It is older than the prints that are kept, or comes yet.
-            day_prints.is_outdated = True
+            # It came after the vendor's bar of its minute, which has it.
+            late = day_prints.find(report.withdrawn)
+            if late is None:  # it is older than the prints that are kept, or comes yet
+                day_prints.is_outdated = True
+            else:
+                before, at_ns = late
+                valid = self._valid_form(report, print_of(before, at_ns))
+                day_prints.replace(before, valid, day_of(at_ns))
         self._reports.add(report)
+
+    def _valid_form(self, report: Withdrawal, trade: Trade) -> Trade | None:
+        """Return the form of a withdrawn print that is valid now; None if none is."""
+        report.print = PrintIdentity.of(trade)
+        new = report.corrected
+        # The corrected print may be cancelled already, or corrected again.
+        valid = None if new is None else corrected(new, trade.at_ns)
+        return valid and self._reports.as_reported(valid)
 
     def _find(self, withdrawn: Withdrawn) -> tuple[Minute, int, Trade] | None:
         """Return the place of the print that a report means; of several, the newest."""

@@ -50,6 +50,7 @@ class Market:
         """All prints in their newest form, by number."""
         self.originals: list[Trade] = []
         self.arrived: list[int] = []
+        self.received: dict[int, int] = {}
         self.overtaken: list[int] = []
         self.withdrawn: set[int] = set()
         self.corrected: set[int] = set()
@@ -193,6 +194,7 @@ class Market:
             table.complete(need, [self.originals[number] for number in numbers], now)
             new = [number for number in numbers if number not in self.arrived]
             self.arrived += new
+            self.received |= dict.fromkeys(new, now)
             self.in_day.update(new)
         elif isinstance(need, DayNeed) and rows is not None:
             made = None
@@ -261,6 +263,7 @@ class Market:
     def _arrive(self, number: int) -> None:
         if number not in self.arrived:
             self.arrived.append(number)
+            self.received[number] = self.now
             print_ = self.prints[number]
             if self.day_snapshot and self.day_snapshot.may_contain(print_, print_.at_ns):
                 self.in_day.add(number)
@@ -294,8 +297,13 @@ class Market:
             self.in_day.update(self.arrived)
         else:
             self.day_close_ns = snapshot.latest_ns
-            arrived = ((each, self.prints[each]) for each in self.arrived)
-            self.in_day |= {n for n, each in arrived if snapshot.contains(each, each.at_ns)}
+            self.in_day |= {
+                number
+                for number in self.arrived
+                if snapshot.contains(
+                    self.prints[number], self.prints[number].at_ns, self.received[number]
+                )
+            }
 
     def _close_times(self) -> list[int]:
         """Return the times of the prints that may be the close of the vendor's next bar."""

@@ -259,6 +259,19 @@ def test_trades_count_for_hours_although_no_bar_of_the_day_comes() -> None:
     assert stream.newest("1Day").bar.volume == 2000
 
 
+def test_a_cancelled_print_that_came_after_its_minute_s_bar_leaves_the_day() -> None:
+    stream = charted()
+    stream.at(60.7).bar(NOON, 100)
+    streamed_day(stream, day())
+    void = stream.trade(NOON + SECOND, 500, number=1, size=50)
+    assert stream.newest("1Day").bar.high == 500
+    stream.table.on_cancel(cancel_of(void, stream.now))
+    stream.take()
+
+    assert stream.newest("1Day").bar == day()
+    assert not stream.taken(DayNeed)
+
+
 def test_of_many_prints_with_no_bar_of_the_vendor_s_the_older_ones_count_as_a_sum() -> None:
     stream = charted()
     table, count = stream.table, PRINTS_KEPT + 1
@@ -330,8 +343,9 @@ def test_a_snapshot_contains_its_latest_trade_and_the_odd_lots_from_before_the_r
 
 def test_a_snapshot_does_not_contain_a_late_print_beyond_its_high_or_low() -> None:
     stream = Streamed("1Day")
-    stream.at(2).trade(NOON + SECOND, 120, number=1, size=5)
-    stream.table.on_rest_day_bar("SPY", DaySnapshot(day(), stream.now - 1, stream.now))
+    asked = stream.at(2).now
+    stream.trade(NOON + SECOND, 120, number=1, size=5)
+    stream.table.on_rest_day_bar("SPY", DaySnapshot(day(), asked - 1, asked))
     stream.take()
     newest = stream.newest("1Day").bar
     assert (newest.high, newest.volume) == (120, 1005), "it came while the answer was on its way"
@@ -339,6 +353,16 @@ def test_a_snapshot_does_not_contain_a_late_print_beyond_its_high_or_low() -> No
     stream.trade(stream.now - 1, 80, number=2, size=5)
     newest = stream.newest("1Day").bar
     assert (newest.low, newest.volume) == (80, 1010)
+
+
+def test_a_snapshot_contains_a_print_from_before_the_request_in_its_corrected_form() -> None:
+    stream = Streamed("1Day")
+    stream.at(1).trade(NOON + SECOND, 120, number=1, size=5)
+    stream.at(2).table.on_rest_day_bar("SPY", DaySnapshot(day(), NOON + SECOND, stream.now))
+    stream.take()
+    newest = stream.newest("1Day").bar
+
+    assert (newest.high, newest.volume) == (110, 1000), "REST knows that it was wrong"
 
 
 def test_after_the_cancel_of_a_print_in_the_vendor_s_bar_it_stands_until_the_next_one() -> None:
