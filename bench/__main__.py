@@ -5,6 +5,7 @@ import sys
 from bench import fill, first_viewer, hostile, ingest, latency, page, path, soak
 from bench.bars import command as bars
 from bench.fanout import command as fanout
+from bench.sentiment import command as sentiment
 
 MEASUREMENTS = {
     "latency": latency.main,
@@ -15,6 +16,7 @@ MEASUREMENTS = {
     "path": path.main,
     "bars": bars.main,
     "fanout": fanout.main,
+    "sentiment": sentiment.main,
 }
 
 # Only by their names: they take minutes, or as long as they are asked to.

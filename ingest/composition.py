@@ -43,6 +43,7 @@ from ingest.market.withheld_trades import WithheldTrades
 from ingest.portfolio.order_log import OrderLog
 from ingest.portfolio.portfolio import Portfolio
 from ingest.reach import UpstreamReach
+from ingest.sentiment.headline_scorer import HeadlineScorer
 from ingest.settings import AlpacaAccess, IngestSettings
 from ingest.stocks import Stocks
 from ingest.upstream.account_handler import AccountHandler
@@ -95,7 +96,7 @@ def compose(
 
     charts = _charts(common, prices, lease, publisher)
     stocks = _stocks(common, prices, reach, charts)
-    news_handler = NewsHandler(demand, announcer)
+    news_handler = NewsHandler(demand, announcer, HeadlineScorer.load())
     news = _news(common, news_handler)
     account = _account(common, portfolio, account_changed)
     streams = [stocks.stream, news, account.stream]

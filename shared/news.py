@@ -1,12 +1,24 @@
 """The ``news`` event: an article, or a later version of it."""
 
+from typing import Literal, TypeAlias
+
 import msgspec
+
+Label: TypeAlias = Literal["negative", "neutral", "positive"]
+
+
+class Sentiment(msgspec.Struct, kw_only=True):
+    """What a headline says, by our own model: ``score`` from -1 (bad) to 1 (good)."""
+
+    score: float
+    label: Label
 
 
 class News(msgspec.Struct, kw_only=True):
     """An article as plain text, with HTML removed; ``updated_at`` orders the versions of an ``id``.
 
-    Times are RFC 3339. The JSON gets ``event_id`` when it is published.
+    Times are RFC 3339. ``sentiment`` is None if the model abstains. The JSON gets ``event_id`` when
+    it is published.
     """
 
     id: str
@@ -18,6 +30,7 @@ class News(msgspec.Struct, kw_only=True):
     symbols: list[str]
     created_at: str
     updated_at: str
+    sentiment: Sentiment | None = None
 
 
 encode = msgspec.json.Encoder().encode

@@ -15,6 +15,7 @@ from ingest.alpaca.messages import Error, Message, News, Subscribed, decode
 from ingest.alpaca.unreadable import LostFields, Malformed
 from ingest.demand.subscription import SYMBOLS_PER_REQUEST, SubscriptionChange
 from ingest.demand.wanted import DEMAND_CHANGE_SECONDS, Demand
+from ingest.sentiment.headline_scorer import HeadlineScorer
 from ingest.upstream import news_translation
 from ingest.upstream.announcements import Announcements
 from ingest.upstream.malformed_data import MalformedData
@@ -38,13 +39,18 @@ class NewsHandler:
     name = "news"
 
     def __init__(
-        self, demand: Demand, announcer: Announcements, clock: Callable[[], float] = time.time
+        self,
+        demand: Demand,
+        announcer: Announcements,
+        scorer: HeadlineScorer,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.articles = 0
         self.malformed = MalformedData(self.name)
         self.stuck = False
         self._demand = demand
         self._announcer = announcer
+        self._scorer = scorer
         self._clock = clock
         self._acknowledged: set[str] = set()
         self._rejected: set[str] = set()
@@ -197,6 +203,7 @@ class NewsHandler:
 
     def _on_article(self, news: News) -> None:
         article = news_translation.article(news)
+        article.sentiment = self._scorer.score(article.headline)
         # Alpaca may send a version again, or an older one after a newer one. A later version of an
         # article is an event too.
         if not self._announcer.articles.add(article):

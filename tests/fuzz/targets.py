@@ -33,6 +33,7 @@ from ingest.market.withheld_trades import WithheldTrades
 from ingest.portfolio.broker_report import BrokerReport
 from ingest.portfolio.order_log import OrderLog
 from ingest.portfolio.portfolio import Portfolio
+from ingest.sentiment.headline_scorer import HeadlineScorer
 from ingest.upstream import account_translation, order_translation, translation
 from ingest.upstream.account_handler import AccountHandler
 from ingest.upstream.blocking_calls import REST_FAILURES, RestError
@@ -145,7 +146,9 @@ class News(Target):
         self.outbox = Outbox()
         demand = Demand(lambda: 0.0)
         demand.update({"news:*": 1, "news:SPY": 1})
-        self.handler = NewsHandler(demand, Announcer(self.outbox), lambda: 0.0)
+        self.handler = NewsHandler(
+            demand, Announcer(self.outbox), HeadlineScorer.load(), lambda: 0.0
+        )
         self.good = 0
 
     def run(self, rng: random.Random) -> bytes:

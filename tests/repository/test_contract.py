@@ -164,7 +164,7 @@ def test_every_event_that_anybody_makes_has_its_place_above() -> None:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     }
     reports = {"IngestStatus", "StreamStatus", "TapeCounts", "BarCounts"}
-    parts = {"Leg", "LegExecution", "Order"}
+    parts = {"Leg", "LegExecution", "Order", "Sentiment"}
 
     known = {struct.__name__ for struct in SERVED.values()}
     assert made == known | reports | parts

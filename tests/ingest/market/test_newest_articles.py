@@ -8,8 +8,17 @@ from shared.news import News
 
 
 def version(number: str, updated_at: str) -> News:
-    given = dict.fromkeys(("headline", "summary", "author", "source", "created_at"), "")
-    return News(id=number, **given, url=None, symbols=[], updated_at=updated_at)
+    return News(
+        id=number,
+        headline="",
+        summary="",
+        author="",
+        source="",
+        url=None,
+        symbols=[],
+        created_at="",
+        updated_at=updated_at,
+    )
 
 
 def test_a_version_is_new_only_if_it_is_newer_than_all_before_it() -> None:

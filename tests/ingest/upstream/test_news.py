@@ -12,6 +12,7 @@ from ingest.bus.announcer import Announcer
 from ingest.bus.outbox import Outbox
 from ingest.demand.subscription import SubscriptionChange
 from ingest.demand.wanted import RECLAIM_SECONDS, Demand
+from ingest.sentiment.headline_scorer import HeadlineScorer
 from ingest.upstream import news_handler, news_translation
 from ingest.upstream.news_handler import NewsHandler
 from ingest.upstream.upstream_error import UpstreamError
@@ -33,7 +34,8 @@ class Stage:
         self.now = 1_000.0
         self.demand = Demand(lambda: self.now)
         self.outbox = Outbox()
-        self.handler = NewsHandler(self.demand, Announcer(self.outbox), lambda: self.now)
+        announcer, scorer = Announcer(self.outbox), HeadlineScorer.load()
+        self.handler = NewsHandler(self.demand, announcer, scorer, lambda: self.now)
         self.watch(*watched)
 
     def watch(self, *keys: str) -> None:
@@ -77,6 +79,33 @@ def test_everything_takes_the_place_of_single_symbols() -> None:
     stage.handler.connected()
 
     assert stage.handler.next_change() == SubscriptionChange("subscribe", "news", ("*",))
+
+
+@pytest.mark.parametrize(
+    ("headline", "label"),
+    [
+        ("Nvidia shares plunge 12% after weak outlook", "negative"),
+        ("Apple Beats Q3 Earnings Estimates, Raises Guidance", "positive"),
+        ("Microsoft to hold annual meeting on Dec 4", "neutral"),
+    ],
+)
+def test_an_article_has_the_sentiment_of_its_headline(headline: str, label: str) -> None:
+    stage = Stage("*")
+    stage.connect()
+    stage.take(article(headline=f"<b>{headline}</b>"))
+
+    [(_, _, event)] = stage.published()
+    assert event["sentiment"]["label"] == label
+    assert -1 <= event["sentiment"]["score"] <= 1
+
+
+def test_an_article_has_no_sentiment_if_the_scorer_abstains() -> None:
+    stage = Stage("*")
+    stage.connect()
+    stage.take(article(headline=""))
+
+    [(_, _, event)] = stage.published()
+    assert event["sentiment"] is None
 
 
 def test_an_article_goes_once_to_each_topic_that_is_watched() -> None:

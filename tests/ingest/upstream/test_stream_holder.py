@@ -12,6 +12,7 @@ from ingest.bus.announcer import Announcer
 from ingest.bus.outbox import Outbox
 from ingest.demand import wanted
 from ingest.demand.wanted import Demand
+from ingest.sentiment.headline_scorer import HeadlineScorer
 from ingest.upstream import reconnect_pace, stream_holder
 from ingest.upstream.alpaca_stream import AlpacaStream
 from ingest.upstream.news_handler import NewsHandler
@@ -140,7 +141,7 @@ async def test_an_answer_without_what_was_asked_for_is_not_met_with_a_flood(
 
     demand = Demand(lambda: 0.0)
     demand.update({"news:SPY": 1})
-    handler = NewsHandler(demand, Announcer(Outbox()))
+    handler = NewsHandler(demand, Announcer(Outbox()), HeadlineScorer.load())
     async with websocket_server(deaf) as url:
         work = stream_holder.StreamHolder(
             lambda: AlpacaStream(url, "k", "s"), handler, StreamHealth(asyncio.Event())
@@ -175,7 +176,7 @@ async def test_an_error_that_escapes_every_rule_costs_its_frame_alone(
     demand = Demand(lambda: 0.0)
     demand.update({"news:SPY": 1})
     outbox = Outbox()
-    handler = NewsHandler(demand, Announcer(outbox))
+    handler = NewsHandler(demand, Announcer(outbox), HeadlineScorer.load())
     decode = handler.decode
 
     def decoded(frame: bytes | str) -> Sequence[Message]:
@@ -299,7 +300,7 @@ async def test_a_wait_ends_when_a_client_needs_the_data(monkeypatch: pytest.Monk
             return AlpacaStream(endpoint, DEFAULT_KEY, DEFAULT_SECRET)
 
         simulator.faults.refuse_upgrade("news", status=503, count=1)
-        handler = NewsHandler(demand, Announcer(Outbox()))
+        handler = NewsHandler(demand, Announcer(Outbox()), HeadlineScorer.load())
         work = stream_holder.StreamHolder(connect, handler, health)
         running = asyncio.create_task(work.run())
         await until(lambda: health.state == "reconnecting")
