@@ -17,8 +17,9 @@ class Sentiment(msgspec.Struct, kw_only=True):
 class News(msgspec.Struct, kw_only=True):
     """An article as plain text, with HTML removed; ``updated_at`` orders the versions of an ``id``.
 
-    Times are RFC 3339. ``sentiment`` is None if the model abstains. The JSON gets ``event_id`` when
-    it is published.
+    Times are RFC 3339. ``symbols`` are at most the first 100 of the ``symbol_count`` different ones
+    that the article names. ``sentiment`` is None if the model abstains. The JSON gets ``event_id``
+    when it is published.
     """
 
     id: str
@@ -28,6 +29,7 @@ class News(msgspec.Struct, kw_only=True):
     source: str
     url: str | None
     symbols: list[str]
+    symbol_count: int = 0
     created_at: str
     updated_at: str
     sentiment: Sentiment | None = None

@@ -15,12 +15,18 @@ _MARKUP = re.compile(r"<[A-Za-z/!][^<>]*>")
 """A tag or a comment. Headlines also have ``<`` and ``>`` as signs: "EPS <$0.10, Sales >$5M"."""
 
 
+MOST_SYMBOLS = 100
+"""Some articles name thousands of symbols. Each is a topic, and the list is part of each event."""
+
+
 def article(message: messages.News) -> News:
     """Translate an article: without markup, with its entities resolved.
 
     Raises:
         ValueError: a time is invalid.
     """
+    # A symbol that is named twice must not get the article twice.
+    symbols = list(dict.fromkeys(message.symbols))
     return News(
         id=str(message.id),
         headline=_plain_text(message.headline),
@@ -28,8 +34,8 @@ def article(message: messages.News) -> News:
         author=_plain_text(message.author),
         source=message.source,
         url=_web_address(message.url),
-        # A symbol that is named twice must not get the article twice.
-        symbols=list(dict.fromkeys(message.symbols)),
+        symbols=symbols[:MOST_SYMBOLS],
+        symbol_count=len(symbols),
         created_at=_utc(message.created_at),
         updated_at=_utc(message.updated_at),
     )

@@ -53,7 +53,7 @@ class Stage:
         return self.handler.apply(wire.decode(msgpack.packb(list(messages))), 0)
 
     def published(self) -> list[tuple[str, str | None, dict[str, Any]]]:
-        return [(each.topic, each.event, json.loads(each.body)) for each in self.outbox.take(100)]
+        return [(each.topic, each.event, json.loads(each.body)) for each in self.outbox.take(1_000)]
 
 
 def article(**fields: Any) -> dict[str, Any]:
@@ -106,6 +106,18 @@ def test_an_article_has_no_sentiment_if_the_scorer_abstains() -> None:
 
     [(_, _, event)] = stage.published()
     assert event["sentiment"] is None
+
+
+def test_an_article_that_names_thousands_of_symbols_goes_to_the_first_hundred_and_to_all() -> None:
+    named = [f"S{number}" for number in range(3_000)]
+    stage = Stage("*", *named)
+    stage.connect()
+    stage.take(article(symbols=[*named, "S0"]))
+
+    events = stage.published()
+    assert [topic for topic, _, _ in events] == ["news:*", *(f"news:{s}" for s in named[:100])]
+    assert {event["symbol_count"] for _, _, event in events} == {3_000}
+    assert {len(event["symbols"]) for _, _, event in events} == {100}
 
 
 def test_an_article_goes_once_to_each_topic_that_is_watched() -> None:
