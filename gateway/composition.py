@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from starlette.types import ASGIApp
 
+from gateway.bus.asset_list import StoredAssets
 from gateway.bus.bar_history import BarHistory
 from gateway.bus.gateway_report import GatewayReport, report_of
 from gateway.bus.history import History
@@ -36,6 +37,7 @@ from gateway.fanout.hub import Hub
 from gateway.http.access import Access
 from gateway.http.admission import Admission
 from gateway.http.app import Endpoints, create_app
+from gateway.http.assets import AssetsEndpoint, ListedAssets
 from gateway.http.audit_log import AuditLog
 from gateway.http.chart_bars import ChartBarsEndpoint
 from gateway.http.event_source_answers import EventSourceAnswers
@@ -252,6 +254,8 @@ def compose_app(
     budgets = TicketBudgets(settings.max_tickets_per_minute, around.clock)
     requests = StreamRequests(limit=limit, interval=settings.update_interval_seconds)
     bars, held = _bar_history(redis, gateway), HeldBars()
+    stored = StoredAssets(redis.commands, redis.keyspace, gateway.subscriber.malformed)
+    listed = ListedAssets(stored)
     endpoints = Endpoints(
         streams=Streams(
             access,
@@ -269,7 +273,8 @@ def compose_app(
         token_streams=TokenStreams(access, gateway.endings),
         stored=_stored_values(redis, access, gateway.subscriber.malformed, limit),
         chart_bars=ChartBarsEndpoint(access, bars, held, limit=limit),
-        udf=Udf(access, bars, held, around.clock),
+        assets=AssetsEndpoint(access, listed),
+        udf=Udf(access, bars, held, listed, around.clock),
         health=_health(access, gateway),
         page=Page(),
         openapi=OpenApi(limit=limit),

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from ingest.account import BrokerAccount
 from ingest.bars.bar_table import BarTable
 from ingest.bus.announcer import Announcer
+from ingest.bus.asset_store import AssetStore
 from ingest.bus.bar_store import BarStore
 from ingest.bus.history_ends import HistoryEnds
 from ingest.bus.history_gaps import HistoryGaps
@@ -50,6 +51,7 @@ from ingest.upstream.account_handler import AccountHandler
 from ingest.upstream.account_stream import AccountStream
 from ingest.upstream.alpaca_rest import AlpacaRest
 from ingest.upstream.alpaca_stream import AlpacaStream
+from ingest.upstream.asset_refresh import AssetRefresh
 from ingest.upstream.bar_rest import BarRest
 from ingest.upstream.broker_reports import BrokerReports
 from ingest.upstream.frame import FrameReader
@@ -86,8 +88,7 @@ def compose(
     prices = LastPrices(MarketHours((), None, TRADES_IN[settings.alpaca_feed]))
     portfolio = Portfolio(prices.last_price, time.monotonic, account_changed.set)
     outbox = Outbox()
-    announcer = Announcer(outbox, portfolio.reprice)
-    rejections = Rejections(on_change=status_due.set)
+    announcer, rejections = Announcer(outbox, portfolio.reprice), Rejections(status_due.set)
     publisher = _publisher(settings, redis, lease, outbox, rejections)
     malformed = MalformedStored()
     common = _Common(
@@ -104,14 +105,15 @@ def compose(
     report = HealthReport(*reported, rejections, malformed, eviction_policy)
     # Without trade updates the account is read by REST alone.
     order_streams = [account.stream] if settings.alpaca_trade_updates else []
-    parts = [stocks.run, charts.run, account.run]
+    parts = (stocks, charts, account, _assets(common, stocks))
+    readers = _readers(common, stocks, news_handler, publisher, lease)
     return Leadership(
         lease=lease,
         publisher=publisher,
         status=_status_writer(common, lease, ingest_id, publisher, report),
         streams=StreamGroup(market=[stocks.stream, news], others=order_streams),
-        works=[*_readers(common, stocks, news_handler, publisher, lease), *parts],
-        republish=[publisher.check, stocks.republish, charts.republish, account.republish],
+        works=[*readers, *(part.run for part in parts)],
+        republish=[publisher.check, *(part.republish for part in parts)],
     )
 
 
@@ -148,6 +150,12 @@ class _Common:
     lease: Lease
     # Set by each stream and by the hours, so that the status follows a change at once.
     status_due: asyncio.Event
+
+
+def _assets(common: _Common, stocks: Stocks) -> AssetRefresh:
+    commands, names = common.redis.commands, common.redis.keyspace
+    store = AssetStore(commands, names, common.rejections, common.malformed)
+    return AssetRefresh(common.rest, store, stocks.on_listed)
 
 
 def _status_writer(

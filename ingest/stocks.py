@@ -111,6 +111,10 @@ class Stocks:
         """Look up all prints of a symbol since a time (unix s)."""
         self._snapshots.open_gap(symbol, since)
 
+    def on_listed(self, symbols: Set[str]) -> None:
+        """Accept the symbols of the newest list of assets."""
+        self._snapshots.on_listed(symbols)
+
     def republish(self) -> None:
         """Announce every known value again, for a new epoch or an emptied Redis."""
         # Not "traded": the key that expires means that the symbol has traded just now.

@@ -372,6 +372,7 @@ class Simulator:
             settings.hours,
             self._clock,
             lambda symbol: symbol in listed or self._market.knows(symbol),
+            lambda: {*listed, *self._market.symbols()},
         )
         streams = [
             route

@@ -10,6 +10,7 @@ import msgspec
 from gateway.bus.gateway_report import GatewayReport
 from gateway.wire import events
 from shared.account import Account
+from shared.asset import AssetType
 from shared.bar import RELOAD, Bar, Reload, Timeframe
 from shared.gap import GAP, Gap
 from shared.ingest_status import IngestStatus, Session
@@ -65,6 +66,22 @@ def events_of(kinds: Iterable[str]) -> dict[str, type[msgspec.Struct]]:
     for kind in kinds:
         found |= PUBLISHED[kind]
     return found
+
+
+class FoundAsset(msgspec.Struct):
+    """An asset that a search has found; ``exchange`` is Alpaca's name of it."""
+
+    symbol: str
+    name: str
+    exchange: str
+    type: AssetType
+
+
+class Assets(msgspec.Struct, kw_only=True):
+    """The results of a search, the best first, in the list that Alpaca had at ``as_of``."""
+
+    as_of: str
+    assets: list[FoundAsset]
 
 
 class Refusal(msgspec.Struct):

@@ -17,6 +17,7 @@ from gateway.http.api_error import (
     answer_incomplete,
     answer_ingest_request_error,
 )
+from gateway.http.assets import AssetsEndpoint
 from gateway.http.chart_bars import ChartBarsEndpoint
 from gateway.http.cors import cors
 from gateway.http.event_source_answers import EventSourceAnswers
@@ -44,6 +45,7 @@ class Endpoints:
     token_streams: TokenStreams
     stored: StoredValues
     chart_bars: ChartBarsEndpoint
+    assets: AssetsEndpoint
     udf: Udf
     health: Health
     page: Page
@@ -93,6 +95,7 @@ def routes(endpoints: Endpoints) -> list[Route]:
         Route("/api/tokens/{principal}/streams", endpoints.token_streams.end, methods=["DELETE"]),
         Route("/api/prices", stored.prices),
         Route("/api/bars", endpoints.chart_bars.bars),
+        Route("/api/assets", endpoints.assets.assets),
         Route("/api/udf/config", udf.config),
         Route("/api/udf/symbols", udf.symbols),
         Route("/api/udf/search", udf.search),

@@ -33,7 +33,8 @@ REJECTIONS = {
     "ingest",
     502: "`upstream_failed`: Alpaca has not returned data that Redis does not have",
     503: "`redis_unavailable`, `redis_busy`; a client that accepts `text/event-stream` gets 200 "
-    "and a `bye` instead. `no_ingest`: only an ingest can get the data, and none leads",
+    "and a `bye` instead. `no_ingest`: only an ingest can get the data, and none leads; "
+    "`no_assets`: no ingest has read the list of assets",
     504: "`ingest_timeout`: the ingest has not replied in time",
 }
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from gateway.http import answers, udf_answers
+from gateway.http.assets import AssetFields
 from gateway.http.chart_bars import BarQueryFields
 from gateway.http.stored_values import PriceFields, StoredPositionFields
 from gateway.http.stream_change import ChangeFields
@@ -138,6 +139,15 @@ OPERATIONS: Sequence[Operation] = (
     ),
     Operation(
         "GET",
+        "/api/assets",
+        "The symbols that a text means, with their names",
+        {200: answers.Assets},
+        rejections=(400, 401, 403, 429, 503),
+        fields=AssetFields,
+        security=BEARER,
+    ),
+    Operation(
+        "GET",
         "/api/udf/config",
         "What the feed for TradingView's library can do",
         {200: udf_answers.UdfConfig},
@@ -149,17 +159,17 @@ OPERATIONS: Sequence[Operation] = (
         "/api/udf/symbols",
         "A symbol for TradingView's library",
         {200: udf_answers.UdfSymbol},
-        rejections=(400, 401, 403, 429),
+        rejections=(400, 401, 403, 429, 503),
         fields=UdfSymbolFields,
         security=BEARER,
     ),
     Operation(
         "GET",
         "/api/udf/search",
-        "The symbol that is named, for TradingView's library",
+        "The symbols that a text means, for TradingView's library",
         {200: udf_answers.UdfFound},
         is_list=True,
-        rejections=(400, 401, 403, 429),
+        rejections=(400, 401, 403, 429, 503),
         fields=UdfSearchFields,
         security=BEARER,
     ),

@@ -15,6 +15,7 @@ from gateway.bus.older_bars import BarQuery
 from gateway.http import fields, udf_answers, udf_times
 from gateway.http.access import Access
 from gateway.http.api_error import ApiError
+from gateway.http.assets import MOST_RESULTS, ListedAssets
 from gateway.http.chart_bars import MAX_BARS_OF_SYMBOL, PiecewiseResponse
 from gateway.http.held_bars import HeldBars
 from gateway.http.json_response import json_response
@@ -34,6 +35,8 @@ _RECENT_BARS = 2
 
 _DECODED_AT_ONCE = 500
 
+_QUERY_CHARACTERS = 64
+
 _encode = msgspec.json.Encoder().encode
 
 UnixSeconds = Annotated[int, Meta(ge=-(2**53), le=2**53)]
@@ -48,9 +51,9 @@ class UdfSymbolFields(msgspec.Struct, kw_only=True):
 class UdfSearchFields(msgspec.Struct, kw_only=True):
     """The parameters of ``/api/udf/search``."""
 
-    query: Annotated[str, Meta(description="a whole stock symbol: names are not known")] = ""
+    query: Annotated[str, Meta(description="the beginning of a symbol, or of words of a name")] = ""
     type: Annotated[str, Meta(description="stock, or nothing: there is no other type")] = ""
-    exchange: Annotated[str, Meta(description="nothing: exchanges are not known")] = ""
+    exchange: Annotated[str, Meta(description="Alpaca's name of an exchange, as NASDAQ")] = ""
     limit: Annotated[int, Meta(ge=0, description="the most results")] = 30
 
 
@@ -104,11 +107,17 @@ class Udf:
     """
 
     def __init__(
-        self, access: Access, history: BarHistory, held: HeldBars, clock: Callable[[], float]
+        self,
+        access: Access,
+        history: BarHistory,
+        held: HeldBars,
+        listed: ListedAssets,
+        clock: Callable[[], float],
     ) -> None:
         self._access = access
         self._history = history
         self._held = held
+        self._listed = listed
         self._clock = clock
 
     async def config(self, request: Request) -> Response:
@@ -123,20 +132,32 @@ class Udf:
         return Response(str(int(self._clock())), 200, headers, "text/plain")
 
     async def symbols(self, request: Request) -> Response:
-        """``GET /api/udf/symbols?symbol=``: what the form of a symbol shows."""
+        """``GET /api/udf/symbols?symbol=``: a symbol, with its name if that is known."""
         self._access.check(request, MARKET)
         symbol = _symbol_of(fields.of_query(request, UdfSymbolFields).symbol)
-        return json_response(udf_answers.symbol_of(symbol))
+        search = await self._listed.search()
+        asset = None if search is None else search.get(symbol)
+        return json_response(udf_answers.symbol_of(symbol, asset))
 
     async def search(self, request: Request) -> Response:
-        """``GET /api/udf/search?query=&type=&exchange=&limit=``: the symbol of that form."""
+        """``GET /api/udf/search?query=&type=&exchange=&limit=``: stocks, the best results first.
+
+        While there is no list of assets, the result is the symbol that the query may be.
+        """
         self._access.check(request, MARKET)
         asked = fields.of_query(request, UdfSearchFields)
+        if asked.type not in ("", STOCK):
+            return json_response([])
+        query, limit = asked.query[:_QUERY_CHARACTERS], min(asked.limit, MOST_RESULTS)
+        search = await self._listed.search()
         results = []
-        if asked.type in ("", STOCK) and not asked.exchange:
+        if search is not None:
+            found = search.find(query, limit, type_="stock", exchange=asked.exchange)
+            results = [udf_answers.found(each.symbol, each.name, each.exchange) for each in found]
+        elif not asked.exchange:
             with suppress(InvalidSymbolError):
-                results = [udf_answers.found(stock_symbol(asked.query))]
-        return json_response(results[: asked.limit])
+                results = [udf_answers.found(stock_symbol(query))]
+        return json_response(results[:limit])
 
     async def history(self, request: Request) -> Response:
         """``GET /api/udf/history?symbol=&resolution=&from=&to=&countback=``."""

@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from shared.asset import Asset
 from shared.bar import Timeframe
 
 Resolution = Literal["1", "5", "15", "60", "D", "1D"]
@@ -36,7 +37,7 @@ class UdfConfig(msgspec.Struct):
 
 
 class UdfSymbol(msgspec.Struct):
-    """A symbol. Only its form has been checked: neither its name nor its exchange is known.
+    """A symbol. If the list of assets lacks it, only its form has been checked.
 
     The session is New York's day from the pre-market to the end of the post-market. The bars of
     an hour begin at the full hour, and the library counts hours from the session's beginning.
@@ -95,11 +96,14 @@ class UdfHistory(msgspec.Struct, omit_defaults=True, kw_only=True):
     next_time: int | None = msgspec.field(default=None, name="nextTime")
 
 
-def symbol_of(symbol: str) -> UdfSymbol:
-    """Return what is known of a symbol."""
-    return UdfSymbol(symbol, symbol, symbol, symbol)
+def symbol_of(symbol: str, asset: Asset | None) -> UdfSymbol:
+    """Return what is known of a symbol; ``asset`` is None if the list of assets lacks it."""
+    if asset is None:
+        return UdfSymbol(symbol, symbol, symbol, symbol)
+    name, exchange = asset.name or symbol, asset.exchange
+    return UdfSymbol(symbol, symbol, symbol, name, exchange, exchange)
 
 
-def found(symbol: str) -> UdfFound:
-    """Return the result of a search for a symbol."""
-    return UdfFound(symbol, symbol, symbol, symbol)
+def found(symbol: str, name: str = "", exchange: str = "") -> UdfFound:
+    """Return a result of a search; its description is the name, if that is known."""
+    return UdfFound(symbol, symbol, name or symbol, symbol, exchange)

@@ -16,8 +16,8 @@ from alpaca.data.historical import StockHistoricalDataClient
 from alpaca.data.requests import StockBarsRequest, StockSnapshotRequest, StockTradesRequest
 from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
 from alpaca.trading.client import TradingClient
-from alpaca.trading.enums import QueryOrderStatus
-from alpaca.trading.requests import GetCalendarRequest, GetOrdersRequest
+from alpaca.trading.enums import AssetStatus, QueryOrderStatus
+from alpaca.trading.requests import GetAssetsRequest, GetCalendarRequest, GetOrdersRequest
 
 from ingest.market.market_hours import NEW_YORK
 from ingest.upstream.blocking_calls import BlockingCalls, RestError, checked
@@ -171,6 +171,18 @@ class AlpacaRest:
             status=QueryOrderStatus.ALL, limit=ORDERS_AT_ONCE, direction=Sort.DESC, nested=True
         )
         rows = await self._calls.run(self.trading_budget, lambda: self._trading.get_orders(request))
+        return checked(list, rows)
+
+    async def assets(self) -> list[Any]:
+        """Return ``GET /v2/assets?status=active``: some thirteen thousand rows.
+
+        Raises:
+            RestError: it failed.
+        """
+        request = GetAssetsRequest(status=AssetStatus.ACTIVE)
+        rows = await self._calls.run(
+            self.trading_budget, lambda: self._trading.get_all_assets(request), polling=True
+        )
         return checked(list, rows)
 
     async def lists_asset(self, symbol: str) -> bool:

@@ -1,4 +1,7 @@
-"""Whether Alpaca lists a symbol at all: asked once, before the ingest calls the symbol unknown.
+"""Whether Alpaca lists a symbol at all: decided before the ingest calls the symbol unknown.
+
+The list of the day decides that a symbol is known. One that is not on it is asked for: it may be
+listed since today.
 
 A valid symbol may have no data on the feed (https://github.com/alpacahq/alpaca-py/issues/157), so
 neither an empty snapshot nor a rejection by the stream says that there is no such symbol.
@@ -48,6 +51,11 @@ class AssetCheck:
         self._asked: dict[str, float] = {}
         """Symbols with the monotonic time from which they may be asked for again."""
         self._wake = asyncio.Event()
+        self._listed: Set[str] = frozenset()
+
+    def on_listed(self, symbols: Set[str]) -> None:
+        """Accept the symbols of the newest list of assets."""
+        self._listed = symbols
 
     def follow(self, wanted: Set[str], today: date) -> None:
         """Accept the wanted symbols; ``today`` is New York's date. A new day asks again."""
@@ -79,6 +87,9 @@ class AssetCheck:
 
     async def _ask(self, symbol: str) -> None:
         self._asked[symbol] = float("inf")
+        if symbol in self._listed:
+            self._handler.on_asset(symbol, listed=True)
+            return
         try:
             listed = await self._rest.lists_asset(symbol)
         except RestError as error:

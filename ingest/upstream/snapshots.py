@@ -132,6 +132,10 @@ class Snapshots:
         self._lookups.open_gap(symbol, since)
         self._wake.set()
 
+    def on_listed(self, symbols: Set[str]) -> None:
+        """Accept the symbols of the newest list of assets."""
+        self._assets.on_listed(symbols)
+
     def on_subscribed(self, symbols: Set[str]) -> None:
         """Note all symbols on the stream; fetch the missed trades of those that are new on it."""
         self._lookups.on_subscribed(symbols)

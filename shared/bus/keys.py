@@ -118,6 +118,11 @@ class Keyspace:
         return self.last("shown")
 
     @property
+    def assets(self) -> str:
+        """Hash of Alpaca's assets (``shared.asset``): ``as_of`` (RFC 3339) and ``list``, JSON."""
+        return f"{self.key_prefix}ingest:assets"
+
+    @property
     def requests(self) -> str:
         """Hash of the requests that wait for the ingest: digest → ``<deadline> <JSON>``.
 

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 from uuid import NAMESPACE_URL, uuid5
 
@@ -15,6 +16,16 @@ _PAIR: Final = re.compile(
     r"([A-Z0-9]{2,10})/(USDT|USDC|USD)|([A-Z0-9]{3,10})(USDT|USDC|USD)", re.ASCII
 )
 """Stock symbols are shorter, so a pair can be recognised even if it has no slash."""
+
+_NAMES: Final = MappingProxyType(
+    {
+        "AIG": "American International Group, Inc.",
+        "BAC": "Bank of America Corporation",
+        "IBM": "International Business Machines Corporation",
+        "SPY": "SPDR S&P 500 ETF Trust",
+    }
+)
+"""Those of the shipped tape; every other asset has its symbol as its name."""
 
 _SHARES_OF_A_CONTRACT: Final = 100
 
@@ -46,8 +57,8 @@ class Asset:
             "id": self.id,
             "class": self.asset_class,
             "exchange": self.exchange,
-            "symbol": self.symbol,
-            "name": self.symbol,
+            "symbol": self.market_symbol if self.asset_class == "crypto" else self.symbol,
+            "name": _NAMES.get(self.symbol, self.symbol),
             "status": "active",
             "tradable": True,
             "marginable": True,

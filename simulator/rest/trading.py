@@ -3,7 +3,8 @@
 Shapes follow docs.alpaca.markets/reference; pure modules and the broker build the responses.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
@@ -28,6 +29,7 @@ from simulator.rest.historical import ParameterError
 from simulator.tape import hours
 from simulator.tape.hours import MarketHours
 
+_FILTERS: Final = ("status", "class", "exchange")
 _FIRST_DAY: Final = date(1970, 1, 1)
 _LAST_DAY: Final = date(2029, 12, 31)  # the end of Alpaca's own calendar
 
@@ -36,7 +38,7 @@ _LAST_DAY: Final = date(2029, 12, 31)  # the end of Alpaca's own calendar
 class Trading:
     """The endpoints over one broker; `clock` returns Unix time in nanoseconds.
 
-    `is_listed` returns whether the assets contain a stock.
+    `is_listed` returns whether the assets contain a stock, and `listed` returns all of them.
     """
 
     guard: Guard
@@ -44,6 +46,7 @@ class Trading:
     market_hours: MarketHours
     clock: Callable[[], int]
     is_listed: Callable[[str], bool]
+    listed: Callable[[], Collection[str]]
 
     def routes(self) -> list[Route]:
         """Return the route table."""
@@ -51,6 +54,7 @@ class Trading:
         return [
             route("/v2/clock", self._clock),
             route("/v2/calendar", self._calendar),
+            route("/v2/assets", self._assets),
             route("/v2/assets/{symbol:path}", self._asset),
             route("/v2/account", self._account),
             route("/v2/positions", self._positions),
@@ -72,6 +76,16 @@ class Trading:
         start = max(_day(request, "start", _FIRST_DAY), _FIRST_DAY)
         end = min(_day(request, "end", _LAST_DAY), _LAST_DAY)
         return JSONResponse(list(hours.calendar(self.market_hours, start, end)))
+
+    async def _assets(self, request: Request) -> Response:
+        """Return the rows that the `status`, `asset_class` and `exchange` of a request select."""
+        query = {"class" if k == "asset_class" else k: v for k, v in request.query_params.items()}
+        rows: list[dict[str, object]] = []
+        for symbol in sorted(self.listed()):
+            with suppress(ValueError):  # somebody may have published trades of anything
+                rows.append(asset_of(symbol).shown())
+        wanted = [r for r in rows if all(r.get(k) == v for k, v in query.items() if k in _FILTERS)]
+        return JSONResponse(wanted)
 
     async def _asset(self, request: Request) -> Response:
         symbol = request.path_params["symbol"]

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from gateway.bus.gateway_report import GatewayReport
 from gateway.http import answers, app
+from gateway.http.assets import AssetsEndpoint
 from gateway.http.chart_bars import BarQueryFields, ChartBarsEndpoint
 from gateway.http.fields import properties_of
 from gateway.http.health import Health
@@ -93,6 +94,7 @@ def routes() -> list[Route]:
             token_streams=TokenStreams.__new__(TokenStreams),
             stored=StoredValues.__new__(StoredValues),
             chart_bars=ChartBarsEndpoint.__new__(ChartBarsEndpoint),
+            assets=AssetsEndpoint.__new__(AssetsEndpoint),
             udf=Udf.__new__(Udf),
             health=Health.__new__(Health),
             page=Page.__new__(Page),
@@ -164,10 +166,11 @@ def test_every_event_that_anybody_makes_has_its_place_above() -> None:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     }
     reports = {"IngestStatus", "StreamStatus", "TapeCounts", "BarCounts"}
+    stored = {"Asset", "AssetList"}
     parts = {"Leg", "LegExecution", "Order", "Sentiment"}
 
     known = {struct.__name__ for struct in SERVED.values()}
-    assert made == known | reports | parts
+    assert made == known | reports | stored | parts
 
 
 def test_every_state_and_reason_is_in_the_reference() -> None:

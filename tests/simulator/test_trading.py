@@ -116,6 +116,29 @@ async def test_a_position_is_found_by_symbol_pair_and_id(quiet: Simulator) -> No
     assert found == [position] * 4
 
 
+async def test_the_list_of_assets_has_what_is_listed_and_can_be_filtered(
+    quiet: Simulator, http: httpx.AsyncClient
+) -> None:
+    for symbol in ("SPY", "BTC/USD"):
+        await quiet.publish({"T": "t", "S": symbol, "p": 1, "s": 1})
+    rows = {row["symbol"]: row for row in (await http.get("/v2/assets")).json()}
+    filters = [
+        {"status": "active", "asset_class": "us_equity"},
+        {"asset_class": "crypto"},
+        {"status": "inactive"},
+    ]
+    found = [
+        [row["symbol"] for row in (await http.get("/v2/assets", params=query)).json()]
+        for query in filters
+    ]
+
+    assert rows["SPY"]["name"] == "SPDR S&P 500 ETF Trust"
+    assert rows["BTC/USD"]["class"] == "crypto"
+    assert sorted([*found[0], *found[1]]) == sorted(rows)
+    assert found[1] == ["BTC/USD"]
+    assert found[2] == []
+
+
 async def test_an_asset_is_found_if_it_is_listed(quiet: Simulator, http: httpx.AsyncClient) -> None:
     await quiet.publish({"T": "t", "S": "SPY", "p": 1, "s": 1})
     found = await http.get("/v2/assets/SPY")
