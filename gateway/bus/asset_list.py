@@ -8,8 +8,10 @@ from redis.asyncio import Redis
 from gateway.bus.malformed import MalformedData
 from shared import asset
 from shared.asset import AssetList
-from shared.bus.errors import bus_errors
+from shared.bus.errors import BusUnreachableError, bus_errors
 from shared.bus.keys import Keyspace
+
+READ_SECONDS = 5.0
 
 
 class StoredAssets:
@@ -28,16 +30,32 @@ class StoredAssets:
         Raises:
             BusError: Redis is unreachable.
         """
-        key = self._keyspace.assets
-        async with self._reading:
-            with self._malformed.skipping(b"assets"), bus_errors():
-                newest = await self._client.hget(key, "as_of")
-                if newest is None:
-                    self._held = None
-                elif self._held is None or self._held.as_of.encode() != newest:
-                    self._held = None
-                    # Both at once: the list may be another one meanwhile.
-                    found: Any = await self._client.hmget(key, ["as_of", "list"])
-                    as_of, body = found
-                    self._held = AssetList(as_of=as_of.decode(), assets=asset.decode(body))
+        newest: Any = None
+        with self._malformed.skipping(b"assets"), bus_errors():
+            newest = await self._client.hget(self._keyspace.assets, "as_of")
+        if newest is None:
+            self._held = None
+        elif not self._holds(newest):
+            await self._read_again(newest)
         return self._held
+
+    async def _read_again(self, newest: bytes) -> None:
+        """Read the list, once for all requests that wait for it."""
+        try:
+            async with asyncio.timeout(READ_SECONDS), self._reading:
+                if not self._holds(newest):
+                    self._held = await self._read()
+        except TimeoutError:
+            raise BusUnreachableError(f"no list of assets within {READ_SECONDS:g} s") from None
+
+    async def _read(self) -> AssetList | None:
+        with self._malformed.skipping(b"assets"), bus_errors():
+            found: Any = await self._client.hmget(self._keyspace.assets, ["as_of", "list"])
+            as_of, body = found
+            # It may have expired since the question before.
+            if as_of is not None and body is not None:
+                return AssetList(as_of=as_of.decode(), assets=asset.decode(body))
+        return None
+
+    def _holds(self, newest: bytes) -> bool:
+        return self._held is not None and self._held.as_of.encode() == newest

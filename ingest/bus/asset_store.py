@@ -4,13 +4,15 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from shared import asset
+from shared import asset, rfc3339
 from shared.asset import AssetList
 from shared.bus import keys
 from shared.bus.errors import bus_errors
 from shared.bus.keys import Keyspace
-from shared.bus.malformed_stored import PROBLEMS, MalformedStored
+from shared.bus.malformed_stored import MalformedStored
 from shared.bus.rejections import Rejections
+
+READ = "the reading of the assets"
 
 
 class AssetStore:
@@ -26,20 +28,20 @@ class AssetStore:
 
     async def read(self) -> AssetList | None:
         """Return the stored list; None if there is none, or it cannot be read."""
-        with self._rejections.watch("the reading of the assets"), bus_errors():
-            found: Any = await self._client.hmget(self._keyspace.assets, ["as_of", "list"])
-        as_of, body = found
-        if as_of is None or body is None:
-            return None
-        try:
-            return AssetList(as_of=as_of.decode(), assets=asset.decode(body))
-        except PROBLEMS as error:
-            self._malformed.note(self._keyspace.assets, error)
-            return None
+        key = self._keyspace.assets
+        with self._malformed.skipping(key), self._rejections.watch(READ), bus_errors():
+            found: Any = await self._client.hmget(key, ["as_of", "list"])
+            as_of, body = found
+            if as_of is not None and body is not None:
+                rfc3339.to_nanoseconds(as_of.decode())  # another program may have written it
+                return AssetList(as_of=as_of.decode(), assets=asset.decode(body))
+        return None
 
     async def write(self, listed: AssetList) -> None:
         """Replace the stored list."""
         fields: dict[Any, Any] = {"as_of": listed.as_of, "list": asset.encode(listed.assets)}
+        batch: Any = self._client.pipeline(transaction=False)
+        batch.hset(self._keyspace.assets, mapping=fields)
+        batch.expire(self._keyspace.assets, keys.LAST_SECONDS)
         with self._rejections.watch("the writing of the assets"), bus_errors():
-            await self._client.hset(self._keyspace.assets, mapping=fields)
-            await self._client.expire(self._keyspace.assets, keys.LAST_SECONDS)
+            await batch.execute()

@@ -102,23 +102,33 @@ class AssetRefresh:
             BusError: Redis failed.
         """
         if self._listed is None:
+            # Before the waits: Redis may be emptied meanwhile, and ``republish`` be called.
+            self._is_stored = True
             stored = await self._store.read()
             if stored is not None:
-                self._take(stored, is_stored=True)
+                self._take(stored)
         now_ns = self._clock()
-        if self._listed is None or _day_of(self._listed) < day_of(now_ns):
+        if self._listed is None or _day_of(self._listed) != day_of(now_ns):
             rows = await self._rest.assets()
             assets = assets_of(rows, self._rest.malformed)
             if not assets:
                 raise RestError("the list of assets is empty")
             as_of = rfc3339.from_nanoseconds(now_ns)
-            self._take(AssetList(as_of=as_of, assets=assets), is_stored=False)
+            self._take(AssetList(as_of=as_of, assets=assets))
+            self._is_stored = False
         if self._listed is not None and not self._is_stored:
-            await self._store.write(self._listed)
-            self._is_stored = True
+            await self._write(self._listed)
 
-    def _take(self, listed: AssetList, *, is_stored: bool) -> None:
-        self._listed, self._is_stored = listed, is_stored
+    async def _write(self, listed: AssetList) -> None:
+        self._is_stored = True
+        try:
+            await self._store.write(listed)
+        except BusError:
+            self._is_stored = False
+            raise
+
+    def _take(self, listed: AssetList) -> None:
+        self._listed = listed
         self._on_listed({each.symbol for each in listed.assets})
 
 

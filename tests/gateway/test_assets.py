@@ -62,12 +62,14 @@ async def test_a_newer_list_takes_the_place_of_the_one_before() -> None:
     assert found == [[], ["SPY"]]
 
 
-@pytest.mark.parametrize("fields", [{}, {"as_of": "x"}, {"as_of": "x", "list": "{"}])
-async def test_if_redis_has_no_list_the_answer_says_so(fields: dict[str, str]) -> None:
+@pytest.mark.parametrize("fields", [{}, {"as_of": "x"}, {"as_of": "x", "list": "{"}, None])
+async def test_if_redis_has_no_list_the_answer_says_so(fields: dict[str, str] | None) -> None:
     async with gateway(RedisSource("memory://")) as (client, http):
         if fields:
             stored: Any = fields
             await client.hset(KEYSPACE.assets, mapping=stored)
+        elif fields is None:
+            await client.set(KEYSPACE.assets, "text")
         answer = await http.get("/api/assets", params={"query": "spy"})
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "no_assets")

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 
 from ingest.upstream import asset_refresh
+from ingest.upstream.asset_check import AssetCheck
 from ingest.upstream.asset_refresh import AssetRefresh, assets_of
 from ingest.upstream.blocking_calls import RestError
 from ingest.upstream.malformed_data import MalformedData
-from shared.asset import Asset, AssetList
+from shared.asset import Asset, AssetList, decode
 from shared.bus.redis_source import RedisSource
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.trades import ns
-from tests.ingest.watching import watcher
+from tests.ingest.watching import Watcher, watcher
 from tests.keyspace import KEYSPACE
 from tests.services import running_ingest, until
-from tests.simulator.client import endpoint_state
 
 MONDAY, TUESDAY = ns("2026-11-16T09:00:00-05:00"), ns("2026-11-17T09:00:00-05:00")
 ROW = {"class": "us_equity", "symbol": "SPY", "name": " SPDR S&P 500 ", "exchange": "ARCA"}
@@ -156,7 +156,25 @@ def test_a_row_of_another_form_is_counted_and_costs_no_other(row: Any) -> None:
     assert malformed.count == 1
 
 
-async def test_the_ingest_stores_the_list_and_asks_for_no_symbol_on_it() -> None:
+async def test_a_redis_that_is_emptied_during_the_writing_gets_the_list_again() -> None:
+    day = Day()
+
+    class Emptied(Store):
+        async def write(self, listed: AssetList) -> None:
+            await super().write(listed)
+            if self.written == 1:
+                self.listed = None
+                day.refresh.republish()
+
+    day.store = emptied = Emptied()
+    day.refresh._store = emptied
+    async with running(day.refresh.run()):
+        await until(lambda: emptied.listed is not None)
+
+    assert emptied.written == 2
+
+
+async def test_the_ingest_stores_the_list() -> None:
     source = RedisSource("memory://")
     settings = SimulatorSettings(tape=None, positions=(), assets=("LISTED",))
     async with (
@@ -165,12 +183,67 @@ async def test_the_ingest_stores_the_list_and_asks_for_no_symbol_on_it() -> None
         running_ingest(source, simulator),
     ):
         await until_stored(watching.client)
-        await watching.watch("LISTED", "NOSUCH")
-        await watching.until_unknown("NOSUCH")
-        last = await watching.last("LISTED")
+        body: Any = await watching.client.hget(KEYSPACE.assets, "list")
 
-    assert endpoint_state(simulator)["refused"] == {}
-    assert last is None or last[1].get("reason") != "unknown_symbol"
+    assert [each.symbol for each in decode(body)] == ["LISTED"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"as_of": "x", "list": "[]"},
+        {"as_of": "2999-01-01T00:00:00Z", "list": "[]"},
+        {"as_of": "2026-11-16T14:00:00Z", "list": "{"},
+        None,
+    ],
+    ids=["no time", "the future", "no list", "another type"],
+)
+async def test_what_another_program_has_stored_ends_no_ingest(
+    fields: dict[str, str] | None,
+) -> None:
+    source = RedisSource("memory://")
+    async with (
+        Simulator(SimulatorSettings(tape=None, positions=(), assets=("LISTED",))) as simulator,
+        watcher(source) as watching,
+    ):
+        if fields is None:
+            await watching.client.set(KEYSPACE.assets, "text")
+        else:
+            stored: Any = fields
+            await watching.client.hset(KEYSPACE.assets, mapping=stored)
+        async with running_ingest(source, simulator):
+            await until(lambda: _is_counted(watching, fields))
+
+
+async def _is_counted(watching: Watcher, fields: dict[str, str] | None) -> bool:
+    if fields is not None:
+        body: Any = await watching.client.hget(KEYSPACE.assets, "list")
+        return b"LISTED" in body
+    status = await watching.status()
+    return status is not None and status.malformed["redis"] > 0
+
+
+async def test_a_symbol_on_the_list_is_known_without_a_question() -> None:
+    answers: list[tuple[str, bool]] = []
+
+    class Handler:
+        def on_asset(self, symbol: str, *, listed: bool) -> None:
+            answers.append((symbol, listed))
+
+    class NoRest:
+        async def lists_asset(self, symbol: str) -> bool:
+            assert symbol == "NEW"
+            return False
+
+    rest: Any = NoRest()
+    check = AssetCheck(rest, Handler())
+    check.on_listed({"OLD"})
+    async with running(check.run()):
+        for symbol in ("OLD", "NEW"):
+            check.ask(symbol)
+        await until(lambda: len(answers) == 2)
+
+    assert answers == [("OLD", True), ("NEW", False)]
 
 
 async def until_stored(client: Any) -> None:
