@@ -26,6 +26,7 @@ _CLASS_WITH_SLASH = re.compile(r"([A-Z]{1,5})/([A-Z]{1,2})")
 
 PRICE = "price"
 QUOTE = "quote"
+LULD = "luld"
 TRADE = "trade"
 STATUS = "status"
 BOOK = "book"
@@ -43,6 +44,7 @@ KINDS = MappingProxyType(
     {
         PRICE: False,
         QUOTE: False,
+        LULD: False,
         TRADE: True,
         STATUS: False,
         MINUTE_BAR: True,

@@ -14,6 +14,7 @@ from shared.asset import AssetType
 from shared.bar import RELOAD, Bar, Reload, Timeframe
 from shared.gap import GAP, Gap
 from shared.ingest_status import IngestStatus, Session
+from shared.luld import Luld
 from shared.news import News
 from shared.order import OrderUpdate
 from shared.position import Position
@@ -24,6 +25,7 @@ from shared.topics import (
     ACCOUNT,
     BARS,
     BOOK,
+    LULD,
     NEWS,
     ORDERS,
     POSITION,
@@ -41,6 +43,7 @@ PUBLISHED: Mapping[str, Events] = {
     STATUS: {STATUS: SymbolStatus},
     TRADE: {TRADE: Trade, CORRECTION: Correction, CANCEL: Cancel},
     QUOTE: {QUOTE: Quote},
+    LULD: {LULD: Luld},
     **{kind: {kind: Bar, RELOAD: Reload} for kind in BARS},
     NEWS: {NEWS: News},
     BOOK: {},

@@ -81,6 +81,18 @@ class TradingStatus(_Message, tag="s", rename={"symbol": "S", "code": "sc",
     tape: Code | None = None
 
 
+class PriceBands(_Message, tag="l", rename={"symbol": "S", "limit_up": "u", "limit_down": "d",
+                 "indicator": "i", "time": "t", "tape": "z"}):  # fmt: skip
+    """The bands of Limit Up-Limit Down. A bound of 0 is none."""
+
+    symbol: Symbol
+    time: msgspec.msgpack.Ext
+    limit_up: Number = 0
+    limit_down: Number = 0
+    indicator: Code | None = None
+    tape: Code | None = None
+
+
 class Correction(_Message, tag="c", rename={"symbol": "S", "exchange": "x", "original_id": "oi",
             "original_price": "op", "original_size": "os", "id": "ci", "price": "cp", "size": "cs",
             "conditions": "cc", "time": "t", "tape": "z"}):  # fmt: skip
@@ -160,6 +172,7 @@ class Subscribed(_Message, tag="subscription", rename="camel"):
     trades: list[str] | None = None
     quotes: list[str] | None = None
     statuses: list[str] | None = None
+    lulds: list[str] | None = None
     bars: list[str] | None = None
     updated_bars: list[str] | None = None
     daily_bars: list[str] | None = None
@@ -190,7 +203,7 @@ class Success(_Message, tag="success"):
 
 
 Bar: TypeAlias = MinuteBar | UpdatedBar | DayBar
-Data: TypeAlias = Trade | Quote | TradingStatus | Correction | Cancel | Bar | News
+Data: TypeAlias = Trade | Quote | TradingStatus | PriceBands | Correction | Cancel | Bar | News
 Message: TypeAlias = Data | Subscribed | Error | Success | Unknown | Malformed | LostFields
 
 _Known: TypeAlias = Data | Subscribed | Error | Success

@@ -11,6 +11,7 @@ from shared import (
     account,
     bar,
     gap,
+    luld,
     news,
     order,
     position,
@@ -23,6 +24,7 @@ from shared import (
 from shared.account import Account
 from shared.bar import RELOAD, RUNNING, Bar, Reload, ReloadReason, Timeframe
 from shared.gap import GAP, Gap, GapReason
+from shared.luld import Luld
 from shared.news import News
 from shared.order import OrderUpdate
 from shared.position import Position
@@ -32,6 +34,7 @@ from shared.symbol_status import SymbolStatus
 from shared.topics import (
     ACCOUNT,
     EVERYTHING,
+    LULD,
     NEWS,
     ORDERS,
     POSITION,
@@ -74,6 +77,10 @@ class Announcer:
         """
         if self.quotes.is_news(best, asked_us):
             self.quote(best)
+
+    def luld(self, bands: Luld) -> None:
+        """Announce the price bands of a stock."""
+        self._outbox.offer(Publication(topic(LULD, bands.symbol), luld.encode(bands)))
 
     def status(self, status: SymbolStatus) -> None:
         """Announce the state of a symbol."""

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.topics import BARS as BAR_KINDS
-from shared.topics import DAY_BAR, PRICE, QUOTE, STATUS, TRADE
+from shared.topics import DAY_BAR, LULD, PRICE, QUOTE, STATUS, TRADE
 
 TRADES = "trades"
 QUOTES = "quotes"
 STATUSES = "statuses"
+LULDS = "lulds"
 BARS = "bars"
 UPDATED_BARS = "updatedBars"
 DAILY_BARS = "dailyBars"
@@ -41,6 +42,8 @@ STOCK_CHANNELS: Sequence[UpstreamChannel] = (
     UpstreamChannel(QUOTES, kinds=frozenset({QUOTE})),
     # Halts concern the symbols that trade here. Some feeds lack the channel (405, 409, 410).
     UpstreamChannel(STATUSES, counted=False, follows=TRADES, optional=True),
+    # Whether bands take slots is unknown. They are of the symbols that trade.
+    UpstreamChannel(LULDS, kinds=frozenset({LULD}), counted=False, optional=True),
     # No slot is needed for bars: 518 symbols were accepted on a plan of 30. Larger bars are folded
     # from those of minutes. Only trades move a bar before its end.
     UpstreamChannel(BARS, kinds=MINUTES, counted=False, optional=True, beside=TRADES),

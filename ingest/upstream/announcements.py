@@ -8,6 +8,7 @@ from ingest.market.newest_quotes import NewestQuotes
 from ingest.market.recent_prints import RecentPrints
 from shared.bar import Bar, ReloadReason, Timeframe
 from shared.gap import GapReason
+from shared.luld import Luld
 from shared.news import News
 from shared.order import OrderUpdate
 from shared.price import Price
@@ -38,6 +39,9 @@ class Announcements(Protocol):
 
         ``asked_us`` is the time of the request, unix µs.
         """
+
+    def luld(self, bands: Luld) -> None:
+        """Announce the price bands of a stock."""
 
     def trade(self, print_: Trade, corrected: bool = False) -> None:
         """Announce a print, unless it was announced before.

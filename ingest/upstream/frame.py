@@ -14,6 +14,7 @@ from ingest.alpaca.messages import (
     Error,
     Message,
     MinuteBar,
+    PriceBands,
     Quote,
     Subscribed,
     Trade,
@@ -38,7 +39,7 @@ from ingest.upstream.announcements import Announcements
 from ingest.upstream.malformed_data import MalformedData
 from ingest.upstream.translation import SUBSCRIPTION_REJECTIONS
 from ingest.upstream.upstream_error import UpstreamError
-from shared.topics import QUOTE, TRADE, topic
+from shared.topics import LULD, QUOTE, TRADE, topic
 
 log = structlog.get_logger()
 
@@ -186,6 +187,9 @@ class FrameReader:
                 self._on_correction(message, received_us)
             case Cancel():
                 self._on_cancel(message, received_us)
+            case PriceBands():
+                if self._demand.watches(topic(LULD, message.symbol)):
+                    self._announcer.luld(translation.price_bands(message, received_us))
 
     def _on_bar(self, message: Bar, received_ns: int) -> None:
         # Those of a chart that has just been closed are on their way for a moment.

@@ -21,6 +21,7 @@ from ingest.market.rest_prints import Fate, RestPrint
 from ingest.market.snapshot import NewestCloses, Snapshot
 from ingest.market.trading_day import DAY_NS
 from shared import rfc3339
+from shared.luld import Luld
 
 _FATES = {fate.value: fate for fate in Fate}
 """By the ``update`` of REST's rows."""
@@ -94,6 +95,23 @@ def quote(message: messages.Quote) -> Quote:
         ValueError: its time is not a timestamp.
     """
     return _quote(message.symbol, message, nanoseconds(message.time))
+
+
+def price_bands(message: messages.PriceBands, received_us: int) -> Luld:
+    """Translate price bands; a bound of 0 is none, which halts and closed markets have.
+
+    Raises:
+        ValueError: its time is not a timestamp.
+    """
+    return Luld(
+        symbol=message.symbol,
+        limit_up=message.limit_up if message.limit_up > 0 else None,
+        limit_down=message.limit_down if message.limit_down > 0 else None,
+        indicator=message.indicator,
+        tape=message.tape,
+        timestamp=rfc3339.from_nanoseconds(nanoseconds(message.time)),
+        received=received_us,
+    )
 
 
 def streamed_bar(message: messages.Bar) -> Bar:

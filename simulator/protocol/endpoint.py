@@ -8,7 +8,15 @@ from simulator.faults.withheld import Withheld
 from simulator.protocol.subscription import BAR_CHANNELS, Feed
 from simulator.protocol.wire import Format, Outgoing
 
-_SHOWN_CHANNELS: Final = ("trades", "quotes", *BAR_CHANNELS, "statuses", "news", "streams")
+_SHOWN_CHANNELS: Final = (
+    "trades",
+    "quotes",
+    *BAR_CHANNELS,
+    "statuses",
+    "lulds",
+    "news",
+    "streams",
+)
 
 
 class Listener(Protocol):

@@ -7,6 +7,7 @@ import msgspec
 from shared.account import Account
 from shared.bar import RELOAD, Bar, Reload
 from shared.gap import GAP, Gap
+from shared.luld import Luld
 from shared.news import News
 from shared.order import Order, OrderUpdate
 from shared.position import Position
@@ -47,6 +48,18 @@ EVENTS: Mapping[str, tuple[str, msgspec.Struct]] = {
     "price": ("price:SPY", Price(symbol="SPY", price=167.43)),
     "status": ("status:SPY", SymbolStatus(symbol="SPY", state="live", reason=None, since=AT)),
     "trade": ("trade:SPY", TRADE),
+    "luld": (
+        "luld:SPY",
+        Luld(
+            symbol="SPY",
+            limit_up=170,
+            limit_down=160,
+            indicator="B",
+            tape="B",
+            timestamp=AT,
+            received=1,
+        ),
+    ),
     "correction": (
         "trade:SPY",
         Correction(

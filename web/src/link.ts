@@ -30,6 +30,7 @@ const EVENT_NAMES = [
   "correction",
   "cancel",
   "quote",
+  "luld",
   "book",
   "bar.1Min",
   "bar.5Min",
