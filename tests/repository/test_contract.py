@@ -35,6 +35,7 @@ from shared.bar import RELOAD, Bar, Reload
 from shared.bus import keys
 from shared.gap import GAP, Gap, GapReason
 from shared.ingest_status import FeedState, IngestStatus, Session, StreamStatus, TapeCounts
+from shared.luld import Luld
 from shared.news import News
 from shared.order import OrderUpdate
 from shared.position import Position
@@ -56,6 +57,7 @@ SERVED: Mapping[str, type[msgspec.Struct]] = {
     "correction": Correction,
     "cancel": Cancel,
     "quote": Quote,
+    "luld": Luld,
     "bar.1Min": Bar,
     "bar.5Min": Bar,
     "bar.15Min": Bar,

@@ -83,6 +83,7 @@ def test_an_acknowledgement_names_the_channels_as_requests_do() -> None:
         "trades": ["A"],
         "updatedBars": ["B"],
         "dailyBars": ["C"],
+        "lulds": ["D"],
     }
 
 
