@@ -7,7 +7,7 @@ leader before it has not.
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from redis.asyncio import Redis
@@ -133,6 +133,8 @@ class RequestResponder:
         self._read_script = client.register_script(_READ)
         self._reply_script = client.register_script(_REPLY)
         self._under_way: set[str] = set()
+        self._ended: set[str] = set()
+        """Those that have ended since the newest reading began: it may show them all the same."""
         self._nudged = asyncio.Event()
 
     async def run(self) -> None:
@@ -153,13 +155,12 @@ class RequestResponder:
         room = ANSWERED_AT_ONCE - len(self._under_way)
         if room <= 0:
             return []
-        with self._rejections.watch(REQUESTS), bus_errors():
-            found, malformed = await self._read_script(
-                keys=[self._keyspace.requests], args=[LONGEST_MILLISECONDS]
-            )
+        self._ended.clear()
+        found, malformed = await self._shown_requests()
         requests: list[_Waiting] = []
         for digest, body in zip(found[::2], found[1::2], strict=True):
-            if len(requests) < room and digest.decode() not in self._under_way:
+            is_begun = digest.decode() in self._under_way | self._ended
+            if len(requests) < room and not is_begun:
                 asked = _request_of(digest.decode(), body)
                 if asked is None:
                     malformed.append(digest)
@@ -171,6 +172,13 @@ class RequestResponder:
             text = f"{digest[:80]!r} is not a request; removed"
             self._malformed.note(self._keyspace.requests, text)
         return requests
+
+    async def _shown_requests(self) -> list[Any]:
+        with self._rejections.watch(REQUESTS), bus_errors():
+            found: list[Any] = await self._read_script(
+                keys=[self._keyspace.requests], args=[LONGEST_MILLISECONDS]
+            )
+        return found
 
     async def _serve(self, waiting: _Waiting) -> None:
         digest = waiting.digest
@@ -186,6 +194,7 @@ class RequestResponder:
                 await self._reply(digest, body, seconds)
         finally:
             self._under_way.discard(digest)
+            self._ended.add(digest)
             self._nudged.set()  # there is room for another one
 
     async def _reply(self, digest: str, body: bytes, seconds: float) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import msgspec
 import pytest
@@ -193,6 +194,33 @@ async def test_what_one_leader_has_not_answered_the_next_one_does(source: RedisS
 
     assert isinstance(reply, BarsReply)
     assert len(second.asked) == 1
+
+
+async def test_a_request_that_ends_during_a_reading_is_not_answered_again(
+    source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstream = Upstream()
+    upstream.goes_on.clear()
+    read, ended = RequestResponder._shown_requests, asyncio.Event()
+
+    async def late(responder: RequestResponder) -> list[Any]:
+        """Let the request end while the answer of a reading that shows it is on its way."""
+        found = await read(responder)
+        if upstream.asked and not ended.is_set():
+            upstream.goes_on.set()
+            await until(lambda: not responder._under_way)
+            ended.set()
+        return found
+
+    monkeypatch.setattr(RequestResponder, "_shown_requests", late)
+    async with ingest(source, upstream), gateway(source) as asking:
+        async with asyncio.timeout(LIMIT_SECONDS):
+            await asking.ask(bars("SPY"))
+            await ended.wait()
+            # The next request comes after the reading.
+            await asking.ask(bars("IBM"))
+
+    assert [each.symbols for each in upstream.asked] == [("SPY",), ("IBM",)]
 
 
 async def test_a_leader_that_has_been_replaced_stores_no_reply(source: RedisSource) -> None:
