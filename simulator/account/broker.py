@@ -261,7 +261,8 @@ class Broker:
         return self._live(in_two_rows)
 
     def freeze(self) -> None:
-        """Freeze REST's view of the account."""
+        """Freeze REST's view of the account, in place of an earlier frozen one."""
+        self._frozen = None
         now = self.statement()
         orders = deepcopy(list(now.orders))
         account = deepcopy(now.account)

@@ -204,6 +204,19 @@ async def test_stale_rest_tells_of_what_was(http: httpx.AsyncClient, quiet: Simu
     assert (after[0][0]["qty"], [one["id"] for one in after[2]]) == ("274", [taken["id"]])
 
 
+async def test_a_second_stale_time_shows_what_was_at_its_own_start(
+    http: httpx.AsyncClient, quiet: Simulator
+) -> None:
+    quiet.faults.stale_positions(seconds=60)
+    quiet.faults.clear("account")
+    await quiet.fill("BAC", Decimal(-10), Decimal("13.9"))
+    quiet.faults.stale_positions(seconds=60)
+    await quiet.fill("BAC", Decimal(-20), Decimal("13.9"))
+
+    [position] = (await http.get("/v2/positions")).json()
+    assert position["qty"] == "127"
+
+
 async def test_setting_the_positions_starts_the_day_anew(quiet: Simulator) -> None:
     await quiet.fill("BAC", Decimal(-10), Decimal("13.9"))
     assert quiet.account.cash == 25139
