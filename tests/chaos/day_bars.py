@@ -31,6 +31,24 @@ class DayBar(NamedTuple):
         return cls(row["o"], row["h"], row["l"], row["c"], row["v"], row.get("n"))
 
 
+class _States:
+    """The states of one symbol's bar, by their numbers of trades: there are tens of thousands."""
+
+    def __init__(self) -> None:
+        self.opens: set[float] = set()
+        self._by_trades: defaultdict[int, set[DayBar]] = defaultdict(set)
+
+    def add(self, bar: DayBar) -> None:
+        self.opens.add(bar.open)
+        self._by_trades[bar.trades or 0].add(bar)
+
+    def near(self, bar: DayBar) -> list[DayBar]:
+        """Return the states with nearly as many trades."""
+        trades = bar.trades or 0
+        numbers = range(trades - UNCERTAIN, trades + UNCERTAIN + 1)
+        return [had for number in numbers for had in self._by_trades.get(number, ())]
+
+
 class DayBarLedger:
     """Every state that each symbol's bar of the day has had at REST."""
 
@@ -44,7 +62,7 @@ class DayBarLedger:
         self._clock = clock
         self._hidden: list[tuple[int, int, str | None]] = []
         """When the stream has withheld a symbol, None for all."""
-        self._states: defaultdict[str, set[DayBar]] = defaultdict(set)
+        self._states: defaultdict[str, _States] = defaultdict(_States)
         self.today_ns = -1
         """The start of the newest day that has a bar (unix ns)."""
 
@@ -75,8 +93,8 @@ class DayBarLedger:
 
     def like(self, symbol: str, bar: DayBar) -> list[DayBar]:
         """Return the states that are most like one."""
-        had = sorted(self._states[symbol], key=lambda each: abs(each.volume - bar.volume))
-        return had[:3]
+        near = self._states[symbol].near(bar)
+        return sorted(near, key=lambda each: abs(each.volume - bar.volume))[:3]
 
     def has_had(self, symbol: str, bar: DayBar) -> bool:
         """Return whether REST has had this state.
@@ -88,14 +106,13 @@ class DayBarLedger:
         states = self._states[symbol]
         near = [
             had
-            for had in states
+            for had in states.near(bar)
             if abs(had.volume - bar.volume) <= UNCERTAIN * MOST_SHARES
-            and abs((had.trades or 0) - (bar.trades or 0)) <= UNCERTAIN
         ]
         return (
             (bar.high, bar.low) in {(had.high, had.low) for had in near}
             and bar.close in {had.close for had in near}
-            and bar.open in {had.open for had in states}
+            and bar.open in states.opens
         )
 
 
