@@ -121,17 +121,11 @@ class ChartBarsEndpoint:
         """``GET /api/bars?symbols=&timeframe=&start=&end=&limit=&adjustment=``."""
         self._access.check(request, MARKET)
         query = self._query_of(fields.of_query(request, BarQueryFields))
-        count = len(query.symbols) * query.limit
-        self._held.hold(count)
-        try:
+        with self._held.at_most(len(query.symbols) * query.limit) as hold:
             found = await self._history.read(query)
-        except BaseException:
-            self._held.release(count)
-            raise
-        # Fewer than were asked for, most often. They are held until the client has read them.
-        held = sum(map(len, found.bars.values()))
-        self._held.release(count - held)
-        return PiecewiseResponse(_pieces(query.timeframe, found), lambda: self._held.release(held))
+            # Fewer than were asked for, most often.
+            release = hold.keep(sum(map(len, found.bars.values())))
+        return PiecewiseResponse(_pieces(query.timeframe, found), release)
 
     def _query_of(self, asked: BarQueryFields) -> BarQuery:
         topics = topics_of([bar.KINDS[asked.timeframe]], asked.symbols, limit=self._limit)

@@ -1,9 +1,25 @@
 """A bound on the bars of all answers that are under way."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 from gateway.http.api_error import ApiError
 
 MAX_BARS_HELD = 500_000
 """The most bars of all answers that are under way."""
+
+
+class Hold:
+    """The bars that an answer may have; ``kept`` are those that it has."""
+
+    def __init__(self, release: Callable[[int], None]) -> None:
+        self.kept = 0
+        self._release = release
+
+    def keep(self, count: int) -> Callable[[], None]:
+        """Count these until the function that is returned is called: the client has read them."""
+        self.kept = count
+        return lambda: self._release(count)
 
 
 class HeldBars:
@@ -12,8 +28,11 @@ class HeldBars:
     def __init__(self) -> None:
         self._count = 0
 
-    def hold(self, count: int) -> None:
-        """Count the bars of an answer, as many as it may have.
+    @contextmanager
+    def at_most(self, count: int) -> Iterator[Hold]:
+        """Count the bars of an answer, as many as it may have, while they are read.
+
+        At the end, also by an error or a cancellation, those that are not kept count no longer.
 
         Raises:
             ApiError: 429, there would be too many.
@@ -28,7 +47,11 @@ class HeldBars:
                 headers={"Retry-After": "2"},
             )
         self._count += count
+        hold = Hold(self._release)
+        try:
+            yield hold
+        finally:
+            self._release(count - hold.kept)
 
-    def release(self, count: int) -> None:
-        """Count bars no longer: they are sent, or there are fewer than was possible."""
+    def _release(self, count: int) -> None:
         self._count -= count

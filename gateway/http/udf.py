@@ -166,17 +166,12 @@ class Udf:
         timeframe, symbol = TIMEFRAMES[asked.resolution], _symbol_of(asked.symbol)
         limit = min(asked.countback or MAX_BARS_OF_SYMBOL, MAX_BARS_OF_SYMBOL)
         first = None if asked.countback else udf_times.bound(timeframe, asked.from_)
-        self._held.hold(limit)
-        try:
+        with self._held.at_most(limit) as hold:
             rows = await self._rows(symbol, timeframe, first, asked.to, limit)
-        except BaseException:
-            self._held.release(limit)
-            raise
-        # Fewer than were asked for, most often. They are held until the client has read them.
-        self._held.release(limit - len(rows))
+            release = hold.keep(len(rows))
         if not rows:
             return json_response(await self._no_data(symbol, timeframe, asked))
-        return PiecewiseResponse(_pieces(rows), lambda: self._held.release(len(rows)))
+        return PiecewiseResponse(_pieces(rows), release)
 
     async def _no_data(
         self, symbol: str, timeframe: Timeframe, asked: UdfHistoryFields
