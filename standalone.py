@@ -120,6 +120,7 @@ def _simulated_access(simulator: Simulator, settings: StandaloneSettings) -> Alp
         stream_url=simulator.stream_url,
         data_url=simulator.rest_url,
         trading_url=simulator.rest_url,
+        crypto_feed=settings.crypto_feed,
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Collection
 
 from ingest.bus.announcer import Announcer
 from ingest.bus.stored_account import StoredAccount
@@ -27,8 +28,8 @@ SILENT_SECONDS = 90.0
 class BrokerAccount:
     """Announces the positions and the account, and judges whether the broker's data is current.
 
-    ``changed`` is set by the portfolio and the reports. ``streams_orders``: whether the stream is
-    used at all, or only reports.
+    ``changed`` is set by the portfolio and the reports. ``demands`` are those of all markets.
+    ``streams_orders``: whether the stream is used at all, or only reports.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class BrokerAccount:
         handler: AccountHandler,
         reports: BrokerReports,
         stored: StoredAccount,
-        demand: Demand,
+        demands: Collection[Demand],
         announcer: Announcer,
         changed: asyncio.Event,
         streams_orders: bool,
@@ -51,7 +52,7 @@ class BrokerAccount:
         self._handler = handler
         self._reports = reports
         self._stored = stored
-        self._demand = demand
+        self._demands = demands
         self._announcer = announcer
         self._changed = changed
         self._streams_orders = streams_orders
@@ -95,7 +96,9 @@ class BrokerAccount:
             # After the positions, which its figures include.
             if account is not None:
                 self._announcer.account(account)
-                self._demand.set_positions(portfolio.stocks())
+                held = list(portfolio.symbols())
+                for demand in self._demands:
+                    demand.set_positions(held)
             # While only prices change, the account is due a moment later and not at every tick.
             due = portfolio.seconds_to_account()
             await wait_at_most(self._changed, BROKER_STATE_SECONDS if due is None else due)

@@ -14,7 +14,6 @@ from ingest.bus.bar_store import BarStore
 from ingest.demand.channels import BARS, DAILY_BARS, TRADES, UPDATED_BARS
 from ingest.demand.subscription import Subscription
 from ingest.demand.wanted import Demand
-from ingest.market.trading_day import day_of, start_of
 from ingest.upstream.bar_rest import BarRest
 from shared.bar import KINDS, Timeframe
 from shared.bus.errors import BusError
@@ -40,7 +39,7 @@ TIMEFRAMES: Mapping[str, Timeframe] = {kind: timeframe for timeframe, kind in KI
 class Charts:
     """Follows the watched topics of bars, which ``table`` makes; ``clock`` gives unix ns.
 
-    ``subscription`` is that of the stock stream.
+    ``subscription`` is that of the market's stream.
     """
 
     def __init__(
@@ -101,7 +100,8 @@ class Charts:
 
     def on_rescaled(self, symbol: str) -> None:
         """Note that a split of a symbol takes effect today."""
-        self.table.on_split(symbol, start_of(day_of(self._clock())))
+        days = self.table.days
+        self.table.on_split(symbol, days.start_of(days.day_of(self._clock())))
 
     def publish(self) -> None:
         """Announce the changes so far, and ask REST for what they lack."""
@@ -127,12 +127,9 @@ class Charts:
 
     async def _follow(self) -> None:
         """Follow the watched topics until cancelled."""
-        is_new = True
         while True:
             with suppress(BusError):  # the lease reports the loss
-                if is_new:
-                    await self._store.forget_all()
-                    is_new = False
+                await self._store.begin()
                 await self._follow_charts(self._demand.charts())
             self.on_subscription()
             await self._demand.wait_for_change(FOLLOW_SECONDS)

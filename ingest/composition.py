@@ -10,10 +10,11 @@ the portfolio of each new one.
 
 import asyncio
 import time
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from typing import Protocol
 
 from ingest.account import BrokerAccount
-from ingest.bars.bar_table import BarTable
 from ingest.bus.announcer import Announcer
 from ingest.bus.asset_store import AssetStore
 from ingest.bus.bar_store import BarStore
@@ -25,50 +26,58 @@ from ingest.bus.outbox import Outbox
 from ingest.bus.publisher import Publisher
 from ingest.bus.redis_clients import IngestRedisClients
 from ingest.bus.requests import RequestResponder
-from ingest.bus.returned_prices import ReturnedPrices
 from ingest.bus.status_writer import StatusWriter
 from ingest.bus.stored_account import StoredAccount
-from ingest.bus.stored_prices import StoredPrices
-from ingest.charts import Charts
-from ingest.demand.channels import STOCK_CHANNELS, TEST_CHANNELS
-from ingest.demand.subscription import Subscription
+from ingest.demand.channels import CRYPTO_CHANNELS, STOCK_CHANNELS, TEST_CHANNELS
 from ingest.demand.wanted import Demand
 from ingest.health_report import HealthReport
 from ingest.leadership import Leadership, Work
-from ingest.market.lag import EXPECTED_MS, Lag
+from ingest.market.lag import EXPECTED_MS
 from ingest.market.last_price import LastPrices
 from ingest.market.market_hours import TRADES_IN, MarketHours
-from ingest.market.stream_silence import StreamSilence
-from ingest.market.symbol_states import SymbolStates
-from ingest.market.withheld_trades import WithheldTrades
+from ingest.market.pair_tape import PairTape
+from ingest.market.trading_day import PAIR_DAYS, STOCK_DAYS
+from ingest.market_composition import Common, MarketTerms, compose_market
+from ingest.market_data import MarketData
+from ingest.portfolio.asset_class import CRYPTO as CRYPTO_CLASS
+from ingest.portfolio.asset_class import US_EQUITY
 from ingest.portfolio.order_log import OrderLog
 from ingest.portfolio.portfolio import Portfolio
 from ingest.reach import UpstreamReach
 from ingest.sentiment.headline_scorer import HeadlineScorer
 from ingest.settings import AlpacaAccess, IngestSettings
-from ingest.stocks import Stocks
+from ingest.unserved_market import UnservedMarket
 from ingest.upstream.account_handler import AccountHandler
 from ingest.upstream.account_stream import AccountStream
 from ingest.upstream.alpaca_rest import AlpacaRest
 from ingest.upstream.alpaca_stream import AlpacaStream
 from ingest.upstream.asset_refresh import AssetRefresh
-from ingest.upstream.bar_rest import BarRest
 from ingest.upstream.broker_reports import BrokerReports
-from ingest.upstream.frame import FrameReader
+from ingest.upstream.crypto_rest import CryptoRest
 from ingest.upstream.hours_refresh import HoursRefresh
 from ingest.upstream.news_handler import NewsHandler
-from ingest.upstream.older_bars import OlderBars
-from ingest.upstream.rest_prices import RestPrices
-from ingest.upstream.snapshots import Snapshots
-from ingest.upstream.stock_handler import StockHandler
+from ingest.upstream.older_bars import BarSource, OlderBars
 from ingest.upstream.stream_group import StreamGroup
 from ingest.upstream.stream_health import StreamHealth
 from ingest.upstream.stream_holder import StreamHolder
 from shared.bus.keys import bar_bounds
 from shared.bus.malformed_stored import MalformedStored
 from shared.bus.rejections import Rejections
+from shared.markets import CRYPTO, OPTIONS, STOCKS, Market, MarketName, market_of
+from shared.price import Price
 
 TEST_FEED = "test"
+
+VENUE = "us"
+"""The crypto feed of Alpaca's own venue, where its orders execute: positions have its prices."""
+
+
+class _Part(Protocol):
+    """Runs while this process leads, and announces its known values again on request."""
+
+    async def run(self) -> None: ...
+
+    def republish(self) -> None: ...
 
 
 def compose(
@@ -84,37 +93,162 @@ def compose(
 ) -> Leadership:
     """Make every part of a leadership."""
     status_due, account_changed = asyncio.Event(), asyncio.Event()
-    demand = Demand(time.monotonic)
-    prices = LastPrices(MarketHours((), None, TRADES_IN[settings.alpaca_feed]))
-    portfolio = Portfolio(prices.last_price, time.monotonic, account_changed.set)
+    prices = _prices(access)
+    portfolio = Portfolio(
+        _last_price_in(prices), time.monotonic, account_changed.set, priced=_priced(access)
+    )
     outbox = Outbox()
     announcer, rejections = Announcer(outbox, portfolio.reprice), Rejections(status_due.set)
     publisher = _publisher(settings, redis, lease, outbox, rejections)
-    malformed = MalformedStored()
-    common = _Common(
-        settings, access, rest, redis, rejections, malformed, demand, announcer, lease, status_due
-    )
+    malformed, bounds = MalformedStored(), bar_bounds(settings.bar_history)
+    store = BarStore(redis.commands, redis.keyspace, lease, rejections, malformed, bounds)
+    shared = (redis, rejections, malformed, announcer, lease, publisher, status_due, store, bounds)
+    own = _Own(settings, access, rest, Common(*shared), _demands())
 
-    charts = _charts(common, prices, lease, publisher)
-    stocks = _stocks(common, prices, reach, charts)
-    news_handler = NewsHandler(demand, announcer, HeadlineScorer.load())
-    news = _news(common, news_handler)
-    account = _account(common, portfolio, account_changed)
-    streams = [stocks.stream, news, account.stream]
-    reported = (ingest_id, access.feed, stocks, charts.table, streams, publisher, outbox)
+    markets = _markets(own, prices, reach)
+    news_handler = NewsHandler(own.demand, announcer, HeadlineScorer.load())
+    news, account = _news(own, news_handler), _account(own, portfolio, account_changed)
+    market_streams = [each.stream for each in markets.values()]
+    streams = [*market_streams, news, account.stream]
+    reported = (ingest_id, access.feed, list(markets.values()), streams, publisher, outbox)
     report = HealthReport(*reported, rejections, malformed, eviction_policy)
-    # Without trade updates the account is read by REST alone.
-    order_streams = [account.stream] if settings.alpaca_trade_updates else []
-    parts = (stocks, charts, account, _assets(common, stocks))
-    readers = _readers(common, stocks, news_handler, publisher, lease)
+    charts = [each.bars for each in markets.values()]
+    unserved = [_unserved(own, market, why) for market, why in _without_stream(access).items()]
+    parts: list[_Part] = [*markets.values(), *charts, *unserved, account]
+    assets = _assets(own, list(markets.values()))
     return Leadership(
         lease=lease,
         publisher=publisher,
-        status=_status_writer(common, lease, ingest_id, publisher, report),
-        streams=StreamGroup(market=[stocks.stream, news], others=order_streams),
-        works=[*readers, *(part.run for part in parts)],
+        status=_status_writer(own, ingest_id, report),
+        streams=StreamGroup(
+            market=[*market_streams, news],
+            # Without trade updates the account is read by REST alone.
+            others=[account.stream] if settings.alpaca_trade_updates else [],
+        ),
+        works=[
+            *_readers(own, markets, news_handler),
+            *(part.run for part in parts),
+            assets.run,
+        ],
         republish=[publisher.check, *(part.republish for part in parts)],
     )
+
+
+@dataclass(frozen=True)
+class _Own:
+    """The parts of this leadership that its markets, news and the account need."""
+
+    settings: IngestSettings
+    access: AlpacaAccess
+    rest: AlpacaRest
+    common: Common
+    demands: Mapping[MarketName, Demand]
+
+    @property
+    def demand(self) -> Demand:
+        """The demand that also follows news and histories."""
+        return self.demands["stocks"]
+
+
+def _demands() -> Mapping[MarketName, Demand]:
+    return {each.name: Demand(time.monotonic, each) for each in (STOCKS, CRYPTO, OPTIONS)}
+
+
+def _prices(access: AlpacaAccess) -> Mapping[MarketName, LastPrices]:
+    found: dict[MarketName, LastPrices] = {
+        "stocks": LastPrices(MarketHours((), None, TRADES_IN[access.feed]))
+    }
+    if access.crypto_feed is not None:
+        around_the_clock = MarketHours(trades_in=None)
+        found["crypto"] = LastPrices(around_the_clock, PairTape)
+    return found
+
+
+def _last_price_in(prices: Mapping[MarketName, LastPrices]) -> Callable[[str], Price | None]:
+    def last_price(symbol: str) -> Price | None:
+        market = market_of(symbol)
+        tapes = None if market is None else prices.get(market.name)
+        return None if tapes is None else tapes.last_price(symbol)
+
+    return last_price
+
+
+def _priced(access: AlpacaAccess) -> Set[str]:
+    """Return the classes of assets whose positions have the tape's prices."""
+    return {US_EQUITY} | ({CRYPTO_CLASS} if access.crypto_feed == VENUE else set())
+
+
+def _without_stream(access: AlpacaAccess) -> Mapping[Market, str]:
+    """Return the markets that this ingest does not serve, and the reasons."""
+    found = {OPTIONS: "Options are not served yet."}
+    if access.crypto_feed is None:
+        found[CRYPTO] = "Pairs are not served: ALPACA_CRYPTO_FEED is off."
+    return found
+
+
+def _markets(
+    own: _Own, prices: Mapping[MarketName, LastPrices], reach: UpstreamReach
+) -> dict[MarketName, MarketData]:
+    """Make the parts of each market; stocks are the first."""
+    found: dict[MarketName, MarketData] = {
+        "stocks": compose_market(own.common, _stock_terms(own, prices["stocks"]), reach)
+    }
+    if own.access.crypto_feed is not None:
+        terms = _crypto_terms(own, prices["crypto"], own.access.crypto_feed)
+        found["crypto"] = compose_market(own.common, terms, None)
+    return found
+
+
+def _stock_terms(own: _Own, prices: LastPrices) -> MarketTerms:
+    access = own.access
+
+    # An object of alpaca-py serves one connection; each attempt makes a new one.
+    def connect() -> AlpacaStream:
+        return AlpacaStream(access.stock_endpoint, access.key, access.secret)
+
+    # The status contains the session, which depends on the hours.
+    def apply(hours: MarketHours) -> None:
+        prices.hours = hours
+        own.common.status_due.set()
+
+    return MarketTerms(
+        name="stocks",
+        feed=access.feed,
+        rest=own.rest,
+        demand=own.demands["stocks"],
+        prices=prices,
+        days=STOCK_DAYS,
+        channels=TEST_CHANNELS if access.feed == TEST_FEED else STOCK_CHANNELS,
+        limit=own.settings.symbol_limit,
+        connect=connect,
+        # A delayed feed is expected to lag by fifteen minutes.
+        expected_lag_ms=EXPECTED_MS.get(access.feed, 0.0),
+        hours=HoursRefresh(own.rest, apply, TRADES_IN[access.feed]),
+        always_needed=True,
+    )
+
+
+def _crypto_terms(own: _Own, prices: LastPrices, feed: str) -> MarketTerms:
+    access = own.access
+
+    def connect() -> AlpacaStream:
+        return AlpacaStream(access.crypto_endpoint(feed), access.key, access.secret)
+
+    return MarketTerms(
+        name="crypto",
+        feed=feed,
+        rest=CryptoRest(own.rest, feed),
+        demand=own.demands["crypto"],
+        prices=prices,
+        days=PAIR_DAYS,
+        channels=CRYPTO_CHANNELS,
+        limit=None,
+        connect=connect,
+    )
+
+
+def _unserved(own: _Own, market: Market, reason: str) -> UnservedMarket:
+    return UnservedMarket(own.demands[market.name], own.common.announcer, reason)
 
 
 def _publisher(
@@ -135,211 +269,94 @@ def _publisher(
     )
 
 
-@dataclass(frozen=True)
-class _Common:
-    """The parts that stocks, news and the account share."""
-
-    settings: IngestSettings
-    access: AlpacaAccess
-    rest: AlpacaRest
-    redis: IngestRedisClients
-    rejections: Rejections
-    malformed: MalformedStored
-    demand: Demand
-    announcer: Announcer
-    lease: Lease
-    # Set by each stream and by the hours, so that the status follows a change at once.
-    status_due: asyncio.Event
-
-
-def _assets(common: _Common, stocks: Stocks) -> AssetRefresh:
+def _assets(own: _Own, markets: Sequence[MarketData]) -> AssetRefresh:
+    common = own.common
     commands, names = common.redis.commands, common.redis.keyspace
     store = AssetStore(commands, names, common.rejections, common.malformed)
-    return AssetRefresh(common.rest, store, stocks.on_listed)
+
+    def on_listed(symbols: Set[str]) -> None:
+        for each in markets:
+            each.on_listed(symbols)
+
+    return AssetRefresh(own.rest, store, on_listed)
 
 
-def _status_writer(
-    common: _Common, lease: Lease, ingest_id: str, publisher: Publisher, report: HealthReport
-) -> StatusWriter:
+def _status_writer(own: _Own, ingest_id: str, report: HealthReport) -> StatusWriter:
+    common = own.common
     return StatusWriter(
         common.redis.commands,
         common.redis.keyspace,
-        lease,
+        common.lease,
         ingest_id,
-        publisher.next_id,
+        common.publisher.next_id,
         report.compose,
         common.status_due,
         common.rejections,
     )
 
 
-def _readers(
-    common: _Common, stocks: Stocks, news: NewsHandler, publisher: Publisher, lease: Lease
-) -> list[Work]:
+def _readers(own: _Own, markets: Mapping[MarketName, MarketData], news: NewsHandler) -> list[Work]:
     """Return the work that follows what the gateways watch and request."""
-    redis, demand = common.redis, common.demand
-    commands, names, rejections = redis.commands, redis.keyspace, common.rejections
-    malformed = common.malformed
+    common = own.common
+    redis, publisher, rejections = common.redis, common.publisher, common.rejections
+    commands, names, malformed = redis.commands, redis.keyspace, common.malformed
+    demands = list(own.demands.values())
+
+    def catch_up(symbol: str, since: float) -> None:
+        market = market_of(symbol)
+        if market is not None and market.name in markets:
+            markets[market.name].catch_up(symbol, since)
+
     return [
-        InterestReader(commands, redis.subscriber, names, demand, rejections, malformed).run,
+        InterestReader(commands, redis.subscriber, names, demands, rejections, malformed).run,
         HistoryGaps(
             commands,
             names,
-            demand,
+            own.demand,
             common.announcer,
-            stocks.catch_up,
+            catch_up,
             news.continue_gap,
             rejections,
             malformed,
             publisher.verified,
-            lease.epoch,
+            common.lease.epoch,
         ).run,
         HistoryEnds(commands, names, rejections).run,
         publisher.follow_server,
-        _responder(common, stocks, lease).run,
+        _responder(own, markets).run,
     ]
 
 
-def _responder(common: _Common, stocks: Stocks, lease: Lease) -> RequestResponder:
-    redis = common.redis
+def _responder(own: _Own, markets: Mapping[MarketName, MarketData]) -> RequestResponder:
+    common = own.common
+    sources = {
+        name: BarSource(each.rest, each.market_hours, each.bars.table.days)
+        for name, each in markets.items()
+    }
     return RequestResponder(
-        redis.commands,
-        redis.subscriber,
-        redis.keyspace,
-        lease,
-        OlderBars(common.rest, lambda: stocks.market_hours).answer,
+        common.redis.commands,
+        common.redis.subscriber,
+        common.redis.keyspace,
+        common.lease,
+        OlderBars(sources, own.rest.malformed).answer,
         common.rejections,
         common.malformed,
         time.monotonic,
     )
 
 
-def _charts(common: _Common, prices: LastPrices, lease: Lease, publisher: Publisher) -> Charts:
-    redis, bounds = common.redis, bar_bounds(common.settings.bar_history)
-    store = BarStore(
-        redis.commands, redis.keyspace, lease, common.rejections, common.malformed, bounds
-    )
-    table = BarTable(lambda: prices.hours)
-    rest = BarRest(
-        common.rest,
-        table,
-        store,
-        common.demand,
-        common.announcer,
-        lambda: prices.hours,
-        publisher.next_id,
-        bounds,
-    )
-    channels = TEST_CHANNELS if common.access.feed == TEST_FEED else STOCK_CHANNELS
-    subscription = Subscription(common.settings.symbol_limit, channels=channels)
-    return Charts(table, rest, store, common.demand, subscription, common.announcer)
-
-
-def _stocks(common: _Common, prices: LastPrices, reach: UpstreamReach, charts: Charts) -> Stocks:
-    access, demand, announcer = common.access, common.demand, common.announcer
-    subscription = charts.subscription
-    states = SymbolStates(access.feed, prices.has_price, prices.traded_at)
-    delay_ns = int(common.rest.delay_seconds * 1e9)
-    withheld = _withheld(prices, delay_ns)
-    # A delayed feed is expected to lag by fifteen minutes.
-    lag = Lag(EXPECTED_MS.get(access.feed, 0.0))
-    reader = FrameReader(prices, states, lag, demand, subscription, announcer, charts.table)
-    rest_prices = RestPrices(prices, states, withheld, demand, announcer, delay_ns=delay_ns)
-    snapshots = _snapshots(common, rest_prices, charts, withheld)
-    handler = StockHandler(
-        demand,
-        subscription,
-        reader,
-        StreamSilence(),
-        lag,
-        withheld,
-        snapshots,
-        # Looked up at each call: ``HoursRefresh`` replaces the hours.
-        lambda: prices.hours.session_now(time.time_ns()),
-        prices.timestamp_of,
-        prices.streamed_ns_of,
-        prices.newest_streamed_ns,
-        charts,
-    )
-
-    # An object of alpaca-py serves one connection; each attempt makes a new one.
-    def connect() -> AlpacaStream:
-        return AlpacaStream(access.stock_endpoint, access.key, access.secret)
-
-    return Stocks(
-        stream=StreamHolder(connect, handler, StreamHealth(common.status_due), reach=reach),
-        snapshots=snapshots,
-        hours=_hours(common, prices),
-        demand=demand,
-        prices=prices,
-        states=states,
-        withheld=withheld,
-        lag=lag,
-        subscription=subscription,
-        reader=reader,
-        announcer=announcer,
-        bars=charts,
-    )
-
-
-def _withheld(prices: LastPrices, delay_ns: int) -> WithheldTrades:
-    return WithheldTrades(
-        streamed_ns=prices.streamed_ns_of,
-        known_ns=prices.timestamp_of,
-        newest_streamed_ns=prices.newest_streamed_ns,
-        delay_ns=delay_ns,
-    )
-
-
-def _snapshots(
-    common: _Common, handler: RestPrices, charts: Charts, withheld: WithheldTrades
-) -> Snapshots:
-    subscription = charts.subscription
-
-    # Symbols that got no slot in the stream, for their trades or for their quotes, and those that
-    # the stream does not accept.
-    def polled() -> list[str]:
-        without_slot = [*subscription.over_limit, *subscription.partly_over_limit]
-        return [*without_slot, *subscription.rejected, *subscription.partly_rejected]
-
-    return Snapshots(
-        common.rest,
-        _stored_prices(common),
-        common.demand,
-        handler,
-        polled=polled,
-        withheld=withheld.missing_since,
-        on_rescaled=charts.on_rescaled,
-    )
-
-
-def _stored_prices(common: _Common) -> ReturnedPrices:
-    commands, names = common.redis.commands, common.redis.keyspace
-    stored = StoredPrices(commands, names, common.rejections, common.malformed)
-    lease, demand = common.lease, common.demand
-    return ReturnedPrices(stored, commands, names, lambda: lease.epoch, demand.watches)
-
-
-def _hours(common: _Common, prices: LastPrices) -> HoursRefresh:
-    # The status contains the session, which depends on the hours.
-    def apply(hours: MarketHours) -> None:
-        prices.hours = hours
-        common.status_due.set()
-
-    return HoursRefresh(common.rest, apply, TRADES_IN[common.settings.alpaca_feed])
-
-
-def _news(common: _Common, handler: NewsHandler) -> StreamHolder:
-    access = common.access
+def _news(own: _Own, handler: NewsHandler) -> StreamHolder:
+    access = own.access
     return StreamHolder(
         lambda: AlpacaStream(access.news_endpoint, access.key, access.secret),
         handler,
-        StreamHealth(common.status_due),
+        StreamHealth(own.common.status_due),
     )
 
 
-def _account(common: _Common, portfolio: Portfolio, changed: asyncio.Event) -> BrokerAccount:
-    access, announcer = common.access, common.announcer
+def _account(own: _Own, portfolio: Portfolio, changed: asyncio.Event) -> BrokerAccount:
+    access, common = own.access, own.common
+    announcer = common.announcer
     # Earlier changes of orders are not news: a leader before this one may have announced them.
     orders = OrderLog(time.time_ns())
     handler = AccountHandler(portfolio, orders, announcer)
@@ -351,15 +368,15 @@ def _account(common: _Common, portfolio: Portfolio, changed: asyncio.Event) -> B
         ),
         handler=handler,
         reports=BrokerReports(
-            common.rest, common.demand, portfolio, orders, announcer, handler, changed.set
+            own.rest, own.demand, portfolio, orders, announcer, handler, changed.set
         ),
         stored=StoredAccount(
             common.redis.commands, common.redis.keyspace, common.rejections, common.malformed
         ),
         portfolio=portfolio,
         orders=orders,
-        demand=common.demand,
+        demands=list(own.demands.values()),
         announcer=announcer,
         changed=changed,
-        streams_orders=common.settings.alpaca_trade_updates,
+        streams_orders=own.settings.alpaca_trade_updates,
     )

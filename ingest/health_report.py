@@ -5,11 +5,11 @@ import time
 from collections.abc import Sequence
 
 from ingest.alpaca.codes import CONNECTION_LIMIT
-from ingest.bars.bar_table import BarTable
 from ingest.bus.outbox import Outbox
 from ingest.bus.publisher import Publisher
 from ingest.market.alarms import Alarms, Facts, MalformedFacts, StreamFacts
-from ingest.stocks import StockFacts, Stocks
+from ingest.market_data import MarketData
+from ingest.market_facts import MarketFacts, together
 from ingest.upstream.malformed_data import MalformedData
 from ingest.upstream.stream_holder import StreamHolder
 from shared import rfc3339
@@ -23,7 +23,8 @@ from shared.ingest_status import BarCounts, IngestStatus, Session, StreamStatus
 class HealthReport:
     """Composes the ingest's status.
 
-    ``streams``: the stocks' stream first, which is *the* connection to Alpaca in the status.
+    ``markets``: stocks first. ``streams``: the stocks' stream first, which is *the* connection to
+    Alpaca in the status.
     ``eviction_policy``: Redis' ``maxmemory-policy``, None if it does not report one.
     """
 
@@ -31,8 +32,7 @@ class HealthReport:
         self,
         ingest_id: str,
         feed: str,
-        stocks: Stocks,
-        bars: BarTable,
+        markets: Sequence[MarketData],
         streams: Sequence[StreamHolder],
         publisher: Publisher,
         outbox: Outbox,
@@ -42,8 +42,8 @@ class HealthReport:
     ) -> None:
         self._ingest_id = ingest_id
         self._feed = feed
-        self._stocks = stocks
-        self._bars = bars
+        self._markets = markets
+        self._tables = [each.bars.table for each in markets]
         self._streams = streams
         self._publisher = publisher
         self._outbox = outbox
@@ -51,7 +51,7 @@ class HealthReport:
         self._eviction_policy = eviction_policy
         self._malformed: list[MalformedData | MalformedStored] = [
             *(stream.malformed for stream in streams),
-            stocks.rest_malformed,
+            markets[0].rest_malformed,
             malformed,
         ]
         self._alarms = Alarms({each.source: each.count for each in self._malformed})
@@ -60,7 +60,7 @@ class HealthReport:
 
     def compose(self, event_id: EventId) -> IngestStatus:
         """Return the present status."""
-        facts, main = self._stocks.facts(), self._streams[0].health
+        facts, main = together([each.facts() for each in self._markets]), self._streams[0].health
         # A stream that no client has needed yet is neither up nor down.
         streams = [stream for stream in self._streams if stream.in_use]
         return IngestStatus(
@@ -92,7 +92,7 @@ class HealthReport:
             started=self._started,
         )
 
-    def _current_alarms(self, facts: StockFacts, streams: Sequence[StreamHolder]) -> list[Alarm]:
+    def _current_alarms(self, facts: MarketFacts, streams: Sequence[StreamHolder]) -> list[Alarm]:
         return self._alarms.look(
             time.monotonic(),
             Facts(
@@ -119,8 +119,8 @@ class HealthReport:
                     each.source: MalformedFacts(each.count, each.first) for each in self._malformed
                 },
                 quarantined=facts.tape.quarantined,
-                bars_compared=self._bars.counts.compared,
-                bars_differ=self._bars.counts.volume_differs,
+                bars_compared=sum(each.counts.compared for each in self._tables),
+                bars_differ=sum(each.counts.volume_differs for each in self._tables),
                 rest_failing_seconds=facts.rest_failing_seconds,
                 rest_error=facts.rest_error,
                 eviction_policy=self._eviction_policy,
@@ -128,15 +128,15 @@ class HealthReport:
         )
 
     def _bar_counts(self) -> BarCounts:
-        counts = self._bars.counts
+        counts = [each.counts for each in self._tables]
         return BarCounts(
-            charted=len(self._bars.symbols),
-            compared=counts.compared,
-            volume_differs=counts.volume_differs,
-            close_differs=counts.close_differs,
-            missing_shares=counts.missing_shares,
-            missing_trades=counts.missing_trades,
-            unexpected=counts.unexpected,
+            charted=sum(len(each.symbols) for each in self._tables),
+            compared=sum(each.compared for each in counts),
+            volume_differs=sum(each.volume_differs for each in counts),
+            close_differs=sum(each.close_differs for each in counts),
+            missing_shares=sum(each.missing_shares for each in counts),
+            missing_trades=sum(each.missing_trades for each in counts),
+            unexpected=sum(each.unexpected for each in counts),
         )
 
     def _redis_rejects(self) -> str | None:

@@ -9,10 +9,12 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_val
 from shared.bus.keys import BAR_HISTORY
 from shared.bus.owner import Owner
 from shared.bus.settings import MEMORY_URL, BusSettings, RedisUrl
+from shared.markets import CRYPTO, STOCKS
 from shared.pasted_values import base_url, key
 from shared.settings import SettingsError
 
 Feed = Literal["iex", "sip", "delayed_sip", "boats", "overnight", "test"]
+CryptoFeed = Literal["us", "us-1", "eu-1", "off"]
 
 BASIC_PLAN_SYMBOLS = 30
 
@@ -29,14 +31,12 @@ StreamUrl = Annotated[str, AfterValidator(_stream_url)]
 RestUrl = Annotated[str, AfterValidator(_rest_url)]
 
 
-_V1_BETA_FEEDS = ("boats", "overnight")
-
-
 @dataclass(frozen=True, kw_only=True)
 class AlpacaAccess:
     """The keys of one account, and the URLs of the hosts that accept them.
 
-    ``feed`` is Alpaca's name of the stock feed. The secret is not in ``repr``.
+    ``feed`` is Alpaca's name of the stock feed, ``crypto_feed`` that of the pairs' one, None if
+    pairs are not served. The secret is not in ``repr``.
     """
 
     key: str
@@ -45,6 +45,7 @@ class AlpacaAccess:
     stream_url: str
     data_url: str
     trading_url: str
+    crypto_feed: str | None = None
 
     @property
     def owner(self) -> Owner:
@@ -54,8 +55,11 @@ class AlpacaAccess:
     @property
     def stock_endpoint(self) -> str:
         """The URL of the stock feed's WebSocket."""
-        version = "v1beta1" if self.feed in _V1_BETA_FEEDS else "v2"
-        return f"{self.stream_url}/{version}/{self.feed}"
+        return f"{self.stream_url}/{STOCKS.streams[self.feed]}"
+
+    def crypto_endpoint(self, feed: str) -> str:
+        """Return the URL of a crypto feed's WebSocket."""
+        return f"{self.stream_url}/{CRYPTO.streams[feed]}"
 
     @property
     def news_endpoint(self) -> str:
@@ -77,6 +81,7 @@ class IngestSettings(BusSettings):
     alpaca_api_key: SecretStr | None = None
     alpaca_secret_key: SecretStr | None = None
     alpaca_feed: Feed = "iex"
+    alpaca_crypto_feed: CryptoFeed = "us"
     alpaca_symbol_limit: int | None = Field(None, ge=1)
     alpaca_stream_url: StreamUrl = "wss://stream.data.alpaca.markets"
     alpaca_data_url: RestUrl = "https://data.alpaca.markets"
@@ -131,7 +136,13 @@ class IngestSettings(BusSettings):
             stream_url=self.alpaca_stream_url,
             data_url=self.alpaca_data_url,
             trading_url=self.alpaca_trading_url or self._default_trading_url(),
+            crypto_feed=self.crypto_feed,
         )
+
+    @property
+    def crypto_feed(self) -> str | None:
+        """The feed of the pairs; None if they are not served."""
+        return None if self.alpaca_crypto_feed == "off" else self.alpaca_crypto_feed
 
     @property
     def symbol_limit(self) -> int | None:

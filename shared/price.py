@@ -1,6 +1,7 @@
 """The ``price`` event: a symbol's last price, with all fields each time."""
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 
 class Price(msgspec.Struct, gc=False):
@@ -25,6 +26,9 @@ class Price(msgspec.Struct, gc=False):
     received: int | None = None
     reason: str | None = None
     """For a null ``price``: ``no_trade_seen``, ``unknown_symbol`` or ``redis_unavailable``."""
+    day_zone: str | UnsetType = UNSET
+    """Of a pair alone: the time zone at whose midnight the day begins that ``previous_close`` and
+    ``change`` refer to. The days of stocks and options are those of New York's market."""
 
 
 encode = msgspec.json.Encoder().encode

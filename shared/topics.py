@@ -1,28 +1,10 @@
-"""Topics and symbols, and how they are spelled."""
+"""Topics, and how they are spelled."""
 
-import re
-from functools import partial
+from collections.abc import Collection
 from types import MappingProxyType
 
-from shared.excerpt import excerpt
-
-shown = partial(excerpt, limit=40)
-"""The longest topics have 36 characters."""
-
-# Alpaca's stock symbols: letters first, digits in some, up to two dotted suffixes: BRK.B, BAC.PRB,
-# and AAC.WS.A for a series of warrants.
-_STOCK = re.compile(r"[A-Z][A-Z0-9]{0,11}(\.[A-Z0-9]{1,4}){0,2}")
-
-# Other assets of an account: BTC/USD, and options in OCC's form as AAPL240119C00100000. After an
-# adjustment of the contract its root ends in a digit: AAPL1261218C00100000.
-_PAIR = re.compile(r"[A-Z0-9]{2,10}/[A-Z]{3,5}")
-_OPTION = re.compile(r"[A-Z]{1,6}[0-9]?[0-9]{6}[CP][0-9]{8}")
-
-# Escrow shares and contingent rights have symbols like CUSIPs: 628CVR016.
-_CONTRA = re.compile(r"[0-9][A-Z0-9]{1,11}")
-
-_BARE_PAIR = re.compile(r"([A-Z]{3,5})(USD[TC]?)")
-_CLASS_WITH_SLASH = re.compile(r"([A-Z]{1,5})/([A-Z]{1,2})")
+from shared.markets import CRYPTO, OPTIONS, STOCKS, Market
+from shared.symbols import InvalidSymbolError, shown, symbol_of
 
 PRICE = "price"
 QUOTE = "quote"
@@ -76,66 +58,26 @@ WITH_EVERYTHING = frozenset({NEWS, POSITION})
 WITHOUT_SYMBOL = frozenset({ACCOUNT, ORDERS})
 """Kinds that have a single topic, named after the kind: ``account``."""
 
+_IN_ORDER = (STOCKS, CRYPTO, OPTIONS)
+_NO_OPTIONS = frozenset({STOCKS, CRYPTO})
+
+_MARKETS_OF: MappingProxyType[str, frozenset[Market]] = MappingProxyType(
+    {
+        # Alpaca has no depth of stocks and of options.
+        BOOK: frozenset({CRYPTO}),
+        LULD: frozenset({STOCKS}),
+        NEWS: _NO_OPTIONS,
+        **dict.fromkeys(BARS, _NO_OPTIONS),
+    }
+)
+"""The markets of whose symbols a kind has topics, if not of all."""
+
 COMPANIONS = frozenset({STATUS, ACCOUNT})
 """Kinds that accompany others, and do not count towards the limits on topics."""
 
 
-class InvalidSymbolError(ValueError):
-    """Text that cannot be a symbol at Alpaca. The message names it and the remedy."""
-
-
 class InvalidTopicError(ValueError):
     """Text that is not a topic. The message names it and the remedy."""
-
-
-def stock_symbol(text: str) -> str:
-    """Return a stock symbol in Alpaca's spelling: upper case, class shares with a dot.
-
-    Raises:
-        InvalidSymbolError: the text cannot be a stock symbol.
-    """
-    symbol = text.strip().upper()
-    if text.isascii() and _STOCK.fullmatch(symbol):  # 'ß' in upper case is SS
-        return symbol
-    if share := _CLASS_WITH_SLASH.fullmatch(symbol):
-        raise InvalidSymbolError(
-            f"{shown(text)} is not a stock symbol: write {share[1]}.{share[2]}"
-        )
-    if "/" in symbol:
-        raise InvalidSymbolError(
-            f"{shown(text)} is not a stock symbol: only stocks are served, no pairs"
-        )
-    if not symbol:
-        raise InvalidSymbolError("an empty symbol: write them as SPY,IBM without a comma too many")
-    raise InvalidSymbolError(
-        f"{shown(text)} is not a stock symbol: expected letters such as SPY, or BRK.B for a share "
-        "class"
-    )
-
-
-def asset_symbol(text: str) -> str:
-    """Return the symbol of any asset that an account can hold.
-
-    A stock, a pair, an option, or a contra symbol such as 628CVR016.
-
-    Raises:
-        InvalidSymbolError: the text is none of these.
-    """
-    symbol = text.strip().upper()
-    if text.isascii() and any(each.fullmatch(symbol) for each in (_PAIR, _OPTION, _CONTRA)):
-        return symbol
-    if pair := pair_of(symbol):
-        raise InvalidSymbolError(f"{shown(text)} is not a symbol: write {pair}")
-    return stock_symbol(text)
-
-
-def pair_of(symbol: str) -> str | None:
-    """Return the pair that a symbol is meant as, if it lacks only the slash: BTC/USD for BTCUSD.
-
-    A stock may look the same, so this is no more than a hint.
-    """
-    pair = _BARE_PAIR.fullmatch(symbol)
-    return None if pair is None else f"{pair[1]}/{pair[2]}"
 
 
 def price_topic(symbol: str) -> str:
@@ -156,7 +98,13 @@ def symbol_topic(kind: str, text: str) -> str:
     """
     if text.strip() == EVERYTHING and kind in WITH_EVERYTHING:
         return topic(kind, EVERYTHING)
-    return topic(kind, asset_symbol(text) if kind == POSITION else stock_symbol(text))
+    return topic(kind, symbol_of(text, markets_of(kind)))
+
+
+def markets_of(kind: str) -> Collection[Market]:
+    """Return the markets of whose symbols a kind has topics, the best known first."""
+    found = _MARKETS_OF.get(kind)
+    return [each for each in _IN_ORDER if found is None or each in found]
 
 
 def parse_topic(text: str) -> str:

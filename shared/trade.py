@@ -1,8 +1,11 @@
 """The events of a symbol's tape: prints, their corrections and their cancels."""
 
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
+from msgspec import UNSET, UnsetType
+
+TakerSide: TypeAlias = Literal["buy", "sell"]
 
 CORRECTION = "correction"
 CANCEL = "cancel"
@@ -28,6 +31,8 @@ class Trade(msgspec.Struct, kw_only=True):
     eligible: bool
     timestamp: str
     received: int
+    taker_side: TakerSide | UnsetType | None = UNSET
+    """Of a pair alone: whether the buyer or the seller took the other's order; null if unknown."""
 
 
 class Correction(msgspec.Struct, kw_only=True):

@@ -13,7 +13,8 @@ from urllib.parse import unquote_plus
 from gateway.http.operations import OPERATIONS
 from gateway.wire.principal import MARKET, scope_of
 from shared.bar import Timeframe
-from shared.topics import EVERYTHING, asset_symbol, parse_topic
+from shared.symbols import symbol_of
+from shared.topics import EVERYTHING, parse_topic
 
 HIDDEN = "[hidden]"
 REDACTED = "[redacted]"
@@ -76,7 +77,7 @@ def _is_topic(text: str) -> bool:
 
 
 def _is_symbol(text: str) -> bool:
-    return text == EVERYTHING or _raises_nothing(asset_symbol, text)
+    return text == EVERYTHING or _raises_nothing(symbol_of, text)
 
 
 def _is_number(text: str) -> bool:

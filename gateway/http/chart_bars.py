@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from typing import Annotated
@@ -21,12 +21,13 @@ from gateway.http import fields
 from gateway.http.access import Access
 from gateway.http.api_error import ApiError
 from gateway.http.held_bars import HeldBars
-from gateway.http.stream_fields import Symbol
 from gateway.http.stream_request import topics_of
+from gateway.http.symbol_fields import CHARTED_SYMBOLS, ChartedSymbol
 from gateway.wire.principal import MARKET
 from shared import bar, rfc3339
 from shared.bar import Timeframe
 from shared.excerpt import excerpt
+from shared.markets import market_of
 from shared.request import Adjustment
 from shared.topics import key_of
 
@@ -42,7 +43,6 @@ PIECE_SECONDS = 30.0
 
 _SECOND = 1_000_000_000
 _FIRST_DAY, _LAST_DAY = date(1970, 1, 1), date(2999, 12, 31)
-_NEW_YORK = ZoneInfo("America/New_York")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 # For readers of the OpenAPI document; the code below decides.
@@ -65,14 +65,14 @@ _encode = msgspec.json.Encoder().encode
 class BarQueryFields(msgspec.Struct, kw_only=True):
     """The parameters of ``/api/bars``."""
 
-    symbols: Annotated[list[Symbol], Meta(description="stock symbols as SPY,IBM,BRK.B")] = []
+    symbols: Annotated[list[ChartedSymbol], Meta(description=CHARTED_SYMBOLS)] = []
     timeframe: Annotated[Timeframe, Meta(description="1Min, 5Min, 15Min, 1Hour or 1Day")] = "1Min"
     start: (
         Annotated[
             Time,
             Meta(
                 description="the earliest start of a bar: a time as 2026-11-27T14:30:00Z, or a "
-                "date, which is a day in New York"
+                "date, which is a day in New York, or for pairs in Chicago"
             ),
         ]
         | UnsetType
@@ -129,8 +129,9 @@ class ChartBarsEndpoint:
 
     def _query_of(self, asked: BarQueryFields) -> BarQuery:
         topics = topics_of([bar.KINDS[asked.timeframe]], asked.symbols, limit=self._limit)
-        start = None if asked.start is UNSET else _first_ns("start", asked.start)
-        end = None if asked.end is UNSET else _last_ns("end", asked.end)
+        symbols = tuple(key_of(topic) for topic in topics)
+        start = None if asked.start is UNSET else _first_ns("start", asked.start, symbols)
+        end = None if asked.end is UNSET else _last_ns("end", asked.end, symbols)
         if start is not None and end is not None and start > end:
             raise ApiError(
                 400,
@@ -152,7 +153,7 @@ class ChartBarsEndpoint:
             )
         return BarQuery(
             asked.timeframe,
-            tuple(key_of(topic) for topic in topics),
+            symbols,
             None if start is None else -(-start // _SECOND),
             None if end is None else end // _SECOND,
             limit,
@@ -205,20 +206,39 @@ def _pieces(timeframe: Timeframe, found: ChartBars) -> Iterator[bytes]:
     )
 
 
-def _first_ns(name: str, text: str) -> int:
+def _first_ns(name: str, text: str, symbols: Sequence[str]) -> int:
     """Return the time, or the beginning of the day, in unix ns."""
     day = _day(name, text)
-    return _nanoseconds(name, text) if day is None else _midnight_ns(day)
+    return _nanoseconds(name, text) if day is None else _midnight_ns(day, _zone(name, symbols))
 
 
-def _last_ns(name: str, text: str) -> int:
+def _last_ns(name: str, text: str, symbols: Sequence[str]) -> int:
     """Return the time, or the end of the day, in unix ns."""
     day = _day(name, text)
-    return _nanoseconds(name, text) if day is None else _midnight_ns(day + timedelta(days=1)) - 1
+    if day is None:
+        return _nanoseconds(name, text)
+    return _midnight_ns(day + timedelta(days=1), _zone(name, symbols)) - 1
 
 
-def _midnight_ns(day: date) -> int:
-    return int(datetime.combine(day, time(), _NEW_YORK).timestamp()) * _SECOND
+def _midnight_ns(day: date, zone: ZoneInfo) -> int:
+    return int(datetime.combine(day, time(), zone).timestamp()) * _SECOND
+
+
+def _zone(name: str, symbols: Sequence[str]) -> ZoneInfo:
+    """Return the zone of the days of all symbols.
+
+    Raises:
+        ApiError: 400, they have different ones.
+    """
+    zones = {market.day_zone for each in symbols if (market := market_of(each)) is not None}
+    if len(zones) > 1:
+        raise ApiError(
+            400,
+            code="bad_value",
+            message=f"{name} is a date, and the days of stocks and of pairs begin at other times",
+            hint=f"write {name} as a time, or request stocks and pairs separately",
+        )
+    return zones.pop()
 
 
 def _day(name: str, text: str) -> date | None:
@@ -247,5 +267,5 @@ def _no_time(name: str, text: str) -> ApiError:
         400,
         code="bad_value",
         message=f"{name}={excerpt(text)} is neither a time nor a date",
-        hint=f"write {name}=2026-11-27T14:30:00Z, or {name}=2026-11-27 for that day in New York",
+        hint=f"write {name}=2026-11-27T14:30:00Z, or {name}=2026-11-27 for that day",
     )

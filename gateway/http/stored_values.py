@@ -12,8 +12,8 @@ from gateway.bus.positions import Positions
 from gateway.http import fields
 from gateway.http.access import Access
 from gateway.http.json_response import json_response
-from gateway.http.stream_fields import Asset, Symbol
 from gateway.http.stream_request import topics_of
+from gateway.http.symbol_fields import ANY_SYMBOLS, AnySymbol
 from gateway.wire import events
 from gateway.wire.principal import MARKET, POSITIONS
 from shared.message import Message
@@ -25,9 +25,7 @@ ALL_POSITIONS = topic(POSITION, EVERYTHING)
 class PriceFields(msgspec.Struct, kw_only=True):
     """The parameters of ``/api/prices``."""
 
-    symbols: Annotated[
-        list[Symbol], msgspec.Meta(description="stock symbols as SPY,IBM,BRK.B")
-    ] = []
+    symbols: Annotated[list[AnySymbol], msgspec.Meta(description=ANY_SYMBOLS)] = []
 
 
 class StoredPositionFields(msgspec.Struct, kw_only=True):
@@ -35,11 +33,8 @@ class StoredPositionFields(msgspec.Struct, kw_only=True):
 
     symbols: (
         Annotated[
-            list[Asset],
-            msgspec.Meta(
-                description="symbols as SPY,BTC/USD,AAPL240119C00100000; all open positions where "
-                "none are given"
-            ),
+            list[AnySymbol],
+            msgspec.Meta(description=f"{ANY_SYMBOLS}; all open positions where none are given"),
         ]
         | UnsetType
     ) = UNSET

@@ -17,8 +17,9 @@ from gateway.http.api_error import ApiError
 from gateway.http.audit_log import AuditLog
 from gateway.http.denial import denied_topics
 from gateway.http.json_response import json_response
-from gateway.http.stream_fields import Interval, PlainTopic, Topic
+from gateway.http.stream_fields import Interval
 from gateway.http.stream_request import StreamRequests, plain_topics
+from gateway.http.symbol_fields import PlainTopic, Topic
 from gateway.wire.principal import Principal
 from gateway.wire.stream_id import StreamId
 from shared.topics import has_interval

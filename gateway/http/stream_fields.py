@@ -1,66 +1,27 @@
 """The parameters of streams, in a query or a body: names, forms, bounds, and meaning."""
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from gateway.http.symbol_fields import (
+    ANY_SYMBOLS,
+    CHARTED_SYMBOLS,
+    AnySymbol,
+    AnySymbolOrAll,
+    ChartedSymbol,
+    NewsSymbolOrAll,
+    Pair,
+    Topic,
+)
 from shared import bar
 from shared.bar import Timeframe
-from shared.topics import (
-    ACCOUNT,
-    BARS,
-    BOOK,
-    KINDS,
-    NEWS,
-    ORDERED,
-    ORDERS,
-    POSITION,
-    PRICE,
-    QUOTE,
-    STATUS,
-    TRADE,
-    WITH_EVERYTHING,
-    WITHOUT_SYMBOL,
-)
+from shared.topics import ACCOUNT, BOOK, NEWS, ORDERS, POSITION, PRICE, QUOTE, STATUS, TRADE
 
 MAX_INTERVAL_SECONDS = 60.0
 
-# The patterns are for readers of the OpenAPI document; here shared.topics decides.
-_SYMBOL = r"[A-Za-z][A-Za-z0-9]{0,11}(\.[A-Za-z0-9]{1,4}){0,2}"
-_ASSET = (
-    rf"({_SYMBOL}|[A-Za-z0-9]{{2,10}}/[A-Za-z]{{3,5}}|[0-9][A-Za-z0-9]{{1,11}}"
-    r"|[A-Za-z]{1,6}[0-9]?[0-9]{6}[CPcp][0-9]{8})"
-)
-_SECONDS = r"(60|[1-5]?[0-9](\.[0-9]+)?)"
-
-
-def _topics_of(kinds: Iterable[str]) -> str:
-    """Return the pattern of the topics of some kinds."""
-    return "|".join(map(_topic_of, kinds))
-
-
-def _topic_of(kind: str) -> str:
-    if kind in WITHOUT_SYMBOL:
-        return re.escape(kind)
-    symbol = _ASSET if kind == POSITION else _SYMBOL
-    return re.escape(kind) + (rf":({symbol}|\*)" if kind in WITH_EVERYTHING else f":{symbol}")
-
-
-_WITH_INTERVAL = _topics_of(kind for kind in KINDS if kind not in ORDERED or kind in BARS)
-_ORDERED_TOPIC = _topics_of(kind for kind in KINDS if kind in ORDERED and kind not in BARS)
-
-Symbol = Annotated[str, Meta(extra_json_schema={"pattern": f"^{_SYMBOL}$"})]
-Asset = Annotated[str, Meta(extra_json_schema={"pattern": f"^{_ASSET}$"})]
-AssetOrAll = Annotated[str, Meta(extra_json_schema={"pattern": rf"^({_ASSET}|\*)$"})]
-SymbolOrAll = Annotated[str, Meta(extra_json_schema={"pattern": rf"^({_SYMBOL}|\*)$"})]
-PlainTopic = Annotated[str, Meta(extra_json_schema={"pattern": f"^({_topics_of(KINDS)})$"})]
-Topic = Annotated[
-    str,
-    Meta(extra_json_schema={"pattern": rf"^(({_WITH_INTERVAL})(@{_SECONDS})?|{_ORDERED_TOPIC})$"}),
-]
 Interval = Annotated[
     float,
     Meta(
@@ -110,12 +71,22 @@ class TopicFields(StreamFields):
 class SymbolFields(StreamFields):
     """The parameters of a stream of one kind."""
 
-    symbols: Annotated[list[Symbol], Meta(description="stock symbols as SPY,IBM,BRK.B")] = []
+    symbols: Annotated[list[AnySymbol], Meta(description=ANY_SYMBOLS)] = []
 
 
-class BarFields(SymbolFields):
+class BookFields(StreamFields):
+    """The parameters of a stream of order books."""
+
+    symbols: Annotated[
+        list[Pair],
+        Meta(description="pairs as BTC/USD,ETH/USD; Alpaca has no books of stocks and options"),
+    ] = []
+
+
+class BarFields(StreamFields):
     """The parameters of a stream of bars."""
 
+    symbols: Annotated[list[ChartedSymbol], Meta(description=CHARTED_SYMBOLS)] = []
     timeframe: Annotated[
         list[Timeframe],
         Meta(
@@ -125,28 +96,25 @@ class BarFields(SymbolFields):
     ] = msgspec.field(default_factory=lambda: ["1Min"])
 
 
-class AnySymbolFields(StreamFields):
-    """The parameters of a stream that can carry everything of its kind."""
+class NewsFields(StreamFields):
+    """The parameters of a stream of news."""
 
     symbols: (
         Annotated[
-            list[SymbolOrAll],
-            Meta(description="stock symbols as SPY,IBM; everything where none are given"),
+            list[NewsSymbolOrAll],
+            Meta(description=f"{CHARTED_SYMBOLS}; everything where none are given"),
         ]
         | UnsetType
     ) = UNSET
 
 
-class PositionFields(AnySymbolFields):
+class PositionFields(StreamFields):
     """The parameters of a stream of positions."""
 
     symbols: (
         Annotated[
-            list[AssetOrAll],
-            Meta(
-                description="symbols as SPY,BTC/USD,AAPL240119C00100000; all open positions where "
-                "none are given"
-            ),
+            list[AnySymbolOrAll],
+            Meta(description=f"{ANY_SYMBOLS}; all open positions where none are given"),
         ]
         | UnsetType
     ) = UNSET
@@ -164,8 +132,8 @@ KIND_STREAMS: Mapping[str, KindStream] = {
     "trades": KindStream((TRADE,)),
     "quotes": KindStream((QUOTE,)),
     "bars": KindStream(tuple(bar.KINDS.values()), BarFields),
-    "book": KindStream((BOOK,)),
-    "news": KindStream((NEWS,), AnySymbolFields),
+    "book": KindStream((BOOK,), BookFields),
+    "news": KindStream((NEWS,), NewsFields),
     "positions": KindStream((POSITION, ACCOUNT), PositionFields),
     "account": KindStream((ACCOUNT,), StreamFields),
     "orders": KindStream((ORDERS,), StreamFields),

@@ -9,9 +9,11 @@ from msgspec import UNSET, UnsetType
 from gateway.http.api_error import ApiError
 from gateway.http.stream_fields import (
     MAX_INTERVAL_SECONDS,
-    AnySymbolFields,
     BarFields,
+    BookFields,
     KindStream,
+    NewsFields,
+    PositionFields,
     StreamFields,
     SymbolFields,
     TopicFields,
@@ -19,17 +21,19 @@ from gateway.http.stream_fields import (
 from shared import bar
 from shared.event_id import EventId
 from shared.excerpt import excerpt
+from shared.symbols import InvalidSymbolError
 from shared.topics import (
     COMPANIONS,
     EVERYTHING,
     WITH_EVERYTHING,
     WITHOUT_SYMBOL,
-    InvalidSymbolError,
     InvalidTopicError,
     has_interval,
     parse_topic,
     symbol_topic,
 )
+
+_WITH_SYMBOLS = SymbolFields | BarFields | BookFields | NewsFields | PositionFields
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,7 @@ class StreamRequests:
         kinds: Sequence[str] = stream.kinds
         if isinstance(asked, BarFields):
             kinds = [kind for span, kind in bar.KINDS.items() if span in asked.timeframe]
-        symbols = asked.symbols if isinstance(asked, SymbolFields | AnySymbolFields) else UNSET
+        symbols = asked.symbols if isinstance(asked, _WITH_SYMBOLS) else UNSET
         default = self._default(asked.interval)
         topics = topics_of(kinds, symbols, limit=self._limit)
         intervals = {topic: default if has_interval(topic) else 0.0 for topic in topics}
@@ -177,7 +181,7 @@ def topics_of(kinds: Iterable[str], symbols: Sequence[str] | UnsetType, *, limit
         ]
     except InvalidSymbolError as error:
         raise ApiError(
-            400, code="bad_symbol", message=str(error), hint="symbols=SPY,IBM,BRK.B"
+            400, code="bad_symbol", message=str(error), hint="symbols=SPY,BRK.B,BTC/USD"
         ) from error
     return list(dict.fromkeys(found))
 

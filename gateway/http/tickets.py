@@ -13,7 +13,7 @@ from gateway.http.access import Access
 from gateway.http.api_error import ApiError
 from gateway.http.denial import denied_topics
 from gateway.http.json_response import json_response
-from gateway.http.stream_fields import PlainTopic
+from gateway.http.symbol_fields import PlainTopic
 from gateway.http.ticket_budget import TicketBudgets
 from shared.bus import keys
 from shared.topics import InvalidTopicError, parse_topic

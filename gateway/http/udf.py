@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, cast, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -19,12 +19,15 @@ from gateway.http.assets import MOST_RESULTS, ListedAssets
 from gateway.http.chart_bars import MAX_BARS_OF_SYMBOL, PiecewiseResponse
 from gateway.http.held_bars import HeldBars
 from gateway.http.json_response import json_response
-from gateway.http.stream_fields import Symbol
-from gateway.http.udf_answers import STOCK, TIMEFRAMES, Resolution, UdfConfig, UdfHistory
+from gateway.http.symbol_fields import ChartedSymbol
+from gateway.http.udf_answers import TIMEFRAMES, Resolution, UdfConfig, UdfHistory
 from gateway.wire.principal import MARKET
 from shared import rfc3339
+from shared.asset import AssetType
 from shared.bar import Timeframe
-from shared.topics import InvalidSymbolError, stock_symbol
+from shared.markets import Market, market_of
+from shared.symbols import InvalidSymbolError, symbol_of
+from shared.topics import DAY_BAR, markets_of
 
 RECENT_SECONDS = 60
 """A range that ends so recently has no end for the ingest: the requests of many charts that poll
@@ -45,14 +48,14 @@ UnixSeconds = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 class UdfSymbolFields(msgspec.Struct, kw_only=True):
     """The parameters of ``/api/udf/symbols``."""
 
-    symbol: Annotated[Symbol, Meta(description="a stock symbol as SPY or BRK.B")]
+    symbol: Annotated[ChartedSymbol, Meta(description="a stock or a pair as SPY, BRK.B or BTC/USD")]
 
 
 class UdfSearchFields(msgspec.Struct, kw_only=True):
     """The parameters of ``/api/udf/search``."""
 
     query: Annotated[str, Meta(description="the beginning of a symbol, or of words of a name")] = ""
-    type: Annotated[str, Meta(description="stock, or nothing: there is no other type")] = ""
+    type: Annotated[str, Meta(description="stock or crypto; both where none is given")] = ""
     exchange: Annotated[str, Meta(description="Alpaca's name of an exchange, as NASDAQ")] = ""
     limit: Annotated[int, Meta(ge=0, description="the most results")] = 30
 
@@ -60,7 +63,7 @@ class UdfSearchFields(msgspec.Struct, kw_only=True):
 class UdfHistoryFields(msgspec.Struct, kw_only=True):
     """The parameters of ``/api/udf/history``."""
 
-    symbol: Annotated[Symbol, Meta(description="a stock symbol as SPY or BRK.B")]
+    symbol: Annotated[ChartedSymbol, Meta(description="a stock or a pair as SPY, BRK.B or BTC/USD")]
     resolution: Annotated[Resolution, Meta(description="minutes, 1 5 15 or 60, or 1D for days")]
     from_: Annotated[
         UnixSeconds,
@@ -134,38 +137,45 @@ class Udf:
     async def symbols(self, request: Request) -> Response:
         """``GET /api/udf/symbols?symbol=``: a symbol, with its name if that is known."""
         self._access.check(request, MARKET)
-        symbol = _symbol_of(fields.of_query(request, UdfSymbolFields).symbol)
+        symbol, market = _charted(fields.of_query(request, UdfSymbolFields).symbol)
         search = await self._listed.search()
         asset = None if search is None else search.get(symbol)
-        return json_response(udf_answers.symbol_of(symbol, asset))
+        return json_response(udf_answers.symbol_of(symbol, market, asset))
 
     async def search(self, request: Request) -> Response:
-        """``GET /api/udf/search?query=&type=&exchange=&limit=``: stocks, the best results first.
+        """``GET /api/udf/search?query=&type=&exchange=&limit=``: the best results first.
 
         While there is no list of assets, the result is the symbol that the query may be.
         """
         self._access.check(request, MARKET)
         asked = fields.of_query(request, UdfSearchFields)
-        if asked.type not in ("", STOCK):
+        if asked.type not in ("", *get_args(AssetType)):
             return json_response([])
+        type_ = cast("AssetType | None", asked.type or None)
         query, limit = asked.query[:_QUERY_CHARACTERS], min(asked.limit, MOST_RESULTS)
         search = await self._listed.search()
         results = []
         if search is not None:
-            found = search.find(query, limit, type_="stock", exchange=asked.exchange)
-            results = [udf_answers.found(each.symbol, each.name, each.exchange) for each in found]
+            found = search.find(query, limit, type_=type_, exchange=asked.exchange)
+            results = [
+                udf_answers.found(each.symbol, market, each.name, each.exchange)
+                for each in found
+                if (market := market_of(each.symbol)) is not None
+            ]
         elif not asked.exchange:
             with suppress(InvalidSymbolError):
-                results = [udf_answers.found(stock_symbol(query))]
+                results = [udf_answers.found(*_parsed(query))]
         return json_response(results[:limit])
 
     async def history(self, request: Request) -> Response:
         """``GET /api/udf/history?symbol=&resolution=&from=&to=&countback=``."""
         self._access.check(request, MARKET)
         asked = fields.of_query(request, UdfHistoryFields)
-        timeframe, symbol = TIMEFRAMES[asked.resolution], _symbol_of(asked.symbol)
+        timeframe, (symbol, market) = TIMEFRAMES[asked.resolution], _charted(asked.symbol)
         limit = min(asked.countback or MAX_BARS_OF_SYMBOL, MAX_BARS_OF_SYMBOL)
-        first = None if asked.countback else udf_times.bound(timeframe, asked.from_)
+        first = None
+        if not asked.countback:
+            first = udf_times.bound(timeframe, asked.from_, market.day_zone)
         with self._held.at_most(limit) as hold:
             rows = await self._rows(symbol, timeframe, first, asked.to, limit)
             release = hold.keep(len(rows))
@@ -190,7 +200,8 @@ class Udf:
 
         The library asks for the bars before one that it has, so ``to`` does not belong to them.
         """
-        end = udf_times.bound(timeframe, to)
+        zone = _charted(symbol)[1].day_zone
+        end = udf_times.bound(timeframe, to, zone)
         is_recent = end > self._clock() - RECENT_SECONDS
         query = BarQuery(
             timeframe,
@@ -206,7 +217,7 @@ class Udf:
             bar = _decode(body)
             start = rfc3339.to_nanoseconds(bar.timestamp) // 1_000_000_000
             if start < end:
-                time = udf_times.shown(timeframe, start)
+                time = udf_times.shown(timeframe, start, zone)
                 rows.append(_Row(time, bar.open, bar.high, bar.low, bar.close, bar.volume))
             if number % _DECODED_AT_ONCE == 0:
                 await asyncio.sleep(0)  # the streams have their turn
@@ -221,8 +232,19 @@ def _pieces(rows: Sequence[_Row]) -> Iterator[bytes]:
     yield b"}"
 
 
-def _symbol_of(text: str) -> str:
+def _charted(text: str) -> tuple[str, Market]:
+    """Return a symbol that has bars, and its market.
+
+    Raises:
+        ApiError: 400, it has none.
+    """
     try:
-        return stock_symbol(text)
+        return _parsed(text)
     except InvalidSymbolError as error:
         raise ApiError(400, code="bad_symbol", message=str(error), hint="symbol=SPY") from error
+
+
+def _parsed(text: str) -> tuple[str, Market]:
+    markets = markets_of(DAY_BAR)
+    symbol = symbol_of(text, markets)
+    return symbol, next(each for each in markets if each is market_of(symbol))

@@ -4,8 +4,9 @@ from typing import Literal
 
 import msgspec
 
-from shared.asset import Asset
+from shared.asset import Asset, AssetType
 from shared.bar import Timeframe
+from shared.markets import CRYPTO, Market
 
 Resolution = Literal["1", "5", "15", "60", "D", "1D"]
 """Minutes, or a day; older versions of the library write ``D``."""
@@ -22,7 +23,10 @@ TIMEFRAMES: dict[Resolution, Timeframe] = {
 INTRADAY = ("1", "5", "15", "60")
 RESOLUTIONS = (*INTRADAY, "1D")
 
-STOCK = "stock"
+ALWAYS = "24x7"
+
+_STOCK: AssetType = "stock"
+_PAIR: AssetType = "crypto"
 
 
 class UdfConfig(msgspec.Struct):
@@ -39,8 +43,8 @@ class UdfConfig(msgspec.Struct):
 class UdfSymbol(msgspec.Struct):
     """A symbol. If the list of assets lacks it, only its form has been checked.
 
-    The session is New York's day from the pre-market to the end of the post-market. The bars of
-    an hour begin at the full hour, and the library counts hours from the session's beginning.
+    A stock's session is New York's day from the pre-market to the end of the post-market. The bars
+    of an hour begin at the full hour, and the library counts hours from the session's beginning.
     """
 
     name: str
@@ -49,14 +53,13 @@ class UdfSymbol(msgspec.Struct):
     description: str
     exchange: str = ""
     listed_exchange: str = ""
-    type: str = STOCK
+    type: AssetType = _STOCK
     currency_code: str = "USD"
     session: str = "0400-2000"
     timezone: str = "America/New_York"
     format: str = "price"
     minmov: int = 1
     pricescale: int = 100
-    # The smallest step of a price is a cent, and a hundredth of one below a dollar.
     variable_tick_size: str = "0.0001 1 0.01"
     has_intraday: bool = True
     intraday_multipliers: tuple[str, ...] = INTRADAY
@@ -76,11 +79,11 @@ class UdfFound(msgspec.Struct):
     description: str
     ticker: str
     exchange: str = ""
-    type: str = STOCK
+    type: AssetType = _STOCK
 
 
 class UdfHistory(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """Bars, oldest first: start (unix s; of a day, midnight in UTC), prices, volume in shares.
+    """Bars, oldest first: start (unix s; of a day, midnight in UTC), prices, volume.
 
     ``no_data`` has none of the columns. Its ``nextTime`` is the start of the newest bar before the
     range; it is absent if there is none.
@@ -96,14 +99,29 @@ class UdfHistory(msgspec.Struct, omit_defaults=True, kw_only=True):
     next_time: int | None = msgspec.field(default=None, name="nextTime")
 
 
-def symbol_of(symbol: str, asset: Asset | None) -> UdfSymbol:
+def symbol_of(symbol: str, market: Market, asset: Asset | None) -> UdfSymbol:
     """Return what is known of a symbol; ``asset`` is None if the list of assets lacks it."""
-    if asset is None:
-        return UdfSymbol(symbol, symbol, symbol, symbol)
-    name, exchange = asset.name or symbol, asset.exchange
-    return UdfSymbol(symbol, symbol, symbol, name, exchange, exchange)
+    name = exchange = ""
+    if asset is not None:
+        name, exchange = asset.name, asset.exchange
+    known = UdfSymbol(
+        symbol,
+        symbol,
+        symbol,
+        name or symbol,
+        exchange,
+        exchange,
+        variable_tick_size=" ".join(f"{each:.9f}".rstrip("0").rstrip(".") for each in market.ticks),
+        timezone=market.day_zone.key,
+        volume_precision=market.volume_decimals,
+    )
+    if market is CRYPTO:
+        known.type, known.session = _PAIR, ALWAYS
+        known.currency_code = symbol.partition("/")[2]
+    return known
 
 
-def found(symbol: str, name: str = "", exchange: str = "") -> UdfFound:
+def found(symbol: str, market: Market, name: str = "", exchange: str = "") -> UdfFound:
     """Return a result of a search; its description is the name, if that is known."""
-    return UdfFound(symbol, symbol, name or symbol, symbol, exchange)
+    type_ = _PAIR if market is CRYPTO else _STOCK
+    return UdfFound(symbol, symbol, name or symbol, symbol, exchange, type_)

@@ -40,7 +40,8 @@ class _Message(msgspec.Struct, tag_field="T", gc=False):
 
 
 class Trade(_Message, tag="t", rename={"symbol": "S", "price": "p", "size": "s", "time": "t",
-            "id": "i", "exchange": "x", "conditions": "c", "tape": "z"}):  # fmt: skip
+            "id": "i", "exchange": "x", "conditions": "c", "tape": "z",
+            "taker_side": "tks"}):  # fmt: skip
     """A print."""
 
     symbol: Symbol
@@ -51,6 +52,7 @@ class Trade(_Message, tag="t", rename={"symbol": "S", "price": "p", "size": "s",
     exchange: Code | None = None
     conditions: Codes | None = None
     tape: Code | None = None
+    taker_side: Code | None = None
 
 
 class Quote(_Message, tag="q", rename={"symbol": "S", "bid": "bp", "bid_size": "bs",

@@ -17,7 +17,8 @@ AnyNumber: TypeAlias = int | float
 
 
 class Trade(msgspec.Struct, rename={"time": "t", "price": "p", "size": "s", "id": "i",
-            "exchange": "x", "conditions": "c", "tape": "z", "update": "u"}):  # fmt: skip
+            "exchange": "x", "conditions": "c", "tape": "z", "update": "u",
+            "taker_side": "tks"}):  # fmt: skip
     """A row of ``/v2/stocks/trades``, and the ``latestTrade`` of a snapshot.
 
     ``update`` is the later fate of the print: ``canceled``, ``incorrect`` (a correction replaced
@@ -31,6 +32,7 @@ class Trade(msgspec.Struct, rename={"time": "t", "price": "p", "size": "s", "id"
     exchange: Code | None = None
     conditions: Codes | None = None
     tape: Code | None = None
+    taker_side: Code | None = None
     update: Code | None = None
 
 

@@ -16,10 +16,14 @@ from ingest.bars.timeframes import Timeframe
 from ingest.market.bars import Bar
 from ingest.market.market_hours import MarketHours
 from ingest.market.prints import Cancel, Correction, StreamedPrint, Trade
+from ingest.market.trading_day import STOCK_DAYS, TradingDays
 
 
 class BarTable:
-    """``hours`` returns the newest calendar. ``counts`` compares own bars with the vendor's."""
+    """``hours`` returns the newest calendar. ``counts`` compares own bars with the vendor's.
+
+    ``days`` are those of the market.
+    """
 
     __slots__ = (
         "_asking",
@@ -31,9 +35,11 @@ class BarTable:
         "_hours",
         "_trades",
         "counts",
+        "days",
     )
 
-    def __init__(self, hours: Callable[[], MarketHours]) -> None:
+    def __init__(self, hours: Callable[[], MarketHours], days: TradingDays = STOCK_DAYS) -> None:
+        self.days = days
         self.counts = BarCounts()
         self._hours = hours
         self._by_symbol: dict[str, SymbolBars] = {}
@@ -57,7 +63,7 @@ class BarTable:
         bars = self._by_symbol.get(symbol)
         wanted = frozenset(timeframes)
         if bars is None:
-            bars = self._by_symbol[symbol] = SymbolBars(symbol, self.counts)
+            bars = self._by_symbol[symbol] = SymbolBars(symbol, self.counts, self.days)
             bars.watch(wanted, now_ns)
             bars.on_subscribed(now_ns, trades=symbol in self._trades, bars=symbol in self._bars)
         elif wanted != bars.timeframes:
@@ -164,7 +170,7 @@ class BarTable:
             bars.restore(timeframe, stored, now_ns)
 
     def on_split(self, symbol: str, at_ns: int) -> None:
-        """Take that a split takes effect at a moment, the start of a day in New York."""
+        """Take that a split takes effect at a moment, the start of a day."""
         if (bars := self._bars_of(symbol)) is not None:
             bars.on_split(at_ns)
 

@@ -15,14 +15,14 @@ from ingest.bars.shown_bars import ShownBars
 from ingest.bars.timeframes import DAY, FINAL_AFTER_NS
 from ingest.market.bars import Bar
 from ingest.market.market_hours import MarketHours
-from ingest.market.trading_day import start_of
+from ingest.market.trading_day import STOCK_DAYS, TradingDays
 
 KEPT = 4
 """The days of which a revision gets the right number."""
 
 
 class DayBar:
-    """One symbol's bar of the newest day. Times are unix nanoseconds, days by ``day_of``.
+    """One symbol's bar of the newest day. Times are unix nanoseconds, days by ``days``.
 
     ``prints`` are those since the vendor's bar.
     """
@@ -31,6 +31,7 @@ class DayBar:
         "_as_of_ns",
         "_base",
         "_cached_due",
+        "_days",
         "_is_changed",
         "_is_known",
         "_is_needed",
@@ -41,12 +42,13 @@ class DayBar:
         "shown",
     )
 
-    def __init__(self, symbol: str, day: int) -> None:
+    def __init__(self, symbol: str, day: int, days: TradingDays = STOCK_DAYS) -> None:
+        self._days = days
         self.shown = ShownBars(DAY, KEPT)
         self.prints = DayPrints(day)
         self._symbol = symbol
         self.day = day
-        self._as_of_ns = start_of(day)
+        self._as_of_ns = self._days.start_of(day)
         """When the vendor's bar was sent, or asked for."""
         self._base: Bar | None = None
         self._is_known = False
@@ -99,7 +101,7 @@ class DayBar:
 
     def begin(self, day: int, *, is_observed: bool) -> None:
         """Begin a newer day. ``is_observed``: the stream brings its trades from its start."""
-        self.day, self._as_of_ns = day, start_of(day)
+        self.day, self._as_of_ns = day, self._days.start_of(day)
         self._base = None
         self.prints.begin_day(day)
         self._is_known, self._lost_ns, self._is_changed = is_observed, None, True
@@ -110,7 +112,11 @@ class DayBar:
         self._review(now_ns)
         self._note_prints()
         is_over = now_ns >= self.due_ns(hours)
-        is_due = is_over and not self.is_standing and self.shown.running_ns == start_of(self.day)
+        is_due = (
+            is_over
+            and not self.is_standing
+            and self.shown.running_ns == self._days.start_of(self.day)
+        )
         if not self._is_known or not (self._is_changed or is_due):
             return None
         self._is_changed = False
@@ -123,7 +129,7 @@ class DayBar:
 
     def last_change(self) -> BarChange | None:
         """Return the final version of a day before a newer one begins, if it was shown running."""
-        if self.shown.running_ns != start_of(self.day):
+        if self.shown.running_ns != self._days.start_of(self.day):
             return None
         running = self.shown.running
         bar = running.bar if running and self.is_standing else self._bar()
@@ -137,8 +143,8 @@ class DayBar:
         cached = self._cached_due
         if cached is not None and cached[0] is hours and cached[1] == self.day:
             return cached[2]
-        end_ns = start_of(self.day + 1)
-        last = hours.last_close(start_of(self.day), end_ns)
+        end_ns = self._days.start_of(self.day + 1)
+        last = hours.last_close(self._days.start_of(self.day), end_ns)
         due_ns = (end_ns if last is None else last) + FINAL_AFTER_NS
         self._cached_due = hours, self.day, due_ns
         return due_ns
@@ -156,7 +162,7 @@ class DayBar:
 
     def _note_prints(self) -> None:
         # Once the day is over, a print that is reported late reaches its bar by the vendor's.
-        if not self.is_standing and self.shown.ended(start_of(self.day)) is None:
+        if not self.is_standing and self.shown.ended(self._days.start_of(self.day)) is None:
             self._is_changed |= self.prints.is_changed
         self.prints.is_changed = False
 
@@ -167,4 +173,4 @@ class DayBar:
         if self._base is not None:
             sums.add_bar(self._base)
         sums.add(self.prints.sums)
-        return sums.bar(self._symbol, start_of(self.day))
+        return sums.bar(self._symbol, self._days.start_of(self.day))

@@ -19,6 +19,8 @@ def history_start(timeframe: Timeframe, count: int, end_ns: int, hours: MarketHo
     Only regular hours count: some feeds have hardly any bars outside them. A symbol that trades
     seldom has fewer bars; one that trades in all sessions has more. ``end_ns`` is unix ns.
     """
+    if hours.never_stops:
+        return _around_the_clock(timeframe, count, end_ns)
     end = datetime.fromtimestamp(end_ns // 1_000_000_000, UTC).astimezone(NEW_YORK)
     day, remaining = end.date(), count
     for _ in range(DAYS_AT_MOST):
@@ -30,6 +32,15 @@ def history_start(timeframe: Timeframe, count: int, end_ns: int, hours: MarketHo
             remaining -= bars
         day -= timedelta(days=1)
     return _at(day, time())
+
+
+def _around_the_clock(timeframe: Timeframe, count: int, end_ns: int) -> datetime:
+    span = timedelta(days=1)
+    if timeframe != DAY:
+        span = timedelta(microseconds=_span_ns(timeframe) // 1_000)
+    # A day may have 25 hours.
+    days = min(span * count + timedelta(hours=1), timedelta(days=DAYS_AT_MOST))
+    return datetime.fromtimestamp(end_ns // 1_000_000_000, UTC) - days
 
 
 def _bars_between(timeframe: Timeframe, open_: datetime, close: datetime) -> int:

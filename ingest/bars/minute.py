@@ -9,7 +9,7 @@ from ingest.bars.bar_sums import BarSums, counts
 from ingest.bars.timeframes import MINUTE_NS
 from ingest.market.bars import Bar
 from ingest.market.prints import StreamedPrint, Trade, print_of
-from ingest.market.trading_day import day_of
+from ingest.market.trading_day import STOCK_DAYS, TradingDays
 from ingest.market.withdrawal import PrintIdentity
 
 _NO_SUMS = BarSums()
@@ -33,12 +33,14 @@ class Minute:
         "vendor",
     )
 
-    def __init__(self, symbol: str, start_ns: int, *, is_partial: bool) -> None:
+    def __init__(
+        self, symbol: str, start_ns: int, *, is_partial: bool, days: TradingDays = STOCK_DAYS
+    ) -> None:
         self.symbol: Final = symbol
         self.start_ns: Final = start_ns
         self.end_ns: Final = start_ns + MINUTE_NS
-        self.day: Final = day_of(start_ns)
-        """The trading day, by ``day_of``."""
+        self.day: Final = days.day_of(start_ns)
+        """The trading day, of its market's ``days``."""
         self.prints: list[StreamedPrint] | None = []
         """The prints in order of arrival, ``times`` theirs; None once they are forgotten."""
         self.times: list[int] = []

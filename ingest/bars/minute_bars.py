@@ -15,7 +15,7 @@ from ingest.bars.timeframes import BAR_WAIT_NS, MINUTE_NS, minute_of
 from ingest.market.bars import Bar
 from ingest.market.clock_lead import AHEAD_NS
 from ingest.market.prints import Cancel, Correction, StreamedPrint, Trade, print_of
-from ingest.market.trading_day import day_of
+from ingest.market.trading_day import STOCK_DAYS, TradingDays
 from ingest.market.withdrawal import PrintIdentity, Withdrawal, Withdrawn, corrected
 
 KEPT_NS = 10 * MINUTE_NS
@@ -36,6 +36,7 @@ class MinuteBars:
     __slots__ = (
         "_asked",
         "_counts",
+        "_days",
         "_pending",
         "_reports",
         "_symbol",
@@ -50,7 +51,8 @@ class MinuteBars:
         "trades_from_ns",
     )
 
-    def __init__(self, symbol: str, counts: BarCounts) -> None:
+    def __init__(self, symbol: str, counts: BarCounts, days: TradingDays = STOCK_DAYS) -> None:
+        self._days = days
         self._symbol: Final = symbol
         self._counts = counts
         self._reports = PrintReports()
@@ -60,7 +62,7 @@ class MinuteBars:
         """Those of them that REST was asked for."""
         self.minutes: dict[int, Minute] = {}
         self.changed: list[Minute] = []
-        self.current = Minute(symbol, -MINUTE_NS, is_partial=True)
+        self.current = Minute(symbol, -MINUTE_NS, is_partial=True, days=days)
         """The newest minute, which nearly all prints belong to; at first one of no print."""
         self.observed = ObservedMinutes()
         self.shown: ShownBars | None = None
@@ -202,7 +204,7 @@ class MinuteBars:
             return None
         from_ns = self.trades_from_ns
         is_partial = from_ns is None or from_ns > start
-        minute = Minute(self._symbol, start, is_partial=is_partial)
+        minute = Minute(self._symbol, start, is_partial=is_partial, days=self._days)
         if self.shown is not None and (version := self.shown.ended(start)) and version.final:
             minute.vendor = version.bar
         self.minutes[start] = minute
@@ -270,7 +272,7 @@ class MinuteBars:
             else:
                 before, at_ns = late
                 valid = self._valid_form(report, print_of(before, at_ns))
-                day_prints.replace(before, valid, day_of(at_ns))
+                day_prints.replace(before, valid, self._days.day_of(at_ns))
         self._reports.add(report)
 
     def _valid_form(self, report: Withdrawal, trade: Trade) -> Trade | None:

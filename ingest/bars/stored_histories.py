@@ -8,7 +8,7 @@ from ingest.bars.bar_events import bar_event
 from ingest.bars.symbol_bars import Filled, Stored
 from ingest.bars.timeframes import DAY, FOLDED, MINUTE_NS, Timeframe
 from ingest.market.bars import Bar
-from ingest.market.trading_day import day_of
+from ingest.market.trading_day import STOCK_DAYS, TradingDays
 from shared import bar
 
 
@@ -25,9 +25,13 @@ class ToStore(NamedTuple):
 
 
 class StoredHistories:
-    """Which topics' stored bars are to be replaced, until their histories are there."""
+    """Which topics' stored bars are to be replaced, until their histories are there.
 
-    def __init__(self) -> None:
+    ``days`` are those of the market.
+    """
+
+    def __init__(self, days: TradingDays = STOCK_DAYS) -> None:
+        self._days = days
         self._rewritten: dict[str, Reload | None] = {}
         """The topics of which every bar is to be stored, and why their clients read them again."""
 
@@ -56,7 +60,7 @@ class StoredHistories:
         """
         if where not in self._rewritten:
             return ToStore(_new_versions(filled.rows, stored))
-        over = [each for each in rows if is_over(timeframe, each, now_ns)]
+        over = [each for each in rows if is_over(timeframe, each, now_ns, self._days)]
         versions = {each.at_ns: BarChange(timeframe, each, final=True) for each in over}
         versions |= {each.bar.at_ns: each for each in ended}
         bars = [bar_event(versions[start]) for start in sorted(versions)]
@@ -77,8 +81,8 @@ def _new_versions(rows: Iterable[BarChange], stored: Iterable[Stored]) -> list[b
     return found
 
 
-def is_over(timeframe: Timeframe, found: Bar, now_ns: int) -> bool:
+def is_over(timeframe: Timeframe, found: Bar, now_ns: int, days: TradingDays = STOCK_DAYS) -> bool:
     """Return whether the span of a bar has ended; a day that has closed ends at midnight."""
     if timeframe == DAY:
-        return day_of(found.at_ns) < day_of(now_ns)
+        return days.day_of(found.at_ns) < days.day_of(now_ns)
     return found.at_ns + FOLDED.get(timeframe, MINUTE_NS) <= now_ns

@@ -31,7 +31,7 @@ from ingest.market.bars import Bar
 from ingest.market.clock_lead import AHEAD_NS
 from ingest.market.market_hours import MarketHours
 from ingest.market.prints import Trade
-from ingest.market.trading_day import day_of, start_of
+from ingest.market.trading_day import STOCK_DAYS, TradingDays
 
 MINUTES_SHOWN = 32
 """The minute bars of which a revision gets the right number."""
@@ -65,11 +65,12 @@ class SymbolBars:
     Only the changes of ``timeframes`` are returned.
     """
 
-    __slots__ = ("_day", "_folded", "_needs", "_out", "_symbol", "minutes", "timeframes")
+    __slots__ = ("_day", "_days", "_folded", "_needs", "_out", "_symbol", "minutes", "timeframes")
 
-    def __init__(self, symbol: str, counts: BarCounts) -> None:
+    def __init__(self, symbol: str, counts: BarCounts, days: TradingDays = STOCK_DAYS) -> None:
         self._symbol: Final = symbol
-        self.minutes = MinuteBars(symbol, counts)
+        self._days: Final = days
+        self.minutes = MinuteBars(symbol, counts, days)
         self.timeframes: frozenset[Timeframe] = frozenset()
         self._folded: dict[Timeframe, FoldedBars] = {}
         self._day: DayBar | None = None
@@ -93,7 +94,7 @@ class SymbolBars:
         if DAY not in timeframes:
             self._day = minutes.day_prints = None
         elif self._day is None:
-            self._day = DayBar(self._symbol, day_of(now_ns))
+            self._day = DayBar(self._symbol, self._days.day_of(now_ns), self._days)
             minutes.day_prints = self._day.prints
         spans = [FOLDED[each] for each in self._folded]
         minutes.is_folded = bool(spans)
@@ -148,17 +149,17 @@ class SymbolBars:
 
     def on_day_bar(self, bar: Bar, received_ns: int) -> None:
         """Apply the stream's bar of the day: it has the trades that came before it."""
-        self._on_day_bar(bar, day_of(bar.at_ns), received_ns, None)
+        self._on_day_bar(bar, self._days.day_of(bar.at_ns), received_ns, None)
 
     def on_rest_day_bar(self, snapshot: DaySnapshot) -> None:
         """Apply a snapshot's bar of the day.
 
         Before a day's first trade it is an earlier day's: then today has none yet.
         """
-        bar, today = snapshot.bar, day_of(snapshot.asked_ns)
-        if bar is None or day_of(bar.at_ns) < today:
+        bar, today = snapshot.bar, self._days.day_of(snapshot.asked_ns)
+        if bar is None or self._days.day_of(bar.at_ns) < today:
             snapshot = snapshot._replace(bar=None, latest_ns=-1)
-        day_number = today if snapshot.bar is None else day_of(snapshot.bar.at_ns)
+        day_number = today if snapshot.bar is None else self._days.day_of(snapshot.bar.at_ns)
         self._on_day_bar(snapshot.bar, day_number, snapshot.asked_ns, snapshot)
 
     def on_missed_trades(self, need: TradesNeed, trades: Sequence[Trade], now_ns: int) -> None:
@@ -198,7 +199,7 @@ class SymbolBars:
         if shown is None:
             return Filled([], replaces=False)
         rows = sorted(bars, key=_start)
-        today_ns = start_of(day_of(now_ns))
+        today_ns = self._days.start_of(self._days.day_of(now_ns))
         replaces = are_rescaled(
             (before.bar.close, bar.close)
             for bar in rows
@@ -246,9 +247,9 @@ class SymbolBars:
         """
         self.minutes.forget_before(at_ns)
         day = self._day
-        if day is not None and start_of(day.day) < at_ns:
+        if day is not None and self._days.start_of(day.day) < at_ns:
             day.shown.drop_running()  # REST's bar of that day has the new scale
-            self._begin_day(day, day_of(at_ns))
+            self._begin_day(day, self._days.day_of(at_ns))
         for timeframe in sorted(self.timeframes):
             self._forget_history(timeframe, at_ns)
             self._needs.append(FillNeed(self._symbol, timeframe))
@@ -331,7 +332,9 @@ class SymbolBars:
         last = day.last_change()
         self._out += [] if last is None else [last]
         from_ns = self.minutes.trades_from_ns
-        day.begin(number, is_observed=from_ns is not None and from_ns <= start_of(number))
+        day.begin(
+            number, is_observed=from_ns is not None and from_ns <= self._days.start_of(number)
+        )
 
     def _end_need(self, need: MinutesNeed, *, given_up: bool) -> None:
         begin_ns, end_ns = need.begin_ns, need.end_ns
@@ -346,7 +349,7 @@ class SymbolBars:
         """Return whether a bar has ended and is brought by no event."""
         if timeframe == DAY:
             day = self._day
-            return start_ns < start_of(day_of(now_ns)) or (
+            return start_ns < self._days.start_of(self._days.day_of(now_ns)) or (
                 day is not None and now_ns >= day.due_ns(hours)
             )
         shown = self._shown(timeframe)

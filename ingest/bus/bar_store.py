@@ -115,6 +115,8 @@ class BarStore:
         self._malformed = malformed
         self._bounds = bounds
         self._fill = client.register_script(_FILL)
+        self._beginning = asyncio.Lock()
+        self._has_begun = False
 
     async def read(
         self, topics: Sequence[str], newest: int | None = None
@@ -194,14 +196,19 @@ class BarStore:
             with self._rejections.watch(FILL), bus_errors():
                 await self._client.hdel(self._keyspace.whole_bars, *topics)
 
-    async def forget_all(self) -> None:
+    async def begin(self) -> None:
         """Note that no bars are kept whole yet: a new leader does not know what it lacks.
+
+        The charts of each market wait for it; it is done once.
 
         Raises:
             BusError: Redis is unreachable or rejects the command.
         """
-        with self._rejections.watch(FILL), bus_errors():
-            await self._client.delete(self._keyspace.whole_bars)
+        async with self._beginning:
+            if not self._has_begun:
+                with self._rejections.watch(FILL), bus_errors():
+                    await self._client.delete(self._keyspace.whole_bars)
+                self._has_begun = True
 
     async def _write(
         self, as_of: EventId, removed: str, lines: bytes, noted: Sequence[str]

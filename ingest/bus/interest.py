@@ -1,7 +1,7 @@
 """Reads the topics that the gateways watch: at each nudge, and once a second for expiries."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 
 from redis.asyncio import Redis
@@ -57,21 +57,21 @@ return {answer, malformed}
 
 
 class InterestReader:
-    """Keeps the demand equal to the unexpired claims in Redis."""
+    """Keeps the demands of all markets equal to the unexpired claims in Redis."""
 
     def __init__(
         self,
         client: Redis,
         subscriber: Redis,
         keyspace: Keyspace,
-        demand: Demand,
+        demands: Collection[Demand],
         rejections: Rejections,
         malformed: MalformedStored,
     ) -> None:
         self._malformed = malformed
         self._keyspace = keyspace
         self._subscriber = subscriber
-        self._demand = demand
+        self._demands = demands
         self._rejections = rejections
         self._script = client.register_script(_READ)
         self._answer: list[bytes | int] = []
@@ -122,7 +122,8 @@ class InterestReader:
                 topic.decode(): int(count) for topic, count in zip(topics, viewers, strict=True)
             }
             self._answer = answer
-        self._demand.update(self._claimed)
+        for demand in self._demands:
+            demand.update(self._claimed)
 
 
 @contextmanager

@@ -1,10 +1,12 @@
 """The channels of an upstream stream as data: a new kind of message is one more row."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from shared.markets import MarketName
 from shared.topics import BARS as BAR_KINDS
-from shared.topics import DAY_BAR, LULD, PRICE, QUOTE, STATUS, TRADE
+from shared.topics import BOOK, DAY_BAR, LULD, PRICE, QUOTE, STATUS, TRADE
 
 TRADES = "trades"
 QUOTES = "quotes"
@@ -13,6 +15,7 @@ LULDS = "lulds"
 BARS = "bars"
 UPDATED_BARS = "updatedBars"
 DAILY_BARS = "dailyBars"
+ORDERBOOKS = "orderbooks"
 
 MINUTES = BAR_KINDS - {DAY_BAR}
 """The kinds of bars that are made of minutes."""
@@ -54,6 +57,19 @@ STOCK_CHANNELS: Sequence[UpstreamChannel] = (
 )
 """The channels of a stock stream, the most important first: the order in which they get slots."""
 
+CRYPTO_CHANNELS: Sequence[UpstreamChannel] = (
+    *STOCK_CHANNELS[:2],
+    # On the Basic plan ten symbols had books in 2022; the number is undocumented now.
+    UpstreamChannel(ORDERBOOKS, kinds=frozenset({BOOK}), counted=False, optional=True),
+    *STOCK_CHANNELS[-3:],
+)
+"""The channels of a crypto stream: it has no statuses, bands, corrections and cancels."""
+
+CHANNELS: Mapping[MarketName, Sequence[UpstreamChannel]] = MappingProxyType(
+    {"stocks": STOCK_CHANNELS, "crypto": CRYPTO_CHANNELS}
+)
+"""The channels of each market's stream."""
+
 TEST_CHANNELS: Sequence[UpstreamChannel] = STOCK_CHANNELS[:2]
 """The channels of Alpaca's test stream."""
 
@@ -62,9 +78,14 @@ PRICED = frozenset({TRADES, QUOTES})
 """The channels of symbols whose price clients see."""
 
 
-def channel_of_kind(kind: str) -> str | None:
-    """Return the name of the stock channel that topics of a kind need, or None."""
-    return _CHANNEL_OF_KIND.get(kind)
+def channel_of_kind(market: MarketName, kind: str) -> str | None:
+    """Return the name of the channel that a market's topics of a kind need, or None."""
+    return _CHANNEL_OF_KIND.get((market, kind))
 
 
-_CHANNEL_OF_KIND = {kind: channel.name for channel in STOCK_CHANNELS for kind in channel.kinds}
+_CHANNEL_OF_KIND = {
+    (market, kind): channel.name
+    for market, channels in CHANNELS.items()
+    for channel in channels
+    for kind in channel.kinds
+}

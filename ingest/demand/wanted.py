@@ -7,15 +7,14 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ingest.demand.channels import PRICED, TRADES, channel_of_kind
+from shared.markets import STOCKS, Market, market_of
 from shared.topics import (
     BARS,
     NEWS,
     ORDERS,
     TRADE,
-    InvalidSymbolError,
     key_of,
     kind_of,
-    stock_symbol,
 )
 from shared.waiting import wait_at_most
 
@@ -48,9 +47,14 @@ class Want(NamedTuple):
 
 
 class Demand:
-    """The demand of all gateways and of the open positions. ``monotonic`` gives seconds."""
+    """The demand of all gateways and of the open positions for the symbols of one market.
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    Topics of other symbols, such as news, count as watched too, but make no symbol wanted.
+    ``monotonic`` gives seconds.
+    """
+
+    def __init__(self, monotonic: Callable[[], float], market: Market = STOCKS) -> None:
+        self.market = market
         self.left_out = 0
         """The number of wanted symbols beyond ``MAX_SYMBOLS``."""
         self._changed = asyncio.Event()
@@ -92,11 +96,14 @@ class Demand:
         self._claimed, self._charts = dict(claimed), None
         self._expire_claims()
         self._note_watched()
-        self._change(_viewers_of(claimed), self._positions)
+        self._change(_viewers_of(claimed, self.market), self._positions)
 
     def set_positions(self, symbols: Iterable[str]) -> None:
-        """Accept the symbols of the open positions: they are always wanted, and come first."""
-        positions = frozenset(symbols)
+        """Accept the symbols of the open positions: they are always wanted, and come first.
+
+        Those of other markets are left out.
+        """
+        positions = frozenset(each for each in symbols if market_of(each) is self.market)
         if positions != self._positions:
             self._change(self._viewers, positions)
 
@@ -117,7 +124,7 @@ class Demand:
         if self._charts is None:
             charts: dict[str, set[str]] = {}
             for each in itertools.chain(self._claimed, self._left_charts):
-                if kind_of(each) in BARS and _pair_of(each) is not None:
+                if kind_of(each) in BARS and _pair_of(each, self.market) is not None:
                     charts.setdefault(key_of(each), set()).add(kind_of(each))
             self._charts = charts
         return self._charts
@@ -220,23 +227,18 @@ class Demand:
         return sorted(wants, key=lambda w: (not w.position, w.lingering, -w.viewers, w.symbol))
 
 
-def _viewers_of(claimed: Mapping[str, int]) -> dict[tuple[str, str], int]:
-    """Return the viewers of each symbol and stock channel: those of its most watched topic."""
+def _viewers_of(claimed: Mapping[str, int], market: Market) -> dict[tuple[str, str], int]:
+    """Return the viewers of a market's symbols by channel: those of the most watched topic."""
     viewers: dict[tuple[str, str], int] = {}
     for topic, count in claimed.items():
-        pair = _pair_of(topic)
+        pair = _pair_of(topic, market)
         if pair is not None:
             viewers[pair] = max(count, viewers.get(pair, 0))
     return viewers
 
 
 @lru_cache(maxsize=4 * MAX_SYMBOLS)
-def _pair_of(topic: str) -> tuple[str, str] | None:
-    """Return the symbol and the stock channel that a topic needs; None if it needs neither."""
-    channel = channel_of_kind(kind_of(topic))
-    if channel is None:
-        return None
-    try:
-        return stock_symbol(key_of(topic)), channel
-    except InvalidSymbolError:
-        return None
+def _pair_of(topic: str, market: Market) -> tuple[str, str] | None:
+    """Return the symbol and the channel of a market that a topic needs; None if none."""
+    channel, symbol = channel_of_kind(market.name, kind_of(topic)), key_of(topic)
+    return None if channel is None or market_of(symbol) is not market else (symbol, channel)

@@ -8,17 +8,19 @@ from ingest.market.previous_close import UnconfirmedSplit
 from ingest.market.prints import Cancel, Correction, StreamedPrint, Trade
 from ingest.market.snapshot import Snapshot
 from ingest.market.symbol_tape import SymbolTape
+from ingest.market.tape import NewTape, Tape
 from ingest.market.tape_context import TapeContext
 from ingest.market.trade_counts import TradeCounts
 from shared.price import Price
 
 
 class LastPrices:
-    """Hands each message to its symbol's tape (``SymbolTape`` has the rules)."""
+    """Hands each message to its symbol's tape, which has the rules: ``SymbolTape`` of stocks."""
 
-    def __init__(self, hours: MarketHours) -> None:
+    def __init__(self, hours: MarketHours, new_tape: NewTape = SymbolTape) -> None:
         self._context = TapeContext(hours)
-        self._tapes: dict[str, SymbolTape] = {}
+        self._new_tape = new_tape
+        self._tapes: dict[str, Tape] = {}
         self._unlisted: set[str] = set()
         self.forgotten = 0
         """The number of tapes that were forgotten: one that is held elsewhere may be among them."""
@@ -170,9 +172,9 @@ class LastPrices:
             del self._tapes[symbol]
             self.forgotten += 1
 
-    def tape(self, symbol: str) -> SymbolTape:
+    def tape(self, symbol: str) -> Tape:
         """Return the tape of a symbol, which is started if there is none."""
         tape = self._tapes.get(symbol)
         if tape is None:
-            tape = self._tapes[symbol] = SymbolTape(symbol, self._context)
+            tape = self._tapes[symbol] = self._new_tape(symbol, self._context)
         return tape

@@ -77,7 +77,8 @@ class MarketHours:
         trades_in: frozenset[Session] | None = DAYTIME,
     ) -> None:
         self._clock = clock
-        self._never_stops = trades_in is None
+        self.never_stops = trades_in is None
+        """Whether there are no sessions: it trades around the clock."""
         self._spans = list(_spans(days, trades_in))
         self._begins = [span.begin for span in self._spans]
         self._cached_span = self._spans[0]
@@ -103,7 +104,7 @@ class MarketHours:
         return (
             clock is not None
             and not clock.is_open
-            and not self._never_stops
+            and not self.never_stops
             and clock.timestamp <= unix_ns < clock.next_open
             and self.session_at(clock.timestamp) == "regular"
             and self.session_at(unix_ns) == "regular"

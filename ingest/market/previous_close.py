@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ingest.market.adjusted_closes import AdjustedCloses
 from ingest.market.bars import Close
 from ingest.market.snapshot import NewestCloses
-from ingest.market.trading_day import day_of
+from ingest.market.trading_day import STOCK_DAYS, TradingDays
 
 APART = 1.2
 """Closes of one day that differ by more than this factor count different shares. Closes of one
@@ -52,12 +52,13 @@ class PreviousCloses:
     """A symbol's previous closes by trading day; a price is compared with its day's.
 
     ``by_day`` lacks a day whose two closes contradict each other and that has no price yet:
-    ``undecided`` has both, and ``choose`` the one that a price shows.
+    ``undecided`` has both, and ``choose`` the one that a price shows. ``days`` are the market's.
     """
 
-    __slots__ = ("_reported_day", "_settled", "_unconfirmed", "by_day", "undecided")
+    __slots__ = ("_reported_day", "_settled", "_unconfirmed", "by_day", "days", "undecided")
 
-    def __init__(self) -> None:
+    def __init__(self, days: TradingDays = STOCK_DAYS) -> None:
+        self.days = days
         self.by_day: dict[int, float] = {}
         self._settled: set[int] = set()
         """The days whose close no raw bar replaces."""
@@ -76,17 +77,17 @@ class PreviousCloses:
     ) -> None:
         """Learn from a snapshot's closes and from the adjusted closes, if the caller has them.
 
-        ``today`` is a number by ``day_of``, ``opened`` the daily bar's first price, and ``shown``
+        ``today`` is a number of ``days``, ``opened`` the daily bar's first price, and ``shown``
         the last price with its day.
         """
         self._forget_before(today - _DAYS_KEPT)
-        raw = _raw_closes(closes, today)
+        raw = _raw_closes(closes, today, self.days)
         prices: dict[int, _DayPrices] = {}
         if shown is not None:
             prices[shown[0]] = _DayPrices(shown[1], shown[1])
         # A price may fall by half during a day; its first one is next to the previous close.
         if closes.day is not None:
-            prices[day_of(closes.day.at_ns)] = _DayPrices(
+            prices[self.days.day_of(closes.day.at_ns)] = _DayPrices(
                 opened or closes.day.price, closes.day.price
             )
         for day in {*raw, *prices, today}:
@@ -167,16 +168,16 @@ def change(price: float, previous_close: float) -> tuple[float, float | None]:
     return float(difference), None if fraction.is_nan() else float(fraction)
 
 
-def _raw_closes(closes: NewestCloses, today: int) -> Mapping[int, Close]:
+def _raw_closes(closes: NewestCloses, today: int, days: TradingDays) -> Mapping[int, Close]:
     """Return the previous closes that a snapshot's bars give, by the day that they precede."""
     raw: dict[int, Close] = {}
     day, previous = closes.day, closes.previous_day
     if day is None:
         return raw if previous is None else {today: previous}
     if previous is not None:
-        raw[day_of(day.at_ns)] = previous
+        raw[days.day_of(day.at_ns)] = previous
     # Before a day's first trade the daily bar is the last day's: its close is today's base.
-    if day_of(day.at_ns) != today:
+    if days.day_of(day.at_ns) != today:
         raw[today] = day
     return raw
 
@@ -192,7 +193,7 @@ def _is_in_old_shares(day: int, prices: _DayPrices | None, adjusted: AdjustedClo
 
 
 def _claims_split(raw: Close, adjusted: AdjustedCloses) -> bool:
-    close = adjusted.of(day_of(raw.at_ns))
+    close = adjusted.of(STOCK_DAYS.day_of(raw.at_ns))
     return close is not None and are_apart(raw.price, close)
 
 

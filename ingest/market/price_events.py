@@ -3,34 +3,39 @@
 Each event compares its price with the previous close of its day.
 """
 
+from msgspec import UNSET
+
 from ingest.market.previous_close import PreviousCloses, change
 from ingest.market.prints import StreamedPrint, Trade
-from ingest.market.trading_day import day_of
+from ingest.market.trading_day import STOCK_DAYS
 from shared import rfc3339
 from shared.ingest_status import Session
 from shared.price import Price
 
 
 class PriceEvents:
-    """Makes a symbol's events and remembers the newest; days are numbers by ``day_of``.
+    """Makes a symbol's events and remembers the newest; days are numbers of the closes' ``days``.
 
     ``published`` is None before the first event. ``needs_close``: an event was compared with a
     close that is not settled, and REST's next daily bar settles it for the day.
     """
 
-    __slots__ = ("_closes", "_symbol", "needs_close", "published")
+    __slots__ = ("_closes", "_day_zone", "_symbol", "needs_close", "published")
 
     def __init__(self, symbol: str, closes: PreviousCloses) -> None:
         self._symbol = symbol
         self._closes = closes
+        self._day_zone = UNSET if closes.days is STOCK_DAYS else closes.days.zone.key
         self.needs_close = False
         self.published: Price | None = None
 
     def of(self, trade: Trade, session: Session, received_us: int) -> Price:
         """Return the event that a trade makes as the last price."""
         at_ns = trade.at_ns
-        close = self.close_of(day_of(at_ns), trade.price)
-        return event_of(self._symbol, trade, at_ns, session, close, received_us)
+        close = self.close_of(self._closes.days.day_of(at_ns), trade.price)
+        event = event_of(self._symbol, trade, at_ns, session, close, received_us)
+        event.day_zone = self._day_zone
+        return event
 
     def close_of(self, day: int, price: float) -> float | None:
         """Return the previous close of a day for a price of it."""
@@ -61,7 +66,12 @@ class PriceEvents:
         if before is not None and before.price is None and close == before.previous_close:
             return
         # A price that was published before has been withdrawn, and no other trade replaces it.
-        self.published = Price(symbol=self._symbol, reason="no_trade_seen", previous_close=close)
+        self.published = Price(
+            symbol=self._symbol,
+            reason="no_trade_seen",
+            previous_close=close,
+            day_zone=self._day_zone,
+        )
 
     def publish_listing(self, *, listed: bool) -> Price | None:
         """Publish whether Alpaca lists the symbol, which has no price; return None if it is known.
@@ -72,7 +82,7 @@ class PriceEvents:
         if listed != is_unknown:
             return None
         reason = "no_trade_seen" if listed else "unknown_symbol"
-        self.published = Price(symbol=self._symbol, reason=reason)
+        self.published = Price(symbol=self._symbol, reason=reason, day_zone=self._day_zone)
         return self.published
 
     def update_close(self, event: Price, day: int) -> bool:

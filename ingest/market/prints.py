@@ -27,6 +27,8 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
     exchange: str | None
     conditions: tuple[str, ...] | None
     tape: str | None
+    taker_side: str | None = None
+    """Of a pair: ``B`` if the buyer took an offer, ``S`` if the seller hit a bid."""
 
 
 class StreamedPrint(Protocol):
@@ -62,6 +64,10 @@ class StreamedPrint(Protocol):
     @property
     def tape(self) -> str | None:
         """The tape's code."""
+
+    @property
+    def taker_side(self) -> str | None:
+        """The code of the side that took the other's order."""
 
 
 class Correction(msgspec.Struct, frozen=True, gc=False):
@@ -113,6 +119,7 @@ def print_of(streamed: StreamedPrint, at_ns: int) -> Trade:
         streamed.exchange,
         streamed.conditions,
         streamed.tape,
+        streamed.taker_side,
     )
 
 

@@ -23,7 +23,6 @@ from ingest.market.usual_gap import UsualGap
 from shared import rfc3339
 from shared.ingest_status import Session
 from shared.symbol_status import SymbolState, SymbolStatus
-from shared.topics import pair_of
 
 STREAM_LOST_SECONDS = 2.0
 """A connection that is back sooner changes no symbol's state."""
@@ -320,7 +319,7 @@ class SymbolStates:
         """Return a symbol's state if the stream has no part in it."""
         # Rejected first: of such a symbol nothing will come in any session.
         if name in view.rejected:
-            return _rejected(name)
+            return _REJECTED
         if view.session == "closed":
             return _CLOSED
         # Halts come by the stream: those of a polled symbol are unknown.
@@ -427,13 +426,6 @@ class SymbolStates:
             for name in times.keys() - wanted:
                 del times[name]
         self._unreadable &= wanted
-
-
-def _rejected(name: str) -> _Verdict:
-    pair = pair_of(name)
-    if pair is None:
-        return _REJECTED
-    return _Verdict("rejected", f"Alpaca does not know this symbol; the pair is {pair}.")
 
 
 def _change(name: str, symbol: _Symbol, verdict: _Verdict, unix: float) -> SymbolStatus:

@@ -259,7 +259,7 @@ class SymbolTape(_Newest):
         )
 
     def on_snapshot(
-        self, snapshot: Snapshot | None, received_us: int, adjusted: AdjustedCloses | None
+        self, snapshot: Snapshot | None, received_us: int, adjusted: AdjustedCloses | None = None
     ) -> Price | None:
         """Apply REST's snapshot, None if it has none: no trade on this feed is known.
 

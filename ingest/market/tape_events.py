@@ -1,12 +1,19 @@
 """Prints, corrections and cancels as the events of the ``trade`` topic."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from ingest.market.prints import Cancel, Correction, Trade
 from shared import rfc3339, trade
+from shared.markets import CRYPTO, market_of
+from shared.trade import TakerSide
+
+_SIDES: Mapping[str | None, TakerSide] = MappingProxyType({"B": "buy", "S": "sell"})
 
 
 def print_event(print_: Trade, received_us: int, *, eligible: bool) -> trade.Trade:
     """Return the ``trade`` event of a print."""
-    return trade.Trade(
+    event = trade.Trade(
         symbol=print_.symbol,
         id=None if print_.id is None else str(print_.id),
         price=print_.price,
@@ -18,6 +25,9 @@ def print_event(print_: Trade, received_us: int, *, eligible: bool) -> trade.Tra
         timestamp=rfc3339.from_nanoseconds(print_.at_ns),
         received=received_us,
     )
+    if market_of(print_.symbol) is CRYPTO:
+        event.taker_side = _SIDES.get(print_.taker_side)
+    return event
 
 
 def correction_event(correction: Correction, received_us: int) -> trade.Correction:

@@ -7,7 +7,7 @@ last price. Outside regular hours the last price is the extended session's.
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ingest.portfolio.asset_class import US_EQUITY
+from ingest.portfolio.asset_class import CRYPTO, US_EQUITY
 from shared import rfc3339
 from shared.position import PriceSource
 from shared.price import Price
@@ -19,6 +19,12 @@ one of them has applied a split."""
 OLD_NS = 4 * 3600 * 1_000_000_000
 """A last trade that is older than this at the broker's report is from before the night, or of a
 stock so thin that the broker's price is newer."""
+
+
+_UNPRICED = {
+    CRYPTO: "orders in pairs execute at Alpaca's own venue, which is the feed us, and the tape "
+    "does not show it"
+}
 
 
 @dataclass(frozen=True)
@@ -44,12 +50,19 @@ class BrokerPrice:
     as_of: str
 
 
-def mark_of(asset_class: str, last: Price | None, broker: BrokerPrice) -> Mark:
-    """Return the price of a position; ``last`` is the tape's last price."""
-    if asset_class != US_EQUITY:
-        reason: str | None = f"the tape has only stocks, no {asset_class}"
+def mark_of(asset_class: str, last: Price | None, broker: BrokerPrice, *, is_priced: bool) -> Mark:
+    """Return the price of a position; ``last`` is the tape's last price.
+
+    ``is_priced``: the tape has the prices at which the assets of this class are traded.
+    """
+    reason: str | None
+    if not is_priced:
+        reason = _UNPRICED.get(asset_class, f"the tape has no {asset_class}")
     elif last is None or last.price is None:
         reason = "the tape has no price for it yet"
+    elif asset_class != US_EQUITY:
+        # There are no splits, and the broker's day begins at another time than the tape's.
+        return Mark(Decimal(str(last.price)), "trade", last.timestamp)
     else:
         reason = _contradiction(last, last.price, broker)
         if reason is None:

@@ -1,7 +1,6 @@
 """The positions and the account at the tape's prices, and which of them to announce. Pure."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence, Set
 from decimal import Decimal
 
 from msgspec import structs
@@ -16,7 +15,6 @@ from ingest.portfolio.mark import BrokerPrice, Mark, mark_of
 from shared.account import Account, BrokerState
 from shared.position import Position
 from shared.price import Price
-from shared.topics import InvalidSymbolError, stock_symbol
 
 ACCOUNT_SECONDS = 0.25
 """The shortest time between two events of the account if only prices change: an event values all
@@ -41,7 +39,8 @@ _BLENDED = "the broker has several assets with this symbol: this is their averag
 class Portfolio:
     """The account's holdings, revalued by every price; ``monotonic`` gives seconds.
 
-    ``price_of`` gives a stock's last price on the tape. Changes collect until ``take_changes``;
+    ``price_of`` gives a symbol's last price on the tape, which counts for the classes of assets in
+    ``priced``. Changes collect until ``take_changes``;
     ``on_change`` is called at each.
     """
 
@@ -50,7 +49,10 @@ class Portfolio:
         price_of: Callable[[str], Price | None],
         monotonic: Callable[[], float],
         on_change: Callable[[], None] = lambda: None,
+        *,
+        priced: Set[str] = frozenset({US_EQUITY}),
     ) -> None:
+        self._priced = priced
         self.holdings = Holdings(monotonic)
         self.restored: Account | None = None
         """The account that an earlier leader published; it stands until the first report."""
@@ -76,12 +78,11 @@ class Portfolio:
         if symbol in self.holdings.by_symbol:
             self._note_change(symbol)
 
-    def stocks(self) -> Iterator[str]:
-        """Yield the symbols of the positions that the stock stream can price."""
+    def symbols(self) -> Iterator[str]:
+        """Yield the symbols of the positions that a stream can price."""
         for holding in self.holdings.by_symbol.values():
-            with suppress(InvalidSymbolError):
-                if holding.asset_class == US_EQUITY:
-                    yield stock_symbol(holding.symbol)
+            if holding.asset_class in self._priced:
+                yield holding.symbol
 
     @property
     def relies_on_broker(self) -> bool:
@@ -224,7 +225,9 @@ class Portfolio:
         if holding.blended:
             return Mark(holding.broker_price, "broker", reason=_BLENDED)
         broker = BrokerPrice(holding.broker_price, holding.lastday_price, holding.as_of)
-        return mark_of(holding.asset_class, self._price_of(holding.symbol), broker)
+        is_priced = holding.asset_class in self._priced
+        last = self._price_of(holding.symbol)
+        return mark_of(holding.asset_class, last, broker, is_priced=is_priced)
 
     def _note_executed(self, symbols: Sequence[str]) -> None:
         for symbol in symbols:

@@ -77,6 +77,11 @@ class AccountHandler:
     async def needed(self) -> None:
         """Return at once: the account's stream is always needed, so that no fill is missed."""
 
+    @property
+    def is_idle(self) -> bool:
+        """False: the connection stays open once it is needed."""
+        return False
+
     def connected(self) -> None:
         """Start a connection, which delivers nothing before the client listens to a channel."""
         self._requested = False

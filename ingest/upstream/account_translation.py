@@ -12,9 +12,7 @@ from ingest.portfolio.asset_class import CRYPTO, OPTION_MULTIPLIER, US_OPTION
 from ingest.portfolio.broker_report import ReportedAccount
 from ingest.portfolio.holding import Holding
 from ingest.portfolio.same_symbol import by_symbol
-
-_QUOTE_CURRENCIES = ("USDT", "USDC", "USD", "BTC")
-"""The quote currencies of pairs; longer names first, since one ends in another."""
+from shared.symbols import QUOTE_CURRENCIES
 
 
 def positions(rows: Iterable[PositionRow], as_of: str) -> tuple[list[Holding], list[str]]:
@@ -82,7 +80,7 @@ def tape_symbol(symbol: str, asset_class: str) -> str:
     """Return the symbol as market data spells it: the broker writes ``BTCUSD`` for ``BTC/USD``."""
     if asset_class != CRYPTO or "/" in symbol:
         return symbol
-    for currency in _QUOTE_CURRENCIES:
+    for currency in QUOTE_CURRENCIES:
         base = symbol.removesuffix(currency)
         if base and base != symbol:
             return f"{base}/{currency}"

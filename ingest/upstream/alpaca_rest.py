@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from functools import partial
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from alpaca.common.enums import Sort
 from alpaca.data.enums import Adjustment as AlpacaAdjustment
@@ -22,6 +22,15 @@ from alpaca.trading.requests import GetAssetsRequest, GetCalendarRequest, GetOrd
 from ingest.market.market_hours import NEW_YORK
 from ingest.upstream.blocking_calls import BlockingCalls, RestError, checked
 from ingest.upstream.malformed_data import MalformedData
+from ingest.upstream.market_rest import (
+    BAR_PAGES_AT_MOST,
+    BAR_TIMEFRAMES,
+    PAGES_AT_MOST,
+    ROWS_AT_ONCE,
+    Bars,
+    Trades,
+    read_pages,
+)
 from ingest.upstream.proxy import reach_loopback_directly
 from ingest.upstream.request_budget import REQUESTS_PER_MINUTE, RequestBudget
 from ingest.upstream.rest_limits import limit
@@ -36,24 +45,6 @@ RECENT = timedelta(minutes=16)
 DELAY = timedelta(minutes=15)
 """The delay of the delayed feed behind the consolidated one."""
 
-ROWS_AT_ONCE = 10_000
-PAGES_AT_MOST = 3
-"""A busy minute of a hundred symbols takes no more of the budget than this."""
-
-BAR_PAGES_AT_MOST = 8
-"""A day and a half of a hundred symbols' minutes."""
-
-BAR_TIMEFRAMES: Mapping[str, TimeFrame] = MappingProxyType(
-    {
-        "1Min": TimeFrame(1, TimeFrameUnit.Minute),
-        "5Min": TimeFrame(5, TimeFrameUnit.Minute),
-        "15Min": TimeFrame(15, TimeFrameUnit.Minute),
-        "1Hour": TimeFrame(1, TimeFrameUnit.Hour),
-        "1Day": TimeFrame(1, TimeFrameUnit.Day),
-    }
-)
-"""The spans of bars by the name that the topics use."""
-
 ORDERS_AT_ONCE = 500
 """Alpaca's maximum."""
 
@@ -67,20 +58,6 @@ _ABOUT_THE_SYMBOL = re.compile(r"asset|symbol", re.IGNORECASE)
 """Alpaca's words about a symbol that it does not list. The code 40410000 is no such sign: for a
 time Alpaca answered "endpoint not found" with it on a valid path
 (https://github.com/alpacahq/Alpaca-API/issues/137)."""
-
-
-class Trades(NamedTuple):
-    """Rows of trades by symbol, oldest first; the ``incomplete`` symbols have more rows."""
-
-    rows: dict[str, list[Any]]
-    incomplete: frozenset[str]
-
-
-class Bars(NamedTuple):
-    """Rows of bars by symbol, oldest first; the ``incomplete`` symbols have more rows."""
-
-    rows: dict[str, list[Any]]
-    incomplete: frozenset[str]
 
 
 class AlpacaRest:
@@ -122,6 +99,22 @@ class AlpacaRest:
     def delay_seconds(self) -> float:
         """How far the feed's prints are behind the market."""
         return DELAY.total_seconds() if self._feed is DataFeed.DELAYED_SIP else 0.0
+
+    async def get_data(
+        self,
+        path: str,
+        query: Mapping[str, Any],
+        *,
+        version: str = "v2",
+        polling: bool = False,
+    ) -> Any:
+        """Return an answer of the data API, decoded and not checked.
+
+        Raises:
+            RestError: it failed.
+        """
+        work = partial(self._data.get, path, dict(query), api_version=version)
+        return await self._calls.run(self.data_budget, work, polling=polling)
 
     async def clock(self) -> dict[str, Any]:
         """Return ``GET /v2/clock``.
@@ -293,8 +286,7 @@ class AlpacaRest:
         """
         at, tolerance = datetime.fromtimestamp(moment, UTC), timedelta(milliseconds=1)
         query = self._trades_query([symbol], at - tolerance, at + tolerance)
-        work = partial(self._data.get, "/stocks/trades", query)
-        page = checked(dict, await self._calls.run(self.data_budget, work))
+        page = checked(dict, await self.get_data("/stocks/trades", query))
         return checked(list, checked(dict, page.get("trades") or {}).get(symbol) or [])
 
     def close(self) -> None:
@@ -349,25 +341,10 @@ class AlpacaRest:
         *,
         polling: bool = False,
     ) -> tuple[dict[str, list[Any]], frozenset[str]]:
-        """Return the rows of ``/stocks/{what}`` by symbol, and the symbols that have more.
+        async def read(query: dict[str, Any]) -> Any:
+            return await self.get_data(f"/stocks/{what}", query, polling=polling)
 
-        Raises:
-            RestError: a page of it failed.
-        """
-        rows = dict[str, list[Any]]()
-        for _ in range(most):
-            # alpaca-py's own call would fetch every page, whatever it costs of the budget.
-            work = partial(self._data.get, f"/stocks/{what}", dict(query))
-            answer = await self._calls.run(self.data_budget, work, polling=polling)
-            page = checked(dict, answer)
-            for symbol, some in checked(dict, page.get(what) or {}).items():
-                rows.setdefault(symbol, []).extend(checked(list, some))
-            query["page_token"] = page.get("next_page_token")
-            if not query["page_token"]:
-                return rows, frozenset()
-        # The last page may end within a symbol, so that symbol counts as incomplete as well.
-        last = max(rows, default="")
-        return rows, frozenset(symbol for symbol in symbols if symbol >= last)
+        return await read_pages(read, what, query, symbols, most)
 
     def _trades_query(
         self, symbols: Sequence[str], start: datetime, end: datetime | None

@@ -15,8 +15,8 @@ from typing import Protocol
 
 import structlog
 
-from ingest.upstream.alpaca_rest import AlpacaRest
 from ingest.upstream.blocking_calls import RestError
+from ingest.upstream.market_rest import MarketRest
 
 log = structlog.get_logger()
 
@@ -37,7 +37,7 @@ class AssetCheck:
 
     def __init__(
         self,
-        rest: AlpacaRest,
+        rest: MarketRest,
         handler: AssetHandler,
         *,
         monotonic: Callable[[], float] = time.monotonic,

@@ -54,7 +54,7 @@ class BarHistories:
         self._demand = demand
         self._announcer = announcer
         self._publish = publish
-        self._stored = StoredHistories()
+        self._stored = StoredHistories(table.days)
 
     def on_reload(self, change: Reload) -> None:
         """Replace the stored bars of a topic: their prices have another scale."""

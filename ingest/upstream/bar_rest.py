@@ -25,10 +25,10 @@ from ingest.bars.timeframes import MINUTE, MINUTE_NS, Timeframe, minute_of
 from ingest.demand.wanted import Demand
 from ingest.market.market_hours import MarketHours
 from ingest.upstream import translation
-from ingest.upstream.alpaca_rest import AlpacaRest
 from ingest.upstream.announcements import Announcements
 from ingest.upstream.bar_histories import BarHistories
 from ingest.upstream.blocking_calls import RestError
+from ingest.upstream.market_rest import MarketRest
 from ingest.upstream.stored_bars import StoredBars
 from ingest.upstream.symbol_rows import SymbolRows
 from shared import rfc3339
@@ -59,7 +59,7 @@ class BarRest:
 
     def __init__(
         self,
-        rest: AlpacaRest,
+        rest: MarketRest,
         table: BarTable,
         store: StoredBars,
         demand: Demand,

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from ingest.demand.lookups import OpenGap
 from ingest.market.rest_prints import Fate, RestPrint
 from ingest.upstream import translation
-from ingest.upstream.alpaca_rest import AlpacaRest
 from ingest.upstream.blocking_calls import RestError
+from ingest.upstream.market_rest import MarketRest
 
 OVERLAP_SECONDS = 2.0
 """A print's time is the exchange's, by its own clock, and it may have been on its way."""
@@ -52,7 +52,7 @@ class CatchUp:
 
     def __init__(
         self,
-        rest: AlpacaRest,
+        rest: MarketRest,
         handler: MissedTradesHandler,
         *,
         clock: Callable[[], float] = time.time,

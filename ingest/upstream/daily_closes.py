@@ -8,8 +8,8 @@ import structlog
 
 from ingest.market.adjusted_closes import AdjustedCloses, adjusted_closes
 from ingest.upstream import translation
-from ingest.upstream.alpaca_rest import AlpacaRest
 from ingest.upstream.blocking_calls import RestError
+from ingest.upstream.market_rest import MarketRest
 
 log = structlog.get_logger()
 
@@ -24,7 +24,7 @@ class DailyCloses:
     before: a split has taken effect.
     """
 
-    def __init__(self, rest: AlpacaRest, on_rescaled: Callable[[str], None]) -> None:
+    def __init__(self, rest: MarketRest, on_rescaled: Callable[[str], None]) -> None:
         self._rest = rest
         self._on_rescaled = on_rescaled
         self._due: tuple[date, time] | None = None

@@ -33,7 +33,7 @@ from ingest.market.last_price import LastPrices
 from ingest.market.prints import print_of
 from ingest.market.quotes import quote_event
 from ingest.market.symbol_states import SymbolStates
-from ingest.market.symbol_tape import SymbolTape
+from ingest.market.tape import Tape
 from ingest.upstream import translation
 from ingest.upstream.announcements import Announcements
 from ingest.upstream.malformed_data import MalformedData
@@ -49,7 +49,8 @@ UNKNOWN_KINDS = 50
 class FrameReader:
     """Applies frames; one bad message does not cost the others of its frame.
 
-    ``monotonic`` seconds are arguments, as is ``received_us``, the ingest's clock in unix µs.
+    ``name`` is the stream's in reports. ``monotonic`` seconds are arguments, as is ``received_us``,
+    the ingest's clock in unix µs.
     """
 
     def __init__(
@@ -61,8 +62,10 @@ class FrameReader:
         subscription: Subscription,
         announcer: Announcements,
         bars: BarTable,
+        *,
+        name: str = "stocks",
     ) -> None:
-        self.malformed = MalformedData("stocks")
+        self.malformed = MalformedData(name)
         self.frames = 0
         self.ticks = 0
         self.unsubscribed = 0
@@ -76,7 +79,7 @@ class FrameReader:
         self._demand = demand
         self._subscription = subscription
         self._announcer = announcer
-        self._tapes: dict[str, SymbolTape] = {}
+        self._tapes: dict[str, Tape] = {}
         """The tapes of subscribed symbols that have traded: one look-up for each print."""
         self._tapes_of: tuple[object, int] = (None, 0)
         """The subscription and the number of forgotten tapes for which these are right."""
@@ -121,7 +124,7 @@ class FrameReader:
             self._tapes_of = now
             self._tapes.clear()
 
-    def _tape_of(self, symbol: str) -> SymbolTape | None:
+    def _tape_of(self, symbol: str) -> Tape | None:
         """Return the tape of a symbol, and keep it; None if the symbol is not subscribed."""
         if symbol not in self._subscription.acknowledged[TRADES]:
             return None

@@ -22,6 +22,7 @@ from ingest.upstream.malformed_data import MalformedData
 from ingest.upstream.stream_holder import IsAnswering
 from ingest.upstream.upstream_error import UpstreamError
 from shared import rfc3339
+from shared.symbols import bare
 from shared.topics import EVERYTHING, NEWS, topic
 
 log = structlog.get_logger()
@@ -73,6 +74,11 @@ class NewsHandler:
         while not self._demand.news_symbols():
             await self._demand.wait_for_change(DEMAND_CHANGE_SECONDS)
 
+    @property
+    def is_idle(self) -> bool:
+        """False: the connection stays open once it is needed."""
+        return False
+
     def connected(self) -> None:
         """Start with no subscription; ``lost`` has forgotten the one before."""
         self._alive_at = self._clock()
@@ -110,7 +116,8 @@ class NewsHandler:
         """Return the next difference between the watched and the subscribed symbols."""
         if self._in_flight is not None:
             return None
-        watched = self._demand.news_symbols()
+        # Alpaca's news write a pair as BTCUSD.
+        watched = {bare(key) for key in self._demand.news_symbols()}
         # ``*`` includes every symbol: others beside it would only bring articles twice.
         wanted = ({EVERYTHING} if EVERYTHING in watched else watched) - self._rejected
         if new := sorted(wanted - self._acknowledged):
@@ -188,7 +195,7 @@ class NewsHandler:
         return all(map(self._announcer.articles.recalls, self._demand.news_symbols()))
 
     def _hears(self, key: str) -> bool:
-        return key in self._acknowledged or EVERYTHING in self._acknowledged
+        return bare(key) in self._acknowledged or EVERYTHING in self._acknowledged
 
     def _announce_gaps(self) -> None:
         """Announce what was missed about the symbols that are subscribed to now."""

@@ -10,6 +10,7 @@ from ingest.alpaca import messages
 from ingest.alpaca.messages import nanoseconds
 from shared import rfc3339
 from shared.news import News
+from shared.symbols import with_slash
 
 _MARKUP = re.compile(r"<[A-Za-z/!][^<>]*>")
 """A tag or a comment. Headlines also have ``<`` and ``>`` as signs: "EPS <$0.10, Sales >$5M"."""
@@ -26,7 +27,7 @@ def article(message: messages.News) -> News:
         ValueError: a time is invalid.
     """
     # A symbol that is named twice must not get the article twice.
-    symbols = list(dict.fromkeys(message.symbols))
+    symbols = list(dict.fromkeys(map(with_slash, message.symbols)))
     return News(
         id=str(message.id),
         headline=_plain_text(message.headline),

@@ -1,7 +1,7 @@
 """Bars that clients ask for and that Redis does not have: REST's, for any gateway."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -11,16 +11,19 @@ import msgspec
 from ingest.bars.bar_changes import BarChange
 from ingest.bars.bar_events import bar_event
 from ingest.bars.history_window import history_start
-from ingest.bars.timeframes import DAY, FOLDED, MINUTE_NS, SECOND_NS, Timeframe
+from ingest.bars.stored_histories import is_over
+from ingest.bars.timeframes import MINUTE_NS, SECOND_NS, Timeframe
 from ingest.market.adjusted_closes import seconds_to_reading
 from ingest.market.bars import Bar
 from ingest.market.market_hours import MarketHours
-from ingest.market.trading_day import day_of
+from ingest.market.trading_day import TradingDays
 from ingest.upstream import translation
-from ingest.upstream.alpaca_rest import BAR_TIMEFRAMES, AlpacaRest
 from ingest.upstream.blocking_calls import RestError
+from ingest.upstream.malformed_data import MalformedData
+from ingest.upstream.market_rest import BAR_TIMEFRAMES, MarketRest
 from shared import bar, message
 from shared.event_id import NEVER
+from shared.markets import MarketName, market_of
 from shared.request import (
     BARS_AT_MOST,
     SYMBOLS_AT_MOST,
@@ -69,20 +72,28 @@ class Answered(NamedTuple):
     seconds: float
 
 
+class BarSource(NamedTuple):
+    """The REST of a market. ``hours`` returns its newest calendar, ``days`` are its days."""
+
+    rest: MarketRest
+    hours: Callable[[], MarketHours]
+    days: TradingDays
+
+
 class OlderBars:
     """Asks REST within the half of its budget that polling may have: prices come first.
 
-    ``hours`` returns the newest calendar. ``clock`` gives unix nanoseconds.
+    ``sources`` are by market. ``clock`` gives unix nanoseconds.
     """
 
     def __init__(
         self,
-        rest: AlpacaRest,
-        hours: Callable[[], MarketHours],
+        sources: Mapping[MarketName, BarSource],
+        malformed: MalformedData,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
-        self._rest = rest
-        self._hours = hours
+        self._sources = sources
+        self._malformed = malformed
         self._clock = clock
 
     async def answer(self, asked: Request) -> Answered:
@@ -95,7 +106,7 @@ class OlderBars:
             return _failed("upstream_failed", f"Alpaca's REST did not return the bars: {error}")
         except Exception as error:
             # The boundary for the errors that no rule expects: one request ends no other work.
-            self._rest.malformed.note_escaped("bars of a request", error)
+            self._malformed.note_escaped("bars of a request", error)
             return _failed("upstream_failed", "the bars could not be read")
         is_settled = self._end(asked) * SECOND_NS < self._clock() - SETTLED_NS
         seconds = SETTLED_SECONDS if is_settled else RECENT_SECONDS
@@ -111,17 +122,36 @@ class OlderBars:
         """
         timeframe = _checked(asked)
         reply = BarsReply(bars={}, complete_from={})
-        for begin in range(0, len(asked.symbols), SYMBOLS_PER_REQUEST):
-            symbols = asked.symbols[begin : begin + SYMBOLS_PER_REQUEST]
-            found = await self._newest(asked, timeframe, symbols)
-            for symbol, (bars, since) in found.items():
-                stamped = partial(_stamped, timeframe, self._clock())
-                reply.bars[symbol] = list(map(stamped, bars))
-                reply.complete_from[symbol] = since
+        for source, symbols in self._by_source(asked.symbols):
+            for begin in range(0, len(symbols), SYMBOLS_PER_REQUEST):
+                some = symbols[begin : begin + SYMBOLS_PER_REQUEST]
+                found = await self._newest(asked, timeframe, some, source)
+                for symbol, (bars, since) in found.items():
+                    stamped = partial(_stamped, timeframe, self._clock(), source.days)
+                    reply.bars[symbol] = list(map(stamped, bars))
+                    reply.complete_from[symbol] = since
         return reply
 
+    def _by_source(self, symbols: Sequence[str]) -> list[tuple[BarSource, list[str]]]:
+        """Return the symbols of each market that has bars.
+
+        Raises:
+            _UnansweredError: a symbol is of no such market.
+        """
+        found: dict[MarketName, list[str]] = {}
+        for symbol in symbols:
+            market = market_of(symbol)
+            if market is None or market.name not in self._sources:
+                raise _UnansweredError("unsupported", f"there are no bars of {symbol[:20]}")
+            found.setdefault(market.name, []).append(symbol)
+        return [(self._sources[name], each) for name, each in found.items()]
+
     async def _newest(
-        self, asked: BarsRequest, timeframe: Timeframe, symbols: Sequence[str]
+        self,
+        asked: BarsRequest,
+        timeframe: Timeframe,
+        symbols: Sequence[str],
+        source: BarSource,
     ) -> dict[str, tuple[list[Bar], int]]:
         """Return the newest bars of each symbol, and since when (unix s) they are all bars."""
         until = self._end(asked)
@@ -132,11 +162,11 @@ class OlderBars:
         # A client may give a start of years ago, and REST sends the oldest rows first.
         while waiting:
             before = start
-            start = history_start(timeframe, count, until * SECOND_NS, self._hours())
+            start = history_start(timeframe, count, until * SECOND_NS, source.hours())
             start = max(start.astimezone(UTC), earliest)
             if start >= before:
                 break
-            rows = await self._rows(asked, waiting, start, end)
+            rows = await self._rows(asked, waiting, start, end, source.rest)
             for symbol in waiting:
                 bars = self._bars(symbol, rows.get(symbol, ()))
                 newest = bars[-asked.limit :]
@@ -151,7 +181,12 @@ class OlderBars:
         return self._clock() // 1_000_000_000 if asked.end is None else asked.end
 
     async def _rows(
-        self, asked: BarsRequest, symbols: Sequence[str], start: datetime, end: datetime
+        self,
+        asked: BarsRequest,
+        symbols: Sequence[str],
+        start: datetime,
+        end: datetime,
+        rest: MarketRest,
     ) -> dict[str, list[Any]]:
         """Return all rows of a span.
 
@@ -162,9 +197,7 @@ class OlderBars:
         rows: dict[str, list[Any]] = {}
         waiting = list(symbols)
         while waiting:
-            found = await self._rest.bars(
-                waiting, asked.timeframe, start, end, adjusted=asked.adjustment
-            )
+            found = await rest.bars(waiting, asked.timeframe, start, end, adjusted=asked.adjustment)
             rows |= {s: each for s, each in found.rows.items() if s not in found.incomplete}
             if len(found.incomplete) == len(waiting):
                 raise _UnansweredError(
@@ -177,7 +210,7 @@ class OlderBars:
 
     def _bars(self, symbol: str, rows: Sequence[Any]) -> list[Bar]:
         where = f"bars of {symbol}"
-        return translation.bars(symbol, rows, lambda text: self._rest.malformed.note(where, text))
+        return translation.bars(symbol, rows, lambda text: self._malformed.note(where, text))
 
 
 def _checked(asked: BarsRequest) -> Timeframe:
@@ -199,13 +232,12 @@ def _checked(asked: BarsRequest) -> Timeframe:
     return timeframe
 
 
-def _stamped(timeframe: Timeframe, now_ns: int, found: Bar) -> tuple[int, msgspec.Raw]:
+def _stamped(
+    timeframe: Timeframe, now_ns: int, days: TradingDays, found: Bar
+) -> tuple[int, msgspec.Raw]:
     """Return a row as an event, with its start in unix s; one that has not ended is running."""
-    if timeframe == DAY:
-        is_over = day_of(found.at_ns) < day_of(now_ns)
-    else:
-        is_over = found.at_ns + FOLDED.get(timeframe, MINUTE_NS) <= now_ns
-    event = bar_event(BarChange(timeframe, found, final=is_over))
+    is_final = is_over(timeframe, found, now_ns, days)
+    event = bar_event(BarChange(timeframe, found, final=is_final))
     return found.at_ns // SECOND_NS, msgspec.Raw(message.stamp(NEVER, bar.encode(event)))
 
 

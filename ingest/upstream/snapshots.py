@@ -19,11 +19,11 @@ from ingest.market.adjusted_closes import AdjustedCloses, reading_at
 from ingest.market.snapshot import Snapshot
 from ingest.market.stream_silence import PROBE_SECONDS
 from ingest.upstream import translation
-from ingest.upstream.alpaca_rest import AlpacaRest
 from ingest.upstream.asset_check import AssetCheck, AssetHandler
 from ingest.upstream.blocking_calls import RestError
 from ingest.upstream.catch_up import CatchUp, MissedTradesHandler
 from ingest.upstream.daily_closes import DailyCloses
+from ingest.upstream.market_rest import MarketRest
 from ingest.upstream.stored_values import PublishedBefore, StoredValues, StoredValuesHandler
 from shared.bus.errors import BusError
 from shared.topics import QUOTE, TRADE, topic
@@ -74,7 +74,7 @@ class Snapshots:
 
     def __init__(
         self,
-        rest: AlpacaRest,
+        rest: MarketRest,
         stored: PublishedBefore,
         demand: Demand,
         handler: RestHandler,

@@ -34,6 +34,10 @@ def _is_retryable(error: BaseException) -> bool:
     return isinstance(error, UpstreamError) and error.retry is not Retry.NEVER
 
 
+class _IdleError(Exception):
+    """The connection is not needed at present."""
+
+
 IsAnswering = Callable[[float], Awaitable[bool]]
 """Sends a ping, and returns whether the answer comes within so many seconds."""
 
@@ -86,6 +90,10 @@ class StreamHandler(Protocol):
 
     async def needed(self) -> None:
         """Return once the connection is needed."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the connection can be closed until it is needed again."""
 
     def connected(self) -> None:
         """Start with a new connection, which has no subscription."""
@@ -144,7 +152,7 @@ class StreamHolder:
         self.name = handler.name
         self.health = health
         self.in_use = False
-        """Whether the connection has been needed yet."""
+        """Whether the connection is needed, or has been so far."""
         self._connect = connect
         self._handler = handler
         self._reach = reach or UpstreamReach(monotonic)
@@ -170,18 +178,22 @@ class StreamHolder:
         Raises:
             UpstreamError: another attempt would give the same error; ``health`` is ``failed``.
         """
-        await self._handler.needed()
-        self.in_use = True
         try:
-            async for attempt in AsyncRetrying(
-                retry=retry_if_exception(_is_retryable),
-                wait=self._wait_after,
-                before_sleep=self._report_loss,
-                sleep=self._pause,
-                reraise=True,
-            ):
-                with attempt:
-                    await self._hold_one()
+            while True:
+                await self._handler.needed()
+                self.in_use = True
+                async for attempt in AsyncRetrying(
+                    retry=retry_if_exception(_is_retryable),
+                    wait=self._wait_after,
+                    before_sleep=self._report_loss,
+                    sleep=self._pause,
+                    reraise=True,
+                ):
+                    with attempt:
+                        await self._hold_one()
+                self.in_use = False
+                self.health.set("connecting")
+                log.info("alpaca_released", stream=self.name)
         except UpstreamError as error:
             self.health.set("failed", str(error), error.code)
             raise
@@ -193,7 +205,7 @@ class StreamHolder:
             await self._shut_opening()
 
     async def _hold_one(self) -> None:
-        """Hold one connection until it ends.
+        """Hold one connection until it ends, or is not needed at present.
 
         Raises:
             UpstreamError: it could not be opened, or has ended.
@@ -218,6 +230,8 @@ class StreamHolder:
             lasted = self._monotonic() - connected_at
             self._pace.on_connection_lost(lasted, has_worked=self._has_worked)
             raise lost from None
+        except* _IdleError:
+            pass
         finally:
             self._handler.lost()
             await stream.shut()
@@ -285,11 +299,14 @@ class StreamHolder:
 
         Raises:
             UpstreamError: Alpaca does not answer.
+            _IdleError: there is nothing to subscribe to, and the connection is not needed.
         """
         while True:
             await self._handler.prepare()
             change = self._handler.next_change()
             if change is None:
+                if self._handler.is_idle:
+                    raise _IdleError
                 await self._handler.demand_changed()
                 continue
             # Cleared before the request: the answer can arrive while the request is being sent.

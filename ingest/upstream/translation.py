@@ -265,6 +265,7 @@ def _rest_trade(symbol: str, row: rest_rows.Trade) -> Trade:
         row.exchange,
         row.conditions,
         row.tape,
+        row.taker_side,
     )
 
 

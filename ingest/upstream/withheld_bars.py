@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Set
 
-from ingest.upstream.stock_handler import BarMaker
+from ingest.upstream.market_handler import BarMaker
 
 ASK_SECONDS = 60.0
 """A minute of a withheld symbol is in a chart this much later, at most, than at REST."""

@@ -10,7 +10,7 @@ from bench.bars.burst import SYMBOLS_READ_AT_ONCE, Burst, burst, check
 from bench.bars.fill import Fill, fill
 from bench.bars.pipeline import CLIENTS, GATEWAY, INGEST, VALKEY, Sizes, pipeline
 from bench.bars.vendor_bars import MINUTE_SECONDS, PER_FRAME, BarPages, VendorMinutes, symbols_of
-from shared.topics import stock_symbol
+from shared.symbols import symbol_of
 
 
 async def test_the_bars_of_a_minute_reach_every_chart() -> None:
@@ -72,7 +72,7 @@ def test_a_minutes_frames_hold_a_bar_of_each_symbol_that_opens_at_the_last_close
 
     assert [len(frame) for frame in frames] == [PER_FRAME, 3]
     bars = [bar for frame in frames for bar in frame]
-    assert [bar["S"] for bar in bars] == [stock_symbol(name) for name in names]
+    assert [bar["S"] for bar in bars] == [symbol_of(name) for name in names]
     assert {bar["S"]: bar["o"] for bar in bars} == closes
     assert {bar["S"]: bar["c"] for bar in bars} == vendor.closes
     assert {bar["t"].seconds for bar in bars} == {1_795_900_200}

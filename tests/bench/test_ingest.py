@@ -6,7 +6,7 @@ import pytest
 
 from bench.ingest_figures import Span, Width, width_table
 from bench.tape_frames import spread, tape_trades
-from shared.topics import stock_symbol
+from shared.symbols import symbol_of
 
 TRADES = tape_trades()
 
@@ -17,7 +17,7 @@ def test_the_tape_is_spread_evenly_over_a_number_of_symbols(symbols: int) -> Non
     counts = Counter(trade["S"] for trade in trades)
 
     assert len(counts) == symbols
-    assert [stock_symbol(symbol) for symbol in counts] == list(counts)
+    assert [symbol_of(symbol) for symbol in counts] == list(counts)
     if symbols > 900:
         assert max(counts.values()) <= 1.5 * len(trades) / symbols + 1
 

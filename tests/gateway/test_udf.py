@@ -4,6 +4,7 @@ import asyncio
 import time
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -19,6 +20,7 @@ from tests.bars import FIRST, minute_bar, running_bars
 from tests.services import running_gateway
 
 COLUMNS = "tohlcv"
+NEW_YORK = ZoneInfo("America/New_York")
 DAY = 86_400
 
 
@@ -187,10 +189,10 @@ async def test_a_day_is_midnight_in_utc_in_summer_and_in_winter(any_source: Redi
 
 @given(st.integers(0, 4_000_000_000), st.integers(0, 20_000))
 def test_a_day_belongs_to_the_range_exactly_if_its_shown_time_does(bound: int, day: int) -> None:
-    start = udf_times.bound("1Day", day * DAY)
+    start = udf_times.bound("1Day", day * DAY, NEW_YORK)
 
-    assert udf_times.shown("1Day", start) == day * DAY
-    assert (start >= udf_times.bound("1Day", bound)) == (day * DAY >= bound)
+    assert udf_times.shown("1Day", start, NEW_YORK) == day * DAY
+    assert (start >= udf_times.bound("1Day", bound, NEW_YORK)) == (day * DAY >= bound)
 
 
 async def test_requests_of_charts_that_poll_are_equal_for_the_ingest(
@@ -428,4 +430,4 @@ async def test_errors_of_all_other_paths_keep_their_form() -> None:
 def test_days_are_shown_in_their_own_year() -> None:
     start = int(datetime(2026, 1, 1, 5, tzinfo=UTC).timestamp())
 
-    assert udf_times.shown("1Day", start) == start - 5 * 3600
+    assert udf_times.shown("1Day", start, NEW_YORK) == start - 5 * 3600

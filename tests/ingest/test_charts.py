@@ -10,7 +10,7 @@ import msgpack
 import pytest
 from redis.asyncio import Redis
 
-from ingest import charts, stocks
+from ingest import charts, market_data
 from ingest.bars import need_schedule, observed_minutes
 from ingest.demand import wanted
 from ingest.market import symbol_states
@@ -110,7 +110,7 @@ async def _history(source: RedisSource) -> list[tuple[str | None, Bar]]:
 async def test_forty_charts_beside_thirty_live_symbols_work_on_the_free_plan(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stocks, "EVALUATE_SECONDS", 0.02)
+    monkeypatch.setattr(market_data, "EVALUATE_SECONDS", 0.02)
     monkeypatch.setattr(symbol_states, "UNACKNOWLEDGED_SECONDS", 0.0)
     settings = SimulatorSettings(tape=None, positions=(), plan="basic")
     live, charts_ = [f"L{n:02}" for n in range(30)], [f"C{n:02}" for n in range(40)]

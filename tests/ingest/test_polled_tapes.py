@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from ingest import stocks
+from ingest import market_data
 from ingest.demand import lookups, polled_tapes
 from shared.bus.redis_source import RedisSource
 from simulator.service import Simulator, SimulatorSettings
@@ -16,7 +16,7 @@ from tests.services import until
 
 @pytest.fixture(autouse=True)
 def _short_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stocks, "EVALUATE_SECONDS", 0.05)
+    monkeypatch.setattr(market_data, "EVALUATE_SECONDS", 0.05)
     monkeypatch.setattr(lookups, "SYMBOL_POLL_SECONDS", 0.1)
     monkeypatch.setattr(polled_tapes, "LATE_SECONDS", 1.0)
     monkeypatch.setattr("ingest.demand.wanted.LINGER_SECONDS", 0.0)

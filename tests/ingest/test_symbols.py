@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from ingest import stocks
+from ingest import market_data
 from ingest.demand import lookups
 from ingest.market import symbol_states
 from shared import message
@@ -34,7 +34,7 @@ YESTERDAY = DailyBar(o=90, h=110, l=85, c=100, v=1_000_000)
 
 @pytest.fixture(autouse=True)
 def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stocks, "EVALUATE_SECONDS", 0.05)
+    monkeypatch.setattr(market_data, "EVALUATE_SECONDS", 0.05)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import msgpack
 import pytest
 
-from ingest import stocks
+from ingest import market_data
 from ingest.demand import lookups, rejected_symbols
 from ingest.market import symbol_states, withheld_trades
 from ingest.upstream import catch_up, suspected_losses
@@ -27,7 +27,7 @@ from tests.simulator.client import endpoint_state
 
 @pytest.fixture(autouse=True)
 def _short_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stocks, "EVALUATE_SECONDS", 0.05)
+    monkeypatch.setattr(market_data, "EVALUATE_SECONDS", 0.05)
     monkeypatch.setattr(lookups, "SYMBOL_POLL_SECONDS", 0.1)
     monkeypatch.setattr(lookups, "SILENT_SECONDS", 0.0)
     monkeypatch.setattr(symbol_states, "LEAST_QUIET_SECONDS", 0.5)
@@ -162,7 +162,7 @@ async def test_prints_between_the_last_request_and_the_end_of_the_withholding_ar
 ) -> None:
     monkeypatch.setattr(lookups, "SYMBOL_POLL_SECONDS", 100.0)
     monkeypatch.setattr(catch_up, "OVERLAP_SECONDS", 0.0)
-    monkeypatch.setattr(stocks, "QUIET_NS", 0)
+    monkeypatch.setattr(market_data, "QUIET_NS", 0)
     async with relay(source, alpaca_feed="iex") as (simulator, watching, _), trading(simulator):
         await begin(simulator, watching)
         simulator.faults.withhold("iex", symbol="TFPM", is_lasting=True)

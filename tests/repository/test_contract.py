@@ -19,7 +19,7 @@ from gateway.http.openapi import OpenApi
 from gateway.http.page import Page
 from gateway.http.stored_values import StoredPositionFields, StoredValues
 from gateway.http.stream_change import ChangeFields, StreamChange
-from gateway.http.stream_fields import AnySymbolFields, BarFields, PositionFields, TopicFields
+from gateway.http.stream_fields import BarFields, NewsFields, PositionFields, TopicFields
 from gateway.http.streams import Streams
 from gateway.http.tickets import Tickets
 from gateway.http.token_streams import TokenStreams
@@ -118,7 +118,7 @@ def test_what_may_be_asked_for_is_in_the_reference() -> None:
     known = (
         TopicFields,
         BarFields,
-        AnySymbolFields,
+        NewsFields,
         PositionFields,
         BarQueryFields,
         StoredPositionFields,

@@ -5,90 +5,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.bus import keys
+from shared.markets import STOCKS
 from shared.topics import (
-    _STOCK,
     BARS,
     KINDS,
     ORDERED,
     WITHOUT_SYMBOL,
-    InvalidSymbolError,
     InvalidTopicError,
     has_interval,
     key_of,
     kind_of,
     parse_topic,
     price_topic,
-    stock_symbol,
     topic,
 )
 from tests.keyspace import KEYSPACE
 from tests.repository.tree import ROOT
-
-
-@pytest.mark.parametrize(
-    ("text", "symbol"),
-    [
-        ("SPY", "SPY"),
-        ("spy", "SPY"),
-        (" ibm ", "IBM"),
-        ("BRK.B", "BRK.B"),
-        ("brk.b", "BRK.B"),
-        ("BAC.PRB", "BAC.PRB"),
-        ("F", "F"),
-        ("FAKEPACA", "FAKEPACA"),
-        ("ZVZZT", "ZVZZT"),
-        ("AAPL1234", "AAPL1234"),
-        ("ACAQ.U", "ACAQ.U"),
-        ("AAC.WS.A", "AAC.WS.A"),
-        ("btcusd", "BTCUSD"),
-    ],
-)
-def test_a_stock_symbol_comes_out_in_alpacas_spelling(text: str, symbol: str) -> None:
-    assert stock_symbol(text) == symbol
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("", "an empty symbol: write them as SPY,IBM without a comma too many"),
-        ("  ", "an empty symbol"),
-        ("BTC/USD", "'BTC/USD' is not a stock symbol: only stocks are served, no pairs"),
-        ("BRK/B", "'BRK/B' is not a stock symbol: write BRK.B"),
-        ("A.B.C.D", "is not a stock symbol"),
-        ("628CVR016", "is not a stock symbol"),
-        ("1A", "'1A' is not a stock symbol: expected letters such as SPY"),
-        ("BRK-B", "'BRK-B' is not a stock symbol: .* or BRK.B for a share class"),
-        ("BRK..B", "is not a stock symbol"),
-        (".B", "is not a stock symbol"),
-        ("A.", "is not a stock symbol"),
-        ("*", "is not a stock symbol"),
-        ("A B", "is not a stock symbol"),
-        ("SPY\nid: 9", "is not a stock symbol"),
-        ("A" * 13, "is not a stock symbol"),
-        ("{SPY}", "is not a stock symbol"),
-        ("price:SPY", "is not a stock symbol"),
-        ("straße", "is not a stock symbol"),
-        ("ﬁ", "is not a stock symbol"),
-        ("СПЫ", "is not a stock symbol"),
-        ("A\u0661", "is not a stock symbol"),
-    ],
-)
-def test_what_no_stock_is_called_is_refused_by_name_and_with_the_remedy(
-    text: str, says: str
-) -> None:
-    with pytest.raises(InvalidSymbolError, match=says):
-        stock_symbol(text)
-
-
-@given(st.text())
-def test_an_accepted_symbol_is_safe_in_keys_channels_and_headers(text: str) -> None:
-    try:
-        symbol = stock_symbol(text)
-    except InvalidSymbolError:
-        return
-    assert symbol.isascii()
-    assert symbol.replace(".", "").isalnum()
-    assert stock_symbol(symbol) == symbol
 
 
 def test_a_topic_is_a_kind_and_what_it_is_about() -> None:
@@ -100,9 +32,40 @@ def test_a_topic_is_a_kind_and_what_it_is_about() -> None:
     assert kind_of("bar.5Min:SPY") == "bar.5Min"
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS.keys() - WITHOUT_SYMBOL))
+@pytest.mark.parametrize("kind", sorted(KINDS.keys() - WITHOUT_SYMBOL - {"book"}))
 def test_every_kind_that_has_symbols_is_asked_for_by_symbol(kind: str) -> None:
     assert parse_topic(f" {kind}:brk.b ") == f"{kind}:BRK.B"
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS.keys() - WITHOUT_SYMBOL - {"luld"}))
+@pytest.mark.parametrize("text", ["btc/usd", "BTCUSD"])
+def test_a_pair_is_asked_for_by_either_spelling(kind: str, text: str) -> None:
+    assert parse_topic(f"{kind}:{text}") == f"{kind}:BTC/USD"
+
+
+@pytest.mark.parametrize("kind", ["price", "quote", "trade", "status", "position"])
+def test_an_option_is_asked_for_by_its_occ_symbol(kind: str) -> None:
+    assert parse_topic(f"{kind}:spxw240327p04925000") == f"{kind}:SPXW240327P04925000"
+
+
+@pytest.mark.parametrize(
+    ("topic", "says"),
+    [
+        ("book:SPY", "'SPY' is a stock: expected a pair such as BTC/USD"),
+        ("book:AAPL240119C00100000", "is an option: expected a pair such as BTC/USD"),
+        ("luld:BTCUSD", "'BTCUSD' is a pair: expected a stock such as SPY"),
+        (
+            "bar.1Min:AAPL240119C00100000",
+            "is an option: expected a stock such as SPY or a pair such as BTC/USD",
+        ),
+        ("news:AAPL240119C00100000", "is an option: expected a stock such as SPY or a pair"),
+    ],
+)
+def test_a_kind_that_a_market_lacks_is_rejected_with_the_markets_that_have_it(
+    topic: str, says: str
+) -> None:
+    with pytest.raises(InvalidTopicError, match=says):
+        parse_topic(topic)
 
 
 @pytest.mark.parametrize("kind", sorted(WITHOUT_SYMBOL))
@@ -129,15 +92,10 @@ def test_whatever_is_held_has_a_position(symbol: str) -> None:
     assert parse_topic(f"position:{symbol.lower()}") == f"position:{symbol}"
 
 
-def test_the_position_of_a_pair_that_lacks_its_slash_is_rejected_with_the_pair() -> None:
-    with pytest.raises(InvalidTopicError, match="'BTCUSD' is not a symbol: write BTC/USD"):
-        parse_topic("position:BTCUSD")
-
-
 def test_the_web_package_takes_the_same_words_for_stocks() -> None:
     [form] = re.findall(r"SYMBOL = /\^(.*)\$/;", (ROOT / "web/src/topics.ts").read_text())
 
-    assert form == _STOCK.pattern
+    assert form == STOCKS.form.pattern
 
 
 @pytest.mark.parametrize("topic", ["news:*", "position:*"])
@@ -163,11 +121,11 @@ def test_nothing_else_is_asked_for_as_a_whole(kind: str) -> None:
         (":SPY", "there is no kind ''"),
         ("price :SPY", "there is no kind 'price '"),
         ("price:", "'price:' is not a topic: an empty symbol"),
-        ("trade:1A", "'trade:1A' is not a topic: '1A' is not a stock symbol: expected letters"),
-        ("quote:BTC/USD", "only stocks are served, no pairs"),
-        ("news:**", r"'\*\*' is not a stock symbol"),
-        ("price:price:SPY", "'price:SPY' is not a stock symbol"),
-        ("price:SPY\nid: 9", "is not a stock symbol"),
+        ("trade:A-B", "'trade:A-B' is not a topic: 'A-B' is not a symbol: expected letters"),
+        ("quote:BTC/US", "'BTC/US' is not a symbol: write BTC.US"),
+        ("news:**", r"'\*\*' is not a symbol"),
+        ("price:price:SPY", "'price:SPY' is not a symbol"),
+        ("price:SPY\nid: 9", "is not a symbol"),
     ],
 )
 def test_what_is_no_topic_is_refused_by_name_and_with_the_remedy(text: str, says: str) -> None:

@@ -318,7 +318,7 @@ async def test_bars_that_are_no_longer_kept_whole_are_not_noted_as_whole(
         assert await bars.lacking(topics) == {TOPIC}
         assert await bars.lacking([]) == set()
 
-        await bars.forget_all()
+        await bars.begin()
         assert not await stage.client.exists(KEYSPACE.whole_bars)
 
 

@@ -59,7 +59,7 @@ async def demand_of(
     async with (
         source.client("commands") as client,
         source.client("subscriber", subscriber=True) as subscriber,
-        background(InterestReader(client, subscriber, KEYSPACE, demand, Rejections(), foreign)),
+        background(InterestReader(client, subscriber, KEYSPACE, [demand], Rejections(), foreign)),
     ):
         yield client, demand
 

@@ -6,6 +6,7 @@ import pytest
 
 from ingest.demand import wanted as module
 from ingest.demand.wanted import LINGER_SECONDS, RECLAIM_SECONDS, Demand
+from shared.markets import CRYPTO
 from shared.topics import KINDS
 from tests.ingest.demand.wants import Clock
 from tests.limits import LIMIT_SECONDS
@@ -215,3 +216,22 @@ def test_the_wanted_symbols_are_one_set_until_they_change() -> None:
     demand.update({"price:SPY": 1})
     clock.now += LINGER_SECONDS
     assert demand.symbols() == {"SPY"}
+
+
+def test_each_market_wants_the_symbols_of_its_form_alone() -> None:
+    stocks, pairs = Demand(lambda: 0.0), Demand(lambda: 0.0, CRYPTO)
+    claimed = {"price:SPY": 1, "price:BTC/USD": 2, "book:BTC/USD": 1, "bar.1Min:ETH/USD": 1}
+    for demand in (stocks, pairs):
+        demand.update(claimed)
+        demand.set_positions(["BRK.B", "LTC/USD", "not a symbol"])
+
+    assert {(want.symbol, want.channels) for want in stocks.wanted()} == {
+        ("SPY", frozenset({"trades"})),
+        ("BRK.B", frozenset({"trades"})),
+    }
+    assert {(want.symbol, want.channels) for want in pairs.wanted()} == {
+        ("BTC/USD", frozenset({"trades", "orderbooks"})),
+        ("ETH/USD", frozenset({"bars"})),
+        ("LTC/USD", frozenset({"trades"})),
+    }
+    assert (set(stocks.charts()), set(pairs.charts())) == (set(), {"ETH/USD"})

@@ -4,6 +4,7 @@ from typing import Any
 
 from ingest.market.last_price import LastPrices
 from ingest.market.prints import Trade
+from ingest.market.symbol_tape import SymbolTape
 from tests.ingest.trades import NOON, trade
 
 NOW_US = NOON // 1000 + 2_000_000
@@ -19,3 +20,10 @@ def streamed(prices: LastPrices, *args: Any, **named: Any) -> Trade:
 def last_of(prices: LastPrices) -> float | None:
     """Return the last price of SPY, which has one."""
     return prices.by_symbol["SPY"].price
+
+
+def tape_of(prices: LastPrices) -> SymbolTape:
+    """Return the tape of SPY."""
+    tape = prices.tape("SPY")
+    assert isinstance(tape, SymbolTape)
+    return tape

@@ -11,6 +11,7 @@ from msgspec import structs
 from ingest.market.last_price import LastPrices
 from ingest.market.market_hours import MarketHours
 from shared.price import Price
+from tests.ingest.market.streamed import tape_of
 from tests.ingest.trades import NOON, SECOND, ns, rest_snapshot, trade, two_days
 
 NOW_US = NOON // 1000
@@ -393,7 +394,7 @@ def test_the_streams_copy_of_a_trade_that_rest_has_shown_already_is_no_second_tr
     at = ns(SNAPSHOT["latestTrade"]["t"])
 
     assert streamed(prices, at, 101.25, number=12) is None
-    assert len(prices._tapes["SPY"].history.regular) == 1
+    assert len(tape_of(prices).history.regular) == 1
 
 
 def test_the_newest_trade_of_any_kind_tells_how_far_the_stream_has_come(

@@ -11,7 +11,7 @@ from ingest.market.market_hours import MarketHours
 from ingest.market.prints import Trade
 from ingest.market.quarantine import agree, is_far_off
 from shared.price import Price
-from tests.ingest.market.streamed import last_of
+from tests.ingest.market.streamed import last_of, tape_of
 from tests.ingest.trades import (
     NOON,
     SECOND,
@@ -300,7 +300,7 @@ def test_a_print_that_a_bar_confirms_counts_before_the_bars_close(prices: LastPr
     prices.on_snapshot("SPY", rest_snapshot(later), (NOON + 6 * MINUTE) // US)
     assert last_of(prices) == 41
 
-    history = prices._tapes["SPY"].history
+    history = tape_of(prices).history
     assert [each.price for each in history.regular] == [100, 40, 41]
 
 

@@ -14,7 +14,7 @@ from ingest.market.regular_trades import DEPTH, TRIMMED_AT_ONCE
 from ingest.market.tape_history import FIRSTS_DEPTH, INELIGIBLE_DEPTH, REFUTED_DEPTH
 from ingest.market.trading_day import day_of
 from shared.price import Price
-from tests.ingest.market.streamed import NOW_US, last_of, streamed
+from tests.ingest.market.streamed import NOW_US, last_of, streamed, tape_of
 from tests.ingest.trades import (
     NOON,
     SECOND,
@@ -234,7 +234,7 @@ def test_rest_gives_a_restored_price_its_id(prices: LastPrices) -> None:
     prices.on_snapshot("SPY", rest_snapshot({"latestTrade": again}), NOW_US)
 
     prices.on_cancel(cancel_of(trade(NOON, 100, number=9)), NOW_US)
-    assert prices._tapes["SPY"].history.newest() is None, "it was one trade, not two"
+    assert tape_of(prices).history.newest() is None, "it was one trade, not two"
 
 
 def test_the_history_is_bounded(prices: LastPrices) -> None:
@@ -243,7 +243,7 @@ def test_the_history_is_bounded(prices: LastPrices) -> None:
             streamed(prices, NOON + number, 100, [code], number=3 * number + kind)
         streamed(prices, NOON - number, 1000, number=-number)
 
-    history = prices._tapes["SPY"].history
+    history = tape_of(prices).history
     assert DEPTH <= len(history.regular) < DEPTH + TRIMMED_AT_ONCE
     assert len(history.firsts) == FIRSTS_DEPTH
     assert 0 <= len(history.ineligible) - INELIGIBLE_DEPTH < TRIMMED_AT_ONCE
@@ -259,7 +259,7 @@ def test_of_prints_with_one_id_a_cancel_means_the_one_with_its_price_and_size(
 
     assert prices.on_cancel(cancel_of(first), NOW_US) is None
     assert last_of(prices) == 100.5
-    history = prices._tapes["SPY"].history
+    history = tape_of(prices).history
     assert [each.price for each in history.regular] == [100.5]
 
 
@@ -294,7 +294,7 @@ def test_of_prints_with_one_id_a_correction_means_the_one_with_its_price_and_siz
     streamed(prices, NOON + 1, 101, number=7, exchange="D")
 
     assert prices.on_correction(correction_of(first, 102, number=7), NOW_US) is None
-    history = prices._tapes["SPY"].history
+    history = tape_of(prices).history
     assert [each.price for each in history.regular] == [102, 101]
 
 

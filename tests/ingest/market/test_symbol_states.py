@@ -372,23 +372,6 @@ def test_the_first_that_is_true_of_a_halted_symbol_is_its_state(
     assert look.for_seconds(10, view._replace(withheld=OPEN.wanted))[-1] == state
 
 
-@pytest.mark.parametrize(
-    ("symbol", "reason"),
-    [
-        ("BTCUSD", "Alpaca does not know this symbol; the pair is BTC/USD."),
-        ("SPYY", "Alpaca does not know this symbol."),
-    ],
-)
-def test_a_rejected_symbol_that_lacks_the_slash_of_a_pair_names_the_pair(
-    symbol: str, reason: str
-) -> None:
-    names = frozenset({symbol})
-    view = OPEN._replace(wanted=names, rejected=names)
-    [change] = SymbolStates("iex", lambda _: False, lambda _: None).evaluate(100.0, EPOCH, view)
-
-    assert (change.state, change.reason) == ("rejected", reason)
-
-
 def test_the_night_between_two_sessions_teaches_nothing() -> None:
     look = Look()
     look.for_seconds(60, trade_every=1)

@@ -9,7 +9,7 @@ from ingest.market.last_price import LastPrices
 from ingest.market.regular_trades import DEPTH, TRIMMED_AT_ONCE
 from ingest.market.withdrawn_prints import REMEMBERED_IDS, REMEMBERED_PER_ID
 from shared.price import Price
-from tests.ingest.market.streamed import NOW_US, last_of, streamed
+from tests.ingest.market.streamed import NOW_US, last_of, streamed, tape_of
 from tests.ingest.trades import NOON, SECOND, cancel_of, correction_of, rest_snapshot, trade
 
 TOMORROW = 24 * 3600 * SECOND
@@ -80,7 +80,7 @@ def test_cancelled_prints_that_come_later_do_not_enlarge_the_memory(prices: Last
         prices.on_trade(print_, print_.at_ns, NOW_US)
     prices.on_cancel(cancel_of(trade(NOON, 101, number=-1)), NOW_US)
 
-    assert len(prices._tapes["SPY"]._withdrawn._by_key) == REMEMBERED_IDS + 1
+    assert len(tape_of(prices)._withdrawn._by_key) == REMEMBERED_IDS + 1
 
 
 def test_a_print_that_comes_after_its_cancel_does_not_count(prices: LastPrices) -> None:
@@ -192,6 +192,6 @@ def test_the_memory_of_withdrawn_prints_is_bounded(prices: LastPrices) -> None:
         prices.on_cancel(cancel_of(trade(NOON, 100, number=number)), NOW_US)
         prices.on_cancel(cancel_of(trade(NOON, 100 + number, number=0)), NOW_US)
 
-    kept = prices._tapes["SPY"]._withdrawn._by_key
+    kept = tape_of(prices)._withdrawn._by_key
     assert len(kept) == REMEMBERED_IDS
     assert max(map(len, kept.values())) == REMEMBERED_PER_ID

@@ -25,7 +25,7 @@ def traded(price: float, previous_close: float | None = None, at: str = TODAY) -
 
 def test_the_tapes_price_precedes_the_brokers_in_every_session() -> None:
     last = traded(13.9, 13.8)
-    assert mark_of("us_equity", last, broker("13", "13.7")) == Mark(
+    assert mark_of("us_equity", last, broker("13", "13.7"), is_priced=True) == Mark(
         Decimal("13.9"), "trade", TODAY, close=Decimal("13.8")
     )
 
@@ -33,19 +33,18 @@ def test_the_tapes_price_precedes_the_brokers_in_every_session() -> None:
 def test_if_the_tape_has_no_price_the_brokers_is_used_with_the_reason() -> None:
     nothing = Price(symbol="IBM", reason="no_trade_seen")
     for last in (None, nothing):
-        mark = mark_of("us_equity", last, broker("13"))
+        mark = mark_of("us_equity", last, broker("13"), is_priced=True)
         assert mark == Mark(Decimal(13), "broker", None, "the tape has no price for it yet")
-    assert mark_of("crypto", None, broker("13")).reason == "the tape has only stocks, no crypto"
-    assert mark_of("us_equity", None, NONE) == Mark(
-        None, reason="the tape has no price for it yet, and the broker reports none"
-    )
+        assert mark_of("us_equity", None, NONE, is_priced=True) == Mark(
+            None, reason="the tape has no price for it yet, and the broker reports none"
+        )
 
 
 @pytest.mark.parametrize(("ours", "used"), [(18.2, "broker"), (181.0, "trade"), (None, "trade")])
 def test_a_split_that_only_one_side_has_carried_out_is_left_to_the_broker(
     ours: float | None, used: str
 ) -> None:
-    mark = mark_of("us_equity", traded(18.0, ours), broker("180", "182.0"))
+    mark = mark_of("us_equity", traded(18.0, ours), broker("180", "182.0"), is_priced=True)
     assert mark.source == used
     assert ("split" in (mark.reason or "")) == (used == "broker")
 
@@ -53,7 +52,7 @@ def test_a_split_that_only_one_side_has_carried_out_is_left_to_the_broker(
 def test_if_tape_and_broker_agree_on_the_price_it_counts_although_their_closes_differ() -> None:
     # A split 10:1 that the broker's previous close does not have, or a false one on the tape.
     for ours, theirs in ((100.0, "1000"), (50.0, "100")):
-        mark = mark_of("us_equity", traded(101.0, ours), broker("100.5", theirs))
+        mark = mark_of("us_equity", traded(101.0, ours), broker("100.5", theirs), is_priced=True)
         assert mark == Mark(Decimal("101.0"), "trade", TODAY, close=Decimal(str(ours)))
 
 
@@ -72,11 +71,14 @@ def test_a_last_trade_of_an_earlier_day_that_is_far_off_the_brokers_price_is_lef
     price: float, theirs: str | None, used: str
 ) -> None:
     yesterdays = traded(price, price * 0.985, YESTERDAY)
-    mark = mark_of("us_equity", yesterdays, broker(theirs, str(price)))
+    mark = mark_of("us_equity", yesterdays, broker(theirs, str(price)), is_priced=True)
 
     assert mark.source == used
     assert ("hours old" in (mark.reason or "")) == (used == "broker")
 
 
 def test_within_a_day_the_tape_may_be_far_ahead_of_the_brokers_price() -> None:
-    assert mark_of("us_equity", traded(60.0, 100.0), broker("100", "100")).source == "trade"
+    assert (
+        mark_of("us_equity", traded(60.0, 100.0), broker("100", "100"), is_priced=True).source
+        == "trade"
+    )

@@ -290,15 +290,14 @@ def test_a_new_epoch_has_everything_told_again(desk: Desk) -> None:
     assert told is not None
 
 
-def test_only_stocks_are_asked_of_the_stock_stream() -> None:
+def test_only_positions_of_priced_classes_are_asked_of_the_streams() -> None:
     desk = Desk()
     held = [
         holding("BRK.B", "1", "300", "301"),
         holding("BTCUSD", "1", "300", "301", asset_class="crypto"),
-        holding("not a symbol", "1", "300", "301"),
     ]
     desk.on_report(report(*held), None)
-    assert list(desk.stocks()) == ["BRK.B"]
+    assert list(desk.symbols()) == ["BRK.B"]
     assert desk.relies_on_broker
 
 

@@ -116,7 +116,7 @@ async def test_a_row_that_cannot_be_read_hides_no_other(impatient: None) -> None
         told = desk.portfolio.account()
         assert (told.unpriced, told.partial) == (["?", "BTC/USD", "F"], True)
         assert desk.malformed.first == "position: the rows of a symbol cannot be read"
-        assert list(desk.portfolio.stocks()) == ["BRK.B"]
+        assert list(desk.portfolio.symbols()) == ["BRK.B"]
 
 
 @pytest.mark.parametrize("broken", [{}, {"cash": "much"}, {"cash": None}])

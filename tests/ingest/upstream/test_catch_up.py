@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from ingest.demand.lookups import OpenGap
 from ingest.market.prints import TradeId
 from ingest.market.rest_prints import Fate, RestPrint
-from ingest.upstream import alpaca_rest, catch_up, translation
+from ingest.upstream import catch_up, market_rest, translation
 from ingest.upstream.blocking_calls import RestError
 from ingest.upstream.catch_up import CatchUp
 from shared import rfc3339
@@ -149,7 +149,7 @@ async def test_of_a_truncated_answer_the_last_symbols_are_missed() -> None:
     missed = {symbol: OpenGap(NOW) for symbol in ("A", "B", "C", "D")}
     heard, stub = await caught_up(answering({"A": [row(1, 1)], "B": [row(2, 1)]}, "more"), missed)
 
-    assert len(stub.requests) == alpaca_rest.PAGES_AT_MOST
+    assert len(stub.requests) == market_rest.PAGES_AT_MOST
     assert heard.gaps == [(["B"], NOW), (["C"], NOW), (["D"], NOW)]
     assert heard.ids() == {"A": [1, 1, 1], "B": [2, 2, 2]}
     assert missed == {}

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from ingest.bus import history_gaps
 from ingest.demand import lookups, wanted
 from ingest.market import stream_silence
-from ingest.upstream import alpaca_rest, mute_stream, stock_handler
+from ingest.upstream import alpaca_rest, market_handler, mute_stream
 from shared import message
 from shared.bus.redis_source import RedisSource
 from shared.gap import GAP
@@ -189,7 +189,7 @@ async def test_what_a_mute_connection_has_not_brought_is_fetched(
     for name in ("SUSPECT_SECONDS", "FIRST_DATA_SECONDS", "PATIENCE_SECONDS"):
         monkeypatch.setattr(stream_silence, name, 0.3)
     monkeypatch.setattr(stream_silence, "MOST_PATIENCE_SECONDS", 0.6)
-    monkeypatch.setattr(stock_handler, "SILENCE_JUDGE_SECONDS", 0.05)
+    monkeypatch.setattr(market_handler, "SILENCE_JUDGE_SECONDS", 0.05)
     monkeypatch.setattr(mute_stream, "CLOCKS_SECONDS", 0.1)
     async with relay(source) as (simulator, watching, _):
         prints = await begin(simulator, watching)

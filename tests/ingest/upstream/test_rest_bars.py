@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,9 +12,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ingest.market.market_hours import MarketHours
-from ingest.upstream.alpaca_rest import BAR_PAGES_AT_MOST
+from ingest.market.trading_day import STOCK_DAYS
+from ingest.upstream.alpaca_rest import AlpacaRest
 from ingest.upstream.blocking_calls import RestError
-from ingest.upstream.older_bars import LEAST_SECONDS, RECENT_SECONDS, SETTLED_SECONDS, OlderBars
+from ingest.upstream.market_rest import BAR_PAGES_AT_MOST
+from ingest.upstream.older_bars import (
+    LEAST_SECONDS,
+    RECENT_SECONDS,
+    SETTLED_SECONDS,
+    BarSource,
+    OlderBars,
+)
 from shared.request import BarsReply, BarsRequest, Failure
 from tests.ingest.trades import ns
 from tests.ingest.upstream.rest_stub import RestStub, stubbed, symbols_of
@@ -118,6 +127,11 @@ def asked_for(*symbols: str, limit: int = 5, **fields: Any) -> BarsRequest:
     return BarsRequest(symbols=symbols, limit=limit, **given)
 
 
+def older_bars(rest: AlpacaRest, clock: Callable[[], int]) -> OlderBars:
+    """Return the older bars of stocks."""
+    return OlderBars({"stocks": BarSource(rest, MarketHours, STOCK_DAYS)}, rest.malformed, clock)
+
+
 def closes(reply: BarsReply | Failure) -> dict[str, list[Any]]:
     assert isinstance(reply, BarsReply), reply
     decoded = {s: [msgspec.json.decode(e) for _, e in rows] for s, rows in reply.bars.items()}
@@ -128,7 +142,7 @@ async def test_a_client_gets_the_newest_bars_of_a_span_and_the_running_one_is_ma
     this_minute = NOW.replace(second=0, microsecond=0)
     minutes = [row(this_minute - timedelta(minutes=9 - n), n) for n in range(1, 10)]
     async with stubbed(pages({"A": minutes})) as rest:
-        older = OlderBars(rest, MarketHours, lambda: int(NOW.timestamp() * 1e9))
+        older = older_bars(rest, lambda: int(NOW.timestamp() * 1e9))
         reply, seconds = await older.answer(asked_for("A", "B", limit=3))
 
     assert closes(reply) == {"A": [(7, True), (8, True), (9, False)], "B": []}
@@ -151,7 +165,7 @@ async def test_bars_that_change_no_more_are_kept_longer_but_not_over_the_reading
     now: str, kept: float
 ) -> None:
     async with stubbed(pages({"A": [row(HOUR_AGO)]})) as rest:
-        older = OlderBars(rest, MarketHours, lambda: ns(now))
+        older = older_bars(rest, lambda: ns(now))
         _, seconds = await older.answer(asked_for("A", end=ns(now) // 10**9 - 3600))
 
     assert seconds == pytest.approx(kept)
@@ -160,7 +174,7 @@ async def test_bars_that_change_no_more_are_kept_longer_but_not_over_the_reading
 async def test_a_span_of_years_is_read_from_its_end() -> None:
     stub = pages({"A": [row(HOUR_AGO)] * 5})
     async with stubbed(stub) as rest:
-        older = OlderBars(rest, MarketHours, time.time_ns)
+        older = older_bars(rest, time.time_ns)
         await older.answer(asked_for("A", start=0))
 
     [request] = stub.requests
@@ -171,7 +185,7 @@ async def test_a_symbol_that_trades_seldom_is_looked_for_further_back() -> None:
     stub = pages({"A": [row(HOUR_AGO)] * 5, "B": [row(HOUR_AGO)]})
     start = int((NOW - timedelta(days=200)).timestamp())
     async with stubbed(stub) as rest:
-        older = OlderBars(rest, MarketHours, time.time_ns)
+        older = older_bars(rest, time.time_ns)
         reply, _ = await older.answer(asked_for("A", "B", start=start, timeframe="1Day"))
 
     starts = [each.query_params["start"] for each in stub.requests]
@@ -195,7 +209,7 @@ async def test_a_request_beyond_the_limits_costs_no_request_of_rest(
 ) -> None:
     stub = RestStub()
     async with stubbed(stub) as rest:
-        reply, _ = await OlderBars(rest, MarketHours, time.time_ns).answer(asked)
+        reply, _ = await older_bars(rest, time.time_ns).answer(asked)
 
     assert isinstance(reply, Failure)
     assert (reply.code, stub.requests) == (code, [])
@@ -204,7 +218,7 @@ async def test_a_request_beyond_the_limits_costs_no_request_of_rest(
 async def test_the_failure_of_rest_is_the_reply() -> None:
     stub = RestStub(bars=lambda _: JSONResponse({"message": "not your day"}, 403))
     async with stubbed(stub) as rest:
-        reply, _ = await OlderBars(rest, MarketHours, time.time_ns).answer(asked_for("A"))
+        reply, _ = await older_bars(rest, time.time_ns).answer(asked_for("A"))
 
     assert isinstance(reply, Failure)
     assert reply.code == "upstream_failed"

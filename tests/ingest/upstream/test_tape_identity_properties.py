@@ -19,8 +19,9 @@ from ingest.market.last_price import LastPrices
 from ingest.market.prints import Cancel, Correction, Trade
 from ingest.market.rest_prints import RestPrint
 from ingest.market.tape_events import cancel_event, correction_event, print_event
-from ingest.upstream.alpaca_rest import AlpacaRest, Trades
+from ingest.upstream.alpaca_rest import AlpacaRest
 from ingest.upstream.catch_up import CatchUp
+from ingest.upstream.market_rest import Trades
 from ingest.upstream.missed_prints import MissedPrints
 from shared import rfc3339
 from shared import trade as events

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from ingest.market import rest_lead, stream_silence
-from ingest.upstream import mute_stream, stock_handler, suspected_losses
+from ingest.upstream import market_handler, mute_stream, suspected_losses
 from shared.bus.redis_source import RedisSource
 from simulator.faults.catalogue import Faults
 from simulator.service import Simulator, SimulatorSettings
@@ -32,7 +32,7 @@ def _impatient_judge(monkeypatch: pytest.MonkeyPatch) -> None:
         "MOST_PATIENCE_SECONDS": 0.6,
     }.items():
         monkeypatch.setattr(stream_silence, name, seconds)
-    monkeypatch.setattr(stock_handler, "SILENCE_JUDGE_SECONDS", 0.05)
+    monkeypatch.setattr(market_handler, "SILENCE_JUDGE_SECONDS", 0.05)
     for name in ("CLOCKS_SECONDS", "ON_ITS_WAY_SECONDS"):
         monkeypatch.setattr(mute_stream, name, 0.1)
     monkeypatch.setattr(mute_stream, "PONG_SECONDS", 0.5)
@@ -61,7 +61,7 @@ def _silence_is_soon_odd(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_silence, "ENOUGH_SECONDS", 0.2)
     monkeypatch.setattr(stream_silence, "ODD_SECONDS", 0.2)
     monkeypatch.setattr(stream_silence, "ODD_GAPS", 1)
-    monkeypatch.setattr(stock_handler, "SILENCE_JUDGE_SECONDS", 0.02)
+    monkeypatch.setattr(market_handler, "SILENCE_JUDGE_SECONDS", 0.02)
     monkeypatch.setattr(suspected_losses, "SETTLE_SECONDS", 1.0)
     monkeypatch.setattr(rest_lead, "PASSED_NS", 500_000_000)
 

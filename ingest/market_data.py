@@ -1,13 +1,13 @@
-"""The stocks while this process leads: everything that depends on time, and the facts to report."""
+"""A market while this process leads: everything that depends on time, and the facts to report."""
 
 import asyncio
 import time
 from collections.abc import Set
-from dataclasses import dataclass
 
 import structlog
 
 from ingest.bus.announcer import Announcer
+from ingest.charts import Charts
 from ingest.demand.channels import TRADES
 from ingest.demand.subscription import Subscription
 from ingest.demand.wanted import Demand
@@ -17,13 +17,14 @@ from ingest.market.last_price import LastPrices
 from ingest.market.market_hours import MarketHours
 from ingest.market.symbol_states import StatesView, SymbolStates
 from ingest.market.withheld_trades import WithheldTrades
+from ingest.market_facts import MarketFacts
 from ingest.upstream.frame import FrameReader
 from ingest.upstream.hours_refresh import HoursRefresh
+from ingest.upstream.market_rest import MarketRest
 from ingest.upstream.snapshots import Snapshots
-from ingest.upstream.stock_handler import BarMaker
 from ingest.upstream.stream_holder import StreamHolder
 from ingest.upstream.withheld_bars import WithheldBars
-from shared.ingest_status import Session, TapeCounts
+from shared.ingest_status import TapeCounts
 
 log = structlog.get_logger()
 
@@ -36,38 +37,18 @@ QUIET_AT_ONCE = 100
 QUIET_NS = 15_000_000_000
 
 
-@dataclass(frozen=True, kw_only=True)
-class StockFacts:
-    """The state of the stocks, as the status and the alarms need it."""
+class MarketData:
+    """Looks up a market's prices, and evaluates the states of its symbols once a second.
 
-    session: Session
-    next_open: str | None
-    next_close: str | None
-    lag_ms: float | None
-    lag_alarm: bool
-    is_clock_behind: bool
-    subscribed: list[str]
-    over_limit: list[str]
-    limit: int | None
-    left_out: int
-    rejected: list[str]
-    refused: list[str]
-    """Symbols that the stream rejects and REST has."""
-    withheld: list[str]
-    tape: TapeCounts
-    rest_failing_seconds: float
-    rest_error: str | None
-
-
-class Stocks:
-    """Looks up prices, and evaluates the states of all stocks once a second."""
+    ``hours`` reads the sessions of a market that has some.
+    """
 
     def __init__(
         self,
         *,
         stream: StreamHolder,
         snapshots: Snapshots,
-        hours: HoursRefresh,
+        hours: HoursRefresh | None,
         demand: Demand,
         prices: LastPrices,
         states: SymbolStates,
@@ -76,9 +57,12 @@ class Stocks:
         subscription: Subscription,
         reader: FrameReader,
         announcer: Announcer,
-        bars: BarMaker,
+        bars: Charts,
+        rest: MarketRest,
     ) -> None:
         self.stream = stream
+        self.bars = bars
+        self.rest = rest
         self.rest_malformed = snapshots.malformed
         """The rows of REST that could not be read, those of the account included."""
         self._snapshots = snapshots
@@ -95,15 +79,15 @@ class Stocks:
         self._sorted: list[str] = []
         self._sorted_of: Set[str] | None = None
 
-    @property
     def market_hours(self) -> MarketHours:
-        """The newest calendar."""
+        """Return the newest calendar."""
         return self._prices.hours
 
     async def run(self) -> None:
         """Refresh the hours, look up prices and evaluate until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._hours.run())
+            if self._hours is not None:
+                tasks.create_task(self._hours.run())
             tasks.create_task(self._snapshots.run())
             tasks.create_task(self._watch())
 
@@ -163,11 +147,11 @@ class Stocks:
             )
         self._subscription.renew(TRADES, withheld.take_renewals(now))
 
-    def facts(self) -> StockFacts:
+    def facts(self) -> MarketFacts:
         """Return the present state."""
         hours, subscription = self._prices.hours, self._subscription
         wanted = self._demand.symbols()
-        return StockFacts(
+        return MarketFacts(
             session=hours.session_now(time.time_ns()),
             next_open=hours.next_open(),
             next_close=hours.next_close(),
@@ -219,7 +203,8 @@ class Stocks:
         if charted := self._demand.only_charted():
             wanted -= charted - acknowledged
         return StatesView(
-            stream_live=self.stream.health.live,
+            # One that no client needed until now is being connected.
+            stream_live=self.stream.health.live or not self.stream.in_use,
             stream_reason=self.stream.health.reason,
             session=self._prices.hours.session_now(time.time_ns()),
             wanted=wanted,

@@ -1,4 +1,4 @@
-"""The handler of the stock stream: symbols to subscribe, frames to apply, gaps to fill."""
+"""The handler of a market's stream: symbols to subscribe, frames to apply, gaps to fill."""
 
 import asyncio
 import math
@@ -41,19 +41,19 @@ class BarMaker(Protocol):
         """
 
 
-class StockHandler:
+class MarketHandler:
     """Applies the stream without any knowledge of sockets.
 
-    ``session`` returns the market's present session. Of a symbol's trades ``traded_at`` returns the
-    exchange's time (unix ns) of the newest known one, ``streamed_at`` that of the newest one that
-    the stream has brought (-1 if none); ``newest_streamed_at`` returns that of any symbol.
-    ``bars`` are made of the stream's data too.
+    ``name`` is the stream's in logs and reports. ``session`` returns the market's present session.
+    Of a symbol's trades ``traded_at`` returns the exchange's time (unix ns) of the newest known
+    one, ``streamed_at`` that of the newest one that the stream has brought (-1 if none);
+    ``newest_streamed_at`` returns that of any symbol. ``bars`` are made of the stream's data too.
+    ``always_needed``: the connection is open whether clients watch one of its symbols or not.
     """
-
-    name = "stocks"
 
     def __init__(
         self,
+        name: str,
         demand: Demand,
         subscription: Subscription,
         reader: FrameReader,
@@ -67,10 +67,13 @@ class StockHandler:
         newest_streamed_at: Callable[[], int],
         bars: BarMaker,
         *,
+        always_needed: bool = True,
         monotonic: Callable[[], float] = time.monotonic,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self.name = name
         self.malformed = reader.malformed
+        self._always_needed = always_needed
         self._demand = demand
         self._subscription = subscription
         self._reader = reader
@@ -107,7 +110,17 @@ class StockHandler:
         return decode(frame)
 
     async def needed(self) -> None:
-        """Return at once: an open connection saves the first viewer a second."""
+        """Return once a client watches a symbol, or at once if the connection is always needed.
+
+        An open connection saves the first viewer a second.
+        """
+        while self.is_idle:
+            await self._demand.wait_for_change(DEMAND_CHANGE_SECONDS)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the connection is not needed at present."""
+        return not self._always_needed and not self._demand.wanted()
 
     def connected(self) -> None:
         """Start a connection, which has no subscription."""

@@ -1,0 +1,190 @@
+"""The parts of one market, put together with plain constructor calls."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ingest.bars.bar_table import BarTable
+from ingest.bus.announcer import Announcer
+from ingest.bus.bar_store import BarStore
+from ingest.bus.lease import Lease
+from ingest.bus.publisher import Publisher
+from ingest.bus.redis_clients import IngestRedisClients
+from ingest.bus.returned_prices import ReturnedPrices
+from ingest.bus.stored_prices import StoredPrices
+from ingest.charts import Charts
+from ingest.demand.channels import UpstreamChannel
+from ingest.demand.subscription import Subscription
+from ingest.demand.wanted import Demand
+from ingest.market.lag import Lag
+from ingest.market.last_price import LastPrices
+from ingest.market.market_hours import MarketHours
+from ingest.market.stream_silence import StreamSilence
+from ingest.market.symbol_states import SymbolStates
+from ingest.market.trading_day import TradingDays
+from ingest.market.withheld_trades import WithheldTrades
+from ingest.market_data import MarketData
+from ingest.reach import UpstreamReach
+from ingest.upstream.alpaca_stream import AlpacaStream
+from ingest.upstream.bar_rest import BarRest
+from ingest.upstream.frame import FrameReader
+from ingest.upstream.hours_refresh import HoursRefresh
+from ingest.upstream.market_handler import MarketHandler
+from ingest.upstream.market_rest import MarketRest
+from ingest.upstream.rest_prices import RestPrices
+from ingest.upstream.snapshots import Snapshots
+from ingest.upstream.stream_health import StreamHealth
+from ingest.upstream.stream_holder import StreamHolder
+from shared.bus.malformed_stored import MalformedStored
+from shared.bus.rejections import Rejections
+from shared.markets import MarketName
+
+
+@dataclass(frozen=True)
+class Common:
+    """The parts that all markets share.
+
+    ``status_due`` is set by each stream and by the hours, so that the status follows a change at
+    once.
+    """
+
+    redis: IngestRedisClients
+    rejections: Rejections
+    malformed: MalformedStored
+    announcer: Announcer
+    lease: Lease
+    publisher: Publisher
+    status_due: asyncio.Event
+    bar_store: BarStore
+    bar_bounds: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class MarketTerms:
+    """What distinguishes a market. ``connect`` makes the connection of an attempt.
+
+    ``feed`` is Alpaca's name of it, ``limit`` the plan's number of symbols (None: no limit),
+    ``expected_lag_ms`` the delay of its prints. ``hours`` makes the reader of its sessions, if it
+    has some. ``always_needed``: see ``MarketHandler``.
+    """
+
+    name: MarketName
+    feed: str
+    rest: MarketRest
+    demand: Demand
+    prices: LastPrices
+    days: TradingDays
+    channels: Sequence[UpstreamChannel]
+    limit: int | None
+    connect: Callable[[], AlpacaStream]
+    expected_lag_ms: float = 0.0
+    hours: HoursRefresh | None = None
+    always_needed: bool = False
+
+
+def compose_market(common: Common, terms: MarketTerms, reach: UpstreamReach | None) -> MarketData:
+    """Make the parts of a market; ``reach`` learns from each attempt to connect."""
+    prices, demand, announcer = terms.prices, terms.demand, common.announcer
+    charts = _charts(common, terms)
+    subscription = charts.subscription
+    states = SymbolStates(terms.feed, prices.has_price, prices.traded_at)
+    delay_ns = int(terms.rest.delay_seconds * 1e9)
+    withheld = WithheldTrades(
+        streamed_ns=prices.streamed_ns_of,
+        known_ns=prices.timestamp_of,
+        newest_streamed_ns=prices.newest_streamed_ns,
+        delay_ns=delay_ns,
+    )
+    lag = Lag(terms.expected_lag_ms)
+    reader = FrameReader(
+        prices, states, lag, demand, subscription, announcer, charts.table, name=terms.name
+    )
+    rest_prices = RestPrices(prices, states, withheld, demand, announcer, delay_ns=delay_ns)
+    snapshots = _snapshots(common, terms, rest_prices, charts, withheld)
+    handler = MarketHandler(
+        terms.name,
+        demand,
+        subscription,
+        reader,
+        StreamSilence(),
+        lag,
+        withheld,
+        snapshots,
+        # Looked up at each call: ``HoursRefresh`` replaces the hours.
+        lambda: prices.hours.session_now(time.time_ns()),
+        prices.timestamp_of,
+        prices.streamed_ns_of,
+        prices.newest_streamed_ns,
+        charts,
+        always_needed=terms.always_needed,
+    )
+    return MarketData(
+        stream=StreamHolder(terms.connect, handler, StreamHealth(common.status_due), reach=reach),
+        snapshots=snapshots,
+        hours=terms.hours,
+        demand=demand,
+        prices=prices,
+        states=states,
+        withheld=withheld,
+        lag=lag,
+        subscription=subscription,
+        reader=reader,
+        announcer=announcer,
+        bars=charts,
+        rest=terms.rest,
+    )
+
+
+def _charts(common: Common, terms: MarketTerms) -> Charts:
+    store, demand = common.bar_store, terms.demand
+
+    def hours() -> MarketHours:
+        return terms.prices.hours
+
+    table = BarTable(hours, terms.days)
+    rest = BarRest(
+        terms.rest,
+        table,
+        store,
+        demand,
+        common.announcer,
+        hours,
+        common.publisher.next_id,
+        common.bar_bounds,
+    )
+    subscription = Subscription(terms.limit, channels=terms.channels)
+    return Charts(table, rest, store, demand, subscription, common.announcer)
+
+
+def _snapshots(
+    common: Common,
+    terms: MarketTerms,
+    handler: RestPrices,
+    charts: Charts,
+    withheld: WithheldTrades,
+) -> Snapshots:
+    subscription = charts.subscription
+
+    # Symbols that got no slot in the stream, for their trades or for their quotes, and those that
+    # the stream does not accept.
+    def polled() -> list[str]:
+        without_slot = [*subscription.over_limit, *subscription.partly_over_limit]
+        return [*without_slot, *subscription.rejected, *subscription.partly_rejected]
+
+    return Snapshots(
+        terms.rest,
+        _stored_prices(common, terms.demand),
+        terms.demand,
+        handler,
+        polled=polled,
+        withheld=withheld.missing_since,
+        on_rescaled=charts.on_rescaled,
+    )
+
+
+def _stored_prices(common: Common, demand: Demand) -> ReturnedPrices:
+    commands, names = common.redis.commands, common.redis.keyspace
+    stored = StoredPrices(commands, names, common.rejections, common.malformed)
+    lease = common.lease
+    return ReturnedPrices(stored, commands, names, lambda: lease.epoch, demand.watches)
