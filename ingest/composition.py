@@ -112,9 +112,8 @@ def compose(
     streams = [*market_streams, news, account.stream]
     reported = (ingest_id, access.feed, list(markets.values()), streams, publisher, outbox)
     report = HealthReport(*reported, rejections, malformed, eviction_policy)
-    charts = [each.bars for each in markets.values()]
     unserved = [_unserved(own, market, why) for market, why in _without_stream(access).items()]
-    parts: list[_Part] = [*markets.values(), *charts, *unserved, account]
+    parts: list[_Part] = [*markets.values(), *unserved, account]
     assets = _assets(own, list(markets.values()))
     return Leadership(
         lease=lease,
@@ -244,6 +243,7 @@ def _crypto_terms(own: _Own, prices: LastPrices, feed: str) -> MarketTerms:
         channels=CRYPTO_CHANNELS,
         limit=None,
         connect=connect,
+        has_books=True,
     )
 
 

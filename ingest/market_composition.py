@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ingest.bars.bar_table import BarTable
+from ingest.book_feed import BookFeed
 from ingest.bus.announcer import Announcer
 from ingest.bus.bar_store import BarStore
 from ingest.bus.lease import Lease
@@ -81,6 +82,7 @@ class MarketTerms:
     expected_lag_ms: float = 0.0
     hours: HoursRefresh | None = None
     always_needed: bool = False
+    has_books: bool = False
 
 
 def compose_market(common: Common, terms: MarketTerms, reach: UpstreamReach | None) -> MarketData:
@@ -97,11 +99,12 @@ def compose_market(common: Common, terms: MarketTerms, reach: UpstreamReach | No
         delay_ns=delay_ns,
     )
     lag = Lag(terms.expected_lag_ms)
-    reader = FrameReader(
-        prices, states, lag, demand, subscription, announcer, charts.table, name=terms.name
-    )
+    books = BookFeed(demand, subscription, announcer) if terms.has_books else None
+    shared = (lag, demand, subscription, announcer, charts.table, books)
+    reader = FrameReader(prices, states, *shared, name=terms.name)
     rest_prices = RestPrices(prices, states, withheld, demand, announcer, delay_ns=delay_ns)
-    snapshots = _snapshots(common, terms, rest_prices, charts, withheld)
+    health = StreamHealth(common.status_due)
+    snapshots = _snapshots(common, terms, rest_prices, charts, withheld, health)
     handler = MarketHandler(
         terms.name,
         demand,
@@ -117,10 +120,11 @@ def compose_market(common: Common, terms: MarketTerms, reach: UpstreamReach | No
         prices.streamed_ns_of,
         prices.newest_streamed_ns,
         charts,
+        books,
         always_needed=terms.always_needed,
     )
     return MarketData(
-        stream=StreamHolder(terms.connect, handler, StreamHealth(common.status_due), reach=reach),
+        stream=StreamHolder(terms.connect, handler, health, reach=reach),
         snapshots=snapshots,
         hours=terms.hours,
         demand=demand,
@@ -132,6 +136,7 @@ def compose_market(common: Common, terms: MarketTerms, reach: UpstreamReach | No
         reader=reader,
         announcer=announcer,
         bars=charts,
+        books=books,
         rest=terms.rest,
     )
 
@@ -163,19 +168,22 @@ def _snapshots(
     handler: RestPrices,
     charts: Charts,
     withheld: WithheldTrades,
+    health: StreamHealth,
 ) -> Snapshots:
-    subscription = charts.subscription
+    subscription, demand = charts.subscription, terms.demand
 
     # Symbols that got no slot in the stream, for their trades or for their quotes, and those that
     # the stream does not accept.
     def polled() -> list[str]:
+        if health.failed:
+            return sorted(demand.symbols())
         without_slot = [*subscription.over_limit, *subscription.partly_over_limit]
         return [*without_slot, *subscription.rejected, *subscription.partly_rejected]
 
     return Snapshots(
         terms.rest,
-        _stored_prices(common, terms.demand),
-        terms.demand,
+        _stored_prices(common, demand),
+        demand,
         handler,
         polled=polled,
         withheld=withheld.missing_since,

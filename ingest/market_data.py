@@ -6,6 +6,7 @@ from collections.abc import Set
 
 import structlog
 
+from ingest.book_feed import BookFeed
 from ingest.bus.announcer import Announcer
 from ingest.charts import Charts
 from ingest.demand.channels import TRADES
@@ -58,10 +59,12 @@ class MarketData:
         reader: FrameReader,
         announcer: Announcer,
         bars: Charts,
+        books: BookFeed | None,
         rest: MarketRest,
     ) -> None:
         self.stream = stream
         self.bars = bars
+        self._books = books
         self.rest = rest
         self.rest_malformed = snapshots.malformed
         """The rows of REST that could not be read, those of the account included."""
@@ -84,10 +87,13 @@ class MarketData:
         return self._prices.hours
 
     async def run(self) -> None:
-        """Refresh the hours, look up prices and evaluate until cancelled."""
+        """Refresh the hours, look up prices, make bars and books, and evaluate until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             if self._hours is not None:
                 tasks.create_task(self._hours.run())
+            if self._books is not None:
+                tasks.create_task(self._books.run())
+            tasks.create_task(self.bars.run())
             tasks.create_task(self._snapshots.run())
             tasks.create_task(self._watch())
 
@@ -106,6 +112,9 @@ class MarketData:
             self._announcer.price(last, traded=False)
         for status in self._states.publish_all():
             self._announcer.status(status)
+        self.bars.republish()
+        if self._books is not None:
+            self._books.republish()
 
     async def _watch(self) -> None:
         """Apply once a second, until cancelled, the changes that no message announces."""
@@ -216,6 +225,7 @@ class MarketData:
             lasting=self._withheld.lasting,
             disputed=self._withheld.disputed,
             rest_fails=self._snapshots.failing_seconds >= REST_FAILURE_SECONDS,
+            stream_failed=self.stream.health.failed,
         )
 
     def _some_quiet_ones(self, turn: int) -> list[str]:

@@ -61,6 +61,7 @@ class StatesView(NamedTuple):
     ``rejected``: Alpaca does not know the symbol. ``refused``: only the stream does not accept it.
     ``withheld``: the stream withholds its trades; ``lasting``: those that a new subscription did
     not help. ``disputed``: REST has shown a trade that the stream may still bring.
+    ``stream_failed``: the stream has ended permanently, and REST polls every symbol.
     """
 
     stream_live: bool
@@ -75,6 +76,7 @@ class StatesView(NamedTuple):
     lasting: Set[str] = frozenset()
     disputed: Set[str] = frozenset()
     rest_fails: bool = False
+    stream_failed: bool = False
 
 
 class _Verdict(NamedTuple):
@@ -86,6 +88,9 @@ _LIVE = _Verdict("live", None)
 _QUIET = _Verdict("quiet", "No trades at present: the last price stands.")
 _CLOSED = _Verdict("closed", "The market is closed.")
 _POLLED = _Verdict("polled", "The plan's live symbols are taken: looked up every few seconds.")
+_STREAM_FAILED = _Verdict(
+    "polled", "Alpaca's stream has ended permanently: looked up every few seconds."
+)
 _REFUSED = _Verdict("polled", "Alpaca's stream does not take it: looked up every few seconds.")
 _REJECTED = _Verdict("rejected", "Alpaca does not know this symbol.")
 _UNSTREAMED = _Verdict("stale", "There was a trade that the stream has not brought.")
@@ -325,7 +330,9 @@ class SymbolStates:
         # Halts come by the stream: those of a polled symbol are unknown.
         if name in view.over_limit:
             return _POLLED
-        return _REFUSED if name in view.refused else None
+        if name in view.refused:
+            return _REFUSED
+        return _STREAM_FAILED if view.stream_failed else None
 
     def _note_trades(self, name: str, symbol: _Symbol, last: float | None, now: float) -> None:
         """Let a symbol's newest trade end its halt."""

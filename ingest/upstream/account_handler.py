@@ -92,6 +92,9 @@ class AccountHandler:
             self.streaming_since, self.lost_ns = None, self._clock_ns()
         self.report_due.set()
 
+    def on_bad_frame(self) -> None:
+        """Do nothing: the count of malformed data reports it."""
+
     async def prepare(self) -> None:
         """Return at once: nothing precedes the subscription."""
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Protocol
 
 import structlog
 
@@ -14,6 +15,7 @@ from ingest.alpaca.messages import (
     Error,
     Message,
     MinuteBar,
+    OrderBook,
     PriceBands,
     Quote,
     Subscribed,
@@ -46,6 +48,20 @@ log = structlog.get_logger()
 UNKNOWN_KINDS = 50
 
 
+class BookReader(Protocol):
+    """Applies the messages about order books; ``now`` is monotonic seconds."""
+
+    def on_message(self, message: OrderBook, received_us: int, now: float, /) -> None:
+        """Apply a message.
+
+        Raises:
+            ValueError: its time is none.
+        """
+
+    def on_unreadable(self, symbol: str, now: float, /) -> None:
+        """Note that a message about a book is lost; an empty symbol: about any of them."""
+
+
 class FrameReader:
     """Applies frames; one bad message does not cost the others of its frame.
 
@@ -62,9 +78,11 @@ class FrameReader:
         subscription: Subscription,
         announcer: Announcements,
         bars: BarTable,
+        books: BookReader | None = None,
         *,
         name: str = "stocks",
     ) -> None:
+        self._books = books
         self.malformed = MalformedData(name)
         self.frames = 0
         self.ticks = 0
@@ -168,6 +186,9 @@ class FrameReader:
                     self._announcer.quote(quote_event(best, received_us))
             case MinuteBar() | UpdatedBar() | DayBar():
                 self._on_bar(message, received_us * 1000)
+            case OrderBook():
+                if self._books is not None:
+                    self._books.on_message(message, received_us, monotonic)
             case Subscribed():
                 self._on_subscribed(message)
                 return True
@@ -211,6 +232,8 @@ class FrameReader:
         self.malformed.note(message.kind, message.problem)
         if isinstance(message, LostFields):
             return
+        if self._books is not None and message.kind in ("o", ""):
+            self._books.on_unreadable(message.symbol, monotonic)
         # It has traded, and the price that clients see is not that of this trade.
         if message.kind == "t" and message.symbol in self._subscription.acknowledged[TRADES]:
             self._on_unreadable_trade(message.symbol, monotonic)

@@ -41,6 +41,19 @@ class BarMaker(Protocol):
         """
 
 
+class BookMaker(Protocol):
+    """Makes order books of the stream's messages; ``now`` is monotonic seconds."""
+
+    def on_unreadable(self, symbol: str, now: float, /) -> None:
+        """Note that a message about a book is lost; an empty symbol: about any of them."""
+
+    def on_subscription(self, now: float, /) -> None:
+        """Note the subscribed books."""
+
+    def on_lost(self) -> None:
+        """Note that the connection has ended."""
+
+
 class MarketHandler:
     """Applies the stream without any knowledge of sockets.
 
@@ -66,6 +79,7 @@ class MarketHandler:
         streamed_at: Callable[[str], int],
         newest_streamed_at: Callable[[], int],
         bars: BarMaker,
+        books: BookMaker | None = None,
         *,
         always_needed: bool = True,
         monotonic: Callable[[], float] = time.monotonic,
@@ -84,6 +98,7 @@ class MarketHandler:
         self._session = session
         self._traded_at = traded_at
         self._bars = bars
+        self._books = books
         self._monotonic = monotonic
         self._clock = clock
         self._times = StreamTimes(clock())
@@ -148,6 +163,13 @@ class MarketHandler:
         self._times.end()
         self._subscription.begin()
         self._bars.on_subscription()
+        if self._books is not None:
+            self._books.on_lost()
+
+    def on_bad_frame(self) -> None:
+        """Note that a whole frame could not be read."""
+        if self._books is not None:
+            self._books.on_unreadable("", self._monotonic())
 
     def _unnoticed_since(self, symbol: str) -> float:
         """Return since when (unix s) the connection may have withheld prints of a watched tape.
@@ -237,3 +259,5 @@ class MarketHandler:
         self._withheld.on_subscribed(subscribed, int(now * 1e9), self._monotonic())
         self._snapshots.on_subscribed(subscribed)
         self._bars.on_subscription()
+        if self._books is not None:
+            self._books.on_subscription(self._monotonic())

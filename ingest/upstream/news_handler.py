@@ -102,6 +102,9 @@ class NewsHandler:
         if not self._hears(key):
             self._unheard_since.setdefault(key, since)
 
+    def on_bad_frame(self) -> None:
+        """Do nothing: the count of malformed data reports it."""
+
     async def prepare(self) -> None:
         """Wait, for a second at most, until the announced articles of earlier leaders are known.
 

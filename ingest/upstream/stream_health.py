@@ -24,6 +24,11 @@ class StreamHealth:
         """Whether the connection is open and authenticated."""
         return self.state == "live"
 
+    @property
+    def failed(self) -> bool:
+        """Whether the connection has ended permanently."""
+        return self.state == "failed"
+
     def set(self, state: FeedState, reason: str | None = None, code: int | None = None) -> None:
         """Set the state. ``code`` is Alpaca's or HTTP's, of the error that led to it."""
         # Another reason in the same state does not restart ``since``: an operator asks for how long

@@ -101,6 +101,9 @@ class StreamHandler(Protocol):
     def lost(self) -> None:
         """Note that the connection has ended."""
 
+    def on_bad_frame(self) -> None:
+        """Note that a frame could not be read or applied, whatever it was about."""
+
     async def prepare(self) -> None:
         """Do what precedes the messages of the symbols that are wanted now."""
 
@@ -282,9 +285,11 @@ class StreamHolder:
         except BadFrameError as error:
             # One broken frame is no reason to reconnect: that would lose more than the frame.
             self.malformed.note("frame", error)
+            self._handler.on_bad_frame()
         except Exception as error:
             # The handlers catch what one message causes. An error outside them costs the frame.
             self.malformed.note_escaped("frame", error)
+            self._handler.on_bad_frame()
         else:
             self._has_worked = self._has_worked or answered or bool(messages)
             if answered:

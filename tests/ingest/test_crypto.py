@@ -1,0 +1,212 @@
+"""Pairs, from the bytes of Alpaca's crypto stream to Redis."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from ingest import market_data
+from ingest.demand import lookups, wanted
+from shared import rfc3339
+from shared.bus.redis_source import RedisSource
+from simulator.service import Simulator, SimulatorSettings
+from tests.ingest.watching import Watcher, relay
+from tests.services import until
+from tests.simulator.client import endpoint_state
+
+NS = 1_000_000_000
+PAIR = "BTC/USD"
+BARE = SimulatorSettings(tape=None, positions=())
+
+
+def state(simulator: Simulator) -> dict[str, Any]:
+    return endpoint_state(simulator, "crypto")
+
+
+@asynccontextmanager
+async def watched(
+    source: RedisSource, *kinds: str, settings: SimulatorSettings = BARE, **ingest: Any
+) -> AsyncIterator[tuple[Simulator, Watcher]]:
+    """Run an ingest, and watch kinds of topics of BTC/USD; yield once they are subscribed."""
+    async with relay(source, settings, **ingest) as (simulator, watching, _):
+        for kind in kinds:
+            await watching.watch(PAIR, kind=kind)
+        await until(lambda: _channels(simulator) >= {_CHANNELS[kind] for kind in kinds})
+        yield simulator, watching
+
+
+_CHANNELS = {
+    "price": "trades",
+    "trade": "trades",
+    "quote": "quotes",
+    "book": "orderbooks",
+    "bar.1Min": "updatedBars",
+    "bar.1Day": "dailyBars",
+}
+
+
+def _channels(simulator: Simulator) -> set[str]:
+    return {name for name in _CHANNELS.values() if PAIR in state(simulator)[name]}
+
+
+async def trade(simulator: Simulator, price: float, **fields: Any) -> None:
+    """Have a trade of BTC/USD happen now."""
+    await simulator.publish({"T": "t", "S": PAIR, "p": price, "s": 0.25, "tks": "B", **fields})
+
+
+async def test_the_crypto_stream_is_connected_while_a_client_watches_a_pair(
+    source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wanted, "LINGER_SECONDS", 0.2)
+    async with relay(source) as (simulator, watching, _):
+        await watching.watch("SPY")
+        await until(lambda: endpoint_state(simulator)["subscriptions"] == ["SPY"])
+        assert state(simulator)["connections_total"] == 0
+        await watching.watch(PAIR)
+        await until(lambda: state(simulator)["subscriptions"] == [PAIR])
+        await watching.leave(PAIR)
+        await until(lambda: state(simulator)["connections"] == 0)
+        await watching.watch(PAIR)
+        await until(lambda: state(simulator)["subscriptions"] == [PAIR])
+
+    assert endpoint_state(simulator)["connections_total"] == 1
+
+
+async def test_each_trade_of_a_pair_is_its_last_price_with_the_taker_and_the_days_zone(
+    source: RedisSource,
+) -> None:
+    async with watched(source, "price", "trade") as (simulator, watching):
+        await trade(simulator, 65_000.5, i=3**40)
+        await watching.until_price(PAIR, 65_000.5)
+        found = await watching.last(PAIR)
+        assert found is not None
+        price = found[1]
+        history = await watching.history(f"trade:{PAIR}")
+
+    assert (price["size"], price["session"], price["day_zone"]) == (
+        0.25,
+        "regular",
+        "America/Chicago",
+    )
+    assert (price["exchange"], price["tape"], price["conditions"]) == (None, None, [])
+    [(_, print_)] = history
+    assert (print_["id"], print_["taker_side"], print_["eligible"]) == (str(3**40), "buy", True)
+
+
+async def test_a_late_trade_of_a_pair_is_on_the_tape_and_no_price(source: RedisSource) -> None:
+    async with watched(source, "price", "trade") as (simulator, watching):
+        now = time.time_ns()
+        await trade(simulator, 65_001.0, i=2, t=rfc3339.from_nanoseconds(now))
+        await trade(simulator, 65_002.0, i=1, t=rfc3339.from_nanoseconds(now - NS))
+        await trade(simulator, 65_003.0, i=3)
+        await watching.until_price(PAIR, 65_003.0)
+        tape = [row["price"] for _, row in await watching.history(f"trade:{PAIR}")]
+
+    assert tape == [65_001.0, 65_002.0, 65_003.0]
+
+
+async def test_the_previous_close_of_a_pair_is_that_of_the_day_in_chicago(
+    source: RedisSource,
+) -> None:
+    async with watched(source, "price") as (simulator, watching):
+        simulator.crypto.market.expect((), {PAIR: []})
+        await trade(simulator, 65_000.0)
+        await watching.until_price(PAIR, 65_000.0)
+        await watching.until_symbol(PAIR, "live")
+
+
+async def test_a_quote_of_a_pair_is_published(source: RedisSource) -> None:
+    async with watched(source, "quote") as (simulator, watching):
+        await simulator.publish(
+            {"T": "q", "S": PAIR, "bp": 64_999.9, "bs": 0.4, "ap": 65_000.1, "as": 1.25}
+        )
+
+        async def is_there() -> bool:
+            last = await watching.last(PAIR, "quote")
+            return last is not None and last[1]["ask"] == 65_000.1
+
+        await until(is_there)
+        found = await watching.last(PAIR, "quote")
+        assert found is not None
+
+    assert (found[1]["bid_size"], found[1]["ask_size"], found[1]["bid_exchange"]) == (
+        0.4,
+        1.25,
+        None,
+    )
+
+
+async def test_prints_that_a_broken_crypto_stream_has_missed_are_fetched(
+    source: RedisSource,
+) -> None:
+    async with watched(source, "price", "trade") as (simulator, watching):
+        await trade(simulator, 65_000.0, i=1)
+        await watching.until_price(PAIR, 65_000.0)
+        simulator.faults.close("crypto")
+        await trade(simulator, 65_010.0, i=2)
+        await trade(simulator, 65_020.0, i=3)
+        await watching.until_price(PAIR, 65_020.0)
+
+        async def has_all() -> bool:
+            rows = await watching.history(f"trade:{PAIR}")
+            return [row["id"] for _, row in rows] == ["1", "2", "3"]
+
+        await until(has_all)
+
+
+async def test_bad_messages_about_a_pair_are_counted_and_affect_nothing_else(
+    source: RedisSource,
+) -> None:
+    async with watched(source, "price", "trade", "quote") as (simulator, watching):
+        bad: list[dict[str, Any]] = [
+            {"T": "t", "S": PAIR, "p": None, "s": 1, "i": 1},
+            {"T": "t", "S": PAIR, "p": "65000", "s": 1, "i": 2},
+            {"T": "t", "S": PAIR, "p": 1e308, "s": 1, "i": 3},
+            {"T": "t", "S": PAIR, "p": 65_000.0, "s": -1, "i": 4},
+            {"T": "t", "S": None, "p": 65_000.0, "s": 1, "i": 5},
+            {"T": "t", "p": 65_000.0, "s": 1, "i": 6, "S": "B" * 5000},
+        ]
+        await trade(simulator, 64_000.0, i=10)
+        await watching.until_price(PAIR, 64_000.0)
+        for each in bad:
+            await simulator.publish(each, feed="crypto")
+        await trade(simulator, 64_001.0, i=11)
+        await watching.until_price(PAIR, 64_001.0)
+        status = await watching.status()
+
+    assert status is not None
+    assert status.malformed["crypto"] > 0
+    assert status.alpaca_connected
+
+
+async def test_pairs_are_rejected_with_the_reason_if_their_feed_is_off(
+    source: RedisSource,
+) -> None:
+    async with relay(source, alpaca_crypto_feed="off") as (simulator, watching, _):
+        await watching.watch(PAIR)
+        status = await watching.until_symbol(PAIR, "rejected")
+
+    assert status["reason"] == "Pairs are not served: ALPACA_CRYPTO_FEED is off."
+    assert state(simulator)["connections_total"] == 0
+
+
+async def test_pairs_of_a_feed_that_the_plan_lacks_are_polled_and_stocks_are_streamed(
+    source: RedisSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(market_data, "EVALUATE_SECONDS", 0.05)
+    monkeypatch.setattr(lookups, "SYMBOL_POLL_SECONDS", 0.2)
+    async with relay(source) as (simulator, watching, _):
+        simulator.faults.refuse_auth("crypto", code=409)
+        await watching.watch(PAIR, "SPY")
+        await watching.until_symbol(PAIR, "polled")
+        await trade(simulator, 65_000.0)
+        await simulator.publish({"T": "t", "S": "SPY", "p": 100.0, "s": 100, "z": "B"})
+        await watching.until_price("SPY", 100.0)
+        await watching.until_price(PAIR, 65_000.0)
+        status = await watching.status()
+
+    assert status is not None
+    assert status.alpaca_connected
+    assert {each.name: each.state for each in status.streams}["crypto"] == "failed"
