@@ -126,9 +126,10 @@ class OrderLog:
             if before > known.filled + _TOLERANCE * max(1.0, before):
                 self._lost.append(LostExecutions(known.at, _changed_at(update)))
             return
-        # An order from before the beginning, or the successor of another, may start with some.
-        submitted = update.order.submitted_at
-        if before <= _TOLERANCE or submitted is None or update.order.replaces is not None:
+        # An order from before the beginning, or the successor of another, may start with some, and
+        # among thousands it may be forgotten.
+        submitted, is_heir = update.order.submitted_at, update.order.replaces is not None
+        if before <= _TOLERANCE or submitted is None or is_heir or len(self._known) >= REMEMBERED:
             return
         if (since := rfc3339.to_nanoseconds(submitted)) >= self._begun:
             self._lost.append(LostExecutions(since, _changed_at(update)))
