@@ -18,6 +18,7 @@ from gateway.http.open_files import OpenFiles, raise_limit
 from gateway.http.server import Server, make_server
 from gateway.settings import GatewaySettings
 from gateway.wire import events
+from shared import free_lists
 from shared.bus.errors import BusError
 from shared.bus.redis_source import RedisSource
 from shared.cancellation import cancel
@@ -26,6 +27,7 @@ log = structlog.get_logger()
 
 HOUSEKEEPING_SECONDS = 0.1
 REPORT_SECONDS = 5.0
+FREE_LISTS_SECONDS = 60.0
 STREAMS_ENDED_PER_SECOND = 200
 """How fast a draining gateway ends streams at most, so that a few streams are drained quickly."""
 
@@ -119,6 +121,7 @@ class GatewayService:
             "housekeeping": _housekeep(gateway, settings.slow_client_seconds),
             "heartbeat": _heartbeat(gateway, settings.heartbeat_seconds, self._around.now),
             "report": _report(gateway),
+            "free lists": _clear_free_lists(),
             "failed attempts": gateway.attempts.run(),
         }
 
@@ -167,6 +170,12 @@ async def _housekeep(gateway: Gateway, slow_client_seconds: float) -> None:
             # The ``bye`` stays in a buffer that the client does not read, and so would the
             # connection. Aborting it frees both.
             client.sink.abort()
+
+
+async def _clear_free_lists() -> None:
+    while True:
+        await asyncio.sleep(FREE_LISTS_SECONDS)
+        free_lists.clear()
 
 
 async def _heartbeat(gateway: Gateway, seconds: float, now: Callable[[], str]) -> None:

@@ -82,6 +82,7 @@ class BrokerAccount:
             if account is not None:
                 self._portfolio.restore(account)
             self._orders.restore(orders.updates, orders.whole_since)
+            self._handler.announce_lost()
             return
 
     async def _announce(self) -> None:

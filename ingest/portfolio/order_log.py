@@ -15,6 +15,9 @@ ON_ITS_WAY_NS = 5_000_000_000
 FILLS = frozenset({"fill", "partial_fill"})
 """The events of an execution."""
 
+_TOLERANCE = 1e-9
+"""The difference of two quantities, computed as floats, that is none."""
+
 _EVENTS = {"filled": "fill", "partially_filled": "partial_fill"}
 """The events that lead to a status, if they have another name."""
 
@@ -26,6 +29,13 @@ class _Known(NamedTuple):
     recovered: bool
 
 
+class LostExecutions(NamedTuple):
+    """Executions of an order between two times (unix ns) that no update has brought."""
+
+    since: int
+    until: int
+
+
 class OrderLog:
     """The newest state of each order that was announced.
 
@@ -35,6 +45,10 @@ class OrderLog:
     def __init__(self, begun: int) -> None:
         self._begun = begun
         self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._early: list[OrderUpdate] = []
+        """The updates that came before ``restore``: what preceded them is not known yet."""
+        self._is_restored = False
+        self._lost: list[LostExecutions] = []
 
     def restore(self, updates: Iterable[OrderUpdate], whole_since: int | None = None) -> None:
         """Accept the updates that earlier leaders announced, oldest first.
@@ -48,6 +62,12 @@ class OrderLog:
             self._begun = rfc3339.to_nanoseconds(update.timestamp)
         if whole_since is not None:
             self._begun = min(self._begun, whole_since)
+        early, self._early, self._is_restored = self._early, [], True
+        checked: set[str] = set()
+        for update in early:
+            if update.order.id not in checked:
+                self._note_lost(update)
+            checked.add(update.order.id)
         # The stream may have delivered newer updates while Redis was read.
         self._known |= received
 
@@ -56,8 +76,22 @@ class OrderLog:
         known, changed = self._known.get(update.order.id), _changed_at(update)
         if known is not None and known.recovered and changed <= known.at:
             return None
+        if self._is_restored:
+            self._note_lost(update)
+        else:
+            self._early.append(update)
         self._note(update)
         return update
+
+    def take_lost(self) -> list[LostExecutions]:
+        """Return, once, the losses that updates have revealed.
+
+        An order is filled in parts, and the broker's stream or the leader before this one ended
+        after one of them. If the next update of the order comes before REST's list is read, the
+        list has nothing new.
+        """
+        lost, self._lost = self._lost, []
+        return lost
 
     def on_orders(
         self, rows: Iterable[Order], now_ns: int, streaming_since_ns: int
@@ -83,6 +117,23 @@ class OrderLog:
             news.append(event)
         return news
 
+    def _note_lost(self, update: OrderUpdate) -> None:
+        """Note a loss if the order had more executions before an update than were announced."""
+        before, known = _executed_before(update), self._known.get(update.order.id)
+        if before is None:
+            return
+        if known is not None:
+            if before > known.filled + _TOLERANCE * max(1.0, before):
+                self._lost.append(LostExecutions(known.at, _changed_at(update)))
+            return
+        # An order from before the beginning, or the successor of another, may start with some, and
+        # among thousands it may be forgotten.
+        submitted, is_heir = update.order.submitted_at, update.order.replaces is not None
+        if before <= _TOLERANCE or submitted is None or is_heir or len(self._known) >= REMEMBERED:
+            return
+        if (since := rfc3339.to_nanoseconds(submitted)) >= self._begun:
+            self._lost.append(LostExecutions(since, _changed_at(update)))
+
     def _note(self, event: OrderUpdate) -> None:
         at = _changed_at(event)
         self._note_state(event.order, at, recovered=event.recovered)
@@ -99,6 +150,14 @@ class OrderLog:
         self._known.move_to_end(order.id)
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
+
+
+def _executed_before(update: OrderUpdate) -> float | None:
+    """Return the quantity that was executed before an update; None if that is unreadable."""
+    filled = update.order.filled_qty
+    if filled is None or update.event not in FILLS:
+        return filled
+    return None if update.qty is None else filled - update.qty
 
 
 def recovered_event(row: Order) -> OrderUpdate:

@@ -21,6 +21,8 @@ from ingest.upstream.order_translation import (
 )
 from ingest.upstream.stream_holder import IsAnswering
 from ingest.upstream.upstream_error import Retry, UpstreamError
+from shared import rfc3339
+from shared.topics import ORDERS
 
 log = structlog.get_logger()
 
@@ -185,12 +187,19 @@ class AccountHandler:
             self.malformed.note(trade_updates.CHANNEL, problem)
         self._portfolio.holdings.witness.on_message(order.symbol)
         event = self._orders.on_update(order)
+        self.announce_lost()
         if event is not None:
             self._announcer.order(event)
         if changes is None:
             self._note_malformed(order.event, "an execution that cannot be read in full")
         self._portfolio.on_execution(*(changes or ()))
         self.report_due.set()
+
+    def announce_lost(self) -> None:
+        """Announce the executions that no update has brought, as a ``gap``."""
+        for lost in self._orders.take_lost():
+            since, until = map(rfc3339.from_nanoseconds, lost)
+            self._announcer.gap([ORDERS], since, until, "upstream_lost")
 
     def _note_malformed(self, kind: str, problem: object) -> None:
         self.malformed.note(kind, problem)

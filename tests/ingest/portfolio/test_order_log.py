@@ -210,3 +210,79 @@ def test_a_replaced_order_and_its_successor_can_be_joined(log: OrderLog) -> None
 
     assert (replaced.event, replaced.order.replaced_by) == ("replaced", "new")
     assert (successor.event, successor.order.replaces) == ("new", "old")
+
+
+def fill(event: str, row: Order, qty: float | None) -> OrderUpdate:
+    made = update(event, row)
+    made.qty = qty
+    return made
+
+
+def lost(log: OrderLog) -> list[tuple[float, float]]:
+    """Return the losses in seconds from the beginning."""
+    return [((a - BEGUN) / SECOND, (b - BEGUN) / SECOND) for a, b in log.take_lost()]
+
+
+def test_an_update_reveals_the_executions_between_it_and_the_one_before(log: OrderLog) -> None:
+    log.restore([update("new", order("a", "new", 1))])
+    log.on_update(fill("fill", order("a", "filled", 5, "10"), 6))
+
+    assert lost(log) == [(1, 5)]
+    assert lost(log) == []
+
+
+def test_an_end_of_an_order_reveals_them_too(log: OrderLog) -> None:
+    log.restore([update("new", order("a", "new", 1))])
+    log.on_update(update("canceled", order("a", "canceled", 5, "4")))
+
+    assert lost(log) == [(1, 5)]
+
+
+def test_executions_that_came_one_after_the_other_are_no_loss(log: OrderLog) -> None:
+    log.restore([update("new", order("a", "new", 1))])
+    log.on_update(fill("partial_fill", order("a", "partially_filled", 2, "0.1"), 0.1))
+    log.on_update(fill("partial_fill", order("a", "partially_filled", 3, "0.3"), 0.2))
+    log.on_update(fill("fill", order("a", "filled", 4, "10"), 9.7))
+    log.on_update(update("canceled", order("b", "canceled", 5)))
+
+    assert lost(log) == []
+
+
+def test_executions_that_rest_has_shown_are_no_loss(log: OrderLog) -> None:
+    log.restore([update("new", order("a", "new", 1))])
+    from_rest(log, order("a", "partially_filled", 2, "4"))
+    log.on_update(fill("fill", order("a", "filled", 70, "10"), 6))
+
+    assert lost(log) == []
+
+
+def test_an_update_that_comes_before_the_earlier_ones_are_read_is_compared_then(
+    log: OrderLog,
+) -> None:
+    log.on_update(fill("partial_fill", order("a", "partially_filled", 5, "6"), 2))
+    log.on_update(fill("fill", order("a", "filled", 6, "10"), 4))
+    assert lost(log) == []
+    log.restore([update("new", order("a", "new", 1))])
+
+    assert lost(log) == [(1, 5)]
+
+
+def test_an_unknown_order_is_compared_if_it_is_no_older_than_the_log(log: OrderLog) -> None:
+    log.restore([], BEGUN)
+    young, old = (order(name, "filled", 5, "10") for name in "ab")
+    young.submitted_at = moment(2)
+    heir = order("c", "filled", 5, "10")
+    heir.submitted_at, heir.replaces = moment(2), "b"
+    for row in (young, old, heir):
+        log.on_update(fill("fill", row, 4))
+
+    assert lost(log) == [(2, 5)]
+
+
+def test_an_execution_with_an_unreadable_quantity_says_nothing_about_earlier_ones(
+    log: OrderLog,
+) -> None:
+    log.restore([update("new", order("a", "new", 1))])
+    log.on_update(fill("fill", order("a", "filled", 5, "10"), None))
+
+    assert lost(log) == []

@@ -1,5 +1,6 @@
 """The messages of the account's stream that are not about orders."""
 
+import json
 from contextlib import suppress
 
 import pytest
@@ -85,3 +86,29 @@ def test_an_error_that_no_rule_expects_ends_nothing(monkeypatch: pytest.MonkeyPa
 
     assert handler.malformed.first == "TradeUpdate: ZeroDivisionError()"
     assert handler.report_due.is_set()
+
+
+PARTLY = (
+    '{"stream":"trade_updates","data":{"event":"%s","timestamp":"2026-11-16T15:00:0%sZ",'
+    '"execution_id":"e%s","price":"36.5","qty":"%s","position_qty":"138","order":{"id":"o1",'
+    '"status":"%s","symbol":"BAC","side":"buy","filled_qty":"%s",'
+    '"updated_at":"2026-11-16T15:00:0%sZ"}}}'
+)
+
+
+def test_executions_that_no_update_has_brought_are_a_gap_before_the_next_one() -> None:
+    outbox, orders = Outbox(), OrderLog(0)
+    handler = AccountHandler(Portfolio(lambda _: None, Clock()), orders, Announcer(outbox))
+    orders.restore([])
+    for parts in (("new", 1, 1, 0, "new", 0, 1), ("fill", 5, 5, 100, "filled", 300, 5)):
+        handler.apply(handler.decode(PARTLY % parts), 0)
+
+    found = [(each.event, json.loads(each.body)) for each in outbox.take(10)]
+    assert [name for name, _ in found] == [None, "gap", None]
+    _, gap = found[1]
+    assert gap == {
+        "topics": ["orders"],
+        "from": "2026-11-16T15:00:01Z",
+        "to": "2026-11-16T15:00:05Z",
+        "reason": "upstream_lost",
+    }
