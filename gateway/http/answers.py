@@ -12,6 +12,7 @@ from gateway.wire import events
 from shared.account import Account
 from shared.asset import AssetType
 from shared.bar import RELOAD, Bar, Reload, Timeframe
+from shared.book import Book
 from shared.gap import GAP, Gap
 from shared.ingest_status import IngestStatus, Session
 from shared.luld import Luld
@@ -46,7 +47,7 @@ PUBLISHED: Mapping[str, Events] = {
     LULD: {LULD: Luld},
     **{kind: {kind: Bar, RELOAD: Reload} for kind in BARS},
     NEWS: {NEWS: News},
-    BOOK: {},
+    BOOK: {BOOK: Book},
     POSITION: {POSITION: Position},
     ACCOUNT: {ACCOUNT: Account},
     ORDERS: {ORDERS: OrderUpdate},

@@ -31,6 +31,14 @@ Number: TypeAlias = (
 Volume: TypeAlias = (
     Annotated[int, Meta(ge=0, lt=LARGEST_SIZE)] | Annotated[float, Meta(ge=0, lt=LARGEST_SIZE)]
 )
+LARGEST_LEVEL = 10**18
+"""Of the cheapest coins 10**15 exist, more than ``LARGEST_SIZE``; nothing is computed with it."""
+
+LevelSize: TypeAlias = (
+    Annotated[int, Meta(ge=0, lt=LARGEST_LEVEL)] | Annotated[float, Meta(ge=0, lt=LARGEST_LEVEL)]
+)
+"""The size at a price of an order book."""
+
 Count: TypeAlias = Annotated[int, Meta(ge=0, lt=LARGEST_SIZE)]
 
 Symbol: TypeAlias = Annotated[str, Meta(max_length=32)]

@@ -1,13 +1,14 @@
 """Alpaca's messages, decoded into types; one by one if a message of the frame is malformed.
 
 Sources: https://docs.alpaca.markets/docs/real-time-stock-pricing-data for stocks,
+https://docs.alpaca.markets/docs/real-time-crypto-pricing-data for order books,
 https://docs.alpaca.markets/docs/streaming-real-time-news for news. Fields that this project does
 not read are left out; additional ones are no error. A field with a default costs itself if it has
-another form; any other field costs its message.
+another form; any other field costs its message, and so does each field of an order book.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
@@ -17,6 +18,7 @@ from ingest.alpaca.bounds import (
     Code,
     Codes,
     Count,
+    LevelSize,
     LongText,
     Number,
     Price,
@@ -30,6 +32,9 @@ from ingest.alpaca.bounds import (
 from ingest.alpaca.msgpack_parts import array_items, map_items
 from ingest.alpaca.tolerant import UNDECODABLE, bounded, read_fields
 from ingest.alpaca.unreadable import BadFrameError, LostFields, Malformed, Unknown
+
+MOST_LEVELS = 100_000
+"""The levels of one side in a message. A frame of 16 MiB has room for seven times as many."""
 
 _SECONDS_BITS = (1 << 34) - 1
 _SECOND_NS = 1_000_000_000
@@ -154,6 +159,30 @@ class DayBar(_Bar, tag="d"):
     """The day so far, each minute; after the close it stays the same."""
 
 
+class Level(msgspec.Struct, rename={"price": "p", "size": "s"}, gc=False):
+    """A price of an order book and the whole size there. 0: the level is gone."""
+
+    price: Price
+    size: LevelSize
+
+
+Levels: TypeAlias = Annotated[list[Level], msgspec.Meta(max_length=MOST_LEVELS)]
+
+
+class OrderBook(_Message, tag="o", rename={"symbol": "S", "time": "t", "bids": "b", "asks": "a",
+                "reset": "r"}):  # fmt: skip
+    """Changed levels of an order book, or with ``reset`` the whole book. No side: no level of it.
+
+    A later one of two levels with one price counts.
+    """
+
+    symbol: Symbol
+    time: msgspec.msgpack.Ext | Time
+    bids: Levels | None = None
+    asks: Levels | None = None
+    reset: bool = False
+
+
 class News(_Message, tag="n"):
     """An article or a later version of it; the times come in two forms."""
 
@@ -178,6 +207,7 @@ class Subscribed(_Message, tag="subscription", rename="camel"):
     bars: list[str] | None = None
     updated_bars: list[str] | None = None
     daily_bars: list[str] | None = None
+    orderbooks: list[str] | None = None
     news: list[str] | None = None
 
     def channels(self) -> dict[str, list[str]]:
@@ -205,7 +235,9 @@ class Success(_Message, tag="success"):
 
 
 Bar: TypeAlias = MinuteBar | UpdatedBar | DayBar
-Data: TypeAlias = Trade | Quote | TradingStatus | PriceBands | Correction | Cancel | Bar | News
+Data: TypeAlias = (
+    Trade | Quote | TradingStatus | PriceBands | Correction | Cancel | Bar | OrderBook | News
+)
 Message: TypeAlias = Data | Subscribed | Error | Success | Unknown | Malformed | LostFields
 
 _Known: TypeAlias = Data | Subscribed | Error | Success
@@ -215,6 +247,8 @@ _split = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _split_fields = msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode
 _TYPES: dict[str, type[_Known]] = {str(t.__struct_config__.tag): t for t in _Known.__args__}
 _DATA_TYPES: dict[str, type[Data]] = {str(t.__struct_config__.tag): t for t in Data.__args__}
+_WHOLE = frozenset({"o"})
+"""Kinds of which a part is of no use: a book that has missed one level is wrong."""
 
 
 def decode(frame: bytes | str) -> list[Any]:
@@ -291,15 +325,19 @@ def _tolerantly(raw: bytes, problem: str) -> Iterator[Message]:
     if kind not in _DATA_TYPES:
         yield Malformed(kind, problem) if kind in _TYPES else Unknown(kind)
         return
+    symbol = _text(fields.get("S")) or ""
     try:
         message, lost = read_fields(_DATA_TYPES[kind], fields, _value)
     except ValueError as error:
-        symbol = _text(fields.get("S")) or ""
         yield Malformed(kind, bounded(error), symbol)
+        return
+    problems = bounded("; ".join(lost))
+    if lost and kind in _WHOLE:
+        yield Malformed(kind, problems, symbol)
         return
     yield message
     if lost:
-        yield LostFields(kind, bounded("; ".join(lost)))
+        yield LostFields(kind, problems)
 
 
 def _fields(raw: bytes) -> Mapping[str, bytes]:

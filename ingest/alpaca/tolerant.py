@@ -131,7 +131,9 @@ def _readable_items(
     except _UNREADABLE:
         items = decode(value, list[Any])
     if _is_struct(item):
-        return _readable_structs(container, item, items, decode)
+        # The items of encoded data are objects by now.
+        decode_item = strictly if isinstance(value, bytes | msgspec.Raw) else decode
+        return _readable_structs(container, item, items, decode_item)
     good = [each for each in items if _is_readable(each, item)][:ITEMS_AT_MOST]
     return container(good), [f"{len(items) - len(good)} of {len(items)} items are left out"]
 
@@ -148,6 +150,8 @@ def _readable_structs(
             continue
         found.append(part)
         problems += [f"[{index}]: {problem}" for problem in lost]
+    if (left_out := len(items) - ITEMS_AT_MOST) > 0:
+        problems.append(f"[{ITEMS_AT_MOST}:]: {left_out} items are left out")
     return container(found), problems
 
 

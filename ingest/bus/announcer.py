@@ -10,6 +10,7 @@ from ingest.market.recent_prints import RecentPrints
 from shared import (
     account,
     bar,
+    book,
     gap,
     luld,
     news,
@@ -23,6 +24,7 @@ from shared import (
 )
 from shared.account import Account
 from shared.bar import RELOAD, RUNNING, Bar, Reload, ReloadReason, Timeframe
+from shared.book import Book
 from shared.gap import GAP, Gap, GapReason
 from shared.luld import Luld
 from shared.news import News
@@ -33,6 +35,7 @@ from shared.quote import Quote
 from shared.symbol_status import SymbolStatus
 from shared.topics import (
     ACCOUNT,
+    BOOK,
     EVERYTHING,
     LULD,
     NEWS,
@@ -81,6 +84,10 @@ class Announcer:
     def luld(self, bands: Luld) -> None:
         """Announce the price bands of a stock."""
         self._outbox.offer(Publication(topic(LULD, bands.symbol), luld.encode(bands)))
+
+    def book(self, top: Book) -> None:
+        """Announce the best levels of a pair's order book, or that it is not valid."""
+        self._outbox.offer(Publication(topic(BOOK, top.symbol), book.encode(top)))
 
     def status(self, status: SymbolStatus) -> None:
         """Announce the state of a symbol."""

@@ -1,1 +1,1 @@
-"""The tape's rules, pure: sessions, sale conditions, last prices."""
+"""The tape's rules, pure: sessions, sale conditions, last prices; and order books."""

@@ -7,6 +7,7 @@ from ingest.market.newest_articles import NewestArticles
 from ingest.market.newest_quotes import NewestQuotes
 from ingest.market.recent_prints import RecentPrints
 from shared.bar import Bar, ReloadReason, Timeframe
+from shared.book import Book
 from shared.gap import GapReason
 from shared.luld import Luld
 from shared.news import News
@@ -42,6 +43,9 @@ class Announcements(Protocol):
 
     def luld(self, bands: Luld) -> None:
         """Announce the price bands of a stock."""
+
+    def book(self, top: Book) -> None:
+        """Announce the best levels of a pair's order book, or that it is not valid."""
 
     def trade(self, print_: Trade, corrected: bool = False) -> None:
         """Announce a print, unless it was announced before.

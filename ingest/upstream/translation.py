@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
+from msgspec.msgpack import Ext
+
 from ingest.alpaca import codes, messages, rest_rows
 from ingest.alpaca.bounds import LARGEST_PRICE, LATEST_NS
 from ingest.alpaca.messages import nanoseconds
@@ -120,11 +122,9 @@ def streamed_bar(message: messages.Bar) -> Bar:
     Raises:
         ValueError: its time is not a timestamp.
     """
-    time = message.time
-    at_ns = rfc3339.to_nanoseconds(time) if isinstance(time, str) else nanoseconds(time)
     return Bar(
         symbol=message.symbol,
-        at_ns=at_ns,
+        at_ns=_either_time(message.time),
         open=message.open,
         high=message.high,
         low=message.low,
@@ -133,6 +133,15 @@ def streamed_bar(message: messages.Bar) -> Bar:
         trade_count=message.trade_count,
         vwap=message.vwap,
     )
+
+
+def order_book_time(message: messages.OrderBook) -> int:
+    """Return the time (unix ns) of a message about an order book, which is read as it is otherwise.
+
+    Raises:
+        ValueError: its time is not a timestamp.
+    """
+    return _either_time(message.time)
 
 
 def trading_status(message: messages.TradingStatus) -> TradingStatus:
@@ -249,6 +258,10 @@ def bars(symbol: str, rows: Sequence[Any], on_problem: OnProblem = _ignore) -> l
         for problem in problems:
             on_problem(problem)
     return found
+
+
+def _either_time(time: Ext | str) -> int:
+    return rfc3339.to_nanoseconds(time) if isinstance(time, str) else nanoseconds(time)
 
 
 def _is_price(price: float) -> bool:

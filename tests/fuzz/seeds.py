@@ -35,6 +35,15 @@ MESSAGES: Sequence[dict[str, Any]] = [
     {"T": "error", "code": 405, "msg": "symbol limit exceeded"},
     {"T": "l", "S": "SPY", "u": 1.5, "d": 1.0, "i": "B", "t": AT, "z": "C"},
 ]
+BOOK = {"T": "o", "S": "BTC/USD", "t": AT, "b": [{"p": 66051.62, "s": 0.27}, {"p": 66050, "s": 0}],
+        "a": [{"p": 66100.5, "s": 1}, {"p": 5e-05, "s": 10**15}]}
+BOOKS: Sequence[dict[str, Any]] = [
+    {**BOOK, "r": True, "a": [{"p": 66100.5 + n, "s": 1} for n in range(12)]},
+    {**BOOK, "a": []},
+    {**BOOK, "b": None, "a": [{"p": 66100.5, "s": 0.0}]},
+    {**BOOK, "t": TEXT_TIME, "r": False},
+    {"T": "subscription", "orderbooks": ["BTC/USD"]},
+]
 ARTICLE = {"T": "n", "id": 24918784, "headline": "Corn falls &lt;5%", "summary": "<p>x</p>",
            "author": "A", "source": "benzinga", "url": "https://example.com/a", "content": "<b>",
            "symbols": ["SPY", "IBM"], "created_at": AT, "updated_at": AT}
@@ -112,6 +121,11 @@ def stock_frames() -> list[bytes]:
     """Return frames of the stock stream."""
     odd = [make("SPY") for make in odd_frames("iex").values()]
     return [*frames(MESSAGES), *BROKE_STOCKS, *(each for each in odd if len(each) < 10_000)]
+
+
+def book_frames() -> list[bytes]:
+    """Return frames of the crypto stream that are about order books."""
+    return [*frames(BOOKS), *BROKE_STOCKS]
 
 
 def news_frames() -> list[bytes]:

@@ -15,7 +15,7 @@ from typing import Any
 import msgpack
 
 from ingest.alpaca.account_rows import read_account, read_positions
-from ingest.alpaca.messages import Error, Subscribed, decode
+from ingest.alpaca.messages import Error, OrderBook, Subscribed, decode
 from ingest.alpaca.unreadable import BadFrameError, Malformed
 from ingest.bars.bar_changes import BarChange
 from ingest.bars.bar_events import bar_event
@@ -28,6 +28,7 @@ from ingest.demand.wanted import Demand
 from ingest.market.adjusted_closes import adjusted_closes
 from ingest.market.lag import Lag
 from ingest.market.last_price import LastPrices
+from ingest.market.order_books import OrderBooks
 from ingest.market.symbol_states import SymbolStates
 from ingest.market.withheld_trades import WithheldTrades
 from ingest.portfolio.broker_report import BrokerReport
@@ -137,6 +138,63 @@ class Frames(Target):
     def _has_good(self) -> bool:
         last: Price | None = self.prices.last_price(GOOD)
         return last is not None and last.price == self._good_price
+
+
+class Books(Target):
+    """Order books: msgpack frames, whole or with a good whole book behind them."""
+
+    def __init__(self) -> None:
+        self.outbox = Outbox()
+        self.announcer = Announcer(self.outbox)
+        self.books = OrderBooks(most_levels=50)
+        self.books.follow(["BTC/USD", GOOD], 0.0)
+        self.books.on_subscribed(["BTC/USD", GOOD], 0.0)
+        self.now = 0.0
+        self.good = 0
+
+    def run(self, rng: random.Random) -> bytes:
+        self.now += 0.2
+        if rng.random() < 0.5:
+            frame = mutated_bytes(rng, _BOOK_FRAMES)
+            self._apply(frame)
+        else:
+            odd = mutated_object(rng, seeds.BOOKS, seeds.ODD_MSGPACK)
+            self.good += 1
+            levels = [{"p": GOOD_PRICE, "s": self.good}]
+            good = {**seeds.BOOK, "S": GOOD, "r": True, "b": levels, "a": None}
+            frame = _packed([odd, good])
+            self.outbox.take(1000)
+            self._apply(frame)
+            shown = [json.loads(each.body) for each in self.outbox.take(1000)]
+            bids = [each["bids"] for each in shown if each["symbol"] == GOOD]
+            assert bids == [[[GOOD_PRICE, self.good]]], f"the good book is lost: {frame[:2000]!r}"
+        self.books.take_renewals(self.now)
+        self.outbox.take(1000)
+        return frame
+
+    def _apply(self, frame: bytes) -> None:
+        try:
+            messages = decode(frame)
+        except BadFrameError:
+            self.books.on_unreadable("", self.now)
+            messages = []
+        for each in messages:
+            if isinstance(each, OrderBook):
+                self._on_book(each)
+            elif isinstance(each, Malformed) and each.kind in ("o", ""):
+                self.books.on_unreadable(each.symbol, self.now)
+        for event in self.books.take_due(self.now):
+            assert event.valid or not event.bids + event.asks
+            assert not (event.bids and event.asks) or event.bids[0][0] < event.asks[0][0]
+            self.announcer.book(event)
+
+    def _on_book(self, message: OrderBook) -> None:
+        try:
+            at_ns = translation.order_book_time(message)
+        except ValueError:
+            self.books.on_unreadable(message.symbol, self.now)
+        else:
+            self.books.on_message(message, at_ns, NOW_US, self.now)
 
 
 class News(Target):
@@ -327,12 +385,14 @@ class MarketRest(Target):
 TARGETS: dict[str, type[Target]] = {
     "frames": Frames,
     "news": News,
+    "books": Books,
     "trade_updates": TradeUpdates,
     "account_rest": AccountRest,
     "market_rest": MarketRest,
 }
 
 _STOCK_FRAMES, _NEWS_FRAMES = seeds.stock_frames(), seeds.news_frames()
+_BOOK_FRAMES = seeds.book_frames()
 _TRADE_UPDATE_FRAMES, _TRADE_UPDATES = seeds.trade_update_frames(), seeds.trade_updates()
 _ACCOUNT_ANSWERS: Sequence[Any] = [
     [seeds.POSITION, seeds.OPTION],

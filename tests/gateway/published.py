@@ -6,6 +6,7 @@ import msgspec
 
 from shared.account import Account
 from shared.bar import RELOAD, Bar, Reload
+from shared.book import Book
 from shared.gap import GAP, Gap
 from shared.luld import Luld
 from shared.news import News
@@ -100,6 +101,18 @@ EVENTS: Mapping[str, tuple[str, msgspec.Struct]] = {
             crossed=False,
             conditions=[],
             tape="B",
+            timestamp=AT,
+            received=1,
+        ),
+    ),
+    "book": (
+        "book:SPY",
+        Book(
+            symbol="SPY",
+            bids=[(1, 2.5)],
+            asks=[(2, 1)],
+            valid=True,
+            reason=None,
             timestamp=AT,
             received=1,
         ),

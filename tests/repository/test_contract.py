@@ -32,6 +32,7 @@ from shared import topics
 from shared.account import Account
 from shared.alarm import Alarm, AlarmCode
 from shared.bar import RELOAD, Bar, Reload
+from shared.book import Book
 from shared.bus import keys
 from shared.gap import GAP, Gap, GapReason
 from shared.ingest_status import FeedState, IngestStatus, Session, StreamStatus, TapeCounts
@@ -58,6 +59,7 @@ SERVED: Mapping[str, type[msgspec.Struct]] = {
     "cancel": Cancel,
     "quote": Quote,
     "luld": Luld,
+    "book": Book,
     "bar.1Min": Bar,
     "bar.5Min": Bar,
     "bar.15Min": Bar,

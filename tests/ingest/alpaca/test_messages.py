@@ -1,5 +1,6 @@
 """Frames become messages one by one, whatever else is in them."""
 
+import math
 from typing import Any
 
 import msgpack
@@ -78,13 +79,113 @@ def test_a_bar_costs_itself_if_it_lacks_a_price_and_no_more_than_a_count_that_is
 
 def test_an_acknowledgement_names_the_channels_as_requests_do() -> None:
     lists = {"trades": ["A"], "updatedBars": ["B"], "dailyBars": ["C"], "bars": [], "lulds": ["D"]}
+    lists["orderbooks"] = ["E/F"]
 
     assert decoded(T="subscription", **lists).channels() == {
         "trades": ["A"],
         "updatedBars": ["B"],
         "dailyBars": ["C"],
         "lulds": ["D"],
+        "orderbooks": ["E/F"],
     }
+
+
+def book(**fields: Any) -> dict[str, Any]:
+    sides = {"b": [{"p": 99, "s": 0.5}, {"p": 98.25, "s": 0}], "a": [{"p": 1e-05, "s": 10**17}]}
+    return {"T": "o", "S": "BTC/USD", "t": stamp(), **sides, **fields}
+
+
+def sides(found: wire.OrderBook) -> list[list[tuple[float, float]] | None]:
+    return [
+        None if side is None else [(each.price, each.size) for each in side]
+        for side in (found.bids, found.asks)
+    ]
+
+
+def test_an_order_book_has_its_levels_in_order_and_as_they_were_written() -> None:
+    found = decoded(**book())
+
+    assert isinstance(found, wire.OrderBook)
+    assert sides(found) == [[(99, 0.5), (98.25, 0)], [(1e-05, 10**17)]]
+    assert [type(each.price) for each in found.bids or ()] == [int, float]
+    assert isinstance(found.time, msgspec.msgpack.Ext)
+    assert (found.symbol, found.reset, wire.nanoseconds(found.time)) == ("BTC/USD", False, NS)
+
+
+def test_a_whole_order_book_differs_from_a_change() -> None:
+    assert decoded(**book(r=True)).reset
+    assert not decoded(**book(r=False)).reset
+
+
+@pytest.mark.parametrize("time", ["2026-11-16T12:00:00Z", stamp()])
+def test_an_order_book_has_its_time_in_either_form(time: Any) -> None:
+    assert isinstance(decoded(**book(t=time)), wire.OrderBook)
+
+
+def test_a_side_of_an_order_book_may_be_absent_null_or_empty() -> None:
+    absent = {name: value for name, value in book().items() if name != "a"}
+
+    assert sides(decoded(**absent))[1] is None
+    assert sides(decoded(**book(a=None)))[1] is None
+    assert sides(decoded(**book(a=[]))) == [[(99, 0.5), (98.25, 0)], []]
+
+
+LEVEL: dict[str, Any] = {"p": 99, "s": 1}
+NO_PRICES: list[Any] = [0, -1, 10**9, math.nan, math.inf, -math.inf, "9", None, {}]
+NO_SIZES: list[Any] = [-1, 10**18, math.nan, math.inf, "9", None, []]
+BAD_LEVELS: list[Any] = [
+    *({**LEVEL, "p": bad} for bad in NO_PRICES),
+    *({**LEVEL, "s": bad} for bad in NO_SIZES),
+    *({"p": 99}, {"s": 1}, {}, 7, None, [99, 1], [LEVEL], "99"),
+]
+
+
+@pytest.mark.parametrize("bad", BAD_LEVELS)
+@pytest.mark.parametrize("place", [0, 1, 150])
+def test_one_bad_level_costs_its_whole_message_which_names_the_book(bad: Any, place: int) -> None:
+    levels = [LEVEL] * 300
+    levels.insert(place, bad)
+    first, found, last = wire.decode(frame(book(S="A"), book(b=levels), book(S="B")))
+
+    assert isinstance(found, Malformed)
+    assert (found.kind, found.symbol) == ("o", "BTC/USD")
+    assert found.problem
+    assert (first.symbol, last.symbol) == ("A", "B")
+
+
+@pytest.mark.parametrize(
+    "bad", [{"b": 7}, {"a": "x"}, {"r": 1}, {"r": None}, {"t": 7}, {"t": None}, {"t": "x" * 65}]
+)
+def test_a_bad_field_of_an_order_book_costs_its_message_which_names_the_book(bad: Any) -> None:
+    found = decoded(**book(**bad))
+
+    assert isinstance(found, Malformed)
+    assert (found.kind, found.symbol) == ("o", "BTC/USD")
+
+
+@pytest.mark.parametrize("bad", [{"S": 7}, {"S": None}])
+def test_an_order_book_without_a_symbol_may_be_any(bad: Any) -> None:
+    found = decoded(**book(**bad))
+
+    assert isinstance(found, Malformed)
+    assert (found.kind, found.symbol) == ("o", "")
+
+
+def test_a_message_of_too_many_levels_is_malformed_and_one_of_the_most_is_read() -> None:
+    levels = [LEVEL] * (wire.MOST_LEVELS + 1)
+    found, whole = wire.decode(frame(book(b=levels), book(b=levels[1:])))
+
+    assert (found.kind, found.symbol) == ("o", "BTC/USD")
+    assert len(whole.bids) == wire.MOST_LEVELS
+
+
+def test_a_field_that_is_not_read_does_not_harm_an_order_book() -> None:
+    nested: Any = 1
+    for _ in range(300):
+        nested = [nested]
+    found = decoded(**book(extra=nested))
+
+    assert sides(found) == sides(decoded(**book()))
 
 
 @pytest.mark.parametrize("time", ["2026-11-16T12:00:00Z", stamp()])
@@ -146,7 +247,7 @@ def test_no_bytes_do_any_harm(garbage: bytes) -> None:
         st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(),
         lambda inner: (
             st.lists(inner, max_size=4)
-            | st.dictionaries(st.sampled_from("TSptsxci"), inner, max_size=5)
+            | st.dictionaries(st.sampled_from("TSptsxcibar"), inner, max_size=5)
         ),
     )
 )
