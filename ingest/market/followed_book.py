@@ -38,7 +38,7 @@ class FollowedBook:
         self._book = OrderBook(most_levels)
         self._at_ns: int | None = None
         self._received_us: int | None = None
-        self._last: Book | None = None
+        self.newest: Book | None = None
         """The newest event."""
         self._shown_at = -math.inf
         """When the newest event with levels was taken."""
@@ -104,9 +104,9 @@ class FollowedBook:
             timestamp=None if self._at_ns is None else rfc3339.from_nanoseconds(self._at_ns),
             received=self._received_us,
         )
-        if self._last is not None and _view(self._last) == _view(event):
+        if self.newest is not None and _view(self.newest) == _view(event):
             return None
-        self._last = event
+        self.newest = event
         if is_valid:
             self._shown_at = now
         return event

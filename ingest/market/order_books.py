@@ -122,6 +122,10 @@ class OrderBooks:
         self._due_at = min((book.due_at for book in self._changed.values()), default=math.inf)
         return events
 
+    def newest(self) -> list[Book]:
+        """Return the newest event of each followed book that has one."""
+        return [book.newest for book in self._books.values() if book.newest is not None]
+
     def take_renewals(self, now: float) -> list[str]:
         """Return the subscribed pairs to unsubscribe and to subscribe again, once each.
 
