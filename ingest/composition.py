@@ -104,26 +104,38 @@ def compose(
     store = BarStore(redis.commands, redis.keyspace, lease, rejections, malformed, bounds)
     shared = (redis, rejections, malformed, announcer, lease, publisher, status_due, store, bounds)
     own = _Own(settings, access, rest, Common(*shared), _demands())
+    markets, account = _markets(own, prices, reach), _account(own, portfolio, account_changed)
+    named = (ingest_id, access.feed, eviction_policy)
+    return _leadership(own, markets, account, outbox, named)
 
-    markets = _markets(own, prices, reach)
-    news_handler = NewsHandler(own.demand, announcer, HeadlineScorer.load())
-    news, account = _news(own, news_handler), _account(own, portfolio, account_changed)
+
+def _leadership(
+    own: "_Own",
+    markets: Mapping[MarketName, MarketData],
+    account: BrokerAccount,
+    outbox: Outbox,
+    named: tuple[str, str, str | None],
+) -> Leadership:
+    """Put the parts together; ``named``: this ingest's id, its feed, Redis' eviction policy."""
+    common, (ingest_id, feed, eviction_policy) = own.common, named
+    publisher = common.publisher
+    news_handler = NewsHandler(own.demand, common.announcer, HeadlineScorer.load())
+    news = _news(own, news_handler)
     market_streams = [each.stream for each in markets.values()]
     streams = [*market_streams, news, account.stream]
-    reported = (ingest_id, access.feed, list(markets.values()), streams, publisher, outbox)
-    report = HealthReport(*reported, rejections, malformed, eviction_policy)
-    unserved = [_unserved(own, market, why) for market, why in _without_stream(access).items()]
+    reported = (ingest_id, feed, list(markets.values()), streams, publisher, outbox)
+    report = HealthReport(*reported, common.rejections, common.malformed, eviction_policy)
+    missing = _without_stream(own.access)
+    unserved = [_unserved(own, market, why) for market, why in missing.items()]
     parts: list[_Part] = [*markets.values(), *unserved, account]
     assets = _assets(own, list(markets.values()))
+    # Without trade updates the account is read by REST alone.
+    others = [account.stream] if own.settings.alpaca_trade_updates else []
     return Leadership(
-        lease=lease,
+        lease=common.lease,
         publisher=publisher,
         status=_status_writer(own, ingest_id, report),
-        streams=StreamGroup(
-            market=[*market_streams, news],
-            # Without trade updates the account is read by REST alone.
-            others=[account.stream] if settings.alpaca_trade_updates else [],
-        ),
+        streams=StreamGroup(market=[*market_streams, news], others=others),
         works=[
             *_readers(own, markets, news_handler),
             *(part.run for part in parts),

@@ -1,7 +1,6 @@
 """The parts of one market, put together with plain constructor calls."""
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -92,12 +91,7 @@ def compose_market(common: Common, terms: MarketTerms, reach: UpstreamReach | No
     subscription = charts.subscription
     states = SymbolStates(terms.feed, prices.has_price, prices.traded_at)
     delay_ns = int(terms.rest.delay_seconds * 1e9)
-    withheld = WithheldTrades(
-        streamed_ns=prices.streamed_ns_of,
-        known_ns=prices.timestamp_of,
-        newest_streamed_ns=prices.newest_streamed_ns,
-        delay_ns=delay_ns,
-    )
+    withheld = _withheld(prices, delay_ns)
     lag = Lag(terms.expected_lag_ms)
     books = BookFeed(demand, subscription, announcer) if terms.has_books else None
     shared = (lag, demand, subscription, announcer, charts.table, books)
@@ -114,11 +108,7 @@ def compose_market(common: Common, terms: MarketTerms, reach: UpstreamReach | No
         lag,
         withheld,
         snapshots,
-        # Looked up at each call: ``HoursRefresh`` replaces the hours.
-        lambda: prices.hours.session_now(time.time_ns()),
-        prices.timestamp_of,
-        prices.streamed_ns_of,
-        prices.newest_streamed_ns,
+        prices,
         charts,
         books,
         always_needed=terms.always_needed,
@@ -138,6 +128,15 @@ def compose_market(common: Common, terms: MarketTerms, reach: UpstreamReach | No
         bars=charts,
         books=books,
         rest=terms.rest,
+    )
+
+
+def _withheld(prices: LastPrices, delay_ns: int) -> WithheldTrades:
+    return WithheldTrades(
+        streamed_ns=prices.streamed_ns_of,
+        known_ns=prices.timestamp_of,
+        newest_streamed_ns=prices.newest_streamed_ns,
+        delay_ns=delay_ns,
     )
 
 

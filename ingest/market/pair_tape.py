@@ -103,7 +103,7 @@ class PairTape:
         if at_ns == self._at_ns and self._is_known(trade):
             return None
         found = print_of(trade, at_ns)
-        if not self._believes(found):
+        if not self._accept(found):
             return None
         return self._set(found, received_us, is_rests=False)
 
@@ -201,8 +201,8 @@ class PairTape:
             return trade.id < self._id
         return False
 
-    def _believes(self, trade: Trade) -> bool:
-        """Return whether a print of the stream may be the last price now."""
+    def _accept(self, trade: Trade) -> bool:
+        """Accept a print of the stream, or hold it back; return if it may be the last price now."""
         waiting, price = self._waiting, trade.price
         if not self._price or not is_far_off(price, self._price):
             self._waiting = None

@@ -81,7 +81,7 @@ class AccountHandler:
 
     @property
     def is_idle(self) -> bool:
-        """False: the connection stays open once it is needed."""
+        """Whether it is not needed at present: once it was needed, it stays open."""
         return False
 
     def connected(self) -> None:

@@ -11,6 +11,7 @@ from ingest.demand.channels import TRADES
 from ingest.demand.subscription import Subscription, SubscriptionChange
 from ingest.demand.wanted import DEMAND_CHANGE_SECONDS, Demand
 from ingest.market.lag import Lag
+from ingest.market.last_price import LastPrices
 from ingest.market.stream_silence import StreamSilence
 from ingest.market.withheld_trades import WithheldTrades
 from ingest.upstream.frame import FrameReader
@@ -57,11 +58,9 @@ class BookMaker(Protocol):
 class MarketHandler:
     """Applies the stream without any knowledge of sockets.
 
-    ``name`` is the stream's in logs and reports. ``session`` returns the market's present session.
-    Of a symbol's trades ``traded_at`` returns the exchange's time (unix ns) of the newest known
-    one, ``streamed_at`` that of the newest one that the stream has brought (-1 if none);
-    ``newest_streamed_at`` returns that of any symbol. ``bars`` are made of the stream's data too.
-    ``always_needed``: the connection is open whether clients watch one of its symbols or not.
+    ``name`` is the stream's in logs and reports. ``bars`` and ``books`` are made of the stream's
+    data, too. ``always_needed``: the connection is open whether clients watch one of its symbols or
+    not.
     """
 
     def __init__(
@@ -74,10 +73,7 @@ class MarketHandler:
         lag: Lag,
         withheld: WithheldTrades,
         snapshots: Snapshots,
-        session: Callable[[], Session],
-        traded_at: Callable[[str], int | None],
-        streamed_at: Callable[[str], int],
-        newest_streamed_at: Callable[[], int],
+        prices: LastPrices,
         bars: BarMaker,
         books: BookMaker | None = None,
         *,
@@ -95,25 +91,27 @@ class MarketHandler:
         self._lag = lag
         self._withheld = withheld
         self._snapshots = snapshots
-        self._session = session
-        self._traded_at = traded_at
+        self._prices = prices
         self._bars = bars
         self._books = books
         self._monotonic = monotonic
         self._clock = clock
         self._times = StreamTimes(clock())
         self._losses = SuspectedLosses()
-        self._mute = MuteStream(
-            silence,
-            lag,
-            snapshots,
+        self._mute = self._new_mute_stream()
+
+    def _new_mute_stream(self) -> MuteStream:
+        return MuteStream(
+            self._silence,
+            self._lag,
+            self._snapshots,
             self._times,
-            session,
-            lambda: subscription.acknowledged[TRADES],
-            streamed_at,
-            newest_streamed_at,
-            monotonic=monotonic,
-            clock=clock,
+            self._session,
+            lambda: self._subscription.acknowledged[TRADES],
+            self._prices.streamed_ns_of,
+            self._prices.newest_streamed_ns,
+            monotonic=self._monotonic,
+            clock=self._clock,
         )
 
     def decode(self, frame: bytes | str) -> Sequence[Message]:
@@ -246,12 +244,16 @@ class MarketHandler:
         for odd in self._losses.take_settled(now):
             self._bars.on_missed(odd.since)
             for symbol, at in self._times.acknowledged.items():
-                has_traded = (self._traded_at(symbol) or 0) / 1e9 >= odd.until
+                has_traded = (self._prices.timestamp_of(symbol) or 0) / 1e9 >= odd.until
                 if not has_traded or self._demand.watches(topic(TRADE, symbol)):
                     self._snapshots.open_gap(symbol, max(odd.since, at))
         for symbol, since in self._losses.take_known_to_rest(now, self._clock()).items():
             self._bars.on_missed(since, symbol)
             self._snapshots.open_gap(symbol, since)
+
+    def _session(self) -> Session:
+        # Asked for at each call: ``HoursRefresh`` replaces the hours.
+        return self._prices.hours.session_now(int(self._clock() * 1e9))
 
     def _note_acknowledged(self, now: float) -> None:
         subscribed = self._subscription.acknowledged[TRADES]

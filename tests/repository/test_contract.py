@@ -294,6 +294,7 @@ def test_the_parts_of_the_reference_are_where_others_look_for_them() -> None:
         "Settings",
         "Endpoints",
         "Events",
+        "Symbols",
         "Topics",
         "Redis",
         "The ingest's report",
