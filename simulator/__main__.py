@@ -10,6 +10,7 @@ from pathlib import Path
 
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.account.ledger import CASH, HOLDINGS
+from simulator.crypto.book_tape import GEMINI
 from simulator.service import Simulator
 from simulator.settings import SimulatorSettings
 from simulator.tape.hours import AlwaysOpen, NyseHours
@@ -23,7 +24,7 @@ def parse_arguments(arguments: Sequence[str]) -> SimulatorSettings:
     """Read the command line; on a mistake, print it and exit with 2."""
     parser = argparse.ArgumentParser(
         prog="python -m simulator",
-        description="Alpaca's stock stream and a little REST on loopback, from a recorded tape.",
+        description="Alpaca's streams and a little REST on loopback, from recorded tapes.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
@@ -37,6 +38,7 @@ def parse_arguments(arguments: Sequence[str]) -> SimulatorSettings:
     )
     parser.add_argument("--plan", choices=("basic", "plus"), default="basic", help="the plan")
     _add_bars(parser)
+    _add_crypto(parser)
     parser.add_argument("--news", action=loop, default=True, help="whether the plan has news")
     parser.add_argument("--symbol-limit", type=int, help="instead of the plan's own limit")
     parser.add_argument(
@@ -72,6 +74,19 @@ def _add_bars(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         default=True,
         help="whether REST has bars from before the tape",
+    )
+
+
+def _add_crypto(parser: argparse.ArgumentParser) -> None:
+    """Add the options of pairs."""
+    parser.add_argument(
+        "--crypto-tape",
+        type=lambda text: None if text == "none" else Path(text),
+        default=GEMINI,
+        help="a .jsonl or .jsonl.gz file of pairs, or none",
+    )
+    parser.add_argument(
+        "--crypto-symbol-limit", type=int, help="the limit on pairs; by default there is none"
     )
 
 

@@ -18,15 +18,19 @@ from starlette.routing import BaseRoute
 
 from simulator.account.broker import Broker
 from simulator.account.ledger import Account, Holding
+from simulator.account.markets import Markets
 from simulator.account.update_queue import Update
+from simulator.crypto.book_tape import read_book_tape
+from simulator.crypto.venue import Venue
 from simulator.faults import control
 from simulator.faults.armed import ArmedFaults
 from simulator.faults.catalogue import Faults
 from simulator.protocol.endpoint import Endpoint
 from simulator.protocol.rfc3339 import SECOND
-from simulator.protocol.subscription import ACCOUNT, TEST
+from simulator.protocol.subscription import ACCOUNT, TEST, is_pair
 from simulator.protocol.wire import Message, Outgoing
 from simulator.rest.budget import Budget
+from simulator.rest.crypto import CryptoRest
 from simulator.rest.guard import Guard
 from simulator.rest.market_data import Rest
 from simulator.rest.trading import Trading
@@ -37,7 +41,14 @@ from simulator.streams.slots import Slots
 from simulator.tape import fakepaca
 from simulator.tape.bar_schedule import BarSchedule
 from simulator.tape.bars import MINUTE
-from simulator.tape.handmade import STOCK_FEEDS, Handmade, handmade, read_messages, with_times
+from simulator.tape.handmade import (
+    PAIR_FEEDS,
+    STOCK_FEEDS,
+    Handmade,
+    handmade,
+    read_messages,
+    with_times,
+)
 from simulator.tape.history import History
 from simulator.tape.market import Market
 from simulator.tape.recording import read_tape
@@ -53,7 +64,7 @@ _GOING_AWAY: Final = 1001
 class Simulator:
     """A simulator, running inside `async with`.
 
-    `faults` injects faults. `account` is the ledger, for reading.
+    `faults` injects faults. `account` is the ledger and `crypto` has the pairs, both for reading.
 
     Raises on entry:
         TapeError: the tape cannot be read.
@@ -80,12 +91,16 @@ class Simulator:
             splits=self._settings.splits,
         )
         self._market = Market(self._settings.hours, self._history)
-        self._market.expect((), self._settings.previous_daily_bars)
         self._market_data = {
             feed.name: Endpoint(feed, time.monotonic) for feed in self._settings.feeds
         }
         self._endpoints = {**self._market_data, ACCOUNT.name: Endpoint(ACCOUNT, time.monotonic)}
         self._armed = ArmedFaults(time.monotonic)
+        self.crypto = Venue(
+            self._market_data, self._armed, self._observe, is_invented=self._settings.history
+        )
+        for symbol, days in self._settings.previous_daily_bars.items():
+            self._market_of(symbol).expect((), {symbol: days})
         self._broker = self._new_broker(on_update)
         self._bars = BarSchedule(
             self._market,
@@ -105,7 +120,7 @@ class Simulator:
     def _new_broker(self, on_update: Callable[[Update], None]) -> Broker:
         return Broker(
             Account(self._settings.cash, self._settings.positions, self._settings.crypto_fee),
-            self._market,
+            Markets(self._market, self.crypto.market),
             self._settings.hours,
             self._settings.splits,
             self._armed,
@@ -119,6 +134,8 @@ class Simulator:
         settings = self._settings
         if settings.tape is not None:
             self._replay = await self._load(settings.tape)
+        if settings.crypto_tape is not None:
+            await self._load_crypto(settings.crypto_tape)
         listener = listen(settings.host, settings.port)
         self.port = listener.getsockname()[1]
         app = Starlette(routes=self._routes())
@@ -128,9 +145,12 @@ class Simulator:
         await self._started()
         if self._replay is not None:
             self._own(self._replay.run(), "replay")
+        if self.crypto.replay is not None:
+            self._own(self.crypto.replay.run(), "replay of pairs")
         self._own(self._run_test_stream(), "test stream")
         self._own(self._broker.run(asyncio.sleep), "broker")
         self._own(self._bars.run(self._clock, asyncio.sleep), "bars")
+        self._own(self.crypto.bars.run(self._clock, asyncio.sleep), "bars of pairs")
         return self
 
     async def __aexit__(
@@ -183,7 +203,7 @@ class Simulator:
 
     def day_bar(self, symbol: str) -> Message | None:
         """Return a symbol's newest day bar as REST has it now, `t` in nanoseconds."""
-        bars = self._market.daily_bars(symbol, self._clock())
+        bars = self._market_of(symbol).daily_bars(symbol, self._clock())
         return bars[-1] if bars else None
 
     @property
@@ -229,8 +249,8 @@ class Simulator:
         """Send a hand-written message, with all its fields, to the sessions subscribed to it.
 
         Its times (`t`; `created_at`, `updated_at` of news) may be RFC-3339 text, Unix
-        nanoseconds, absent or None (= now). `feed` None means iex and sip, or the news feed.
-        REST also records the messages for iex and sip.
+        nanoseconds, absent or None (= now). `feed` None means iex and sip, for a pair the crypto
+        feeds, for news the news feed. REST also records the messages, except news.
 
         Raises:
             ValueError: the feed, the type of message or a time is invalid.
@@ -243,9 +263,11 @@ class Simulator:
         `minute` is any Unix time (ns) of the minute. A bar that was sent is not sent again.
         Returns the number of bars.
         """
-        bars = self._bars.minute(minute // MINUTE * MINUTE, kind)
+        start = minute // MINUTE * MINUTE
+        bars, of_pairs = self._bars.minute(start, kind), self.crypto.bars.minute(start, kind)
         self._publish_to_stocks(bars)
-        return len(bars)
+        self.crypto.send(of_pairs)
+        return len(bars) + len(of_pairs)
 
     def state(self) -> dict[str, object]:
         """Return the body of `GET /simulator/state`."""
@@ -261,6 +283,7 @@ class Simulator:
                 "recorded_minutes": self._history.recorded_minutes(),
                 "invented": self._history.is_invented,
             },
+            "crypto": self.crypto.state(),
         }
 
     @property
@@ -299,6 +322,14 @@ class Simulator:
         self._market.expect_trades(tape.first_prices, replay.begins)
         return replay
 
+    async def _load_crypto(self, path: Path) -> None:
+        tape = await asyncio.to_thread(read_book_tape, path)
+        settings = self._settings
+        self.crypto.load(tape, self._clock, asyncio.sleep, speed=settings.speed, loop=settings.loop)
+
+    def _market_of(self, symbol: object) -> Market:
+        return self.crypto.market if is_pair(symbol) else self._market
+
     def _publish(self, messages: Sequence[Outgoing]) -> None:
         for outgoing in messages:
             self._observe(outgoing.message)
@@ -313,8 +344,11 @@ class Simulator:
 
     def _send_updated_bar(self, symbol: str, minute: int | None) -> int:
         newest = self._clock() // MINUTE * MINUTE - MINUTE
-        update = self._bars.update(symbol, newest if minute is None else minute)
-        self._publish_to_stocks([update])
+        start = newest if minute is None else minute
+        if is_pair(symbol):
+            self.crypto.send([self.crypto.bars.update(symbol, start)])
+            return self.crypto.listeners()
+        self._publish_to_stocks([self._bars.update(symbol, start)])
         return sum(len(self._endpoints[feed].listeners) for feed in STOCK_FEEDS)
 
     def _publish_body(self, body: bytes) -> int:
@@ -328,6 +362,9 @@ class Simulator:
     def _send(self, messages: Sequence[Handmade]) -> None:
         for feeds, group in groupby(messages, key=attrgetter("feeds")):
             outgoing = [Outgoing(each.message) for each in group]
+            if not set(feeds).isdisjoint(PAIR_FEEDS):
+                self.crypto.publish(outgoing, feeds)
+                continue
             if not set(feeds).isdisjoint(STOCK_FEEDS):
                 for each in outgoing:
                     self._observe(each.message)
@@ -340,7 +377,7 @@ class Simulator:
         return Outgoing(ready)
 
     def _observe(self, message: Message) -> None:
-        self._market.observe(message)
+        self._market_of(message.get("S")).observe(message)
         self._broker.observe(message.get("S"))
 
     def _publish_update(self, update: Update) -> None:
@@ -357,8 +394,10 @@ class Simulator:
 
     def _routes(self) -> list[BaseRoute]:
         settings = self._settings
+        guard = self._guard()
+        pairs = CryptoRest(guard, self.crypto.market, self._clock)
         market_data = Rest(
-            self._guard(),
+            guard,
             settings.plan,
             self._market,
             settings.splits,
@@ -371,8 +410,8 @@ class Simulator:
             self._broker,
             settings.hours,
             self._clock,
-            lambda symbol: symbol in listed or self._market.knows(symbol),
-            lambda: {*listed, *self._market.symbols()},
+            lambda symbol: symbol in listed or self._market_of(symbol).knows(symbol),
+            lambda: {*listed, *self._market.symbols(), *self.crypto.market.symbols()},
         )
         streams = [
             route
@@ -380,7 +419,8 @@ class Simulator:
             for route in stream_routes(endpoint, settings, self._slots, self._armed)
         ]
         own = control.routes(self.state, self.faults, self._publish_body)
-        return [*streams, *market_data.routes(), *trading.routes(), *own, unknown_stream()]
+        rest = [*market_data.routes(), *pairs.routes(), *trading.routes()]
+        return [*streams, *rest, *own, unknown_stream()]
 
     def _guard(self) -> Guard:
         budget = Budget(self._settings.requests_per_minute, lambda: self._clock() / SECOND)

@@ -8,7 +8,7 @@ from typing import Final
 
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.account.ledger import CASH, CRYPTO_FEE, HOLDINGS, Holding
-from simulator.protocol.subscription import IEX, NEWS, SIP, TEST, Feed
+from simulator.protocol.subscription import CRYPTO_FEEDS, IEX, NEWS, SIP, TEST, Feed
 from simulator.streams.session import Terms
 from simulator.tape.hours import AlwaysOpen, MarketHours
 from simulator.tape.recording import SHIPPED, DailyBar
@@ -22,6 +22,8 @@ PLAN_LIMITS: Final[Mapping[str, int | None]] = {"basic": 30, "plus": None}
 class SimulatorSettings:
     """The settings. `port` 0 chooses a free one; `tape` None replays nothing.
 
+    `crypto_tape` is the tape of pairs, see `simulator/crypto/book_tape.py`; None replays none.
+    `crypto_symbol_limit` None means no limit.
     `repeat_ids`: ids that the tape lacks repeat as Alpaca's do, see `simulator/tape/trade_ids.py`.
     `shift`: by what the tape's times are moved to now at speed 1, see `simulator/tape/shift.py`.
     `history`: REST has bars from before the tape, recorded and invented, see
@@ -41,6 +43,7 @@ class SimulatorSettings:
     host: str = "127.0.0.1"
     port: int = 0
     tape: Path | None = SHIPPED
+    crypto_tape: Path | None = None
     speed: float = 1.0
     loop: bool = True
     repeat_ids: bool = False
@@ -48,6 +51,7 @@ class SimulatorSettings:
     history: bool = False
     plan: str = "basic"
     symbol_limit: int | None = None
+    crypto_symbol_limit: int | None = None
     ghost_seconds: float = 0.0
     auth_timeout_seconds: float = 10.0
     ping_seconds: float = 20.0
@@ -90,4 +94,7 @@ class SimulatorSettings:
     @property
     def feeds(self) -> tuple[Feed, ...]:
         """The endpoints of market data."""
-        return IEX, SIP, TEST, NEWS if self.news else replace(NEWS, plans=frozenset())
+        news = NEWS if self.news else replace(NEWS, plans=frozenset())
+        limit = self.crypto_symbol_limit
+        crypto = (replace(feed, symbol_limit=limit) for feed in CRYPTO_FEEDS)
+        return IEX, SIP, TEST, news, *crypto

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 from uuid import NAMESPACE_URL, uuid5
 
-from simulator.protocol.subscription import is_symbol
+from simulator.protocol.subscription import is_pair, is_symbol
 
 AssetClass: TypeAlias = Literal["us_equity", "us_option", "crypto"]
 
@@ -35,11 +35,13 @@ class Asset:
     """An asset that an account can hold.
 
     Orders and positions use `symbol` (BTCUSD), market data uses `market_symbol` (BTC/USD).
+    `is_tradable` False: the account does not trade it.
     """
 
     symbol: str
     market_symbol: str
     asset_class: AssetClass
+    is_tradable: bool = True
 
     @property
     def id(self) -> str:
@@ -60,7 +62,7 @@ class Asset:
             "symbol": self.market_symbol if self.asset_class == "crypto" else self.symbol,
             "name": _NAMES.get(self.symbol, self.symbol),
             "status": "active",
-            "tradable": True,
+            "tradable": self.is_tradable,
             "marginable": True,
             "shortable": True,
             "easy_to_borrow": True,
@@ -89,3 +91,14 @@ def asset_of(symbol: str) -> Asset:
     raise ValueError(
         f"symbol is {symbol!r}, expected one such as BAC, BTC/USD, AAPL240119C00100000"
     )
+
+
+def listed_asset(symbol: str) -> Asset:
+    """Return the asset of a symbol; the account does not trade a pair that is not in dollars.
+
+    Raises:
+        ValueError: the symbol is invalid; the text names it.
+    """
+    if is_pair(symbol) and not _PAIR.fullmatch(symbol):
+        return Asset(symbol.replace("/", ""), symbol, "crypto", is_tradable=False)
+    return asset_of(symbol)

@@ -14,6 +14,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from simulator.account.asset import Asset, asset_of
 from simulator.account.ledger import Account, Holding
+from simulator.account.markets import Prices
 from simulator.account.multi_leg import LegRequest, MultiLegOrder, MultiLegRequest
 from simulator.account.offers import Offers
 from simulator.account.order import End, Event, Order, OrderRequest, Session, Side
@@ -32,7 +33,6 @@ from simulator.protocol.decimals import exact, text
 from simulator.protocol.rfc3339 import SECOND, render
 from simulator.protocol.subscription import ACCOUNT
 from simulator.tape.hours import MarketHours, in_session, midnight
-from simulator.tape.market import Market
 
 _TICK_SECONDS: Final = 0.25
 
@@ -43,7 +43,7 @@ class Broker:
     def __init__(
         self,
         account: Account,
-        market: Market,
+        market: Prices,
         hours: MarketHours,
         splits: Mapping[str, float],
         armed: ArmedFaults,

@@ -24,6 +24,7 @@ _GARBAGE: Final = b"\xc1\xff\x00\xfe garbage"  # msgpack does not use the byte 0
 _FILLER: Final[Mapping[str, object]] = {"T": "t", "i": 1, "S": "FILLER", "x": "V", "p": 1.0, "s": 1}
 _MALFORMED: Final[Mapping[str, object]] = {"T": "t", "S": ["no symbol"], "p": "no price", "t": "?"}
 _UNKNOWN: Final[Mapping[str, object]] = {"T": "unheard-of", "S": "FILLER", "p": 1.0}
+_PATHS: Final = ("/v2/", "/v1beta3/")
 _EXTERNAL_CLOSE_CODES: Final = frozenset({*range(1000, 1004), *range(1007, 1015)})
 
 Messages = Sequence[Mapping[str, object]]
@@ -126,8 +127,10 @@ class Faults(AccountFaults, BarFaults):
             raise ValueError("status and delay_seconds are missing, expected at least one of them")
         if not 0 <= delay_seconds < float("inf"):
             raise ValueError(f"delay_seconds is {delay_seconds}, expected 0 or more")
-        if not path.startswith("/v2/"):
-            raise ValueError(f"path is {path!r}, expected one that starts with /v2/")
+        if not path.startswith(_PATHS):
+            raise ValueError(
+                f"path is {path!r}, expected one that starts with {' or '.join(_PATHS)}"
+            )
         code = None if status is None else _status(status)
         fault = Fault("rest", "request", path, code, delay_seconds=delay_seconds)
         self._armed.arm(fault, count, seconds)
@@ -269,13 +272,19 @@ class Faults(AccountFaults, BarFaults):
     def huge(
         self, feed: str | None = None, *, messages: Messages = (), size: int = 2 * 1024 * 1024
     ) -> int:
-        """Send one frame of at least `size` bytes: the given messages, then trades of `FILLER`."""
+        """Send one frame of at least `size` bytes: the given messages, then trades of `FILLER`.
+
+        To crypto streams they are trades of `FILLER/USD`.
+        """
         if not 0 < size <= 1 << 28:
             raise ValueError(f"size is {size}, expected 1 to {1 << 28} bytes")
-        given = self._ready(feed, messages)
-        filler = self._observed(_FILLER)
-        count = size // len(filler.encoded(Format.MSGPACK)) + 1
-        return self._send_frame(feed, [*given, *[filler] * count])
+        given, struck = self._ready(feed, messages), 0
+        for endpoint in chosen(self._market_data, feed):
+            pair = {"S": "FILLER/USD"} if endpoint.feed.has_pairs else {}
+            filler = self._observed({**_FILLER, **pair})
+            count = size // len(filler.encoded(Format.MSGPACK)) + 1
+            struck += self._send_frame(endpoint.feed.name, [*given, *[filler] * count])
+        return struck
 
     # queries of the other parts
 

@@ -1,7 +1,7 @@
 """Frames that Alpaca's protocol does not allow, or hardly: each has broken a client. Pure.
 
-Market data is msgpack, the account's events are JSON text. `symbol` names the stock that a frame is
-about.
+Market data is msgpack, the account's events are JSON text. `symbol` names the stock or the pair
+that a frame is about.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 import msgpack
 
-from simulator.protocol.subscription import ACCOUNT
+from simulator.protocol.subscription import ACCOUNT, CRYPTO_FEEDS
 
 OddFrame: TypeAlias = Callable[[str], bytes]
 """Makes the frame for a symbol."""
@@ -20,6 +20,7 @@ ODD_NS: Final = 1_384_000_000_000_000_000
 """The time (Unix ns) of the frames' messages: some of these are prints that a client can read."""
 
 _TIME: Final = msgpack.Timestamp.from_unix_nano(ODD_NS)
+_CRYPTO_STREAMS: Final = frozenset(feed.name for feed in CRYPTO_FEEDS)
 _DEEP: Final = 1_000
 """Levels of nesting: more than a recursive decoder in Python survives."""
 
@@ -34,6 +35,9 @@ _TRADE: Final[Mapping[str, object]] = {
 }
 _QUOTE: Final[Mapping[str, object]] = {
     "T": "q", "bx": "V", "bp": 1.0, "bs": 1, "ax": "V", "ap": 1.1, "as": 1, "t": _TIME,
+}
+_BOOK: Final[Mapping[str, object]] = {
+    "T": "o", "t": _TIME, "b": [{"p": 1.0, "s": 2.0}], "a": [{"p": 1.1, "s": 2.0}],
 }
 _NEWS: Final[Mapping[str, object]] = {
     "T": "n", "id": 1, "headline": "Odd", "created_at": _TIME, "updated_at": _TIME,
@@ -106,6 +110,23 @@ _MARKET: Final[Mapping[str, OddFrame]] = {
     ),
 }
 
+_PAIRS: Final[Mapping[str, OddFrame]] = {
+    **_MARKET,
+    "null_levels": _odd(_BOOK, b=None, a=None, r=True),
+    "no_levels": lambda symbol: _frame({"T": "o", "S": symbol, "t": _TIME, "r": True}),
+    "odd_levels": _odd(_BOOK, b={"p": 1.0, "s": 2.0}, a=[7, {"p": "x", "s": 1.0}, {"s": 1.0}]),
+    "nan_level": _odd(_BOOK, b=[{"p": float("nan"), "s": 1.0}], a=[{"p": 1.1, "s": float("inf")}]),
+    "negative_level": _odd(_BOOK, b=[{"p": -1.0, "s": 1.0}, {"p": 1.0, "s": -1.0}]),
+    "zero_level": _odd(_BOOK, b=[{"p": 0.0, "s": 1.0}], r=True),
+    "nested_levels": _odd(_BOOK, b=_Packed(b"\x91" * _DEEP + b"\xc0")),
+    "many_levels": _odd(_BOOK, b=[{"p": 1 / at, "s": 1.0} for at in range(1, 20_001)], r=True),
+    "text_reset": _odd(_BOOK, r="yes"),
+    "crossed_book": _odd(_BOOK, b=[{"p": 2.0, "s": 1.0}], r=True),
+    "odd_id": _odd(_TRADE, i=1.5),
+    "negative_id": _odd(_TRADE, i=-(2**63)),
+    "largest_id": _odd(_TRADE, i=2**64 - 1),
+}
+
 _TRADE_UPDATES: Final[Mapping[str, OddFrame]] = {
     "nested": lambda _: b"[" * _DEEP + b"null" + b"]" * _DEEP,
     "nested_field": lambda _: (
@@ -127,4 +148,6 @@ _TRADE_UPDATES: Final[Mapping[str, OddFrame]] = {
 
 def odd_frames(stream: str) -> Mapping[str, OddFrame]:
     """Return the odd frames of a stream by name."""
-    return _TRADE_UPDATES if stream == ACCOUNT.name else _MARKET
+    if stream == ACCOUNT.name:
+        return _TRADE_UPDATES
+    return _PAIRS if stream in _CRYPTO_STREAMS else _MARKET

@@ -1,7 +1,7 @@
 """One stream endpoint (`/v2/iex`, …): its open connections and its counters."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, Protocol
 
 from simulator.faults.withheld import Withheld
@@ -11,6 +11,7 @@ from simulator.protocol.wire import Format, Outgoing
 _SHOWN_CHANNELS: Final = (
     "trades",
     "quotes",
+    "orderbooks",
     *BAR_CHANNELS,
     "statuses",
     "lulds",
@@ -62,6 +63,11 @@ class Endpoint:
         self.withheld = Withheld(monotonic)
         self.counts_bars = False
         """Whether symbols of the channels of bars count against the plan's limit."""
+        self.whole_books: Callable[[Collection[str], Collection[str]], Sequence[Outgoing]] = (
+            lambda _wanted, _before: ()
+        )
+        """Returns the first messages for a session that wants some books, from those it wants now
+        and before."""
         self.messages_sent = 0
         self.refused: Counter[int] = Counter()
         self.upgrades_refused: Counter[int] = Counter()

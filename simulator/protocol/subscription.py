@@ -1,6 +1,7 @@
 """A session's subscriptions: channels, symbols, the plan's limit and the acknowledgement.
 
 Pure. Sources: docs.alpaca.markets/docs/real-time-stock-pricing-data for channels and keys,
+docs.alpaca.markets/docs/real-time-crypto-pricing-data for pairs,
 docs.alpaca.markets/docs/streaming-real-time-news for news,
 docs.alpaca.markets/docs/streaming-market-data for the additive rules and the errors.
 """
@@ -8,7 +9,7 @@ docs.alpaca.markets/docs/streaming-market-data for the additive rules and the er
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeGuard
+from typing import Final, Literal, TypeGuard
 
 CHANNELS: Final[Mapping[str, str]] = {
     "t": "trades",
@@ -22,16 +23,18 @@ CHANNELS: Final[Mapping[str, str]] = {
     "x": "cancelErrors",
     "i": "imbalances",
     "n": "news",
+    "o": "orderbooks",
 }
 """The channel that carries each message type (`T`)."""
 
 WILDCARD: Final = "*"
 _MIRRORS: Final = ("corrections", "cancelErrors")  # included with trades, not subscribed by name
-_LIMITED: Final = ("trades", "quotes")
+_LIMITED: Final = ("trades", "quotes", "orderbooks")
 BAR_CHANNELS: Final = ("bars", "updatedBars", "dailyBars")
 """They do not count against the plan's limit: 5,000 symbols were accepted on the basic plan."""
 
-_SYMBOL = re.compile(r"[A-Z0-9]{1,12}(?:[.\-][A-Z0-9]{1,5}){0,2}", re.ASCII)
+_SYMBOL: Final = re.compile(r"[A-Z0-9]{1,12}(?:[.\-][A-Z0-9]{1,5}){0,2}", re.ASCII)
+_PAIR: Final = re.compile(r"[A-Z0-9]{2,10}/[A-Z]{3,5}", re.ASCII)
 
 
 class RefusedError(Exception):
@@ -44,13 +47,24 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Feed:
-    """One stream endpoint: the channels in its acknowledgement, its required plan, its path."""
+    """One stream endpoint: the channels in its acknowledgement, its required plan, its path.
+
+    `symbols` is the spelling of its symbols. `symbol_limit` is the number that a session may
+    subscribe to: the plan's, another one, or None for no limit.
+    """
 
     name: str
     path: str
     acknowledged: tuple[str, ...]
     unacknowledged: tuple[str, ...] = ()
     plans: frozenset[str] = frozenset({"basic", "plus"})
+    symbols: re.Pattern[str] = _SYMBOL
+    symbol_limit: int | Literal["plan"] | None = "plan"
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether its symbols are pairs."""
+        return self.symbols is _PAIR
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -59,13 +73,25 @@ class Feed:
         return tuple(channel for channel in named if channel not in _MIRRORS)
 
 
-_STOCK_CHANNELS = tuple(name for name in CHANNELS.values() if name not in ("imbalances", "news"))
+_STOCK_CHANNELS = tuple(
+    name for name in CHANNELS.values() if name not in ("imbalances", "news", "orderbooks")
+)
+_CRYPTO_CHANNELS = ("trades", "quotes", "orderbooks", *BAR_CHANNELS)
+
+
+def _crypto(name: str, location: str) -> Feed:
+    path = f"/v1beta3/crypto/{location}"
+    return Feed(name, path, _CRYPTO_CHANNELS, symbols=_PAIR, symbol_limit=None)
+
 
 IEX: Final = Feed("iex", "/v2/iex", _STOCK_CHANNELS, ("imbalances",))
 SIP: Final = Feed("sip", "/v2/sip", _STOCK_CHANNELS, ("imbalances",), frozenset({"plus"}))
 TEST: Final = Feed("test", "/v2/test", ("trades", "quotes", "bars"))
 NEWS: Final = Feed("news", "/v1beta1/news", ("news",))
 ACCOUNT: Final = Feed("account", "/stream", ("trade_updates",))
+CRYPTO: Final = _crypto("crypto", "us")
+CRYPTO_FEEDS: Final = (CRYPTO, _crypto("us-1", "us-1"), _crypto("eu-1", "eu-1"))
+"""Alpaca's own venue, and Kraken's in the US and in Europe: here they send the same."""
 
 
 class Subscriptions:
@@ -138,6 +164,11 @@ def is_symbol(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and _SYMBOL.fullmatch(value) is not None
 
 
+def is_pair(value: object) -> TypeGuard[str]:
+    """Return whether this is a pair in the spelling of market data: `BTC/USD`."""
+    return isinstance(value, str) and _PAIR.fullmatch(value) is not None
+
+
 def requested_channels(message: Mapping[object, object], feed: Feed) -> dict[str, list[str]]:
     """Read the channels of a subscribe or unsubscribe message.
 
@@ -154,9 +185,13 @@ def requested_channels(message: Mapping[object, object], feed: Feed) -> dict[str
         listed = [] if symbols is None else symbols
         if not isinstance(listed, list):
             raise RefusedError(400)
-        if not all(symbol == WILDCARD or is_symbol(symbol) for symbol in listed):
+        if not all(symbol == WILDCARD or _is_spelled(symbol, feed) for symbol in listed):
             raise RefusedError(400)
         request[channel] = listed
     if not request.keys() <= set(feed.channels):
         raise RefusedError(410)
     return request
+
+
+def _is_spelled(symbol: object, feed: Feed) -> bool:
+    return isinstance(symbol, str) and feed.symbols.fullmatch(symbol) is not None

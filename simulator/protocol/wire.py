@@ -17,6 +17,7 @@ from simulator.protocol import rfc3339
 Message: TypeAlias = Mapping[str, object]
 
 _STOCK_TIMES: Final = ("t",)
+_BOOK_SIDES: Final = ("b", "a")
 _NEWS_TIMES: Final = ("created_at", "updated_at")
 
 
@@ -73,6 +74,9 @@ def times_of(message: Message) -> Sequence[str]:
 def json_fields(fields: Message) -> dict[str, object]:
     """Return the fields as JSON shows them: times as text, whole floats without a fraction."""
     shown = {key: _json_number(value) for key, value in fields.items()}
+    for side in _BOOK_SIDES:
+        if side in fields:
+            shown[side] = _json_levels(fields[side])
     for name in times_of(fields):
         if isinstance(time := fields.get(name), int):
             shown[name] = rfc3339.render(time)
@@ -111,6 +115,17 @@ def _json_number(value: object) -> object:
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return int(value)
     return value
+
+
+def _json_levels(value: object) -> object:
+    if not isinstance(value, list):
+        return value
+    return [
+        {key: _json_number(part) for key, part in level.items()}
+        if isinstance(level, dict)
+        else level
+        for level in value
+    ]
 
 
 def _msgpack_timestamp(time: object) -> object:

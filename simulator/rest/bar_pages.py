@@ -10,10 +10,11 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Final, TypeAlias
 
 from simulator.protocol.rfc3339 import SECOND
-from simulator.protocol.subscription import is_symbol
+from simulator.protocol.subscription import is_pair, is_symbol
 from simulator.protocol.wire import Message, json_fields
 from simulator.rest.historical import ParameterError, Window
 from simulator.rest.timeframe import Timeframe
+from simulator.tape.market import Market
 
 Between: TypeAlias = Callable[[int, int], Iterable[Message]]
 """Returns a symbol's bars that start in a span (its end excluded), oldest first."""
@@ -35,6 +36,18 @@ def bars_in_spans(between: Between, length: int, window: Window, now: int) -> Ba
     for number in reversed(numbers) if window.is_descending else numbers:
         bars = _within(between(number * span, (number + 1) * span), window)
         yield bars[::-1] if window.is_descending else bars
+
+
+def bars_in(market: Market, symbol: str, frame: Timeframe, window: Window, now: int) -> Batches:
+    """Yield a symbol's bars of a time frame that start in a window, in its order."""
+    length = frame.length
+    if length is None:
+        return folded_days(market.daily_bars(symbol, now), frame, window)
+
+    def between(start: int, end: int) -> Sequence[Message]:
+        return market.folded(symbol, start, end, length, frame.fold, now)
+
+    return bars_in_spans(between, length, window, now)
 
 
 def folded_days(days: Iterable[Message], frame: Timeframe, window: Window) -> Batches:
@@ -90,7 +103,7 @@ def _place(token: str | None) -> tuple[str, int]:
         return "", 0
     try:
         symbol, _, at = base64.urlsafe_b64decode(token).decode().partition("|")
-        if is_symbol(symbol):
+        if is_symbol(symbol) or is_pair(symbol):
             return symbol, int(at)
     except (binascii.Error, ValueError):
         pass

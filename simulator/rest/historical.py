@@ -6,10 +6,11 @@ there are no dividends and spin-offs.
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 from simulator.protocol import rfc3339
 from simulator.protocol.rfc3339 import SECOND
@@ -53,6 +54,22 @@ class BarsRequest:
     is_adjusted: bool
 
 
+def read_symbols(query: Mapping[str, str], is_valid: Callable[[str], bool]) -> Sequence[str]:
+    """Read `symbols`, each once.
+
+    Raises:
+        ParameterError: there is none, or one is not valid.
+    """
+    listed = query.get("symbols") or ""
+    symbols = [symbol.strip() for symbol in listed.split(",")] if listed else []
+    if not symbols:
+        raise ParameterError("symbols are required")
+    for symbol in symbols:
+        if not is_valid(symbol):
+            raise ParameterError(f"invalid symbol: {symbol}")
+    return list(dict.fromkeys(symbols))
+
+
 def read_bars_request(query: Mapping[str, str], now: int, *, has_recent_sip: bool) -> BarsRequest:
     """Read the query for bars, except its `symbols`.
 
@@ -61,11 +78,7 @@ def read_bars_request(query: Mapping[str, str], now: int, *, has_recent_sip: boo
         RecentSipError: the plan forbids it.
     """
     window = read_window(query, now, has_recent_sip=has_recent_sip)
-    text = query.get("timeframe") or ""
-    try:
-        timeframe = read_timeframe(text)
-    except ValueError as error:
-        raise ParameterError(f"invalid timeframe: {text}") from error
+    timeframe = read_frame(query)
     adjustments = (query.get("adjustment") or "raw").split(",")
     for adjustment in adjustments:
         if adjustment not in _ADJUSTMENTS:
@@ -73,8 +86,25 @@ def read_bars_request(query: Mapping[str, str], now: int, *, has_recent_sip: boo
     return BarsRequest(window, timeframe, not {"split", "all"}.isdisjoint(adjustments))
 
 
-def read_window(query: Mapping[str, str], now: int, *, has_recent_sip: bool) -> Window:
+def read_frame(query: Mapping[str, str], zone: ZoneInfo = EASTERN) -> Timeframe:
+    """Read the time frame; `zone` is that of its days.
+
+    Raises:
+        ParameterError: there is none, or it is wrong.
+    """
+    text = query.get("timeframe") or ""
+    try:
+        return read_timeframe(text, zone)
+    except ValueError as error:
+        raise ParameterError(f"invalid timeframe: {text}") from error
+
+
+def read_window(
+    query: Mapping[str, str], now: int, *, has_recent_sip: bool, zone: ZoneInfo = EASTERN
+) -> Window:
     """Read the parameters that the queries for bars and for trades share.
+
+    `zone` is that of a time that is only a date.
 
     Raises:
         ParameterError: one is wrong.
@@ -82,14 +112,14 @@ def read_window(query: Mapping[str, str], now: int, *, has_recent_sip: bool) -> 
     """
     is_delayed = _choice(query, "feed", _FEEDS, "sip") == "sip" and not has_recent_sip
     newest = now - DELAY if is_delayed else now
-    end = _moment(query, "end", newest)
+    end = _moment(query, "end", newest, zone)
     if is_delayed and end > newest:
         raise RecentSipError
     limit = query.get("limit") or "1000"
     if not limit.isdecimal() or not 1 <= int(limit) <= _LONGEST_PAGE:
         raise ParameterError(f"invalid limit: {limit}")
     return Window(
-        start=_moment(query, "start", midnight(now)),
+        start=_moment(query, "start", midnight(now, zone), zone),
         end=end,
         limit=int(limit),
         is_descending=_choice(query, "sort", _SORTS, "asc") == "desc",
@@ -139,13 +169,13 @@ def _choice(query: Mapping[str, str], name: str, allowed: Sequence[str], default
     return value
 
 
-def _moment(query: Mapping[str, str], name: str, default: int) -> int:
+def _moment(query: Mapping[str, str], name: str, default: int, zone: ZoneInfo) -> int:
     text = query.get(name)
     if not text:
         return default
     try:
         if len(text) == len("2026-11-23"):
-            return int(datetime.fromisoformat(text).replace(tzinfo=EASTERN).timestamp()) * SECOND
+            return int(datetime.fromisoformat(text).replace(tzinfo=zone).timestamp()) * SECOND
         return rfc3339.parse(text)
     except ValueError as error:
         raise ParameterError(f"invalid {name}: {text}") from error

@@ -15,12 +15,11 @@ from starlette.routing import Route
 
 from simulator.faults.armed import ArmedFaults
 from simulator.protocol.subscription import is_symbol
-from simulator.protocol.wire import Message, json_fields
+from simulator.protocol.wire import json_fields
 from simulator.rest import historical
-from simulator.rest.bar_pages import Batches, bar_page, bars_in_spans, folded_days
+from simulator.rest.bar_pages import Batches, bar_page, bars_in
 from simulator.rest.guard import Guard
 from simulator.rest.historical import ParameterError, RecentSipError, Window
-from simulator.rest.timeframe import Timeframe
 from simulator.tape.hours import midnight
 from simulator.tape.market import Market
 
@@ -59,7 +58,7 @@ class Rest:
 
     async def _bars(self, request: Request) -> Response:
         query, now = request.query_params, self.clock()
-        symbols = _symbols(query.get("symbols", ""))
+        symbols = historical.read_symbols(query, is_symbol)
         wanted = historical.read_bars_request(query, now, has_recent_sip=self._has_recent_sip)
         adjusted = {symbol: self._ratio(symbol) for symbol in symbols if wanted.is_adjusted}
 
@@ -67,11 +66,11 @@ class Rest:
 
         def bars_of(symbol: str, window: Window) -> Batches:
             ratio = adjusted.get(symbol, 1)
-            for batch in self._bars_in(symbol, wanted.timeframe, window, now):
+            for batch in bars_in(self.market, symbol, wanted.timeframe, window, now):
                 yield [historical.adjusted(bar, ratio, today) for bar in batch]
 
         token = query.get("page_token")
-        page = await bar_page(symbols, wanted.window, token, bars_of, _let_others_run)
+        page = await bar_page(symbols, wanted.window, token, bars_of, let_others_run)
         # `JSONResponse` would hold the loop for 50 ms with the longest page.
         return Response(msgspec.json.encode(page), media_type="application/json")
 
@@ -83,7 +82,7 @@ class Rest:
 
     async def _trades(self, request: Request) -> Response:
         query, now = request.query_params, self.clock()
-        symbols = _symbols(query.get("symbols", ""))
+        symbols = historical.read_symbols(query, is_symbol)
         window = historical.read_window(query, now, has_recent_sip=self._has_recent_sip)
         trades = {symbol: self.market.trades(symbol) for symbol in symbols}
         return JSONResponse(historical.trade_page(window, query.get("page_token"), trades))
@@ -94,23 +93,13 @@ class Rest:
 
     def _latest(self, request: Request) -> Sequence[str]:
         """Return the symbols of a request for the newest data."""
-        symbols = _symbols(request.query_params.get("symbols", ""))
+        symbols = historical.read_symbols(request.query_params, is_symbol)
         feed = request.query_params.get("feed", "iex" if self.plan == "basic" else "sip")
         if feed not in _FEEDS:
             raise ParameterError(f"invalid feed: {feed}")
         if feed == "sip" and not self._has_recent_sip:
             raise RecentSipError
         return symbols
-
-    def _bars_in(self, symbol: str, frame: Timeframe, window: Window, now: int) -> Batches:
-        length = frame.length
-        if length is None:
-            return folded_days(self.market.daily_bars(symbol, now), frame, window)
-
-        def between(start: int, end: int) -> Sequence[Message]:
-            return self.market.folded(symbol, start, end, length, frame.fold, now)
-
-        return bars_in_spans(between, length, window, now)
 
     def _ratio(self, symbol: str) -> float:
         fault = self.armed.take("adjustment", symbol, symbol)
@@ -119,15 +108,6 @@ class Rest:
         return self.splits.get(symbol, 1)
 
 
-async def _let_others_run() -> None:
+async def let_others_run() -> None:
+    """Give the streams a turn between the parts of a long page."""
     await asyncio.sleep(0)
-
-
-def _symbols(listed: str) -> Sequence[str]:
-    symbols = [symbol.strip() for symbol in listed.split(",")] if listed else []
-    if not symbols:
-        raise ParameterError("symbols are required")
-    for symbol in symbols:
-        if not is_symbol(symbol):
-            raise ParameterError(f"invalid symbol: {symbol}")
-    return list(dict.fromkeys(symbols))

@@ -11,9 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from simulator.protocol.rfc3339 import SECOND
 from simulator.protocol.wire import Message
+from simulator.tape.bars import rounded
 from simulator.tape.hours import EASTERN
 
 _PATTERN: Final = re.compile(r"(\d+)([A-Za-z]+)", re.ASCII)
@@ -36,10 +38,14 @@ _MINUTES: Final[Mapping[str, int]] = {"Min": 1, "Hour": 60}
 
 @dataclass(frozen=True)
 class Timeframe:
-    """A time frame: an amount of `Min`, `Hour`, `Day`, `Week` or `Month`."""
+    """A time frame: an amount of `Min`, `Hour`, `Day`, `Week` or `Month`.
+
+    `zone` is that of the days.
+    """
 
     amount: int
     unit: str
+    zone: ZoneInfo = EASTERN
 
     @property
     def length(self) -> int | None:
@@ -51,12 +57,12 @@ class Timeframe:
         """Return the start of the bar that holds a Unix time, both in nanoseconds."""
         if self.length is not None:
             return time // self.length * self.length
-        day = datetime.fromtimestamp(time // SECOND, UTC).astimezone(EASTERN).date()
+        day = datetime.fromtimestamp(time // SECOND, UTC).astimezone(self.zone).date()
         if self.unit == "Week":
             day -= timedelta(days=day.weekday())
         elif self.unit == "Month":
             day = date(day.year, (day.month - 1) // self.amount * self.amount + 1, 1)
-        midnight = datetime(day.year, day.month, day.day, tzinfo=EASTERN)
+        midnight = datetime(day.year, day.month, day.day, tzinfo=self.zone)
         return int(midnight.timestamp()) * SECOND
 
     def fold(self, bars: Iterable[Message]) -> Iterator[Message]:
@@ -74,7 +80,7 @@ class Timeframe:
             yield _folded(start, group)
 
 
-def read_timeframe(text: str) -> Timeframe:
+def read_timeframe(text: str, zone: ZoneInfo = EASTERN) -> Timeframe:
     """Read a time frame: `1Min` or `1T`, `5Min`, `1Hour` or `1H`, `1Day`, `1Week`, `3Month`.
 
     Raises:
@@ -84,7 +90,7 @@ def read_timeframe(text: str) -> Timeframe:
     unit = None if match is None else _UNITS.get(match[2])
     if match is None or unit is None or int(match[1]) not in _AMOUNTS[unit]:
         raise ValueError(text)
-    return Timeframe(int(match[1]), unit)
+    return Timeframe(int(match[1]), unit, zone)
 
 
 def _folded(start: int, bars: list[Message]) -> Message:
@@ -102,9 +108,9 @@ def _folded(start: int, bars: list[Message]) -> Message:
     # A recorded bar may lack them.
     if all("n" in bar for bar in bars):
         folded["n"] = sum(_integer(bar, "n") for bar in bars)
-    if volume and all("vw" in bar for bar in bars):
+    if all("vw" in bar for bar in bars):
         turnover = sum(_number(bar, "vw") * _number(bar, "v") for bar in bars)
-        folded["vw"] = round(turnover / volume, 6)
+        folded["vw"] = rounded(turnover / volume) if volume else 0
     return folded
 
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from simulator.account.asset import asset_of
+from simulator.account.asset import asset_of, listed_asset
 from simulator.account.broker import Broker
 from simulator.account.order import Order
 from simulator.account.order_request import (
@@ -38,7 +38,7 @@ _LAST_DAY: Final = date(2029, 12, 31)  # the end of Alpaca's own calendar
 class Trading:
     """The endpoints over one broker; `clock` returns Unix time in nanoseconds.
 
-    `is_listed` returns whether the assets contain a stock, and `listed` returns all of them.
+    `is_listed` returns whether the assets contain a stock or a pair, and `listed` returns all.
     """
 
     guard: Guard
@@ -83,7 +83,7 @@ class Trading:
         rows: list[dict[str, object]] = []
         for symbol in sorted(self.listed()):
             with suppress(ValueError):  # somebody may have published trades of anything
-                rows.append(asset_of(symbol).shown())
+                rows.append(listed_asset(symbol).shown())
         wanted = [r for r in rows if all(r.get(k) == v for k, v in query.items() if k in _FILTERS)]
         return JSONResponse(wanted)
 
@@ -91,7 +91,7 @@ class Trading:
         symbol = request.path_params["symbol"]
         if not self.is_listed(symbol):
             raise TradingError(404, NOT_FOUND, f"asset not found for {symbol}")
-        return JSONResponse(asset_of(symbol).shown())
+        return JSONResponse(listed_asset(symbol).shown())
 
     async def _account(self, _request: Request) -> Response:
         return JSONResponse(self.broker.statement().summary())

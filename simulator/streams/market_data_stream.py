@@ -1,6 +1,7 @@
 """The WebSocket side of a market-data session: its format, its greeting, its errors."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from starlette.websockets import WebSocket
 
@@ -82,11 +83,20 @@ class MarketDataConnection(Connection):
                 fault = self._fault("subscribe")
         if fault is not None:
             return self._failure(fault)
-        before = set(self.symbols("trades"))
+        trades, books = self._subscribed()
         self._session.counts_bars = self._endpoint.counts_bars
         outcome = self._session.receive(message)
-        self._endpoint.withheld.on_subscribed(set(self.symbols("trades")) - before)
-        return outcome
+        trades_now, books_now = self._subscribed()
+        self._endpoint.withheld.on_subscribed((trades_now - trades) | (books_now - books))
+        return replace(outcome, data=tuple(self._endpoint.whole_books(books_now, books)))
+
+    def _subscribed(self) -> tuple[set[str], set[str]]:
+        return set(self.symbols("trades")), set(self.symbols("orderbooks"))
+
+    def _apply(self, outcome: Outcome) -> None:
+        super()._apply(outcome)
+        if outcome.data:
+            self.offer(outcome.data)
 
     def _failure(self, fault: Fault) -> Outcome:
         if fault.code is not None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from simulator.protocol.subscription import Feed, RefusedError, Subscriptions, requested_channels
-from simulator.protocol.wire import Message
+from simulator.protocol.wire import Message, Outgoing
 
 ERRORS: Final[Mapping[int, str]] = {
     400: "invalid syntax",
@@ -51,12 +51,13 @@ class Terms:
 class Outcome:
     """The outcome of an input: control messages to send, and whether to close after them.
 
-    `code` is that of the error among them.
+    `code` is that of the error among them. `data` are the market's messages that follow.
     """
 
     replies: tuple[Message, ...] = ()
     close: bool = False
     code: int | None = None
+    data: tuple[Outgoing, ...] = ()
 
 
 class Session:
@@ -66,7 +67,8 @@ class Session:
         self._feed = feed
         self._terms = terms
         self._claim = claim
-        self.subscriptions = Subscriptions(feed, terms.symbol_limit)
+        limit = terms.symbol_limit if feed.symbol_limit == "plan" else feed.symbol_limit
+        self.subscriptions = Subscriptions(feed, limit)
         self.authenticated = False
         self.counts_bars = False
         """Whether symbols of the channels of bars count against the plan's limit."""

@@ -1,9 +1,9 @@
-"""The bars on the stock streams: which are due at which moment.
+"""The bars on the streams of a market: which are due at which moment.
 
 `b` of the minute that has ended, 0.45 to 0.95 s after its end; with it `d`, the bar of the day so
-far, from the first minute after the opening until New York's midnight. 29.2 s later `u`, if the
-trades of the minute have changed since. A minute with no eligible trade sends
-nothing. Measured at Alpaca: `b` 0.7 s after the minute (95 % within 0.9 s), `u` 28.6 to 29.8 s
+far, from the first minute after the opening until the day's midnight. 29.2 s later `u`, if the
+trades of the minute have changed since. A stock's minute with no eligible trade sends nothing.
+Measured at Alpaca, for stocks: `b` 0.7 s after the minute (95 % within 0.9 s), `u` 28.6 to 29.8 s
 after the `b`, `d` unchanged for hours after the close. Alpaca does not document whether a change
 after the half minute causes a `u`: here it does not, REST has it.
 
@@ -23,7 +23,7 @@ from simulator.protocol.rfc3339 import SECOND
 from simulator.protocol.subscription import WILDCARD
 from simulator.protocol.wire import Message, Outgoing
 from simulator.tape.bars import MINUTE
-from simulator.tape.hours import EASTERN, MarketHours, midnight
+from simulator.tape.hours import MarketHours
 from simulator.tape.market import Market
 
 Kind: TypeAlias = Literal["b", "u", "d"]
@@ -69,7 +69,7 @@ class BarSchedule:
             market: Has the bars.
             hours: The market's hours, for `d`.
             armed: The faults that withhold or delay bars.
-            publish: Sends messages to the stock streams.
+            publish: Sends messages to the market's streams.
             subscribed: Returns the symbols, or `*`, to which a client subscribes on a channel.
         """
         self._market = market
@@ -132,7 +132,7 @@ class BarSchedule:
     def _days(self, moment: Moment) -> list[Outgoing]:
         """Return `d` of the subscribed symbols; the last one of a day is that of its midnight."""
         end = moment.minute + MINUTE
-        day = midnight(end - 1)
+        day = self._market.midnight(end - 1)
         wanted = self._subscribed("dailyBars")
         if not wanted or not self._has_opened(end):
             return []
@@ -145,7 +145,7 @@ class BarSchedule:
 
     def _has_opened(self, at: int) -> bool:
         """Return whether the market has opened before a time, on the day that holds it."""
-        local = datetime.fromtimestamp((at - 1) // SECOND, UTC).astimezone(EASTERN)
+        local = datetime.fromtimestamp((at - 1) // SECOND, UTC).astimezone(self._market.zone)
         hours = self._hours.trading_day(local.date())
         return hours is not None and local.time() >= hours.open
 

@@ -7,6 +7,7 @@ from simulator.protocol.rfc3339 import SECOND
 from simulator.tape.bar_conditions import EVERYTHING, Effect, Price
 
 MINUTE: Final = 60 * SECOND
+_CENT: Final = 0.01
 
 
 class Bar:
@@ -90,6 +91,11 @@ def joined(start: int, bars: Iterable[Bar]) -> Bar:
     return whole
 
 
+def rounded(mean: float) -> float:
+    """Return a mean price in dollars with six decimals, below a cent with twelve."""
+    return round(mean, 6 if mean >= _CENT else 12)
+
+
 def bar_fields(bar: Bar) -> dict[str, object]:
     """Return a bar's wire fields, `t` (its start) in nanoseconds."""
     return {
@@ -100,5 +106,5 @@ def bar_fields(bar: Bar) -> dict[str, object]:
         "v": bar.volume,
         "t": bar.start,
         "n": bar.count,
-        "vw": round(bar.turnover / bar.weight, 6) if bar.weight else 0,
+        "vw": rounded(bar.turnover / bar.weight) if bar.weight else 0,
     }

@@ -6,10 +6,11 @@ from typing import Final, NamedTuple
 import msgspec
 
 from simulator.protocol import rfc3339
-from simulator.protocol.subscription import CHANNELS
+from simulator.protocol.subscription import CHANNELS, CRYPTO_FEEDS, NEWS, is_pair
 from simulator.protocol.wire import Message, times_of
 
 STOCK_FEEDS: Final = ("iex", "sip")
+PAIR_FEEDS: Final = tuple(feed.name for feed in CRYPTO_FEEDS)
 
 
 class Handmade(NamedTuple):
@@ -34,8 +35,14 @@ def handmade(
         raise ValueError(f'"T" is {kind!r}, expected one of {" ".join(CHANNELS)}')
     if feed is not None and feed not in feeds:
         raise ValueError(f"feed is {feed!r}, expected one of {', '.join(feeds)}")
-    default = ("news",) if kind == "n" else STOCK_FEEDS
-    return Handmade(default if feed is None else (feed,), with_times(given, now, strict=True))
+    chosen = _feeds(kind, given.get("S")) if feed is None else (feed,)
+    return Handmade(chosen, with_times(given, now, strict=True))
+
+
+def _feeds(kind: str, symbol: object) -> tuple[str, ...]:
+    if kind == "n":
+        return (NEWS.name,)
+    return PAIR_FEEDS if kind == "o" or is_pair(symbol) else STOCK_FEEDS
 
 
 def with_times(given: Mapping[str, object], now: int, *, strict: bool) -> Message:

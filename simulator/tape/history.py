@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import Final, TypeAlias, TypeVar
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -64,12 +65,15 @@ class _Recorded:
 class History:
     """The bars before the first trades of all symbols.
 
-    `splits` maps a symbol to the number of new shares today for each of yesterday's.
+    `splits` maps a symbol to the number of new shares today for each of yesterday's. `zone` is
+    that of the days and of the hours. `keeps_idle`: minutes that have no trades have bars, too.
     """
 
     hours: MarketHours
     is_invented: bool = False
     splits: Mapping[str, float] = field(default_factory=dict)
+    zone: ZoneInfo = EASTERN
+    keeps_idle: bool = False
     _recorded: dict[str, _Recorded] = field(default_factory=dict)
     _starts: dict[int, Sequence[int]] = field(default_factory=dict)
     _days: OrderedDict[tuple[str, Anchor], list[Message]] = field(default_factory=OrderedDict)
@@ -120,7 +124,7 @@ class History:
 
         `fold` does it where minutes are recorded.
         """
-        sessions = tuple(self._regular_minutes(day) for day in _days_of(start, end))
+        sessions = tuple(self._regular_minutes(day) for day in self._days_of(start, end))
         key = (symbol, anchor, start, end, length, sessions)
         if key in self._folds:
             self._folds.move_to_end(key)
@@ -158,7 +162,7 @@ class History:
         start, end = max(start, oldest), min(end, anchor.minute)
         recorded = self._recorded.get(symbol, _Recorded()).minutes
         last = self.days(symbol, anchor, 1) if recorded else ()
-        for day in _days_of(start, end):
+        for day in self._days_of(start, end):
             if last and _start(last[0]) == day:
                 bars = self._recorded_minutes(symbol, day)
                 yield [bar for bar in bars if start <= _start(bar) < end]
@@ -188,7 +192,7 @@ class History:
         """Return the midnights of the trading days before one, nearest first."""
         known = self._starts.get(day, ())
         if len(known) < count:
-            known = tuple(islice(_trading_days_before(self.hours, day), count))
+            known = tuple(islice(self._trading_days_before(day), count))
             self._starts = {day: known}  # nearly all symbols have the same first day
         return known
 
@@ -197,7 +201,7 @@ class History:
 
         def moved() -> list[Message]:
             minutes = self._recorded[symbol].minutes
-            return [{**bar, "t": _wall(day, _start(bar))} for bar in minutes]
+            return [{**bar, "t": self._wall(day, _start(bar))} for bar in minutes]
 
         return _cached(self._moved, (symbol, day), moved, _CACHED_RECORDED)
 
@@ -230,8 +234,10 @@ class History:
         def invented() -> MinuteColumns | None:
             part = self._parts(symbol, anchor, day, opening, count)[number]
             start = opening + number * _BLOCK * MINUTE
-            seed = f"{symbol} {_date(day)} {number}"
-            return None if part is None else minute_columns(seed, part, length, start)
+            seed = f"{symbol} {self._date(day)} {number}"
+            if part is None:
+                return None
+            return minute_columns(seed, part, length, start, keeps_idle=self.keeps_idle)
 
         return _cached(
             self._blocks, (symbol, anchor, day, number, session), invented, _CACHED_BLOCKS
@@ -245,8 +251,10 @@ class History:
         def invented() -> Sequence[Shape | None]:
             shape = self._shape_of(symbol, anchor, day)
             blocks = -(-count // _BLOCK)
-            seed = f"{symbol} {_date(day)}"
-            return [None] * blocks if shape is None else minutes_of(seed, shape, blocks)
+            seed = f"{symbol} {self._date(day)}"
+            if shape is None:
+                return [None] * blocks
+            return minutes_of(seed, shape, blocks, keeps_idle=self.keeps_idle)
 
         key = (symbol, anchor, day, opening, count)
         return _cached(self._parts_of_days, key, invented, _CACHED_DAYS)
@@ -267,27 +275,39 @@ class History:
 
     def _regular_minutes(self, day: int) -> tuple[int, int]:
         """Return the start of a day's regular session, and its number of minutes."""
-        hours = self.hours.trading_day(_date(day))
+        hours = self.hours.trading_day(self._date(day))
         if hours is None:
             return day, 0
-        opening, close = (_at(hours.day, wall) for wall in (hours.open, hours.close))
+        closing = hours.day if hours.close > hours.open else hours.day + timedelta(days=1)
+        opening, close = self._at(hours.day, hours.open), self._at(closing, hours.close)
         return opening, (close - opening) // MINUTE
 
+    def _days_of(self, start: int, end: int) -> Iterator[int]:
+        """Yield the midnights of the days that a span touches (`end` excluded), oldest first."""
+        day = midnight(start, self.zone)
+        while day < end:
+            yield day
+            day = self._at(self._date(day) + timedelta(days=1), time(0))
 
-def _days_of(start: int, end: int) -> Iterator[int]:
-    """Yield the midnights of the days that a span touches (`end` excluded), oldest first."""
-    day = midnight(start)
-    while day < end:
-        yield day
-        day = _midnight(_date(day) + timedelta(days=1))
+    def _trading_days_before(self, day: int) -> Iterator[int]:
+        first = self._date(day)
+        for days in range(1, 2 * INVENTED_DAYS):
+            before = first - timedelta(days=days)
+            if self.hours.trading_day(before) is not None:
+                yield self._at(before, time(0))
 
+    def _date(self, day: int) -> date:
+        """Return the date of a Unix time in nanoseconds."""
+        return datetime.fromtimestamp(day // SECOND, UTC).astimezone(self.zone).date()
 
-def _trading_days_before(hours: MarketHours, day: int) -> Iterator[int]:
-    first = _date(day)
-    for days in range(1, 2 * INVENTED_DAYS):
-        before = first - timedelta(days=days)
-        if hours.trading_day(before) is not None:
-            yield _midnight(before)
+    def _at(self, day: date, wall: time) -> int:
+        return int(datetime.combine(day, wall, self.zone).timestamp()) * SECOND
+
+    def _wall(self, day: int, since_midnight: int) -> int:
+        """Return the time of the zone's clock on a day, also on the days of the clock's change."""
+        seconds = since_midnight // SECOND
+        hours, rest = divmod(seconds, 3600)
+        return self._at(self._date(day), time(hours, rest // 60, rest % 60))
 
 
 def _cached(
@@ -336,23 +356,3 @@ def _number(bar: Message, name: str) -> float:
 def _start(bar: Message) -> int:
     start = bar["t"]
     return start if isinstance(start, int) else 0
-
-
-def _date(day: int) -> date:
-    """Return the date in New York of a Unix time in nanoseconds."""
-    return datetime.fromtimestamp(day // SECOND, UTC).astimezone(EASTERN).date()
-
-
-def _midnight(day: date) -> int:
-    return _at(day, time(0))
-
-
-def _at(day: date, wall: time) -> int:
-    return int(datetime.combine(day, wall, EASTERN).timestamp()) * SECOND
-
-
-def _wall(day: int, since_midnight: int) -> int:
-    """Return the time of New York's clock on a day, also on the days of the clock's change."""
-    seconds = since_midnight // SECOND
-    hours, rest = divmod(seconds, 3600)
-    return _at(_date(day), time(hours, rest // 60, rest % 60))

@@ -16,7 +16,10 @@ _SEARCH_DAYS: Final = 30
 
 @dataclass(frozen=True)
 class TradingDay:
-    """One line of the calendar; times are New York's wall clock."""
+    """One line of the calendar; times are New York's wall clock.
+
+    A close that is not after the opening is on the next day.
+    """
 
     day: date
     open: time
@@ -137,9 +140,9 @@ def in_session(hours: MarketHours, at: datetime) -> bool:
     return is_extended or hours.is_open(at)
 
 
-def midnight(nanoseconds: int) -> int:
-    """Return the midnight in New York before a Unix time, both in nanoseconds."""
-    local = datetime.fromtimestamp(nanoseconds // 1_000_000_000, EASTERN)
+def midnight(nanoseconds: int, zone: ZoneInfo = EASTERN) -> int:
+    """Return the midnight before a Unix time, in New York by default; both in nanoseconds."""
+    local = datetime.fromtimestamp(nanoseconds // 1_000_000_000, zone)
     start = local.replace(hour=0, minute=0, second=0, microsecond=0)
     return int(start.timestamp()) * 1_000_000_000
 

@@ -7,11 +7,11 @@ import random
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate, compress, pairwise
-from math import exp, sin, sqrt
+from math import exp, floor, log10, sin, sqrt
 from operator import mul, sub
 from typing import Any, Final, NamedTuple
 
-from simulator.tape.bars import MINUTE
+from simulator.tape.bars import MINUTE, rounded
 from simulator.tape.minute_columns import MinuteColumns
 
 _DAILY_MOVE: Final = 0.012
@@ -19,6 +19,7 @@ _OVERNIGHT_MOVE: Final = 0.003
 _SHARES_OF_A_TRADE: Final = 120
 _MEDIAN_VOLUME: Final = 1_000_000
 _DECIMALS: Final = 2
+_CENT: Final = 0.01
 _TABLE: Final = 8192
 
 
@@ -49,7 +50,7 @@ class Shape(NamedTuple):
     @property
     def vwap(self) -> float:
         """A price within the bar."""
-        return round((self.open + self.high + self.low + self.close) / 4, 6)
+        return rounded((self.open + self.high + self.low + self.close) / 4)
 
 
 def days_before(seed: str, close: float, volume: float | None) -> Iterator[Shape]:
@@ -86,22 +87,34 @@ def morning(seed: str, previous_close: float, price: float, day: Shape, share: f
     )
 
 
-def minutes_of(seed: str, day: Shape, count: int) -> Sequence[Shape | None]:
-    """Return the minutes of a day, which together are that day; None for one without a trade."""
+def minutes_of(
+    seed: str, day: Shape, count: int, *, keeps_idle: bool = False
+) -> Sequence[Shape | None]:
+    """Return the minutes of a day, which together are that day; None for one without a trade.
+
+    `keeps_idle`: such a minute is there too, with no volume.
+    """
     path, highs, lows, volumes = _divided(seed, day, count)
     return [
-        Shape(path[at], highs[at], lows[at], path[at + 1], volumes[at]) if volumes[at] else None
+        Shape(path[at], highs[at], lows[at], path[at + 1], volumes[at])
+        if volumes[at] or keeps_idle
+        else None
         for at in range(count)
     ]
 
 
-def minute_columns(seed: str, day: Shape, count: int, start: int) -> MinuteColumns:
-    """Return the minutes of `minutes_of` that have trades; the first one is at `start`."""
+def minute_columns(
+    seed: str, day: Shape, count: int, start: int, *, keeps_idle: bool = False
+) -> MinuteColumns:
+    """Return the minutes of `minutes_of`; the first one is at `start`."""
     path, highs, lows, volumes = _divided(seed, day, count)
+    unit = 1_000_000 if day.low >= _CENT else 10**12
     vwaps = [
-        int((open_ + high + low + close) * 250_000 + 0.5) / 1_000_000
+        int((open_ + high + low + close) * (unit // 4) + 0.5) / unit
         for open_, high, low, close in zip(path, highs, lows, path[1:], strict=False)
     ]
+    if keeps_idle and not all(volumes):
+        vwaps = [vwap if volume else 0 for vwap, volume in zip(vwaps, volumes, strict=True)]
     columns: tuple[Sequence[Any], ...] = (
         range(start, start + count * MINUTE, MINUTE),
         path[:-1],
@@ -109,10 +122,10 @@ def minute_columns(seed: str, day: Shape, count: int, start: int) -> MinuteColum
         lows,
         path[1:],
         volumes,
-        [volume // _SHARES_OF_A_TRADE or 1 for volume in volumes],
+        [volume // _SHARES_OF_A_TRADE or min(1, volume) for volume in volumes],
         vwaps,
     )
-    if not all(volumes):
+    if not keeps_idle and not all(volumes):
         columns = tuple(list(compress(column, volumes)) for column in columns)
     return MinuteColumns(*columns)
 
@@ -127,7 +140,7 @@ def _divided(
     """
     dice = random.Random(seed)
     high, low = day.high, day.low
-    scale = 10**_DECIMALS if low >= 1 else 10 ** (2 * _DECIMALS)
+    scale = 10 ** _decimals(low)
     step = (high - low) / 2 / sqrt(count)
     walk = list(accumulate(_run(_NORMALS, dice, count - 1), initial=0.0))
     drift = (day.close - day.open - step * walk[-1]) / count
@@ -191,5 +204,13 @@ def _run(table: Sequence[float], dice: random.Random, count: int) -> Sequence[fl
 
 
 def _priced(price: float) -> float:
-    """Return a price in whole cents, in hundredths of a cent below a dollar."""
-    return max(0.0001, round(price, _DECIMALS if price >= 1 else 2 * _DECIMALS))
+    """Return a price in whole cents, or with the decimals of a smaller one."""
+    decimals = _decimals(price)
+    return max(10.0**-decimals, round(price, decimals))
+
+
+def _decimals(price: float) -> int:
+    """Return two decimals from a dollar, four from a cent; below, as many as show four digits."""
+    if price >= 1:
+        return _DECIMALS
+    return 2 * _DECIMALS if price >= _CENT else 3 - floor(log10(price))

@@ -1,14 +1,15 @@
 """The market as replayed so far, per symbol: the newest trades, latest quote, bars.
 
-Pure; the source of `GET /v2/stocks/` `snapshots`, `bars` and `trades`, of the bars on the streams,
-and of the positions' value. Bars follow Alpaca's published rules, see `bar_conditions`.
+Pure; the source of the snapshots, bars and trades in REST, of the bars on the streams, and of the
+positions' value. Bars follow Alpaca's published rules, see `bar_conditions`.
 """
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from simulator.protocol.rfc3339 import SECOND
 from simulator.protocol.wire import Message, json_fields
@@ -29,12 +30,11 @@ _TOUCHED_MINUTES: Final = 8
 
 @dataclass
 class _Known:
+    bars: SymbolBars
     quote: Message | None = None
     trades: deque[Message] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_TRADES))
     void: deque[Message] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_TRADES))
     """The trades that were cancelled or corrected, with their `u`."""
-
-    bars: SymbolBars = field(default_factory=SymbolBars)
 
     def latest_trade(self) -> Message | None:
         # among several of the same time, the one that arrived last
@@ -44,9 +44,19 @@ class _Known:
 class Market:
     """The symbols of this run, each with its data."""
 
-    def __init__(self, hours: MarketHours, history: History | None = None) -> None:
+    def __init__(
+        self,
+        hours: MarketHours,
+        history: History | None = None,
+        *,
+        zone: ZoneInfo = EASTERN,
+        new_bars: Callable[[], SymbolBars] = SymbolBars,
+    ) -> None:
+        """`zone` is that of the days; `new_bars` makes the bars of a symbol."""
+        self.zone = zone
         self._hours = hours
-        self._history = history or History(hours)
+        self._history = history or History(hours, zone=zone)
+        self._new_bars = new_bars
         self._known: dict[str, _Known] = {}
         self._touched: dict[int, set[str]] = {}
         self._midnight = (-1, 0)
@@ -56,14 +66,14 @@ class Market:
     ) -> None:
         """Announce symbols, with the bars of the trading days before, oldest first."""
         for symbol in (*symbols, *recorded_days):
-            self._known[symbol] = _Known()
+            self._known[symbol] = _Known(self._new_bars())
         for symbol, days in recorded_days.items():
             self._history.record(symbol, days)
 
     def expect_trades(self, first_prices: Mapping[str, float], begins: int) -> None:
         """Announce the prices of the first trades, and the time at which the tape begins."""
         for symbol, price in first_prices.items():
-            known = self._known.setdefault(symbol, _Known())
+            known = self._known.setdefault(symbol, _Known(self._new_bars()))
             known.bars.expect(price, begins // MINUTE * MINUTE)
 
     def observe(self, message: Message) -> None:
@@ -73,13 +83,14 @@ class Market:
             return
         known = self._known.get(symbol)
         if known is None:
-            known = self._known[symbol] = _Known()
+            known = self._known[symbol] = _Known(self._new_bars())
         match message["T"]:
             case "q" if known.quote is None or time >= _time(known.quote):
                 known.quote = message
+                known.bars.quoted(message, time)
             case "t" if _is_whole(message):
                 known.trades.append(message)
-                day, is_regular = self._day_of(time), self._is_regular(time)
+                day, is_regular = self.midnight(time), self._is_regular(time)
                 minute = known.bars.add(message, time, day, is_regular=is_regular)
                 self._touch(minute, symbol)
             case "x":
@@ -88,6 +99,13 @@ class Market:
                 self._replace(symbol, _find(known.trades, message, "oi", "op", "os"), message)
             case "b" | "u" | "d" as kind if _is_bar(message):
                 known.bars.give(message, time, is_day=kind == "d")
+
+    def midnight(self, time: int) -> int:
+        """Return the start of the day that holds a time, both in Unix nanoseconds."""
+        minute = time // MINUTE
+        if self._midnight[0] != minute:
+            self._midnight = (minute, midnight(time, self.zone))
+        return self._midnight[1]
 
     def knows(self, symbol: str) -> bool:
         """Return whether a symbol is expected, or has had a message."""
@@ -106,15 +124,19 @@ class Market:
         known = self._known.get(symbol)
         return None if known is None else known.quote
 
+    def latest_trade(self, symbol: str) -> Message | None:
+        """Return the latest trade, None before the first."""
+        known = self._known.get(symbol)
+        return None if known is None else known.latest_trade()
+
     def price(self, symbol: str) -> float | None:
         """Return the price of the latest trade in dollars, None before the first."""
-        known = self._known.get(symbol)
-        trade = None if known is None else known.latest_trade()
+        trade = self.latest_trade(symbol)
         return None if trade is None else _number(trade, "p")
 
     def previous_close(self, symbol: str, now: int) -> float | None:
         """Return the previous close in dollars, None if there is no bar of a day before."""
-        today = midnight(now)
+        today = self.midnight(now)
         closes = [bar for bar in self.newest_days(symbol, now) if _time(bar) < today]
         return _number(closes[-1], "c") if closes else None
 
@@ -227,7 +249,7 @@ class Market:
     def _anchor(self, known: _Known, now: int) -> Anchor:
         bars, day = known.bars, known.bars.first_day
         if day is None:
-            day = self._day_of(bars.begins or now)
+            day = self.midnight(bars.begins or now)
         return Anchor(day, bars.begins, bars.first_price)
 
     def _touch(self, minute: int, symbol: str) -> None:
@@ -237,12 +259,6 @@ class Market:
             if len(self._touched) > _TOUCHED_MINUTES:
                 del self._touched[min(self._touched)]
         touched.add(symbol)
-
-    def _day_of(self, time: int) -> int:
-        minute = time // MINUTE
-        if self._midnight[0] != minute:
-            self._midnight = (minute, midnight(time))
-        return self._midnight[1]
 
     def _is_regular(self, time: int) -> bool:
         """Return whether a trade's time is within the regular session, or just after its close."""
@@ -261,13 +277,13 @@ class Market:
         known.void.append({**was, "u": "canceled" if new is None else "incorrect"})
         trades = [new if one is was else one for one in known.trades]
         known.trades = deque((one for one in trades if one is not None), _REMEMBERED_TRADES)
-        day, is_regular = self._day_of(time), self._is_regular(time)
+        day, is_regular = self.midnight(time), self._is_regular(time)
         minute = known.bars.replace(was, new, time, day, is_regular=is_regular)
         if minute is not None:
             self._touch(minute, symbol)
 
     def _has_opened(self, now: int) -> bool:
-        local = _moment(now).astimezone(EASTERN)
+        local = _moment(now).astimezone(self.zone)
         hours = self._hours.trading_day(local.date())
         return hours is not None and hours.open <= local.time()
 

@@ -9,10 +9,11 @@ from operator import mul
 from typing import NamedTuple
 
 from simulator.protocol.wire import Message
+from simulator.tape.bars import rounded
 
 
 class MinuteColumns(NamedTuple):
-    """Minutes that have trades, oldest first: Unix nanoseconds, dollars, shares, numbers."""
+    """Minutes, oldest first: Unix nanoseconds, dollars, shares, numbers."""
 
     starts: Sequence[int]
     opens: Sequence[float]
@@ -71,9 +72,13 @@ class MinuteColumns(NamedTuple):
                 "v": volume,
                 "t": start,
                 "n": sum(self.trades[first:last]),
-                "vw": vwaps[0] if is_one else round(sum(map(mul, vwaps, volumes)) / volume, 6),
+                "vw": vwaps[0] if is_one else _mean(vwaps, volumes, volume),
             }
             first = last
+
+
+def _mean(vwaps: Sequence[float], volumes: Sequence[int], volume: int) -> float:
+    return rounded(sum(map(mul, vwaps, volumes)) / volume) if volume else 0
 
 
 def joined(parts: Sequence[MinuteColumns]) -> MinuteColumns:

@@ -78,7 +78,7 @@ class _Minute:
 
 
 class SymbolBars:
-    """The bars of one symbol. Times are Unix nanoseconds, days the midnights of New York."""
+    """The bars of one symbol. Times are Unix nanoseconds, days their midnights."""
 
     def __init__(self) -> None:
         self.first_price: float | None = None
@@ -120,6 +120,9 @@ class SymbolBars:
         if self._kept > _REMEMBERED_PRINTS:
             self._forget_prints()
         return start
+
+    def quoted(self, quote: Message, time: int) -> None:
+        """Count a quote; the bars of stocks are made of trades only."""
 
     def replace(
         self, was: Message, new: Message | None, time: int, day: int, *, is_regular: bool

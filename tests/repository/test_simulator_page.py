@@ -54,7 +54,7 @@ def test_every_option_is_there_and_no_other(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_every_path_is_there_and_no_other() -> None:
-    modules = ("rest/market_data.py", "rest/trading.py", "faults/control.py")
+    modules = ("rest/market_data.py", "rest/crypto.py", "rest/trading.py", "faults/control.py")
     source = "".join((ROOT / "simulator" / name).read_text() for name in modules)
     served = {
         ACCOUNT.path,
@@ -63,7 +63,7 @@ def test_every_path_is_there_and_no_other() -> None:
     }
 
     assert (
-        set(re.findall(r"`(?:GET |POST |PATCH |DELETE )?(/[\w/:{}]+)`", document(PAGE))) == served
+        set(re.findall(r"`(?:GET |POST |PATCH |DELETE )?(/[\w/:{}-]+)`", document(PAGE))) == served
     )
 
 

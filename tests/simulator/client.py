@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.protocol.wire import Format
-from simulator.service import Simulator
+from simulator.service import Simulator, SimulatorSettings
 from tests.limits import LIMIT_SECONDS
 
 KEYS = {"APCA-API-KEY-ID": DEFAULT_KEY, "APCA-API-SECRET-KEY": DEFAULT_SECRET}
@@ -86,7 +86,7 @@ async def open_stream(
 ) -> AsyncIterator[StreamClient]:
     """Connect without signing in."""
     sent = {"Content-Type": form.value} | (headers or {})
-    version = "v1beta1" if feed == "news" else "v2"
-    url = f"{simulator.stream_url}/{version}/{feed}"
+    [path] = [one.path for one in SimulatorSettings().feeds if one.name == feed]
+    url = f"{simulator.stream_url}{path}"
     async with connect(url, additional_headers=sent, close_timeout=1, **options) as connection:
         yield StreamClient(connection, form)

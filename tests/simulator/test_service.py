@@ -199,8 +199,9 @@ async def test_the_state_needs_no_keys() -> None:
     async with Simulator(SimulatorSettings()) as simulator, httpx.AsyncClient() as client:
         state = (await client.get(f"{simulator.rest_url}/simulator/state")).json()
 
-    assert set(state) == {"account", "bars", "endpoints", "faults", "replay"}
-    assert set(state["endpoints"]) == {"iex", "sip", "test", "news", "account"}
+    assert set(state) == {"account", "bars", "crypto", "endpoints", "faults", "replay"}
+    crypto = {"crypto", "us-1", "eu-1"}
+    assert set(state["endpoints"]) == {"iex", "sip", "test", "news", "account"} | crypto
     assert state["replay"]["rows"] == 56_071
 
 

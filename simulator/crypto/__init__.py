@@ -1,0 +1,1 @@
+"""The market of pairs: their recorded tape, books, quotes and bars."""
