@@ -46,7 +46,7 @@ _NEW_YORK = ZoneInfo("America/New_York")
 # Letters first, digits in some, up to two dotted suffixes: BRK.B, BAC.PRB, units as ACAQ.U, and
 # AAC.WS.A for a series of warrants. Escrow shares and contingent rights have symbols like CUSIPs:
 # 628CVR016.
-_STOCK = re.compile(r"([A-Z][A-Z0-9]{0,11}(\.[A-Z0-9]{1,4}){0,2}|[0-9][A-Z0-9]{1,11})")
+_STOCK = re.compile(r"([A-Z][A-Z0-9]{0,11}(\.[A-Z0-9]{1,4}){0,2}|[0-9][A-Z0-9]{5,11})")
 
 _PAIR = re.compile(r"[A-Z0-9]{2,10}/[A-Z]{3,5}")
 

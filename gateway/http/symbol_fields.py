@@ -22,15 +22,19 @@ def _symbol(markets: Collection[Market]) -> str:
 
 
 def _topics_of(kinds: Iterable[str]) -> str:
-    """Return the pattern of the topics of some kinds."""
-    return "|".join(map(_topic_of, kinds))
+    """Return the pattern of the topics of some kinds; those of equal symbols stand together."""
+    by_key: dict[str, list[str]] = {}
+    for kind in kinds:
+        by_key.setdefault(_key_of(kind), []).append(re.escape(kind))
+    return "|".join(f"({'|'.join(each)}){key}" for key, each in by_key.items())
 
 
-def _topic_of(kind: str) -> str:
+def _key_of(kind: str) -> str:
+    """Return the pattern of what follows a kind."""
     if kind in WITHOUT_SYMBOL:
-        return re.escape(kind)
+        return ""
     symbol = _symbol(markets_of(kind))
-    return re.escape(kind) + (rf":({symbol}|\*)" if kind in WITH_EVERYTHING else f":{symbol}")
+    return rf":({symbol}|\*)" if kind in WITH_EVERYTHING else f":{symbol}"
 
 
 _ANY, _CHARTED, _PAIR = _symbol(MARKETS), _symbol((STOCKS, CRYPTO)), _symbol((CRYPTO,))

@@ -164,7 +164,8 @@ class Udf:
             ]
         elif not asked.exchange:
             with suppress(InvalidSymbolError):
-                results = [udf_answers.found(*_parsed(query))]
+                only = udf_answers.found(*_parsed(query))
+                results = [only] if only.type == (type_ or only.type) else []
         return json_response(results[:limit])
 
     async def history(self, request: Request) -> Response:

@@ -67,7 +67,11 @@ async def test_every_token_sees_how_everything_is() -> None:
 async def test_each_kind_needs_a_scope_of_its_own_or_market(run: Run) -> None:
     own = {"position": "rows", "account": "money", "orders": "log"}
     async with run(RedisSource(MEMORY), api_token=TOKENS) as url:
-        topics = [kind if kind in WITHOUT_SYMBOL else f"{kind}:SPY" for kind in KINDS]
+        symbols = {"book": "BTC/USD"}
+        topics = [
+            kind if kind in WITHOUT_SYMBOL else f"{kind}:{symbols.get(kind, 'SPY')}"
+            for kind in KINDS
+        ]
         for token in ("web", *own.values()):
             async with open_stream(
                 url, "/api/stream", topics=",".join(topics), headers=bearer(token)

@@ -90,7 +90,7 @@ def test_topics_given_several_times_are_one_list() -> None:
         ("trade:SPY,bar.1Min:SPY", "5", {"trade:SPY": 0, "bar.1Min:SPY": 5}),
         ("bar.1Day:SPY@2", "5", {"bar.1Day:SPY": 2}),
         ("trade:SPY@0", "5", {"trade:SPY": 0.0}),
-        ("book:SPY,position:*", "5", {"book:SPY": 5.0, "position:*": 5.0}),
+        ("book:BTC/USD,position:*", "5", {"book:BTC/USD": 5.0, "position:*": 5.0}),
     ],
 )
 def test_each_topic_has_its_interval(
@@ -119,7 +119,7 @@ def test_only_merge_topics_with_an_interval_of_their_own_are_told_apart() -> Non
         ("quotes", {"symbols[]": "SPY,IBM"}, "quote:SPY quote:IBM"),
         ("quotes", {"symbols[0]": "SPY", "symbols[1]": "IBM"}, "quote:SPY quote:IBM"),
         ("bars", {"symbols": "SPY", "timeframe[]": "5Min"}, "bar.5Min:SPY"),
-        ("book", {"symbols": "SPY"}, "book:SPY"),
+        ("book", {"symbols": "BTCUSD"}, "book:BTC/USD"),
         ("bars", {"symbols": "SPY"}, "bar.1Min:SPY"),
         (
             "bars",
@@ -148,7 +148,8 @@ def test_a_stream_of_a_kind_brings_its_topics(
 
 @pytest.mark.parametrize("name", KIND_STREAMS)
 def test_the_intervals_of_a_stream_are_those_of_its_kinds(name: str) -> None:
-    asked = by_kind(name, symbols="SPY", interval="3")
+    symbols = "BTC/USD" if name == "book" else "SPY"
+    asked = by_kind(name, symbols=symbols, interval="3")
 
     for topic, seconds in asked.intervals.items():
         assert seconds == (3 if has_interval(topic) else 0), topic
@@ -283,8 +284,8 @@ def test_a_status_comes_free_with_each_price_but_each_timeframe_counts() -> None
         ("trades", {"symbols": ""}, "no_symbols", "no symbols were requested"),
         ("news", {"symbols": ""}, "no_symbols", "no symbols were requested"),
         ("trades", {}, "no_symbols", "no symbols were requested"),
-        ("trades", {"symbols": "*"}, "bad_symbol", "'*' is not a stock symbol"),
-        ("quotes", {"symbols": "SPY,1A"}, "bad_symbol", "'1A' is not a stock symbol"),
+        ("trades", {"symbols": "*"}, "bad_symbol", "'*' is not a symbol"),
+        ("quotes", {"symbols": "SPY,1A"}, "bad_symbol", "'1A' is not a symbol"),
         ("bars", {"symbols": "SPY", "timeframe": "2Hour"}, "bad_value", "timeframe='2Hour': "),
         ("bars", {"symbols": "SPY", "timeframe": ""}, "bad_value", "timeframe='': "),
         ("bars", {"symbols": "SPY", "timeframes": "1Day"}, "misspelt", "'timeframes'"),
@@ -303,7 +304,7 @@ def test_a_wrong_query_is_refused_by_the_value_with_the_remedy(
 def test_the_hint_at_a_misspelt_name_has_the_right_one() -> None:
     refusal = refused("trades", {"symbol": "SPY"})
 
-    assert refusal.hint == "write symbols: stock symbols as SPY,IBM,BRK.B"
+    assert refusal.hint == "write symbols: symbols as SPY,BRK.B,BTC/USD,AAPL240119C00100000"
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def brought(stream: EventStream) -> list[str]:
 
 
 async def test_many_kinds_come_on_one_stream(any_source: RedisSource) -> None:
-    topics = [f"{kind}:SPY" for kind in KINDS if kind not in {"news", *WITHOUT_SYMBOL}]
+    topics = [f"{kind}:SPY" for kind in KINDS if kind not in {"news", BOOK, *WITHOUT_SYMBOL}]
     topics += ["news:*", *sorted(WITHOUT_SYMBOL)]
     async with (
         ingest_stub(any_source) as ingest,
@@ -84,7 +84,9 @@ async def test_what_nobody_publishes_yet_gives_no_event_and_no_error(
 ) -> None:
     async with (
         running_gateway(any_source) as url,
-        open_stream(url, f"/api/stream/{name}", symbols="SPY") as stream,
+        open_stream(
+            url, f"/api/stream/{name}", symbols="BTC/USD" if name == "book" else "SPY"
+        ) as stream,
     ):
         await stream.until_kind("ready")
 
@@ -97,13 +99,13 @@ async def test_topics_that_nobody_publishes_yet_are_claimed_like_all(source: Red
     async with (
         ingest_stub(source) as ingest,
         running_gateway(source) as url,
-        open_stream(url, "/api/stream", topics="book:SPY,position:*") as stream,
+        open_stream(url, "/api/stream", topics="book:BTC/USD,position:*") as stream,
     ):
         await stream.until_kind("ready")
 
         async def claimed() -> bool:
             claims = await ingest.client.hkeys("interest")
-            return {claim.split()[1] for claim in claims} == {b"book:SPY", b"position:*"}
+            return {claim.split()[1] for claim in claims} == {b"book:BTC/USD", b"position:*"}
 
         await until(claimed)
 

@@ -277,7 +277,7 @@ async def test_the_time_is_digits_in_seconds() -> None:
 @pytest.mark.parametrize(
     ("path", "query", "status", "code", "says"),
     [
-        ("symbols", {"symbol": "BTC/USD"}, 400, "bad_symbol", "'BTC/USD' is not a stock symbol"),
+        ("symbols", {"symbol": "BTC/US"}, 400, "bad_symbol", "'BTC/US' is not a symbol"),
         ("symbols", {}, 400, "missing", "symbol is missing"),
         ("history", {"symbol": "SPY", "resolution": "1", "from": 1}, 400, "missing", "to is"),
         (

@@ -1,8 +1,11 @@
 """Pairs, from the bytes of Alpaca's crypto stream to Redis."""
 
+import asyncio
+import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,8 +14,15 @@ from ingest import market_data
 from ingest.demand import lookups, wanted
 from shared import rfc3339
 from shared.bus.redis_source import RedisSource
+from shared.message import unpack
+from simulator.crypto.book_tape import GEMINI
 from simulator.service import Simulator, SimulatorSettings
+from simulator.tape.recording import DailyBar
+from tests.ingest.market.book_rows import recorded
+from tests.ingest.market.naive_book import top
 from tests.ingest.watching import Watcher, relay
+from tests.keyspace import KEYSPACE
+from tests.limits import LIMIT_SECONDS
 from tests.services import until
 from tests.simulator.client import endpoint_state
 
@@ -54,6 +64,31 @@ def _channels(simulator: Simulator) -> set[str]:
 async def trade(simulator: Simulator, price: float, **fields: Any) -> None:
     """Have a trade of BTC/USD happen now."""
     await simulator.publish({"T": "t", "S": PAIR, "p": price, "s": 0.25, "tks": "B", **fields})
+
+
+async def whole_book(simulator: Simulator) -> None:
+    """Send the whole book of BTC/USD."""
+    bids = [{"p": 64_999.0, "s": 2}, {"p": 64_999.5, "s": 1.5}]
+    asks = [{"p": 65_000.5, "s": 0.25}]
+    await simulator.publish({"T": "o", "S": PAIR, "b": bids, "a": asks, "r": True})
+
+
+async def until_book(watching: Watcher, true: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Wait until the newest view of BTC/USD is such; return it."""
+    found: dict[str, Any] = {}
+
+    async def is_so() -> bool:
+        nonlocal found
+        last = await watching.last(PAIR, "book")
+        found = {} if last is None else last[1]
+        return last is not None and true(found)
+
+    await until(is_so)
+    return found
+
+
+def tops(side: Any) -> tuple[tuple[float, float], ...]:
+    return tuple((float(price), float(size)) for price, size in side)
 
 
 async def test_the_crypto_stream_is_connected_while_a_client_watches_a_pair(
@@ -110,11 +145,83 @@ async def test_a_late_trade_of_a_pair_is_on_the_tape_and_no_price(source: RedisS
 async def test_the_previous_close_of_a_pair_is_that_of_the_day_in_chicago(
     source: RedisSource,
 ) -> None:
-    async with watched(source, "price") as (simulator, watching):
-        simulator.crypto.market.expect((), {PAIR: []})
+    day = DailyBar(63_000.0, 64_500.0, 62_000.0, 64_000.0, 12.5)
+    settings = replace(BARE, previous_daily_bars={PAIR: [day]})
+    async with watched(source, "price", settings=settings) as (simulator, watching):
         await trade(simulator, 65_000.0)
-        await watching.until_price(PAIR, 65_000.0)
-        await watching.until_symbol(PAIR, "live")
+
+        async def is_compared() -> bool:
+            last = await watching.last(PAIR)
+            return last is not None and last[1]["change"] == 1_000.0
+
+        await until(is_compared)
+        found = await watching.last(PAIR)
+        assert found is not None
+
+    assert (found[1]["previous_close"], found[1]["change_percent"]) == (64_000.0, 0.015625)
+
+
+async def test_each_view_of_a_book_is_that_of_a_naive_rebuild(source: RedisSource) -> None:
+    """The recorded book of LTC/ETH, as the simulator replays it, by the bytes in Redis."""
+    settings = replace(BARE, crypto_tape=GEMINI, speed=4.0)
+    async with relay(source, settings) as (simulator, watching, _):
+        await watching.watch("LTC/ETH", kind="book")
+        views: list[dict[str, Any]] = []
+        async with source.client("views", subscriber=True) as client:
+            pubsub = client.pubsub()
+            await pubsub.subscribe(KEYSPACE.channel("book:LTC/ETH"))
+            async with asyncio.timeout(LIMIT_SECONDS):
+                while sum(view["valid"] for view in views) < 20:
+                    message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=1)
+                    if message is not None:
+                        views.append(json.loads(unpack(message["data"]).body))
+            await pubsub.unsubscribe()
+            await pubsub.aclose()  # type: ignore[no-untyped-call]
+        assert "LTC/ETH" in state(simulator)["orderbooks"]
+
+    rows = [row for row in recorded(GEMINI.name) if row["S"] == "LTC/ETH"]
+    naive = {tuple(map(tops, top(rows[: number + 1]))) for number in range(len(rows))}
+    shown = [(tops(view["bids"]), tops(view["asks"])) for view in views if view["valid"]]
+    assert set(shown) <= naive
+
+
+async def test_a_book_is_reported_as_invalid_while_the_connection_is_lost(
+    source: RedisSource,
+) -> None:
+    async with watched(source, "book") as (simulator, watching):
+        await whole_book(simulator)
+        await until_book(watching, lambda book: book["valid"])
+        simulator.faults.refuse_upgrade("crypto", status=503, count=100)
+        simulator.faults.close("crypto")
+        lost = await until_book(watching, lambda book: not book["valid"])
+        simulator.faults.clear()
+        await until(lambda: PAIR in state(simulator)["orderbooks"])
+        await whole_book(simulator)
+        again = await until_book(watching, lambda book: book["valid"])
+
+    assert (lost["bids"], lost["asks"]) == ([], [])
+    assert lost["reason"] == "Alpaca's stream is disconnected."
+    assert again["bids"] == [[64_999.5, 1.5], [64_999.0, 2]]
+
+
+@pytest.mark.parametrize("bad", ["crossed", "malformed"])
+async def test_a_wrong_book_is_dropped_and_subscribed_again(source: RedisSource, bad: str) -> None:
+    changes: dict[str, dict[str, Any]] = {
+        "crossed": {"b": [{"p": 66_000.0, "s": 1}], "a": []},
+        "malformed": {"b": [{"p": "66000", "s": 1}], "a": []},
+    }
+    async with watched(source, "book") as (simulator, watching):
+        await whole_book(simulator)
+        await until_book(watching, lambda book: book["valid"])
+        await simulator.publish({"T": "o", "S": PAIR, **changes[bad]})
+        # The simulator answers the new subscription with its own whole book.
+        await until_book(watching, lambda book: not book["valid"])
+        await whole_book(simulator)
+        again = await until_book(watching, lambda book: book["valid"])
+        connections = state(simulator)["connections_total"]
+
+    assert again["bids"] == [[64_999.5, 1.5], [64_999.0, 2]]
+    assert connections == 1
 
 
 async def test_a_quote_of_a_pair_is_published(source: RedisSource) -> None:
@@ -163,7 +270,7 @@ async def test_bad_messages_about_a_pair_are_counted_and_affect_nothing_else(
         bad: list[dict[str, Any]] = [
             {"T": "t", "S": PAIR, "p": None, "s": 1, "i": 1},
             {"T": "t", "S": PAIR, "p": "65000", "s": 1, "i": 2},
-            {"T": "t", "S": PAIR, "p": 1e308, "s": 1, "i": 3},
+            {"T": "t", "S": PAIR, "p": 1e30, "s": 1, "i": 3},
             {"T": "t", "S": PAIR, "p": 65_000.0, "s": -1, "i": 4},
             {"T": "t", "S": None, "p": 65_000.0, "s": 1, "i": 5},
             {"T": "t", "p": 65_000.0, "s": 1, "i": 6, "S": "B" * 5000},
@@ -174,11 +281,13 @@ async def test_bad_messages_about_a_pair_are_counted_and_affect_nothing_else(
             await simulator.publish(each, feed="crypto")
         await trade(simulator, 64_001.0, i=11)
         await watching.until_price(PAIR, 64_001.0)
-        status = await watching.status()
 
-    assert status is not None
-    assert status.malformed["crypto"] > 0
-    assert status.alpaca_connected
+        async def are_counted() -> bool:
+            status = await watching.status()
+            return status is not None and status.malformed["crypto"] >= len(bad)
+
+        await until(are_counted)
+        assert state(simulator)["connections_total"] == 1
 
 
 async def test_pairs_are_rejected_with_the_reason_if_their_feed_is_off(
@@ -199,6 +308,7 @@ async def test_pairs_of_a_feed_that_the_plan_lacks_are_polled_and_stocks_are_str
     monkeypatch.setattr(lookups, "SYMBOL_POLL_SECONDS", 0.2)
     async with relay(source) as (simulator, watching, _):
         simulator.faults.refuse_auth("crypto", code=409)
+        await trade(simulator, 64_000.0)
         await watching.watch(PAIR, "SPY")
         await watching.until_symbol(PAIR, "polled")
         await trade(simulator, 65_000.0)

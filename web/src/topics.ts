@@ -1,6 +1,6 @@
 /** The gateway's topics and event ids. */
 
-const SYMBOL = /^([A-Z][A-Z0-9]{0,11}(\.[A-Z0-9]{1,4}){0,2}|[0-9][A-Z0-9]{1,11})$/;
+const SYMBOL = /^([A-Z][A-Z0-9]{0,11}(\.[A-Z0-9]{1,4}){0,2}|[0-9][A-Z0-9]{5,11})$/;
 
 /** Return whether a word can be a stock symbol, such as `BRK.B`. Other words have no prices. */
 export const isStock = (symbol: string): boolean => SYMBOL.test(symbol);

@@ -34,6 +34,7 @@ views = st.builds(
     lasting=st.just(frozenset()) | some_symbols,
     disputed=st.just(frozenset()) | some_symbols,
     rest_fails=st.sampled_from([False, False, True]),
+    stream_failed=st.sampled_from([False, False, False, True]),
 )
 pauses = st.sampled_from([0.5, 1.0, 1.0, 1.0, 3.0, 20.0, 400.0])
 happenings = st.lists(
@@ -141,7 +142,7 @@ class Naive:
         for state, is_true in (
             ("rejected", "SPY" in view.rejected),
             ("closed", view.session == "closed"),
-            ("polled", "SPY" in view.over_limit | view.refused),
+            ("polled", "SPY" in view.over_limit | view.refused or view.stream_failed),
         ):
             if is_true:
                 return {state}
