@@ -106,9 +106,9 @@ EVENTS: Mapping[str, tuple[str, msgspec.Struct]] = {
         ),
     ),
     "book": (
-        "book:SPY",
+        "book:BTC/USD",
         Book(
-            symbol="SPY",
+            symbol="BTC/USD",
             bids=[(1, 2.5)],
             asks=[(2, 1)],
             valid=True,

@@ -27,7 +27,7 @@ def brought(stream: EventStream) -> list[str]:
 
 async def test_many_kinds_come_on_one_stream(any_source: RedisSource) -> None:
     topics = [f"{kind}:SPY" for kind in KINDS if kind not in {"news", BOOK, *WITHOUT_SYMBOL}]
-    topics += ["news:*", *sorted(WITHOUT_SYMBOL)]
+    topics += ["book:BTC/USD", "news:*", *sorted(WITHOUT_SYMBOL)]
     async with (
         ingest_stub(any_source) as ingest,
         running_gateway(any_source) as url,
