@@ -99,7 +99,8 @@ async def serve(settings: SimulatorSettings) -> None:
     async with Simulator(settings) as simulator:
         sys.stdout.write(
             f"simulator: {simulator.stream_url} (REST {simulator.rest_url}), "
-            f"tape {settings.tape}, key {settings.key}, secret {settings.secret}\n"
+            f"tape {settings.tape}, crypto tape {settings.crypto_tape}, "
+            f"key {settings.key}, secret {settings.secret}\n"
         )
         sys.stdout.flush()
         serving = asyncio.create_task(simulator.serve_forever())

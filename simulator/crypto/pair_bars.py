@@ -65,12 +65,10 @@ class PairBars(SymbolBars):
 
     def newest_minute(self, end: int) -> Message | None:
         """Return the bar of the newest minute that starts before a time."""
-        at = (end - 1) // MINUTE * MINUTE
-        while at >= self._first:
-            if (bar := self.minute(at)) is not None:
-                return bar
-            at -= MINUTE
-        return None
+        last = (end - 1) // MINUTE * MINUTE  # a quote from before may hold in it
+        starts = {*self._minutes, *self._given_minutes, *self._quoted_minutes, last}
+        bars = (self.minute(at) for at in sorted(starts, reverse=True) if at < end)
+        return next((bar for bar in bars if bar is not None), None)
 
     def days(self) -> Sequence[Message]:
         """Return the bars of the days since the first price, oldest first."""

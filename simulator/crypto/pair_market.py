@@ -67,11 +67,13 @@ class PairMarket(Market):
     def requote(self, symbol: str) -> Message | None:
         """Return the quote of a pair's best bid and offer if they have changed since the last.
 
-        Its price and size are 0 on a side that has no level.
+        Its price and size are 0 on a side that has no level. Its time is not before that of the
+        last quote, even if the book's message is late.
         """
-        book = self._books.get(symbol)
+        book, last = self._books.get(symbol), self.quote(symbol)
         if book is None or book.best == self._quoted.get(symbol):
             return None
         best = self._quoted[symbol] = book.best
+        time = book.time if last is None else max(book.time, int(str(last["t"])))
         sides = {"bp": best.bid, "bs": best.bid_size, "ap": best.ask, "as": best.ask_size}
-        return {"T": "q", "S": symbol, **sides, "t": book.time}
+        return {"T": "q", "S": symbol, **sides, "t": time}

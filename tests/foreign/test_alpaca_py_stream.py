@@ -1,4 +1,4 @@
-"""alpaca-py's own `StockDataStream`, unmodified, against the simulator."""
+"""alpaca-py's own `StockDataStream` and `CryptoDataStream`, unmodified, against the simulator."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pytest
 from alpaca.common.types import RawData
-from alpaca.data.live import StockDataStream
-from alpaca.data.models import Quote, Trade
+from alpaca.data.live import CryptoDataStream, StockDataStream
+from alpaca.data.models import Orderbook, Quote, Trade
 
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.protocol import rfc3339
@@ -29,7 +29,7 @@ async def ignore(_message: object) -> None:
 
 
 @asynccontextmanager
-async def running(stream: StockDataStream) -> AsyncIterator[None]:
+async def running(stream: StockDataStream | CryptoDataStream) -> AsyncIterator[None]:
     # its run() would create another event loop
     task = asyncio.create_task(stream._run_forever())
     try:
@@ -95,6 +95,35 @@ async def test_alpaca_py_reads_every_nanosecond() -> None:
 
     assert next(iter(message)) == "T"
     assert message["t"].to_unix_nano() == rfc3339.parse(time)
+
+
+async def test_alpaca_py_receives_books_quotes_and_trades_of_pairs() -> None:
+    received: asyncio.Queue[Any] = asyncio.Queue()
+    pair = {"S": "BTC/USD", "t": "2026-11-22T15:28:52.011856Z"}
+    book = pair | {"T": "o", "b": [{"p": 64000, "s": 0.5}], "a": [{"p": 64001, "s": 2}], "r": True}
+    async with Simulator(SimulatorSettings(tape=None, positions=())) as simulator:
+        url = f"{simulator.stream_url}/v1beta3/crypto/us"
+        stream = CryptoDataStream(DEFAULT_KEY, DEFAULT_SECRET, url_override=url)
+        for subscribe in (stream.subscribe_orderbooks, stream.subscribe_quotes):
+            subscribe(received.put, "BTC/USD")
+        stream.subscribe_trades(received.put, "BTC/USD")
+        async with running(stream):
+            await until(lambda: endpoint_state(simulator, "crypto")["trades"] == ["BTC/USD"])
+            await simulator.publish(book)
+            await simulator.publish(pair | {"T": "t", "p": 64000.5, "s": 0.25, "i": 2**62 + 1})
+            messages = [await asyncio.wait_for(received.get(), LIMIT_SECONDS) for _ in range(3)]
+
+    whole, quote, trade = messages
+    assert isinstance(whole, Orderbook)
+    assert [(level.price, level.size) for level in whole.bids + whole.asks] == [
+        (64000, 0.5),
+        (64001, 2),
+    ]
+    assert whole.reset
+    assert isinstance(quote, Quote)
+    assert (quote.bid_price, quote.ask_size) == (64000, 2)
+    assert isinstance(trade, Trade)
+    assert (trade.id, trade.price, trade.size) == (2**62 + 1, 64000.5, 0.25)
 
 
 async def test_alpaca_py_subscribes_and_unsubscribes_while_it_runs() -> None:

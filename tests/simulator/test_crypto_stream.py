@@ -252,6 +252,17 @@ async def test_a_quote_follows_a_book_that_changes_the_best_bid_or_offer(quiet: 
     assert quotes[0]["t"] == received[0]["t"]
 
 
+async def test_a_late_book_makes_a_quote_that_is_the_newest(quiet: Simulator) -> None:
+    await quiet.publish(BOOK)
+    async with signed_in(quiet, quotes=["BTC/USD"]) as client:
+        await quiet.publish(BOOK | {"t": TIME, "b": []})
+        [quote] = await client.receive()
+
+    newest = quiet.crypto.market.quote("BTC/USD")
+    assert newest is not None
+    assert (quote["bp"], quote["t"].to_unix_nano()) == (newest["bp"], newest["t"]) != (0, TIME)
+
+
 async def test_malformed_messages_are_sent_as_they_are_and_change_nothing(
     quiet: Simulator,
 ) -> None:
@@ -335,6 +346,22 @@ async def test_bars_are_sent_for_pairs_with_trades_and_with_quotes_alone(
     assert trades["t"].to_unix_nano() == start
     assert found["d", "ETH/USD"]["t"].to_unix_nano() == rfc3339.parse("2026-11-22T06:00:00Z")
     assert (update["T"], update["S"], update["v"]) == ("u", "ETH/USD", 0.25)
+
+
+async def test_the_bars_of_pairs_are_sent_just_after_the_minute() -> None:
+    minute = rfc3339.parse("2026-11-22T15:29:00Z")
+    now = minute + 400_000_000
+    async with (
+        Simulator(SimulatorSettings(tape=None), clock=lambda: now) as simulator,
+        signed_in(simulator, bars=["BTC/USD"]) as client,
+    ):
+        await simulator.publish(TRADE | {"t": minute - 1})
+        now += 600_000_000
+        async with asyncio.timeout(LIMIT_SECONDS):
+            [bar] = await client.receive()
+
+    assert (bar["T"], bar["v"]) == ("b", 0.25)
+    assert bar["t"].to_unix_nano() == minute - 60 * rfc3339.SECOND
 
 
 async def drained(simulator: Simulator, client: StreamClient) -> Frame:

@@ -1,16 +1,21 @@
 """The bars of pairs: from trades, or from the mid-points of quotes, every minute of every day."""
 
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from simulator.crypto.pair_market import PairMarket
+from simulator.crypto.pair_market import AroundTheClock, PairMarket
+from simulator.faults.armed import ArmedFaults
 from simulator.protocol import rfc3339
-from simulator.protocol.wire import Message
+from simulator.protocol.wire import Message, Outgoing
 from simulator.rest.bar_pages import bars_in
 from simulator.rest.historical import Window
 from simulator.rest.timeframe import read_timeframe
+from simulator.tape.bar_schedule import BarSchedule
 from simulator.tape.history import INVENTED_DAYS
 
 SECOND = rfc3339.SECOND
@@ -190,6 +195,64 @@ def test_larger_bars_are_folds_of_minutes_with_and_with_no_trades() -> None:
     assert values(five) == [100, 103, 97, 97, 8, 2, 101.5]
     [idle] = chart(made, "1Hour", NOON + HOUR, NOON + HOUR, NOON + 3 * HOUR)
     assert values(idle) == [75, 75, 75, 75, 0, 0, 0]
+
+
+def test_a_bar_from_long_ago_is_the_newest_if_nothing_is_quoted() -> None:
+    made = market()
+    given = {"o": 1, "h": 2, "l": 1, "c": 2, "v": 1, "n": 1, "vw": 1.5}
+    made.observe({"T": "b", "S": PAIR, "t": 0, **given})
+
+    assert made.newest_minute(PAIR, NOON) == {"t": 0, **given}
+
+
+async def sent_until(made: PairMarket, end: int, *daily: str) -> list[Message]:
+    """Return the bars that are sent after NOON's minute, by a clock that moves."""
+    now = NOON
+    sent: list[Message] = []
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += round(seconds * SECOND)
+        if now > end:
+            raise asyncio.CancelledError
+
+    def publish(messages: Sequence[Outgoing]) -> None:
+        if now >= NOON + MINUTE:  # before, there is the day, whose values are there already
+            sent.extend(each.message for each in messages)
+
+    armed = ArmedFaults(lambda: 0.0)
+    schedule = BarSchedule(made, AroundTheClock(), armed, publish, lambda _: daily)
+    with suppress(asyncio.CancelledError):
+        await schedule.run(lambda: now, sleep)
+    return sent
+
+
+async def test_each_minute_mark_sends_the_bars_of_all_pairs_and_the_wanted_days() -> None:
+    made = market()
+    quote(made, 1, 90, 110)
+    trade(made, 2, 99, 0.5, "ETH/USD")
+    quote(made, 3, 9, 11, "ETH/USD")
+    sent = await sent_until(made, NOON + 3 * MINUTE, "ETH/USD")
+
+    found = [(each["T"], each["S"], each["c"], each["v"]) for each in sent]
+    first = [("b", PAIR, 100, 0), ("b", "ETH/USD", 99, 0.5), ("d", "ETH/USD", 99, 0.5)]
+    later = [("b", PAIR, 100, 0), ("b", "ETH/USD", 10, 0), ("d", "ETH/USD", 99, 0.5)]
+    assert sorted(found[:3]) == sorted(first)
+    assert sorted(found[3:]) == sorted(later)
+    assert [each["t"] for each in sent if each["T"] == "d"] == [TODAY, TODAY]
+
+
+async def test_the_day_that_ends_at_midnight_in_chicago_is_sent_a_last_time() -> None:
+    made = market()
+    quote(made, 1, 90, 110)
+    midnight = TODAY + 24 * HOUR
+    sent = await sent_until(made, midnight + 2 * MINUTE, PAIR)
+
+    days = [each["t"] for each in sent if each["T"] == "d"]
+    assert days == [TODAY] * 720 + [midnight]
+    assert [each["t"] for each in sent if each["T"] == "b"] == [
+        NOON + at * MINUTE for at in range(721)
+    ]
 
 
 def test_the_first_price_fills_the_minute_in_which_the_tape_begins() -> None:

@@ -14,7 +14,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from simulator import server
+from simulator.__main__ import parse_arguments
 from simulator.account.ledger import Holding
+from simulator.crypto.book_tape import GEMINI
 from simulator.service import Simulator, SimulatorSettings
 from simulator.tape.hours import NyseHours, SwitchableHours
 from simulator.tape.recording import TapeError
@@ -216,6 +218,7 @@ async def test_the_command_ends_cleanly_on_a_signal(number: signal.Signals) -> N
 
     assert line.startswith(b"simulator: ws://127.0.0.1:")
     assert b"us_consolidated_20131007_open" in line
+    assert b"crypto_gemini_20210624" in line
     assert b"key PKSIMULATOR, secret simulator-secret" in line
     assert (running.returncode, errors) == (0, b"")
 
@@ -227,6 +230,7 @@ async def test_the_command_ends_cleanly_on_a_signal(number: signal.Signals) -> N
         (["--tape", "{broken}"], "broken.jsonl, line 1: not a JSON object"),
         (["--speed", "0"], "speed is 0.0"),
         (["--plan", "gold"], "invalid choice"),
+        (["--crypto-tape", "nowhere.jsonl"], "nowhere.jsonl: No such file"),
     ],
 )
 async def test_the_command_refuses_bad_input(
@@ -242,6 +246,17 @@ async def test_the_command_refuses_bad_input(
     assert ended.returncode == 2
     assert problem in errors.decode()
     assert "Traceback" not in errors.decode()
+
+
+def test_the_command_takes_another_tape_of_pairs_or_none() -> None:
+    given = [["--crypto-tape", "own.jsonl"], ["--crypto-tape", "none"], []]
+
+    assert [parse_arguments(each).crypto_tape for each in given] == [
+        Path("own.jsonl"),
+        None,
+        GEMINI,
+    ]
+    assert parse_arguments(["--crypto-symbol-limit", "5"]).crypto_symbol_limit == 5
 
 
 async def test_stopping_waits_for_connections_instead_of_polling(
