@@ -26,6 +26,7 @@ from shared.bus.valkey_server import ValkeyError, ValkeyServer
 from shared.first_error import first_error
 from shared.settings import SettingsError
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
+from simulator.crypto.book_tape import GEMINI
 from simulator.service import Simulator, SimulatorSettings
 
 SIMULATOR_PORT = 7300
@@ -105,6 +106,7 @@ async def _simulator(parts: AsyncExitStack, settings: StandaloneSettings) -> Sim
         port=SIMULATOR_PORT,
         plan="plus" if settings.alpaca_feed == "sip" else "basic",
         history=True,
+        crypto_tape=GEMINI,
     )
     try:
         return await parts.enter_async_context(Simulator(simulated))
@@ -138,7 +140,8 @@ def _welcome(
         feed = f"Alpaca's {settings.alpaca_feed} feed with your {account} keys"
     else:
         feed = (
-            "the simulator, a morning of October 2013 recorded and replayed as if it were now "
+            "the simulator, a morning of October 2013 recorded and replayed as if it were now, "
+            "and half a minute of ten pairs of June 2021 "
             "(no ALPACA_PAPER_API_KEY in the environment or .env)"
         )
     if valkey is not None:
