@@ -209,7 +209,9 @@ def _pieces(timeframe: Timeframe, found: ChartBars) -> Iterator[bytes]:
 def _first_ns(name: str, text: str, symbols: Sequence[str]) -> int:
     """Return the time, or the beginning of the day, in unix ns."""
     day = _day(name, text)
-    return _nanoseconds(name, text) if day is None else _midnight_ns(day, _zone(name, symbols))
+    if day is None:
+        return _nanoseconds(name, text)
+    return min(_midnight_ns(day, zone) for zone in _zones(symbols))
 
 
 def _last_ns(name: str, text: str, symbols: Sequence[str]) -> int:
@@ -217,28 +219,16 @@ def _last_ns(name: str, text: str, symbols: Sequence[str]) -> int:
     day = _day(name, text)
     if day is None:
         return _nanoseconds(name, text)
-    return _midnight_ns(day + timedelta(days=1), _zone(name, symbols)) - 1
+    return max(_midnight_ns(day + timedelta(days=1), zone) for zone in _zones(symbols)) - 1
 
 
 def _midnight_ns(day: date, zone: ZoneInfo) -> int:
     return int(datetime.combine(day, time(), zone).timestamp()) * _SECOND
 
 
-def _zone(name: str, symbols: Sequence[str]) -> ZoneInfo:
-    """Return the zone of the days of all symbols.
-
-    Raises:
-        ApiError: 400, they have different ones.
-    """
-    zones = {market.day_zone for each in symbols if (market := market_of(each)) is not None}
-    if len(zones) > 1:
-        raise ApiError(
-            400,
-            code="bad_value",
-            message=f"{name} is a date, and the days of stocks and of pairs begin at other times",
-            hint=f"write {name} as a time, or request stocks and pairs separately",
-        )
-    return zones.pop()
+def _zones(symbols: Sequence[str]) -> set[ZoneInfo]:
+    """Return the zones of the symbols' days: if they differ, a date means the days of all."""
+    return {market.day_zone for each in symbols if (market := market_of(each)) is not None}
 
 
 def _day(name: str, text: str) -> date | None:

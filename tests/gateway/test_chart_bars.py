@@ -15,7 +15,7 @@ from gateway.bus.malformed import MalformedData
 from gateway.bus.older_bars import BarQuery, OlderBarsAnswer
 from gateway.http import chart_bars, held_bars
 from gateway.http.chart_bars import PiecewiseResponse
-from shared import bar, message
+from shared import bar, message, rfc3339
 from shared.bar import Bar
 from shared.bus import keys
 from shared.bus.redis_source import RedisSource
@@ -450,3 +450,18 @@ async def test_without_redis_stored_values_are_rejected_with_a_time_to_retry(
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "redis_unavailable")
     assert answer.headers["retry-after"]
+
+
+@pytest.mark.parametrize(
+    ("symbols", "first", "last"),
+    [
+        (("SPY",), "2026-07-01T04:00:00Z", "2026-07-02T03:59:59.999999999Z"),
+        (("BTC/USD",), "2026-07-01T05:00:00Z", "2026-07-02T04:59:59.999999999Z"),
+        (("SPY", "BTC/USD"), "2026-07-01T04:00:00Z", "2026-07-02T04:59:59.999999999Z"),
+    ],
+)
+def test_a_date_is_the_day_of_each_market(symbols: tuple[str, ...], first: str, last: str) -> None:
+    day = "2026-07-01"
+
+    assert rfc3339.from_nanoseconds(chart_bars._first_ns("start", day, symbols)) == first
+    assert rfc3339.from_nanoseconds(chart_bars._last_ns("end", day, symbols)) == last

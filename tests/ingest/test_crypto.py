@@ -6,8 +6,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
 
 from ingest import market_data
@@ -23,11 +28,12 @@ from tests.ingest.market.naive_book import top
 from tests.ingest.watching import Watcher, relay
 from tests.keyspace import KEYSPACE
 from tests.limits import LIMIT_SECONDS
-from tests.services import until
+from tests.services import running_gateway, until
 from tests.simulator.client import endpoint_state
 
 NS = 1_000_000_000
 PAIR = "BTC/USD"
+CHICAGO = ZoneInfo("America/Chicago")
 BARE = SimulatorSettings(tape=None, positions=())
 
 
@@ -322,3 +328,63 @@ async def test_pairs_of_a_feed_that_the_plan_lacks_are_polled_and_stocks_are_str
     assert status is not None
     assert status.alpaca_connected
     assert {each.name: each.state for each in status.streams}["crypto"] == "failed"
+
+
+async def test_a_chart_of_a_pair_has_bars_around_the_clock_and_days_of_chicago(
+    source: RedisSource,
+) -> None:
+    settings = replace(BARE, crypto_tape=GEMINI, history=True)
+    async with relay(source, settings) as (_, watching, _):
+        for kind in ("bar.1Min", "bar.1Day"):
+            await watching.watch("LTC/ETH", kind=kind)
+
+        async def are_there() -> bool:
+            minutes = await watching.bars("bar.1Min:LTC/ETH")
+            return len(minutes) > 100 and bool(await watching.bars("bar.1Day:LTC/ETH"))
+
+        await until(are_there)
+        minutes = sorted(await watching.bars("bar.1Min:LTC/ETH"))
+        days = await watching.bars("bar.1Day:LTC/ETH")
+
+    gaps = {later - earlier for earlier, later in pairwise(minutes[:100])}
+    assert gaps == {60}
+    midnights = {datetime.fromtimestamp(start, CHICAGO).time().isoformat() for start in days}
+    assert midnights == {"00:00:00"}
+
+
+async def test_bars_of_stocks_and_pairs_come_in_one_answer_for_a_gateway(
+    source: RedisSource,
+) -> None:
+    settings = SimulatorSettings(crypto_tape=GEMINI, positions=(), history=True)
+    async with relay(source, settings), running_gateway(source) as url:
+        query = {"symbols": "SPY,LTC/ETH", "timeframe": "1Day", "limit": "3"}
+        async with httpx.AsyncClient(base_url=url, timeout=LIMIT_SECONDS) as client:
+
+            async def has_both() -> bool:
+                found = (await client.get("/api/bars", params=query)).json().get("bars", {})
+                return all(len(found.get(symbol, ())) == 3 for symbol in ("SPY", "LTC/ETH"))
+
+            await until(has_both)
+
+
+async def test_a_position_in_a_pair_is_revalued_by_each_trade_of_the_venue(
+    source: RedisSource,
+) -> None:
+    async with relay(source) as (simulator, watching, _):
+        await simulator.fill("BTCUSD", Decimal(2), Decimal(60_000))
+        await until(lambda: PAIR in state(simulator)["trades"])
+        await trade(simulator, 65_000.0)
+
+        async def is_revalued() -> bool:
+            last = await watching.last(PAIR, "position")
+            return last is not None and last[1]["current_price"] == 65_000.0
+
+        await until(is_revalued)
+        found = await watching.last(PAIR, "position")
+        assert found is not None
+
+    position = found[1]
+    assert (position["price_source"], position["reason"]) == ("trade", None)
+    # The fee is taken from the coins.
+    assert position["qty"] < 2
+    assert position["market_value"] == round(position["qty"] * 65_000.0, 2)

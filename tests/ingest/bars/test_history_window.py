@@ -62,3 +62,22 @@ def test_beyond_the_calendar_each_weekday_counts() -> None:
 
 def test_no_number_of_bars_makes_it_search_for_ever() -> None:
     assert start("1Day", 1_000_000, "2026-11-20T12:00")
+
+
+@pytest.mark.parametrize(
+    ("timeframe", "count", "start"),
+    [
+        ("1Min", 60, "2026-11-29T10:00:00+00:00"),
+        ("1Hour", 24, "2026-11-28T11:00:00+00:00"),
+        ("1Day", 30, "2026-10-30T11:00:00+00:00"),
+        ("1Day", 10_000, "2015-12-17T12:00:00+00:00"),
+    ],
+)
+def test_a_market_that_never_closes_has_a_bar_in_each_span(
+    timeframe: Timeframe, count: int, start: str
+) -> None:
+    """An hour more is asked for: a day may have 25."""
+    sunday = int(datetime.fromisoformat("2026-11-29T12:00:00Z").timestamp()) * 10**9
+    hours = MarketHours(trades_in=None)
+
+    assert history_start(timeframe, count, sunday, hours).isoformat() == start
