@@ -63,8 +63,8 @@ class DayBarLedger:
         self._hidden: list[tuple[int, int, str | None]] = []
         """When the stream has withheld a symbol, None for all."""
         self._states: defaultdict[str, _States] = defaultdict(_States)
-        self.today_ns = -1
-        """The start of the newest day that has a bar (unix ns)."""
+        self._today_ns: defaultdict[str, int] = defaultdict(lambda: -1)
+        """By symbol the start of the newest day that has a bar (unix ns); pairs have other days."""
 
     def note(self, symbol: str) -> None:
         """Note the present state of a symbol's bar."""
@@ -76,8 +76,12 @@ class DayBarLedger:
         row = self._read(symbol)
         if row is None:
             return None
-        self.today_ns = max(self.today_ns, row["t"])
+        self._today_ns[symbol] = max(self._today_ns[symbol], row["t"])
         return DayBar.of_row(row)
+
+    def is_past(self, symbol: str, at_ns: int) -> bool:
+        """Return whether a bar that starts at a time is one of an earlier day."""
+        return at_ns < self._today_ns[symbol]
 
     def hide(self, end_ns: int, symbol: str | None) -> None:
         """Note that the stream withholds a symbol, None for all, from now until a moment.
@@ -140,9 +144,11 @@ class DayBars(Follower):
 
         A stream may begin with the bar of the day before.
         """
-        if kind != "bar.1Day" or rfc3339.parse(data["timestamp"]) < self._ledger.today_ns:
+        if kind != "bar.1Day":
             return
         symbol, order = str(data["symbol"]), order_of(data["event_id"])
+        if self._ledger.is_past(symbol, rfc3339.parse(data["timestamp"])):
+            return
         bar = DayBar(
             data["open"],
             data["high"],

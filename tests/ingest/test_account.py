@@ -384,7 +384,7 @@ async def test_a_redis_that_was_emptied_is_told_everything_again(source: RedisSo
             await books.until_qty(symbol, qty)
 
 
-async def test_pairs_and_options_are_valued_at_the_brokers_price(
+async def test_a_pair_is_valued_at_the_tapes_price_and_an_option_at_the_brokers(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(broker_reports, "REST_ONLY_REPORT_SECONDS", 0.1)
@@ -403,7 +403,7 @@ async def test_pairs_and_options_are_valued_at_the_brokers_price(
         )
 
     assert told["positions"] == [option, "BTC/USD"]
-    assert (coin["market_value"], coin["price_source"]) == (9722, "broker")
+    assert (coin["market_value"], coin["price_source"]) == (9722, "trade")
     assert (contract["market_value"], contract["unrealized_pl"]) == (250, 50)
 
 

@@ -86,7 +86,8 @@ async def open_stream(
 ) -> AsyncIterator[StreamClient]:
     """Connect without signing in."""
     sent = {"Content-Type": form.value} | (headers or {})
-    [path] = [one.path for one in SimulatorSettings().feeds if one.name == feed]
+    paths = {one.name: one.path for one in SimulatorSettings().feeds}
+    path = paths.get(feed, f"/v2/{feed}")
     url = f"{simulator.stream_url}{path}"
     async with connect(url, additional_headers=sent, close_timeout=1, **options) as connection:
         yield StreamClient(connection, form)

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 
 from ingest.portfolio.portfolio import Portfolio
 from ingest.upstream import broker_reports
+from shared import rfc3339
 from shared.bus.redis_source import RedisSource
 from simulator.account.ledger import CASH, Holding
 from simulator.faults.catalogue import Faults
@@ -92,6 +93,7 @@ class Reader:
         self.account: dict[str, Any] = {}
         self.orders: dict[str, dict[str, Any]] = {}
         self.gaps: list[dict[str, Any]] = []
+        self.executions: set[str] = set()
         self._taken = 0
         self._cursor = "0-0"
 
@@ -119,6 +121,7 @@ class Reader:
                     self.account = event.data
                 case "orders":
                     self.orders[event.data["order"]["id"]] = event.data["order"]
+                    self.executions.add(event.data["execution_id"])
                 case "gap":
                     self.gaps.append(event.data)
         self._taken = len(stream.events)
@@ -195,9 +198,9 @@ async def test_after_500_orders_and_random_losses_stream_rest_and_ledger_agree_t
     settings = SimulatorSettings(
         tape=None, positions=(), requests_per_minute=100_000, previous_daily_bars=closes
     )
-    reader = Reader()
+    reader, updates = Reader(), list[Mapping[str, Any]]()
     async with (
-        Simulator(settings) as simulator,
+        Simulator(settings, on_update=updates.append) as simulator,
         running_ingest(source, simulator),
         running_gateway(source) as url,
         source.client("killer") as killer,
@@ -250,7 +253,15 @@ async def test_after_500_orders_and_random_losses_stream_rest_and_ledger_agree_t
     assert {each: order["filled_qty"] for each, order in reader.orders.items()} == {
         order["id"]: float(order["filled_qty"]) for order in orders
     }
-    assert reader.gaps == []
+    lost = [
+        update["timestamp"]
+        for update in updates
+        if "execution_id" in update and update["execution_id"] not in reader.executions
+    ]
+    for gap in reader.gaps:
+        assert (gap["topics"], gap["reason"]) == (["orders"], "upstream_lost")
+        since, until_ = map(rfc3339.to_nanoseconds, (gap["from"], gap["to"]))
+        assert any(since < rfc3339.to_nanoseconds(at) < until_ for at in lost), gap
 
 
 async def test_between_reports_every_price_values_positions_as_the_broker_does(

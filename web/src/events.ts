@@ -28,6 +28,8 @@ export interface Price extends Published {
   /** The ingest's clock, unix µs. */
   received: number | null;
   reason: string | null;
+  /** Of a pair: the zone at whose midnight the day of `previous_close` begins. */
+  day_zone?: string;
 }
 
 export type SymbolState = "live" | "quiet" | "stale" | "halted" | "closed" | "polled" | "rejected";

@@ -97,12 +97,15 @@ async def test_a_plan_that_is_smaller_than_configured_is_found_out_on_one_connec
 async def test_a_symbol_that_alpaca_refuses_takes_no_other_with_it(
     any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = simulated.is_symbol
+    spelled, real = simulated._is_spelled, simulated.is_symbol
 
     def is_symbol(value: object) -> bool:
         return real(value) and value != "BAD"
 
-    monkeypatch.setattr(simulated, "is_symbol", is_symbol)
+    def is_spelled(value: object, feed: simulated.Feed) -> bool:
+        return spelled(value, feed) and value != "BAD"
+
+    monkeypatch.setattr(simulated, "_is_spelled", is_spelled)
     monkeypatch.setattr("simulator.rest.market_data.is_symbol", is_symbol)
     async with relay(any_source) as (simulator, watching, _):
         for symbol in ("SPY", "IBM", "BAC"):
