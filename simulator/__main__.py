@@ -10,6 +10,7 @@ from pathlib import Path
 
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.account.ledger import CASH, HOLDINGS
+from simulator.options.recording import SHIPPED_OPTION_CHAINS, SHIPPED_OPTION_TAPE
 from simulator.service import Simulator
 from simulator.settings import SimulatorSettings
 from simulator.tape.hours import AlwaysOpen, NyseHours
@@ -28,16 +29,11 @@ def parse_arguments(arguments: Sequence[str]) -> SimulatorSettings:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=7300, help="port to listen on; 0 = any")
-    parser.add_argument("--tape", type=Path, default=SHIPPED, help="a .jsonl or .jsonl.gz file")
-    parser.add_argument("--speed", type=float, default=1.0, help="the divisor of the tape's pauses")
-    loop = argparse.BooleanOptionalAction
-    parser.add_argument("--loop", action=loop, default=True, help="restart at the tape's end")
-    parser.add_argument(
-        "--repeat-ids", action=loop, default=False, help="whether invented trade ids repeat"
-    )
+    _add_tapes(parser)
+    flag = argparse.BooleanOptionalAction
     parser.add_argument("--plan", choices=("basic", "plus"), default="basic", help="the plan")
     _add_bars(parser)
-    parser.add_argument("--news", action=loop, default=True, help="whether the plan has news")
+    parser.add_argument("--news", action=flag, default=True, help="whether the plan has news")
     parser.add_argument("--symbol-limit", type=int, help="instead of the plan's own limit")
     parser.add_argument(
         "--ghost-seconds",
@@ -48,7 +44,7 @@ def parse_arguments(arguments: Sequence[str]) -> SimulatorSettings:
     parser.add_argument("--hours", choices=tuple(_HOURS), default="always", help="market hours")
     parser.add_argument("--cash", type=int, default=CASH, help="the account's dollars at the start")
     parser.add_argument(
-        "--positions", action=loop, default=True, help="whether it starts with positions"
+        "--positions", action=flag, default=True, help="whether it starts with positions"
     )
     parser.add_argument("--key", default=DEFAULT_KEY, help="the API key to accept")
     parser.add_argument("--secret", default=DEFAULT_SECRET, help="its secret")
@@ -56,10 +52,26 @@ def parse_arguments(arguments: Sequence[str]) -> SimulatorSettings:
     given["hours"] = _HOURS[given["hours"]]()
     given["cash"] = Decimal(given["cash"])
     given["positions"] = HOLDINGS if given["positions"] else ()
+    if given.pop("options"):
+        given |= {"option_tape": SHIPPED_OPTION_TAPE, "option_chains": SHIPPED_OPTION_CHAINS}
     try:
         return SimulatorSettings(**given)
     except ValueError as error:
         parser.error(str(error))
+
+
+def _add_tapes(parser: argparse.ArgumentParser) -> None:
+    """Add the recordings, and how they are replayed."""
+    flag = argparse.BooleanOptionalAction
+    parser.add_argument("--tape", type=Path, default=SHIPPED, help="a .jsonl or .jsonl.gz file")
+    parser.add_argument(
+        "--options", action=flag, default=True, help="whether it has the recorded options"
+    )
+    parser.add_argument("--speed", type=float, default=1.0, help="the divisor of the tape's pauses")
+    parser.add_argument("--loop", action=flag, default=True, help="restart at the tape's end")
+    parser.add_argument(
+        "--repeat-ids", action=flag, default=False, help="whether invented trade ids repeat"
+    )
 
 
 def _add_bars(parser: argparse.ArgumentParser) -> None:

@@ -22,7 +22,14 @@ from simulator.account.update_queue import Update
 from simulator.faults import control
 from simulator.faults.armed import ArmedFaults
 from simulator.faults.catalogue import Faults
+from simulator.options.account_prices import PricesWithOptions
+from simulator.options.contract_list import ContractList
+from simulator.options.market import OptionMarket
+from simulator.options.recording import read_chain, read_option_tape
+from simulator.options.rest import OptionRest
+from simulator.options.today import listed_today, renamed_today
 from simulator.protocol.endpoint import Endpoint
+from simulator.protocol.option_feeds import OPTION_FEEDS, is_option_symbol
 from simulator.protocol.rfc3339 import SECOND
 from simulator.protocol.subscription import ACCOUNT, TEST
 from simulator.protocol.wire import Message, Outgoing
@@ -40,7 +47,7 @@ from simulator.tape.bars import MINUTE
 from simulator.tape.handmade import STOCK_FEEDS, Handmade, handmade, read_messages, with_times
 from simulator.tape.history import History
 from simulator.tape.market import Market
-from simulator.tape.recording import read_tape
+from simulator.tape.recording import Tape, read_tape
 from simulator.tape.replay import Replay
 from simulator.upgrade import stream_routes, unknown_stream
 
@@ -81,6 +88,8 @@ class Simulator:
         )
         self._market = Market(self._settings.hours, self._history)
         self._market.expect((), self._settings.previous_daily_bars)
+        self._options = OptionMarket()
+        self._prices = PricesWithOptions(self._options, self._market)
         self._market_data = {
             feed.name: Endpoint(feed, time.monotonic) for feed in self._settings.feeds
         }
@@ -99,13 +108,15 @@ class Simulator:
         )
         self._slots = Slots(self._settings.ghost_seconds, time.monotonic)
         self._replay: Replay | None = None
+        self._option_replay: Replay | None = None
+        self._replayed_options: Sequence[str] = ()
         self._tasks: list[asyncio.Task[None]] = []
         self.port = self._settings.port
 
     def _new_broker(self, on_update: Callable[[Update], None]) -> Broker:
         return Broker(
             Account(self._settings.cash, self._settings.positions, self._settings.crypto_fee),
-            self._market,
+            self._prices,
             self._settings.hours,
             self._settings.splits,
             self._armed,
@@ -119,6 +130,7 @@ class Simulator:
         settings = self._settings
         if settings.tape is not None:
             self._replay = await self._load(settings.tape)
+        await self._load_options()
         listener = listen(settings.host, settings.port)
         self.port = listener.getsockname()[1]
         app = Starlette(routes=self._routes())
@@ -128,6 +140,8 @@ class Simulator:
         await self._started()
         if self._replay is not None:
             self._own(self._replay.run(), "replay")
+        if self._option_replay is not None:
+            self._own(self._option_replay.run(), "replay of options")
         self._own(self._run_test_stream(), "test stream")
         self._own(self._broker.run(asyncio.sleep), "broker")
         self._own(self._bars.run(self._clock, asyncio.sleep), "bars")
@@ -168,7 +182,7 @@ class Simulator:
 
     @property
     def stream_url(self) -> str:
-        """The base of the streams: append `/v2/iex`, …, `/v1beta1/news`, `/stream`."""
+        """The base of the streams: append `/v2/iex`, …, `/v1beta1/opra`, `/stream`."""
         return f"ws://{self._authority}"
 
     @property
@@ -180,6 +194,16 @@ class Simulator:
     def account(self) -> Account:
         """The cash and the open positions."""
         return self._broker.account
+
+    @property
+    def options(self) -> OptionMarket:
+        """The contracts, each with its newest data, for reading."""
+        return self._options
+
+    @property
+    def replayed_options(self) -> Sequence[str]:
+        """The symbols of the contracts that the tape of options has, sorted."""
+        return self._replayed_options
 
     def day_bar(self, symbol: str) -> Message | None:
         """Return a symbol's newest day bar as REST has it now, `t` in nanoseconds."""
@@ -229,8 +253,9 @@ class Simulator:
         """Send a hand-written message, with all its fields, to the sessions subscribed to it.
 
         Its times (`t`; `created_at`, `updated_at` of news) may be RFC-3339 text, Unix
-        nanoseconds, absent or None (= now). `feed` None means iex and sip, or the news feed.
-        REST also records the messages for iex and sip.
+        nanoseconds, absent or None (= now). `feed` None means iex and sip, the news feed, or for
+        contracts indicative and opra. REST also records the messages for iex and sip, and those
+        of contracts.
 
         Raises:
             ValueError: the feed, the type of message or a time is invalid.
@@ -249,12 +274,16 @@ class Simulator:
 
     def state(self) -> dict[str, object]:
         """Return the body of `GET /simulator/state`."""
-        nothing = {"row": 0, "loop": 0, "rows": 0}
         return {
             "endpoints": {name: one.state() for name, one in self._endpoints.items()},
             "account": self._broker.state(),
             "faults": self._armed.shown(),
-            "replay": nothing if self._replay is None else self._replay.state(),
+            "replay": _state(self._replay),
+            "options": {
+                "replay": _state(self._option_replay),
+                "replayed": list(self._replayed_options),
+                "contracts": len(self._options.symbols()),
+            },
             "bars": {
                 "sent": dict(self._bars.counts),
                 "recorded_days": self._history.recorded_days(),
@@ -285,9 +314,26 @@ class Simulator:
             for symbol, minutes in tape.minutes.items():
                 if symbol not in self._settings.previous_daily_bars:
                     self._history.record(symbol, days.get(symbol, ()), minutes)
-        replay = Replay(
+        replay = self._replay_of(tape, self._publish)
+        self._market.expect_trades(tape.first_prices, replay.begins)
+        return replay
+
+    async def _load_options(self) -> None:
+        settings, now = self._settings, self._clock()
+        for path in settings.option_chains:
+            chain = await asyncio.to_thread(read_chain, path)
+            self._options.list_contracts(listed_today(chain, now, settings.hours))
+        if settings.option_tape is not None:
+            tape = await asyncio.to_thread(read_option_tape, settings.option_tape)
+            tape = renamed_today(tape, now)
+            self._options.expect(tape.symbols)
+            self._replayed_options = sorted(tape.symbols)
+            self._option_replay = self._replay_of(tape, self._publish_options)
+
+    def _replay_of(self, tape: Tape, publish: Callable[[Sequence[Outgoing]], None]) -> Replay:
+        return Replay(
             tape,
-            self._publish,
+            publish,
             clock=self._clock,
             sleep=asyncio.sleep,
             speed=self._settings.speed,
@@ -296,13 +342,17 @@ class Simulator:
             shift=self._settings.shift,
             hours=self._settings.hours,
         )
-        self._market.expect_trades(tape.first_prices, replay.begins)
-        return replay
 
     def _publish(self, messages: Sequence[Outgoing]) -> None:
         for outgoing in messages:
             self._observe(outgoing.message)
         self._publish_to_stocks(messages)
+
+    def _publish_options(self, messages: Sequence[Outgoing]) -> None:
+        for outgoing in messages:
+            self._observe(outgoing.message)
+        for feed in OPTION_FEEDS:
+            self._endpoints[feed].publish(messages)
 
     def _publish_to_stocks(self, messages: Sequence[Outgoing]) -> None:
         for feed in STOCK_FEEDS:
@@ -328,8 +378,9 @@ class Simulator:
     def _send(self, messages: Sequence[Handmade]) -> None:
         for feeds, group in groupby(messages, key=attrgetter("feeds")):
             outgoing = [Outgoing(each.message) for each in group]
-            if not set(feeds).isdisjoint(STOCK_FEEDS):
-                for each in outgoing:
+            is_of_stocks = not set(feeds).isdisjoint(STOCK_FEEDS)
+            for each in outgoing:
+                if is_of_stocks or is_option_symbol(each.message.get("S")):
                     self._observe(each.message)
             for feed in feeds:
                 self._endpoints[feed].publish(outgoing)
@@ -340,8 +391,9 @@ class Simulator:
         return Outgoing(ready)
 
     def _observe(self, message: Message) -> None:
-        self._market.observe(message)
-        self._broker.observe(message.get("S"))
+        symbol = message.get("S")
+        (self._options if is_option_symbol(symbol) else self._market).observe(message)
+        self._broker.observe(symbol)
 
     def _publish_update(self, update: Update) -> None:
         message = {"stream": TRADE_UPDATES, "data": update}
@@ -356,9 +408,9 @@ class Simulator:
         )
 
     def _routes(self) -> list[BaseRoute]:
-        settings = self._settings
+        settings, data_guard, trading_guard = self._settings, self._guard(), self._guard()
         market_data = Rest(
-            self._guard(),
+            data_guard,
             settings.plan,
             self._market,
             settings.splits,
@@ -366,12 +418,14 @@ class Simulator:
             self._clock,
         )
         listed = {*settings.assets, *(each.symbol for each in settings.positions)}
+        options = OptionRest(data_guard, settings.plan, self._options, self._clock)
+        contracts = ContractList(trading_guard, self._options, self._clock)
         trading = Trading(
-            self._guard(),
+            trading_guard,
             self._broker,
             settings.hours,
             self._clock,
-            lambda symbol: symbol in listed or self._market.knows(symbol),
+            lambda symbol: symbol in listed or self._prices.knows(symbol),
             lambda: {*listed, *self._market.symbols()},
         )
         streams = [
@@ -380,7 +434,9 @@ class Simulator:
             for route in stream_routes(endpoint, settings, self._slots, self._armed)
         ]
         own = control.routes(self.state, self.faults, self._publish_body)
-        return [*streams, *market_data.routes(), *trading.routes(), *own, unknown_stream()]
+        rest = (market_data, options, contracts, trading)
+        answers = [route for each in rest for route in each.routes()]
+        return [*streams, *answers, *own, unknown_stream()]
 
     def _guard(self) -> Guard:
         budget = Budget(self._settings.requests_per_minute, lambda: self._clock() / SECOND)
@@ -394,6 +450,10 @@ def _steady_clock() -> Callable[[], int]:
     """Return a clock of Unix nanoseconds that does not jump with the machine's clock."""
     offset = time.time_ns() - time.monotonic_ns()
     return lambda: offset + time.monotonic_ns()
+
+
+def _state(replay: Replay | None) -> dict[str, int]:
+    return {"row": 0, "loop": 0, "rows": 0} if replay is None else replay.state()
 
 
 def _raise_first(results: Sequence[BaseException | None]) -> None:

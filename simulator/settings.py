@@ -8,6 +8,7 @@ from typing import Final
 
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.account.ledger import CASH, CRYPTO_FEE, HOLDINGS, Holding
+from simulator.protocol.option_feeds import OPTION_CHANNELS, option_feeds
 from simulator.protocol.subscription import IEX, NEWS, SIP, TEST, Feed
 from simulator.streams.session import Terms
 from simulator.tape.hours import AlwaysOpen, MarketHours
@@ -36,6 +37,11 @@ class SimulatorSettings:
     `assets` are further stocks that Alpaca lists, with no data.
     `crypto_fee` is a fraction: of the coins of a purchase, of the dollars of a sale.
     `is_position_qty_net` False: updates state the position after a purchase before its fee.
+
+    `option_tape` is replayed on the streams of options, `option_chains` are REST's recorded
+    contracts, see `simulator/options/recording.py` for the shipped ones. `option_limits` maps
+    `quotes` or `trades` to the number of contracts that may be subscribed; by default the plan's
+    for quotes, and none for trades.
     """
 
     host: str = "127.0.0.1"
@@ -65,6 +71,9 @@ class SimulatorSettings:
     cash: Decimal = CASH
     crypto_fee: Decimal = CRYPTO_FEE
     is_position_qty_net: bool = True
+    option_tape: Path | None = None
+    option_chains: Sequence[Path] = ()
+    option_limits: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.plan not in PLAN_LIMITS:
@@ -80,6 +89,12 @@ class SimulatorSettings:
         for symbol, ratio in self.splits.items():
             if not 0 < ratio < float("inf"):
                 raise ValueError(f"splits of {symbol} is {ratio}, expected a number above 0")
+        for channel, limit in self.option_limits.items():
+            if channel not in OPTION_CHANNELS or limit < 0:
+                raise ValueError(
+                    f"option_limits has {channel}: {limit}, expected 0 or more for any of "
+                    f"{', '.join(OPTION_CHANNELS)}"
+                )
 
     @property
     def terms(self) -> Terms:
@@ -90,4 +105,5 @@ class SimulatorSettings:
     @property
     def feeds(self) -> tuple[Feed, ...]:
         """The endpoints of market data."""
-        return IEX, SIP, TEST, NEWS if self.news else replace(NEWS, plans=frozenset())
+        news = NEWS if self.news else replace(NEWS, plans=frozenset())
+        return IEX, SIP, TEST, news, *option_feeds(self.plan, self.option_limits)

@@ -25,6 +25,7 @@ from simulator.account.order_request import (
     bad_input,
     read_replacement,
 )
+from simulator.account.prices import Prices
 from simulator.account.update_queue import Update, UpdateQueue
 from simulator.account.valuation import Statement
 from simulator.faults.armed import ArmedFaults
@@ -32,7 +33,6 @@ from simulator.protocol.decimals import exact, text
 from simulator.protocol.rfc3339 import SECOND, render
 from simulator.protocol.subscription import ACCOUNT
 from simulator.tape.hours import MarketHours, in_session, midnight
-from simulator.tape.market import Market
 
 _TICK_SECONDS: Final = 0.25
 
@@ -43,7 +43,7 @@ class Broker:
     def __init__(
         self,
         account: Account,
-        market: Market,
+        market: Prices,
         hours: MarketHours,
         splits: Mapping[str, float],
         armed: ArmedFaults,

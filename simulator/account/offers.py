@@ -9,9 +9,9 @@ from decimal import Decimal
 
 from simulator.account.asset import Asset
 from simulator.account.order import Side
+from simulator.account.prices import Prices
 from simulator.protocol.decimals import exact
 from simulator.protocol.wire import Message
-from simulator.tape.market import Market
 
 
 class Depth:
@@ -31,7 +31,7 @@ class Depth:
 class Offers:
     """The market's current offers, minus the filled quantities."""
 
-    def __init__(self, market: Market) -> None:
+    def __init__(self, market: Prices) -> None:
         self._market = market
         self._depths: dict[str, Depth] = {}
 

@@ -6,8 +6,8 @@ docs.alpaca.markets/docs/streaming-market-data for the additive rules and the er
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Final, TypeGuard
 
 CHANNELS: Final[Mapping[str, str]] = {
@@ -44,13 +44,22 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Feed:
-    """One stream endpoint: the channels in its acknowledgement, its required plan, its path."""
+    """One stream endpoint: the channels in its acknowledgement, its required plan, its path.
+
+    `symbols` is the spelling of its symbols. `channel_limits` is the number of symbols of each
+    channel that has a limit, in place of the plan's limit on all symbols. A channel of `starless`
+    cannot be subscribed to with `*`.
+    """
 
     name: str
     path: str
     acknowledged: tuple[str, ...]
     unacknowledged: tuple[str, ...] = ()
     plans: frozenset[str] = frozenset({"basic", "plus"})
+    symbols: re.Pattern[str] = _SYMBOL
+    channel_limits: Mapping[str, int] | None = field(default=None, hash=False)
+    starless: tuple[str, ...] = ()
+    is_msgpack_only: bool = False
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -82,8 +91,10 @@ class Subscriptions:
         `counts_bars`: the symbols of the channels of bars count, too.
 
         Raises:
-            RefusedError: 405; nothing has changed.
+            RefusedError: 405, or 413 for a `*` that a channel does not allow; nothing has changed.
         """
+        if any(WILDCARD in request.get(channel, ()) for channel in self._feed.starless):
+            raise RefusedError(413)
         wanted = {name: dict(held) for name, held in self._symbols.items()}
         for channel, symbols in request.items():
             wanted[channel].update(dict.fromkeys(symbols))
@@ -103,7 +114,8 @@ class Subscriptions:
         held = self._symbols.get("trades" if channel in _MIRRORS else channel or "")
         if not held:
             return False
-        return WILDCARD in held or any(symbol in held for symbol in symbols)
+        # A hand-made message may have a list as its symbol.
+        return WILDCARD in held or any(isinstance(one, str) and one in held for one in symbols)
 
     def symbols(self, channel: str) -> list[str]:
         """Return a channel's symbols; none if the feed lacks the channel.
@@ -126,11 +138,17 @@ class Subscriptions:
     def _check_limit(
         self, wanted: Mapping[str, Mapping[str, None]], limited: Iterable[str]
     ) -> None:
-        if self._symbol_limit is None:
-            return
-        counted = {symbol for channel in limited for symbol in wanted.get(channel, ())}
-        if WILDCARD in counted or len(counted) > self._symbol_limit:
-            raise RefusedError(405)
+        if self._feed.channel_limits is not None:
+            for channel, limit in self._feed.channel_limits.items():
+                _check_count(wanted[channel], limit)
+        elif self._symbol_limit is not None:
+            counted = {symbol for channel in limited for symbol in wanted.get(channel, ())}
+            _check_count(counted, self._symbol_limit)
+
+
+def _check_count(symbols: Collection[str], limit: int) -> None:
+    if WILDCARD in symbols or len(symbols) > limit:
+        raise RefusedError(405)
 
 
 def is_symbol(value: object) -> TypeGuard[str]:
@@ -154,9 +172,13 @@ def requested_channels(message: Mapping[object, object], feed: Feed) -> dict[str
         listed = [] if symbols is None else symbols
         if not isinstance(listed, list):
             raise RefusedError(400)
-        if not all(symbol == WILDCARD or is_symbol(symbol) for symbol in listed):
+        if not all(symbol == WILDCARD or _is_spelled(symbol, feed) for symbol in listed):
             raise RefusedError(400)
         request[channel] = listed
     if not request.keys() <= set(feed.channels):
         raise RefusedError(410)
     return request
+
+
+def _is_spelled(symbol: object, feed: Feed) -> bool:
+    return isinstance(symbol, str) and feed.symbols.fullmatch(symbol) is not None

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from simulator.protocol import rfc3339
+from simulator.protocol.option_feeds import OPTION_FEEDS, is_option_symbol
 from simulator.protocol.subscription import CHANNELS
 from simulator.protocol.wire import Message, times_of
 
@@ -34,8 +35,13 @@ def handmade(
         raise ValueError(f'"T" is {kind!r}, expected one of {" ".join(CHANNELS)}')
     if feed is not None and feed not in feeds:
         raise ValueError(f"feed is {feed!r}, expected one of {', '.join(feeds)}")
-    default = ("news",) if kind == "n" else STOCK_FEEDS
-    return Handmade(default if feed is None else (feed,), with_times(given, now, strict=True))
+    if feed is not None:
+        wanted: tuple[str, ...] = (feed,)
+    elif kind == "n":
+        wanted = ("news",)
+    else:
+        wanted = OPTION_FEEDS if is_option_symbol(given.get("S")) else STOCK_FEEDS
+    return Handmade(wanted, with_times(given, now, strict=True))
 
 
 def with_times(given: Mapping[str, object], now: int, *, strict: bool) -> Message:

@@ -7,7 +7,7 @@ trade's `i` is the number of its row. This module knows neither clocks nor sessi
 
 import gzip
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple, cast
@@ -114,11 +114,23 @@ def read_tape(path: Path) -> Tape:
         TapeError: a file is missing or unreadable, or a line is not a message.
     """
     sidecar = _read_sidecar(path)
+    rows = read_rows(path, lambda line: parse_row(line, sidecar))
+    return Tape(path, rows, sidecar, _read_minutes(path))
+
+
+def read_rows(path: Path, parse: Callable[[bytes], Mapping[str, object]]) -> tuple[Row, ...]:
+    """Read the rows of a tape; `parse` reads a line, `t` in nanoseconds.
+
+    `parse` raises ValueError if the line is not a message.
+
+    Raises:
+        TapeError: the file is missing, unreadable or empty, or a line is not a message.
+    """
     rows: list[Row] = []
     start = None
     for number, line in enumerate(_lines(path), start=1):
         try:
-            fields = parse_row(line, sidecar)
+            fields = parse(line)
         except ValueError as error:
             raise TapeError(f"{path}, line {number}: {error}") from error
         time = cast("int", fields["t"])
@@ -126,7 +138,7 @@ def read_tape(path: Path) -> Tape:
         rows.append(Row(time - start, fields))
     if not rows:
         raise TapeError(f"{path}: the tape is empty")
-    return Tape(path, tuple(rows), sidecar, _read_minutes(path))
+    return tuple(rows)
 
 
 def parse_row(line: bytes, sidecar: Sidecar) -> dict[str, object]:
@@ -135,15 +147,11 @@ def parse_row(line: bytes, sidecar: Sidecar) -> dict[str, object]:
     Raises:
         ValueError: it is not a JSON object, or a field is missing or invalid.
     """
-    row = _decode(line)
-    kind = row.get("T")
-    if not isinstance(kind, str) or kind not in _KINDS:
-        raise ValueError(f'"T" is {kind!r}, expected one of {" ".join(_KINDS)}')
+    row, kind = decode_row(line, _KINDS)
     symbol = row.get("S")
     if not is_symbol(symbol):
         raise ValueError(f'"S" is {symbol!r}, expected a symbol')
-    row["t"] = rfc3339.parse(str(row.get("t")))
-    _check_numbers(row, _NUMBERS.get(kind, ()))
+    check_numbers(row, _NUMBERS.get(kind, ()))
     if kind == "t":
         row.setdefault("i", None)
     if kind not in _WITHOUT_LISTING_TAPE and symbol in sidecar.tapes:
@@ -152,14 +160,29 @@ def parse_row(line: bytes, sidecar: Sidecar) -> dict[str, object]:
     return {key: row[key] for key in order if key in row} | row
 
 
-def _decode(line: bytes) -> dict[str, object]:
+def decode_row(line: bytes, kinds: Sequence[str]) -> tuple[dict[str, object], str]:
+    """Read one line as a message, `t` in nanoseconds, and return it with its `T`.
+
+    Raises:
+        ValueError: it is not a JSON object, or its `T` or `t` is missing or invalid.
+    """
     try:
-        return msgspec.json.decode(line, type=dict[str, object])
+        row = msgspec.json.decode(line, type=dict[str, object])
     except msgspec.DecodeError as error:
         raise ValueError(f"not a JSON object: {error}") from error
+    kind = row.get("T")
+    if not isinstance(kind, str) or kind not in kinds:
+        raise ValueError(f'"T" is {kind!r}, expected one of {" ".join(kinds)}')
+    row["t"] = rfc3339.parse(str(row.get("t")))
+    return row, kind
 
 
-def _check_numbers(row: Mapping[str, object], names: tuple[str, ...]) -> None:
+def check_numbers(row: Mapping[str, object], names: Sequence[str]) -> None:
+    """Check that fields are numbers that are not negative.
+
+    Raises:
+        ValueError: one is not; the text names it.
+    """
     for name in names:
         value = row.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
@@ -202,12 +225,19 @@ def _name(tape: Path) -> str:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
+    return iter(read_whole(path).splitlines())
+
+
+def read_whole(path: Path) -> bytes:
+    """Read a file, gzipped or plain.
+
+    Raises:
+        TapeError: it is missing or damaged.
+    """
     try:
         raw = path.read_bytes()
-        if raw.startswith(_GZIP_MAGIC):
-            raw = gzip.decompress(raw)
+        return gzip.decompress(raw) if raw.startswith(_GZIP_MAGIC) else raw
     except OSError as error:  # a missing file, or gzip.BadGzipFile
         raise TapeError(f"{path}: {error.strerror or error}") from error
     except (EOFError, zlib.error) as error:
         raise TapeError(f"{path}: damaged gzip: {error}") from error
-    return iter(raw.splitlines())

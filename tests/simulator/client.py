@@ -10,6 +10,7 @@ import msgpack
 from websockets.asyncio.client import ClientConnection, connect
 
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
+from simulator.protocol.option_feeds import OPTION_FEEDS
 from simulator.protocol.wire import Format
 from simulator.service import Simulator
 from tests.limits import LIMIT_SECONDS
@@ -86,7 +87,7 @@ async def open_stream(
 ) -> AsyncIterator[StreamClient]:
     """Connect without signing in."""
     sent = {"Content-Type": form.value} | (headers or {})
-    version = "v1beta1" if feed == "news" else "v2"
+    version = "v1beta1" if feed in ("news", *OPTION_FEEDS) else "v2"
     url = f"{simulator.stream_url}/{version}/{feed}"
     async with connect(url, additional_headers=sent, close_timeout=1, **options) as connection:
         yield StreamClient(connection, form)

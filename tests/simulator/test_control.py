@@ -41,7 +41,9 @@ async def test_an_armed_fault_is_shown_until_it_has_struck(quiet: Simulator) -> 
 async def test_without_a_feed_a_fault_is_armed_for_each(quiet: Simulator) -> None:
     await post(quiet, "faults", {"fault": "refuse_upgrade", "seconds": 5})
     shown: Any = quiet.state()["faults"]
-    assert [one["target"] for one in shown] == ["iex", "sip", "test", "news", "account"]
+    endpoints: Any = quiet.state()["endpoints"]
+    assert [one["target"] for one in shown] == list(endpoints)
+    assert {"iex", "sip", "test", "news", "indicative", "opra", "account"} == set(endpoints)
     assert (await post(quiet, "faults", {"fault": "clear"})).status_code == 200
     assert quiet.state()["faults"] == []
 
