@@ -8,7 +8,7 @@ in the recording, never less, and none expires on the day on which the simulator
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import cast
+from typing import Final, cast
 
 import msgspec
 
@@ -19,8 +19,8 @@ from simulator.protocol.wire import Message
 from simulator.tape.hours import EASTERN, MarketHours, midnight
 from simulator.tape.recording import Tape
 
-_WEEK_DAYS = 7
-_SEARCH_DAYS = 30
+_WEEK_DAYS: Final = 7
+_SEARCH_DAYS: Final = 30
 
 
 @dataclass(frozen=True)

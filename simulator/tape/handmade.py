@@ -23,7 +23,7 @@ class Handmade(NamedTuple):
 def handmade(
     given: Mapping[str, object], feed: str | None, feeds: Mapping[str, object], now: int
 ) -> Handmade:
-    """Return a message for a feed; None means the feeds of its kind of message.
+    """Return a message for a feed; None means the feeds of its kind of message and symbol.
 
     Its times may be RFC-3339 text, Unix nanoseconds, or absent or None (= `now`).
 
@@ -35,12 +35,7 @@ def handmade(
         raise ValueError(f'"T" is {kind!r}, expected one of {" ".join(CHANNELS)}')
     if feed is not None and feed not in feeds:
         raise ValueError(f"feed is {feed!r}, expected one of {', '.join(feeds)}")
-    if feed is not None:
-        wanted: tuple[str, ...] = (feed,)
-    elif kind == "n":
-        wanted = ("news",)
-    else:
-        wanted = OPTION_FEEDS if is_option_symbol(given.get("S")) else STOCK_FEEDS
+    wanted = _usual_feeds(given) if feed is None else (feed,)
     return Handmade(wanted, with_times(given, now, strict=True))
 
 
@@ -71,6 +66,12 @@ def read_messages(body: bytes) -> list[tuple[Mapping[str, object], str | None]]:
             raise ValueError(f"feed is {feed!r}, expected text")
         found.append((message, feed))
     return found
+
+
+def _usual_feeds(message: Mapping[str, object]) -> tuple[str, ...]:
+    if message["T"] == "n":
+        return ("news",)
+    return OPTION_FEEDS if is_option_symbol(message.get("S")) else STOCK_FEEDS
 
 
 def _moment(name: str, value: object, now: int, *, strict: bool) -> object:

@@ -309,7 +309,9 @@ async def test_the_replay_sends_the_rows_of_the_tape_in_order_and_nothing_else()
     rows = [{**row.fields, "S": recorded[str(row.fields["S"])], "t": 0} for row in tape.rows]
     seen = [{**one, "t": 0} for one in received]
     starts = [at for at, row in enumerate(rows) if row == seen[0]]
-    assert any((rows + rows)[at : at + len(seen)] == seen for at in starts)
+    assert any(
+        all(one == rows[(at + step) % len(rows)] for step, one in enumerate(seen)) for at in starts
+    )
     assert (shown["replay"]["rows"], shown["contracts"]) == (1810, 4)
     assert shown["replayed"] == names
     times = [one["t"].to_unix_nano() for one in received]
