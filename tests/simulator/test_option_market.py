@@ -95,6 +95,12 @@ def test_trades_are_kept_in_the_order_of_their_times() -> None:
     assert known.latest_trade(CALL) == trade(CALL, 2, t=MONDAY + 1)
 
 
+def test_the_newest_2000_trades_are_kept() -> None:
+    known = market(*(trade(CALL, 1 + at, t=MONDAY + at) for at in range(2001)))
+
+    assert [one["p"] for one in known.trades(CALL)] == list(range(2, 2002))
+
+
 def test_a_minute_is_shown_once_it_is_over() -> None:
     known = market(trade(CALL, 2, 10), trade(CALL, 3, 5, t=MONDAY + SECOND))
     during, after = (known.snapshot(CALL, MONDAY + at) for at in (2 * SECOND, MINUTE))

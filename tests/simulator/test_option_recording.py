@@ -16,6 +16,7 @@ from simulator.options.recording import (
     read_option_tape,
 )
 from simulator.protocol import rfc3339
+from simulator.tape.bars import MINUTE
 from simulator.tape.recording import TapeError
 
 TRADE = '{"T":"t","S":"SPY230901C00470000","t":"2023-08-03T13:30:59.998Z","p":0.66,"s":13}'
@@ -91,6 +92,11 @@ def test_the_shipped_tape_is_what_its_sources_say() -> None:
         ("SPY230901P00470000", "t"): 7,
     }
     assert times == sorted(times)
+    minutes = Counter(
+        (row.fields["S"], row.fields["T"], time // MINUTE)
+        for row, time in zip(tape.rows, times, strict=True)
+    )
+    assert set(minutes.values()) == {1}
     assert times[0] == rfc3339.parse("2023-08-03T13:30:59.998Z")
 
 

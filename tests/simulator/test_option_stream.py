@@ -12,8 +12,8 @@ from simulator.protocol import rfc3339
 from simulator.protocol.option_feeds import OPTION_FEEDS
 from simulator.protocol.wire import Format
 from simulator.service import Simulator, SimulatorSettings
-from tests.simulator.client import KEYS, endpoint_state, open_stream
-from tests.simulator.option_data import CALL, OTHER, quote, trade
+from tests.simulator.client import KEYS, endpoint_state, open_stream, until
+from tests.simulator.option_data import CALL, MINUTE, OTHER, quote, trade
 
 AUTH = {"action": "auth", "key": DEFAULT_KEY, "secret": DEFAULT_SECRET}
 WRONG_FORMAT = {
@@ -316,3 +316,31 @@ async def test_the_replay_sends_the_rows_of_the_tape_in_order_and_nothing_else()
     assert shown["replayed"] == names
     times = [one["t"].to_unix_nano() for one in received]
     assert times == sorted(times)
+
+
+async def test_a_tape_of_options_that_does_not_loop_ends_with_its_last_row() -> None:
+    settings = SimulatorSettings(tape=None, option_tape=SHIPPED_OPTION_TAPE, speed=1e6, loop=False)
+    async with Simulator(settings) as simulator:
+
+        def progress() -> Any:
+            shown: Any = simulator.state()["options"]
+            return shown["replay"]
+
+        await until(lambda: progress()["row"] == 1810)
+        quotes = [simulator.options.quote(name) for name in simulator.replayed_options]
+        assert progress()["loop"] == 0
+
+    assert [each and each["bp"] for each in quotes] == [23.18, 0.71, 1.76, 18.74]
+
+
+async def test_at_speed_1_rows_keep_their_place_in_the_minute() -> None:
+    settings = SimulatorSettings(tape=None, option_tape=SHIPPED_OPTION_TAPE)
+    async with Simulator(settings) as simulator:
+        [first, *_] = simulator.replayed_options
+        await until(lambda: simulator.options.quote(first) is not None)
+        quote_ = simulator.options.quote(first)
+
+    assert quote_ is not None
+    time = quote_["t"]
+    assert isinstance(time, int)
+    assert time % MINUTE == MINUTE - 1_000_000
