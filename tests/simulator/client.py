@@ -86,7 +86,7 @@ async def open_stream(
 ) -> AsyncIterator[StreamClient]:
     """Connect without signing in."""
     sent = {"Content-Type": form.value} | (headers or {})
-    [path] = [one.path for one in SimulatorSettings().feeds if one.name == feed]
-    url = f"{simulator.stream_url}{path}"
+    paths = {one.name: one.path for one in SimulatorSettings().feeds}
+    url = simulator.stream_url + paths.get(feed, f"/v2/{feed}")
     async with connect(url, additional_headers=sent, close_timeout=1, **options) as connection:
         yield StreamClient(connection, form)
