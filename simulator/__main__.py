@@ -11,6 +11,7 @@ from pathlib import Path
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.account.ledger import CASH, HOLDINGS
 from simulator.crypto.book_tape import GEMINI
+from simulator.options.recording import SHIPPED_OPTION_CHAINS, SHIPPED_OPTION_TAPE
 from simulator.service import Simulator
 from simulator.settings import SimulatorSettings
 from simulator.tape.hours import AlwaysOpen, NyseHours
@@ -29,18 +30,15 @@ def parse_arguments(arguments: Sequence[str]) -> SimulatorSettings:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=7300, help="port to listen on; 0 = any")
-    parser.add_argument("--tape", type=Path, default=SHIPPED, help="a .jsonl or .jsonl.gz file")
-    parser.add_argument("--speed", type=float, default=1.0, help="the divisor of the tape's pauses")
-    loop = argparse.BooleanOptionalAction
-    parser.add_argument("--loop", action=loop, default=True, help="restart at the tape's end")
-    parser.add_argument(
-        "--repeat-ids", action=loop, default=False, help="whether invented trade ids repeat"
-    )
+    _add_tapes(parser)
+    flag = argparse.BooleanOptionalAction
     parser.add_argument("--plan", choices=("basic", "plus"), default="basic", help="the plan")
     _add_bars(parser)
-    _add_crypto(parser)
-    parser.add_argument("--news", action=loop, default=True, help="whether the plan has news")
+    parser.add_argument("--news", action=flag, default=True, help="whether the plan has news")
     parser.add_argument("--symbol-limit", type=int, help="instead of the plan's own limit")
+    parser.add_argument(
+        "--crypto-symbol-limit", type=int, help="the limit on pairs; by default there is none"
+    )
     parser.add_argument(
         "--ghost-seconds",
         type=float,
@@ -50,7 +48,7 @@ def parse_arguments(arguments: Sequence[str]) -> SimulatorSettings:
     parser.add_argument("--hours", choices=tuple(_HOURS), default="always", help="market hours")
     parser.add_argument("--cash", type=int, default=CASH, help="the account's dollars at the start")
     parser.add_argument(
-        "--positions", action=loop, default=True, help="whether it starts with positions"
+        "--positions", action=flag, default=True, help="whether it starts with positions"
     )
     parser.add_argument("--key", default=DEFAULT_KEY, help="the API key to accept")
     parser.add_argument("--secret", default=DEFAULT_SECRET, help="its secret")
@@ -58,10 +56,32 @@ def parse_arguments(arguments: Sequence[str]) -> SimulatorSettings:
     given["hours"] = _HOURS[given["hours"]]()
     given["cash"] = Decimal(given["cash"])
     given["positions"] = HOLDINGS if given["positions"] else ()
+    if given.pop("options"):
+        given |= {"option_tape": SHIPPED_OPTION_TAPE, "option_chains": SHIPPED_OPTION_CHAINS}
     try:
         return SimulatorSettings(**given)
     except ValueError as error:
         parser.error(str(error))
+
+
+def _add_tapes(parser: argparse.ArgumentParser) -> None:
+    """Add the recordings, and how they are replayed."""
+    flag = argparse.BooleanOptionalAction
+    parser.add_argument("--tape", type=Path, default=SHIPPED, help="a .jsonl or .jsonl.gz file")
+    parser.add_argument(
+        "--crypto-tape",
+        type=lambda text: None if text == "none" else Path(text),
+        default=GEMINI,
+        help="a .jsonl or .jsonl.gz file of pairs, or none",
+    )
+    parser.add_argument(
+        "--options", action=flag, default=True, help="whether it has the recorded options"
+    )
+    parser.add_argument("--speed", type=float, default=1.0, help="the divisor of the tape's pauses")
+    parser.add_argument("--loop", action=flag, default=True, help="restart at the tape's end")
+    parser.add_argument(
+        "--repeat-ids", action=flag, default=False, help="whether invented trade ids repeat"
+    )
 
 
 def _add_bars(parser: argparse.ArgumentParser) -> None:
@@ -74,19 +94,6 @@ def _add_bars(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         default=True,
         help="whether REST has bars from before the tape",
-    )
-
-
-def _add_crypto(parser: argparse.ArgumentParser) -> None:
-    """Add the options of pairs."""
-    parser.add_argument(
-        "--crypto-tape",
-        type=lambda text: None if text == "none" else Path(text),
-        default=GEMINI,
-        help="a .jsonl or .jsonl.gz file of pairs, or none",
-    )
-    parser.add_argument(
-        "--crypto-symbol-limit", type=int, help="the limit on pairs; by default there is none"
     )
 
 

@@ -25,7 +25,13 @@ from simulator.crypto.venue import Venue
 from simulator.faults import control
 from simulator.faults.armed import ArmedFaults
 from simulator.faults.catalogue import Faults
+from simulator.options.contract_list import ContractList
+from simulator.options.market import OptionMarket
+from simulator.options.recording import read_chain, read_option_tape
+from simulator.options.rest import OptionRest
+from simulator.options.today import listed_today, renamed_today
 from simulator.protocol.endpoint import Endpoint
+from simulator.protocol.option_feeds import OPTION_FEEDS, is_option_symbol
 from simulator.protocol.rfc3339 import SECOND
 from simulator.protocol.subscription import ACCOUNT, TEST, is_pair
 from simulator.protocol.wire import Message, Outgoing
@@ -51,8 +57,8 @@ from simulator.tape.handmade import (
 )
 from simulator.tape.history import History
 from simulator.tape.market import Market
-from simulator.tape.recording import read_tape
-from simulator.tape.replay import Replay
+from simulator.tape.recording import Tape, read_tape
+from simulator.tape.replay import Replay, progress
 from simulator.upgrade import stream_routes, unknown_stream
 
 __all__ = ["Simulator", "SimulatorSettings"]
@@ -83,28 +89,26 @@ class Simulator:
         `on_update` gets each update of an order when it happens, also those that faults delay or
         lose.
         """
-        self._settings = settings or SimulatorSettings()
+        settings = self._settings = settings or SimulatorSettings()
         self._clock = clock or _steady_clock()
         self._history = History(
-            self._settings.hours,
-            is_invented=self._settings.history,
-            splits=self._settings.splits,
+            settings.hours, is_invented=settings.history, splits=settings.splits
         )
-        self._market = Market(self._settings.hours, self._history)
-        self._market_data = {
-            feed.name: Endpoint(feed, time.monotonic) for feed in self._settings.feeds
-        }
+        self._market = Market(settings.hours, self._history)
+        self._options = OptionMarket()
+        self._market_data = {feed.name: Endpoint(feed, time.monotonic) for feed in settings.feeds}
         self._endpoints = {**self._market_data, ACCOUNT.name: Endpoint(ACCOUNT, time.monotonic)}
         self._armed = ArmedFaults(time.monotonic)
         self.crypto = Venue(
-            self._market_data, self._armed, self._observe, is_invented=self._settings.history
+            self._market_data, self._armed, self._observe, is_invented=settings.history
         )
-        for symbol, days in self._settings.previous_daily_bars.items():
+        for symbol, days in settings.previous_daily_bars.items():
             self._market_of(symbol).expect((), {symbol: days})
+        self._prices = Markets(self._market, self.crypto.market, self._options)
         self._broker = self._new_broker(on_update)
         self._bars = BarSchedule(
             self._market,
-            self._settings.hours,
+            settings.hours,
             self._armed,
             self._publish_to_stocks,
             self._subscribed,
@@ -112,15 +116,17 @@ class Simulator:
         self.faults = Faults(
             self._endpoints, self._armed, self._observed, self._broker, self._send_updated_bar
         )
-        self._slots = Slots(self._settings.ghost_seconds, time.monotonic)
+        self._slots = Slots(settings.ghost_seconds, time.monotonic)
         self._replay: Replay | None = None
+        self._option_replay: Replay | None = None
+        self._replayed_options: Sequence[str] = ()
         self._tasks: list[asyncio.Task[None]] = []
-        self.port = self._settings.port
+        self.port = settings.port
 
     def _new_broker(self, on_update: Callable[[Update], None]) -> Broker:
         return Broker(
             Account(self._settings.cash, self._settings.positions, self._settings.crypto_fee),
-            Markets(self._market, self.crypto.market),
+            self._prices,
             self._settings.hours,
             self._settings.splits,
             self._armed,
@@ -136,6 +142,7 @@ class Simulator:
             self._replay = await self._load(settings.tape)
         if settings.crypto_tape is not None:
             await self._load_crypto(settings.crypto_tape)
+        await self._load_options()
         listener = listen(settings.host, settings.port)
         self.port = listener.getsockname()[1]
         app = Starlette(routes=self._routes())
@@ -147,6 +154,8 @@ class Simulator:
             self._own(self._replay.run(), "replay")
         if self.crypto.replay is not None:
             self._own(self.crypto.replay.run(), "replay of pairs")
+        if self._option_replay is not None:
+            self._own(self._option_replay.run(), "replay of options")
         self._own(self._run_test_stream(), "test stream")
         self._own(self._broker.run(asyncio.sleep), "broker")
         self._own(self._bars.run(self._clock, asyncio.sleep), "bars")
@@ -188,7 +197,7 @@ class Simulator:
 
     @property
     def stream_url(self) -> str:
-        """The base of the streams: append `/v2/iex`, …, `/v1beta1/news`, `/stream`."""
+        """The base of the streams: append `/v2/iex`, …, `/v1beta1/opra`, `/stream`."""
         return f"ws://{self._authority}"
 
     @property
@@ -200,6 +209,16 @@ class Simulator:
     def account(self) -> Account:
         """The cash and the open positions."""
         return self._broker.account
+
+    @property
+    def options(self) -> OptionMarket:
+        """The contracts, each with its newest data, for reading."""
+        return self._options
+
+    @property
+    def replayed_options(self) -> Sequence[str]:
+        """The symbols of the contracts that the tape of options has, sorted."""
+        return self._replayed_options
 
     def day_bar(self, symbol: str) -> Message | None:
         """Return a symbol's newest day bar as REST has it now, `t` in nanoseconds."""
@@ -250,7 +269,8 @@ class Simulator:
 
         Its times (`t`; `created_at`, `updated_at` of news) may be RFC-3339 text, Unix
         nanoseconds, absent or None (= now). `feed` None means iex and sip, for a pair the crypto
-        feeds, for news the news feed. REST also records the messages, except news.
+        feeds, for a contract indicative and opra, for news the news feed. REST also records the
+        messages, except news.
 
         Raises:
             ValueError: the feed, the type of message or a time is invalid.
@@ -271,12 +291,16 @@ class Simulator:
 
     def state(self) -> dict[str, object]:
         """Return the body of `GET /simulator/state`."""
-        nothing = {"row": 0, "loop": 0, "rows": 0}
         return {
             "endpoints": {name: one.state() for name, one in self._endpoints.items()},
             "account": self._broker.state(),
             "faults": self._armed.shown(),
-            "replay": nothing if self._replay is None else self._replay.state(),
+            "replay": progress(self._replay),
+            "options": {
+                "replay": progress(self._option_replay),
+                "replayed": list(self._replayed_options),
+                "contracts": len(self._options.symbols()),
+            },
             "bars": {
                 "sent": dict(self._bars.counts),
                 "recorded_days": self._history.recorded_days(),
@@ -308,9 +332,26 @@ class Simulator:
             for symbol, minutes in tape.minutes.items():
                 if symbol not in self._settings.previous_daily_bars:
                     self._history.record(symbol, days.get(symbol, ()), minutes)
-        replay = Replay(
+        replay = self._replay_of(tape, self._publish)
+        self._market.expect_trades(tape.first_prices, replay.begins)
+        return replay
+
+    async def _load_options(self) -> None:
+        settings, now = self._settings, self._clock()
+        for path in settings.option_chains:
+            chain = await asyncio.to_thread(read_chain, path)
+            self._options.list_contracts(listed_today(chain, now, settings.hours))
+        if settings.option_tape is not None:
+            tape = await asyncio.to_thread(read_option_tape, settings.option_tape)
+            tape = renamed_today(tape, now)
+            self._options.expect(tape.symbols)
+            self._replayed_options = sorted(tape.symbols)
+            self._option_replay = self._replay_of(tape, self._publish_options)
+
+    def _replay_of(self, tape: Tape, publish: Callable[[Sequence[Outgoing]], None]) -> Replay:
+        return Replay(
             tape,
-            self._publish,
+            publish,
             clock=self._clock,
             sleep=asyncio.sleep,
             speed=self._settings.speed,
@@ -319,8 +360,6 @@ class Simulator:
             shift=self._settings.shift,
             hours=self._settings.hours,
         )
-        self._market.expect_trades(tape.first_prices, replay.begins)
-        return replay
 
     async def _load_crypto(self, path: Path) -> None:
         tape = await asyncio.to_thread(read_book_tape, path)
@@ -334,6 +373,12 @@ class Simulator:
         for outgoing in messages:
             self._observe(outgoing.message)
         self._publish_to_stocks(messages)
+
+    def _publish_options(self, messages: Sequence[Outgoing]) -> None:
+        for outgoing in messages:
+            self._observe(outgoing.message)
+        for feed in OPTION_FEEDS:
+            self._endpoints[feed].publish(messages)
 
     def _publish_to_stocks(self, messages: Sequence[Outgoing]) -> None:
         for feed in STOCK_FEEDS:
@@ -365,8 +410,9 @@ class Simulator:
             if not set(feeds).isdisjoint(PAIR_FEEDS):
                 self.crypto.publish(outgoing, feeds)
                 continue
-            if not set(feeds).isdisjoint(STOCK_FEEDS):
-                for each in outgoing:
+            is_of_stocks = not set(feeds).isdisjoint(STOCK_FEEDS)
+            for each in outgoing:
+                if is_of_stocks or is_option_symbol(each.message.get("S")):
                     self._observe(each.message)
             for feed in feeds:
                 self._endpoints[feed].publish(outgoing)
@@ -377,8 +423,10 @@ class Simulator:
         return Outgoing(ready)
 
     def _observe(self, message: Message) -> None:
-        self._market_of(message.get("S")).observe(message)
-        self._broker.observe(message.get("S"))
+        symbol = message.get("S")
+        market = self._options if is_option_symbol(symbol) else self._market_of(symbol)
+        market.observe(message)
+        self._broker.observe(symbol)
 
     def _publish_update(self, update: Update) -> None:
         message = {"stream": TRADE_UPDATES, "data": update}
@@ -393,11 +441,9 @@ class Simulator:
         )
 
     def _routes(self) -> list[BaseRoute]:
-        settings = self._settings
-        guard = self._guard()
-        pairs = CryptoRest(guard, self.crypto.market, self._clock)
+        settings, data_guard, trading_guard = self._settings, self._guard(), self._guard()
         market_data = Rest(
-            guard,
+            data_guard,
             settings.plan,
             self._market,
             settings.splits,
@@ -405,12 +451,15 @@ class Simulator:
             self._clock,
         )
         listed = {*settings.assets, *(each.symbol for each in settings.positions)}
+        pairs = CryptoRest(data_guard, self.crypto.market, self._clock)
+        options = OptionRest(data_guard, settings.plan, self._options, self._clock)
+        contracts = ContractList(trading_guard, self._options, self._clock)
         trading = Trading(
-            self._guard(),
+            trading_guard,
             self._broker,
             settings.hours,
             self._clock,
-            lambda symbol: symbol in listed or self._market_of(symbol).knows(symbol),
+            lambda symbol: symbol in listed or self._prices.knows(symbol),
             lambda: {*listed, *self._market.symbols(), *self.crypto.market.symbols()},
         )
         streams = [
@@ -419,8 +468,9 @@ class Simulator:
             for route in stream_routes(endpoint, settings, self._slots, self._armed)
         ]
         own = control.routes(self.state, self.faults, self._publish_body)
-        rest = [*market_data.routes(), *pairs.routes(), *trading.routes()]
-        return [*streams, *rest, *own, unknown_stream()]
+        rest = (market_data, pairs, options, contracts, trading)
+        answers = [route for each in rest for route in each.routes()]
+        return [*streams, *answers, *own, unknown_stream()]
 
     def _guard(self) -> Guard:
         budget = Budget(self._settings.requests_per_minute, lambda: self._clock() / SECOND)

@@ -8,6 +8,7 @@ from typing import Final
 
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.account.ledger import CASH, CRYPTO_FEE, HOLDINGS, Holding
+from simulator.protocol.option_feeds import OPTION_CHANNELS, option_feeds
 from simulator.protocol.subscription import CRYPTO_FEEDS, IEX, NEWS, SIP, TEST, Feed
 from simulator.streams.session import Terms
 from simulator.tape.hours import AlwaysOpen, MarketHours
@@ -24,6 +25,10 @@ class SimulatorSettings:
 
     `crypto_tape` is the tape of pairs, see `simulator/crypto/book_tape.py`; None replays none.
     `crypto_symbol_limit` None means no limit.
+    `option_tape` is replayed on the streams of options, `option_chains` are REST's recorded
+    contracts, see `simulator/options/recording.py` for the shipped ones. `option_limits` maps
+    `quotes` or `trades` to the number of contracts that may be subscribed; by default the plan's
+    for quotes, and none for trades.
     `repeat_ids`: ids that the tape lacks repeat as Alpaca's do, see `simulator/tape/trade_ids.py`.
     `shift`: by what the tape's times are moved to now at speed 1, see `simulator/tape/shift.py`.
     `history`: REST has bars from before the tape, recorded and invented, see
@@ -44,6 +49,8 @@ class SimulatorSettings:
     port: int = 0
     tape: Path | None = SHIPPED
     crypto_tape: Path | None = None
+    option_tape: Path | None = None
+    option_chains: Sequence[Path] = ()
     speed: float = 1.0
     loop: bool = True
     repeat_ids: bool = False
@@ -52,6 +59,7 @@ class SimulatorSettings:
     plan: str = "basic"
     symbol_limit: int | None = None
     crypto_symbol_limit: int | None = None
+    option_limits: Mapping[str, int] = field(default_factory=dict)
     ghost_seconds: float = 0.0
     auth_timeout_seconds: float = 10.0
     ping_seconds: float = 20.0
@@ -84,6 +92,12 @@ class SimulatorSettings:
         for symbol, ratio in self.splits.items():
             if not 0 < ratio < float("inf"):
                 raise ValueError(f"splits of {symbol} is {ratio}, expected a number above 0")
+        for channel, limit in self.option_limits.items():
+            if channel not in OPTION_CHANNELS or limit < 0:
+                raise ValueError(
+                    f"option_limits has {channel}: {limit}, expected 0 or more for any of "
+                    f"{', '.join(OPTION_CHANNELS)}"
+                )
 
     @property
     def terms(self) -> Terms:
@@ -97,4 +111,4 @@ class SimulatorSettings:
         news = NEWS if self.news else replace(NEWS, plans=frozenset())
         limit = self.crypto_symbol_limit
         crypto = (replace(feed, symbol_limit=limit) for feed in CRYPTO_FEEDS)
-        return IEX, SIP, TEST, news, *crypto
+        return IEX, SIP, TEST, news, *crypto, *option_feeds(self.plan, self.option_limits)

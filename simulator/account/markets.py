@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from simulator.protocol.option_feeds import is_option_symbol
 from simulator.protocol.subscription import is_pair
 from simulator.protocol.wire import Message
 
 
 class Prices(Protocol):
-    """The prices by symbol; a pair is written BTC/USD."""
+    """The prices by symbol, as market data writes it: a pair is BTC/USD."""
 
     def knows(self, symbol: str) -> bool:
         """Return whether a symbol is expected, or has had a message."""
@@ -17,18 +18,19 @@ class Prices(Protocol):
         """Return the latest quote, None before the first."""
 
     def price(self, symbol: str) -> float | None:
-        """Return the price of the latest trade in dollars, None before the first."""
+        """Return the current price in dollars, None before the first."""
 
     def previous_close(self, symbol: str, now: int) -> float | None:
-        """Return the previous close in dollars, None if there is no bar of a day before."""
+        """Return the previous close in dollars, None if it is unknown; `now` in nanoseconds."""
 
 
 @dataclass(frozen=True)
 class Markets:
-    """The market of stocks and options, and that of pairs, as one."""
+    """The markets of stocks, pairs and options as one."""
 
     stocks: Prices
     pairs: Prices
+    options: Prices
 
     def knows(self, symbol: str) -> bool:
         """Return whether a symbol is expected, or has had a message."""
@@ -39,12 +41,14 @@ class Markets:
         return self._of(symbol).quote(symbol)
 
     def price(self, symbol: str) -> float | None:
-        """Return the price of the latest trade in dollars, None before the first."""
+        """Return the current price in dollars, None before the first."""
         return self._of(symbol).price(symbol)
 
     def previous_close(self, symbol: str, now: int) -> float | None:
-        """Return the previous close in dollars, None if there is no bar of a day before."""
+        """Return the previous close in dollars, None if it is unknown; `now` in nanoseconds."""
         return self._of(symbol).previous_close(symbol, now)
 
     def _of(self, symbol: str) -> Prices:
-        return self.pairs if is_pair(symbol) else self.stocks
+        if is_pair(symbol):
+            return self.pairs
+        return self.options if is_option_symbol(symbol) else self.stocks

@@ -15,7 +15,7 @@ from simulator.protocol.subscription import CRYPTO_FEEDS, WILDCARD
 from simulator.protocol.wire import Message, Outgoing
 from simulator.tape.bar_schedule import BarSchedule
 from simulator.tape.recording import Tape
-from simulator.tape.replay import Replay
+from simulator.tape.replay import Replay, progress
 
 FIRST_ID: Final = 3_400_000_000_000_000_000
 """Added to the recorded ids of trades: Alpaca's are as large, and doubles cannot hold them."""
@@ -102,10 +102,9 @@ class Venue:
 
     def state(self) -> dict[str, object]:
         """Return its part of `GET /simulator/state`."""
-        nothing = {"row": 0, "loop": 0, "rows": 0}
         books = self.market.books()
         return {
-            "replay": nothing if self.replay is None else self.replay.state(),
+            "replay": progress(self.replay),
             "bars": dict(self.bars.counts),
             "levels": {name: [one.depth("b"), one.depth("a")] for name, one in books.items()},
         }

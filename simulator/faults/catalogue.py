@@ -24,7 +24,7 @@ _GARBAGE: Final = b"\xc1\xff\x00\xfe garbage"  # msgpack does not use the byte 0
 _FILLER: Final[Mapping[str, object]] = {"T": "t", "i": 1, "S": "FILLER", "x": "V", "p": 1.0, "s": 1}
 _MALFORMED: Final[Mapping[str, object]] = {"T": "t", "S": ["no symbol"], "p": "no price", "t": "?"}
 _UNKNOWN: Final[Mapping[str, object]] = {"T": "unheard-of", "S": "FILLER", "p": 1.0}
-_PATHS: Final = ("/v2/", "/v1beta3/")
+_REST_ROOTS: Final = ("/v2/", "/v1beta1/", "/v1beta3/")
 _EXTERNAL_CLOSE_CODES: Final = frozenset({*range(1000, 1004), *range(1007, 1015)})
 
 Messages = Sequence[Mapping[str, object]]
@@ -127,9 +127,10 @@ class Faults(AccountFaults, BarFaults):
             raise ValueError("status and delay_seconds are missing, expected at least one of them")
         if not 0 <= delay_seconds < float("inf"):
             raise ValueError(f"delay_seconds is {delay_seconds}, expected 0 or more")
-        if not path.startswith(_PATHS):
+        if not path.startswith(_REST_ROOTS):
+            *roots, last = _REST_ROOTS
             raise ValueError(
-                f"path is {path!r}, expected one that starts with {' or '.join(_PATHS)}"
+                f"path is {path!r}, expected one that starts with {', '.join(roots)} or {last}"
             )
         code = None if status is None else _status(status)
         fault = Fault("rest", "request", path, code, delay_seconds=delay_seconds)

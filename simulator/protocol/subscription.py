@@ -7,8 +7,8 @@ docs.alpaca.markets/docs/streaming-market-data for the additive rules and the er
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeGuard
 
 CHANNELS: Final[Mapping[str, str]] = {
@@ -50,7 +50,9 @@ class Feed:
     """One stream endpoint: the channels in its acknowledgement, its required plan, its path.
 
     `symbols` is the spelling of its symbols. `symbol_limit` is the number that a session may
-    subscribe to: the plan's, another one, or None for no limit.
+    subscribe to: the plan's, another one, or None for no limit. `channel_limits`, if there are any,
+    take its place: the number of symbols of each channel that has a limit. A channel of `starless`
+    cannot be subscribed to with `*`.
     """
 
     name: str
@@ -60,6 +62,9 @@ class Feed:
     plans: frozenset[str] = frozenset({"basic", "plus"})
     symbols: re.Pattern[str] = _SYMBOL
     symbol_limit: int | Literal["plan"] | None = "plan"
+    channel_limits: Mapping[str, int] | None = field(default=None, hash=False)
+    starless: tuple[str, ...] = ()
+    is_msgpack_only: bool = False
 
     @property
     def has_pairs(self) -> bool:
@@ -108,8 +113,10 @@ class Subscriptions:
         `counts_bars`: the symbols of the channels of bars count, too.
 
         Raises:
-            RefusedError: 405; nothing has changed.
+            RefusedError: 405, or 413 for a `*` that a channel does not allow; nothing has changed.
         """
+        if any(WILDCARD in request.get(channel, ()) for channel in self._feed.starless):
+            raise RefusedError(413)
         wanted = {name: dict(held) for name, held in self._symbols.items()}
         for channel, symbols in request.items():
             wanted[channel].update(dict.fromkeys(symbols))
@@ -129,7 +136,8 @@ class Subscriptions:
         held = self._symbols.get("trades" if channel in _MIRRORS else channel or "")
         if not held:
             return False
-        return WILDCARD in held or any(symbol in held for symbol in symbols)
+        # A hand-made message may have a list as its symbol.
+        return WILDCARD in held or any(isinstance(one, str) and one in held for one in symbols)
 
     def symbols(self, channel: str) -> list[str]:
         """Return a channel's symbols; none if the feed lacks the channel.
@@ -152,11 +160,17 @@ class Subscriptions:
     def _check_limit(
         self, wanted: Mapping[str, Mapping[str, None]], limited: Iterable[str]
     ) -> None:
-        if self._symbol_limit is None:
-            return
-        counted = {symbol for channel in limited for symbol in wanted.get(channel, ())}
-        if WILDCARD in counted or len(counted) > self._symbol_limit:
-            raise RefusedError(405)
+        if self._feed.channel_limits is not None:
+            for channel, limit in self._feed.channel_limits.items():
+                _check_count(wanted[channel], limit)
+        elif self._symbol_limit is not None:
+            counted = {symbol for channel in limited for symbol in wanted.get(channel, ())}
+            _check_count(counted, self._symbol_limit)
+
+
+def _check_count(symbols: Collection[str], limit: int) -> None:
+    if WILDCARD in symbols or len(symbols) > limit:
+        raise RefusedError(405)
 
 
 def is_symbol(value: object) -> TypeGuard[str]:

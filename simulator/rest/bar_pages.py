@@ -9,6 +9,7 @@ import binascii
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Final, TypeAlias
 
+from simulator.protocol.option_feeds import is_option_symbol
 from simulator.protocol.rfc3339 import SECOND
 from simulator.protocol.subscription import is_pair, is_symbol
 from simulator.protocol.wire import Message, json_fields
@@ -103,7 +104,7 @@ def _place(token: str | None) -> tuple[str, int]:
         return "", 0
     try:
         symbol, _, at = base64.urlsafe_b64decode(token).decode().partition("|")
-        if is_symbol(symbol) or is_pair(symbol):
+        if is_symbol(symbol) or is_pair(symbol) or is_option_symbol(symbol):
             return symbol, int(at)
     except (binascii.Error, ValueError):
         pass

@@ -20,6 +20,10 @@ RECENT_SIP: Final = 42_210_000
 TOO_MANY: Final = 429
 
 
+class ForbiddenError(Exception):
+    """The plan does not include the requested data; the text is Alpaca's."""
+
+
 class Guard:
     """Endpoints that share a request budget."""
 
@@ -78,6 +82,8 @@ async def _checked(answer: Answer, request: Request) -> Response:
         return await answer(request)
     except RecentSipError:
         return JSONResponse({"code": RECENT_SIP, "message": SIP_REFUSED}, 403)
+    except ForbiddenError as error:
+        return refused(403, str(error))
     except ParameterError as error:
         return refused(400, str(error))
     except TradingError as error:

@@ -112,14 +112,14 @@ def read_window(
     """
     is_delayed = _choice(query, "feed", _FEEDS, "sip") == "sip" and not has_recent_sip
     newest = now - DELAY if is_delayed else now
-    end = _moment(query, "end", newest, zone)
+    end = read_moment(query, "end", newest, zone)
     if is_delayed and end > newest:
         raise RecentSipError
     limit = query.get("limit") or "1000"
     if not limit.isdecimal() or not 1 <= int(limit) <= _LONGEST_PAGE:
         raise ParameterError(f"invalid limit: {limit}")
     return Window(
-        start=_moment(query, "start", midnight(now, zone), zone),
+        start=read_moment(query, "start", midnight(now, zone), zone),
         end=end,
         limit=int(limit),
         is_descending=_choice(query, "sort", _SORTS, "asc") == "desc",
@@ -169,7 +169,12 @@ def _choice(query: Mapping[str, str], name: str, allowed: Sequence[str], default
     return value
 
 
-def _moment(query: Mapping[str, str], name: str, default: int, zone: ZoneInfo) -> int:
+def read_moment(query: Mapping[str, str], name: str, default: int, zone: ZoneInfo = EASTERN) -> int:
+    """Read a time, or a date in a zone, as Unix nanoseconds.
+
+    Raises:
+        ParameterError: it is neither.
+    """
     text = query.get(name)
     if not text:
         return default

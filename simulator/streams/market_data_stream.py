@@ -64,13 +64,22 @@ class MarketDataConnection(Connection):
         headers = self._websocket.headers
         key, secret = headers.get("apca-api-key-id"), headers.get("apca-api-secret-key")
         has_keys = key is not None or secret is not None
+        if has_keys and self._has_wrong_format:
+            self._apply(self._session.open())
+            return refusal(412)
         fault = self._fault("auth") if has_keys else None
         if fault is None:
             return self._session.open(key, secret)
         self._apply(self._session.open())
         return self._failure(fault)
 
+    @property
+    def _has_wrong_format(self) -> bool:
+        return self._endpoint.feed.is_msgpack_only and self.form is not Format.MSGPACK
+
     def _answer(self, raw: bytes) -> Outcome:
+        if self._has_wrong_format:
+            return refusal(412)
         try:
             message = decode(raw, self.form)
         except UndecodableError:

@@ -4,7 +4,8 @@ It knows no socket, clock or encoding. Decisions of the outside are passed in: `
 whether the endpoint's one connection is free for a key.
 Source: docs.alpaca.markets/docs/streaming-market-data. It does not document which errors close the
 connection; here 402, 404 and 407 do. After 406 and 409 Alpaca has been observed to keep it open for
-its ten seconds (2026-09, feed iex), and to accept the keys on it once the slot is free.
+its ten seconds (2026-09, feed iex), and to accept the keys on it once the slot is free. Nor is it
+documented when 412 comes; here the client's first message is answered with it.
 """
 
 from collections.abc import Callable, Mapping

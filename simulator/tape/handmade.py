@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from simulator.protocol import rfc3339
+from simulator.protocol.option_feeds import OPTION_FEEDS, is_option_symbol
 from simulator.protocol.subscription import CHANNELS, CRYPTO_FEEDS, NEWS, is_pair
 from simulator.protocol.wire import Message, times_of
 
@@ -23,7 +24,7 @@ class Handmade(NamedTuple):
 def handmade(
     given: Mapping[str, object], feed: str | None, feeds: Mapping[str, object], now: int
 ) -> Handmade:
-    """Return a message for a feed; None means the feeds of its kind of message.
+    """Return a message for a feed; None means the feeds of its kind of message and symbol.
 
     Its times may be RFC-3339 text, Unix nanoseconds, or absent or None (= `now`).
 
@@ -42,7 +43,9 @@ def handmade(
 def _feeds(kind: str, symbol: object) -> tuple[str, ...]:
     if kind == "n":
         return (NEWS.name,)
-    return PAIR_FEEDS if kind == "o" or is_pair(symbol) else STOCK_FEEDS
+    if kind == "o" or is_pair(symbol):
+        return PAIR_FEEDS
+    return OPTION_FEEDS if is_option_symbol(symbol) else STOCK_FEEDS
 
 
 def with_times(given: Mapping[str, object], now: int, *, strict: bool) -> Message:

@@ -225,12 +225,19 @@ def _name(tape: Path) -> str:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
+    return iter(read_whole(path).splitlines())
+
+
+def read_whole(path: Path) -> bytes:
+    """Read a file, gzipped or plain.
+
+    Raises:
+        TapeError: it is missing or damaged.
+    """
     try:
         raw = path.read_bytes()
-        if raw.startswith(_GZIP_MAGIC):
-            raw = gzip.decompress(raw)
+        return gzip.decompress(raw) if raw.startswith(_GZIP_MAGIC) else raw
     except OSError as error:  # a missing file, or gzip.BadGzipFile
         raise TapeError(f"{path}: {error.strerror or error}") from error
     except (EOFError, zlib.error) as error:
         raise TapeError(f"{path}: damaged gzip: {error}") from error
-    return iter(raw.splitlines())

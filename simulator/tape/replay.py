@@ -129,3 +129,8 @@ class Replay:
         rows = self._tape.rows
         pause = self._span // (len(rows) - 1) if len(rows) > 1 else SECOND
         return max(1, round(max(pause, _SHORTEST_PAUSE) / self._speed))
+
+
+def progress(replay: Replay | None) -> dict[str, int]:
+    """Return the position of a replay as `Replay.state` does; with no tape there are no rows."""
+    return {"row": 0, "loop": 0, "rows": 0} if replay is None else replay.state()

@@ -6,12 +6,13 @@ and its day again, unless the prints of that minute are no longer kept.
 
 import sys
 from bisect import insort
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from simulator.protocol.wire import Message
 from simulator.tape.bar_conditions import (
     Effect,
+    Effects,
     Price,
     effects_of,
     outside_regular_hours,
@@ -80,7 +81,9 @@ class _Minute:
 class SymbolBars:
     """The bars of one symbol. Times are Unix nanoseconds, days their midnights."""
 
-    def __init__(self) -> None:
+    def __init__(self, effects: Callable[[Message], Effects] | None = None) -> None:
+        """`effects` returns what a trade moves; None means by the rules of stocks."""
+        self._effects = effects or _effects_of_stock
         self.first_price: float | None = None
         """The price from which the history before the first trade continues, in dollars."""
         self.begins: int | None = None
@@ -103,7 +106,7 @@ class SymbolBars:
     def add(self, trade: Message, time: int, day: int, *, is_regular: bool) -> int:
         """Count a trade; return its minute. `is_regular`: it belongs to the regular session."""
         price, size = _number(trade, "p"), _number(trade, "s")
-        effects = effects_of(trade.get("z"), trade.get("c"))
+        effects = self._effects(trade)
         of_day = effects.day if is_regular else outside_regular_hours(effects.day)
         self._arrivals += 1
         print_ = _Print(time, self._arrivals, price, size, effects.minute, of_day, trade.get("i"))
@@ -137,7 +140,7 @@ class SymbolBars:
         prints.remove(found)
         self._kept -= 1
         if new is not None:
-            effects = effects_of(new.get("z"), new.get("c"))
+            effects = self._effects(new)
             print_ = found._replace(
                 price=_number(new, "p"),
                 size=_number(new, "s"),
@@ -242,6 +245,10 @@ class SymbolBars:
                 minute.prints = None
             if self._kept <= _REMEMBERED_PRINTS // 2:
                 return
+
+
+def _effects_of_stock(trade: Message) -> Effects:
+    return effects_of(trade.get("z"), trade.get("c"))
 
 
 def _least(one: Effect, other: Effect) -> Effect:

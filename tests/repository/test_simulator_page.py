@@ -8,6 +8,7 @@ import pytest
 from simulator.__main__ import parse_arguments
 from simulator.faults.catalogue import _STAGES, Faults
 from simulator.faults.fault_requests import NAMES
+from simulator.protocol.option_feeds import QUOTE_LIMITS
 from simulator.protocol.subscription import ACCOUNT
 from simulator.settings import SimulatorSettings
 from tests.repository.documents import codes, document, rows, section, words
@@ -54,7 +55,10 @@ def test_every_option_is_there_and_no_other(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_every_path_is_there_and_no_other() -> None:
-    modules = ("rest/market_data.py", "rest/crypto.py", "rest/trading.py", "faults/control.py")
+    modules = (
+        *("rest/market_data.py", "rest/crypto.py", "rest/trading.py", "faults/control.py"),
+        *("options/rest.py", "options/contract_list.py"),
+    )
     source = "".join((ROOT / "simulator" / name).read_text() for name in modules)
     served = {
         ACCOUNT.path,
@@ -72,3 +76,5 @@ def test_the_numbers_of_the_page_are_those_of_the_code() -> None:
 
     assert f"{settings.requests_per_minute} requests a minute" in document(PAGE)
     assert str(settings.terms.symbol_limit) in words(rows(document(PAGE), "option")["`--plan`"])
+    limits = f"limited to {QUOTE_LIMITS['basic']} contracts (`plus`: {QUOTE_LIMITS['plus']:,})"
+    assert limits in section(PAGE, "Options")

@@ -87,7 +87,6 @@ async def open_stream(
     """Connect without signing in."""
     sent = {"Content-Type": form.value} | (headers or {})
     paths = {one.name: one.path for one in SimulatorSettings().feeds}
-    path = paths.get(feed, f"/v2/{feed}")
-    url = f"{simulator.stream_url}{path}"
+    url = simulator.stream_url + paths.get(feed, f"/v2/{feed}")
     async with connect(url, additional_headers=sent, close_timeout=1, **options) as connection:
         yield StreamClient(connection, form)

@@ -41,9 +41,8 @@ async def test_an_armed_fault_is_shown_until_it_has_struck(quiet: Simulator) -> 
 async def test_without_a_feed_a_fault_is_armed_for_each(quiet: Simulator) -> None:
     await post(quiet, "faults", {"fault": "refuse_upgrade", "seconds": 5})
     shown: Any = quiet.state()["faults"]
-    crypto = ["crypto", "us-1", "eu-1"]
-    targets = [one["target"] for one in shown]
-    assert targets == ["iex", "sip", "test", "news", *crypto, "account"]
+    names = ["iex", "sip", "test", "news", "crypto", "us-1", "eu-1", "indicative", "opra"]
+    assert [one["target"] for one in shown] == [*names, "account"]
     assert (await post(quiet, "faults", {"fault": "clear"})).status_code == 200
     assert quiet.state()["faults"] == []
 

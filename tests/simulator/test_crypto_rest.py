@@ -222,7 +222,7 @@ async def test_requests_for_pairs_can_be_made_to_fail(
     failed = await http.get(BASE + "latest/trades?symbols=BTC/USD")
 
     assert (found, failed.status_code) == ([200, 200], 503)
-    with pytest.raises(ValueError, match=r"starts with /v2/ or /v1beta3/"):
+    with pytest.raises(ValueError, match=r"starts with /v2/, /v1beta1/ or /v1beta3/"):
         stopped.faults.rest(status=503, path="/v1/")
 
 

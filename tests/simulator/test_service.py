@@ -17,6 +17,7 @@ from simulator import server
 from simulator.__main__ import parse_arguments
 from simulator.account.ledger import Holding
 from simulator.crypto.book_tape import GEMINI
+from simulator.options.recording import SHIPPED_OPTION_CHAINS, SHIPPED_OPTION_TAPE
 from simulator.service import Simulator, SimulatorSettings
 from simulator.tape.hours import NyseHours, SwitchableHours
 from simulator.tape.recording import TapeError
@@ -65,7 +66,15 @@ async def test_a_part_that_dies_is_heard_of(quiet: Simulator) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"plan": "gold"}, {"speed": 0.0}, {"port": 65_536}, {"splits": {"SPY": 0}}]
+    "wrong",
+    [
+        {"plan": "gold"},
+        {"speed": 0.0},
+        {"port": 65_536},
+        {"splits": {"SPY": 0}},
+        {"option_limits": {"bars": 5}},
+        {"option_limits": {"quotes": -1}},
+    ],
 )
 def test_a_setting_that_cannot_be_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
@@ -201,10 +210,17 @@ async def test_the_state_needs_no_keys() -> None:
     async with Simulator(SimulatorSettings()) as simulator, httpx.AsyncClient() as client:
         state = (await client.get(f"{simulator.rest_url}/simulator/state")).json()
 
-    assert set(state) == {"account", "bars", "crypto", "endpoints", "faults", "replay"}
-    crypto = {"crypto", "us-1", "eu-1"}
-    assert set(state["endpoints"]) == {"iex", "sip", "test", "news", "account"} | crypto
+    assert set(state) == {"account", "bars", "crypto", "endpoints", "faults", "options", "replay"}
+    names = {"iex", "sip", "test", "news", "crypto", "us-1", "eu-1", "indicative", "opra"}
+    assert set(state["endpoints"]) == names | {"account"}
     assert state["replay"]["rows"] == 56_071
+
+
+def test_the_command_has_the_recorded_options_unless_they_are_left_out() -> None:
+    whole, bare = parse_arguments([]), parse_arguments(["--no-options"])
+
+    assert (whole.option_tape, whole.option_chains) == (SHIPPED_OPTION_TAPE, SHIPPED_OPTION_CHAINS)
+    assert (bare.option_tape, bare.option_chains) == (None, ())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

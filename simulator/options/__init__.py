@@ -1,0 +1,1 @@
+"""Options: recorded contracts, moved to today, and their REST."""
