@@ -21,7 +21,7 @@ _HIGHEST = 50.0
 class Weights(msgspec.Struct, frozen=True):
     """Logits against ``neutral``: first of ``negative``, then of ``positive``.
 
-    ``threshold`` is the probability that a label needs to be shown.
+    They have two decimals. ``threshold`` is the probability that a label needs to be shown.
     """
 
     threshold: float
@@ -33,7 +33,11 @@ class HeadlineScorer:
     """Scores headlines; about 10 µs each."""
 
     def __init__(self, weights: Weights) -> None:
-        self._weights = weights
+        self._threshold = weights.threshold
+        # Whole numbers: a set of words has another order in each process, and the last digit of a
+        # sum of floats depends on the order. It can decide between two labels.
+        self._bias = _hundredths(weights.bias)
+        self._hundredths = {name: _hundredths(pair) for name, pair in weights.features.items()}
 
     @classmethod
     def load(cls) -> "HeadlineScorer":
@@ -42,14 +46,13 @@ class HeadlineScorer:
 
     def probabilities(self, headline: str) -> dict[Label, float]:
         """Return the probability of each label."""
-        weights = self._weights
-        negative, positive = weights.bias
-        weight_of = weights.features.get
+        negative, positive = self._bias
+        hundredths_of = self._hundredths.get
         for each in features(headline):
-            if (pair := weight_of(each)) is not None:
+            if (pair := hundredths_of(each)) is not None:
                 negative += pair[0]
                 positive += pair[1]
-        bad, good = exp(min(negative, _HIGHEST)), exp(min(positive, _HIGHEST))
+        bad, good = (exp(min(each / 100, _HIGHEST)) for each in (negative, positive))
         total = 1.0 + bad + good
         return {"negative": bad / total, "neutral": 1.0 / total, "positive": good / total}
 
@@ -57,6 +60,10 @@ class HeadlineScorer:
         """Return the sentiment; None if no label is probable enough, or there is no known word."""
         found = self.probabilities(headline)
         label = max(found, key=found.__getitem__)
-        if found[label] <= self._weights.threshold:
+        if found[label] <= self._threshold:
             return None
         return Sentiment(score=round(found["positive"] - found["negative"], 2), label=label)
+
+
+def _hundredths(pair: tuple[float, float]) -> tuple[int, int]:
+    return round(pair[0] * 100), round(pair[1] * 100)
