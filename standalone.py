@@ -5,9 +5,11 @@ The only module that imports them all: the quickest way to try Tapecast, and to 
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import Self
+from pathlib import Path
+from typing import NamedTuple, Self
 
 import structlog
 from pydantic import Field, model_validator
@@ -15,6 +17,8 @@ from pydantic import Field, model_validator
 from gateway.service import GatewayService
 from gateway.settings import GatewaySettings
 from ingest.bus.lease import AnotherOwnerError
+from ingest.capture.capture_file import CaptureError
+from ingest.record_option import Recording, add_record
 from ingest.service import IngestService
 from ingest.settings import AlpacaAccess, IngestSettings
 from ingest.upstream.upstream_error import UpstreamError
@@ -24,8 +28,11 @@ from shared.bus.redis_source import RedisSource
 from shared.bus.settings import MEMORY_URL
 from shared.bus.valkey_server import ValkeyError, ValkeyServer
 from shared.first_error import first_error
+from shared.option_parser import OptionParser
 from shared.settings import SettingsError
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
+from simulator.capture.capture_file import CaptureError as UnreadableCaptureError
+from simulator.capture.settings import CaptureSettings
 from simulator.crypto.book_tape import GEMINI
 from simulator.service import Simulator, SimulatorSettings
 
@@ -55,7 +62,14 @@ class StandaloneSettings(GatewaySettings, IngestSettings):
         return self
 
 
-async def run(settings: StandaloneSettings, stop: asyncio.Event) -> int:
+class Options(NamedTuple):
+    """The command line: the capture to write, and the one to replay."""
+
+    record: str | None = None
+    replay: CaptureSettings | None = None
+
+
+async def run(settings: StandaloneSettings, options: Options, stop: asyncio.Event) -> int:
     """Run everything until ``stop`` is set; return the exit status."""
     async with AsyncExitStack() as parts:
         url, valkey = settings.redis_url, None
@@ -64,11 +78,12 @@ async def run(settings: StandaloneSettings, stop: asyncio.Event) -> int:
             url = valkey.url
         source = RedisSource(url, settings.redis_namespace)
         access, simulator = settings.access, None
-        if access is None:
-            simulator = await _simulator(parts, settings)
+        if access is None or options.replay is not None:
+            simulator = await _simulator(parts, settings, options.replay)
             access = _simulated_access(simulator, settings)
         # Bound before anything is started, so that a port in use ends the program with its reason.
         gateway = GatewayService.bind(settings, source)
+        recording = await parts.enter_async_context(Recording(options.record, access))
         print(_welcome(settings, source, gateway.port, valkey, simulator), flush=True)  # noqa: T201
         ended = asyncio.Event()
         try:
@@ -76,7 +91,8 @@ async def run(settings: StandaloneSettings, stop: asyncio.Event) -> int:
                 servers = [tasks.create_task(part.run()) for part in (valkey,) if part is not None]
                 if simulator is not None:
                     servers.append(tasks.create_task(simulator.serve_forever()))
-                ingest = tasks.create_task(IngestService(settings, access, source).run(ended))
+                ingest_service = IngestService(settings, access, source, recording.recorder)
+                ingest = tasks.create_task(ingest_service.run(ended))
                 # Each part ends before the parts that it needs for that: the gateway sends its
                 # streams a "bye", then the ingest releases its lease, then Valkey stops.
                 await tasks.create_task(gateway.run(stop))
@@ -100,13 +116,16 @@ async def run(settings: StandaloneSettings, stop: asyncio.Event) -> int:
     return return_status
 
 
-async def _simulator(parts: AsyncExitStack, settings: StandaloneSettings) -> Simulator:
+async def _simulator(
+    parts: AsyncExitStack, settings: StandaloneSettings, replay: CaptureSettings | None
+) -> Simulator:
     """Start it on its documented port, or on a free one."""
     simulated = SimulatorSettings(
         port=SIMULATOR_PORT,
         plan="plus" if settings.alpaca_feed == "sip" else "basic",
         history=True,
         crypto_tape=GEMINI,
+        replay=replay,
     )
     try:
         return await parts.enter_async_context(Simulator(simulated))
@@ -118,7 +137,8 @@ def _simulated_access(simulator: Simulator, settings: StandaloneSettings) -> Alp
     return AlpacaAccess(
         key=DEFAULT_KEY,
         secret=DEFAULT_SECRET,
-        feed=settings.alpaca_feed,
+        # A capture has the feed of its recording.
+        feed=settings.alpaca_feed if simulator.captured is None else simulator.captured.feed,
         stream_url=simulator.stream_url,
         data_url=simulator.rest_url,
         trading_url=simulator.rest_url,
@@ -138,6 +158,8 @@ def _welcome(
     if simulator is None:
         account = "paper" if settings.alpaca_paper else "live"
         feed = f"Alpaca's {settings.alpaca_feed} feed with your {account} keys"
+    elif simulator.captured is not None:
+        feed = f"the simulator, which replays {simulator.captured.path}"
     else:
         feed = (
             "the simulator, a morning of October 2013 recorded and replayed as if it were now, "
@@ -153,7 +175,7 @@ def _welcome(
         store = source.address
     orders = (
         ""
-        if simulator is None
+        if simulator is None or simulator.captured is not None
         else (
             f"  trade   curl -H 'APCA-API-KEY-ID: {DEFAULT_KEY}' "
             f"-H 'APCA-API-SECRET-KEY: {DEFAULT_SECRET}' -d '{EXAMPLE_ORDER}' "
@@ -171,8 +193,24 @@ def _welcome(
     )
 
 
-def main() -> int:
-    """Read the settings, then run until SIGINT or SIGTERM."""
+def _parse(arguments: Sequence[str]) -> Options:
+    """Read the command line; on a mistake, print it and exit with 2."""
+    parser = OptionParser("standalone", "Everything in one process.")
+    add_record(parser)
+    parser.add_argument(
+        "--replay",
+        type=Path,
+        metavar="FILE",
+        help="what such a file has recorded, moved to now, in the place of Alpaca",
+    )
+    given = parser.parse_args(arguments)
+    replay = None if given.replay is None else CaptureSettings(given.replay, "minutes")
+    return Options(given.record, replay)
+
+
+def main(arguments: Sequence[str] = ()) -> int:
+    """Read the options and the settings, then run until SIGINT or SIGTERM."""
+    options = _parse(arguments)
     try:
         settings = StandaloneSettings.load()
     except SettingsError as error:
@@ -181,8 +219,8 @@ def main() -> int:
 
     async def guarded(stop: asyncio.Event) -> int:
         try:
-            return await run(settings, stop)
-        except ValkeyError as error:
+            return await run(settings, options, stop)
+        except (ValkeyError, CaptureError, UnreadableCaptureError) as error:
             return process.refuse("standalone", str(error))
         except OSError as error:
             return process.refuse(
@@ -195,4 +233,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

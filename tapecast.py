@@ -25,16 +25,16 @@ class Command:
     has_options: bool = False
 
 
-def _run(_: Sequence[str]) -> int:
+def _run(options: Sequence[str]) -> int:
     import standalone
 
-    return standalone.main()
+    return standalone.main(options)
 
 
-def _ingest(_: Sequence[str]) -> int:
+def _ingest(options: Sequence[str]) -> int:
     import ingest.__main__
 
-    return ingest.__main__.main()
+    return ingest.__main__.main(options)
 
 
 def _gateway(_: Sequence[str]) -> int:
@@ -50,8 +50,10 @@ def _simulator(options: Sequence[str]) -> int:
 
 
 COMMANDS = {
-    "run": Command(_run, "embedded", "everything in one process"),
-    "ingest": Command(_ingest, "ingest", "the process that owns the connection to Alpaca"),
+    "run": Command(_run, "embedded", "everything in one process", has_options=True),
+    "ingest": Command(
+        _ingest, "ingest", "the process that owns the connection to Alpaca", has_options=True
+    ),
     "gateway": Command(_gateway, "gateway", "a process that serves the streams"),
     "simulator": Command(
         _simulator, "embedded", "Alpaca's protocol on loopback, from a tape", has_options=True
@@ -66,7 +68,7 @@ usage: tapecast COMMAND
 {_LIST}
 
   --version  print the version
-  --help     print this list; `tapecast simulator --help` prints the simulator's options
+  --help     print this list; `tapecast simulator --help` prints a program's options
 
 Settings come from the environment or from .env in the current directory. If there are no Alpaca
 keys, `tapecast run` uses the simulator; if there is no REDIS_URL, it starts its own Valkey.

@@ -2,21 +2,28 @@
 
 import asyncio
 import sys
+from collections.abc import Sequence
 
 import structlog
 
 from ingest.bus.lease import AnotherOwnerError
+from ingest.capture.capture_file import CaptureError
+from ingest.record_option import Recording, add_record
 from ingest.service import IngestService
 from ingest.settings import IngestProcessSettings
 from ingest.upstream.upstream_error import UpstreamError
 from shared import large_blocks, logs, process
 from shared.bus.errors import BusUnusableError
 from shared.bus.redis_source import RedisSource
+from shared.option_parser import OptionParser
 from shared.settings import SettingsError
 
 
-def main() -> int:
-    """Read the settings, then lead or stand by until SIGTERM."""
+def main(arguments: Sequence[str] = ()) -> int:
+    """Read the options and the settings, then lead or stand by until SIGTERM."""
+    parser = OptionParser("ingest", "The process that owns the connections to Alpaca.")
+    add_record(parser)
+    record: str | None = parser.parse_args(arguments).record
     try:
         settings = IngestProcessSettings.load()
     except SettingsError as error:
@@ -24,11 +31,16 @@ def main() -> int:
     logs.configure(settings.log_level, settings.log_format, "ingest")
     large_blocks.keep_out_of_heap()
     source = RedisSource(settings.redis_url, settings.redis_namespace)
-    service = IngestService(settings, settings.access, source)
+    try:
+        recording = Recording(record, settings.access)
+    except CaptureError as error:
+        return process.refuse("ingest", str(error))
+    service = IngestService(settings, settings.access, source, recording.recorder)
 
     async def run(stop: asyncio.Event) -> int:
         try:
-            await service.run(stop)
+            async with recording:
+                await service.run(stop)
         except UpstreamError as error:
             structlog.get_logger().error("alpaca_rejected", error=str(error), code=error.code)
             return process.EXIT_SETTINGS
@@ -44,4 +56,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -28,6 +28,8 @@ from ingest.bus.redis_clients import IngestRedisClients
 from ingest.bus.requests import RequestResponder
 from ingest.bus.status_writer import StatusWriter
 from ingest.bus.stored_account import StoredAccount
+from ingest.capture.recorder import Recorder
+from ingest.capture.tap import NO_TAP, Tap
 from ingest.demand.channels import CRYPTO_CHANNELS, STOCK_CHANNELS, TEST_CHANNELS
 from ingest.demand.wanted import Demand
 from ingest.health_report import HealthReport
@@ -90,6 +92,7 @@ def compose(
     *,
     ingest_id: str,
     eviction_policy: str | None,
+    recorder: Recorder | None = None,
 ) -> Leadership:
     """Make every part of a leadership."""
     status_due, account_changed = asyncio.Event(), asyncio.Event()
@@ -103,7 +106,7 @@ def compose(
     malformed, bounds = MalformedStored(), bar_bounds(settings.bar_history)
     store = BarStore(redis.commands, redis.keyspace, lease, rejections, malformed, bounds)
     shared = (redis, rejections, malformed, announcer, lease, publisher, status_due, store, bounds)
-    own = _Own(settings, access, rest, Common(*shared), _demands())
+    own = _Own(settings, access, rest, Common(*shared), _demands(), recorder)
     markets, account = _markets(own, prices, reach), _account(own, portfolio, account_changed)
     named = (ingest_id, access.feed, eviction_policy)
     return _leadership(own, markets, account, outbox, named)
@@ -124,7 +127,8 @@ def _leadership(
     market_streams = [each.stream for each in markets.values()]
     streams = [*market_streams, news, account.stream]
     reported = (ingest_id, feed, list(markets.values()), streams, publisher, outbox)
-    report = HealthReport(*reported, common.rejections, common.malformed, eviction_policy)
+    found = (common.rejections, common.malformed, eviction_policy, own.recorder)
+    report = HealthReport(*reported, *found)
     missing = _without_stream(own.access)
     unserved = [_unserved(own, market, why) for market, why in missing.items()]
     parts: list[_Part] = [*markets.values(), *unserved, account]
@@ -154,6 +158,11 @@ class _Own:
     rest: AlpacaRest
     common: Common
     demands: Mapping[MarketName, Demand]
+    recorder: Recorder | None
+
+    def tap(self, stream: str) -> Tap:
+        """Return the tap of a new connection of a stream, by the stream's name in a capture."""
+        return NO_TAP if self.recorder is None else self.recorder.tap(stream)
 
     @property
     def demand(self) -> Demand:
@@ -215,7 +224,8 @@ def _stock_terms(own: _Own, prices: LastPrices) -> MarketTerms:
 
     # An object of alpaca-py serves one connection; each attempt makes a new one.
     def connect() -> AlpacaStream:
-        return AlpacaStream(access.stock_endpoint, access.key, access.secret)
+        tap = own.tap("stocks")
+        return AlpacaStream(access.stock_endpoint, access.key, access.secret, tap)
 
     # The status contains the session, which depends on the hours.
     def apply(hours: MarketHours) -> None:
@@ -243,7 +253,8 @@ def _crypto_terms(own: _Own, prices: LastPrices, feed: str) -> MarketTerms:
     access = own.access
 
     def connect() -> AlpacaStream:
-        return AlpacaStream(access.crypto_endpoint(feed), access.key, access.secret)
+        tap = own.tap("crypto")
+        return AlpacaStream(access.crypto_endpoint(feed), access.key, access.secret, tap)
 
     return MarketTerms(
         name="crypto",
@@ -360,7 +371,7 @@ def _responder(own: _Own, markets: Mapping[MarketName, MarketData]) -> RequestRe
 def _news(own: _Own, handler: NewsHandler) -> StreamHolder:
     access = own.access
     return StreamHolder(
-        lambda: AlpacaStream(access.news_endpoint, access.key, access.secret),
+        lambda: AlpacaStream(access.news_endpoint, access.key, access.secret, own.tap("news")),
         handler,
         StreamHealth(own.common.status_due),
     )
@@ -374,7 +385,9 @@ def _account(own: _Own, portfolio: Portfolio, changed: asyncio.Event) -> BrokerA
     handler = AccountHandler(portfolio, orders, announcer)
     return BrokerAccount(
         stream=StreamHolder(
-            lambda: AccountStream(access.account_endpoint, access.key, access.secret),
+            lambda: AccountStream(
+                access.account_endpoint, access.key, access.secret, own.tap("account")
+            ),
             handler,
             StreamHealth(common.status_due),
         ),

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from ingest.alpaca.codes import CONNECTION_LIMIT
 from ingest.bus.outbox import Outbox
 from ingest.bus.publisher import Publisher
-from ingest.market.alarms import Alarms, Facts, MalformedFacts, StreamFacts
+from ingest.capture.recorder import Recorder
+from ingest.market.alarms import Alarms, Facts, MalformedFacts, RecordingFacts, StreamFacts
 from ingest.market_data import MarketData
 from ingest.market_facts import MarketFacts, together
 from ingest.upstream.malformed_data import MalformedData
@@ -39,6 +40,7 @@ class HealthReport:
         rejections: Rejections,
         malformed: MalformedStored,
         eviction_policy: str | None,
+        recorder: Recorder | None = None,
     ) -> None:
         self._ingest_id = ingest_id
         self._feed = feed
@@ -49,6 +51,7 @@ class HealthReport:
         self._outbox = outbox
         self._rejections = rejections
         self._eviction_policy = eviction_policy
+        self._recorder = recorder
         self._malformed: list[MalformedData | MalformedStored] = [
             *(stream.malformed for stream in streams),
             markets[0].rest_malformed,
@@ -124,8 +127,15 @@ class HealthReport:
                 rest_failing_seconds=facts.rest_failing_seconds,
                 rest_error=facts.rest_error,
                 eviction_policy=self._eviction_policy,
+                recording=self._recording_facts(),
             ),
         )
+
+    def _recording_facts(self) -> RecordingFacts | None:
+        recorder = self._recorder
+        if recorder is None or recorder.stopped is None:
+            return None
+        return RecordingFacts(recorder.path, recorder.stopped, recorder.lost)
 
     def _bar_counts(self) -> BarCounts:
         counts = [each.counts for each in self._tables]

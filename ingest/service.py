@@ -10,6 +10,7 @@ import structlog
 
 from ingest.bus.lease import AnotherOwnerError, HandOverError, Lease, LeaseLostError
 from ingest.bus.redis_clients import IngestRedisClients, ingest_redis_clients
+from ingest.capture.recorder import Recorder
 from ingest.composition import compose
 from ingest.reach import UpstreamReach
 from ingest.settings import AlpacaAccess, IngestSettings
@@ -44,13 +45,20 @@ class IngestService:
 
     Raises from ``run``: ``UpstreamError`` if Alpaca rejects the ingest permanently,
     ``AnotherOwnerError`` if Redis has the data of another account, ``BusUnusableError`` if Redis is
-    a cluster or has no such database.
+    a cluster or has no such database. ``recorder`` gets everything that Alpaca sends.
     """
 
-    def __init__(self, settings: IngestSettings, access: AlpacaAccess, source: RedisSource) -> None:
+    def __init__(
+        self,
+        settings: IngestSettings,
+        access: AlpacaAccess,
+        source: RedisSource,
+        recorder: Recorder | None = None,
+    ) -> None:
         self._settings = settings
         self._access = access
         self._source = source
+        self._recorder = recorder
         self._owner = access.owner
         self._identified = asyncio.Event()
         self._reach = UpstreamReach()
@@ -69,6 +77,7 @@ class IngestService:
             data_url=self._access.data_url,
             trading_url=self._access.trading_url,
             feed=self._access.feed,
+            on_exchange=None if self._recorder is None else self._recorder.exchange,
         )
         identifying = asyncio.create_task(self._identify(rest))
         probing = asyncio.create_task(self._probe.run())
@@ -153,6 +162,7 @@ class IngestService:
             self._reach,
             ingest_id=self._ingest_id,
             eviction_policy=policy,
+            recorder=self._recorder,
         )
         try:
             await leadership.run(stop)

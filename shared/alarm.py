@@ -28,6 +28,7 @@ AlarmCode = Literal[
     "hours_unknown",
     "eviction_policy",
     "foreign_data",
+    "recording_stopped",
 ]
 
 

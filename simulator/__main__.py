@@ -7,9 +7,12 @@ import sys
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.account.ledger import CASH, HOLDINGS
+from simulator.capture.capture_file import CaptureError
+from simulator.capture.settings import CaptureSettings
 from simulator.crypto.book_tape import GEMINI
 from simulator.options.recording import SHIPPED_OPTION_CHAINS, SHIPPED_OPTION_TAPE
 from simulator.service import Simulator
@@ -31,6 +34,7 @@ def parse_arguments(arguments: Sequence[str]) -> SimulatorSettings:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=7300, help="port to listen on; 0 = any")
     _add_tapes(parser)
+    _add_capture(parser)
     flag = argparse.BooleanOptionalAction
     parser.add_argument("--plan", choices=("basic", "plus"), default="basic", help="the plan")
     _add_bars(parser)
@@ -59,7 +63,7 @@ def parse_arguments(arguments: Sequence[str]) -> SimulatorSettings:
     if given.pop("options"):
         given |= {"option_tape": SHIPPED_OPTION_TAPE, "option_chains": SHIPPED_OPTION_CHAINS}
     try:
-        return SimulatorSettings(**given)
+        return SimulatorSettings(**_with_capture(given))
     except ValueError as error:
         parser.error(str(error))
 
@@ -84,10 +88,38 @@ def _add_tapes(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_capture(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a capture."""
+    parser.add_argument(
+        "--replay",
+        type=Path,
+        metavar="FILE",
+        help="a capture that an ingest has recorded, in the place of tape, account and market",
+    )
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=CaptureSettings.patience_seconds,
+        help="seconds for which a capture waits for a client's connection or request",
+    )
+
+
+def _with_capture(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings with those of a capture, if one is to be replayed."""
+    file, patience, shift = given.pop("replay"), given.pop("patience"), given["shift"]
+    given["shift"] = shift or "minutes"
+    if file is not None:
+        given["replay"] = CaptureSettings(file, shift or "none", patience)
+    return given
+
+
 def _add_bars(parser: argparse.ArgumentParser) -> None:
     """Add the options on which bars depend."""
     parser.add_argument(
-        "--shift", choices=SHIFTS, default="minutes", help="what moves the tape's times at speed 1"
+        "--shift",
+        choices=SHIFTS,
+        help="what moves the times to now at speed 1; of a tape minutes, of a capture none "
+        "(default)",
     )
     parser.add_argument(
         "--history",
@@ -106,8 +138,7 @@ async def serve(settings: SimulatorSettings) -> None:
     async with Simulator(settings) as simulator:
         sys.stdout.write(
             f"simulator: {simulator.stream_url} (REST {simulator.rest_url}), "
-            f"tape {settings.tape}, crypto tape {settings.crypto_tape}, "
-            f"key {settings.key}, secret {settings.secret}\n"
+            f"{_source(settings)}, key {settings.key}, secret {settings.secret}\n"
         )
         sys.stdout.flush()
         serving = asyncio.create_task(simulator.serve_forever())
@@ -119,12 +150,18 @@ async def serve(settings: SimulatorSettings) -> None:
         serving.cancel()
 
 
+def _source(settings: SimulatorSettings) -> str:
+    if settings.replay is not None:
+        return f"capture {settings.replay.path}"
+    return f"tape {settings.tape}, crypto tape {settings.crypto_tape}"
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Return the exit code: 0 after a signal, 2 if the tape or the address cannot be used."""
+    """Return the exit code: 0 after a signal, 2 if tape, capture or address is unusable."""
     settings = parse_arguments(arguments)
     try:
         asyncio.run(serve(settings))
-    except (TapeError, OSError) as error:
+    except (TapeError, CaptureError, OSError) as error:
         sys.stderr.write(f"simulator: {error}\n")
         return 2
     return 0

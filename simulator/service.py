@@ -20,6 +20,7 @@ from simulator.account.broker import Broker
 from simulator.account.ledger import Account, Holding
 from simulator.account.markets import Markets
 from simulator.account.update_queue import Update
+from simulator.capture.service import CapturedAlpaca
 from simulator.crypto.book_tape import read_book_tape
 from simulator.crypto.venue import Venue
 from simulator.faults import control
@@ -71,9 +72,10 @@ class Simulator:
     """A simulator, running inside `async with`.
 
     `faults` injects faults. `account` is the ledger and `crypto` has the pairs, both for reading.
+    `captured` is the capture that it replays, if there is one.
 
     Raises on entry:
-        TapeError: the tape cannot be read.
+        TapeError, CaptureError: the tape or the capture cannot be read.
         OSError: the port is in use.
     """
 
@@ -91,17 +93,15 @@ class Simulator:
         """
         settings = self._settings = settings or SimulatorSettings()
         self._clock = clock or _steady_clock()
-        self._history = History(
-            settings.hours, is_invented=settings.history, splits=settings.splits
-        )
+        history = settings.history
+        self._history = History(settings.hours, is_invented=history, splits=settings.splits)
         self._market = Market(settings.hours, self._history)
         self._options = OptionMarket()
-        self._market_data = {feed.name: Endpoint(feed, time.monotonic) for feed in settings.feeds}
-        self._endpoints = {**self._market_data, ACCOUNT.name: Endpoint(ACCOUNT, time.monotonic)}
-        self._armed = ArmedFaults(time.monotonic)
-        self.crypto = Venue(
-            self._market_data, self._armed, self._observe, is_invented=settings.history
-        )
+        now = time.monotonic
+        self._market_data = {feed.name: Endpoint(feed, now) for feed in settings.feeds}
+        self._endpoints = {**self._market_data, ACCOUNT.name: Endpoint(ACCOUNT, now)}
+        self._armed = ArmedFaults(now)
+        self.crypto = Venue(self._market_data, self._armed, self._observe, is_invented=history)
         for symbol, days in settings.previous_daily_bars.items():
             self._market_of(symbol).expect((), {symbol: days})
         self._prices = Markets(self._market, self.crypto.market, self._options)
@@ -116,10 +116,11 @@ class Simulator:
         self.faults = Faults(
             self._endpoints, self._armed, self._observed, self._broker, self._send_updated_bar
         )
-        self._slots = Slots(settings.ghost_seconds, time.monotonic)
+        self._slots = Slots(settings.ghost_seconds, now)
         self._replay: Replay | None = None
         self._option_replay: Replay | None = None
         self._replayed_options: Sequence[str] = ()
+        self.captured: CapturedAlpaca | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.port = settings.port
 
@@ -138,11 +139,12 @@ class Simulator:
 
     async def __aenter__(self) -> Self:
         settings = self._settings
-        if settings.tape is not None:
-            self._replay = await self._load(settings.tape)
-        if settings.crypto_tape is not None:
-            await self._load_crypto(settings.crypto_tape)
-        await self._load_options()
+        if settings.replay is not None:
+            self.captured = await CapturedAlpaca.load(
+                settings.replay, settings.speed, settings.hours, self._clock
+            )
+        else:
+            await self._load_tapes()
         listener = listen(settings.host, settings.port)
         self.port = listener.getsockname()[1]
         app = Starlette(routes=self._routes())
@@ -150,6 +152,8 @@ class Simulator:
         self._server = Server(server_config(app, settings.ping_seconds))
         self._own(self._server.serve(sockets=[listener]), "server")
         await self._started()
+        if self.captured is not None:
+            self._own(self.captured.replay.run(), "capture")
         if self._replay is not None:
             self._own(self._replay.run(), "replay")
         if self.crypto.replay is not None:
@@ -161,6 +165,14 @@ class Simulator:
         self._own(self._bars.run(self._clock, asyncio.sleep), "bars")
         self._own(self.crypto.bars.run(self._clock, asyncio.sleep), "bars of pairs")
         return self
+
+    async def _load_tapes(self) -> None:
+        settings = self._settings
+        if settings.tape is not None:
+            self._replay = await self._load(settings.tape)
+        if settings.crypto_tape is not None:
+            await self._load_crypto(settings.crypto_tape)
+        await self._load_options()
 
     async def __aexit__(
         self,
@@ -174,6 +186,8 @@ class Simulator:
         self.faults.end()
         for endpoint in self._endpoints.values():
             endpoint.close(_GOING_AWAY)
+        if self.captured is not None:
+            await self.captured.replay.close()
         await asyncio.sleep(0)  # the writers send their close
         self._server.should_exit = True
         await asyncio.wait([server], timeout=_STOP_SECONDS)
@@ -301,6 +315,7 @@ class Simulator:
                 "replayed": list(self._replayed_options),
                 "contracts": len(self._options.symbols()),
             },
+            "capture": None if self.captured is None else self.captured.state(),
             "bars": {
                 "sent": dict(self._bars.counts),
                 "recorded_days": self._history.recorded_days(),
@@ -441,6 +456,9 @@ class Simulator:
         )
 
     def _routes(self) -> list[BaseRoute]:
+        own = control.routes(self.state, self.faults, self._publish_body)
+        if self.captured is not None:
+            return [*own, *self.captured.routes(), unknown_stream()]
         settings, data_guard, trading_guard = self._settings, self._guard(), self._guard()
         market_data = Rest(
             data_guard,
@@ -467,7 +485,6 @@ class Simulator:
             for endpoint in self._endpoints.values()
             for route in stream_routes(endpoint, settings, self._slots, self._armed)
         ]
-        own = control.routes(self.state, self.faults, self._publish_body)
         rest = (market_data, pairs, options, contracts, trading)
         answers = [route for each in rest for route in each.routes()]
         return [*streams, *answers, *own, unknown_stream()]

@@ -8,6 +8,7 @@ from typing import Final
 
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.account.ledger import CASH, CRYPTO_FEE, HOLDINGS, Holding
+from simulator.capture.settings import CaptureSettings
 from simulator.protocol.option_feeds import OPTION_CHANNELS, option_feeds
 from simulator.protocol.subscription import CRYPTO_FEEDS, IEX, NEWS, SIP, TEST, Feed
 from simulator.streams.session import Terms
@@ -23,6 +24,7 @@ PLAN_LIMITS: Final[Mapping[str, int | None]] = {"basic": 30, "plus": None}
 class SimulatorSettings:
     """The settings. `port` 0 chooses a free one; `tape` None replays nothing.
 
+    `replay`: a capture that is served in the place of tape, account and market.
     `crypto_tape` is the tape of pairs, see `simulator/crypto/book_tape.py`; None replays none.
     `crypto_symbol_limit` None means no limit.
     `option_tape` is replayed on the streams of options, `option_chains` are REST's recorded
@@ -48,6 +50,7 @@ class SimulatorSettings:
     host: str = "127.0.0.1"
     port: int = 0
     tape: Path | None = SHIPPED
+    replay: CaptureSettings | None = None
     crypto_tape: Path | None = None
     option_tape: Path | None = None
     option_chains: Sequence[Path] = ()
@@ -87,6 +90,7 @@ class SimulatorSettings:
             raise ValueError(f"port is {self.port}, expected 0 to 65535")
         if not 0 < self.speed < float("inf"):
             raise ValueError(f"speed is {self.speed}, expected a number above 0")
+        self._check_replay()
         if not 0 <= self.crypto_fee < 1:
             raise ValueError(f"crypto_fee is {self.crypto_fee}, expected 0 or more, below 1")
         for symbol, ratio in self.splits.items():
@@ -98,6 +102,13 @@ class SimulatorSettings:
                     f"option_limits has {channel}: {limit}, expected 0 or more for any of "
                     f"{', '.join(OPTION_CHANNELS)}"
                 )
+
+    def _check_replay(self) -> None:
+        if self.replay is not None and self.replay.shift != "none" and self.speed != 1:
+            raise ValueError(
+                f"speed is {self.speed} and shift {self.replay.shift!r}: the times of a capture "
+                "can be moved to now at speed 1 only"
+            )
 
     @property
     def terms(self) -> Terms:

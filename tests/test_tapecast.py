@@ -26,7 +26,7 @@ def test_a_command_line_without_a_known_command_is_answered_with_the_list(
     assert "".join(words) in error
 
 
-@pytest.mark.parametrize("words", [["--help"], ["-h"], ["run", "--help"], ["gateway", "-h"]])
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["gateway", "--help"], ["gateway", "-h"]])
 def test_help_is_printed_and_nothing_starts(
     words: Sequence[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -42,10 +42,27 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
 def test_a_program_that_takes_no_options_names_the_way_to_set_them(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert tapecast.main(["run", "--port", "8002"]) == tapecast.EXIT_USAGE
+    assert tapecast.main(["gateway", "--port", "8002"]) == tapecast.EXIT_USAGE
     error = capsys.readouterr().err
     assert "'--port 8002'" in error
     assert "PORT=8002 tapecast run" in error
+
+
+@pytest.mark.parametrize("command", ["run", "ingest"])
+def test_a_program_that_has_options_shows_them_and_names_the_way_to_set_a_setting(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        tapecast.main([command, "--help"])
+    assert ended.value.code == 0
+    assert "--record FILE" in capsys.readouterr().out
+
+    with pytest.raises(SystemExit) as ended:
+        tapecast.main([command, "--port", "8002"])
+    assert ended.value.code == tapecast.EXIT_USAGE
+    error = capsys.readouterr().err
+    assert "--port 8002" in error
+    assert "settings are environment variables: PORT=8002 python -m" in error
 
 
 def test_the_simulator_gets_its_options(capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,6 +53,14 @@ class MalformedFacts(NamedTuple):
     first: str | None = None
 
 
+class RecordingFacts(NamedTuple):
+    """A recording that has stopped: its file, the reason, and the number of records since."""
+
+    file: str
+    reason: str
+    lost: int
+
+
 class Facts(NamedTuple):
     """The ingest at one moment. Counters start with this leadership and only increase."""
 
@@ -94,6 +102,8 @@ class Facts(NamedTuple):
     rest_failing_seconds: float = 0.0
     rest_error: str | None = None
     eviction_policy: str | None = None
+    recording: RecordingFacts | None = None
+    """None while everything is recorded, or nothing is to be."""
 
 
 class Alarms:
@@ -124,6 +134,7 @@ class Alarms:
             *self._of_malformed(now, facts),
             *self._of_trades(now, facts),
             *self._of_bars(now, facts),
+            *_of_recording(facts),
         ]
 
     def _of_bars(self, now: float, facts: Facts) -> Iterator[Alarm]:
@@ -345,6 +356,17 @@ def _of_symbols(facts: Facts) -> Iterator[Alarm]:
             f"Alpaca's stream withholds trades of {_named(facts.withheld)} that REST has: looked "
             "up every few seconds, and subscribed again; if it lasts, restart the ingest and "
             "report it to Alpaca",
+        )
+
+
+def _of_recording(facts: Facts) -> Iterator[Alarm]:
+    # Prices continue; only the capture lacks the rest of the day.
+    if facts.recording is not None:
+        file, reason, lost = facts.recording
+        yield Alarm(
+            "recording_stopped",
+            f"the recording to {file} has stopped ({reason}), and {_counted(lost, 'record')} since "
+            "are not in it; make room, and restart the ingest with another file",
         )
 
 

@@ -10,6 +10,7 @@ import json
 from alpaca.trading.stream import TradingStream
 
 from ingest.alpaca import codes, trade_updates
+from ingest.capture.tap import NO_TAP, Tap
 from ingest.demand.subscription import SubscriptionChange
 from ingest.upstream.connection import AlpacaConnection
 from ingest.upstream.upstream_error import UpstreamError
@@ -20,13 +21,14 @@ class AccountStream(AlpacaConnection, TradingStream):
 
     url_settings = "ALPACA_TRADING_URL"
 
-    def __init__(self, endpoint: str, key: str, secret: str) -> None:
+    def __init__(self, endpoint: str, key: str, secret: str, tap: Tap = NO_TAP) -> None:
         super().__init__(
             api_key=key,
             secret_key=secret,
             raw_data=True,
             url_override=endpoint,
         )
+        self.tap = tap
 
     async def change(self, change: SubscriptionChange) -> None:
         """Request the events of one channel; ``listen`` replaces any earlier channels."""

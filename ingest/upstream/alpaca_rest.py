@@ -34,6 +34,7 @@ from ingest.upstream.market_rest import (
 from ingest.upstream.proxy import reach_loopback_directly
 from ingest.upstream.request_budget import REQUESTS_PER_MINUTE, RequestBudget
 from ingest.upstream.rest_limits import limit
+from ingest.upstream.rest_recording import OnExchange, record_exchanges
 from ingest.upstream.rest_text import make_readable
 from shared.request import Adjustment
 
@@ -64,7 +65,7 @@ class AlpacaRest:
     """The calls that the ingest needs, as raw JSON. Close it to end its threads.
 
     Market data and trading have a budget each. A call fails if it would wait for its budget longer
-    than its deadline. ``monotonic`` gives seconds.
+    than its deadline. ``monotonic`` gives seconds. ``on_exchange`` gets every exchange.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class AlpacaRest:
         feed: str,
         requests_per_minute: int = REQUESTS_PER_MINUTE,
         monotonic: Callable[[], float] = time.monotonic,
+        on_exchange: OnExchange | None = None,
     ) -> None:
         # Raw JSON: a model of alpaca-py fails the whole answer for one value that it does not know.
         self._data = StockHistoricalDataClient(key, secret, raw_data=True, url_override=data_url)
@@ -84,10 +86,12 @@ class AlpacaRest:
         # Before the first call: alpaca-py sets no timeout, and a hung call would keep its thread.
         limit(self._data)
         limit(self._trading)
-        make_readable(self._data)
-        make_readable(self._trading)
-        reach_loopback_directly(self._data, data_url)
-        reach_loopback_directly(self._trading, trading_url)
+        for client, url in ((self._data, data_url), (self._trading, trading_url)):
+            # First: each looks at the response that the one before has left.
+            if on_exchange is not None:
+                record_exchanges(client, on_exchange)
+            make_readable(client)
+            reach_loopback_directly(client, url)
         self.malformed = MalformedData("rest")
         """The rows of its answers that could not be read or applied."""
         self.data_budget = RequestBudget(requests_per_minute, monotonic)

@@ -12,6 +12,7 @@ import msgpack
 from alpaca.data.live.websocket import DataStream
 
 from ingest.alpaca import messages as wire
+from ingest.capture.tap import NO_TAP, Tap
 from ingest.demand.subscription import SubscriptionChange
 from ingest.upstream.connection import AlpacaConnection
 from ingest.upstream.upstream_error import UpstreamError
@@ -23,13 +24,14 @@ class AlpacaStream(AlpacaConnection, DataStream):
     headers = MappingProxyType({"Content-Type": "application/msgpack"})
     url_settings = "ALPACA_FEED and ALPACA_STREAM_URL"
 
-    def __init__(self, endpoint: str, key: str, secret: str) -> None:
+    def __init__(self, endpoint: str, key: str, secret: str, tap: Tap = NO_TAP) -> None:
         super().__init__(
             endpoint=endpoint,
             api_key=key,
             secret_key=secret,
             raw_data=True,
         )
+        self.tap = tap
 
     async def change(self, change: SubscriptionChange) -> None:
         """Request a change of the subscription."""

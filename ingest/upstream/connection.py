@@ -12,6 +12,7 @@ from websockets.protocol import State
 
 from ingest.alpaca.tolerant import ANOTHER_FORM
 from ingest.alpaca.unreadable import BadFrameError
+from ingest.capture.tap import NO_TAP, Tap
 from ingest.upstream.reconnect_pace import PATIENCE, Patience
 from ingest.upstream.upstream_error import Retry, UpstreamError, from_http
 from ingest.upstream.websocket_client import HttpAnswerError, open_websocket
@@ -19,6 +20,9 @@ from ingest.upstream.websocket_client import HttpAnswerError, open_websocket
 CLOSE_SECONDS = 1.0
 """The limit for Alpaca's answer to the close. The next attempt waits for it; the close itself stays
 in the kernel's buffer, and reaches a peer that was only slow."""
+
+NO_CLOSE_FRAME = 1006
+"""The code of a connection that was cut (RFC 6455)."""
 
 
 class AlpacaConnection:
@@ -32,6 +36,9 @@ class AlpacaConnection:
     """Headers of the upgrade, beside alpaca-py's name and version."""
     url_settings: str
     """The settings that the endpoint follows from, for messages."""
+
+    tap: Tap = NO_TAP
+    """Gets every frame, for a capture."""
 
     _endpoint: str
     _ws: Any  # alpaca-py declares None
@@ -48,7 +55,15 @@ class AlpacaConnection:
     async def _connect(self) -> None:
         """Open the WebSocket, through the network's proxy if there is one."""
         headers = {**self.headers, "User-Agent": get_default_user_agent()}
-        self._ws = await open_websocket(self._endpoint, headers)
+        try:
+            self._ws = await open_websocket(self._endpoint, headers)
+        except HttpAnswerError as error:
+            self.tap.refused(self._endpoint, error.status, str(error))
+            raise
+        except (UpstreamError, WebSocketException, OSError) as error:
+            self.tap.refused(self._endpoint, None, str(error) or repr(error))
+            raise
+        self.tap.connected(self._endpoint)
 
     async def close(self) -> None:
         """Close as alpaca-py does."""
@@ -130,10 +145,14 @@ class AlpacaConnection:
         try:
             async with asyncio.timeout(self._patience.answer):
                 answer: bytes | str = await self._ws.recv()
+        except ConnectionClosed as error:
+            self._note_lost(error)
+            raise
         except TimeoutError:
             limit = self._patience.answer
             text = f"Alpaca sent no {name} within {limit:g} s"
             raise UpstreamError(text, was_greeted=self._was_greeted) from None
+        self.tap.received(answer)
         self._was_greeted = True
         return answer
 
@@ -146,11 +165,15 @@ class AlpacaConnection:
         try:
             frame: bytes | str = await self._ws.recv()
         except ConnectionClosed as error:
+            self._note_lost(error)
             raise UpstreamError(f"the connection to Alpaca was lost: {error}") from error
+        self.tap.received(frame)
         return frame
 
     async def send(self, request: bytes | str) -> None:
         """Send a request; the answer comes as a frame."""
+        # Before it is sent, so that a capture has it before its answer.
+        self.tap.sent(request)
         # The reader of the frames gets the same error together with its reason.
         with suppress(ConnectionClosed):
             await self._ws.send(request)
@@ -167,11 +190,19 @@ class AlpacaConnection:
             return False
         return True
 
+    def _note_lost(self, error: ConnectionClosed) -> None:
+        close = error.rcvd
+        if close is None:
+            self.tap.lost(NO_CLOSE_FRAME, "")
+        else:
+            self.tap.lost(close.code, close.reason)
+
     async def shut(self) -> None:
         """Close with a WebSocket close, which frees Alpaca's only slot at once."""
         # alpaca-py's close() drops the socket even if it is interrupted. It is kept here, so that
         # the connection to a peer that does not answer the close can be aborted.
         before, socket = _cancellations(), self._ws
+        self.tap.closed()
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self.close()

@@ -104,7 +104,7 @@ def test_starting_a_gateway_loads_neither_the_ingest_nor_its_libraries() -> None
 LAYERS = {
     "ingest": (
         {"alpaca", "alpaca_access"},
-        {"settings", "reach", "market", "portfolio", "demand", "sentiment"},
+        {"settings", "reach", "market", "portfolio", "demand", "sentiment", "capture"},
         {"bars"},
         {"bus", "upstream"},
         {ROOT_PACKAGE},

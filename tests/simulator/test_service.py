@@ -210,7 +210,9 @@ async def test_the_state_needs_no_keys() -> None:
     async with Simulator(SimulatorSettings()) as simulator, httpx.AsyncClient() as client:
         state = (await client.get(f"{simulator.rest_url}/simulator/state")).json()
 
-    assert set(state) == {"account", "bars", "crypto", "endpoints", "faults", "options", "replay"}
+    assert set(state) == {
+        *("account", "bars", "capture", "crypto", "endpoints", "faults", "options", "replay")
+    }
     names = {"iex", "sip", "test", "news", "crypto", "us-1", "eu-1", "indicative", "opra"}
     assert set(state["endpoints"]) == names | {"account"}
     assert state["replay"]["rows"] == 56_071

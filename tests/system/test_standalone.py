@@ -3,8 +3,10 @@
 import re
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 import psutil
@@ -12,6 +14,7 @@ import pytest
 from redis.asyncio import Redis
 
 from shared import process
+from shared.rfc3339 import to_nanoseconds
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
 from tests.event_stream import open_stream
@@ -19,6 +22,7 @@ from tests.programs import Program, program, ready
 from tests.services import until
 
 ALL = {"SPY", "IBM", "BAC", "AIG"}
+BOTH = {"SPY", "IBM"}
 
 
 @pytest.fixture
@@ -30,8 +34,10 @@ def port() -> int:
 
 
 @asynccontextmanager
-async def standalone(port: int, **environment: str) -> AsyncIterator[tuple[str, Program]]:
-    async with program("standalone", PORT=str(port), **environment) as running:
+async def standalone(
+    port: int, *options: str, **environment: str
+) -> AsyncIterator[tuple[str, Program]]:
+    async with program("standalone", *options, PORT=str(port), **environment) as running:
         url = f"http://127.0.0.1:{port}"
         await ready(url)
         yield url, running
@@ -112,6 +118,45 @@ async def test_with_keys_it_uses_alpaca_and_says_so(port: int) -> None:
             assert "a-secret-token" not in running.output
             async with httpx.AsyncClient() as client:
                 assert (await client.get(f"{url}/api/stream/status")).status_code == 401
+
+
+async def test_a_recorded_run_can_be_replayed_as_if_it_were_now(port: int, tmp_path: Path) -> None:
+    capture = str(tmp_path / "day.jsonl.gz")
+    async with standalone(port, "--record", capture) as (url, running):
+        recorded = await newest_print(url)
+        running.send(signal.SIGINT)
+        assert await running.ended() == 0
+
+    # Keys and feed do not matter: the capture takes Alpaca's place.
+    keys = {"ALPACA_PAPER_API_KEY": "PKTEST", "ALPACA_PAPER_SECRET_KEY": "secret"}
+    async with standalone(port, "--replay", capture, ALPACA_FEED="sip", **keys) as (url, running):
+        moved = await newest_print(url)
+        assert f"the simulator, which replays {capture}" in running.output
+        running.send(signal.SIGINT)
+        assert await running.ended() == 0
+        assert "Traceback" not in running.output
+
+    # It is moved by whole minutes, at least one.
+    assert recorded < moved <= time.time_ns()
+
+
+async def newest_print(url: str) -> int:
+    """Wait for prices of two symbols; return the time (unix ns) of the newest print."""
+    async with open_stream(url, symbols="SPY,IBM") as stream:
+        await stream.until(lambda s: {p["symbol"] for p in s.of("price") if p["price"]} == BOTH)
+        return max(to_nanoseconds(p["timestamp"]) for p in stream.of("price") if p["price"])
+
+
+async def test_a_capture_that_cannot_be_used_is_named(port: int, tmp_path: Path) -> None:
+    path = tmp_path / "day.jsonl"
+    path.write_text("precious")
+    for option, problem in (("--record", "exists"), ("--replay", "no capture of")):
+        async with program("standalone", option, str(path), PORT=str(port)) as running:
+            assert await running.ended() == process.EXIT_SETTINGS
+        assert f"{path}" in running.output
+        assert problem in running.output
+        assert "Traceback" not in running.output
+    assert path.read_text() == "precious"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.market.alarms import COUNTED_SECONDS, Alarms, Facts, MalformedFacts, StreamFacts
+from ingest.market.alarms import (
+    COUNTED_SECONDS,
+    Alarms,
+    Facts,
+    MalformedFacts,
+    RecordingFacts,
+    StreamFacts,
+)
 from shared.alarm import AlarmCode
 
 FINE = Facts(streams=[StreamFacts("stocks", "live")], lag_ms=20.0, eviction_policy="noeviction")
@@ -63,6 +70,11 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("bars_differ", {"bars_compared": 40, "bars_differ": 11}, ["11 of 40 bars"]),
     ("rest_failing", {"rest_failing_seconds": 31.0, "rest_error": "HTTP 500"}, ["31 s", "500"]),
     ("hours_unknown", {"hours_unknown_seconds": 40.0}, ["calendar", "40 s", "ALPACA_TRADING_URL"]),
+    (
+        "recording_stopped",
+        {"recording": RecordingFacts("day.jsonl", "No space left on device", 3)},
+        ["day.jsonl", "No space left on device", "3 records", "make room"],
+    ),
     ("eviction_policy", {"eviction_policy": "allkeys-lru"}, ["allkeys-lru", "noeviction"]),
 ]
 

@@ -1,0 +1,1 @@
+"""A capture of `python -m ingest --record`: its file, its streams and its REST, served again."""
