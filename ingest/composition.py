@@ -67,6 +67,7 @@ from shared.bus.malformed_stored import MalformedStored
 from shared.bus.rejections import Rejections
 from shared.markets import CRYPTO, OPTIONS, STOCKS, Market, MarketName, market_of
 from shared.price import Price
+from shared.topics import IMBALANCE, NEWS
 
 TEST_FEED = "test"
 
@@ -246,6 +247,7 @@ def _stock_terms(own: _Own, prices: LastPrices) -> MarketTerms:
         expected_lag_ms=EXPECTED_MS.get(access.feed, 0.0),
         hours=HoursRefresh(own.rest, apply, TRADES_IN[access.feed]),
         always_needed=True,
+        asset_rest=own.rest,
     )
 
 
@@ -338,7 +340,7 @@ def _readers(own: _Own, markets: Mapping[MarketName, MarketData], news: NewsHand
             own.demand,
             common.announcer,
             catch_up,
-            news.continue_gap,
+            {NEWS: news.continue_gap, IMBALANCE: markets["stocks"].continue_imbalance_gap},
             rejections,
             malformed,
             publisher.verified,

@@ -118,6 +118,7 @@ class HealthReport:
                 histories_aside=self._publisher.rejected.aside,
                 first_rejection=self._publisher.rejected.first,
                 unknown_conditions=facts.tape.unknown_conditions,
+                unknown_statuses=facts.tape.unknown_statuses,
                 malformed={
                     each.source: MalformedFacts(each.count, each.first) for each in self._malformed
                 },

@@ -26,10 +26,13 @@ from ingest.market.trading_day import TradingDays
 from ingest.market.withheld_trades import WithheldTrades
 from ingest.market_data import MarketData
 from ingest.reach import UpstreamReach
+from ingest.upstream.alpaca_rest import AlpacaRest
 from ingest.upstream.alpaca_stream import AlpacaStream
+from ingest.upstream.asset_halts import AssetHalts
 from ingest.upstream.bar_rest import BarRest
 from ingest.upstream.frame import FrameReader
 from ingest.upstream.hours_refresh import HoursRefresh
+from ingest.upstream.imbalance_gaps import ImbalanceGaps
 from ingest.upstream.market_handler import MarketHandler
 from ingest.upstream.market_rest import MarketRest
 from ingest.upstream.rest_prices import RestPrices
@@ -66,7 +69,8 @@ class MarketTerms:
 
     ``feed`` is Alpaca's name of it, ``limit`` the plan's number of symbols (None: no limit),
     ``expected_lag_ms`` the delay of its prints. ``hours`` makes the reader of its sessions, if it
-    has some. ``always_needed``: see ``MarketHandler``.
+    has some. ``always_needed``: see ``MarketHandler``. ``asset_rest`` lists assets that are halted,
+    if trading in this market can be halted at all.
     """
 
     name: MarketName
@@ -82,6 +86,7 @@ class MarketTerms:
     hours: HoursRefresh | None = None
     always_needed: bool = False
     has_books: bool = False
+    asset_rest: AlpacaRest | None = None
 
 
 def compose_market(common: Common, terms: MarketTerms, reach: UpstreamReach | None) -> MarketData:
@@ -89,7 +94,7 @@ def compose_market(common: Common, terms: MarketTerms, reach: UpstreamReach | No
     prices, demand, announcer = terms.prices, terms.demand, common.announcer
     charts = _charts(common, terms)
     subscription = charts.subscription
-    states = SymbolStates(terms.feed, prices.has_price, prices.traded_at)
+    states = _states(terms)
     delay_ns = int(terms.rest.delay_seconds * 1e9)
     withheld = _withheld(prices, delay_ns)
     lag = Lag(terms.expected_lag_ms)
@@ -97,22 +102,12 @@ def compose_market(common: Common, terms: MarketTerms, reach: UpstreamReach | No
     shared = (lag, demand, subscription, announcer, charts.table, books)
     reader = FrameReader(prices, states, *shared, name=terms.name)
     rest_prices = RestPrices(prices, states, withheld, demand, announcer, delay_ns=delay_ns)
+    imbalances = ImbalanceGaps(demand, subscription, announcer)
     health = StreamHealth(common.status_due)
     snapshots = _snapshots(common, terms, rest_prices, charts, withheld, health)
-    handler = MarketHandler(
-        terms.name,
-        demand,
-        subscription,
-        reader,
-        StreamSilence(),
-        lag,
-        withheld,
-        snapshots,
-        prices,
-        charts,
-        books,
-        always_needed=terms.always_needed,
-    )
+    used = (StreamSilence(), lag, withheld, snapshots, prices, charts, imbalances, books)
+    needed = terms.always_needed
+    handler = MarketHandler(terms.name, demand, subscription, reader, *used, always_needed=needed)
     return MarketData(
         stream=StreamHolder(terms.connect, handler, health, reach=reach),
         snapshots=snapshots,
@@ -127,8 +122,27 @@ def compose_market(common: Common, terms: MarketTerms, reach: UpstreamReach | No
         announcer=announcer,
         bars=charts,
         books=books,
+        imbalances=imbalances,
+        asset_halts=_asset_halts(terms, states),
         rest=terms.rest,
     )
+
+
+def _states(terms: MarketTerms) -> SymbolStates:
+    prices = terms.prices
+    return SymbolStates(
+        terms.feed,
+        prices.has_price,
+        prices.traded_at,
+        lambda: prices.hours,
+        has_halts=terms.asset_rest is not None,
+    )
+
+
+def _asset_halts(terms: MarketTerms, states: SymbolStates) -> AssetHalts | None:
+    if terms.asset_rest is None:
+        return None
+    return AssetHalts(terms.asset_rest, states.halts.on_listing)
 
 
 def _withheld(prices: LastPrices, delay_ns: int) -> WithheldTrades:

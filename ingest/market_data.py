@@ -9,7 +9,7 @@ import structlog
 from ingest.book_feed import BookFeed
 from ingest.bus.announcer import Announcer
 from ingest.charts import Charts
-from ingest.demand.channels import TRADES
+from ingest.demand.channels import STATUSES, TRADES
 from ingest.demand.subscription import Subscription
 from ingest.demand.wanted import Demand
 from ingest.market.alarms import NAMED_AT_MOST, REST_FAILURE_SECONDS
@@ -19,13 +19,15 @@ from ingest.market.market_hours import MarketHours
 from ingest.market.symbol_states import StatesView, SymbolStates
 from ingest.market.withheld_trades import WithheldTrades
 from ingest.market_facts import MarketFacts
+from ingest.upstream.asset_halts import AssetHalts
 from ingest.upstream.frame import FrameReader
 from ingest.upstream.hours_refresh import HoursRefresh
+from ingest.upstream.imbalance_gaps import ImbalanceGaps
 from ingest.upstream.market_rest import MarketRest
 from ingest.upstream.snapshots import Snapshots
 from ingest.upstream.stream_holder import StreamHolder
 from ingest.upstream.withheld_bars import WithheldBars
-from shared.ingest_status import TapeCounts
+from shared.ingest_status import Session, TapeCounts
 
 log = structlog.get_logger()
 
@@ -34,6 +36,8 @@ EVALUATE_SECONDS = 1.0
 QUIET_TURNS = 10
 """In every tenth turn REST is asked for some of the symbols without a recent trade, in each session
 in which the feed trades: the stream may withhold them."""
+_NOTHING: Set[str] = frozenset()
+
 QUIET_AT_ONCE = 100
 QUIET_NS = 15_000_000_000
 
@@ -60,11 +64,15 @@ class MarketData:
         announcer: Announcer,
         bars: Charts,
         books: BookFeed | None,
+        imbalances: ImbalanceGaps,
+        asset_halts: AssetHalts | None,
         rest: MarketRest,
     ) -> None:
         self.stream = stream
         self.bars = bars
         self._books = books
+        self._imbalances = imbalances
+        self._asset_halts = asset_halts
         self.rest = rest
         self.rest_malformed = snapshots.malformed
         """The rows of REST that could not be read, those of the account included."""
@@ -95,11 +103,17 @@ class MarketData:
                 tasks.create_task(self._books.run())
             tasks.create_task(self.bars.run())
             tasks.create_task(self._snapshots.run())
+            if self._asset_halts is not None:
+                tasks.create_task(self._asset_halts.run())
             tasks.create_task(self._watch())
 
     def catch_up(self, symbol: str, since: float) -> None:
         """Look up all prints of a symbol since a time (unix s)."""
         self._snapshots.open_gap(symbol, since)
+
+    def continue_imbalance_gap(self, symbol: str, since: float) -> None:
+        """Announce, once imbalances of a symbol come, a gap from a time (unix s) on."""
+        self._imbalances.continue_gap(symbol, since)
 
     def on_listed(self, symbols: Set[str]) -> None:
         """Accept the symbols of the newest list of assets."""
@@ -133,9 +147,20 @@ class MarketData:
             self._snapshots.look_up(self._prices.take_doubtful())
             self._snapshots.confirm(self._states.take_silent())
             turns += 1
-            if turns % QUIET_TURNS == 0 and view.session != "closed":
-                self._snapshots.confirm(self._some_quiet_ones(turns // QUIET_TURNS))
+            if turns % QUIET_TURNS == 0:
+                self._look_for_halts(view.session)
+                if view.session != "closed":
+                    self._snapshots.confirm(self._some_quiet_ones(turns // QUIET_TURNS))
             await asyncio.sleep(EVALUATE_SECONDS)
+
+    def _look_for_halts(self, session: Session) -> None:
+        """Look elsewhere for halts of which no status can tell: they may have begun earlier."""
+        if self._asset_halts is None:
+            return
+        doubtful = self._states.doubtful()
+        # There are price bands in the regular session only.
+        self._demand.set_may_be_halted(doubtful if session == "regular" else ())
+        self._asset_halts.follow(doubtful if session == "overnight" else ())
 
     def _follow_withheld(self, now: float) -> None:
         """Fetch the prints that the stream withholds, and subscribe again to their symbols."""
@@ -193,6 +218,9 @@ class MarketData:
             unsubscribed=reader.unsubscribed,
             unknown_conditions=dict(counts.unknown_conditions),
             unknown_messages=dict(reader.unknown),
+            unknown_statuses=dict(self._states.halts.unknown_codes),
+            late_reports=reader.reports.late,
+            repeated_reports=reader.reports.repeated,
         )
 
     def _subscribed(self) -> list[str]:
@@ -224,6 +252,7 @@ class MarketData:
             withheld=self._withheld.symbols,
             lasting=self._withheld.lasting,
             disputed=self._withheld.disputed,
+            heard=self._subscription.acknowledged.get(STATUSES, _NOTHING),
             rest_fails=self._snapshots.failing_seconds >= REST_FAILURE_SECONDS,
             stream_failed=self.stream.health.failed,
         )

@@ -21,6 +21,7 @@ AlarmCode = Literal[
     "events_rejected",
     "history_aside",
     "unknown_conditions",
+    "unknown_statuses",
     "malformed",
     "quarantined",
     "bars_differ",

@@ -26,7 +26,9 @@ class TapeCounts(msgspec.Struct, kw_only=True):
     ``ineligible``: trades whose sale conditions exclude them from the last price. ``late``: older
     than the last price. ``quarantined``: outside sessions or far off the market. ``unsubscribed``:
     for symbols that are not subscribed. ``unknown_conditions`` by ``tape:code``,
-    ``unknown_messages`` by ``T``.
+    ``unknown_messages`` by ``T``, ``unknown_statuses`` by ``tape:code``. ``late_reports``: trading
+    statuses, price bands and imbalances that are older than another one of the symbol;
+    ``repeated_reports``: those that came before.
     """
 
     frames: int
@@ -40,6 +42,9 @@ class TapeCounts(msgspec.Struct, kw_only=True):
     unsubscribed: int
     unknown_conditions: dict[str, int]
     unknown_messages: dict[str, int]
+    unknown_statuses: dict[str, int] = {}
+    late_reports: int = 0
+    repeated_reports: int = 0
 
 
 class BarCounts(msgspec.Struct, kw_only=True):

@@ -9,6 +9,7 @@ from shared.symbols import InvalidSymbolError, shown, symbol_of
 PRICE = "price"
 QUOTE = "quote"
 LULD = "luld"
+IMBALANCE = "imbalance"
 TRADE = "trade"
 STATUS = "status"
 BOOK = "book"
@@ -27,6 +28,7 @@ KINDS = MappingProxyType(
         PRICE: False,
         QUOTE: False,
         LULD: False,
+        IMBALANCE: True,
         TRADE: True,
         STATUS: False,
         MINUTE_BAR: True,
@@ -66,6 +68,7 @@ _MARKETS_OF: MappingProxyType[str, frozenset[Market]] = MappingProxyType(
         # Alpaca has no depth of stocks and of options.
         BOOK: frozenset({CRYPTO}),
         LULD: frozenset({STOCKS}),
+        IMBALANCE: frozenset({STOCKS}),
         NEWS: _NO_OPTIONS,
         **dict.fromkeys(BARS, _NO_OPTIONS),
     }

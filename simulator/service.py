@@ -479,6 +479,7 @@ class Simulator:
             self._clock,
             lambda symbol: symbol in listed or self._prices.knows(symbol),
             lambda: {*listed, *self._market.symbols(), *self.crypto.market.symbols()},
+            settings.overnight_halted,
         )
         streams = [
             route

@@ -42,7 +42,8 @@ class SimulatorSettings:
     `previous_daily_bars` maps a symbol to the bars of the trading days before, oldest first,
     instead of those in the tape's sidecar. `splits` maps a symbol to the number of new shares
     today for each of yesterday's. `positions` and `cash` are those at the start of the day.
-    `assets` are further stocks that Alpaca lists, with no data.
+    `assets` are further stocks that Alpaca lists, with no data; `overnight_halted` are the symbols
+    that its assets show as halted in the overnight session.
     `crypto_fee` is a fraction: of the coins of a purchase, of the dollars of a sale.
     `is_position_qty_net` False: updates state the position after a purchase before its fee.
     """
@@ -76,6 +77,7 @@ class SimulatorSettings:
     previous_daily_bars: Mapping[str, Sequence[DailyBar]] = field(default_factory=dict)
     splits: Mapping[str, float] = field(default_factory=dict)
     assets: Sequence[str] = ()
+    overnight_halted: Sequence[str] = ()
     positions: Sequence[Holding] = HOLDINGS
     cash: Decimal = CASH
     crypto_fee: Decimal = CRYPTO_FEE

@@ -14,6 +14,7 @@ from shared.asset import AssetType
 from shared.bar import RELOAD, Bar, Reload, Timeframe
 from shared.book import Book
 from shared.gap import GAP, Gap
+from shared.imbalance import Imbalance
 from shared.ingest_status import IngestStatus, Session
 from shared.luld import Luld
 from shared.news import News
@@ -26,6 +27,7 @@ from shared.topics import (
     ACCOUNT,
     BARS,
     BOOK,
+    IMBALANCE,
     LULD,
     NEWS,
     ORDERS,
@@ -45,6 +47,7 @@ PUBLISHED: Mapping[str, Events] = {
     TRADE: {TRADE: Trade, CORRECTION: Correction, CANCEL: Cancel},
     QUOTE: {QUOTE: Quote},
     LULD: {LULD: Luld},
+    IMBALANCE: {IMBALANCE: Imbalance},
     **{kind: {kind: Bar, RELOAD: Reload} for kind in BARS},
     NEWS: {NEWS: News},
     BOOK: {BOOK: Book},

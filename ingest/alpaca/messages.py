@@ -77,12 +77,14 @@ class Quote(_Message, tag="q", rename={"symbol": "S", "bid": "bp", "bid_size": "
     tape: Code | None = None
 
 
-class TradingStatus(_Message, tag="s", rename={"symbol": "S", "code": "sc",
-            "reason_code": "rc", "reason": "rm", "tape": "z"}):  # fmt: skip
+class TradingStatus(_Message, tag="s", rename={"symbol": "S", "code": "sc", "text": "sm",
+            "reason_code": "rc", "reason": "rm", "time": "t", "tape": "z"}):  # fmt: skip
     """A halt, a resumption, an indication."""
 
     symbol: Symbol
     code: Code
+    text: Text = ""
+    time: msgspec.msgpack.Ext | None = None
     reason_code: Code = ""
     reason: Text = ""
     tape: Code | None = None
@@ -97,6 +99,16 @@ class PriceBands(_Message, tag="l", rename={"symbol": "S", "limit_up": "u", "lim
     limit_up: Number = 0
     limit_down: Number = 0
     indicator: Code | None = None
+    tape: Code | None = None
+
+
+class Imbalance(_Message, tag="i", rename={"symbol": "S", "price": "p", "time": "t",
+                "tape": "z"}):  # fmt: skip
+    """An imbalance of the orders to buy and to sell, mostly during a halt."""
+
+    symbol: Symbol
+    price: Price
+    time: msgspec.msgpack.Ext
     tape: Code | None = None
 
 
@@ -204,6 +216,7 @@ class Subscribed(_Message, tag="subscription", rename="camel"):
     quotes: list[str] | None = None
     statuses: list[str] | None = None
     lulds: list[str] | None = None
+    imbalances: list[str] | None = None
     bars: list[str] | None = None
     updated_bars: list[str] | None = None
     daily_bars: list[str] | None = None
@@ -236,7 +249,16 @@ class Success(_Message, tag="success"):
 
 Bar: TypeAlias = MinuteBar | UpdatedBar | DayBar
 Data: TypeAlias = (
-    Trade | Quote | TradingStatus | PriceBands | Correction | Cancel | Bar | OrderBook | News
+    Trade
+    | Quote
+    | TradingStatus
+    | PriceBands
+    | Imbalance
+    | Correction
+    | Cancel
+    | Bar
+    | OrderBook
+    | News
 )
 Message: TypeAlias = Data | Subscribed | Error | Success | Unknown | Malformed | LostFields
 

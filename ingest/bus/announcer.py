@@ -12,6 +12,7 @@ from shared import (
     bar,
     book,
     gap,
+    imbalance,
     luld,
     news,
     order,
@@ -26,6 +27,7 @@ from shared.account import Account
 from shared.bar import RELOAD, RUNNING, Bar, Reload, ReloadReason, Timeframe
 from shared.book import Book
 from shared.gap import GAP, Gap, GapReason
+from shared.imbalance import Imbalance
 from shared.luld import Luld
 from shared.news import News
 from shared.order import OrderUpdate
@@ -37,6 +39,7 @@ from shared.topics import (
     ACCOUNT,
     BOOK,
     EVERYTHING,
+    IMBALANCE,
     LULD,
     NEWS,
     ORDERS,
@@ -88,6 +91,10 @@ class Announcer:
     def book(self, top: Book) -> None:
         """Announce the best levels of a pair's order book, or that it is not valid."""
         self._outbox.offer(Publication(topic(BOOK, top.symbol), book.encode(top)))
+
+    def imbalance(self, event: Imbalance) -> None:
+        """Announce an imbalance of a stock's orders."""
+        self._outbox.offer(Publication(topic(IMBALANCE, event.symbol), imbalance.encode(event)))
 
     def status(self, status: SymbolStatus) -> None:
         """Announce the state of a symbol."""

@@ -53,7 +53,8 @@ class HistoryGaps:
     """Announces a ``gap`` when clients start to watch a topic with a history again.
 
     A recent tape is completed instead: ``catch_up`` gets a symbol and a start time (unix s).
-    ``continue_news_gap`` gets the symbol of a gap of news, and the time (unix s) of its end.
+    ``continue_gap`` has a function for each kind of which REST shows nothing: it gets the symbol of
+    a gap, and the time (unix s) of its end.
     ``verified`` is set once the publisher has compared Redis' data with what was published.
     ``epoch`` is the first one of this leadership.
     """
@@ -65,7 +66,7 @@ class HistoryGaps:
         demand: Demand,
         announcer: Announcer,
         catch_up: Callable[[str, float], None],
-        continue_news_gap: Callable[[str, float], None],
+        continue_gap: Mapping[str, Callable[[str, float], None]],
         rejections: Rejections,
         malformed: MalformedStored,
         verified: asyncio.Event,
@@ -77,7 +78,7 @@ class HistoryGaps:
         self._demand = demand
         self._announcer = announcer
         self._catch_up = catch_up
-        self._continue_news_gap = continue_news_gap
+        self._continue_gap = continue_gap
         self._rejections = rejections
         self._malformed = malformed
         self._verified = verified
@@ -205,8 +206,8 @@ class HistoryGaps:
 
     def _announce_gap(self, topic: str, since: str, until: float) -> None:
         self._announcer.gap([topic], since, rfc3339.from_unix(until), "not_recorded")
-        if kind_of(topic) == NEWS:
-            self._continue_news_gap(key_of(topic), until)
+        if kind_of(topic) in self._continue_gap:
+            self._continue_gap[kind_of(topic)](key_of(topic), until)
 
     def _resume_unrecorded(self, topic: str, now: float) -> None:
         """Complete a topic with no event in Redis that may have been watched before this leader.
@@ -222,8 +223,12 @@ class HistoryGaps:
             if whole_since > earliest:
                 self._note_unknown_prints(topic, now)
         # REST shows the changes of orders, but not which of them the leader before this one still
-        # had to announce when Redis was emptied. Articles are not fetched at all.
-        elif self._was_empty or kind_of(topic) == NEWS or (self._whole_since or 0.0) > earliest:
+        # had to announce when Redis was emptied. Articles and imbalances are not fetched at all.
+        elif (
+            self._was_empty
+            or kind_of(topic) in self._continue_gap
+            or (self._whole_since or 0.0) > earliest
+        ):
             self._announce_gap(topic, rfc3339.from_unix(earliest), now)
 
     def _note_unknown_prints(self, topic: str, until: float) -> None:

@@ -69,13 +69,13 @@ class ReturnedPrices:
         """
         return await self._stored.quotes(symbols)
 
-    async def halts(self, symbols: Sequence[str]) -> list[SymbolStatus]:
-        """Return the statuses of those symbols that are halted.
+    async def trading_statuses(self, symbols: Sequence[str]) -> list[SymbolStatus]:
+        """Return the statuses of those symbols that are halted or have a report of short sales.
 
         Raises:
             BusError: Redis is unreachable.
         """
-        return await self._stored.halts(symbols)
+        return await self._stored.trading_statuses(symbols)
 
     async def _claimed_since_a_loss(self) -> set[str] | None:
         """Return the topics that are claimed now; None if Redis lost nothing in this leadership."""

@@ -21,7 +21,7 @@ Timed = TypeVar("Timed", Price, Quote)
 
 _price_decoder = msgspec.json.Decoder(Price)
 _quote_decoder = msgspec.json.Decoder(Quote)
-_decode_status = msgspec.json.Decoder(SymbolStatus).decode
+_status_decoder = msgspec.json.Decoder(SymbolStatus)
 
 
 def _decode_price(body: bytes) -> Price:
@@ -30,6 +30,13 @@ def _decode_price(body: bytes) -> Price:
 
 def _decode_quote(body: bytes) -> Quote:
     return _with_time(_quote_decoder.decode(body))
+
+
+def _decode_status(body: bytes) -> SymbolStatus:
+    status = _status_decoder.decode(body)
+    if status.short_sale_as_of is not None:
+        rfc3339.to_nanoseconds(status.short_sale_as_of)  # later calculations rely on its form
+    return status
 
 
 def _with_time(decoded: Timed) -> Timed:
@@ -70,16 +77,20 @@ class StoredPrices:
         """
         return await self._values(QUOTE, symbols, _decode_quote)
 
-    async def halts(self, symbols: Sequence[str]) -> list[SymbolStatus]:
-        """Return the stored statuses of the symbols that were halted.
+    async def trading_statuses(self, symbols: Sequence[str]) -> list[SymbolStatus]:
+        """Return the statuses of those symbols that are halted or have a report of short sales.
 
-        Alpaca reports a halt only once, so a new leader learns of it only from here.
+        Alpaca reports both only once, so a new leader learns of them only from here.
 
         Raises:
             BusError: Redis is unreachable or rejects the command.
         """
         statuses = await self._values(STATUS, symbols, _decode_status)
-        return [status for status in statuses if status.state == "halted"]
+        return [
+            status
+            for status in statuses
+            if status.state == "halted" or status.short_sale_restricted is not None
+        ]
 
     async def _values(
         self, kind: str, symbols: Sequence[str], decode: Callable[[bytes], T]

@@ -6,12 +6,13 @@ from types import MappingProxyType
 
 from shared.markets import MarketName
 from shared.topics import BARS as BAR_KINDS
-from shared.topics import BOOK, DAY_BAR, LULD, PRICE, QUOTE, STATUS, TRADE
+from shared.topics import BOOK, DAY_BAR, IMBALANCE, LULD, PRICE, QUOTE, STATUS, TRADE
 
 TRADES = "trades"
 QUOTES = "quotes"
 STATUSES = "statuses"
 LULDS = "lulds"
+IMBALANCES = "imbalances"
 BARS = "bars"
 UPDATED_BARS = "updatedBars"
 DAILY_BARS = "dailyBars"
@@ -29,7 +30,8 @@ class UpstreamChannel:
     slots of the plan's symbol limit. ``follows``: the channel has no viewers; it is subscribed for
     the symbols that are acknowledged on the named channel. ``optional``: if Alpaca rejects the
     channel, the ingest gives it up and blames no symbol. ``beside``: its symbols are subscribed on
-    the named channel as well, as far as slots are free: they take none from others.
+    the named channel as well, as far as slots are free: they take none from others. ``unnamed``:
+    the vendor's answers may not name it, and a request counts as accepted unless it is rejected.
     """
 
     name: str
@@ -38,6 +40,7 @@ class UpstreamChannel:
     follows: str | None = None
     optional: bool = False
     beside: str | None = None
+    unnamed: bool = False
 
 
 STOCK_CHANNELS: Sequence[UpstreamChannel] = (
@@ -45,8 +48,13 @@ STOCK_CHANNELS: Sequence[UpstreamChannel] = (
     UpstreamChannel(QUOTES, kinds=frozenset({QUOTE})),
     # Halts concern the symbols that trade here. Some feeds lack the channel (405, 409, 410).
     UpstreamChannel(STATUSES, counted=False, follows=TRADES, optional=True),
-    # Whether bands take slots is unknown. They are of the symbols that trade.
+    # Whether bands take slots is unknown. They are of the symbols that trade, and also subscribed
+    # for those that may be halted.
     UpstreamChannel(LULDS, kinds=frozenset({LULD}), counted=False, optional=True),
+    # The documented answers list all other channels, and this one in none of them.
+    UpstreamChannel(
+        IMBALANCES, kinds=frozenset({IMBALANCE}), counted=False, optional=True, unnamed=True
+    ),
     # No slot is needed for bars: 518 symbols were accepted on a plan of 30. Larger bars are folded
     # from those of minutes. Only trades move a bar before its end.
     UpstreamChannel(BARS, kinds=MINUTES, counted=False, optional=True, beside=TRADES),

@@ -49,6 +49,10 @@ class Reason(IntEnum):
 
 _WITH_CLOSE = frozenset({Reason.NEW, Reason.PREVIOUS_CLOSE})
 
+WITH_QUOTE = frozenset({Reason.NEW, Reason.SILENT})
+"""The quote of every symbol is read: the first one, and one that may show a halt. In other look-ups
+it is read if a client watches it."""
+
 
 class _Request(NamedTuple):
     """A look-up that is due at a monotonic time, after ``failures`` failed ones."""

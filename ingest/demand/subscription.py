@@ -173,12 +173,17 @@ class Subscription:
     def on_acknowledged(self, acknowledged: Mapping[str, Collection[str]]) -> None:
         """Accept the vendor's answer: per channel the whole set, which is the only truth.
 
-        A channel that the answer does not name has no symbols.
+        A channel that the answer does not name has no symbols, unless answers may not name it.
         """
         change, self._in_flight = self._in_flight, None
         self._settled = None
         before = self.acknowledged
-        self.acknowledged = {each: set(acknowledged.get(each, ())) for each in self._channels}
+        self.acknowledged = {
+            name: set(acknowledged.get(name, ()))
+            if name in acknowledged or not channel.unnamed
+            else _after(before[name], change, name)
+            for name, channel in self._channels.items()
+        }
         # The test of one more symbol has succeeded: the plan has grown.
         if self.limit is not None and self._slots(self.acknowledged) > self.limit:
             self._unlearn_limit()
@@ -349,3 +354,11 @@ class Subscription:
         if self._counts_each_channel:
             return sum(len(symbols[channel]) for channel in self._counted)
         return len({symbol for channel in self._counted for symbol in symbols[channel]})
+
+
+def _after(there: set[str], change: SubscriptionChange | None, channel: str) -> set[str]:
+    """Return the symbols that a channel has if a change was accepted."""
+    if change is None or change.channel != channel:
+        return there
+    symbols = set(change.symbols)
+    return there | symbols if change.action == "subscribe" else there - symbols

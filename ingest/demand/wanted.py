@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from functools import lru_cache
 from typing import NamedTuple
 
-from ingest.demand.channels import PRICED, TRADES, channel_of_kind
+from ingest.demand.channels import LULDS, PRICED, TRADES, channel_of_kind
 from shared.markets import STOCKS, Market, market_of
 from shared.topics import (
     BARS,
+    IMBALANCE,
     NEWS,
     ORDERS,
     TRADE,
@@ -71,6 +72,7 @@ class Demand:
         """When the last claim of a topic of bars ended, for those that linger."""
         self._viewers: dict[tuple[str, str], int] = {}
         self._positions: frozenset[str] = frozenset()
+        self._may_be_halted: frozenset[str] = frozenset()
         self._left_at: dict[tuple[str, str], float] = {}
         self._recorded: frozenset[str] = frozenset()
         self._news: frozenset[str] = frozenset()
@@ -106,6 +108,16 @@ class Demand:
         positions = frozenset(each for each in symbols if market_of(each) is self.market)
         if positions != self._positions:
             self._change(self._viewers, positions)
+
+    def set_may_be_halted(self, symbols: Iterable[str]) -> None:
+        """Accept the symbols that may be halted: of those that are wanted, the bands are as well.
+
+        Price bands show whether a symbol trades.
+        """
+        may_be_halted = frozenset(symbols)
+        if may_be_halted != self._may_be_halted:
+            self._may_be_halted, self._wanted = may_be_halted, None
+            self._wake()
 
     def watches(self, topic: str) -> bool:
         """Return whether a client watches a topic, or did until ``RECLAIM_SECONDS`` ago."""
@@ -186,7 +198,7 @@ class Demand:
         """Note the watched topics, by the kinds that are read more often than they change."""
         self._watched = self._claimed.keys() | self._unclaimed_at.keys()
         self.tapes = {key_of(topic) for topic in self._watched if kind_of(topic) == TRADE}
-        kinds = (TRADE, NEWS, ORDERS)
+        kinds = (TRADE, NEWS, ORDERS, IMBALANCE)
         self._recorded = frozenset(t for t in self._watched if kind_of(t) in kinds)
         self._news = frozenset(key_of(t) for t in self._watched if kind_of(t) == NEWS)
 
@@ -201,6 +213,10 @@ class Demand:
         while len(self._left_at) > MAX_SYMBOLS:
             del self._left_at[next(iter(self._left_at))]
         self._viewers, self._positions, self._wanted = viewers, positions, None
+        self._wake()
+
+    def _wake(self) -> None:
+        """Wake the tasks that wait for a change."""
         # A new event for later waiters: clearing this one could hide the change from a task that
         # has not run yet.
         changed, self._changed = self._changed, asyncio.Event()
@@ -214,6 +230,8 @@ class Demand:
             viewers[symbol] = max(count, viewers.get(symbol, 0))
         for symbol, channel in self._left_at:
             channels.setdefault(symbol, set()).add(channel)
+        for symbol in self._may_be_halted & channels.keys():
+            channels[symbol].add(LULDS)
         wants = (
             Want(
                 symbol,

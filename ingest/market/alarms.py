@@ -92,6 +92,8 @@ class Facts(NamedTuple):
     first_rejection: str | None = None
     unknown_conditions: Mapping[str, int] = {}
     """By ``tape:code``."""
+    unknown_statuses: Mapping[str, int] = {}
+    """By ``tape:code``."""
     malformed: Mapping[str, MalformedFacts] = {}
     """By stream, and of ``rest`` and ``redis``."""
     quarantined: int = 0
@@ -120,6 +122,7 @@ class Alarms:
         self._bars_compared = _Recent()
         self._bars_differ = _Recent()
         self._unknown: dict[str, _Recent] = {}
+        self._unknown_statuses: dict[str, _Recent] = {}
         # The client of REST, and its count, outlive a leadership. Old items are no news.
         self._malformed = {source: _Recent(n) for source, n in malformed_before.items()}
 
@@ -133,6 +136,7 @@ class Alarms:
             *_of_symbols(facts),
             *self._of_malformed(now, facts),
             *self._of_trades(now, facts),
+            *self._of_statuses(now, facts),
             *self._of_bars(now, facts),
             *_of_recording(facts),
         ]
@@ -189,11 +193,7 @@ class Alarms:
                 "or ahead of this machine's clock did not move it in the last 5 minutes; no action "
                 "is needed unless displayed prices are wrong",
             )
-        unknown = {
-            code: increase
-            for code, count in facts.unknown_conditions.items()
-            if (increase := self._unknown.setdefault(code, _Recent()).increase(now, count))
-        }
+        unknown = _increases(self._unknown, now, facts.unknown_conditions)
         # An exchange has introduced a code. Until the table has it, the safe choice is not to let
         # such a print set the last price.
         if unknown:
@@ -203,6 +203,29 @@ class Alarms:
                 f"({_named(unknown)}, as tape:code) did not move the last price in the last 5 "
                 "minutes; add them to the table of conditions",
             )
+
+    def _of_statuses(self, now: float, facts: Facts) -> Iterator[Alarm]:
+        # One of them may be a halt, which clients would not see as one.
+        unknown = _increases(self._unknown_statuses, now, facts.unknown_statuses)
+        if unknown:
+            count = _counted(sum(unknown.values()), "trading status", "trading statuses")
+            yield Alarm(
+                "unknown_statuses",
+                f"{count} of the last 5 minutes had unknown codes ({_named(unknown)}, as "
+                "tape:code) and halted no symbol; clients see Alpaca's text as a notice; add them "
+                "to the table of statuses",
+            )
+
+
+def _increases(
+    known: "dict[str, _Recent]", now: float, counts: Mapping[str, int]
+) -> dict[str, int]:
+    """Return the increases of counters by their names, those that have increased."""
+    return {
+        name: increase
+        for name, count in counts.items()
+        if (increase := known.setdefault(name, _Recent()).increase(now, count))
+    }
 
 
 class _Recent:

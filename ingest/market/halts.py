@@ -1,99 +1,100 @@
-"""Halts and resumptions: the meaning of a trading status on its tape.
+"""Halts and resumptions: the meaning of a trading status on its tape, in words.
 
-Source: the status and reason codes of
-https://docs.alpaca.markets/docs/real-time-stock-pricing-data. Only two of CTA's codes (tapes A and
-B) start or end a halt. Indications, imbalances, short sale restrictions and price bands leave a
-symbol trading or halted as it was. After UTP's quotation resumption quotes move and trades do not.
+Only two of CTA's codes (tapes A and B) start or end a halt. Indications, imbalances, short-sale
+restrictions and price bands leave a symbol trading or halted as it was. After UTP's quotation
+resumption quotes move and trades do not.
 """
 
-from collections.abc import Mapping
+import re
 from typing import NamedTuple
+
+from ingest.market.status_codes import Effect, ReasonCode, StatusCode, codes_of
+from shared.excerpt import cut
+
+LONGEST_TEXT = 200
+"""Alpaca's texts are sentences. A longer one is no text of a status."""
+
+_WORD = re.compile(r"\w+")
 
 
 class TradingStatus(NamedTuple):
-    """A symbol's trading status, by the codes of its ``tape``; ``reason`` is a text."""
+    """A symbol's trading status, by the codes of its ``tape``.
+
+    ``text`` and ``reason`` are Alpaca's own words for the codes. ``at_ns`` is the exchange's time
+    in unix ns, None if it cannot be read.
+    """
 
     symbol: str
     code: str
     reason_code: str = ""
     reason: str = ""
     tape: str | None = None
+    text: str = ""
+    at_ns: int | None = None
 
 
 class TradingChange(NamedTuple):
-    """A symbol stops trading, with a sentence that gives the reason, or trades again."""
+    """The meaning of a status, as a sentence, and its effect.
 
-    is_halted: bool
-    reason: str = ""
+    ``is_halted``: whether the symbol is halted from now on; None if it stays as it was.
+    ``restricts_short_sales``: None if the status says nothing about them. ``is_known``: the tape's
+    table has the code.
+    """
 
-
-_HALT = "Trading is halted"
-_PAUSE = "Trading is paused"
-_QUOTES_ONLY = "Quotes have resumed, trades not yet"
-_RESUMED = ""
-
-_CTA = {"2": _HALT, "3": _RESUMED}
-_UTP = {"H": _HALT, "P": _PAUSE, "Q": _QUOTES_ONLY, "T": _RESUMED}
-
-_CTA_REASONS = {
-    "D": "news is released",
-    "I": "order imbalance",
-    "M": "volatility, by limit up-limit down",
-    "P": "news is pending",
-    "X": "an operational problem",
-    "Y": "sub-penny trading",
-    "1": "market-wide circuit breaker, level 1",
-    "2": "market-wide circuit breaker, level 2",
-    "3": "market-wide circuit breaker, level 3",
-}
-_UTP_REASONS = {
-    "T1": "news is pending",
-    "T2": "news is being disseminated",
-    "T3": "news is out and a time for the resumption is set",
-    "T5": "a single-stock trading pause",
-    "T6": "extraordinary market activity",
-    "T7": "a single-stock trading pause, quotes only",
-    "T8": "a halt of an exchange-traded fund",
-    "T12": "Nasdaq has asked for information",
-    "H4": "non-compliance with listing rules",
-    "H9": "filings are not current",
-    "H10": "suspended by the SEC",
-    "H11": "a regulatory concern",
-    "01": "an operational problem",
-    "IPO1": "a new issue that does not trade yet",
-    "IPOQ": "a new issue, released for quotation",
-    "IPOE": "a new issue, its opening is postponed",
-    "M1": "a corporate action",
-    "M2": "quotes are not available",
-    "LUDP": "volatility, by limit up-limit down",
-    "LUDS": "a straddle condition, by limit up-limit down",
-    "MWC0": "market-wide circuit breaker, carried over from the day before",
-    "MWC1": "market-wide circuit breaker, level 1",
-    "MWC2": "market-wide circuit breaker, level 2",
-    "MWC3": "market-wide circuit breaker, level 3",
-}
+    sentence: str
+    is_halted: bool | None = None
+    restricts_short_sales: bool | None = None
+    is_known: bool = True
 
 
-class _Tape(NamedTuple):
-    codes: Mapping[str, str]
-    reasons: Mapping[str, str]
+def concerns_short_sales(status: TradingStatus) -> bool:
+    """Return whether a status is about short sales, so that none about trading outdates it."""
+    code = codes_of(status.tape).statuses.get(status.code)
+    return code is not None and code.effect is Effect.RESTRICTS_SHORT_SALES
 
 
-_CTA_TAPE, _UTP_TAPE = _Tape(_CTA, _CTA_REASONS), _Tape(_UTP, _UTP_REASONS)
-_TAPES = {"A": _CTA_TAPE, "B": _CTA_TAPE, "C": _UTP_TAPE, "O": _UTP_TAPE}
-_EITHER = _Tape(_CTA | _UTP, _CTA_REASONS | _UTP_REASONS)
-"""For a status without a tape: no code has different meanings on the two."""
+def trading_change(status: TradingStatus) -> TradingChange:
+    """Return the change that a status makes, and its sentence."""
+    tape = codes_of(status.tape)
+    code = tape.statuses.get(status.code)
+    text, reason_text = _tidy(status.text), _tidy(status.reason)
+    reason = tape.reasons.get(status.reason_code)
+    if code is None:
+        told = ": ".join(filter(None, (text, reason_text)))
+        sentence = told or f"The exchange has reported the unknown status {status.code[:16]!r}"
+        return TradingChange(f"{sentence}.", is_known=False)
+    sentence = _sentence(code, reason, text, reason_text, status.reason_code)
+    match code.effect:
+        case Effect.HALTS:
+            return TradingChange(sentence, is_halted=True)
+        case Effect.RESUMES:
+            return TradingChange(sentence, is_halted=False)
+        case Effect.RESTRICTS_SHORT_SALES:
+            # CTA has an indicator for the end of a restriction. Alpaca documents no field for it,
+            # so only its words can show it.
+            ends = "deactivated" in f"{text} {reason_text}".casefold()
+            return TradingChange(sentence, restricts_short_sales=not ends)
+        case Effect.NONE:
+            return TradingChange(sentence)
 
 
-def trading_change(status: TradingStatus) -> TradingChange | None:
-    """Return the change that a status makes; None if it neither starts nor ends a halt."""
-    tape = _EITHER if status.tape is None else _TAPES.get(status.tape, _EITHER)
-    meaning = tape.codes.get(status.code)
-    if meaning is None:
-        return None
-    if meaning == _RESUMED:
-        return TradingChange(is_halted=False)
-    reason = tape.reasons.get(status.reason_code) or status.reason.strip().rstrip(".")
-    return TradingChange(
-        is_halted=True, reason=f"{meaning}: {reason}." if reason else f"{meaning}."
-    )
+def _sentence(
+    code: StatusCode, reason: ReasonCode | None, text: str, reason_text: str, reason_code: str
+) -> str:
+    """Return a status and its reason in our words, and Alpaca's if they say more."""
+    why = reason_text or (f"reason {reason_code}" if reason_code.strip() else "")
+    if reason is not None:
+        why = reason.words
+    sentence = f"{code.words}: {why}." if why else f"{code.words}."
+    known = f"{code.text} {sentence} {'' if reason is None else reason.text}"
+    more = [each for each in (text, reason_text) if _words(each) - _words(known)]
+    return f"{sentence} Alpaca adds: {'; '.join(dict.fromkeys(more))}." if more else sentence
+
+
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(text.casefold()))
+
+
+def _tidy(text: str) -> str:
+    """Return a text of Alpaca's as a part of a sentence: on one line, with no full stop."""
+    return cut(" ".join(text.split()), LONGEST_TEXT).rstrip(". ")

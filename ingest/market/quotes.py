@@ -52,6 +52,13 @@ def quote_event(best: Quote, received_us: int) -> quote.Quote:
     )
 
 
+def has_both_sides(best: Quote) -> bool:
+    """Return whether a quote has a bid and an offer."""
+    bid = _side(best.bid, best.bid_size, best.bid_exchange)
+    ask = _side(best.ask, best.ask_size, best.ask_exchange)
+    return bid is not _NO_SIDE and ask is not _NO_SIDE
+
+
 def _side(price: float, size: float, exchange: str | None) -> _Side:
     """Return one side of a quote, empty if its price or its size is not a positive number.
 

@@ -12,13 +12,16 @@ A symbol has the first of these states that applies:
 
 The silence of the stream alone makes no symbol quiet: the stream may withhold it. Until REST has
 answered, a symbol keeps its state, and a new one has none.
+
+If a halt of a silent symbol would be unknown, the reason says that the symbol may be halted.
 """
 
 from collections.abc import Callable, Set
-from dataclasses import dataclass
 from typing import NamedTuple
 
-from ingest.market.halts import TradingStatus, trading_change
+from ingest.market.halts import TradingStatus
+from ingest.market.market_hours import MarketHours
+from ingest.market.symbol_halts import Report, SymbolHalts
 from ingest.market.usual_gap import UsualGap
 from shared import rfc3339
 from shared.ingest_status import Session
@@ -37,15 +40,21 @@ UNCONFIRMED_SECONDS = 30.0
 UNREADABLE_SECONDS = 5.0
 """The time after an unreadable trade from which on REST should know it."""
 
+_HALTS_ARE_FOUND = frozenset[Session]({"regular", "overnight"})
+"""The sessions in which a source beside the statuses shows halts: price bands, or the assets."""
+
 NEW_SYMBOL_SECONDS = 5.0
 """Each new symbol is looked up anyway, a little before or after the first look at its state."""
 
 ASK_AGAIN_SECONDS = 10.0
 """The time after which a question about a silent symbol is repeated."""
 
-LATE_REPORT_SECONDS = 30.0
-"""The time for which exchanges report prints from before a halt. Later prints show that the halt is
-over and that its end was missed, perhaps with the connection."""
+MAY_BE_HALTED_SECONDS = 60.0
+"""The time with no trade and no quote of both sides, in one regular session and on one connection,
+after which a symbol may be halted. A stock that trades is quoted on both sides."""
+
+DOUBTFUL_SYMBOLS = 500
+"""So many symbols at once are ones whose halts are looked for elsewhere."""
 
 
 class _Unread(NamedTuple):
@@ -60,8 +69,9 @@ class StatesView(NamedTuple):
 
     ``rejected``: Alpaca does not know the symbol. ``refused``: only the stream does not accept it.
     ``withheld``: the stream withholds its trades; ``lasting``: those that a new subscription did
-    not help. ``disputed``: REST has shown a trade that the stream may still bring.
-    ``stream_failed``: the stream has ended permanently, and REST polls every symbol.
+    not help. ``disputed``: REST has shown a trade that the stream may still bring. ``heard``:
+    acknowledged for statuses. ``stream_failed``: the stream has ended permanently, and REST polls
+    every symbol.
     """
 
     stream_live: bool
@@ -75,6 +85,7 @@ class StatesView(NamedTuple):
     withheld: Set[str] = frozenset()
     lasting: Set[str] = frozenset()
     disputed: Set[str] = frozenset()
+    heard: Set[str] = frozenset()
     rest_fails: bool = False
     stream_failed: bool = False
 
@@ -97,30 +108,16 @@ _UNSTREAMED = _Verdict("stale", "There was a trade that the stream has not broug
 _WITHHELD = _Verdict("stale", "Alpaca's stream withholds its trades: looked up every few seconds.")
 _UNREADABLE = _Verdict("stale", "The stream brought a trade that could not be read.")
 _UNCONFIRMED = _Verdict("stale", "No trades, and REST cannot confirm that there were none.")
+_MAY_BE_HALTED = _Verdict(
+    "quiet",
+    "The symbol may be halted: there are no trades and no quote of both sides, and no report "
+    "shows whether it trades.",
+)
+_UNCONFIRMED_HALT = _Verdict(
+    "stale",
+    "No trades, and REST cannot confirm that there were none: the symbol may be halted.",
+)
 _UNACKNOWLEDGED = _Verdict("stale", "Alpaca has not confirmed the subscription.")
-
-
-@dataclass
-class _Halt:
-    verdict: _Verdict
-    trades_count_from: float | None = None
-    """Monotonic seconds; None until the first look at it, which knows the time."""
-    looks_with_trades: int = 0
-
-    def look(self, now: float, *, has_traded: float | None) -> None:
-        """Count the looks that find a new trade after the time for late reports.
-
-        ``has_traded``: when a trade since the last look came, monotonic seconds.
-        """
-        if self.trades_count_from is None:
-            self.trades_count_from = now + LATE_REPORT_SECONDS
-        elif has_traded is not None and has_traded > self.trades_count_from:
-            self.looks_with_trades += 1
-
-    @property
-    def is_over(self) -> bool:
-        """Whether trades show that the symbol trades again: one alone may be a late report."""
-        return self.looks_with_trades > 1
 
 
 class _Symbol:
@@ -131,6 +128,7 @@ class _Symbol:
         "excused_at",
         "gap",
         "quiet_after",
+        "report",
         "seen",
         "silent_since",
         "status",
@@ -139,6 +137,7 @@ class _Symbol:
 
     def __init__(self, now: float) -> None:
         self.verdict: _Verdict | None = None
+        self.report = Report()
         self.status: SymbolStatus | None = None
         self.excused_at = now
         """When it was last acknowledged, or not yet expected to be."""
@@ -167,7 +166,8 @@ class SymbolStates:
     """Keeps the wanted symbols' states; ``now`` is monotonic seconds, ``unix`` is unix seconds.
 
     ``feed`` is Alpaca's name of it. ``has_price`` returns whether a symbol's last price is known,
-    ``traded_at`` when the stream brought its newest trade (monotonic seconds; None if it has not).
+    ``traded_at`` when the stream brought its newest trade (monotonic seconds; None if it has not),
+    ``hours`` the market's hours. ``has_halts``: whether trading in this market can be halted.
     """
 
     def __init__(
@@ -175,8 +175,13 @@ class SymbolStates:
         feed: str,
         has_price: Callable[[str], bool],
         traded_at: Callable[[str], float | None],
+        hours: Callable[[], MarketHours] = MarketHours,
+        *,
+        has_halts: bool = True,
     ) -> None:
+        self.halts = SymbolHalts(hours)
         self._no_trade = _Verdict("quiet", f"No trade on the feed {feed} is known yet.")
+        self._has_halts = has_halts
         self._has_price = has_price
         self._traded_at = traded_at
         self._traded_by_rest: dict[str, float] = {}
@@ -187,8 +192,10 @@ class SymbolStates:
         self._unreadable: set[str] = set()
         """Symbols about which REST's last answer could not be used."""
         self._to_ask: list[str] = []
+        self._unquoted: set[str] = set()
+        """Symbols that had no quote of both sides when REST was last asked for one."""
+        self._doubtful: list[str] = []
         self._symbols: dict[str, _Symbol] = {}
-        self._halts: dict[str, _Halt] = {}
         self._session: Session | None = None
         self._stream_lost_at: float | None = None
         self._stream_lost: _Verdict | None = None
@@ -199,13 +206,26 @@ class SymbolStates:
         unread = self._unread.get(symbol)
         self._unread[symbol] = _Unread(now if unread is None else unread.first_at, now)
 
-    def on_rest_answer(self, symbol: str, asked_at: float, traded_at: float | None) -> None:
+    def on_rest_answer(
+        self,
+        symbol: str,
+        asked_at: float,
+        traded_at: float | None,
+        *,
+        is_quoted: bool | None = None,
+    ) -> None:
         """Record the monotonic times of a question to REST and of the newest trade that it shows.
 
-        ``traded_at``: None if REST has no trade of the symbol.
+        ``traded_at``: None if REST has no trade of the symbol. ``is_quoted``: whether the symbol
+        has a quote of both sides that is no older than ``MAY_BE_HALTED_SECONDS``; None if REST was
+        not asked for it.
         """
         self._confirmed[symbol] = asked_at
         self._unreadable.discard(symbol)
+        if is_quoted is False:
+            self._unquoted.add(symbol)
+        elif is_quoted:
+            self._unquoted.discard(symbol)
         if traded_at is not None:
             self._traded_by_rest[symbol] = traded_at
 
@@ -214,30 +234,30 @@ class SymbolStates:
         self._confirmed.pop(symbol, None)
         self._unreadable.add(symbol)
 
-    def on_trading_status(self, status: TradingStatus) -> None:
-        """Apply a halt or a resumption; other statuses change nothing."""
-        change = trading_change(status)
-        if change is None:
-            return
-        if change.is_halted:
-            self._halts[status.symbol] = _Halt(_Verdict("halted", change.reason))
-        else:
-            self._halts.pop(status.symbol, None)
-
-    def restore_halt(self, symbol: str, reason: str | None) -> None:
-        """Apply a halt from before this stream, unless the stream has brought a newer one."""
-        self._halts.setdefault(symbol, _Halt(_Verdict("halted", reason)))
+    def on_trading_status(self, status: TradingStatus, received_ns: int, now: float) -> None:
+        """Apply a trading status; ``received_ns``: when it came, unix ns."""
+        self.halts.on_status(status, received_ns, now)
 
     def take_silent(self) -> list[str]:
         """Return, once, the silent symbols about which REST is to be asked."""
         silent, self._to_ask = self._to_ask, []
         return silent
 
+    def doubtful(self) -> list[str]:
+        """Return silent symbols whose halts would be unknown, and those with a supposed halt.
+
+        As of the last look, at most ``DOUBTFUL_SYMBOLS``; those that are not quoted come first.
+        """
+        supposed = self.halts.supposed() & self._symbols.keys()
+        unquoted = self._unquoted | supposed
+        doubtful = sorted({*self._doubtful, *supposed}, key=lambda s: (s not in unquoted, s))
+        return doubtful[:DOUBTFUL_SYMBOLS]
+
     def evaluate(self, now: float, unix: float, view: StatesView) -> list[SymbolStatus]:
         """Return the states that have changed, or whose reason has, since the last call."""
-        self._note(now, view)
+        self._note(now, unix, view)
         changes = []
-        symbols, traded_at = self._symbols, self._traded_at
+        symbols, traded_at, halts_changed = self._symbols, self._traded_at, self.halts.changed
         lively, others = view.acknowledged if self._may_be_live(view) else (), self._others(view)
         # Once a second for up to 10,000 symbols: nothing here waits or searches.
         for name in view.wanted:
@@ -259,7 +279,7 @@ class SymbolStates:
                 continue
             verdict = self._verdict_beside_stream(name, view)
             if verdict is None:
-                self._note_trades(name, symbol, last, now)
+                self.halts.look(name, now, has_traded=None if last == symbol.seen else last)
                 verdict = self._verdict_of_stream(name, symbol, last, now, view)
             else:
                 symbol.excused_at, symbol.silent_since = now, None
@@ -267,9 +287,13 @@ class SymbolStates:
                 symbol.learn(last, self._comparable_since)
             if verdict is None:  # a new symbol, and REST has not answered yet
                 continue
-            if verdict is not symbol.verdict and verdict != symbol.verdict:
-                changes.append(_change(name, symbol, verdict, unix))
-        most = max(len(symbols), len(self._confirmed), len(self._unreadable))
+            is_other = verdict is not symbol.verdict and verdict != symbol.verdict
+            is_due = name in halts_changed or symbol.status is None
+            report = self.halts.report(name) if is_due else symbol.report
+            if is_other or report != symbol.report:
+                changes.append(_change(name, symbol, verdict, report, unix))
+        self.halts.settle()
+        most = max(len(symbols), len(self._confirmed), len(self._unreadable), len(self.halts))
         if most > len(view.wanted):
             self._forget_others(view.wanted)
         return changes
@@ -285,7 +309,7 @@ class SymbolStates:
             *view.over_limit,
             *view.refused,
             *view.withheld,
-            *self._halts,
+            *self.halts.unsettled(),
             *self._unread,
         }
 
@@ -293,12 +317,17 @@ class SymbolStates:
         """Return every symbol's state, for a new epoch or an empty Redis."""
         return [each.status for each in self._symbols.values() if each.status is not None]
 
-    def _note(self, now: float, view: StatesView) -> None:
+    def _note(self, now: float, unix: float, view: StatesView) -> None:
         """Note the changes that concern all symbols at once."""
+        self._doubtful = []
+        self.halts.follow(view.heard, now, unix)
         # The gap across an opening or a close says nothing about the pace of either session.
         if self._session is None:
             self._session = view.session
         elif view.session != self._session:
+            # The session that becomes known, once the hours are read, has begun before.
+            if "unknown" not in (self._session, view.session):
+                self.halts.begin_session()
             self._session = view.session
             self._begin_comparable(now)
             for symbol in self._symbols.values():
@@ -334,16 +363,6 @@ class SymbolStates:
             return _REFUSED
         return _STREAM_FAILED if view.stream_failed else None
 
-    def _note_trades(self, name: str, symbol: _Symbol, last: float | None, now: float) -> None:
-        """Let a symbol's newest trade end its halt."""
-        halt = self._halts.get(name)
-        # A resumption may be lost with the connection, or with a slot that the symbol had to give
-        # up: then trades end the halt.
-        if halt is not None:
-            halt.look(now, has_traded=None if last == symbol.seen else last)
-            if halt.is_over:
-                del self._halts[name]
-
     def _verdict_of_stream(
         self, name: str, symbol: _Symbol, last: float | None, now: float, view: StatesView
     ) -> _Verdict | None:
@@ -352,9 +371,10 @@ class SymbolStates:
         ``last``: when the stream brought its newest trade.
         """
         verdict: _Verdict | None
+        halt = self.halts.of(name)
         # A halted symbol has no trades: neither a lost stream nor silence makes its price stale.
-        if name in self._halts:
-            verdict = self._halts[name].verdict
+        if halt is not None:
+            verdict = _Verdict("halted", halt.reason)
         elif self._stream_lost is not None:
             verdict = self._stream_lost
         elif name in view.withheld:
@@ -385,17 +405,34 @@ class SymbolStates:
             symbol.silent_since = symbol.ask_at = now
         # An answer from before the silence, a reconnection or a new session does not cover it.
         since = max(symbol.silent_since, self._comparable_since)
+        may_be_halted = self._note_doubt(name, newest, now - since, view.session)
         if view.rest_fails:
             since = max(since, now - UNCONFIRMED_SECONDS)
         if self._confirmed.get(name, -1.0) >= since and name not in view.disputed:
+            if may_be_halted and name in self._unquoted:
+                return _MAY_BE_HALTED
             return _QUIET if self._has_price(name) else self._no_trade
         if now >= symbol.ask_at:
             symbol.ask_at = now + ASK_AGAIN_SECONDS
             self._to_ask.append(name)
         has_waited = now - since >= UNCONFIRMED_SECONDS
         if has_waited and (view.rest_fails or name in self._unreadable):
-            return _UNCONFIRMED
+            return _UNCONFIRMED_HALT if may_be_halted else _UNCONFIRMED
         return symbol.verdict
+
+    def _note_doubt(
+        self, name: str, newest: float | None, silence: float, session: Session
+    ) -> bool:
+        """Note a silent symbol whose halt would be unknown; return whether it may be halted.
+
+        ``newest``: when its newest trade came. ``silence``: the seconds with no trade since.
+        """
+        if not self._has_halts or session not in _HALTS_ARE_FOUND:
+            return False
+        if self.halts.is_known(name, newest):
+            return False
+        self._doubtful.append(name)
+        return session == "regular" and silence >= MAY_BE_HALTED_SECONDS
 
     def _follow_unread(
         self, name: str, symbol: _Symbol, last: float | None, now: float, view: StatesView
@@ -428,19 +465,28 @@ class SymbolStates:
     def _forget_others(self, wanted: Set[str]) -> None:
         for name in self._symbols.keys() - wanted:
             del self._symbols[name]
-            self._halts.pop(name, None)
         for times in (self._traded_by_rest, self._confirmed, self._unread):
             for name in times.keys() - wanted:
                 del times[name]
+        self.halts.forget_others(wanted)
         self._unreadable &= wanted
+        self._unquoted &= wanted
 
 
-def _change(name: str, symbol: _Symbol, verdict: _Verdict, unix: float) -> SymbolStatus:
+def _change(
+    name: str, symbol: _Symbol, verdict: _Verdict, report: Report, unix: float
+) -> SymbolStatus:
     # A state keeps its start if only the reason changes: "stale since" counts from the loss.
     is_same_state = symbol.verdict is not None and symbol.verdict.state == verdict.state
     since = symbol.status.since if symbol.status and is_same_state else rfc3339.from_unix(unix)
-    symbol.verdict = verdict
+    symbol.verdict, symbol.report = verdict, report
     symbol.status = SymbolStatus(
-        symbol=name, state=verdict.state, reason=verdict.reason, since=since
+        symbol=name,
+        state=verdict.state,
+        reason=verdict.reason,
+        since=since,
+        notice=report.notice,
+        short_sale_restricted=report.short_sale_restricted,
+        short_sale_as_of=report.short_sale_as_of,
     )
     return symbol.status

@@ -202,6 +202,21 @@ class AlpacaRest:
             raise
         return bool(checked(dict, asset))
 
+    async def asset_attributes(self, symbol: str) -> frozenset[str]:
+        """Return the attributes of an asset, by ``GET /v2/assets/{symbol}``.
+
+        It uses the half of the trading budget that polling may have.
+
+        Raises:
+            RestError: it failed, or Alpaca does not list the symbol.
+        """
+        asset = await self._calls.run(
+            self.trading_budget, lambda: self._trading.get_asset(symbol), polling=True
+        )
+        # An asset that has none may lack the field.
+        attributes = checked(list, checked(dict, asset).get("attributes") or [])
+        return frozenset(each for each in attributes if isinstance(each, str))
+
     async def snapshots(self, symbols: Sequence[str], *, polling: bool = False) -> dict[str, Any]:
         """Return ``GET /v2/stocks/snapshots`` by symbol; symbols that Alpaca lacks are absent.
 

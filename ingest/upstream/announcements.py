@@ -9,6 +9,7 @@ from ingest.market.recent_prints import RecentPrints
 from shared.bar import Bar, ReloadReason, Timeframe
 from shared.book import Book
 from shared.gap import GapReason
+from shared.imbalance import Imbalance
 from shared.luld import Luld
 from shared.news import News
 from shared.order import OrderUpdate
@@ -46,6 +47,9 @@ class Announcements(Protocol):
 
     def book(self, top: Book) -> None:
         """Announce the best levels of a pair's order book, or that it is not valid."""
+
+    def imbalance(self, event: Imbalance) -> None:
+        """Announce an imbalance of a stock's orders."""
 
     def trade(self, print_: Trade, corrected: bool = False) -> None:
         """Announce a print, unless it was announced before.

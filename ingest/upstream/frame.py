@@ -13,6 +13,7 @@ from ingest.alpaca.messages import (
     Correction,
     DayBar,
     Error,
+    Imbalance,
     Message,
     MinuteBar,
     OrderBook,
@@ -30,10 +31,12 @@ from ingest.demand.channels import TRADES
 from ingest.demand.subscription import Subscription
 from ingest.demand.wanted import Demand
 from ingest.market import tape_events
+from ingest.market.halts import concerns_short_sales
 from ingest.market.lag import Lag
 from ingest.market.last_price import LastPrices
 from ingest.market.prints import print_of
 from ingest.market.quotes import quote_event
+from ingest.market.recent_reports import Arrival, RecentReports
 from ingest.market.symbol_states import SymbolStates
 from ingest.market.tape import Tape
 from ingest.upstream import translation
@@ -41,11 +44,14 @@ from ingest.upstream.announcements import Announcements
 from ingest.upstream.malformed_data import MalformedData
 from ingest.upstream.translation import SUBSCRIPTION_REJECTIONS
 from ingest.upstream.upstream_error import UpstreamError
-from shared.topics import LULD, QUOTE, TRADE, topic
+from shared.topics import IMBALANCE, LULD, QUOTE, STATUS, TRADE, topic
 
 log = structlog.get_logger()
 
 UNKNOWN_KINDS = 50
+
+SHORT_SALES = "short_sales"
+"""The order of reports about short sales is another one than that of other statuses."""
 
 
 class BookReader(Protocol):
@@ -88,6 +94,8 @@ class FrameReader:
         self.ticks = 0
         self.unsubscribed = 0
         """Messages about symbols that are not, or no longer, subscribed."""
+        self.reports = RecentReports()
+        """The statuses, price bands and imbalances that came before."""
         self.unknown: Counter[str] = Counter()
         self.unread: set[str] = set()
         """The watched tapes of which a print could not be read, until ``take_unread``."""
@@ -199,21 +207,60 @@ class FrameReader:
             case Malformed() | LostFields():
                 self._on_malformed(message, monotonic)
             case _:
-                self._on_report(message, received_us)
+                self._on_report(message, received_us, monotonic)
         return False
 
-    def _on_report(self, message: Message, received_us: int) -> None:
+    def _on_report(self, message: Message, received_us: int, monotonic: float) -> None:
         """Apply a report about earlier prints, or about trading as such."""
         match message:
             case TradingStatus():
-                self._states.on_trading_status(translation.trading_status(message))
+                self._on_status(message, received_us, monotonic)
             case Correction():
                 self._on_correction(message, received_us)
             case Cancel():
                 self._on_cancel(message, received_us)
             case PriceBands():
-                if self._demand.watches(topic(LULD, message.symbol)):
-                    self._announcer.luld(translation.price_bands(message, received_us))
+                self._on_bands(message, received_us, monotonic)
+            case Imbalance():
+                self._on_imbalance(message, received_us)
+
+    def _on_status(self, message: TradingStatus, received_us: int, monotonic: float) -> None:
+        at_ns = None
+        # A halt whose time cannot be read is a halt.
+        try:
+            at_ns = translation.status_ns(message)
+        except ValueError as error:
+            self.malformed.note(type(message).__name__, error, message)
+        status = translation.trading_status(message, at_ns)
+        received_ns = received_us * 1000
+        content = (status.code, status.reason_code, status.text, status.reason, status.tape)
+        # An older one after a newer one would halt a symbol that trades again.
+        kind = SHORT_SALES if concerns_short_sales(status) else STATUS
+        arrival = self.reports.add(kind, status.symbol, at_ns, received_ns, *content)
+        if arrival is Arrival.NEWS:
+            self._states.on_trading_status(status, received_ns, monotonic)
+
+    def _on_bands(self, message: PriceBands, received_us: int, monotonic: float) -> None:
+        bands = translation.price_bands(message, received_us)
+        at_ns = nanoseconds(message.time)
+        content = (bands.limit_up, bands.limit_down, bands.indicator, bands.tape)
+        arrival = self.reports.add(LULD, bands.symbol, at_ns, received_us * 1000, *content)
+        if arrival is not Arrival.NEWS:
+            return
+        self._states.halts.on_bands(bands.symbol, bands.indicator, at_ns, monotonic)
+        if self._demand.watches(topic(LULD, bands.symbol)):
+            self._announcer.luld(bands)
+
+    def _on_imbalance(self, message: Imbalance, received_us: int) -> None:
+        if not self._demand.watches(topic(IMBALANCE, message.symbol)):
+            return
+        event = translation.imbalance(message, received_us)
+        at_ns, received_ns = nanoseconds(message.time), received_us * 1000
+        content = (event.price, event.tape)
+        # Each is an event, and a late one is shown as well: the tape shows late prints, too.
+        arrival = self.reports.add(IMBALANCE, event.symbol, at_ns, received_ns, *content)
+        if arrival is not Arrival.REPEATED:
+            self._announcer.imbalance(event)
 
     def _on_bar(self, message: Bar, received_ns: int) -> None:
         # Those of a chart that has just been closed are on their way for a moment.

@@ -15,6 +15,7 @@ from ingest.market.last_price import LastPrices
 from ingest.market.stream_silence import StreamSilence
 from ingest.market.withheld_trades import WithheldTrades
 from ingest.upstream.frame import FrameReader
+from ingest.upstream.imbalance_gaps import ImbalanceGaps
 from ingest.upstream.mute_stream import MuteStream
 from ingest.upstream.snapshots import Snapshots
 from ingest.upstream.stream_holder import IsAnswering
@@ -75,6 +76,7 @@ class MarketHandler:
         snapshots: Snapshots,
         prices: LastPrices,
         bars: BarMaker,
+        imbalances: ImbalanceGaps,
         books: BookMaker | None = None,
         *,
         always_needed: bool = True,
@@ -92,10 +94,8 @@ class MarketHandler:
         self._withheld = withheld
         self._snapshots = snapshots
         self._prices = prices
-        self._bars = bars
-        self._books = books
-        self._monotonic = monotonic
-        self._clock = clock
+        self._bars, self._books, self._imbalances = bars, books, imbalances
+        self._monotonic, self._clock = monotonic, clock
         self._times = StreamTimes(clock())
         self._losses = SuspectedLosses()
         self._mute = self._new_mute_stream()
@@ -158,6 +158,7 @@ class MarketHandler:
                 since[symbol] = min(at, since.get(symbol, at))
                 self._bars.on_missed(at, symbol)
         self._snapshots.on_stream_lost(since)
+        self._imbalances.lost(last)
         self._times.end()
         self._subscription.begin()
         self._bars.on_subscription()
@@ -260,6 +261,7 @@ class MarketHandler:
         self._times.on_acknowledged(subscribed, now)
         self._withheld.on_subscribed(subscribed, int(now * 1e9), self._monotonic())
         self._snapshots.on_subscribed(subscribed)
+        self._imbalances.on_acknowledged()
         self._bars.on_subscription()
         if self._books is not None:
             self._books.on_subscription(self._monotonic())

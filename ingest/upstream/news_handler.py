@@ -14,6 +14,7 @@ from ingest.alpaca import codes
 from ingest.alpaca.messages import Error, Message, News, Subscribed, decode
 from ingest.alpaca.unreadable import LostFields, Malformed
 from ingest.demand.subscription import SYMBOLS_PER_REQUEST, SubscriptionChange
+from ingest.demand.unheard import Unheard
 from ingest.demand.wanted import DEMAND_CHANGE_SECONDS, Demand
 from ingest.sentiment.headline_scorer import HeadlineScorer
 from ingest.upstream import news_translation
@@ -58,8 +59,7 @@ class NewsHandler:
         self._in_flight: SubscriptionChange | None = None
         self._alive_at = 0.0
         """When (unix s) the connection was alive for certain."""
-        self._unheard_since: dict[str, float] = {}
-        """Since when (unix s) articles about a watched symbol are missed."""
+        self._unheard = Unheard()
 
     def decode(self, frame: bytes | str) -> Sequence[Message]:
         """Return the messages of a frame.
@@ -88,8 +88,7 @@ class NewsHandler:
         # A connection that is cut off, or this process while it was stopped, has received nothing
         # since an earlier moment than this one.
         since, watched = min(self._clock(), self._alive_at), self._demand.news_symbols()
-        for key in filter(self._hears, watched):
-            self._unheard_since.setdefault(key, since)
+        self._unheard.add(filter(self._hears, watched), since)
         self._acknowledged = set()
         self._in_flight = None
         self.stuck = False
@@ -100,7 +99,7 @@ class NewsHandler:
         The histories' own ends there: it covers the time before this leader looked at them.
         """
         if not self._hears(key):
-            self._unheard_since.setdefault(key, since)
+            self._unheard.add([key], since)
 
     def on_bad_frame(self) -> None:
         """Do nothing: the count of malformed data reports it."""
@@ -203,13 +202,9 @@ class NewsHandler:
     def _announce_gaps(self) -> None:
         """Announce what was missed about the symbols that are subscribed to now."""
         until = rfc3339.from_unix(self._clock())
-        for key in sorted(self._demand.news_symbols()):
-            if self._hears(key) and (since := self._unheard_since.pop(key, None)) is not None:
-                start = rfc3339.from_unix(since)
-                self._announcer.gap([topic(NEWS, key)], start, until, "upstream_lost")
-        # The histories announce what is missed about a symbol that nobody watches for a time.
-        watched = self._demand.news_symbols()
-        self._unheard_since = {k: at for k, at in self._unheard_since.items() if k in watched}
+        for key, since in self._unheard.take_heard(self._demand.news_symbols(), self._hears):
+            start = rfc3339.from_unix(since)
+            self._announcer.gap([topic(NEWS, key)], start, until, "upstream_lost")
 
     def _on_article(self, news: News) -> None:
         article = news_translation.article(news)

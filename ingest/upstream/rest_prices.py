@@ -5,17 +5,18 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from ingest.demand.lookups import Reason
+from ingest.demand.lookups import WITH_QUOTE, Reason
 from ingest.demand.wanted import Demand
 from ingest.market.adjusted_closes import AdjustedCloses
 from ingest.market.clock_lead import AHEAD_NS
 from ingest.market.last_price import LastPrices
 from ingest.market.prints import Trade
 from ingest.market.quarantine import is_outside
-from ingest.market.quotes import quote_event
+from ingest.market.quotes import Quote as StreamQuote
+from ingest.market.quotes import has_both_sides, quote_event
 from ingest.market.rest_prints import RestPrint
 from ingest.market.snapshot import Snapshot
-from ingest.market.symbol_states import SymbolStates
+from ingest.market.symbol_states import MAY_BE_HALTED_SECONDS, SymbolStates
 from ingest.market.withheld_trades import WithheldTrades
 from ingest.upstream.announcements import Announcements
 from ingest.upstream.missed_prints import MissedPrints
@@ -23,7 +24,7 @@ from shared import rfc3339
 from shared.price import Price
 from shared.quote import Quote
 from shared.symbol_status import SymbolStatus
-from shared.topics import PRICE, TRADE, topic
+from shared.topics import PRICE, QUOTE, TRADE, topic
 
 log = structlog.get_logger()
 
@@ -67,13 +68,15 @@ class RestPrices:
         """Accept a quote that an earlier leader published: REST's may be older."""
         self._announcer.quotes.add(quote)
 
-    def restore_halt(self, status: SymbolStatus) -> None:
-        """Apply a halt that an earlier leader published, unless it may be over.
+    def restore_status(self, status: SymbolStatus) -> None:
+        """Apply a status that an earlier leader published: its halt, unless that may be over.
 
         Statuses of a symbol that no client watched since then were not received.
         """
-        if self._monotonic() - self._began < HALT_HANDOVER_SECONDS:
-            self._states.restore_halt(status.symbol, status.reason)
+        halts = self._states.halts
+        halts.restore_short_sales(status)
+        if status.state == "halted" and self._monotonic() - self._began < HALT_HANDOVER_SECONDS:
+            halts.restore_halt(status.symbol, status.reason)
 
     def withdrawable_since(self, symbol: str) -> float | None:
         """Return since when (unix s) withdrawn prints of a symbol are needed, if any are."""
@@ -104,16 +107,23 @@ class RestPrices:
         symbol: str,
         snapshot: Snapshot | None,
         adjusted: AdjustedCloses | None,
-        _reason: Reason,
+        reason: Reason,
         asked_at: float,
     ) -> None:
         """Publish the new values of a snapshot, and compare it with the stream."""
         now_ns = self._clock()
-        if snapshot is not None and snapshot.quote is not None:
+        # The quote of a silent symbol shows whether it may be halted; clients need not watch it.
+        is_shown = reason is not Reason.SILENT or self._demand.watches(topic(QUOTE, symbol))
+        if snapshot is not None and snapshot.quote is not None and is_shown:
             now_us, waited_us = now_ns // 1000, int((self._monotonic() - asked_at) * 1e6)
             self._announcer.rest_quote(quote_event(snapshot.quote, now_us), now_us - waited_us)
         # Before the snapshot is applied: the comparison is with the stream alone.
-        self._compare(symbol, None if snapshot is None else snapshot.trade, now_ns, asked_at)
+        is_quoted = None
+        if reason in WITH_QUOTE:
+            quote = None if snapshot is None else snapshot.quote
+            is_quoted = quote is not None and self._is_current(quote, now_ns)
+        trade = None if snapshot is None else snapshot.trade
+        self._compare(symbol, trade, now_ns, asked_at, is_quoted)
         last = self._prices.on_snapshot(symbol, snapshot, now_ns // 1000, adjusted)
         self._report_unconfirmed_split(symbol)
         if last is not None:
@@ -131,7 +141,19 @@ class RestPrices:
         if last is not None:
             self._announcer.price(last, traded=False)
 
-    def _compare(self, symbol: str, trade: Trade | None, now_ns: int, asked_at: float) -> None:
+    def _is_current(self, best: StreamQuote, now_ns: int) -> bool:
+        """Return whether a quote has both sides and is of the last moments."""
+        age_ns = now_ns - self._delay_ns - best.at_ns
+        return has_both_sides(best) and age_ns <= MAY_BE_HALTED_SECONDS * 1e9
+
+    def _compare(
+        self,
+        symbol: str,
+        trade: Trade | None,
+        now_ns: int,
+        asked_at: float,
+        is_quoted: bool | None,
+    ) -> None:
         """Compare REST's newest trade of a symbol with the stream's."""
         # REST shows a test print of the night, or one of a wrong clock, for hours. The tape does
         # not count such a print if the stream brings it.
@@ -148,7 +170,7 @@ class RestPrices:
             # On a delayed feed a trade is new if it is as old as the delay.
             age_ns = max(now_ns - self._delay_ns - trade.at_ns, 0)
             traded_at = monotonic - age_ns / 1e9
-        self._states.on_rest_answer(symbol, asked_at, traded_at)
+        self._states.on_rest_answer(symbol, asked_at, traded_at, is_quoted=is_quoted)
 
     def _report_unconfirmed_split(self, symbol: str) -> None:
         split = self._prices.take_unconfirmed_split(symbol)

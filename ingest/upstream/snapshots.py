@@ -12,7 +12,14 @@ from typing import Any, Protocol
 
 import structlog
 
-from ingest.demand.lookups import SYMBOLS_PER_LOOKUP, Batch, Lookups, OpenGap, Reason
+from ingest.demand.lookups import (
+    SYMBOLS_PER_LOOKUP,
+    WITH_QUOTE,
+    Batch,
+    Lookups,
+    OpenGap,
+    Reason,
+)
 from ingest.demand.polled_tapes import PolledTapes
 from ingest.demand.wanted import Demand
 from ingest.market.adjusted_closes import AdjustedCloses, reading_at
@@ -310,7 +317,7 @@ class Snapshots:
             snapshot = translation.snapshot(
                 symbol,
                 row,
-                with_quote=reason is Reason.NEW or self._demand.watches(topic(QUOTE, symbol)),
+                with_quote=reason in WITH_QUOTE or self._demand.watches(topic(QUOTE, symbol)),
                 on_problem=lambda problem: self.malformed.note(f"snapshot of {symbol}", problem),
             )
         close = self._closes.of(symbol)

@@ -48,8 +48,8 @@ class PublishedBefore(Protocol):
             BusError: Redis is unreachable.
         """
 
-    async def halts(self, symbols: Sequence[str]) -> list[SymbolStatus]:
-        """Return the statuses of those symbols that are halted.
+    async def trading_statuses(self, symbols: Sequence[str]) -> list[SymbolStatus]:
+        """Return the statuses of those symbols that are halted or have a report of short sales.
 
         Raises:
             BusError: Redis is unreachable.
@@ -65,8 +65,8 @@ class StoredValuesHandler(Protocol):
     def restore_quote(self, quote: Quote) -> None:
         """Accept a quote that an earlier leader published."""
 
-    def restore_halt(self, status: SymbolStatus) -> None:
-        """Apply a halt that an earlier leader published."""
+    def restore_status(self, status: SymbolStatus) -> None:
+        """Apply a status that an earlier leader published."""
 
 
 class StoredValues:
@@ -140,9 +140,9 @@ class StoredValues:
         return [symbol for symbol in symbols if symbol not in self._restored]
 
     async def _restore(self, symbols: Sequence[str]) -> None:
-        # Alpaca sends a halt once, and not again after a handover.
-        for status in await self._stored.halts(symbols):
-            self._handler.restore_halt(status)
+        # Alpaca sends a status once, and not again after a handover.
+        for status in await self._stored.trading_statuses(symbols):
+            self._handler.restore_status(status)
         for quote in await self._stored.quotes(symbols):
             self._handler.restore_quote(quote)
         recent = self._clock() / 1e9 - PRICE_HANDOVER_SECONDS

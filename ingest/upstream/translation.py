@@ -23,6 +23,7 @@ from ingest.market.rest_prints import Fate, RestPrint
 from ingest.market.snapshot import NewestCloses, Snapshot
 from ingest.market.trading_day import DAY_NS
 from shared import rfc3339
+from shared.imbalance import Imbalance
 from shared.luld import Luld
 
 _FATES = {fate.value: fate for fate in Fate}
@@ -99,11 +100,38 @@ def quote(message: messages.Quote) -> Quote:
     return _quote(message.symbol, message, nanoseconds(message.time))
 
 
+def report_ns(message: messages.PriceBands | messages.Imbalance, received_us: int) -> int:
+    """Return the time of a report in unix ns.
+
+    Raises:
+        ValueError: it is not a timestamp, or more than a day later than the receipt (unix µs).
+    """
+    at_ns = nanoseconds(message.time)
+    if at_ns > received_us * 1000 + DAY_NS:
+        raise ValueError(f"{at_ns} ns is more than a day after the receipt")
+    return at_ns
+
+
+def imbalance(message: messages.Imbalance, received_us: int) -> Imbalance:
+    """Translate an imbalance.
+
+    Raises:
+        ValueError: its time is not one of a report.
+    """
+    return Imbalance(
+        symbol=message.symbol,
+        price=message.price,
+        tape=message.tape,
+        timestamp=rfc3339.from_nanoseconds(report_ns(message, received_us)),
+        received=received_us,
+    )
+
+
 def price_bands(message: messages.PriceBands, received_us: int) -> Luld:
     """Translate price bands; a bound of 0 is none, which halts and closed markets have.
 
     Raises:
-        ValueError: its time is not a timestamp.
+        ValueError: its time is not one of a report.
     """
     return Luld(
         symbol=message.symbol,
@@ -111,7 +139,7 @@ def price_bands(message: messages.PriceBands, received_us: int) -> Luld:
         limit_down=message.limit_down if message.limit_down > 0 else None,
         indicator=message.indicator,
         tape=message.tape,
-        timestamp=rfc3339.from_nanoseconds(nanoseconds(message.time)),
+        timestamp=rfc3339.from_nanoseconds(report_ns(message, received_us)),
         received=received_us,
     )
 
@@ -144,14 +172,26 @@ def order_book_time(message: messages.OrderBook) -> int:
     return _either_time(message.time)
 
 
-def trading_status(message: messages.TradingStatus) -> TradingStatus:
-    """Translate a halt, a resumption or an indication."""
+def status_ns(message: messages.TradingStatus) -> int | None:
+    """Return the time of a trading status in unix ns; None if it has none.
+
+    Raises:
+        ValueError: it is not a timestamp.
+    """
+    at_ns = None if message.time is None else nanoseconds(message.time)
+    return None if at_ns is None or at_ns < 0 else at_ns  # Go writes the year 1 for no time
+
+
+def trading_status(message: messages.TradingStatus, at_ns: int | None) -> TradingStatus:
+    """Translate a halt, a resumption or an indication; ``at_ns``: its time, if it is readable."""
     return TradingStatus(
         symbol=message.symbol,
         code=message.code,
         reason_code=message.reason_code,
         reason=message.reason,
         tape=message.tape,
+        text=message.text,
+        at_ns=at_ns,
     )
 
 

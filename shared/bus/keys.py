@@ -27,6 +27,7 @@ HISTORY_LENGTHS = MappingProxyType(
         topics.FIFTEEN_MINUTE_BAR: 40,
         topics.HOUR_BAR: 20,
         topics.DAY_BAR: 10,
+        topics.IMBALANCE: 200,
         topics.NEWS: 200,
         topics.ORDERS: 1000,
     }

@@ -15,6 +15,7 @@ _SHOWN_CHANNELS: Final = (
     *BAR_CHANNELS,
     "statuses",
     "lulds",
+    "imbalances",
     "news",
     "streams",
 )

@@ -39,6 +39,7 @@ class Trading:
     """The endpoints over one broker; `clock` returns Unix time in nanoseconds.
 
     `is_listed` returns whether the assets contain a stock or a pair, and `listed` returns all.
+    `overnight_halted` are those whose trading is halted in the overnight session.
     """
 
     guard: Guard
@@ -47,6 +48,7 @@ class Trading:
     clock: Callable[[], int]
     is_listed: Callable[[str], bool]
     listed: Callable[[], Collection[str]]
+    overnight_halted: Collection[str] = ()
 
     def routes(self) -> list[Route]:
         """Return the route table."""
@@ -83,7 +85,7 @@ class Trading:
         rows: list[dict[str, object]] = []
         for symbol in sorted(self.listed()):
             with suppress(ValueError):  # somebody may have published trades of anything
-                rows.append(listed_asset(symbol).shown())
+                rows.append(self._shown(symbol))
         wanted = [r for r in rows if all(r.get(k) == v for k, v in query.items() if k in _FILTERS)]
         return JSONResponse(wanted)
 
@@ -91,7 +93,16 @@ class Trading:
         symbol = request.path_params["symbol"]
         if not self.is_listed(symbol):
             raise TradingError(404, NOT_FOUND, f"asset not found for {symbol}")
-        return JSONResponse(listed_asset(symbol).shown())
+        return JSONResponse(self._shown(symbol))
+
+    def _shown(self, symbol: str) -> dict[str, object]:
+        """Return an asset's row.
+
+        Raises:
+            ValueError: the symbol is invalid.
+        """
+        attributes = ["overnight_halted"] if symbol in self.overnight_halted else []
+        return {**listed_asset(symbol).shown(), "attributes": attributes}
 
     async def _account(self, _request: Request) -> Response:
         return JSONResponse(self.broker.statement().summary())

@@ -34,6 +34,7 @@ MESSAGES: Sequence[dict[str, Any]] = [
     {"T": "success", "msg": "authenticated"},
     {"T": "error", "code": 405, "msg": "symbol limit exceeded"},
     {"T": "l", "S": "SPY", "u": 1.5, "d": 1.0, "i": "B", "t": AT, "z": "C"},
+    {"T": "i", "S": "SPY", "p": 9.75, "t": AT, "z": "C"},
 ]
 BOOK = {"T": "o", "S": "BTC/USD", "t": AT, "b": [{"p": 66051.62, "s": 0.27}, {"p": 66050, "s": 0}],
         "a": [{"p": 66100.5, "s": 1}, {"p": 5e-05, "s": 10**15}]}

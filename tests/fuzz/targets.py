@@ -78,7 +78,8 @@ class Frames(Target):
     def __init__(self) -> None:
         self.outbox = Outbox()
         self.demand = Demand(lambda: 0.0)
-        self.demand.update({f"{kind}:{s}": 1 for kind in ("trade", "quote") for s in ("SPY", GOOD)})
+        kinds = ("trade", "quote", "luld", "imbalance")
+        self.demand.update({f"{kind}:{s}": 1 for kind in kinds for s in ("SPY", GOOD)})
         self.subscription = Subscription(None)
         self.prices = LastPrices(two_days())
         self.states = SymbolStates("iex", self.prices.has_price, self.prices.traded_at)

@@ -8,6 +8,7 @@ from shared.account import Account
 from shared.bar import RELOAD, Bar, Reload
 from shared.book import Book
 from shared.gap import GAP, Gap
+from shared.imbalance import Imbalance
 from shared.luld import Luld
 from shared.news import News
 from shared.order import Order, OrderUpdate
@@ -60,6 +61,10 @@ EVENTS: Mapping[str, tuple[str, msgspec.Struct]] = {
             timestamp=AT,
             received=1,
         ),
+    ),
+    "imbalance": (
+        "imbalance:SPY",
+        Imbalance(symbol="SPY", price=9.75, tape="B", timestamp=AT, received=1),
     ),
     "correction": (
         "trade:SPY",

@@ -59,6 +59,9 @@ def test_a_mark_states_its_reason() -> None:
         "state": "stale",
         "reason": "Redis rejects the claim: OOM",
         "since": NOW,
+        "notice": None,
+        "short_sale_restricted": None,
+        "short_sale_as_of": None,
     }
 
 

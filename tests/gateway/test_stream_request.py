@@ -14,7 +14,7 @@ from gateway.http.chart_bars import BarQueryFields
 from gateway.http.stream_fields import KIND_STREAMS, TopicFields
 from gateway.http.stream_request import StreamRequest, StreamRequests, cursor_of
 from shared.event_id import EventId
-from shared.topics import KINDS, LULD, has_interval
+from shared.topics import IMBALANCE, KINDS, LULD, has_interval
 
 LIMIT = 4
 DEFAULT = 0.25
@@ -155,10 +155,10 @@ def test_the_intervals_of_a_stream_are_those_of_its_kinds(name: str) -> None:
         assert seconds == (3 if has_interval(topic) else 0), topic
 
 
-def test_every_kind_but_price_bands_has_a_stream_of_its_own() -> None:
+def test_every_kind_but_price_bands_and_imbalances_has_a_stream_of_its_own() -> None:
     kinds = {kind for stream in KIND_STREAMS.values() for kind in stream.kinds}
 
-    assert kinds == KINDS.keys() - {LULD}
+    assert kinds == KINDS.keys() - {LULD, IMBALANCE}
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ from shared.bar import RELOAD, Bar, Reload
 from shared.book import Book
 from shared.bus import keys
 from shared.gap import GAP, Gap, GapReason
+from shared.imbalance import Imbalance
 from shared.ingest_status import FeedState, IngestStatus, Session, StreamStatus, TapeCounts
 from shared.luld import Luld
 from shared.news import News
@@ -60,6 +61,7 @@ SERVED: Mapping[str, type[msgspec.Struct]] = {
     "quote": Quote,
     "luld": Luld,
     "book": Book,
+    "imbalance": Imbalance,
     "bar.1Min": Bar,
     "bar.5Min": Bar,
     "bar.15Min": Bar,

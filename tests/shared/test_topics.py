@@ -37,7 +37,7 @@ def test_every_kind_that_has_symbols_is_asked_for_by_symbol(kind: str) -> None:
     assert parse_topic(f" {kind}:brk.b ") == f"{kind}:BRK.B"
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS.keys() - WITHOUT_SYMBOL - {"luld"}))
+@pytest.mark.parametrize("kind", sorted(KINDS.keys() - WITHOUT_SYMBOL - {"luld", "imbalance"}))
 @pytest.mark.parametrize("text", ["btc/usd", "BTCUSD"])
 def test_a_pair_is_asked_for_by_either_spelling(kind: str, text: str) -> None:
     assert parse_topic(f"{kind}:{text}") == f"{kind}:BTC/USD"
@@ -144,7 +144,7 @@ def test_an_accepted_topic_stays_what_it_is(text: str) -> None:
 
 
 def test_every_ordered_kind_has_a_history_and_no_other() -> None:
-    assert {"trade", *BARS, "news", "orders"} == ORDERED
+    assert {"trade", *BARS, "news", "orders", "imbalance"} == ORDERED
     assert {"bar.1Min", "bar.5Min", "bar.15Min", "bar.1Hour", "bar.1Day"} == BARS
     assert set(keys.HISTORY_LENGTHS) == ORDERED
 

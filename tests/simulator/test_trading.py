@@ -146,6 +146,7 @@ async def test_an_asset_is_found_if_it_is_listed(quiet: Simulator, http: httpx.A
 
     shown = found.json()
     assert (shown["symbol"], shown["status"], shown["class"]) == ("SPY", "active", "us_equity")
+    assert shown["attributes"] == []
     assert (unknown.status_code, unknown.json()) == (
         404,
         {"code": 40410000, "message": "asset not found for NOSUCH"},

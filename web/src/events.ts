@@ -41,6 +41,12 @@ export interface SymbolStatus extends Published {
   /** A sentence; null for `live`. */
   reason: string | null;
   since: string;
+  /** The exchange's newest trading status of the session, unless `reason` says it. */
+  notice: string | null;
+  /** Whether short sales are restricted; null: not reported, as for tape C. */
+  short_sale_restricted: boolean | null;
+  /** The time of that report. */
+  short_sale_as_of: string | null;
 }
 
 export type Timeframe = "1Min" | "5Min" | "15Min" | "1Hour" | "1Day";

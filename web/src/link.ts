@@ -31,6 +31,7 @@ const EVENT_NAMES = [
   "cancel",
   "quote",
   "luld",
+  "imbalance",
   "book",
   "bar.1Min",
   "bar.5Min",

@@ -171,6 +171,9 @@ export const status = (symbol: string, state: SymbolState): SymbolStatus => ({
   state,
   reason: state === "live" ? null : `it is ${state}`,
   since: "2026-11-25T15:00:00Z",
+  notice: null,
+  short_sale_restricted: null,
+  short_sale_as_of: null,
 });
 
 /** The values of an account with open positions when everything is healthy. */

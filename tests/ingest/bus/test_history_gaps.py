@@ -16,6 +16,7 @@ from shared.bus.beginning import SINCE
 from shared.bus.malformed_stored import MalformedStored
 from shared.bus.redis_source import RedisSource
 from shared.bus.rejections import Rejections
+from shared.topics import IMBALANCE, NEWS
 from tests.keyspace import KEYSPACE
 from tests.services import until
 
@@ -45,7 +46,7 @@ class Leader:
             self.demand,
             Announcer(self.outbox),
             self.asked.__setitem__,
-            self.continued.__setitem__,
+            {NEWS: self.continued.__setitem__, IMBALANCE: self.continued.__setitem__},
             Rejections(),
             MalformedStored(),
             verified,

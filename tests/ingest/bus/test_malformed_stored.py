@@ -46,7 +46,7 @@ async def test_a_history_with_foreign_entries_ends_no_ingest(
             demand,
             Announcer(outbox),
             lambda *_: None,
-            lambda *_: None,
+            {},
             Rejections(),
             malformed,
             verified,
@@ -77,7 +77,7 @@ async def test_a_stored_value_that_cannot_be_read_counts_as_none(
         parts = (client, KEYSPACE, Rejections(), malformed)
 
         assert await StoredPrices(*parts).quotes(["SPY"]) == []
-        assert await StoredPrices(*parts).halts(["SPY"]) == []
+        assert await StoredPrices(*parts).trading_statuses(["SPY"]) == []
         assert await StoredAccount(*parts).account() is None
         assert await StoredAccount(*parts).orders() == ([], None)
     assert malformed.count == 2

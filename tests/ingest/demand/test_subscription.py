@@ -386,3 +386,41 @@ def test_an_unchanged_demand_is_compared_again_when_a_learnt_limit_may_be_tested
     assert subscription.next_change(wanted) is None
     clock.now += 1
     assert subscription.next_change(wanted) == SubscriptionChange("subscribe", "trades", ("B",))
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_a_channel_that_answers_may_not_name_is_subscribed_unless_it_is_rejected(
+    is_named: bool,
+) -> None:
+    subscription = Subscription(None, monotonic=Clock())
+    held: set[str] = set()
+
+    def settle(*symbols: str) -> list[SubscriptionChange]:
+        changes: list[SubscriptionChange] = []
+        while change := subscription.next_change(wants(list(symbols), "imbalances")):
+            changes.append(change)
+            held.update(change.symbols)
+            if change.action == "unsubscribe":
+                held.difference_update(change.symbols)
+            subscription.on_acknowledged({"imbalances": held} if is_named and held else {})
+        return changes
+
+    assert settle("A", "B") == [SubscriptionChange("subscribe", "imbalances", ("A", "B"))]
+    assert settle("B") == [SubscriptionChange("unsubscribe", "imbalances", ("A",))]
+    assert subscription.acknowledged["imbalances"] == {"B"}
+    assert settle() == [SubscriptionChange("unsubscribe", "imbalances", ("B",))]
+    assert settle() == []
+    subscription.begin()
+    assert subscription.acknowledged["imbalances"] == set()
+
+
+@pytest.mark.parametrize("channel", ["imbalances", "lulds"])
+def test_a_feed_that_lacks_an_optional_channel_is_asked_once(channel: str) -> None:
+    subscription = Subscription(None, monotonic=Clock())
+    wanted = [want("A", 1, channel)]
+    assert subscription.next_change(wanted) == SubscriptionChange("subscribe", channel, ("A",))
+    assert subscription.concerns_change(Rejection.NO_SUCH_CHANNEL)
+    assert subscription.on_rejected(Rejection.NO_SUCH_CHANNEL) == ()
+    subscription.begin()
+
+    assert subscription.next_change(wanted) is None

@@ -235,3 +235,38 @@ def test_each_market_wants_the_symbols_of_its_form_alone() -> None:
         ("LTC/USD", frozenset({"trades"})),
     }
     assert (set(stocks.charts()), set(pairs.charts())) == (set(), {"ETH/USD"})
+
+
+def test_the_bands_of_a_wanted_symbol_that_may_be_halted_are_wanted_as_well() -> None:
+    demand = Demand(Clock())
+    demand.update({"price:SPY": 1, "bar.1Min:IBM": 1})
+    demand.set_may_be_halted(["SPY", "GE"])
+    before = demand.wanted()
+    assert {want.symbol: want.channels for want in before} == {
+        "SPY": TRADES | {"lulds"},
+        "IBM": {"bars"},
+    }
+
+    demand.set_may_be_halted(["GE", "SPY"])
+    assert demand.wanted() is before
+    demand.set_may_be_halted([])
+    assert {want.symbol: want.channels for want in demand.wanted()}["SPY"] == TRADES
+
+
+async def test_a_symbol_that_may_be_halted_wakes_those_that_wait_for_a_change() -> None:
+    demand = Demand(Clock())
+    demand.update({"price:SPY": 1})
+    waiting = asyncio.create_task(demand.wait_for_change(LIMIT_SECONDS))
+    await asyncio.sleep(0)
+    demand.set_may_be_halted(["SPY"])
+
+    async with asyncio.timeout(LIMIT_SECONDS / 2):
+        await waiting
+
+
+def test_imbalances_need_their_channel_and_have_a_history() -> None:
+    demand = Demand(Clock())
+    demand.update({"imbalance:SPY": 1, "luld:SPY": 1})
+
+    assert [want.channels for want in demand.wanted()] == [{"imbalances", "lulds"}]
+    assert demand.recorded_topics() == {"imbalance:SPY"}

@@ -62,6 +62,11 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
     ),
     ("unknown_conditions", {"unknown_conditions": {"C:?": 3, "A:!": 1}}, ["4 prints", "A:!, C:?"]),
     (
+        "unknown_statuses",
+        {"unknown_statuses": {"C:S": 2, "A:Z": 1}},
+        ["3 trading statuses", "A:Z, C:S", "halted no symbol"],
+    ),
+    (
         "malformed",
         {"malformed": {"stocks": MalformedFacts(238, "t: p is absent"), "news": FINE_DATA}},
         ["238 items of the stocks stream", "t: p is absent", "report"],
@@ -84,6 +89,7 @@ COUNTED = (
     "events_rejected",
     "history_aside",
     "unknown_conditions",
+    "unknown_statuses",
     "quarantined",
     "malformed",
     "bars_differ",

@@ -2,8 +2,16 @@
 
 import pytest
 
-from ingest.market.symbol_states import ASK_AGAIN_SECONDS, StatesView, SymbolStates
+from ingest.market.halts import TradingStatus
+from ingest.market.symbol_states import (
+    ASK_AGAIN_SECONDS,
+    DOUBTFUL_SYMBOLS,
+    MAY_BE_HALTED_SECONDS,
+    StatesView,
+    SymbolStates,
+)
 from shared import rfc3339
+from shared.ingest_status import Session
 from shared.symbol_status import SymbolStatus
 from tests.ingest.market.test_halts import status
 
@@ -16,6 +24,7 @@ OPEN = StatesView(
     acknowledged=frozenset({"SPY"}),
     over_limit=frozenset(),
     rejected=frozenset(),
+    heard=frozenset({"SPY"}),
 )
 CLOSED = OPEN._replace(session="closed")
 AWAY = OPEN._replace(stream_live=False, stream_reason="no close frame", acknowledged=frozenset())
@@ -33,6 +42,7 @@ class Look:
         self.now = 100.0
         self.rest_answers = rest_answers
         self.rest_traded: float | None = None
+        self.is_quoted: bool | None = None
         self.asked: list[float] = []
         if rest_answers:
             self.answer()  # each new symbol is looked up
@@ -52,7 +62,7 @@ class Look:
         return states[0] if states else "none"
 
     def answer(self) -> None:
-        self.states.on_rest_answer("SPY", self.now, self.rest_traded)
+        self.states.on_rest_answer("SPY", self.now, self.rest_traded, is_quoted=self.is_quoted)
 
     def for_seconds(
         self, seconds: int, view: StatesView = OPEN, *, trade_every: int = 0
@@ -69,6 +79,9 @@ class Look:
 
     def trade(self) -> None:
         self.traded["SPY"] = self.now + 0.5
+
+    def report(self, reported: TradingStatus) -> None:
+        self.states.on_trading_status(reported, int((EPOCH + self.now) * 1e9), self.now)
 
     def reason(self) -> str:
         return str(self.states.publish_all()[0].reason)
@@ -224,7 +237,7 @@ def test_a_trade_that_the_stream_may_still_bring_leaves_the_state_as_it_is() -> 
 
 def test_while_rest_fails_a_silent_symbol_is_stale_after_a_while() -> None:
     look = Look()
-    look.for_seconds(10, trade_every=1)
+    look.for_seconds(40, trade_every=1)
     look.for_seconds(30)
     look.rest_answers = False
     failing = OPEN._replace(rest_fails=True)
@@ -318,31 +331,186 @@ def test_a_reconnection_forgives_the_missed_trades() -> None:
 def test_a_halt_lasts_until_trades_resume() -> None:
     look = Look()
     look.for_seconds(10, trade_every=1)
-    look.states.on_trading_status(status("H", "C", "T1"))
+    look.report(status("H", "C", "T1"))
     assert look.at(OPEN) == "halted"
     assert look.reason() == "Trading is halted: news is pending."
-    look.states.on_trading_status(status("Q", "C"))
+    look.report(status("Q", "C"))
     assert look.at(OPEN) == "halted"
     assert look.reason() == "Quotes have resumed, trades not yet."
     halted = look.changes[-2:]
     assert halted[0].since == halted[1].since
 
-    look.states.on_trading_status(status("T", "C"))
+    look.report(status("T", "C"))
     assert look.at(OPEN) == "live"
 
 
 def test_a_halt_outlives_late_prints_but_not_lasting_trade() -> None:
     look = Look()
-    look.states.on_trading_status(status("2", "A", "P"))
+    look.report(status("2", "A", "P"))
 
     assert look.for_seconds(30, trade_every=3) == ["halted"]
     assert look.for_seconds(40, trade_every=30) == ["halted"]
     assert look.for_seconds(20, trade_every=3) == ["halted", "live"]
 
 
+MAY_BE_HALTED = (
+    "The symbol may be halted: there are no trades and no quote of both sides, and no report shows "
+    "whether it trades."
+)
+QUIET = "No trades at present: the last price stands."
+
+
+def test_a_silent_symbol_without_quotes_may_be_halted_until_a_report_shows_that_it_trades() -> None:
+    look = Look()
+    look.is_quoted = False
+    look.answer()
+    assert look.for_seconds(int(MAY_BE_HALTED_SECONDS) - 10) == ["quiet"]
+    assert look.reason() == QUIET
+    assert look.states.doubtful() == ["SPY"]
+    assert look.for_seconds(20) == ["quiet"]
+    assert look.reason() == MAY_BE_HALTED
+
+    look.states.halts.on_bands("SPY", "B", 0, look.now)
+    assert look.at(OPEN) == "quiet"
+    assert look.reason() == QUIET
+    assert look.states.doubtful() == []
+
+
+def test_a_trade_ends_the_doubt_whether_a_symbol_is_halted() -> None:
+    look = Look()
+    look.is_quoted = False
+    look.for_seconds(100)
+    look.answer()
+    look.at(OPEN)
+    assert look.reason() == MAY_BE_HALTED
+    look.trade()
+    assert look.at(OPEN) == "live"
+    assert look.for_seconds(100) == ["live", "quiet"]
+
+    assert look.reason() == QUIET
+
+
+@pytest.mark.parametrize("is_quoted", [True, None])
+def test_a_silent_symbol_that_is_quoted_or_was_not_asked_for_is_not_called_halted(
+    is_quoted: bool | None,
+) -> None:
+    look = Look()
+    look.is_quoted = is_quoted
+    look.answer()
+
+    assert look.for_seconds(300) == ["quiet"]
+    assert look.reason() == QUIET
+    assert look.states.doubtful() == ["SPY"]
+
+
+@pytest.mark.parametrize("session", ["pre", "post", "overnight", "unknown"])
+def test_outside_the_regular_session_a_silent_symbol_is_not_called_halted(session: Session) -> None:
+    look = Look()
+    look.is_quoted = False
+    view = OPEN._replace(session=session)
+    look.for_seconds(300, view)
+
+    assert look.reason() == QUIET
+    assert look.states.doubtful() == (["SPY"] if session == "overnight" else [])
+
+
+def test_the_silence_before_the_regular_session_or_the_connection_does_not_count() -> None:
+    for interruption in (OPEN._replace(session="pre"), AWAY._replace(heard=frozenset())):
+        look = Look()
+        look.is_quoted = False
+        look.for_seconds(300, interruption)
+        look.for_seconds(int(MAY_BE_HALTED_SECONDS) - 5)
+        assert look.reason() == QUIET
+        look.for_seconds(10)
+        assert look.reason() == MAY_BE_HALTED
+
+
+def test_a_symbol_that_rest_cannot_confirm_may_be_halted_as_well() -> None:
+    look = Look()
+    look.rest_answers = False
+    assert look.for_seconds(120, OPEN._replace(rest_fails=True)) == ["quiet", "stale"]
+
+    assert look.reason() == (
+        "No trades, and REST cannot confirm that there were none: the symbol may be halted."
+    )
+
+
+def test_a_feed_that_has_no_statuses_leaves_a_silent_symbol_in_doubt_although_it_has_traded() -> (
+    None
+):
+    look = Look()
+    deaf = OPEN._replace(heard=frozenset())
+    look.is_quoted = False
+    look.for_seconds(60, deaf, trade_every=1)
+    look.for_seconds(120, deaf)
+
+    assert look.reason() == MAY_BE_HALTED
+
+
+def test_a_supposed_halt_is_a_halt_and_stays_in_doubt_until_a_trade() -> None:
+    look = Look()
+    look.states.halts.on_bands("SPY", "D", 0, look.now)
+    assert look.at(OPEN) == "halted"
+    assert look.reason() == "Trading is halted or paused: its price bands are suspended."
+    assert look.states.doubtful() == ["SPY"]
+    assert look.for_seconds(40) == ["halted"]
+    look.trade()
+    assert look.for_seconds(2) == ["live"]
+    assert look.states.doubtful() == []
+
+
+def test_no_more_symbols_are_in_doubt_than_can_be_looked_for() -> None:
+    names = frozenset(f"S{number}" for number in range(3 * DOUBTFUL_SYMBOLS))
+    states = SymbolStates("iex", lambda _: True, lambda _: None)
+    last = max(names)
+    states.on_rest_answer(last, 100.0, None, is_quoted=False)
+    states.evaluate(100.0, EPOCH, OPEN._replace(wanted=names, acknowledged=names))
+
+    # A halted symbol is not quoted: it must not wait for those that only trade seldom.
+    assert states.doubtful() == [last, *sorted(names)[: DOUBTFUL_SYMBOLS - 1]]
+
+
+def test_a_notice_and_a_restriction_are_published_and_change_no_state() -> None:
+    look = Look()
+    look.for_seconds(10, trade_every=1)
+    told = len(look.changes)
+    look.report(status("E", "A"))
+    assert look.for_seconds(5, trade_every=1) == ["live"]
+    look.report(status("5", "A"))
+    assert look.for_seconds(5, trade_every=1) == ["live"]
+
+    restricted, indicated = look.changes[told:]
+    assert (restricted.state, restricted.reason) == (indicated.state, indicated.reason)
+    assert restricted.since == indicated.since
+    assert restricted.notice == "Short sales are restricted."
+    assert indicated.notice == "The exchange indicates a price."
+    assert restricted.short_sale_restricted is indicated.short_sale_restricted is True
+
+
+def test_a_notice_holds_for_its_session_also_if_that_becomes_known_later() -> None:
+    look = Look()
+    look.at(OPEN._replace(session="unknown"))
+    look.report(status("5", "A"))
+    look.at(OPEN)
+    assert look.states.publish_all()[0].notice == "The exchange indicates a price."
+
+    look.at(OPEN._replace(session="post"))
+    assert look.states.publish_all()[0].notice is None
+
+
+def test_what_came_before_the_first_state_is_in_it() -> None:
+    look = Look(rest_answers=False)
+    look.report(status("E", "A"))
+    assert look.for_seconds(2) == ["none"]
+    look.answer()
+    look.at(OPEN)
+
+    assert look.changes[0].short_sale_restricted is True
+
+
 def test_a_halt_survives_the_night() -> None:
     look = Look()
-    look.states.on_trading_status(status("H", "C", "T12"))
+    look.report(status("H", "C", "T12"))
 
     assert look.for_seconds(5, OPEN) == ["halted"]
     assert look.for_seconds(5, CLOSED) == ["closed"]
@@ -367,7 +535,7 @@ def test_the_first_that_is_true_of_a_halted_symbol_is_its_state(
     view: StatesView, state: str
 ) -> None:
     look = Look()
-    look.states.on_trading_status(status("H", "C"))
+    look.report(status("H", "C"))
 
     assert look.for_seconds(10, view._replace(withheld=OPEN.wanted))[-1] == state
 
@@ -383,7 +551,7 @@ def test_the_night_between_two_sessions_teaches_nothing() -> None:
 
 def test_what_nobody_wants_is_forgotten() -> None:
     look = Look()
-    look.states.on_trading_status(status("H", "C"))
+    look.report(status("H", "C"))
     look.states.on_unreadable_trade("SPY", look.now)
     look.states.on_unusable_answer("SPY")
     look.rest_traded = 1.0
@@ -395,8 +563,10 @@ def test_what_nobody_wants_is_forgotten() -> None:
 
     assert look.states.publish_all() == []
     assert not look.states._unread
-    for left in ("_symbols", "_halts", "_traded_by_rest", "_confirmed", "_unreadable"):
+    for left in ("_symbols", "_traded_by_rest", "_confirmed", "_unreadable", "_unquoted"):
         assert not getattr(look.states, left)
+    assert not look.states.halts
+    assert not look.states.halts.changed
 
 
 def test_a_status_says_since_when() -> None:

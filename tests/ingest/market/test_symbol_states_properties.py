@@ -33,13 +33,19 @@ views = st.builds(
     withheld=st.just(frozenset()) | some_symbols,
     lasting=st.just(frozenset()) | some_symbols,
     disputed=st.just(frozenset()) | some_symbols,
+    heard=st.just(frozenset(SYMBOLS)) | some_symbols,
     rest_fails=st.sampled_from([False, False, True]),
     stream_failed=st.sampled_from([False, False, False, True]),
 )
 pauses = st.sampled_from([0.5, 1.0, 1.0, 1.0, 3.0, 20.0, 400.0])
 happenings = st.lists(
     st.tuples(
-        st.sampled_from(["trade", "trade", "halt", "resume", "agreed", "agreed", "unusable"]),
+        st.sampled_from(
+            [
+                *("trade", "trade", "agreed", "agreed", "unusable", "unquoted"),
+                *("halt", "resume", "indication", "restriction", "suspended", "in force"),
+            ]
+        ),
         st.sampled_from(SYMBOLS),
     ),
     max_size=4,
@@ -67,10 +73,15 @@ class Told:
             self.traded[symbol] = self.now
         elif what == "agreed":
             self.states.on_rest_answer(symbol, self.now, None)
+        elif what == "unquoted":
+            self.states.on_rest_answer(symbol, self.now, None, is_quoted=False)
         elif what == "unusable":
             self.states.on_unusable_answer(symbol)
+        elif what in INDICATORS:
+            self.states.halts.on_bands(symbol, INDICATORS[what], 0, self.now)
         else:
-            self.states.on_trading_status(status_of(what, symbol))
+            received_ns = int((1e9 + self.now) * 1e9)
+            self.states.on_trading_status(status_of(what, symbol), received_ns, self.now)
 
     def look(self, view: StatesView) -> list[SymbolStatus]:
         changes = self.states.evaluate(self.now, 1e9 + self.now, view)
@@ -79,8 +90,16 @@ class Told:
         return changes
 
 
+INDICATORS = {"suspended": "D", "in force": "B"}
+CODES = {"halt": "H", "resume": "T", "indication": "5", "restriction": "E"}
+
+
 def status_of(what: str, symbol: str) -> TradingStatus:
-    return status("H" if what == "halt" else "T", "C")._replace(symbol=symbol)
+    return status(CODES[what], None)._replace(symbol=symbol)
+
+
+def content(told: SymbolStatus) -> tuple[object, ...]:
+    return told.state, told.reason, told.notice, told.short_sale_as_of
 
 
 @given(courses)
@@ -93,10 +112,7 @@ def test_every_change_is_one_and_together_they_are_everything(course: Course) ->
             told.now += pause
             for change in told.look(view):
                 before = told.known.get(change.symbol)
-                assert before is None or (before.state, before.reason) != (
-                    change.state,
-                    change.reason,
-                )
+                assert before is None or content(before) != content(change)
                 if before is not None and before.state == change.state:
                     assert before.since == change.since
                 told.known[change.symbol] = change
@@ -113,6 +129,7 @@ class Naive:
         self.looks: list[tuple[float, StatesView]] = []
         self.trades: list[float] = []
         self.halted_at: float | None = None
+        self.is_supposed = False
         self.agreed_at = -1.0
         self.is_unusable = False
         self.excused_at: float | None = None
@@ -121,12 +138,16 @@ class Naive:
     def happen(self, now: float, what: str) -> None:
         if what == "trade":
             self.trades.append(now)
-        elif what == "agreed":
+        elif what in ("agreed", "unquoted"):
             self.agreed_at, self.is_unusable = now, False
         elif what == "unusable":
             self.is_unusable = True
-        else:
-            self.halted_at = now if what == "halt" else None
+        elif what in ("halt", "resume"):
+            self.halted_at, self.is_supposed = (now if what == "halt" else None), False
+        elif what == "suspended" and self.halted_at is None:
+            self.halted_at, self.is_supposed = now, True
+        elif what == "in force" and self.is_supposed:
+            self.halted_at = None
 
     def states(self, now: float, view: StatesView) -> set[str | None]:
         """Return the states that are right at this look; None: no state is published."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+import pytest
 
 from ingest.bus.announcer import Announcer
 from ingest.bus.outbox import Outbox
@@ -11,7 +12,7 @@ from ingest.demand.wanted import Demand
 from ingest.market.last_price import LastPrices
 from ingest.market.quotes import Quote, quote_event
 from ingest.market.snapshot import Snapshot
-from ingest.market.symbol_states import SymbolStates
+from ingest.market.symbol_states import MAY_BE_HALTED_SECONDS, SymbolStates
 from ingest.market.withheld_trades import WithheldTrades
 from ingest.upstream.rest_prices import RestPrices
 from shared.topics import kind_of
@@ -32,13 +33,15 @@ class Stage:
         self.now = AT_21
         self.outbox = Outbox()
         self.announcer = Announcer(self.outbox)
+        self.demand = Demand(Clock())
+        self.states = SymbolStates("iex", lambda _: True, lambda _: None)
         self.rest = RestPrices(
             LastPrices(two_days()),
-            SymbolStates("iex", lambda _: True, lambda _: None),
+            self.states,
             WithheldTrades(
                 streamed_ns=lambda _: -1, known_ns=lambda _: None, newest_streamed_ns=lambda: -1
             ),
-            Demand(Clock()),
+            self.demand,
             self.announcer,
             clock=lambda: self.now,
             monotonic=lambda: self.now / SECOND,
@@ -104,3 +107,41 @@ def test_a_quote_that_an_earlier_leader_published_is_not_replaced_by_an_older_on
     stage.now += 2 * SECOND
     stage.answer(quote(AT_20, 90, 91), asked=AT_21 + SECOND)
     assert stage.bids() == []
+
+
+OLD = AT_21 - int((MAY_BE_HALTED_SECONDS + 1) * SECOND)
+
+
+@pytest.mark.parametrize(
+    ("best", "is_unquoted"),
+    [
+        (quote(AT_20, 100.4, 100.5), False),
+        (quote(AT_20, 0, 100.5), True),
+        (quote(AT_20, 100.4, 0), True),
+        (quote(OLD, 100.4, 100.5), True),
+        (None, True),
+    ],
+    ids=["both sides", "no bid", "no ask", "old", "none"],
+)
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_a_silent_symbols_quote_shows_whether_it_may_be_halted_and_is_shown_if_watched(
+    best: Quote | None, is_unquoted: bool, is_watched: bool
+) -> None:
+    stage = Stage()
+    stage.demand.update({"quote:QQQ": 1} if is_watched else {})
+    stage.rest.on_snapshot("QQQ", Snapshot(quote=best), None, Reason.SILENT, AT_21 / SECOND)
+
+    assert stage.states._unquoted == ({"QQQ"} if is_unquoted else set())
+    assert len(stage.bids()) == (is_watched and best is not None)
+
+
+def test_a_look_up_with_no_quote_leaves_open_whether_a_symbol_may_be_halted() -> None:
+    stage = Stage()
+    stage.rest.on_snapshot("QQQ", None, None, Reason.SILENT, AT_21 / SECOND)
+    stage.rest.on_snapshot("QQQ", Snapshot(), None, Reason.POLL, AT_21 / SECOND)
+    assert stage.states._unquoted == {"QQQ"}
+
+    current = Snapshot(quote=quote(AT_20, 100.4, 100.5))
+    stage.rest.on_snapshot("QQQ", current, None, Reason.NEW, AT_21 / SECOND)
+    stage.rest.on_snapshot("QQQ", Snapshot(), None, Reason.POLL, AT_21 / SECOND)
+    assert stage.states._unquoted == set()

@@ -64,7 +64,7 @@ class Heard:
         self.unusable: list[str] = []
         self.listed: dict[str, bool] = {}
 
-    def restore_halt(self, status: SymbolStatus) -> None:
+    def restore_status(self, status: SymbolStatus) -> None:
         raise AssertionError(f"{status} was never published")
 
     def restore_quote(self, quote: Quote) -> None:
