@@ -123,6 +123,7 @@ def _simulated_access(simulator: Simulator, settings: StandaloneSettings) -> Alp
         data_url=simulator.rest_url,
         trading_url=simulator.rest_url,
         crypto_feed=settings.crypto_feed,
+        option_feed=settings.option_feed,
     )
 
 

@@ -12,9 +12,11 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 from ingest.account import BrokerAccount
+from ingest.alpaca import option_messages
 from ingest.bus.announcer import Announcer
 from ingest.bus.asset_store import AssetStore
 from ingest.bus.bar_store import BarStore
@@ -28,19 +30,24 @@ from ingest.bus.redis_clients import IngestRedisClients
 from ingest.bus.requests import RequestResponder
 from ingest.bus.status_writer import StatusWriter
 from ingest.bus.stored_account import StoredAccount
-from ingest.demand.channels import CRYPTO_CHANNELS, STOCK_CHANNELS, TEST_CHANNELS
+from ingest.demand.channels import (
+    CRYPTO_CHANNELS,
+    OPTION_CHANNELS,
+    STOCK_CHANNELS,
+    TEST_CHANNELS,
+)
 from ingest.demand.wanted import Demand
 from ingest.health_report import HealthReport
 from ingest.leadership import Leadership, Work
 from ingest.market.lag import EXPECTED_MS
 from ingest.market.last_price import LastPrices
-from ingest.market.market_hours import TRADES_IN, MarketHours
-from ingest.market.pair_tape import PairTape
+from ingest.market.market_hours import REGULAR, TRADES_IN, MarketHours
+from ingest.market.plain_tape import delayed_option_tape, option_tape, pair_tape
 from ingest.market.trading_day import PAIR_DAYS, STOCK_DAYS
 from ingest.market_composition import Common, MarketTerms, compose_market
 from ingest.market_data import MarketData
 from ingest.portfolio.asset_class import CRYPTO as CRYPTO_CLASS
-from ingest.portfolio.asset_class import US_EQUITY
+from ingest.portfolio.asset_class import US_EQUITY, US_OPTION
 from ingest.portfolio.order_log import OrderLog
 from ingest.portfolio.portfolio import Portfolio
 from ingest.reach import UpstreamReach
@@ -57,6 +64,7 @@ from ingest.upstream.crypto_rest import CryptoRest
 from ingest.upstream.hours_refresh import HoursRefresh
 from ingest.upstream.news_handler import NewsHandler
 from ingest.upstream.older_bars import BarSource, OlderBars
+from ingest.upstream.option_rest import INDICATIVE, OptionRest
 from ingest.upstream.stream_group import StreamGroup
 from ingest.upstream.stream_health import StreamHealth
 from ingest.upstream.stream_holder import StreamHolder
@@ -67,6 +75,9 @@ from shared.markets import CRYPTO, OPTIONS, STOCKS, Market, MarketName, market_o
 from shared.price import Price
 
 TEST_FEED = "test"
+
+OPTION_QUOTES = MappingProxyType({"indicative": 200, "opra": 1_000})
+"""The contracts whose quotes the plans of these feeds allow."""
 
 VENUE = "us"
 """The crypto feed of Alpaca's own venue, where its orders execute: positions have its prices."""
@@ -171,7 +182,10 @@ def _prices(access: AlpacaAccess) -> Mapping[MarketName, LastPrices]:
     }
     if access.crypto_feed is not None:
         around_the_clock = MarketHours(trades_in=None)
-        found["crypto"] = LastPrices(around_the_clock, PairTape)
+        found["crypto"] = LastPrices(around_the_clock, pair_tape)
+    if access.option_feed is not None:
+        tape = delayed_option_tape if access.option_feed == INDICATIVE else option_tape
+        found["options"] = LastPrices(MarketHours((), None, REGULAR), tape)
     return found
 
 
@@ -186,14 +200,22 @@ def _last_price_in(prices: Mapping[MarketName, LastPrices]) -> Callable[[str], P
 
 def _priced(access: AlpacaAccess) -> Set[str]:
     """Return the classes of assets whose positions have the tape's prices."""
-    return {US_EQUITY} | ({CRYPTO_CLASS} if access.crypto_feed == VENUE else set())
+    found = {US_EQUITY}
+    if access.crypto_feed == VENUE:
+        found.add(CRYPTO_CLASS)
+    # Trades that are fifteen minutes old value nothing.
+    if access.option_feed not in (None, INDICATIVE):
+        found.add(US_OPTION)
+    return found
 
 
 def _without_stream(access: AlpacaAccess) -> Mapping[Market, str]:
     """Return the markets that this ingest does not serve, and the reasons."""
-    found = {OPTIONS: "Options are not served yet."}
+    found = dict[Market, str]()
     if access.crypto_feed is None:
         found[CRYPTO] = "Pairs are not served: ALPACA_CRYPTO_FEED is off."
+    if access.option_feed is None:
+        found[OPTIONS] = "Options are not served: ALPACA_OPTION_FEED is off."
     return found
 
 
@@ -202,16 +224,19 @@ def _markets(
 ) -> dict[MarketName, MarketData]:
     """Make the parts of each market; stocks are the first."""
     found: dict[MarketName, MarketData] = {
-        "stocks": compose_market(own.common, _stock_terms(own, prices["stocks"]), reach)
+        "stocks": compose_market(own.common, _stock_terms(own, prices), reach)
     }
     if own.access.crypto_feed is not None:
         terms = _crypto_terms(own, prices["crypto"], own.access.crypto_feed)
         found["crypto"] = compose_market(own.common, terms, None)
+    if own.access.option_feed is not None:
+        terms = _option_terms(own, prices["options"], own.access.option_feed)
+        found["options"] = compose_market(own.common, terms, None)
     return found
 
 
-def _stock_terms(own: _Own, prices: LastPrices) -> MarketTerms:
-    access = own.access
+def _stock_terms(own: _Own, tapes: Mapping[MarketName, LastPrices]) -> MarketTerms:
+    access, prices = own.access, tapes["stocks"]
 
     # An object of alpaca-py serves one connection; each attempt makes a new one.
     def connect() -> AlpacaStream:
@@ -220,6 +245,9 @@ def _stock_terms(own: _Own, prices: LastPrices) -> MarketTerms:
     # The status contains the session, which depends on the hours.
     def apply(hours: MarketHours) -> None:
         prices.hours = hours
+        # Options trade in the regular session of their stocks.
+        if "options" in tapes:
+            tapes["options"].hours = hours.within(REGULAR)
         own.common.status_due.set()
 
     return MarketTerms(
@@ -256,6 +284,29 @@ def _crypto_terms(own: _Own, prices: LastPrices, feed: str) -> MarketTerms:
         limit=None,
         connect=connect,
         has_books=True,
+    )
+
+
+def _option_terms(own: _Own, prices: LastPrices, feed: str) -> MarketTerms:
+    access, is_indicative = own.access, feed == INDICATIVE
+
+    def connect() -> AlpacaStream:
+        return AlpacaStream(access.option_endpoint(feed), access.key, access.secret)
+
+    rest = OptionRest(own.rest, feed)
+    return MarketTerms(
+        name="options",
+        feed=feed,
+        rest=rest,
+        demand=own.demands["options"],
+        prices=prices,
+        days=STOCK_DAYS,
+        channels=OPTION_CHANNELS,
+        limit=OPTION_QUOTES[feed],
+        connect=connect,
+        expected_lag_ms=rest.delay_seconds * 1000,
+        is_indicative=is_indicative,
+        decode=option_messages.decode,
     )
 
 
@@ -344,6 +395,7 @@ def _responder(own: _Own, markets: Mapping[MarketName, MarketData]) -> RequestRe
     sources = {
         name: BarSource(each.rest, each.market_hours, each.bars.table.days)
         for name, each in markets.items()
+        if name != "options"  # Alpaca streams no bars of them
     }
     return RequestResponder(
         common.redis.commands,

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ingest.alpaca.messages import Message, decode
 from ingest.bars.bar_table import BarTable
 from ingest.book_feed import BookFeed
 from ingest.bus.announcer import Announcer
@@ -65,7 +66,8 @@ class MarketTerms:
     """What distinguishes a market. ``connect`` makes the connection of an attempt.
 
     ``feed`` is Alpaca's name of it, ``limit`` the plan's number of symbols (None: no limit),
-    ``expected_lag_ms`` the delay of its prints. ``hours`` makes the reader of its sessions, if it
+    ``expected_lag_ms`` the delay of its prints. ``is_indicative``: its quotes are derived ones.
+    ``decode`` returns the messages of a frame. ``hours`` makes the reader of its sessions, if it
     has some. ``always_needed``: see ``MarketHandler``.
     """
 
@@ -82,6 +84,8 @@ class MarketTerms:
     hours: HoursRefresh | None = None
     always_needed: bool = False
     has_books: bool = False
+    is_indicative: bool = False
+    decode: Callable[[bytes | str], Sequence[Message]] = decode
 
 
 def compose_market(common: Common, terms: MarketTerms, reach: UpstreamReach | None) -> MarketData:
@@ -95,8 +99,18 @@ def compose_market(common: Common, terms: MarketTerms, reach: UpstreamReach | No
     lag = Lag(terms.expected_lag_ms)
     books = BookFeed(demand, subscription, announcer) if terms.has_books else None
     shared = (lag, demand, subscription, announcer, charts.table, books)
-    reader = FrameReader(prices, states, *shared, name=terms.name)
-    rest_prices = RestPrices(prices, states, withheld, demand, announcer, delay_ns=delay_ns)
+    reader = FrameReader(
+        prices, states, *shared, name=terms.name, is_indicative=terms.is_indicative
+    )
+    rest_prices = RestPrices(
+        prices,
+        states,
+        withheld,
+        demand,
+        announcer,
+        delay_ns=delay_ns,
+        is_indicative=terms.is_indicative,
+    )
     health = StreamHealth(common.status_due)
     snapshots = _snapshots(common, terms, rest_prices, charts, withheld, health)
     handler = MarketHandler(
@@ -111,6 +125,7 @@ def compose_market(common: Common, terms: MarketTerms, reach: UpstreamReach | No
         prices,
         charts,
         books,
+        decode=terms.decode,
         always_needed=terms.always_needed,
     )
     return MarketData(

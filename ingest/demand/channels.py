@@ -65,8 +65,15 @@ CRYPTO_CHANNELS: Sequence[UpstreamChannel] = (
 )
 """The channels of a crypto stream: it has no statuses, bands, corrections and cancels."""
 
+OPTION_CHANNELS: Sequence[UpstreamChannel] = (
+    # No limit for trades is known. Quotes have one: 200 contracts on the Basic plan.
+    UpstreamChannel(TRADES, kinds=frozenset({PRICE, STATUS, TRADE}), counted=False),
+    UpstreamChannel(QUOTES, kinds=frozenset({QUOTE})),
+)
+"""The channels of an option stream, all that it has."""
+
 CHANNELS: Mapping[MarketName, Sequence[UpstreamChannel]] = MappingProxyType(
-    {"stocks": STOCK_CHANNELS, "crypto": CRYPTO_CHANNELS}
+    {"stocks": STOCK_CHANNELS, "crypto": CRYPTO_CHANNELS, "options": OPTION_CHANNELS}
 )
 """The channels of each market's stream."""
 

@@ -65,7 +65,7 @@ class BookReader(Protocol):
 class FrameReader:
     """Applies frames; one bad message does not cost the others of its frame.
 
-    ``name`` is the stream's in reports. ``monotonic`` seconds are arguments, as is ``received_us``,
+    ``name`` is the stream's in reports. ``is_indicative``: the quotes are marked as derived. ``monotonic`` seconds are arguments, as is ``received_us``,
     the ingest's clock in unix µs.
     """
 
@@ -81,7 +81,9 @@ class FrameReader:
         books: BookReader | None = None,
         *,
         name: str = "stocks",
+        is_indicative: bool = False,
     ) -> None:
+        self._is_indicative = is_indicative
         self._books = books
         self.malformed = MalformedData(name)
         self.frames = 0
@@ -182,8 +184,10 @@ class FrameReader:
             case Quote():
                 # There are far more quotes than trades: one without a viewer goes no further.
                 if self._demand.watches(topic(QUOTE, message.symbol)):
-                    best = translation.quote(message)
-                    self._announcer.quote(quote_event(best, received_us))
+                    best = quote_event(translation.quote(message), received_us)
+                    if self._is_indicative:
+                        best.indicative = True
+                    self._announcer.quote(best)
             case MinuteBar() | UpdatedBar() | DayBar():
                 self._on_bar(message, received_us * 1000)
             case OrderBook():

@@ -32,7 +32,10 @@ HALT_HANDOVER_SECONDS = 10.0
 
 
 class RestPrices:
-    """The ``RestHandler`` of ``Snapshots``; ``delay_ns`` is the delay of the feed."""
+    """The ``RestHandler`` of ``Snapshots``; ``delay_ns`` is the delay of the feed.
+
+    ``is_indicative``: its quotes are marked as derived.
+    """
 
     def __init__(
         self,
@@ -43,10 +46,12 @@ class RestPrices:
         announcer: Announcements,
         *,
         delay_ns: int = 0,
+        is_indicative: bool = False,
         clock: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._delay_ns = delay_ns
+        self._is_indicative = is_indicative
         self._prices = prices
         self._states = states
         self._withheld = withheld
@@ -111,7 +116,10 @@ class RestPrices:
         now_ns = self._clock()
         if snapshot is not None and snapshot.quote is not None:
             now_us, waited_us = now_ns // 1000, int((self._monotonic() - asked_at) * 1e6)
-            self._announcer.rest_quote(quote_event(snapshot.quote, now_us), now_us - waited_us)
+            best = quote_event(snapshot.quote, now_us)
+            if self._is_indicative:
+                best.indicative = True
+            self._announcer.rest_quote(best, now_us - waited_us)
         # Before the snapshot is applied: the comparison is with the stream alone.
         self._compare(symbol, None if snapshot is None else snapshot.trade, now_ns, asked_at)
         last = self._prices.on_snapshot(symbol, snapshot, now_ns // 1000, adjusted)
