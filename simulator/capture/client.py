@@ -28,7 +28,7 @@ class Client:
         self.is_in_step = False
         """Whether the replay has reached its recorded connection."""
         self.answered_ahead = 0
-        """The number of its requests that were answered before that."""
+        """The number of the first request that was not answered ahead of the replay."""
         self.waiting = 0
         """The number of its requests that wait for their place in the replay."""
         self._websocket = websocket

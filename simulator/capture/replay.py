@@ -20,6 +20,10 @@ EARLY_SECONDS: Final = 3.0
 """A request that comes so much earlier than the recorded one waits for its place: Tapecast's ingest
 waits 5 s for an answer. One that comes earlier still is answered at once."""
 
+HELD_UP_SECONDS: Final = 0.5
+"""If the replay waits for longer, the clients of other streams are answered meanwhile: Tapecast's
+ingest waits one second for the first answers."""
+
 _BATCH: Final = 1000
 _YIELD: Final = 100
 
@@ -50,7 +54,7 @@ class CaptureReplay:
         self._begun = asyncio.Event()
         self._acts = outline.acts()
         self.streams = {
-            path: ReplayedStream(path, connections, moved, self._is_soon)
+            path: ReplayedStream(connections, moved, self._is_soon)
             for path, connections in outline.by_path().items()
         }
 
@@ -140,16 +144,31 @@ class CaptureReplay:
         if is_done() or self._pace is None:
             return
         self.waits_for = f"{stream.name}: {act}"
+        others = [each for each in self.streams.values() if each is not stream]
         try:
-            async with asyncio.timeout(self._patience):
-                while not is_done():
-                    stream.changed.clear()
-                    await stream.changed.wait()
-        except TimeoutError:
-            pass
+            first = min(HELD_UP_SECONDS, self._patience)
+            if not await _done_within(first, stream, is_done):
+                for other in others:
+                    other.is_held_up = True
+                    await other.answer_waiting()
+                await _done_within(self._patience - first, stream, is_done)
         finally:
+            for other in others:
+                other.is_held_up = False
             self.waits_for = None
             self._pace.resume()
 
     def _is_soon(self, at: int) -> bool:
         return at <= self.position + EARLY_SECONDS * self._speed * SECOND
+
+
+async def _done_within(seconds: float, stream: ReplayedStream, is_done: Callable[[], bool]) -> bool:
+    """Wait for a client; return whether it has done something in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not is_done():
+                stream.changed.clear()
+                await stream.changed.wait()
+    except TimeoutError:
+        return False
+    return True

@@ -33,16 +33,16 @@ class ReplayedStream:
 
     def __init__(
         self,
-        path: str,
         connections: Sequence[RecordedConnection],
         moved: Callable[[Frame], Frame],
         is_soon: Callable[[int], bool],
     ) -> None:
-        self.path = path
         self.name = connections[0].stream
         self.client: Client | None = None
         self.is_awaited = True
         """Whether the replay waits for its client; False after it has waited in vain."""
+        self.is_held_up = False
+        """Whether the replay waits for a client of another stream."""
         self.changed = asyncio.Event()
         """Set when a client comes, asks, or ends."""
         self._connections = list(connections)
@@ -51,17 +51,20 @@ class ReplayedStream:
         self._reached: RecordedConnection | None = None
         """The connection in which the replay is."""
         self._dialogue = Dialogue()
-        self._newest_answer: Frame | None = None
+        self._answered = -1
+        """The number of the newest request whose answer the replay has passed."""
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serve a client until it ends, or reject it as recorded."""
         recorded = self._reached or next(iter(self._connections), None)
-        if recorded is None or recorded.status is not None:
-            if recorded is not None:
-                self._connections.remove(recorded)
-                self.changed.set()
-            status = NO_CONNECTION if recorded is None or not recorded.status else recorded.status
-            await websocket.send_denial_response(refused(status, "rejected as recorded"))
+        if recorded is None:
+            text = "the capture has no further connection"
+            await websocket.send_denial_response(refused(NO_CONNECTION, text))
+            return
+        if recorded.status is not None:
+            self.reach_refusal(recorded)
+            self.changed.set()
+            await websocket.send_denial_response(refused(recorded.status, "rejected as recorded"))
             return
         client = Client(websocket)
         await websocket.accept()
@@ -92,7 +95,7 @@ class ReplayedStream:
         if self._reached is not None and self.client is not None:
             await self._end(CUT, "")
         self._connections.remove(recorded)
-        self._reached, self._dialogue, self._newest_answer = recorded, Dialogue(), None
+        self._reached, self._dialogue, self._answered = recorded, Dialogue(), -1
         if self.client is not None:
             self.client.is_in_step = True
 
@@ -119,7 +122,7 @@ class ReplayedStream:
         if answered == GREETING:
             return
         if answered is not None:
-            self._newest_answer = frame
+            self._answered = answered
         has_it = answered is not None and answered < (
             0 if client is None else client.answered_ahead
         )
@@ -135,6 +138,13 @@ class ReplayedStream:
         if by_client and not self._connections:
             return
         await self._end(NORMAL if by_client else code, reason)
+
+    async def answer_waiting(self) -> None:
+        """Answer the requests that wait for their place: the replay waits for another client."""
+        client, recorded = self.client, self._reached
+        while client is not None and recorded is not None and client.waiting:
+            client.waiting -= 1
+            await self._answer_ahead(client, recorded)
 
     async def close(self) -> None:
         """End the client's connection, with the simulator."""
@@ -156,30 +166,46 @@ class ReplayedStream:
             await client.end(code, reason)
 
     async def _on_request(self, client: Client, recorded: RecordedConnection) -> None:
-        if not client.is_in_step:
-            answer = recorded.answers.get(client.answered_ahead, _last(recorded))
-            client.answered_ahead += 1
-        elif client.owes:
+        if client.owes:
             is_sign_in = client.owes == 2 or self._dialogue.requests == 1
-            answer = recorded.answers.get(0) if is_sign_in else self._newest_answer
-        elif self._is_next_soon(client, recorded):
+            await self._send_answer(client, recorded, 0 if is_sign_in else self._answered)
+            client.owes -= 1  # only now may data follow
+            self.changed.set()
+        elif client.is_in_step and self._is_next_soon(client, recorded):
             client.waiting += 1
             self.changed.set()
-            return
         else:
-            # The state as recorded: the client has asked for something else.
-            answer = self._newest_answer
-        if answer is not None:
-            await client.send(self._moved(answer))
-        if client.owes:  # only now may data follow
-            client.owes -= 1
-            self.changed.set()
+            await self._answer_ahead(client, recorded)
 
     def _is_next_soon(self, client: Client, recorded: RecordedConnection) -> bool:
-        following = max(self._dialogue.requests, client.answered_ahead) + client.waiting
-        times = recorded.requests
-        return following < len(times) and self._is_soon(times[following])
+        """Return whether a request may wait for its place in the recording."""
+        following, times = self._next_request(client) + client.waiting, recorded.requests
+        return not self.is_held_up and following < len(times) and self._is_soon(times[following])
 
+    def _next_request(self, client: Client) -> int:
+        """Return the number of the next request that a client may make."""
+        passed = self._dialogue.requests if client.is_in_step else 0
+        return max(passed, client.answered_ahead)
 
-def _last(recorded: RecordedConnection) -> Frame | None:
-    return recorded.answers[max(recorded.answers)] if recorded.answers else None
+    async def _answer_ahead(self, client: Client, recorded: RecordedConnection) -> None:
+        """Answer a request at once.
+
+        Either it is the next recorded one and comes before its place, or the client has asked for
+        something that the recording client has not: then it gets the newest answer.
+        """
+        number = self._next_request(client)
+        is_next = number in recorded.answers
+        if client.is_in_step:
+            is_next = is_next and self.is_held_up and self._is_soon(recorded.requests[number])
+        if is_next:
+            client.answered_ahead = number + 1
+        else:
+            number = client.answered_ahead - 1
+            number = max(self._answered, number) if client.is_in_step else number
+        await self._send_answer(client, recorded, number)
+
+    async def _send_answer(self, client: Client, recorded: RecordedConnection, number: int) -> None:
+        """Send the answer to a request, or if it got none, the one before."""
+        numbers = [each for each in recorded.answers if each <= number]
+        if numbers:
+            await client.send(self._moved(recorded.answers[max(numbers)]))

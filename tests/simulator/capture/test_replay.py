@@ -135,6 +135,26 @@ async def test_a_client_that_comes_early_is_answered_at_once_and_gets_data_when_
             await until_ended(simulator)
 
 
+async def test_a_wait_for_one_stream_keeps_no_answer_from_the_client_of_another(
+    tmp_path: Path,
+) -> None:
+    capture = Capture().connect().frame("received", WELCOME).frame("sent", AUTH)
+    capture.frame("received", AUTHENTICATED).frame("sent", SUBSCRIBE)
+    capture.session(trade(2), connection=2, path=NEWS, stream="news")
+    capture.frame("received", ACKNOWLEDGED).frame("received", trade(1))
+    capture.frame("sent", SUBSCRIBE).frame("received", [{"T": "subscription"}])
+    async with replaying(capture, tmp_path) as simulator, client_of(simulator) as stocks:
+        answers = await subscribe(stocks)
+        assert [msgpack.unpackb(each) for each in answers] == [WELCOME, AUTHENTICATED, ACKNOWLEDGED]
+        await until_waiting(simulator, "news: a connection")
+        async with client_of(simulator, NEWS) as news:
+            await subscribe(news)
+            assert await received(news, 1) == [trade(2)]
+            assert await received(stocks, 1) == [trade(1)]
+            await stocks.send(msgpack.packb(SUBSCRIBE))
+            assert await received(stocks, 1) == [[{"T": "subscription"}]]
+
+
 async def test_a_client_that_comes_back_early_gets_the_same_connection_from_there_on(
     tmp_path: Path,
 ) -> None:
