@@ -32,7 +32,7 @@ Volume: TypeAlias = (
     Annotated[int, Meta(ge=0, lt=LARGEST_SIZE)] | Annotated[float, Meta(ge=0, lt=LARGEST_SIZE)]
 )
 LARGEST_LEVEL = 10**18
-"""Of the cheapest coins 10**15 exist, more than ``LARGEST_SIZE``; nothing is computed with it."""
+"""Some coins exist more than 10**14 times, above ``LARGEST_SIZE``. Nothing is computed with it."""
 
 LevelSize: TypeAlias = (
     Annotated[int, Meta(ge=0, lt=LARGEST_LEVEL)] | Annotated[float, Meta(ge=0, lt=LARGEST_LEVEL)]

@@ -57,7 +57,7 @@ class BookSide:
     best one. ``most_levels``: see ``OrderBook``.
     """
 
-    __slots__ = ("_cut_key", "_keys", "_most_levels", "_sign", "_sizes")
+    __slots__ = ("_cut_key", "_keys", "_most_levels", "_sign", "_sizes", "best", "is_cut")
 
     def __init__(self, *, is_ask: bool, most_levels: int) -> None:
         self._sign = -1 if is_ask else 1
@@ -71,8 +71,12 @@ class BookSide:
         """Forget all levels."""
         self._sizes: dict[float, float] = {}
         self._keys: list[float] = []
+        self.best: float | None = None
+        """The best price; None if there is no level."""
+        self.is_cut = False
+        """Whether there was no room for some levels."""
         self._cut_key = -math.inf
-        """The key of the best level for which there was no room; it and worse ones are unknown."""
+        """The key of the best one of these; it and worse ones are unknown."""
 
     def change(self, levels: Sequence[LevelChange]) -> None:
         """Apply the levels of one message."""
@@ -80,23 +84,16 @@ class BookSide:
             self._change_each(levels)
         else:
             self._change_all(levels)
-        if len(self._keys) > self._most_levels:
+        keys = self._keys
+        if len(keys) > self._most_levels:
             self._cut()
-
-    @property
-    def best(self) -> float | None:
-        """The best price; None if there is no level."""
-        return self._sign * self._keys[-1] if self._keys else None
+        self.best = self._sign * keys[-1] if keys else None
 
     def top(self, count: int) -> list[Level]:
         """Return the ``count`` best levels, the best first."""
-        sizes = self._sizes
-        prices = [self._sign * key for key in self._keys[: -count - 1 : -1]]
+        sign, sizes = self._sign, self._sizes
+        prices = [sign * key for key in self._keys[: -count - 1 : -1]]
         return [(price, sizes[price]) for price in prices]
-
-    def is_short_of(self, count: int) -> bool:
-        """Return whether it has fewer levels than ``count``, and the vendor may have more."""
-        return self._cut_key > -math.inf and len(self._keys) < count
 
     def _change_each(self, levels: Sequence[LevelChange]) -> None:
         sizes, keys, sign, cut_key = self._sizes, self._keys, self._sign, self._cut_key
@@ -126,11 +123,16 @@ class BookSide:
 
     def _cut(self) -> None:
         """Forget the worst levels for which there is no room."""
-        excess = len(self._keys) - self._most_levels
-        for key in self._keys[:excess]:
-            del self._sizes[self._sign * key]
-        self._cut_key = self._keys[excess - 1]
-        del self._keys[:excess]
+        sizes, keys, sign = self._sizes, self._keys, self._sign
+        excess = len(keys) - self._most_levels
+        if excess < self._most_levels:
+            for key in keys[:excess]:
+                del sizes[sign * key]
+        else:
+            # A table keeps the places of what was removed: those of a huge book are megabytes.
+            self._sizes = {price: sizes[price] for price in [sign * key for key in keys[excess:]]}
+        self._cut_key, self.is_cut = keys[excess - 1], True
+        del keys[:excess]
 
 
 class OrderBook:
@@ -182,4 +184,5 @@ class OrderBook:
 
     def is_short_of(self, count: int) -> bool:
         """Return whether a side has fewer levels than ``count``, and the vendor may have more."""
-        return self.bids.is_short_of(count) or self.asks.is_short_of(count)
+        bids, asks = self.bids, self.asks
+        return (bids.is_cut and len(bids) < count) or (asks.is_cut and len(asks) < count)

@@ -99,8 +99,7 @@ class OrderBooks:
     def invalidate_all(self, reason: str) -> None:
         """Report that no book is valid: the connection is lost, and all subscriptions with it."""
         self._subscribed = frozenset()
-        for symbol, book in self._books.items():
-            book.pace.cancel()
+        for symbol in self._books:
             self.invalidate(symbol, reason)
         self._forget_unfollowed()
 
@@ -145,12 +144,13 @@ class OrderBooks:
 
     def _note_change(self, book: FollowedBook) -> None:
         self._changed[book.symbol] = book
-        self._due_at = min(self._due_at, book.due_at)
+        due_at = book.due_at
+        if due_at < self._due_at:
+            self._due_at = due_at
 
     def _forget_unfollowed(self) -> None:
         for symbol in self._books.keys() - self._wanted - self._subscribed:
             book = self._books.pop(symbol)
-            self._changed.pop(symbol, None)
             book.invalidate(UNWATCHED)
             farewell = book.take_event(-math.inf)
             if farewell is not None:

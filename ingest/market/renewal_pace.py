@@ -32,15 +32,14 @@ class RenewalPace:
         """Note that the book is wrong: renew it once the pause is over."""
         if now - self._renewed_at >= self._pause + STEADY_SECONDS:
             self._pause = 0.0
-        due_at = max(now, self._renewed_at + self._pause)
-        self.due_at = due_at if self.due_at is None else min(due_at, self.due_at)
+        self.due_at = max(now, self._renewed_at + self._pause)
 
     def expect(self, now: float) -> None:
         """Note a subscription: renew it if the whole book does not come with it."""
         self.due_at = now + max(RESET_SECONDS, self._pause)
 
     def cancel(self) -> None:
-        """Renew nothing: the whole book has come, or there is no subscription."""
+        """Renew nothing: the whole book has come."""
         self.due_at = None
 
     def take(self, now: float) -> None:

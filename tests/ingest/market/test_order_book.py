@@ -1,5 +1,6 @@
 """One pair's book: levels by price, in any order of messages, within its bound of memory."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -147,6 +148,16 @@ def test_levels_that_were_cut_off_do_not_return_between_unknown_ones() -> None:
 
     assert levels(book)[0] == [(8, 1), (7, 1)]
     assert [book.is_short_of(count) for count in (2, 3)] == [False, True]
+    book.apply(message(row([(5, 1)])))
+    book.apply(message(row([(6, 1)])))
+    assert levels(book)[0] == [(8, 1), (7, 1)]
+
+
+def test_levels_better_than_those_that_were_cut_off_may_leave_and_return() -> None:
+    cut = row([(9, 1), (8, 1), (7, 1), (6, 1)], reset=True)
+    book = book_of(cut, row([(8, 0)]), row([(7, 0)]), row([(7, 2)]), row([(6.5, 3)]), most_levels=3)
+
+    assert levels(book)[0] == [(9, 1), (7, 2), (6.5, 3)]
 
 
 def test_a_book_with_room_for_all_levels_is_never_short_of_any() -> None:
@@ -192,7 +203,17 @@ def test_any_course_of_messages_leaves_the_naive_book(course: list[Row]) -> None
         assert not book.is_short_of(EVERYTHING)
 
 
-@given(st.lists(rows, max_size=25), st.integers(1, 12), st.integers(1, 10))
+few_levels = st.lists(st.tuples(st.integers(1, 12), st.integers(0, 2)), max_size=3)
+few_prices = st.builds(
+    row, bids=few_levels, asks=few_levels, reset=st.sampled_from([False] * 9 + [True])
+)
+
+
+@given(
+    st.lists(few_prices, max_size=40) | st.lists(rows, max_size=25),
+    st.integers(1, 12),
+    st.integers(1, 10),
+)
 def test_a_bounded_book_has_the_naive_top_unless_it_knows_that_it_is_short(
     course: list[Row], most_levels: int, count: int
 ) -> None:
@@ -206,15 +227,20 @@ def test_a_bounded_book_has_the_naive_top_unless_it_knows_that_it_is_short(
             assert len(known) == len(side) == len(side._sizes) <= most_levels
             # The known levels are the best ones, with none between them left out.
             assert known == all_levels[: len(known)]
-            assert side.is_short_of(count) or side.top(count) == all_levels[:count]
+            is_short = side.is_cut and len(side) < count
+            assert is_short or side.top(count) == all_levels[:count]
             if all(len(before[at]) <= most_levels for before in naive[: end + 1]):
                 assert known == all_levels
-                assert not side.is_short_of(count)
+                assert not side.is_cut
 
 
-def test_one_huge_message_leaves_no_more_levels_than_the_bound() -> None:
+def test_a_huge_message_leaves_no_more_memory_than_the_bound_needs() -> None:
     huge = [(n / 100, 1.0) for n in range(1, 50_001)]
-    book = book_of(row(huge, reset=True), row(huge[::-1]), row([(0.005, 1)], huge[:10]))
-
-    assert (len(book.bids), len(book.bids._sizes)) == (2_000, 2_000)
-    assert book.bids.top(2_000) == huge[:-2_001:-1]
+    bound = sys.getsizeof(dict(huge[:2_000]))
+    book = book_of(row(huge, reset=True))
+    for change in (row(huge[::-1]), row([(0.005, 1)], huge[:10]), row(huge, reset=True)):
+        assert (len(book.bids), len(book.bids._sizes)) == (2_000, 2_000)
+        assert book.bids.top(2_000) == huge[:-2_001:-1]
+        assert sys.getsizeof(book.bids._sizes) <= 2 * bound
+        assert sys.getsizeof(book.bids._keys) <= 2 * sys.getsizeof(huge[:2_000])
+        book.apply(message(change))

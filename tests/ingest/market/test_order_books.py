@@ -271,10 +271,12 @@ def test_the_last_event_of_a_book_says_that_it_is_not_followed_any_more() -> Non
 def test_a_pair_that_was_never_subscribed_is_forgotten_when_it_is_not_wanted() -> None:
     books = OrderBooks()
     books.follow([PAIR], 0.0)
-    books.follow([], 0.0)
+    books.take_due(0.0)
+    books.follow([], 1.0)
 
-    assert reasons(books, 0.0) == [UNWATCHED]
-    assert books.take_due(1.0) == []
+    assert books.next_due_at <= 1.0
+    assert reasons(books, 1.0) == [UNWATCHED]
+    assert books.take_due(2.0) == []
 
 
 def test_a_pair_that_is_wanted_again_starts_with_no_book_after_its_farewell() -> None:
@@ -486,6 +488,15 @@ def test_a_subscription_that_brings_no_whole_book_is_renewed() -> None:
     assert books.take_renewals(10.0) == [PAIR]
     assert books.take_renewals(19.9) == []
     assert books.take_renewals(20.0) == [PAIR]
+
+
+def test_renewals_that_bring_no_whole_book_come_after_growing_pauses() -> None:
+    books = subscribed()
+    renewed = [now for now in range(300) if books.take_renewals(float(now))]
+
+    assert renewed[0] == 10
+    pauses = [later - earlier for earlier, later in pairwise(renewed)]
+    assert pauses == [10, 10, 10, 10, 16, 32, 60, 60, 60]
 
 
 def test_only_subscribed_books_are_renewed() -> None:
