@@ -14,7 +14,7 @@ from ingest.bus.redis_clients import IngestRedisClients
 from ingest.bus.returned_prices import ReturnedPrices
 from ingest.bus.stored_prices import StoredPrices
 from ingest.charts import Charts
-from ingest.demand.channels import UpstreamChannel
+from ingest.demand.channels import STATUSES, UpstreamChannel
 from ingest.demand.subscription import Subscription
 from ingest.demand.wanted import Demand
 from ingest.market.lag import Lag
@@ -135,7 +135,7 @@ def _states(terms: MarketTerms) -> SymbolStates:
         prices.has_price,
         prices.traded_at,
         lambda: prices.hours,
-        has_halts=terms.asset_rest is not None,
+        has_halts=any(each.name == STATUSES for each in terms.channels),
     )
 
 

@@ -219,8 +219,8 @@ class MarketData:
             unknown_conditions=dict(counts.unknown_conditions),
             unknown_messages=dict(reader.unknown),
             unknown_statuses=dict(self._states.halts.unknown_codes),
-            late_reports=reader.reports.late,
-            repeated_reports=reader.reports.repeated,
+            late_reports=reader.reports.recent.late,
+            repeated_reports=reader.reports.recent.repeated,
         )
 
     def _subscribed(self) -> list[str]:

@@ -20,6 +20,7 @@ pytest_plugins = [
     "tests.first_imports",
     "tests.leftover_connections",
     "tests.order",
+    "tests.own_logging",
     "tests.skips",
     "tests.store",
 ]

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 OURS = {
     "PYTHONPATH": str(ROOT),
     "PYTHONFAULTHANDLER": "1",
-    "AUDIT_LOG": "false",  # ten thousand streams are twenty thousand lines, which nobody reads here
+    "AUDIT_LOG": "false",  # ten thousand streams are twenty thousand lines, which no test reads
     "LAME_DUCK_SECONDS": "0",  # no balancer has to notice that a gateway ends
 }
 

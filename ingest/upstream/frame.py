@@ -13,15 +13,12 @@ from ingest.alpaca.messages import (
     Correction,
     DayBar,
     Error,
-    Imbalance,
     Message,
     MinuteBar,
     OrderBook,
-    PriceBands,
     Quote,
     Subscribed,
     Trade,
-    TradingStatus,
     UpdatedBar,
     nanoseconds,
 )
@@ -31,27 +28,23 @@ from ingest.demand.channels import TRADES
 from ingest.demand.subscription import Subscription
 from ingest.demand.wanted import Demand
 from ingest.market import tape_events
-from ingest.market.halts import concerns_short_sales
 from ingest.market.lag import Lag
 from ingest.market.last_price import LastPrices
 from ingest.market.prints import print_of
 from ingest.market.quotes import quote_event
-from ingest.market.recent_reports import Arrival, RecentReports
 from ingest.market.symbol_states import SymbolStates
 from ingest.market.tape import Tape
 from ingest.upstream import translation
 from ingest.upstream.announcements import Announcements
 from ingest.upstream.malformed_data import MalformedData
+from ingest.upstream.trading_reports import TradingReports
 from ingest.upstream.translation import SUBSCRIPTION_REJECTIONS
 from ingest.upstream.upstream_error import UpstreamError
-from shared.topics import IMBALANCE, LULD, QUOTE, STATUS, TRADE, topic
+from shared.topics import QUOTE, TRADE, topic
 
 log = structlog.get_logger()
 
 UNKNOWN_KINDS = 50
-
-SHORT_SALES = "short_sales"
-"""The order of reports about short sales is another one than that of other statuses."""
 
 
 class BookReader(Protocol):
@@ -94,8 +87,7 @@ class FrameReader:
         self.ticks = 0
         self.unsubscribed = 0
         """Messages about symbols that are not, or no longer, subscribed."""
-        self.reports = RecentReports()
-        """The statuses, price bands and imbalances that came before."""
+        self.reports = TradingReports(states, demand, announcer, self.malformed)
         self.unknown: Counter[str] = Counter()
         self.unread: set[str] = set()
         """The watched tapes of which a print could not be read, until ``take_unread``."""
@@ -136,6 +128,9 @@ class FrameReader:
                 # No message may end the process, which would lose the prices of all symbols. This
                 # is the boundary for the errors that no rule above expects.
                 self.malformed.note_escaped(type(message).__name__, error)
+                # It may have changed half of its book.
+                if type(message) is OrderBook and self._books is not None:
+                    self._books.on_unreadable(message.symbol, monotonic)
         return answered
 
     def take_unread(self) -> set[str]:
@@ -195,8 +190,7 @@ class FrameReader:
             case MinuteBar() | UpdatedBar() | DayBar():
                 self._on_bar(message, received_us * 1000)
             case OrderBook():
-                if self._books is not None:
-                    self._books.on_message(message, received_us, monotonic)
+                self._on_book(message, received_us, monotonic)
             case Subscribed():
                 self._on_subscribed(message)
                 return True
@@ -206,61 +200,15 @@ class FrameReader:
                 self._note_unknown(kind)
             case Malformed() | LostFields():
                 self._on_malformed(message, monotonic)
+            case Correction() | Cancel():
+                self._on_withdrawal(message, received_us)
             case _:
-                self._on_report(message, received_us, monotonic)
+                self.reports.on_report(message, received_us, monotonic)
         return False
 
-    def _on_report(self, message: Message, received_us: int, monotonic: float) -> None:
-        """Apply a report about earlier prints, or about trading as such."""
-        match message:
-            case TradingStatus():
-                self._on_status(message, received_us, monotonic)
-            case Correction():
-                self._on_correction(message, received_us)
-            case Cancel():
-                self._on_cancel(message, received_us)
-            case PriceBands():
-                self._on_bands(message, received_us, monotonic)
-            case Imbalance():
-                self._on_imbalance(message, received_us)
-
-    def _on_status(self, message: TradingStatus, received_us: int, monotonic: float) -> None:
-        at_ns = None
-        # A halt whose time cannot be read is a halt.
-        try:
-            at_ns = translation.status_ns(message)
-        except ValueError as error:
-            self.malformed.note(type(message).__name__, error, message)
-        status = translation.trading_status(message, at_ns)
-        received_ns = received_us * 1000
-        content = (status.code, status.reason_code, status.text, status.reason, status.tape)
-        # An older one after a newer one would halt a symbol that trades again.
-        kind = SHORT_SALES if concerns_short_sales(status) else STATUS
-        arrival = self.reports.add(kind, status.symbol, at_ns, received_ns, *content)
-        if arrival is Arrival.NEWS:
-            self._states.on_trading_status(status, received_ns, monotonic)
-
-    def _on_bands(self, message: PriceBands, received_us: int, monotonic: float) -> None:
-        bands = translation.price_bands(message, received_us)
-        at_ns = nanoseconds(message.time)
-        content = (bands.limit_up, bands.limit_down, bands.indicator, bands.tape)
-        arrival = self.reports.add(LULD, bands.symbol, at_ns, received_us * 1000, *content)
-        if arrival is not Arrival.NEWS:
-            return
-        self._states.halts.on_bands(bands.symbol, bands.indicator, at_ns, monotonic)
-        if self._demand.watches(topic(LULD, bands.symbol)):
-            self._announcer.luld(bands)
-
-    def _on_imbalance(self, message: Imbalance, received_us: int) -> None:
-        if not self._demand.watches(topic(IMBALANCE, message.symbol)):
-            return
-        event = translation.imbalance(message, received_us)
-        at_ns, received_ns = nanoseconds(message.time), received_us * 1000
-        content = (event.price, event.tape)
-        # Each is an event, and a late one is shown as well: the tape shows late prints, too.
-        arrival = self.reports.add(IMBALANCE, event.symbol, at_ns, received_ns, *content)
-        if arrival is not Arrival.REPEATED:
-            self._announcer.imbalance(event)
+    def _on_book(self, message: OrderBook, received_us: int, monotonic: float) -> None:
+        if self._books is not None:
+            self._books.on_message(message, received_us, monotonic)
 
     def _on_bar(self, message: Bar, received_ns: int) -> None:
         # Those of a chart that has just been closed are on their way for a moment.
@@ -297,6 +245,12 @@ class FrameReader:
         # left. For both, REST's newest trade is right until the next one here.
         self._prices.begin(before ^ self._subscription.acknowledged[TRADES])
         self._follow_tapes()
+
+    def _on_withdrawal(self, message: Correction | Cancel, received_us: int) -> None:
+        if isinstance(message, Correction):
+            self._on_correction(message, received_us)
+        else:
+            self._on_cancel(message, received_us)
 
     def _on_correction(self, message: Correction, received_us: int) -> None:
         correction = translation.correction(message)

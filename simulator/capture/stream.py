@@ -140,9 +140,18 @@ class ReplayedStream:
         await self._end(NORMAL if by_client else code, reason)
 
     async def answer_waiting(self) -> None:
-        """Answer the requests that wait for their place: the replay waits for another client."""
+        """Answer each request that has no answer yet: the replay waits for another client."""
         client, recorded = self.client, self._reached
-        while client is not None and recorded is not None and client.waiting:
+        if client is None or recorded is None or client.owes:
+            return
+        # Those that have had their turn, but not their recorded answer.
+        first = max(self._answered + 1, client.answered_ahead)
+        client.answered_ahead = max(client.answered_ahead, self._dialogue.requests)
+        for number in range(first, self._dialogue.requests):
+            if number in recorded.answers:
+                await client.send(self._moved(recorded.answers[number]))
+        # Those that wait for their turn.
+        while client.waiting:
             client.waiting -= 1
             await self._answer_ahead(client, recorded)
 

@@ -86,7 +86,7 @@ class DayBarLedger:
     def hide(self, end_ns: int, symbol: str | None) -> None:
         """Note that the stream withholds a symbol, None for all, from now until a moment.
 
-        Until that is noticed, nobody can know which prints the bar lacks.
+        Until that is noticed, no check can know which prints the bar lacks.
         """
         self._hidden.append((self._clock(), end_ns + NOTICED_NS, symbol))
 

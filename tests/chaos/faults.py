@@ -103,7 +103,7 @@ async def _flushall(system: System, _: float) -> float:
 
 
 def _while_away(lose: Inflict) -> Inflict:
-    """Lose Redis' data while the clients of ordered topics are away, and events are published."""
+    """Lose Redis' data, and publish, while the clients of ordered topics are disconnected."""
 
     async def do(system: System, seconds: float) -> float:
         clients = list(system.whole_clients)[1:]

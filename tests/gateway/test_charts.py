@@ -111,7 +111,7 @@ class Chart:
                 last = event_id
 
     async def until_it_shows(self, expected: Mapping[Key, float], *, told_enough: bool) -> None:
-        """Wait until it shows these bars; ``told_enough``: or until it is told of a loss."""
+        """Wait until it shows these bars; ``told_enough``: or until it is notified of a loss."""
         await self._stream.until(
             lambda _: (
                 (told_enough and self.is_told_of_a_loss) or expected.items() <= self.bars().items()
@@ -207,7 +207,7 @@ async def test_connections_that_are_killed_cost_a_chart_no_bar(source: RedisSour
 async def test_a_redis_that_loses_its_data_is_never_silent(
     valkey: ValkeyServer, source: RedisSource, how: str
 ) -> None:
-    """Each chart shows everything, or is told to read again, and then shows what Redis has."""
+    """Each chart shows everything, or is notified to read again, and then shows what Redis has."""
     async with (
         running_bars(source) as bars,
         running_gateway(source) as url,

@@ -190,7 +190,7 @@ async def test_a_split_that_is_noticed_late_leaves_the_bars_of_the_day_as_they_w
         await day.split()
         after = {kind: await stored(day.watching.client, kind=kind) for kind in KINDS}
         midnight = start_of(day_of(day.today * NS)) // NS
-        # The bar of the day goes on from there.
+        # The bar of the day continues from there.
         await trade(day.simulator, "SPY", 29)
         await day.stream.until(lambda s: s.of("bar.1Day")[-1]["close"] == 29)
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from ingest.__main__ import main
 from shared import process
 from shared.bus.redis_source import RedisSource
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
@@ -24,22 +23,19 @@ QUIET = SimulatorSettings(tape=None, positions=())
 PAIR_TRADE = {"T": "t", "S": "BTC/USD", "p": 60000, "s": 0.5, "i": 1, "tks": "B"}
 
 
-def test_an_existing_file_keeps_the_ingest_from_starting(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_an_existing_file_keeps_the_ingest_from_starting(tmp_path: Path) -> None:
     path = tmp_path / "day.jsonl"
     path.write_text("precious")
-    for name, value in (
-        ("ALPACA_PAPER_API_KEY", DEFAULT_KEY),
-        ("ALPACA_PAPER_SECRET_KEY", DEFAULT_SECRET),
-        ("REDIS_URL", "redis://127.0.0.1:1"),
-    ):
-        monkeypatch.setenv(name, value)
+    settings = {
+        "ALPACA_PAPER_API_KEY": DEFAULT_KEY,
+        "ALPACA_PAPER_SECRET_KEY": DEFAULT_SECRET,
+        "REDIS_URL": "redis://127.0.0.1:1",
+    }
+    async with program("ingest", "--record", str(path), **settings) as running:
+        assert await running.ended() == process.EXIT_SETTINGS
 
-    assert main(["--record", str(path)]) == process.EXIT_SETTINGS
-    error = capsys.readouterr().err
-    assert f"{path} exists" in error
-    assert "name another file" in error
+    assert f"{path} exists" in running.output
+    assert "name another file" in running.output
     assert path.read_text() == "precious"
 
 

@@ -470,6 +470,13 @@ def test_no_more_symbols_are_in_doubt_than_can_be_looked_for() -> None:
     assert states.doubtful() == [last, *sorted(names)[: DOUBTFUL_SYMBOLS - 1]]
 
 
+def test_a_market_that_has_no_statuses_has_no_doubtful_halts() -> None:
+    states = SymbolStates("us", lambda _: True, lambda _: None, has_halts=False)
+    states.evaluate(100.0, EPOCH, OPEN)
+
+    assert states.doubtful() == []
+
+
 def test_a_notice_and_a_restriction_are_published_and_change_no_state() -> None:
     look = Look()
     look.for_seconds(10, trade_every=1)

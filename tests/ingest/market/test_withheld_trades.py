@@ -235,7 +235,7 @@ def test_a_renewed_symbol_of_which_rest_shows_no_newer_trade_is_not_withheld_any
     market.known["TFPM"] = shown
     renewed(market)
     market.ask(shown)
-    assert market.look(1) == [True], "too soon to tell"
+    assert market.look(1) == [True], "too soon to know"
     market.look(int(SETTLE_SECONDS))
     market.ask(shown)
 
@@ -308,7 +308,7 @@ def test_a_symbol_that_a_new_connection_lacks_no_trade_of_is_not_withheld_any_mo
     shown = market.now - SECOND
     fetched = reconnected(market)
     market.ask(shown)
-    assert market.look(1) == [True], "too soon to tell"
+    assert market.look(1) == [True], "too soon to know"
     market.look(int(SETTLE_SECONDS))
     market.ask(shown)
 
