@@ -34,6 +34,7 @@ from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.capture.capture_file import CaptureError as UnreadableCaptureError
 from simulator.capture.settings import CaptureSettings
 from simulator.crypto.book_tape import GEMINI
+from simulator.options.recording import SHIPPED_OPTION_CHAINS, SHIPPED_OPTION_TAPE
 from simulator.service import Simulator, SimulatorSettings
 
 SIMULATOR_PORT = 7300
@@ -120,11 +121,14 @@ async def _simulator(
     parts: AsyncExitStack, settings: StandaloneSettings, replay: CaptureSettings | None
 ) -> Simulator:
     """Start it on its documented port, or on a free one."""
+    needs_plus = settings.alpaca_feed == "sip" or settings.option_feed == "opra"
     simulated = SimulatorSettings(
         port=SIMULATOR_PORT,
-        plan="plus" if settings.alpaca_feed == "sip" else "basic",
+        plan="plus" if needs_plus else "basic",
         history=True,
         crypto_tape=GEMINI,
+        option_tape=SHIPPED_OPTION_TAPE,
+        option_chains=SHIPPED_OPTION_CHAINS,
         replay=replay,
     )
     try:
@@ -143,6 +147,7 @@ def _simulated_access(simulator: Simulator, settings: StandaloneSettings) -> Alp
         data_url=simulator.rest_url,
         trading_url=simulator.rest_url,
         crypto_feed=settings.crypto_feed,
+        option_feed=settings.option_feed,
     )
 
 

@@ -43,11 +43,12 @@ from gateway.http.chart_bars import ChartBarsEndpoint
 from gateway.http.event_source_answers import EventSourceAnswers
 from gateway.http.failed_attempts import FailedAttempts
 from gateway.http.health import Health
-from gateway.http.held_bars import HeldBars
+from gateway.http.held_rows import HeldRows
 from gateway.http.host_check import HostCheck
 from gateway.http.last_answers import LastAnswers
 from gateway.http.open_files import OpenFiles
 from gateway.http.openapi import OpenApi
+from gateway.http.option_chain import OptionChainEndpoint
 from gateway.http.page import Page
 from gateway.http.security_headers import SecurityHeaders
 from gateway.http.stored_values import StoredValues
@@ -253,7 +254,7 @@ def compose_app(
     limit = settings.max_topics_per_client
     budgets = TicketBudgets(settings.max_tickets_per_minute, around.clock)
     requests = StreamRequests(limit=limit, interval=settings.update_interval_seconds)
-    bars, held = _bar_history(redis, gateway), HeldBars()
+    bars, held = _bar_history(redis, gateway), HeldRows()
     stored = StoredAssets(redis.commands, redis.keyspace, gateway.subscriber.malformed)
     listed = ListedAssets(stored)
     endpoints = Endpoints(
@@ -274,6 +275,9 @@ def compose_app(
         stored=_stored_values(redis, access, gateway.subscriber.malformed, limit),
         chart_bars=ChartBarsEndpoint(access, bars, held, limit=limit),
         assets=AssetsEndpoint(access, listed),
+        options=OptionChainEndpoint(
+            access, gateway.requests, held, lambda: gateway.feed.report is not None
+        ),
         udf=Udf(access, bars, held, listed, around.clock),
         health=_health(access, gateway),
         page=Page(),

@@ -30,22 +30,22 @@ from ingest.bus.status_writer import StatusWriter
 from ingest.bus.stored_account import StoredAccount
 from ingest.capture.recorder import Recorder
 from ingest.capture.tap import NO_TAP, Tap
-from ingest.demand.channels import CRYPTO_CHANNELS, STOCK_CHANNELS, TEST_CHANNELS
 from ingest.demand.wanted import Demand
 from ingest.health_report import HealthReport
 from ingest.leadership import Leadership, Work
 from ingest.market.lag import EXPECTED_MS
 from ingest.market.last_price import LastPrices
-from ingest.market.market_hours import TRADES_IN, MarketHours
-from ingest.market.pair_tape import PairTape
-from ingest.market.trading_day import PAIR_DAYS, STOCK_DAYS
-from ingest.market_composition import Common, MarketTerms, compose_market
+from ingest.market.market_hours import REGULAR, TRADES_IN, MarketHours
+from ingest.market.plain_tape import option_tape, pair_tape
+from ingest.market_composition import Common, compose_market
 from ingest.market_data import MarketData
+from ingest.market_terms import TermsMaker
 from ingest.portfolio.asset_class import CRYPTO as CRYPTO_CLASS
-from ingest.portfolio.asset_class import US_EQUITY
+from ingest.portfolio.asset_class import US_EQUITY, US_OPTION
 from ingest.portfolio.order_log import OrderLog
 from ingest.portfolio.portfolio import Portfolio
 from ingest.reach import UpstreamReach
+from ingest.request_answers import RequestAnswers
 from ingest.sentiment.headline_scorer import HeadlineScorer
 from ingest.settings import AlpacaAccess, IngestSettings
 from ingest.unserved_market import UnservedMarket
@@ -55,10 +55,10 @@ from ingest.upstream.alpaca_rest import AlpacaRest
 from ingest.upstream.alpaca_stream import AlpacaStream
 from ingest.upstream.asset_refresh import AssetRefresh
 from ingest.upstream.broker_reports import BrokerReports
-from ingest.upstream.crypto_rest import CryptoRest
-from ingest.upstream.hours_refresh import HoursRefresh
 from ingest.upstream.news_handler import NewsHandler
 from ingest.upstream.older_bars import BarSource, OlderBars
+from ingest.upstream.option_chains import OptionChains
+from ingest.upstream.option_rest import INDICATIVE, OptionRest
 from ingest.upstream.stream_group import StreamGroup
 from ingest.upstream.stream_health import StreamHealth
 from ingest.upstream.stream_holder import StreamHolder
@@ -68,8 +68,6 @@ from shared.bus.rejections import Rejections
 from shared.markets import CRYPTO, OPTIONS, STOCKS, Market, MarketName, market_of
 from shared.price import Price
 from shared.topics import IMBALANCE, NEWS
-
-TEST_FEED = "test"
 
 VENUE = "us"
 """The crypto feed of Alpaca's own venue, where its orders execute: positions have its prices."""
@@ -176,12 +174,17 @@ def _demands() -> Mapping[MarketName, Demand]:
 
 
 def _prices(access: AlpacaAccess) -> Mapping[MarketName, LastPrices]:
+    hours = MarketHours((), None, TRADES_IN[access.feed])
     found: dict[MarketName, LastPrices] = {
-        "stocks": LastPrices(MarketHours((), None, TRADES_IN[access.feed]))
+        "stocks": LastPrices(hours, is_delayed=access.feed in EXPECTED_MS)
     }
     if access.crypto_feed is not None:
         around_the_clock = MarketHours(trades_in=None)
-        found["crypto"] = LastPrices(around_the_clock, PairTape)
+        found["crypto"] = LastPrices(around_the_clock, pair_tape)
+    if access.option_feed is not None:
+        is_delayed = access.option_feed == INDICATIVE
+        hours = MarketHours((), None, REGULAR)
+        found["options"] = LastPrices(hours, option_tape, is_delayed=is_delayed)
     return found
 
 
@@ -196,14 +199,22 @@ def _last_price_in(prices: Mapping[MarketName, LastPrices]) -> Callable[[str], P
 
 def _priced(access: AlpacaAccess) -> Set[str]:
     """Return the classes of assets whose positions have the tape's prices."""
-    return {US_EQUITY} | ({CRYPTO_CLASS} if access.crypto_feed == VENUE else set())
+    found = {US_EQUITY}
+    if access.crypto_feed == VENUE:
+        found.add(CRYPTO_CLASS)
+    # Trades that are fifteen minutes old value nothing.
+    if access.option_feed not in (None, INDICATIVE):
+        found.add(US_OPTION)
+    return found
 
 
 def _without_stream(access: AlpacaAccess) -> Mapping[Market, str]:
     """Return the markets that this ingest does not serve, and the reasons."""
-    found = {OPTIONS: "Options are not served yet."}
+    found = dict[Market, str]()
     if access.crypto_feed is None:
         found[CRYPTO] = "Pairs are not served: ALPACA_CRYPTO_FEED is off."
+    if access.option_feed is None:
+        found[OPTIONS] = "Options are not served: ALPACA_OPTION_FEED is off."
     return found
 
 
@@ -211,65 +222,16 @@ def _markets(
     own: _Own, prices: Mapping[MarketName, LastPrices], reach: UpstreamReach
 ) -> dict[MarketName, MarketData]:
     """Make the parts of each market; stocks are the first."""
+    status_due = own.common.status_due.set
+    terms = TermsMaker(own.settings, own.access, own.rest, own.demands, prices, own.tap)
     found: dict[MarketName, MarketData] = {
-        "stocks": compose_market(own.common, _stock_terms(own, prices["stocks"]), reach)
+        "stocks": compose_market(own.common, terms.stocks(status_due), reach)
     }
     if own.access.crypto_feed is not None:
-        terms = _crypto_terms(own, prices["crypto"], own.access.crypto_feed)
-        found["crypto"] = compose_market(own.common, terms, None)
+        found["crypto"] = compose_market(own.common, terms.crypto(own.access.crypto_feed), None)
+    if own.access.option_feed is not None:
+        found["options"] = compose_market(own.common, terms.options(own.access.option_feed), None)
     return found
-
-
-def _stock_terms(own: _Own, prices: LastPrices) -> MarketTerms:
-    access = own.access
-
-    # An object of alpaca-py serves one connection; each attempt makes a new one.
-    def connect() -> AlpacaStream:
-        tap = own.tap("stocks")
-        return AlpacaStream(access.stock_endpoint, access.key, access.secret, tap)
-
-    # The status contains the session, which depends on the hours.
-    def apply(hours: MarketHours) -> None:
-        prices.hours = hours
-        own.common.status_due.set()
-
-    return MarketTerms(
-        name="stocks",
-        feed=access.feed,
-        rest=own.rest,
-        demand=own.demands["stocks"],
-        prices=prices,
-        days=STOCK_DAYS,
-        channels=TEST_CHANNELS if access.feed == TEST_FEED else STOCK_CHANNELS,
-        limit=own.settings.symbol_limit,
-        connect=connect,
-        # A delayed feed is expected to lag by fifteen minutes.
-        expected_lag_ms=EXPECTED_MS.get(access.feed, 0.0),
-        hours=HoursRefresh(own.rest, apply, TRADES_IN[access.feed]),
-        always_needed=True,
-        asset_rest=own.rest,
-    )
-
-
-def _crypto_terms(own: _Own, prices: LastPrices, feed: str) -> MarketTerms:
-    access = own.access
-
-    def connect() -> AlpacaStream:
-        tap = own.tap("crypto")
-        return AlpacaStream(access.crypto_endpoint(feed), access.key, access.secret, tap)
-
-    return MarketTerms(
-        name="crypto",
-        feed=feed,
-        rest=CryptoRest(own.rest, feed),
-        demand=own.demands["crypto"],
-        prices=prices,
-        days=PAIR_DAYS,
-        channels=CRYPTO_CHANNELS,
-        limit=None,
-        connect=connect,
-        has_books=True,
-    )
 
 
 def _unserved(own: _Own, market: Market, reason: str) -> UnservedMarket:
@@ -357,17 +319,26 @@ def _responder(own: _Own, markets: Mapping[MarketName, MarketData]) -> RequestRe
     sources = {
         name: BarSource(each.rest, each.market_hours, each.bars.table.days)
         for name, each in markets.items()
+        if name != "options"  # Alpaca streams no bars of them
     }
+    bars, chains = OlderBars(sources, own.rest.malformed), _chains(own, markets)
     return RequestResponder(
         common.redis.commands,
         common.redis.subscriber,
         common.redis.keyspace,
         common.lease,
-        OlderBars(sources, own.rest.malformed).answer,
+        RequestAnswers(bars, chains).answer,
         common.rejections,
         common.malformed,
         time.monotonic,
     )
+
+
+def _chains(own: _Own, markets: Mapping[MarketName, MarketData]) -> OptionChains | None:
+    if own.access.option_feed is None:
+        return None
+    rest = OptionRest(own.rest, own.access.option_feed)
+    return OptionChains(rest, markets["options"].market_hours)
 
 
 def _news(own: _Own, handler: NewsHandler) -> StreamHolder:

@@ -1,7 +1,7 @@
 """The parts of one market, put together with plain constructor calls."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ingest.bars.bar_table import BarTable
@@ -14,7 +14,7 @@ from ingest.bus.redis_clients import IngestRedisClients
 from ingest.bus.returned_prices import ReturnedPrices
 from ingest.bus.stored_prices import StoredPrices
 from ingest.charts import Charts
-from ingest.demand.channels import STATUSES, UpstreamChannel
+from ingest.demand.channels import STATUSES
 from ingest.demand.subscription import Subscription
 from ingest.demand.wanted import Demand
 from ingest.market.lag import Lag
@@ -22,26 +22,21 @@ from ingest.market.last_price import LastPrices
 from ingest.market.market_hours import MarketHours
 from ingest.market.stream_silence import StreamSilence
 from ingest.market.symbol_states import SymbolStates
-from ingest.market.trading_day import TradingDays
 from ingest.market.withheld_trades import WithheldTrades
 from ingest.market_data import MarketData
+from ingest.market_terms import MarketTerms
 from ingest.reach import UpstreamReach
-from ingest.upstream.alpaca_rest import AlpacaRest
-from ingest.upstream.alpaca_stream import AlpacaStream
 from ingest.upstream.asset_halts import AssetHalts
 from ingest.upstream.bar_rest import BarRest
 from ingest.upstream.frame import FrameReader
-from ingest.upstream.hours_refresh import HoursRefresh
 from ingest.upstream.imbalance_gaps import ImbalanceGaps
 from ingest.upstream.market_handler import MarketHandler
-from ingest.upstream.market_rest import MarketRest
 from ingest.upstream.rest_prices import RestPrices
 from ingest.upstream.snapshots import Snapshots
 from ingest.upstream.stream_health import StreamHealth
 from ingest.upstream.stream_holder import StreamHolder
 from shared.bus.malformed_stored import MalformedStored
 from shared.bus.rejections import Rejections
-from shared.markets import MarketName
 
 
 @dataclass(frozen=True)
@@ -63,32 +58,6 @@ class Common:
     bar_bounds: Mapping[str, int]
 
 
-@dataclass(frozen=True)
-class MarketTerms:
-    """What distinguishes a market. ``connect`` makes the connection of an attempt.
-
-    ``feed`` is Alpaca's name of it, ``limit`` the plan's number of symbols (None: no limit),
-    ``expected_lag_ms`` the delay of its prints. ``hours`` makes the reader of its sessions, if it
-    has some. ``always_needed``: see ``MarketHandler``. ``asset_rest`` lists assets that are halted,
-    if trading in this market can be halted at all.
-    """
-
-    name: MarketName
-    feed: str
-    rest: MarketRest
-    demand: Demand
-    prices: LastPrices
-    days: TradingDays
-    channels: Sequence[UpstreamChannel]
-    limit: int | None
-    connect: Callable[[], AlpacaStream]
-    expected_lag_ms: float = 0.0
-    hours: HoursRefresh | None = None
-    always_needed: bool = False
-    has_books: bool = False
-    asset_rest: AlpacaRest | None = None
-
-
 def compose_market(common: Common, terms: MarketTerms, reach: UpstreamReach | None) -> MarketData:
     """Make the parts of a market; ``reach`` learns from each attempt to connect."""
     prices, demand, announcer = terms.prices, terms.demand, common.announcer
@@ -100,14 +69,36 @@ def compose_market(common: Common, terms: MarketTerms, reach: UpstreamReach | No
     lag = Lag(terms.expected_lag_ms)
     books = BookFeed(demand, subscription, announcer) if terms.has_books else None
     shared = (lag, demand, subscription, announcer, charts.table, books)
-    reader = FrameReader(prices, states, *shared, name=terms.name)
-    rest_prices = RestPrices(prices, states, withheld, demand, announcer, delay_ns=delay_ns)
+    indicative = terms.is_indicative
+    reader = FrameReader(prices, states, *shared, name=terms.name, is_indicative=indicative)
+    rest_prices = RestPrices(
+        prices,
+        states,
+        withheld,
+        demand,
+        announcer,
+        delay_ns=delay_ns,
+        is_indicative=indicative,
+    )
     imbalances = ImbalanceGaps(demand, subscription, announcer)
     health = StreamHealth(common.status_due)
     snapshots = _snapshots(common, terms, rest_prices, charts, withheld, health)
-    used = (StreamSilence(), lag, withheld, snapshots, prices, charts, imbalances, books)
-    needed = terms.always_needed
-    handler = MarketHandler(terms.name, demand, subscription, reader, *used, always_needed=needed)
+    handler = MarketHandler(
+        terms.name,
+        demand,
+        subscription,
+        reader,
+        StreamSilence(),
+        lag,
+        withheld,
+        snapshots,
+        prices,
+        charts,
+        imbalances,
+        books,
+        decode=terms.decode,
+        always_needed=terms.always_needed,
+    )
     return MarketData(
         stream=StreamHolder(terms.connect, handler, health, reach=reach),
         snapshots=snapshots,
@@ -171,7 +162,7 @@ def _charts(common: Common, terms: MarketTerms) -> Charts:
         common.publisher.next_id,
         common.bar_bounds,
     )
-    subscription = Subscription(terms.limit, channels=terms.channels)
+    subscription = Subscription(terms.limit, channels=terms.channels, limits=terms.limits)
     return Charts(table, rest, store, demand, subscription, common.announcer)
 
 

@@ -9,12 +9,13 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_val
 from shared.bus.keys import BAR_HISTORY
 from shared.bus.owner import Owner
 from shared.bus.settings import MEMORY_URL, BusSettings, RedisUrl
-from shared.markets import CRYPTO, STOCKS
+from shared.markets import CRYPTO, OPTIONS, STOCKS
 from shared.pasted_values import base_url, key
 from shared.settings import SettingsError
 
 Feed = Literal["iex", "sip", "delayed_sip", "boats", "overnight", "test"]
 CryptoFeed = Literal["us", "us-1", "eu-1", "off"]
+OptionFeed = Literal["indicative", "opra", "off"]
 
 BASIC_PLAN_SYMBOLS = 30
 
@@ -35,8 +36,8 @@ RestUrl = Annotated[str, AfterValidator(_rest_url)]
 class AlpacaAccess:
     """The keys of one account, and the URLs of the hosts that accept them.
 
-    ``feed`` is Alpaca's name of the stock feed, ``crypto_feed`` that of the pairs' one, None if
-    pairs are not served. The secret is not in ``repr``.
+    ``feed`` is Alpaca's name of the stock feed, ``crypto_feed`` and ``option_feed`` are those of
+    the others, None if they are not served. The secret is not in ``repr``.
     """
 
     key: str
@@ -46,6 +47,7 @@ class AlpacaAccess:
     data_url: str
     trading_url: str
     crypto_feed: str | None = None
+    option_feed: str | None = None
 
     @property
     def owner(self) -> Owner:
@@ -60,6 +62,10 @@ class AlpacaAccess:
     def crypto_endpoint(self, feed: str) -> str:
         """Return the URL of a crypto feed's WebSocket."""
         return f"{self.stream_url}/{CRYPTO.streams[feed]}"
+
+    def option_endpoint(self, feed: str) -> str:
+        """Return the URL of an option feed's WebSocket."""
+        return f"{self.stream_url}/{OPTIONS.streams[feed]}"
 
     @property
     def news_endpoint(self) -> str:
@@ -82,6 +88,7 @@ class IngestSettings(BusSettings):
     alpaca_secret_key: SecretStr | None = None
     alpaca_feed: Feed = "iex"
     alpaca_crypto_feed: CryptoFeed = "us"
+    alpaca_option_feed: OptionFeed = "indicative"
     alpaca_symbol_limit: int | None = Field(None, ge=1)
     alpaca_stream_url: StreamUrl = "wss://stream.data.alpaca.markets"
     alpaca_data_url: RestUrl = "https://data.alpaca.markets"
@@ -137,12 +144,18 @@ class IngestSettings(BusSettings):
             data_url=self.alpaca_data_url,
             trading_url=self.alpaca_trading_url or self._default_trading_url(),
             crypto_feed=self.crypto_feed,
+            option_feed=self.option_feed,
         )
 
     @property
     def crypto_feed(self) -> str | None:
         """The feed of the pairs; None if they are not served."""
         return None if self.alpaca_crypto_feed == "off" else self.alpaca_crypto_feed
+
+    @property
+    def option_feed(self) -> str | None:
+        """The feed of the options; None if they are not served."""
+        return None if self.alpaca_option_feed == "off" else self.alpaca_option_feed
 
     @property
     def symbol_limit(self) -> int | None:

@@ -26,6 +26,8 @@ class Price(msgspec.Struct, gc=False):
     received: int | None = None
     reason: str | None = None
     """For a null ``price``: ``no_trade_seen``, ``unknown_symbol`` or ``redis_unavailable``."""
+    delayed: bool | UnsetType = UNSET
+    """True if the feed shows its trades fifteen minutes late; otherwise it is absent."""
     day_zone: str | UnsetType = UNSET
     """Of a pair alone: the time zone at whose midnight the day begins that ``previous_close`` and
     ``change`` refer to. The days of stocks and options are those of New York's market."""

@@ -1,6 +1,7 @@
 """The ``quote`` event: a symbol's best bid and offer, with all fields each time."""
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 
 class Quote(msgspec.Struct, kw_only=True):
@@ -22,6 +23,8 @@ class Quote(msgspec.Struct, kw_only=True):
     tape: str | None
     timestamp: str
     received: int
+    indicative: bool | UnsetType = UNSET
+    """True if the feed derives its quotes and they are not the exchanges'; otherwise absent."""
 
 
 encode = msgspec.json.Encoder().encode

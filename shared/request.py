@@ -5,6 +5,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from shared.option_chain import ContractType
+
 Adjustment = Literal["raw", "split", "dividend", "spin-off", "all"]
 """The corporate actions for which the prices of bars are adjusted."""
 
@@ -12,6 +14,9 @@ BARS_AT_MOST = 10_000
 """The bars of one request, over all of its symbols."""
 
 SYMBOLS_AT_MOST = 500
+
+CONTRACTS_AT_MOST = 12_000
+"""The contracts of one chain: that of SPY has some ten thousand."""
 
 FailureCode = Literal["upstream_failed", "too_many_rows", "unsupported"]
 
@@ -42,6 +47,33 @@ class BarsReply(msgspec.Struct, kw_only=True, tag_field="of", tag="bars"):
     complete_from: dict[str, int]
 
 
+class ChainRequest(msgspec.Struct, frozen=True, kw_only=True, tag_field="of", tag="chain"):
+    """The option chain of an underlying, a stock's symbol or the root of an index' options.
+
+    ``expiration`` is a date such as 2026-12-18. None: all of them, and both types.
+    """
+
+    underlying: str
+    expiration: str | None = None
+    type: ContractType | None = None
+
+
+class ChainReply(msgspec.Struct, kw_only=True, tag_field="of", tag="chain"):
+    """The chain as of ``as_of`` (RFC 3339): ``contracts`` is the JSON of a list of ``count``.
+
+    They are ``shared.option_chain.OptionContract``, by expiration, strike and type. ``feed`` is
+    Alpaca's name of it; ``delayed``: its trades are fifteen minutes late, ``indicative``: its
+    quotes are derived ones.
+    """
+
+    as_of: str
+    feed: str
+    delayed: bool
+    indicative: bool
+    count: int
+    contracts: msgspec.Raw
+
+
 class Failure(msgspec.Struct, kw_only=True, tag_field="of", tag="failure"):
     """Why there is no reply; ``message`` is for the client."""
 
@@ -49,16 +81,18 @@ class Failure(msgspec.Struct, kw_only=True, tag_field="of", tag="failure"):
     message: str
 
 
-Request: TypeAlias = BarsRequest
-"""The requests of all kinds; a further kind makes it a union."""
+Request: TypeAlias = BarsRequest | ChainRequest
+"""The requests of all kinds."""
 
-Reply: TypeAlias = BarsReply | Failure
+Data: TypeAlias = BarsReply | ChainReply
+
+Reply: TypeAlias = Data | Failure
 
 encode = msgspec.json.Encoder(order="sorted").encode
 """Equal requests have equal bytes."""
 
-decode_request = msgspec.json.Decoder(Request).decode
-decode_reply = msgspec.json.Decoder[BarsReply | Failure](Reply).decode
+decode_request = msgspec.json.Decoder[BarsRequest | ChainRequest](Request).decode
+decode_reply = msgspec.json.Decoder[BarsReply | ChainReply | Failure](Reply).decode
 
 
 def digest_of(request: bytes) -> str:

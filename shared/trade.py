@@ -33,6 +33,8 @@ class Trade(msgspec.Struct, kw_only=True):
     received: int
     taker_side: TakerSide | UnsetType | None = UNSET
     """Of a pair alone: whether the buyer or the seller took the other's order; null if unknown."""
+    delayed: bool | UnsetType = UNSET
+    """True if the feed shows its trades fifteen minutes late; otherwise it is absent."""
 
 
 class Correction(msgspec.Struct, kw_only=True):

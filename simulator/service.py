@@ -27,12 +27,13 @@ from simulator.faults import control
 from simulator.faults.armed import ArmedFaults
 from simulator.faults.catalogue import Faults
 from simulator.options.contract_list import ContractList
+from simulator.options.delay import with_late_trades
 from simulator.options.market import OptionMarket
 from simulator.options.recording import read_chain, read_option_tape
 from simulator.options.rest import OptionRest
 from simulator.options.today import listed_today, renamed_today
 from simulator.protocol.endpoint import Endpoint
-from simulator.protocol.option_feeds import OPTION_FEEDS, is_option_symbol
+from simulator.protocol.option_feeds import OPRA, OPTION_FEEDS, is_option_symbol
 from simulator.protocol.rfc3339 import SECOND
 from simulator.protocol.subscription import ACCOUNT, TEST, is_pair
 from simulator.protocol.wire import Message, Outgoing
@@ -390,6 +391,9 @@ class Simulator:
         self._publish_to_stocks(messages)
 
     def _publish_options(self, messages: Sequence[Outgoing]) -> None:
+        # A plan with no OPRA has nothing newer, by REST as well.
+        if self._settings.plan not in OPRA.plans:
+            messages = with_late_trades(messages)
         for outgoing in messages:
             self._observe(outgoing.message)
         for feed in OPTION_FEEDS:

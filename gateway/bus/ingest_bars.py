@@ -55,4 +55,6 @@ class IngestBars:
             limit=query.limit,
             adjustment=query.adjustment,
         )
-        return await (self._requests.ask if self._leads() else self._requests.kept)(asked)
+        reply = await (self._requests.ask if self._leads() else self._requests.kept)(asked)
+        assert isinstance(reply, BarsReply)  # noqa: S101 - the kind of the request
+        return reply

@@ -15,7 +15,7 @@ from shared import request
 from shared.bus import keys
 from shared.bus.errors import BusError, bus_errors
 from shared.bus.keys import Keyspace
-from shared.request import BarsReply, Failure, Reply, Request
+from shared.request import Data, Failure, Reply, Request
 
 LOOK_SECONDS = 0.5
 """The reply is looked for in this time even if its notice is lost with a connection."""
@@ -98,7 +98,7 @@ class IngestRequests:
             while True:
                 tasks.create_task(self._settle(await self._to_ask.get()))
 
-    async def ask(self, asked: Request) -> BarsReply:
+    async def ask(self, asked: Request) -> Data:
         """Return the reply to a request.
 
         Raises:
@@ -118,7 +118,7 @@ class IngestRequests:
             self._under_way[digest] = asking
         return self._data_of(digest, await asyncio.shield(asking.reply))
 
-    async def kept(self, asked: Request) -> BarsReply:
+    async def kept(self, asked: Request) -> Data:
         """Return the reply that Redis keeps of an equal request, and wait for none.
 
         Raises:
@@ -130,7 +130,7 @@ class IngestRequests:
             raise _no_ingest_error()
         return self._data_of(digest, stored)
 
-    def _data_of(self, digest: str, body: bytes) -> BarsReply:
+    def _data_of(self, digest: str, body: bytes) -> Data:
         """Return the data of a reply.
 
         Raises:

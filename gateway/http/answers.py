@@ -18,6 +18,7 @@ from shared.imbalance import Imbalance
 from shared.ingest_status import IngestStatus, Session
 from shared.luld import Luld
 from shared.news import News
+from shared.option_chain import OptionContract
 from shared.order import OrderUpdate
 from shared.position import Position
 from shared.price import Price
@@ -89,6 +90,21 @@ class Assets(msgspec.Struct, kw_only=True):
 
     as_of: str
     assets: list[FoundAsset]
+
+
+class OptionChain(msgspec.Struct, kw_only=True):
+    """The option chain of a stock as of ``as_of``, by expiration, strike and type.
+
+    ``feed`` is Alpaca's name of the source. ``delayed``: its trades are fifteen minutes late.
+    ``indicative``: its quotes are derived ones, and not the exchanges'.
+    """
+
+    underlying: str
+    as_of: str
+    feed: str
+    delayed: bool
+    indicative: bool
+    contracts: list[OptionContract]
 
 
 class Refusal(msgspec.Struct):

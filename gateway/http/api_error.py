@@ -73,8 +73,8 @@ async def answer_bus_error(_: Request, error: Exception) -> Response:
 
 
 _NO_INGEST_HINT = (
-    "try again once /readyz shows that the feed is no longer down, or request the newest bars "
-    "alone: no start, no end, adjustment=split"
+    "try again once /readyz shows that the feed is no longer down; the newest bars alone (no "
+    "start, no end, adjustment=split) need no ingest"
 )
 
 _OF_INGEST: Mapping[type[IngestRequestError], tuple[int, str, str]] = MappingProxyType(
@@ -92,10 +92,15 @@ _OF_INGEST: Mapping[type[IngestRequestError], tuple[int, str, str]] = MappingPro
 """Status, code and hint of each error of a request to the ingest."""
 
 
+_UNSUPPORTED = 400, "unsupported", "ask for something else: repeating the request changes nothing"
+
+
 async def answer_ingest_request_error(_: Request, error: Exception) -> Response:
     """Answer an error of a request that the gateway has passed on to the ingest."""
     assert isinstance(error, IngestRequestError)  # noqa: S101 - Starlette looks handlers up by type
     status, code, hint = _OF_INGEST[type(error)]
+    if isinstance(error, RequestFailedError) and error.code == "unsupported":
+        status, code, hint = _UNSUPPORTED
     return ApiError(
         status, code=code, message=str(error), hint=hint, headers={"Retry-After": "2"}
     ).response()

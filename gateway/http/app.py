@@ -23,6 +23,7 @@ from gateway.http.cors import cors
 from gateway.http.event_source_answers import EventSourceAnswers
 from gateway.http.health import Health
 from gateway.http.openapi import OpenApi
+from gateway.http.option_chain import OptionChainEndpoint
 from gateway.http.page import Page
 from gateway.http.stored_values import StoredValues
 from gateway.http.stream_change import ChangeRoute, StreamChange
@@ -46,6 +47,7 @@ class Endpoints:
     stored: StoredValues
     chart_bars: ChartBarsEndpoint
     assets: AssetsEndpoint
+    options: OptionChainEndpoint
     udf: Udf
     health: Health
     page: Page
@@ -96,6 +98,7 @@ def routes(endpoints: Endpoints) -> list[Route]:
         Route("/api/prices", stored.prices),
         Route("/api/bars", endpoints.chart_bars.bars),
         Route("/api/assets", endpoints.assets.assets),
+        Route("/api/options/{underlying}", endpoints.options.chain),
         Route("/api/udf/config", udf.config),
         Route("/api/udf/symbols", udf.symbols),
         Route("/api/udf/search", udf.search),

@@ -1,9 +1,7 @@
 """``GET /api/bars``: bars for charts, up to a position from which a stream continues."""
 
-import asyncio
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -12,7 +10,6 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from gateway.bus.bar_history import BarHistory
 from gateway.bus.merged_bars import ChartBars
@@ -20,7 +17,8 @@ from gateway.bus.older_bars import BarQuery
 from gateway.http import fields
 from gateway.http.access import Access
 from gateway.http.api_error import ApiError
-from gateway.http.held_bars import HeldBars
+from gateway.http.held_rows import HeldRows
+from gateway.http.piecewise_response import PiecewiseResponse
 from gateway.http.stream_request import topics_of
 from gateway.http.symbol_fields import CHARTED_SYMBOLS, ChartedSymbol
 from gateway.wire.principal import MARKET
@@ -37,9 +35,6 @@ MAX_BARS = 100_000
 MAX_BARS_OF_SYMBOL = 10_000
 
 DEFAULT_BARS = 100
-
-PIECE_SECONDS = 30.0
-"""How long a client may leave a piece unread."""
 
 _SECOND = 1_000_000_000
 _FIRST_DAY, _LAST_DAY = date(1970, 1, 1), date(2999, 12, 31)
@@ -111,7 +106,7 @@ class ChartBarsEndpoint:
     It raises BusError if Redis is unreachable.
     """
 
-    def __init__(self, access: Access, history: BarHistory, held: HeldBars, *, limit: int) -> None:
+    def __init__(self, access: Access, history: BarHistory, held: HeldRows, *, limit: int) -> None:
         self._access = access
         self._history = history
         self._held = held
@@ -159,34 +154,6 @@ class ChartBarsEndpoint:
             limit,
             asked.adjustment,
         )
-
-
-class PiecewiseResponse(Response):
-    """JSON in pieces, between which other requests and the streams have their turn.
-
-    ``on_end`` is called once it has been sent, or cannot be.
-    """
-
-    media_type = "application/json"
-
-    def __init__(self, pieces: Iterable[bytes], on_end: Callable[[], None]) -> None:
-        super().__init__(headers={"Cache-Control": "no-store"})
-        del self.headers["content-length"]
-        self._pieces = pieces
-        self._on_end = on_end
-
-    async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
-        """Send the pieces; a client that does not read them gets an incomplete answer."""
-        try:
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            with suppress(TimeoutError):
-                for piece in self._pieces:
-                    async with asyncio.timeout(PIECE_SECONDS):
-                        await send({"type": "http.response.body", "body": piece, "more_body": True})
-                    await asyncio.sleep(0)
-                await send({"type": "http.response.body", "body": b""})
-        finally:
-            self._on_end()
 
 
 def _pieces(timeframe: Timeframe, found: ChartBars) -> Iterator[bytes]:

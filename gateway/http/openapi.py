@@ -11,6 +11,7 @@ from gateway.http import answers
 from gateway.http.fields import properties_of, required_of
 from gateway.http.json_response import json_response
 from gateway.http.operations import JSON, OPERATIONS, Operation
+from gateway.http.symbol_fields import UNDERLYING
 from gateway.wire import stream_id, token_table
 
 VERSION = "0.1.0"
@@ -19,7 +20,8 @@ VERSION = "0.1.0"
 REJECTIONS = {
     400: "The query or the body is wrong: `bad_body` `bad_principal` `bad_symbol` `bad_topic` "
     "`bad_value` `missing` `misspelt` `no_symbols` `no_topics` `too_many_bars` `too_many_fields` "
-    "`too_many_symbols` `too_many_topics`",
+    "`too_many_symbols` `too_many_topics`; `unsupported`: Alpaca or this installation has no such "
+    "data",
     401: "`unauthorized`: no token, a wrong one, a used ticket",
     403: "`topic_denied`: the ticket is for other topics; `scope_denied`: the token lacks a scope",
     404: "`unknown_path`; `unknown_stream`: no stream of this id and of this principal",
@@ -66,6 +68,7 @@ LAST_EVENT_ID = {
 PATH_FORMS = {
     "stream_id": {"pattern": f"^{stream_id.PATTERN}$"},
     "principal": {"pattern": f"^{token_table.NAME}$"},
+    "underlying": {"pattern": f"^{UNDERLYING}$"},
 }
 
 LIMITED = ("symbols", "topics")

@@ -8,6 +8,7 @@ import msgspec
 from gateway.http import answers, udf_answers
 from gateway.http.assets import AssetFields
 from gateway.http.chart_bars import BarQueryFields
+from gateway.http.option_chain import ChainFields
 from gateway.http.stored_values import PriceFields, StoredPositionFields
 from gateway.http.stream_change import ChangeFields
 from gateway.http.stream_fields import KIND_STREAMS, TopicFields
@@ -144,6 +145,15 @@ OPERATIONS: Sequence[Operation] = (
         {200: answers.Assets},
         rejections=(400, 401, 403, 429, 503),
         fields=AssetFields,
+        security=BEARER,
+    ),
+    Operation(
+        "GET",
+        "/api/options/{underlying}",
+        "The option chain of a stock, with implied volatility and greeks",
+        {200: answers.OptionChain},
+        rejections=(400, 401, 403, 429, 502, 503, 504),
+        fields=ChainFields,
         security=BEARER,
     ),
     Operation(

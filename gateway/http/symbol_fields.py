@@ -42,6 +42,8 @@ _IN_NEWS = _symbol(markets_of(NEWS))
 _WITH_INTERVAL = _topics_of(kind for kind in KINDS if kind not in ORDERED or kind in BARS)
 _ORDERED_TOPIC = _topics_of(kind for kind in KINDS if kind in ORDERED and kind not in BARS)
 
+UNDERLYING = _symbol((STOCKS,))
+
 AnySymbol: TypeAlias = Annotated[str, Meta(extra_json_schema={"pattern": f"^{_ANY}$"})]
 ChartedSymbol: TypeAlias = Annotated[str, Meta(extra_json_schema={"pattern": f"^{_CHARTED}$"})]
 Pair: TypeAlias = Annotated[str, Meta(extra_json_schema={"pattern": f"^{_PAIR}$"})]

@@ -17,7 +17,7 @@ from gateway.http.access import Access
 from gateway.http.api_error import ApiError
 from gateway.http.assets import MOST_RESULTS, ListedAssets
 from gateway.http.chart_bars import MAX_BARS_OF_SYMBOL, PiecewiseResponse
-from gateway.http.held_bars import HeldBars
+from gateway.http.held_rows import HeldRows
 from gateway.http.json_response import json_response
 from gateway.http.symbol_fields import ChartedSymbol
 from gateway.http.udf_answers import TIMEFRAMES, Resolution, UdfConfig, UdfHistory
@@ -113,7 +113,7 @@ class Udf:
         self,
         access: Access,
         history: BarHistory,
-        held: HeldBars,
+        held: HeldRows,
         listed: ListedAssets,
         clock: Callable[[], float],
     ) -> None:

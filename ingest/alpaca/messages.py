@@ -1,4 +1,4 @@
-"""Alpaca's messages, decoded into types; one by one if a message of the frame is malformed.
+"""Alpaca's messages as types, and their decoder.
 
 Sources: https://docs.alpaca.markets/docs/real-time-stock-pricing-data for stocks,
 https://docs.alpaca.markets/docs/real-time-crypto-pricing-data for order books,
@@ -7,8 +7,7 @@ not read are left out; additional ones are no error. A field with a default cost
 another form; any other field costs its message, and so does each field of an order book.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 
@@ -29,9 +28,8 @@ from ingest.alpaca.bounds import (
     Url,
     Volume,
 )
-from ingest.alpaca.msgpack_parts import array_items, map_items
-from ingest.alpaca.tolerant import UNDECODABLE, bounded, read_fields
-from ingest.alpaca.unreadable import BadFrameError, LostFields, Malformed, Unknown
+from ingest.alpaca.decoder import FrameDecoder
+from ingest.alpaca.unreadable import LostFields, Malformed, Unknown
 
 MOST_LEVELS = 100_000
 """The levels of one side in a message. A frame of 16 MiB has room for seven times as many."""
@@ -262,30 +260,16 @@ Data: TypeAlias = (
 )
 Message: TypeAlias = Data | Subscribed | Error | Success | Unknown | Malformed | LostFields
 
-_Known: TypeAlias = Data | Subscribed | Error | Success
-_decode_frame = msgspec.msgpack.Decoder(list[_Known]).decode
-_decode_one = msgspec.msgpack.Decoder(_Known).decode
-_split = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
-_split_fields = msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode
-_TYPES: dict[str, type[_Known]] = {str(t.__struct_config__.tag): t for t in _Known.__args__}
-_DATA_TYPES: dict[str, type[Data]] = {str(t.__struct_config__.tag): t for t in Data.__args__}
-_WHOLE = frozenset({"o"})
-"""Kinds of which a part is of no use: a book that has missed one level is wrong."""
-
-
-def decode(frame: bytes | str) -> list[Any]:
-    """Return the messages of a frame, each a ``Message``.
-
-    Raises:
-        BadFrameError: it is not a msgpack array.
-    """
-    if isinstance(frame, str):
-        raise BadFrameError(f"{len(frame)} characters of text where msgpack was requested")
-    try:
-        return _decode_frame(frame)
-    except UNDECODABLE:  # one of the messages is unknown or malformed; decode the others
-        pass
-    return [message for raw in _parts(frame) for message in _one(raw)]
+decode = FrameDecoder(
+    [
+        *(Trade, Quote, TradingStatus, PriceBands, Correction, Cancel),
+        *(MinuteBar, UpdatedBar, DayBar, OrderBook, News),
+    ],
+    [Subscribed, Error, Success],
+    # A book that has missed one level is wrong.
+    whole={"o"},
+).decode
+"""Returns the messages of a frame, each a ``Message``, or raises ``BadFrameError``."""
 
 
 def nanoseconds(time: msgspec.msgpack.Ext) -> int:
@@ -309,81 +293,3 @@ def nanoseconds(time: msgspec.msgpack.Ext) -> int:
                 return at_ns
             raise ValueError(f"{seconds} s is not a time of the years 1 to 9999")
     raise ValueError(f"extension {time.code} with {len(data)} bytes is not a msgpack timestamp")
-
-
-def _parts(frame: bytes) -> list[bytes]:
-    """Return the messages of a frame, each as it is encoded.
-
-    Raises:
-        BadFrameError: it is not a msgpack array.
-    """
-    try:
-        try:
-            return [bytes(raw) for raw in _split(frame)]
-        except RecursionError:  # in one of the messages: the others count
-            return array_items(frame)
-    except (msgspec.DecodeError, ValueError) as error:
-        raise BadFrameError(f"{len(frame)} bytes that are no array of messages: {error}") from error
-
-
-def _one(raw: bytes) -> Iterator[Message]:
-    """Decode a message; the fields that it lacks follow it."""
-    try:
-        yield _decode_one(raw)
-    except UNDECODABLE as error:
-        yield from _tolerantly(raw, bounded(error))
-
-
-def _tolerantly(raw: bytes, problem: str) -> Iterator[Message]:
-    try:
-        fields = _fields(raw)
-    except ValueError:  # no map
-        yield Malformed("", problem)
-        return
-    kind = _text(fields.get("T"))
-    if kind is None:
-        yield Malformed("", "no T that is text")
-        return
-    if kind not in _DATA_TYPES:
-        yield Malformed(kind, problem) if kind in _TYPES else Unknown(kind)
-        return
-    symbol = _text(fields.get("S")) or ""
-    try:
-        message, lost = read_fields(_DATA_TYPES[kind], fields, _value)
-    except ValueError as error:
-        yield Malformed(kind, bounded(error), symbol)
-        return
-    problems = bounded("; ".join(lost))
-    if lost and kind in _WHOLE:
-        yield Malformed(kind, problems, symbol)
-        return
-    yield message
-    if lost:
-        yield LostFields(kind, problems)
-
-
-def _fields(raw: bytes) -> Mapping[str, bytes]:
-    """Return the fields of a message by name, each as it is encoded.
-
-    Raises:
-        ValueError: it is no map.
-    """
-    try:
-        return _split_fields(raw)
-    except UNDECODABLE:
-        pass
-    # A field is nested too deeply, or a name is no text.
-    named = ((_text(key), value) for key, value in map_items(raw))
-    return {name: value for name, value in named if name is not None}
-
-
-def _text(raw: bytes | None) -> str | None:
-    """Return a value that is text, otherwise None."""
-    try:
-        return None if raw is None else msgspec.msgpack.decode(raw, type=str)
-    except UNDECODABLE:
-        return None
-
-
-def _value(raw: Any, form: Any, /) -> Any:
-    return msgspec.msgpack.decode(raw, type=form)

@@ -76,6 +76,27 @@ class Snapshot(msgspec.Struct, rename="camel"):
     prev_daily_bar: Bar | None = None
 
 
+class Greeks(msgspec.Struct):
+    """The ``greeks`` of an option's snapshot; Alpaca computes them from the newest quote."""
+
+    delta: Number | None = None
+    gamma: Number | None = None
+    theta: Number | None = None
+    vega: Number | None = None
+    rho: Number | None = None
+
+
+class OptionSnapshot(msgspec.Struct, rename="camel"):
+    """One contract's value in the answer of ``/v1beta1/options/snapshots/{underlying}``."""
+
+    latest_trade: Trade | None = None
+    latest_quote: Quote | None = None
+    daily_bar: Bar | None = None
+    prev_daily_bar: Bar | None = None
+    implied_volatility: Number | None = None
+    greeks: Greeks | None = None
+
+
 def read_newest_trade(snapshot: Any) -> Trade | None:
     """Decode the newest trade of a snapshot, whatever form its other parts have.
 
@@ -103,6 +124,15 @@ def read_bar(row: Any) -> tuple[Bar, list[str]]:
         ValueError: the row has another form.
     """
     return read_object(row, Bar, strictly)
+
+
+def read_option_snapshot(row: Any) -> tuple[OptionSnapshot, list[str]]:
+    """Decode a contract's snapshot; return it with the problems of its parts.
+
+    Raises:
+        ValueError: the row is no object.
+    """
+    return read_object(row, OptionSnapshot, strictly)
 
 
 def read_snapshot(row: Any) -> tuple[Snapshot, list[str]]:

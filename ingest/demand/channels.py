@@ -32,6 +32,7 @@ class UpstreamChannel:
     channel, the ingest gives it up and blames no symbol. ``beside``: its symbols are subscribed on
     the named channel as well, as far as slots are free: they take none from others. ``unnamed``:
     the vendor's answers may not name it, and a request counts as accepted unless it is rejected.
+    ``separate``: a counted channel whose slots are its own, so that no other one takes them.
     """
 
     name: str
@@ -41,6 +42,7 @@ class UpstreamChannel:
     optional: bool = False
     beside: str | None = None
     unnamed: bool = False
+    separate: bool = False
 
 
 STOCK_CHANNELS: Sequence[UpstreamChannel] = (
@@ -73,8 +75,15 @@ CRYPTO_CHANNELS: Sequence[UpstreamChannel] = (
 )
 """The channels of a crypto stream: it has no statuses, bands, corrections and cancels."""
 
+OPTION_CHANNELS: Sequence[UpstreamChannel] = (
+    # No limit for trades is known. Quotes have one: 200 contracts on the Basic plan.
+    UpstreamChannel(TRADES, kinds=frozenset({PRICE, STATUS, TRADE}), separate=True),
+    UpstreamChannel(QUOTES, kinds=frozenset({QUOTE}), separate=True),
+)
+"""The channels of an option stream, all that it has."""
+
 CHANNELS: Mapping[MarketName, Sequence[UpstreamChannel]] = MappingProxyType(
-    {"stocks": STOCK_CHANNELS, "crypto": CRYPTO_CHANNELS}
+    {"stocks": STOCK_CHANNELS, "crypto": CRYPTO_CHANNELS, "options": OPTION_CHANNELS}
 )
 """The channels of each market's stream."""
 

@@ -3,8 +3,7 @@
 import math
 from collections.abc import Callable, Collection, Sequence, Set
 
-LIMIT_RETRY_SECONDS = 600.0
-"""The time until one symbol more than a learnt limit is tried again."""
+from ingest.demand.learnt_limits import LIMIT_RETRY_SECONDS, LearntLimits
 
 
 class FreeSlots:
@@ -18,8 +17,7 @@ class FreeSlots:
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._counts_until = monotonic()
-        self._limits: dict[str, tuple[int, float]] = {}
-        """By channel: its learnt number of symbols, and when one more is tried (monotonic)."""
+        self._limits = LearntLimits(monotonic)
         self._monotonic = monotonic
 
     @property
@@ -29,7 +27,7 @@ class FreeSlots:
 
     def learn(self, channel: str, limit: int) -> None:
         """Accept that a channel has no room for more than ``limit`` symbols."""
-        self._limits[channel] = limit, self._monotonic() + LIMIT_RETRY_SECONDS
+        self._limits.learn(channel, limit)
 
     def suspect(self, symbols: Set[str]) -> bool:
         """Accept the rejection of a request for slots; return whether to try it again.
@@ -43,13 +41,12 @@ class FreeSlots:
 
     def on_acknowledged(self, channel: str, count: int) -> None:
         """Accept the number of symbols that a channel has: beyond its limit, the plan has grown."""
-        if channel in self._limits and count > self._limits[channel][0]:
-            del self._limits[channel]
+        self._limits.on_acknowledged(channel, count)
 
     def next_retry_at(self, now: float) -> float:
         """Return when other symbols fit for the first time after ``now`` (monotonic)."""
-        times = [self._counts_until, *(retry_at for _, retry_at in self._limits.values())]
-        return min((at for at in times if at > now), default=math.inf)
+        until = self._counts_until if self._counts_until > now else math.inf
+        return min(until, self._limits.next_retry_at(now))
 
     def fitting(
         self,
@@ -68,10 +65,7 @@ class FreeSlots:
             # Prices come first: if the limit is unknown, any other symbol may be in their way.
             room = 0 if limit is None else max(limit - len(holders), 0)
             fitting = _with_room(fitting, holders, room)
-        if channel in self._limits:
-            most, retry_at = self._limits[channel]
-            if self._monotonic() >= retry_at:
-                most += 1
+        if (most := self._limits.of(channel)) is not None:
             # Stable, so that no symbol changes places with another for nothing.
             fitting = sorted(fitting, key=lambda symbol: symbol not in there)[:most]
         return fitting

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence, Set
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ingest.demand.channels import UpstreamChannel
@@ -30,6 +31,7 @@ def share_out(
     channels: Sequence[UpstreamChannel],
     *,
     counts_each_channel: bool = False,
+    limits: Mapping[str, int] = MappingProxyType({}),
     barred: Set[tuple[str, str]] = frozenset(),
 ) -> Shares:
     """Share ``limit`` slots (None: no limit) out over the wanted symbols.
@@ -40,9 +42,10 @@ def share_out(
     slot before each symbol has its first. Positions come before all others, then the
     most watched symbols. A lingering symbol keeps a slot that no other symbol needs, but gets none.
     Slots that are left go to the symbols of channels that are ``beside`` a counted one, except for
-    pairs of channel and symbol that are ``barred``.
+    pairs of channel and symbol that are ``barred``. ``limits`` are the numbers of slots of separate
+    channels; one that is not named has no limit.
     """
-    counted = [channel.name for channel in channels if channel.counted]
+    counted = [channel.name for channel in channels if channel.counted and not channel.separate]
     free = [channel.name for channel in channels if not channel.counted and not channel.follows]
     holders = {symbol for channel in counted for symbol in subscribed[channel]}
     candidates = [
@@ -66,7 +69,39 @@ def share_out(
             and (want.symbol in subscribed[channel] or not want.lingering)
         ]
     over_limit = [want.symbol for want in ranked[len(served) :] if not want.lingering]
-    return Shares(symbols, over_limit, partly)
+    separate = [channel.name for channel in channels if channel.separate]
+    without_price, without_quote = _share_separately(symbols, wanted, subscribed, separate, limits)
+    return Shares(symbols, over_limit + without_price, partly + without_quote)
+
+
+def _share_separately(
+    symbols: dict[str, list[str]],
+    wanted: Sequence[Want],
+    subscribed: Mapping[str, Collection[str]],
+    channels: Sequence[str],
+    limits: Mapping[str, int],
+) -> tuple[list[str], list[str]]:
+    """Add the symbols of each separate channel.
+
+    Returns the watched symbols that lack the first of their channels, and those that lack another.
+    """
+    lack_first: list[str] = []
+    lack_other: list[str] = []
+    for channel in channels:
+        there = subscribed[channel]
+        takers = [
+            want
+            for want in wanted
+            if channel in want.channels and (want.symbol in there or not want.lingering)
+        ]
+        takers.sort(key=partial(_rank_in, there))
+        most = limits.get(channel, len(takers))
+        symbols[channel] = [want.symbol for want in takers[:most]]
+        for want in takers[most:]:
+            is_first = _own(want, channels)[0] == channel
+            if not want.lingering:
+                (lack_first if is_first else lack_other).append(want.symbol)
+    return lack_first, [symbol for symbol in lack_other if symbol not in lack_first]
 
 
 def _fill(

@@ -4,10 +4,12 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 from typing import Literal
 
 from ingest.demand.channels import STOCK_CHANNELS, UpstreamChannel
-from ingest.demand.free_slots import LIMIT_RETRY_SECONDS, FreeSlots
+from ingest.demand.free_slots import FreeSlots
+from ingest.demand.learnt_limits import LIMIT_RETRY_SECONDS, LearntLimits
 from ingest.demand.priority import share_out
 from ingest.demand.rejected_symbols import RejectedSymbols
 from ingest.demand.wanted import Want
@@ -44,9 +46,9 @@ class Subscription:
 
     It lives as long as the leadership; ``begin`` starts each connection. ``limit`` is the plan's
     number of symbols (None: no limit), or a lower one that a rejection has taught. ``channels``
-    are those of the stream. An optional channel is given up at its first rejection. If it has
-    symbols of its own (it follows no other), one of them may be to blame, or a limit of the plan
-    after all. ``monotonic`` gives seconds.
+    are those of the stream, ``limits`` the plan's numbers of symbols of separate ones. An optional
+    channel is given up at its first rejection. If it has symbols of its own (it follows no other),
+    one of them may be to blame, or a limit of the plan after all. ``monotonic`` gives seconds.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Subscription:
         limit: int | None,
         *,
         channels: Sequence[UpstreamChannel] = STOCK_CHANNELS,
+        limits: Mapping[str, int] = MappingProxyType({}),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limit = limit
@@ -72,10 +75,13 @@ class Subscription:
         self._limit_retry_at = _NO_TIME
         self._channels = {channel.name: channel for channel in channels}
         self._counted = [channel.name for channel in channels if channel.counted]
+        self._shared = [each for each in self._counted if not self._channels[each].separate]
         self._free = [each.name for each in channels if not each.counted and not each.follows]
         self._monotonic = monotonic
         self._rejected = RejectedSymbols([*self._counted, *self._free])
         self._free_slots = FreeSlots(monotonic)
+        self._limits = LearntLimits(monotonic, limits)
+        """The limits of separate channels."""
         self._settled: Sequence[Want] | None = None
         """The wanted symbols for which no change was needed at the last look."""
         self._settled_until = _NO_TIME
@@ -151,6 +157,7 @@ class Subscription:
             limit,
             list(self._channels.values()),
             counts_each_channel=self._counts_each_channel,
+            limits=self._limits.of_all(self._counted),
             barred=self._rejected.waiting(now),
         )
         self.over_limit, self.partly_over_limit = shares.over_limit, shares.partly_over_limit
@@ -166,7 +173,8 @@ class Subscription:
         if self._in_flight is None:
             self._settled = wanted
             limit_retry_at = self._limit_retry_at if now < self._limit_retry_at else _NO_TIME
-            retries = self._rejected.next_retry_at(now), self._free_slots.next_retry_at(now)
+            retrying = (self._rejected, self._free_slots, self._limits)
+            retries = [each.next_retry_at(now) for each in retrying]
             self._settled_until = min(limit_retry_at, *retries)
         return self._in_flight
 
@@ -189,6 +197,7 @@ class Subscription:
             self._unlearn_limit()
         for channel, symbols in self.acknowledged.items():
             self._free_slots.on_acknowledged(channel, len(symbols))
+            self._limits.on_acknowledged(channel, len(symbols))
             # A symbol that was rejected may be listed by now.
             for symbol in symbols - before[channel]:
                 self._rejected.discard(channel, symbol)
@@ -242,9 +251,13 @@ class Subscription:
             if len(change.symbols) == 1:
                 self._free_slots.learn(change.channel, len(self.acknowledged[change.channel]))
             return ()
-        if self._free_slots.suspect(self._beyond_counted()):
+        if self._channels[change.channel].separate:
+            union = self.acknowledged[change.channel].union(change.symbols)
+            self._limits.learn(change.channel, len(union) - 1)
+        elif self._free_slots.suspect(self._beyond_counted()):
             return ()
-        self._learn_limit(change)
+        else:
+            self._learn_limit(change)
         self._request_size = max(1, len(change.symbols) // 2)
         return change.symbols if len(change.symbols) == 1 else ()
 
@@ -305,6 +318,9 @@ class Subscription:
         both = {each: self.acknowledged[each].union(target.get(each, ())) for each in self._counted}
         if leave and limit is not None and self._slots(both) > limit:
             return leave
+        for name, most in self._limits.of_all(both).items():
+            if len(both[name]) > most and (leave_full := self._unsubscribe({name: target[name]})):
+                return leave_full
         # Slots that symbols without a slot may have taken are freed before others need them.
         if leave and self._free_slots.counts and leave.channel not in self._counted:
             return leave
@@ -352,8 +368,8 @@ class Subscription:
     def _slots(self, symbols: Mapping[str, Collection[str]]) -> int:
         """Return the number of slots that symbols take."""
         if self._counts_each_channel:
-            return sum(len(symbols[channel]) for channel in self._counted)
-        return len({symbol for channel in self._counted for symbol in symbols[channel]})
+            return sum(len(symbols[channel]) for channel in self._shared)
+        return len({symbol for channel in self._shared for symbol in symbols[channel]})
 
 
 def _after(there: set[str], change: SubscriptionChange | None, channel: str) -> set[str]:

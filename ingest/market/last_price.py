@@ -15,10 +15,15 @@ from shared.price import Price
 
 
 class LastPrices:
-    """Hands each message to its symbol's tape, which has the rules: ``SymbolTape`` of stocks."""
+    """Hands each message to its symbol's tape, which has the rules: ``SymbolTape`` of stocks.
 
-    def __init__(self, hours: MarketHours, new_tape: NewTape = SymbolTape) -> None:
-        self._context = TapeContext(hours)
+    ``is_delayed``: the feed shows its trades fifteen minutes late, and the events say so.
+    """
+
+    def __init__(
+        self, hours: MarketHours, new_tape: NewTape = SymbolTape, *, is_delayed: bool = False
+    ) -> None:
+        self._context = TapeContext(hours, is_delayed=is_delayed)
         self._new_tape = new_tape
         self._tapes: dict[str, Tape] = {}
         self._unlisted: set[str] = set()
@@ -33,6 +38,11 @@ class LastPrices:
     @hours.setter
     def hours(self, hours: MarketHours) -> None:
         self._context.hours = hours
+
+    @property
+    def is_delayed(self) -> bool:
+        """Whether the feed shows its trades fifteen minutes late."""
+        return self._context.is_delayed
 
     @property
     def counts(self) -> TradeCounts:

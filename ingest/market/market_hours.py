@@ -20,6 +20,7 @@ NEW_YORK = ZoneInfo("America/New_York")
 """The calendar's times are New York's; its days decide, never this machine's weekday."""
 
 DAYTIME = frozenset[Session]({"pre", "regular", "post"})
+REGULAR = frozenset[Session]({"regular"})
 NIGHT = frozenset[Session]({"overnight"})
 TRADES_IN: Mapping[str, frozenset[Session] | None] = MappingProxyType(
     {
@@ -76,12 +77,17 @@ class MarketHours:
         clock: MarketClock | None = None,
         trades_in: frozenset[Session] | None = DAYTIME,
     ) -> None:
+        self._days = tuple(days)
         self._clock = clock
         self.never_stops = trades_in is None
         """Whether there are no sessions: it trades around the clock."""
-        self._spans = list(_spans(days, trades_in))
+        self._spans = list(_spans(self._days, trades_in))
         self._begins = [span.begin for span in self._spans]
         self._cached_span = self._spans[0]
+
+    def within(self, trades_in: frozenset[Session]) -> "MarketHours":
+        """Return the hours of a market that trades in these sessions of the same days."""
+        return MarketHours(self._days, self._clock, trades_in)
 
     def session_at(self, unix_ns: int) -> Session:
         """Return the session by the calendar, for a trade's own time."""

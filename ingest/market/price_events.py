@@ -17,14 +17,16 @@ class PriceEvents:
     """Makes a symbol's events and remembers the newest; days are numbers of the closes' ``days``.
 
     ``published`` is None before the first event. ``needs_close``: an event was compared with a
-    close that is not settled, and REST's next daily bar settles it for the day.
+    close that is not settled, and REST's next daily bar settles it for the day. ``is_delayed``: the
+    feed shows its trades fifteen minutes late.
     """
 
-    __slots__ = ("_closes", "_day_zone", "_symbol", "needs_close", "published")
+    __slots__ = ("_closes", "_day_zone", "_delayed", "_symbol", "needs_close", "published")
 
-    def __init__(self, symbol: str, closes: PreviousCloses) -> None:
+    def __init__(self, symbol: str, closes: PreviousCloses, *, is_delayed: bool = False) -> None:
         self._symbol = symbol
         self._closes = closes
+        self._delayed = is_delayed or UNSET
         self._day_zone = UNSET if closes.days is STOCK_DAYS else closes.days.zone.key
         self.needs_close = False
         self.published: Price | None = None
@@ -34,7 +36,7 @@ class PriceEvents:
         at_ns = trade.at_ns
         close = self.close_of(self._closes.days.day_of(at_ns), trade.price)
         event = event_of(self._symbol, trade, at_ns, session, close, received_us)
-        event.day_zone = self._day_zone
+        event.day_zone, event.delayed = self._day_zone, self._delayed
         return event
 
     def close_of(self, day: int, price: float) -> float | None:

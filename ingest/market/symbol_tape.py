@@ -96,7 +96,7 @@ class SymbolTape(_Newest):
         self.history = TapeHistory(symbol)
         self._trades = self.history.regular.trades
         self._closes = PreviousCloses()
-        self._events = PriceEvents(symbol, self._closes)
+        self._events = PriceEvents(symbol, self._closes, is_delayed=context.is_delayed)
         self._is_packed = False
         """Whether the published event is that of the newest regular trade, which is packed. Nearly
         all events are replaced before anything asks for them again."""

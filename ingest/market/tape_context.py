@@ -6,12 +6,24 @@ from ingest.market.trade_counts import TradeCounts
 
 
 class TapeContext:
-    """The values that the tapes of all symbols share. Times are unix ns, -1 for none."""
+    """The values that the tapes of all symbols share. Times are unix ns, -1 for none.
 
-    __slots__ = ("_lead", "awaiting", "counts", "doubtful", "hours", "newest_streamed_ns")
+    ``is_delayed``: the feed shows its trades fifteen minutes late.
+    """
 
-    def __init__(self, hours: MarketHours) -> None:
+    __slots__ = (
+        "_lead",
+        "awaiting",
+        "counts",
+        "doubtful",
+        "hours",
+        "is_delayed",
+        "newest_streamed_ns",
+    )
+
+    def __init__(self, hours: MarketHours, *, is_delayed: bool = False) -> None:
         self.hours = hours
+        self.is_delayed = is_delayed
         self.counts = TradeCounts()
         self._lead = ClockLead()
         self.awaiting: dict[str, None] = {}

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from msgspec import UNSET
+
 from ingest.market.prints import Cancel, Correction, Trade
 from shared import rfc3339, trade
 from shared.markets import CRYPTO, market_of
@@ -11,7 +13,9 @@ from shared.trade import TakerSide
 _SIDES: Mapping[str | None, TakerSide] = MappingProxyType({"B": "buy", "S": "sell"})
 
 
-def print_event(print_: Trade, received_us: int, *, eligible: bool) -> trade.Trade:
+def print_event(
+    print_: Trade, received_us: int, *, eligible: bool, delayed: bool = False
+) -> trade.Trade:
     """Return the ``trade`` event of a print."""
     event = trade.Trade(
         symbol=print_.symbol,
@@ -24,6 +28,7 @@ def print_event(print_: Trade, received_us: int, *, eligible: bool) -> trade.Tra
         eligible=eligible,
         timestamp=rfc3339.from_nanoseconds(print_.at_ns),
         received=received_us,
+        delayed=delayed or UNSET,
     )
     if market_of(print_.symbol) is CRYPTO:
         event.taker_side = _SIDES.get(print_.taker_side)

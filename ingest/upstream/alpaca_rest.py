@@ -56,6 +56,7 @@ _BAR_FEEDS: Mapping[DataFeed, DataFeed] = MappingProxyType(
 
 _NOT_LISTED = (400, 404, 422)
 _ABOUT_THE_SYMBOL = re.compile(r"asset|symbol", re.IGNORECASE)
+_ABOUT_THE_CONTRACT = re.compile(r"contract|asset|symbol", re.IGNORECASE)
 """Alpaca's words about a symbol that it does not list. The code 40410000 is no such sign: for a
 time Alpaca answered "endpoint not found" with it on a valid path
 (https://github.com/alpacahq/Alpaca-API/issues/137)."""
@@ -216,6 +217,22 @@ class AlpacaRest:
         # An asset that has none may lack the field.
         attributes = checked(list, checked(dict, asset).get("attributes") or [])
         return frozenset(each for each in attributes if isinstance(each, str))
+
+    async def lists_contract(self, symbol: str) -> bool:
+        """Return whether Alpaca lists an option, by ``GET /v2/options/contracts/{symbol}``.
+
+        Raises:
+            RestError: it failed, or its answer says nothing about the contract.
+        """
+        try:
+            contract = await self._calls.run(
+                self.trading_budget, lambda: self._trading.get_option_contract(symbol), polling=True
+            )
+        except RestError as error:
+            if error.status in _NOT_LISTED and _ABOUT_THE_CONTRACT.search(str(error)):
+                return False
+            raise
+        return bool(checked(dict, contract))
 
     async def snapshots(self, symbols: Sequence[str], *, polling: bool = False) -> dict[str, Any]:
         """Return ``GET /v2/stocks/snapshots`` by symbol; symbols that Alpaca lacks are absent.

@@ -64,8 +64,8 @@ class BookReader(Protocol):
 class FrameReader:
     """Applies frames; one bad message does not cost the others of its frame.
 
-    ``name`` is the stream's in reports. ``monotonic`` seconds are arguments, as is ``received_us``,
-    the ingest's clock in unix µs.
+    ``name`` is the stream's in reports. ``is_indicative``: the quotes are marked as derived.
+    ``monotonic`` seconds are arguments, as is ``received_us``, the ingest's clock in unix µs.
     """
 
     def __init__(
@@ -80,7 +80,9 @@ class FrameReader:
         books: BookReader | None = None,
         *,
         name: str = "stocks",
+        is_indicative: bool = False,
     ) -> None:
+        self._is_indicative = is_indicative
         self._books = books
         self.malformed = MalformedData(name)
         self.frames = 0
@@ -174,8 +176,9 @@ class FrameReader:
         # The tape shows ineligible prints too. It is published only while a client watches it.
         if symbol in self._demand.tapes:
             trade = print_of(message, at_ns)
-            eligible = self._prices.is_eligible(trade)
-            self._announcer.trade(tape_events.print_event(trade, received_us, eligible=eligible))
+            eligible, delayed = self._prices.is_eligible(trade), self._prices.is_delayed
+            event = tape_events.print_event(trade, received_us, eligible=eligible, delayed=delayed)
+            self._announcer.trade(event)
         if symbol in self._charted:
             self._bars.on_trade(message, at_ns, received_us * 1000)
 
@@ -183,10 +186,7 @@ class FrameReader:
         """Apply any other message; return whether it answers the change in flight."""
         match message:
             case Quote():
-                # There are far more quotes than trades: one without a viewer goes no further.
-                if self._demand.watches(topic(QUOTE, message.symbol)):
-                    best = translation.quote(message)
-                    self._announcer.quote(quote_event(best, received_us))
+                self._on_quote(message, received_us)
             case MinuteBar() | UpdatedBar() | DayBar():
                 self._on_bar(message, received_us * 1000)
             case OrderBook():
@@ -205,6 +205,14 @@ class FrameReader:
             case _:
                 self.reports.on_report(message, received_us, monotonic)
         return False
+
+    def _on_quote(self, message: Quote, received_us: int) -> None:
+        # There are far more quotes than trades: one that no client watches goes no further.
+        if self._demand.watches(topic(QUOTE, message.symbol)):
+            best = quote_event(translation.quote(message), received_us)
+            if self._is_indicative:
+                best.indicative = True
+            self._announcer.quote(best)
 
     def _on_book(self, message: OrderBook, received_us: int, monotonic: float) -> None:
         if self._books is not None:

@@ -79,6 +79,7 @@ class MarketHandler:
         imbalances: ImbalanceGaps,
         books: BookMaker | None = None,
         *,
+        decode: Callable[[bytes | str], Sequence[Message]] = decode,
         always_needed: bool = True,
         monotonic: Callable[[], float] = time.monotonic,
         clock: Callable[[], float] = time.time,
@@ -86,6 +87,7 @@ class MarketHandler:
         self.name = name
         self.malformed = reader.malformed
         self._always_needed = always_needed
+        self._decode = decode
         self._demand = demand
         self._subscription = subscription
         self._reader = reader
@@ -120,7 +122,7 @@ class MarketHandler:
         Raises:
             BadFrameError: it is not a msgpack array.
         """
-        return decode(frame)
+        return self._decode(frame)
 
     async def needed(self) -> None:
         """Return once a client watches a symbol, or at once if the connection is always needed.

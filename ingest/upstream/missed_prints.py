@@ -182,7 +182,8 @@ class _TapeRepair:
 
     def _show(self, print_: RestPrint, now_us: int) -> None:
         trade = print_.trade
-        event = print_event(trade, now_us, eligible=self._prices.is_eligible(trade))
+        eligible, delayed = self._prices.is_eligible(trade), self._prices.is_delayed
+        event = print_event(trade, now_us, eligible=eligible, delayed=delayed)
         known_since, recent = self._known_since, self._announcer.recent
         # So busy a tape that its older prints are forgotten. Those from before the loss are only
         # requested for safety; of the others it is unknown which are missing.

@@ -18,6 +18,7 @@ from ingest.market.bars import Bar
 from ingest.market.market_hours import MarketHours
 from ingest.market.trading_day import TradingDays
 from ingest.upstream import translation
+from ingest.upstream.answered import LEAST_SECONDS, Answered, UnansweredError, failed
 from ingest.upstream.blocking_calls import RestError
 from ingest.upstream.malformed_data import MalformedData
 from ingest.upstream.market_rest import BAR_TIMEFRAMES, MarketRest
@@ -29,10 +30,6 @@ from shared.request import (
     SYMBOLS_AT_MOST,
     BarsReply,
     BarsRequest,
-    Failure,
-    FailureCode,
-    Reply,
-    Request,
 )
 
 SYMBOLS_PER_REQUEST = 100
@@ -44,9 +41,6 @@ No reply outlives the next reading of the adjusted closes, which shows a split: 
 have another scale then.
 """
 
-LEAST_SECONDS = 1.0
-"""In this time those that wait for a reply have read it."""
-
 SETTLED_NS = 20 * MINUTE_NS
 """After this time no plan gets another answer for a span."""
 
@@ -55,21 +49,6 @@ FIRST_BARS = 1_451_606_400
 
 WIDER = 4
 """If a span has fewer bars than were asked for, the next one is that much longer."""
-
-
-class _UnansweredError(Exception):
-    """A request that has no reply of bars."""
-
-    def __init__(self, code: FailureCode, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class Answered(NamedTuple):
-    """A reply, and for how long (s) it is valid."""
-
-    reply: Reply
-    seconds: float
 
 
 class BarSource(NamedTuple):
@@ -96,18 +75,18 @@ class OlderBars:
         self._malformed = malformed
         self._clock = clock
 
-    async def answer(self, asked: Request) -> Answered:
+    async def answer(self, asked: BarsRequest) -> Answered:
         """Return the reply to a request; a failure has its reason."""
         try:
             reply = await self._read(asked)
-        except _UnansweredError as error:
-            return _failed(error.code, str(error))
+        except UnansweredError as error:
+            return failed(error.code, str(error))
         except RestError as error:
-            return _failed("upstream_failed", f"Alpaca's REST did not return the bars: {error}")
+            return failed("upstream_failed", f"Alpaca's REST did not return the bars: {error}")
         except Exception as error:
             # The boundary for the errors that no rule expects: one request ends no other work.
             self._malformed.note_escaped("bars of a request", error)
-            return _failed("upstream_failed", "the bars could not be read")
+            return failed("upstream_failed", "the bars could not be read")
         is_settled = self._end(asked) * SECOND_NS < self._clock() - SETTLED_NS
         seconds = SETTLED_SECONDS if is_settled else RECENT_SECONDS
         seconds = min(seconds, seconds_to_reading(self._clock()))
@@ -117,7 +96,7 @@ class OlderBars:
         """Return the bars of a request.
 
         Raises:
-            _UnansweredError: the request asks for too much, or for something else.
+            UnansweredError: the request asks for too much, or for something else.
             RestError: REST failed.
         """
         timeframe = _checked(asked)
@@ -136,13 +115,13 @@ class OlderBars:
         """Return the symbols of each market that has bars.
 
         Raises:
-            _UnansweredError: a symbol is of no such market.
+            UnansweredError: a symbol is of no such market.
         """
         found: dict[MarketName, list[str]] = {}
         for symbol in symbols:
             market = market_of(symbol)
             if market is None or market.name not in self._sources:
-                raise _UnansweredError("unsupported", f"there are no bars of {symbol[:20]}")
+                raise UnansweredError("unsupported", f"there are no bars of {symbol[:20]}")
             found.setdefault(market.name, []).append(symbol)
         return [(self._sources[name], each) for name, each in found.items()]
 
@@ -191,7 +170,7 @@ class OlderBars:
         """Return all rows of a span.
 
         Raises:
-            _UnansweredError: they are too many.
+            UnansweredError: they are too many.
             RestError: REST failed.
         """
         rows: dict[str, list[Any]] = {}
@@ -200,7 +179,7 @@ class OlderBars:
             found = await rest.bars(waiting, asked.timeframe, start, end, adjusted=asked.adjustment)
             rows |= {s: each for s, each in found.rows.items() if s not in found.incomplete}
             if len(found.incomplete) == len(waiting):
-                raise _UnansweredError(
+                raise UnansweredError(
                     "too_many_rows",
                     f"{waiting[0]} has too many bars of {asked.timeframe} in this span: ask for a "
                     "shorter one",
@@ -217,14 +196,14 @@ def _checked(asked: BarsRequest) -> Timeframe:
     """Return the timeframe of a request within the limits.
 
     Raises:
-        _UnansweredError: it is none of ours, or beyond a limit.
+        UnansweredError: it is none of ours, or beyond a limit.
     """
     timeframe = next((each for each in bar.KINDS if each == asked.timeframe), None)
     if timeframe is None or timeframe not in BAR_TIMEFRAMES:
-        raise _UnansweredError("unsupported", f"there are no bars of {asked.timeframe[:20]}")
+        raise UnansweredError("unsupported", f"there are no bars of {asked.timeframe[:20]}")
     count = len(asked.symbols)
     if not 0 < count <= SYMBOLS_AT_MOST or not 0 < asked.limit <= BARS_AT_MOST // count:
-        raise _UnansweredError(
+        raise UnansweredError(
             "too_many_rows",
             f"{count} symbols with {asked.limit} bars each: one request has up to "
             f"{SYMBOLS_AT_MOST} symbols and {BARS_AT_MOST} bars",
@@ -239,7 +218,3 @@ def _stamped(
     is_final = is_over(timeframe, found, now_ns, days)
     event = bar_event(BarChange(timeframe, found, final=is_final))
     return found.at_ns // SECOND_NS, msgspec.Raw(message.stamp(NEVER, bar.encode(event)))
-
-
-def _failed(code: FailureCode, message: str) -> Answered:
-    return Answered(Failure(code=code, message=message[:300]), 0.0)

@@ -33,7 +33,10 @@ HALT_HANDOVER_SECONDS = 10.0
 
 
 class RestPrices:
-    """The ``RestHandler`` of ``Snapshots``; ``delay_ns`` is the delay of the feed."""
+    """The ``RestHandler`` of ``Snapshots``; ``delay_ns`` is the delay of the feed.
+
+    ``is_indicative``: its quotes are marked as derived.
+    """
 
     def __init__(
         self,
@@ -44,10 +47,12 @@ class RestPrices:
         announcer: Announcements,
         *,
         delay_ns: int = 0,
+        is_indicative: bool = False,
         clock: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._delay_ns = delay_ns
+        self._is_indicative = is_indicative
         self._prices = prices
         self._states = states
         self._withheld = withheld
@@ -116,7 +121,10 @@ class RestPrices:
         is_shown = reason is not Reason.SILENT or self._demand.watches(topic(QUOTE, symbol))
         if snapshot is not None and snapshot.quote is not None and is_shown:
             now_us, waited_us = now_ns // 1000, int((self._monotonic() - asked_at) * 1e6)
-            self._announcer.rest_quote(quote_event(snapshot.quote, now_us), now_us - waited_us)
+            best = quote_event(snapshot.quote, now_us)
+            if self._is_indicative:
+                best.indicative = True
+            self._announcer.rest_quote(best, now_us - waited_us)
         # Before the snapshot is applied: the comparison is with the stream alone.
         is_quoted = None
         if reason in WITH_QUOTE:

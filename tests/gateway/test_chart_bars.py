@@ -13,7 +13,7 @@ from gateway.bus import bar_history
 from gateway.bus.bar_history import BarHistory
 from gateway.bus.malformed import MalformedData
 from gateway.bus.older_bars import BarQuery, OlderBarsAnswer
-from gateway.http import chart_bars, held_bars
+from gateway.http import chart_bars, held_rows
 from gateway.http.chart_bars import PiecewiseResponse
 from shared import bar, message, rfc3339
 from shared.bar import Bar
@@ -395,7 +395,7 @@ async def test_more_bars_than_one_answer_holds_are_rejected(
 async def test_more_bars_than_the_gateway_holds_at_a_time_are_rejected_for_now(
     any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(held_bars, "MAX_BARS_HELD", 150)
+    monkeypatch.setattr(held_rows, "MAX_ROWS_HELD", 150)
     reading, go_on = asyncio.Event(), asyncio.Event()
     read = BarHistory.read
 

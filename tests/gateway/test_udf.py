@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.bus.bar_history import BarHistory
 from gateway.bus.older_bars import BarQuery
-from gateway.http import held_bars, udf, udf_times
+from gateway.http import held_rows, udf, udf_times
 from shared.bus.redis_source import RedisSource
 from shared.bus.valkey_server import ValkeyServer
 from tests.bars import FIRST, minute_bar, running_bars
@@ -375,7 +375,7 @@ async def test_without_redis_the_history_is_an_error_with_a_time_to_retry(
 async def test_it_shares_the_bound_of_bars_under_way(
     any_source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(held_bars, "MAX_BARS_HELD", 150)
+    monkeypatch.setattr(held_rows, "MAX_ROWS_HELD", 150)
     reading, go_on = asyncio.Event(), asyncio.Event()
     read = BarHistory.read
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest.demand.free_slots import LIMIT_RETRY_SECONDS
+from ingest.demand.learnt_limits import LIMIT_RETRY_SECONDS
 from ingest.demand.subscription import Rejection, Subscription, SubscriptionChange
 from ingest.demand.wanted import LINGER_SECONDS, Demand, Want
 from tests.ingest.demand.wants import Alpaca, Clock, names, want, wants

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from ingest.demand.channels import TEST_CHANNELS
-from ingest.demand.free_slots import LIMIT_RETRY_SECONDS
+from ingest.demand.learnt_limits import LIMIT_RETRY_SECONDS
 from ingest.demand.rejected_symbols import FIRST_REJECTION_SECONDS, LONGEST_REJECTION_SECONDS
 from ingest.demand.subscription import Rejection, Subscription, SubscriptionChange
 from ingest.demand.wanted import Want

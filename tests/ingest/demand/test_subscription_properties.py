@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from ingest.demand.channels import STOCK_CHANNELS
-from ingest.demand.free_slots import LIMIT_RETRY_SECONDS
+from ingest.demand.learnt_limits import LIMIT_RETRY_SECONDS
 from ingest.demand.priority import share_out
 from ingest.demand.subscription import Rejection, Subscription
 from ingest.demand.wanted import LINGER_SECONDS, Demand, Want

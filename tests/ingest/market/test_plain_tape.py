@@ -5,7 +5,7 @@ import pytest
 from ingest.market.bars import Close
 from ingest.market.last_price import LastPrices
 from ingest.market.market_hours import MarketHours
-from ingest.market.pair_tape import PairTape
+from ingest.market.plain_tape import pair_tape
 from ingest.market.prints import Trade
 from ingest.market.snapshot import NewestCloses, Snapshot
 from shared import rfc3339
@@ -24,7 +24,7 @@ def trade(price: float, seconds: float = 0, id_: int | None = 1, size: float = 0
 
 @pytest.fixture
 def prices() -> LastPrices:
-    return LastPrices(MarketHours(trades_in=None), PairTape)
+    return LastPrices(MarketHours(trades_in=None), pair_tape)
 
 
 def streamed(prices: LastPrices, made: Trade) -> float | None:

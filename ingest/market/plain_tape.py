@@ -1,8 +1,12 @@
-"""The rules of one pair's tape: the newest trade is the last price.
+"""The rules of the tapes of pairs and options: the newest trade is the last price.
 
-Crypto has no sale conditions, cancels, corrections, sessions and splits
-(https://docs.alpaca.markets/docs/real-time-crypto-pricing-data).
+Alpaca sends no cancels and corrections of them, and they have no splits
+(https://docs.alpaca.markets/docs/real-time-crypto-pricing-data,
+https://docs.alpaca.markets/docs/real-time-option-data).
 """
+
+from dataclasses import dataclass
+from functools import partial
 
 from ingest.market.adjusted_closes import AdjustedCloses
 from ingest.market.clock_lead import AHEAD_NS
@@ -20,19 +24,37 @@ from ingest.market.prints import (
 from ingest.market.quarantine import agree, is_far_off
 from ingest.market.snapshot import Snapshot
 from ingest.market.tape_context import TapeContext
-from ingest.market.trading_day import PAIR_DAYS
+from ingest.market.trading_day import PAIR_DAYS, STOCK_DAYS, TradingDays
 from shared import rfc3339
 from shared.price import Price
 
 _END_OF_TIME_NS = 1 << 63
 
 
-class PairTape:
-    """One pair's last price (see ``Tape``). Times are unix ns, -1 for none.
+@dataclass(frozen=True)
+class PlainRules:
+    """What distinguishes a market's tapes.
 
-    A price of more than the double or less than the half of the last one waits until another trade
-    or REST shows the same level: one malformed message must not show as a crash.
+    ``excluded``: conditions that exclude a trade from the last price. ``doubts_jumps``: a price of
+    more than the double or less than the half of the last one waits until another trade or REST
+    shows the same level: one malformed message must not show as a crash.
     """
+
+    days: TradingDays
+    excluded: frozenset[str] = frozenset()
+    doubts_jumps: bool = False
+
+
+PAIR_RULES = PlainRules(PAIR_DAYS, doubts_jumps=True)
+
+OPTION_RULES = PlainRules(STOCK_DAYS, excluded=frozenset("ABCDEFGtu"))
+"""``A C E G`` mark cancelled prints, ``B D F`` late or out of sequence ones; ``t`` and ``u`` count
+for the volume alone. Source: the table for options in Alpaca's market data FAQ
+(https://docs.alpaca.markets/us/docs/market-data-faq)."""
+
+
+class PlainTape:
+    """One symbol's last price (see ``Tape``). Times are unix ns, -1 for none."""
 
     __slots__ = (
         "_at_ns",
@@ -44,20 +66,22 @@ class PairTape:
         "_needs_lookup",
         "_price",
         "_rest_newest_ns",
+        "_rules",
         "_symbol",
         "_waiting",
         "streamed_ns",
         "traded_at",
     )
 
-    def __init__(self, symbol: str, context: TapeContext) -> None:
+    def __init__(self, symbol: str, context: TapeContext, *, rules: PlainRules) -> None:
+        self._rules = rules
         self.streamed_ns = -1
         self.traded_at: float | None = None
         self._rest_newest_ns = -1
         self._symbol = symbol
         self._context = context
-        self._closes = PreviousCloses(PAIR_DAYS)
-        self._events = PriceEvents(symbol, self._closes)
+        self._closes = PreviousCloses(rules.days)
+        self._events = PriceEvents(symbol, self._closes, is_delayed=context.is_delayed)
         self._at_ns, self._price = -1, 0.0
         """The time and the price of the last price."""
         self._id: int | str | None = None
@@ -69,7 +93,7 @@ class PairTape:
 
     @property
     def published(self) -> Price | None:
-        """The newest event of the pair."""
+        """The newest event of the symbol."""
         return self._events.published
 
     @property
@@ -103,6 +127,9 @@ class PairTape:
         if at_ns == self._at_ns and self._is_known(trade):
             return None
         found = print_of(trade, at_ns)
+        if not self._counts(trade):
+            context.counts.ineligible += 1
+            return None
         if not self._accept(found):
             return None
         return self._set(found, received_us, is_rests=False)
@@ -116,6 +143,8 @@ class PairTape:
         if context.is_ahead(at_ns, self._at_ns, received_us):
             return None
         self._rest_newest_ns = max(self._rest_newest_ns, at_ns)
+        if not self._counts(trade):
+            return None
         # REST confirms what the stream alone had claimed.
         if self._waiting is not None and self._waiting.at_ns <= at_ns:
             self._waiting = None
@@ -124,12 +153,12 @@ class PairTape:
         return self._set(trade, received_us, is_rests=True)
 
     def on_cancel(self, cancel: Cancel, received_us: int) -> Price | None:  # noqa: ARG002
-        """Count a cancel, which crypto does not have."""
+        """Count a cancel, which these markets do not have."""
         self._context.counts.cancelled += 1
         return None
 
     def on_correction(self, correction: Correction, received_us: int) -> Price | None:  # noqa: ARG002
-        """Count a correction, which crypto does not have."""
+        """Count a correction, which these markets do not have."""
         self._context.counts.corrected += 1
         return None
 
@@ -144,10 +173,10 @@ class PairTape:
         Its minute bar is no source of a price: without a trade it is made of quotes.
         """
         snapshot = snapshot or Snapshot()
-        before, today = self.published, PAIR_DAYS.day_of(received_us * 1000)
+        before, today = self.published, self._rules.days.day_of(received_us * 1000)
         self._closes.learn(snapshot.closes, today)
         compared = before is not None and self._events.update_close(
-            before, PAIR_DAYS.day_of(self._at_ns)
+            before, self._rules.days.day_of(self._at_ns)
         )
         if snapshot.trade is not None:
             self.on_rest_trade(snapshot.trade, received_us)
@@ -163,13 +192,13 @@ class PairTape:
         if price.timestamp is None or price.price is None or self._at_ns >= 0:
             return
         at_ns = rfc3339.to_nanoseconds(price.timestamp)
-        self._closes.restore(PAIR_DAYS.day_of(at_ns), price.previous_close)
+        self._closes.restore(self._rules.days.day_of(at_ns), price.previous_close)
         self._at_ns, self._price, self._id, self._is_rests = at_ns, price.price, None, True
         self._rest_newest_ns = max(self._rest_newest_ns, at_ns)
         self._events.published = price
 
     def on_asset(self, *, listed: bool) -> Price | None:
-        """Apply whether Alpaca lists the pair; return the event to publish if it has no price."""
+        """Apply whether Alpaca lists the symbol; return the event to publish if it has no price."""
         if not listed and self._at_ns >= 0:
             return None
         return self._events.publish_listing(listed=listed)
@@ -179,7 +208,8 @@ class PairTape:
 
     def is_eligible(self, trade: Trade) -> bool:
         """Return whether a trade could move the last price: unless it waits for a second sign."""
-        return self._waiting is None or self._waiting.id != trade.id
+        is_waiting = self._waiting is not None and self._waiting.id == trade.id
+        return self._counts(trade) and not is_waiting
 
     def count_look(self) -> None:
         """Do nothing: no trade of REST's waits for the stream."""
@@ -188,6 +218,10 @@ class PairTape:
         """Return, once, whether the last price is in doubt and REST is to be asked."""
         doubt, self._needs_lookup = self._needs_lookup, False
         return doubt
+
+    def _counts(self, trade: StreamedPrint) -> bool:
+        """Return whether the conditions of a trade allow it to be the last price."""
+        return not trade.conditions or self._rules.excluded.isdisjoint(trade.conditions)
 
     def _is_known(self, trade: StreamedPrint) -> bool:
         """Return whether a print of the last price's time is it, or is older."""
@@ -204,7 +238,8 @@ class PairTape:
     def _accept(self, trade: Trade) -> bool:
         """Accept a print of the stream, or hold it back; return if it may be the last price now."""
         waiting, price = self._waiting, trade.price
-        if not self._price or not is_far_off(price, self._price):
+        doubts = self._rules.doubts_jumps and bool(self._price)
+        if not doubts or not is_far_off(price, self._price):
             self._waiting = None
             return True
         if waiting is not None and waiting.id != trade.id and agree(price, waiting.price):
@@ -222,3 +257,7 @@ class PairTape:
         self._is_rests = is_rests
         self._events.published = event
         return event
+
+
+pair_tape = partial(PlainTape, rules=PAIR_RULES)
+option_tape = partial(PlainTape, rules=OPTION_RULES)

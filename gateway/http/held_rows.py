@@ -1,16 +1,16 @@
-"""A bound on the bars of all answers that are under way."""
+"""A bound on the rows, such as bars, of all answers that are under way."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from gateway.http.api_error import ApiError
 
-MAX_BARS_HELD = 500_000
-"""The most bars of all answers that are under way."""
+MAX_ROWS_HELD = 500_000
+"""The most rows of all answers that are under way."""
 
 
 class Hold:
-    """The bars that an answer may have; ``kept`` are those that it has."""
+    """The rows that an answer may have; ``kept`` are those that it has."""
 
     def __init__(self, release: Callable[[int], None]) -> None:
         self.kept = 0
@@ -22,28 +22,28 @@ class Hold:
         return lambda: self._release(count)
 
 
-class HeldBars:
-    """Counts the bars of answers until their clients have read them."""
+class HeldRows:
+    """Counts the rows of answers until their clients have read them."""
 
     def __init__(self) -> None:
         self._count = 0
 
     @contextmanager
     def at_most(self, count: int) -> Iterator[Hold]:
-        """Count the bars of an answer, as many as it may have, while they are read.
+        """Count the rows of an answer, as many as it may have, while they are read.
 
         At the end, also by an error or a cancellation, those that are not kept count no longer.
 
         Raises:
             ApiError: 429, there would be too many.
         """
-        if self._count + count > MAX_BARS_HELD:
+        if self._count + count > MAX_ROWS_HELD:
             raise ApiError(
                 429,
                 code="busy",
-                message=f"the answers under way have {self._count} bars, and this one would have "
-                f"up to {count} more; the maximum is {MAX_BARS_HELD}",
-                hint="try again after Retry-After seconds, or request fewer bars",
+                message=f"the answers under way have {self._count} rows, and this one would have "
+                f"up to {count} more; the maximum is {MAX_ROWS_HELD}",
+                hint="try again after Retry-After seconds, or request less",
                 headers={"Retry-After": "2"},
             )
         self._count += count
