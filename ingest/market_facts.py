@@ -35,7 +35,7 @@ class MarketFacts:
 
 
 def together(markets: Sequence[MarketFacts]) -> MarketFacts:
-    """Return the state of all markets; sessions and limit are the first one's.
+    """Return the state of all markets; sessions are the first one's.
 
     The lag is the first one's too, unless only another market's raises an alarm.
     """
@@ -48,6 +48,8 @@ def together(markets: Sequence[MarketFacts]) -> MarketFacts:
         lag_alarm=late.lag_alarm,
         is_clock_behind=late.is_clock_behind,
         subscribed=sorted(chain.from_iterable(each.subscribed for each in markets)),
+        # The other markets have limits of single channels.
+        limit=None if any(each.over_limit for each in markets[1:]) else first.limit,
         over_limit=list(chain.from_iterable(each.over_limit for each in markets)),
         left_out=sum(each.left_out for each in markets),
         rejected=sorted(chain.from_iterable(each.rejected for each in markets)),

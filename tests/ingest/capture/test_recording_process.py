@@ -2,6 +2,8 @@
 
 import resource
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -39,10 +41,11 @@ async def test_an_existing_file_keeps_the_ingest_from_starting(tmp_path: Path) -
     assert path.read_text() == "precious"
 
 
-async def test_everything_is_recorded_and_the_keys_are_not(
-    source: RedisSource, tmp_path: Path
-) -> None:
-    path = tmp_path / "day.jsonl"
+@asynccontextmanager
+async def recording(
+    source: RedisSource, path: Path
+) -> AsyncIterator[tuple[Simulator, Watcher, Program]]:
+    """Run an ingest that records; yield once it has shown a price of SPY, 50."""
     async with (
         Simulator(QUIET) as simulator,
         watcher(source) as watching,
@@ -54,12 +57,24 @@ async def test_everything_is_recorded_and_the_keys_are_not(
         await until_subscribed(simulator, "SPY")
         await trade(simulator, "SPY", 50)
         await watching.until_price("SPY", 50)
+        yield simulator, watching, running
+
+
+async def end(running: Program) -> None:
+    running.send(signal.SIGTERM)
+    assert await running.ended() == 0
+
+
+async def test_everything_is_recorded_and_the_keys_are_not(
+    source: RedisSource, tmp_path: Path
+) -> None:
+    path = tmp_path / "day.jsonl"
+    async with recording(source, path) as (simulator, watching, running):
         await watching.watch("BTC/USD")
         await until(lambda: "BTC/USD" in endpoint_state(simulator, "crypto")["trades"])
         await simulator.publish(PAIR_TRADE)
         await watching.until_price("BTC/USD", 60000)
-        running.send(signal.SIGTERM)
-        assert await running.ended() == 0
+        await end(running)
 
     assert {each.stream for each in records(path, "connect")} == {"stocks", "account", "crypto"}
     paths = {each.path.partition("?")[0] for each in records(path, "rest")}
@@ -84,8 +99,7 @@ async def test_several_leaderships_are_in_one_file_and_a_standby_records_no_stre
                 await until(lambda: "standing_by" in standby.output)
             await watching.client.delete(KEYSPACE.lease, KEYSPACE.ingest_status)
             await watching.until_state("live")
-            running.send(signal.SIGTERM)
-            assert await running.ended() == 0
+            await end(running)
 
     stocks = [each for each in records(path, "connect", "end") if each.stream == "stocks"]
     assert [each.kind for each in stocks] == ["connect", "end", "connect", "end"]
@@ -99,16 +113,7 @@ async def test_a_crash_leaves_what_was_received_until_shortly_before(
     source: RedisSource, tmp_path: Path
 ) -> None:
     path = tmp_path / "day.jsonl.gz"
-    async with (
-        Simulator(QUIET) as simulator,
-        watcher(source) as watching,
-        program(
-            "ingest", "--record", str(path), **ingest_environment(simulator, source.url)
-        ) as running,
-    ):
-        await watching.watch("SPY")
-        await until_subscribed(simulator, "SPY")
-        await trade(simulator, "SPY", 50)
+    async with recording(source, path) as (_, _, running):
         await until(lambda: any(b"SPY" in bytes(each) for each in _binary(path)))
         running.send(signal.SIGKILL)
         await running.ended()
@@ -121,24 +126,13 @@ async def test_a_full_disk_raises_an_alarm_and_the_prices_go_on(
     source: RedisSource, tmp_path: Path
 ) -> None:
     path = tmp_path / "day.jsonl"
-    async with (
-        Simulator(QUIET) as simulator,
-        watcher(source) as watching,
-        program(
-            "ingest", "--record", str(path), **ingest_environment(simulator, source.url)
-        ) as running,
-    ):
-        await watching.watch("SPY")
-        await until_subscribed(simulator, "SPY")
-        await trade(simulator, "SPY", 50)
-        await watching.until_price("SPY", 50)
+    async with recording(source, path) as (simulator, watching, running):
         _let_no_file_grow(running, path)
         await trade(simulator, "SPY", 51)
         text = await _until_alarm(watching)
         await trade(simulator, "SPY", 52)
         await watching.until_price("SPY", 52)
-        running.send(signal.SIGTERM)
-        assert await running.ended() == 0
+        await end(running)
 
     assert str(path) in text
     assert "File too large" in text
