@@ -116,7 +116,7 @@ def test_an_entry_whose_id_no_ingest_gives_is_refused() -> None:
 def test_a_price_tells_every_field_even_when_it_is_null() -> None:
     told = json.loads(encode(Price(symbol="SPY", reason="no_trade_seen")))
 
-    # The days of stocks are New York's; a pair names its own.
-    assert [*told, "day_zone"] == list(Price.__struct_fields__)
+    # Only a delayed feed says that it is; the days of stocks are New York's, a pair names its own.
+    assert [*told, "delayed", "day_zone"] == list(Price.__struct_fields__)
     assert told["price"] is None
     assert told["conditions"] == []

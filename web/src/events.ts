@@ -28,6 +28,8 @@ export interface Price extends Published {
   /** The ingest's clock, unix µs. */
   received: number | null;
   reason: string | null;
+  /** True if the feed shows its trades fifteen minutes late. */
+  delayed?: boolean;
   /** Of a pair: the zone at whose midnight the day of `previous_close` begins. */
   day_zone?: string;
 }
