@@ -7,7 +7,7 @@ last price. Outside regular hours the last price is the extended session's.
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ingest.portfolio.asset_class import CRYPTO, US_EQUITY
+from ingest.portfolio.asset_class import CRYPTO, US_EQUITY, US_OPTION
 from shared import rfc3339
 from shared.position import PriceSource
 from shared.price import Price
@@ -18,12 +18,12 @@ one of them has applied a split."""
 
 OLD_NS = 4 * 3600 * 1_000_000_000
 """A last trade that is older than this at the broker's report is from before the night, or of a
-stock so thin that the broker's price is newer."""
-
+symbol so thin that the broker's price is newer."""
 
 _UNPRICED = {
+    US_OPTION: "the option feed is off, or its trades are fifteen minutes late",
     CRYPTO: "orders in pairs execute at Alpaca's own venue, which is the feed us, and the tape "
-    "does not show it"
+    "does not show it",
 }
 
 
@@ -60,6 +60,9 @@ def mark_of(asset_class: str, last: Price | None, broker: BrokerPrice, *, is_pri
         reason = _UNPRICED.get(asset_class, f"the tape has no {asset_class}")
     elif last is None or last.price is None:
         reason = "the tape has no price for it yet"
+    elif asset_class == US_OPTION and _is_outdated(last, broker):
+        # Most contracts trade seldom, and their value follows the stock's.
+        reason = "the last trade is hours old"
     elif asset_class != US_EQUITY:
         # There are no splits, and the broker's day begins at another time than the tape's.
         return Mark(Decimal(str(last.price)), "trade", last.timestamp)
@@ -101,6 +104,10 @@ def are_apart(ours: float | Decimal | None, theirs: Decimal | None) -> bool:
     if not ours or not theirs:
         return False
     return not 1 / APART <= Decimal(str(ours)) / theirs <= APART
+
+
+def _is_outdated(last: Price, broker: BrokerPrice) -> bool:
+    return broker.price is not None and _is_old(last.timestamp, broker.as_of)
 
 
 def _is_old(traded: str | None, reported: str) -> bool:

@@ -1,6 +1,7 @@
 """Options, from the bytes of Alpaca's stream to Redis."""
 
 import time
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from ingest.demand import wanted
 from shared import rfc3339
 from shared.bus.redis_source import RedisSource
+from simulator.account.ledger import Holding
 from simulator.service import Simulator, SimulatorSettings
 from tests.ingest.watching import Watcher, relay
 from tests.services import until
@@ -180,3 +182,23 @@ async def test_options_that_are_not_served_have_a_state_with_the_reason(
 
     assert "ALPACA_OPTION_FEED" in status["reason"]
     assert state(simulator)["connections_total"] == 0
+
+
+async def test_a_position_in_a_contract_is_valued_by_each_trade_of_opra(
+    source: RedisSource,
+) -> None:
+    held = Holding(CALL, Decimal(2), Decimal("1.5"))
+    settings = SimulatorSettings(tape=None, positions=(held,), plan="plus")
+    async with relay(source, settings, alpaca_option_feed="opra") as (simulator, watching, _):
+        await until_on(simulator, "opra", trades=[CALL])
+        await trade(simulator, 2.6, t=at())
+
+        async def is_valued() -> bool:
+            found = await watching.last(CALL, "position")
+            return found is not None and found[1]["current_price"] == 2.6
+
+        await until(is_valued)
+        position = await last(watching, "position")
+
+    assert position["price_source"] == "trade"
+    assert position["market_value"] == 520

@@ -82,3 +82,20 @@ def test_within_a_day_the_tape_may_be_far_ahead_of_the_brokers_price() -> None:
         mark_of("us_equity", traded(60.0, 100.0), broker("100", "100"), is_priced=True).source
         == "trade"
     )
+
+
+@pytest.mark.parametrize("theirs", ["2.5", "0"])
+def test_a_contract_that_has_not_traded_for_hours_has_the_brokers_price(theirs: str) -> None:
+    old, new = traded(3.5, at=YESTERDAY), traded(3.5)
+
+    mark = mark_of("us_option", old, broker(theirs), is_priced=True)
+    assert mark == Mark(Decimal(theirs), "broker", None, "the last trade is hours old")
+    assert mark_of("us_option", new, broker(theirs), is_priced=True).source == "trade"
+    assert mark_of("us_option", old, NONE, is_priced=True).source == "trade"
+
+
+def test_a_contract_of_a_delayed_feed_has_the_brokers_price() -> None:
+    mark = mark_of("us_option", traded(3.5), broker("2.5"), is_priced=False)
+
+    assert (mark.price, mark.source) == (Decimal("2.5"), "broker")
+    assert "fifteen minutes late" in (mark.reason or "")
