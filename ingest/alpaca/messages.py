@@ -7,7 +7,7 @@ not read are left out; additional ones are no error. A field with a default cost
 another form; any other field costs its message, and so does each field of an order book.
 """
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, get_args
 
 import msgspec
 
@@ -261,10 +261,7 @@ Data: TypeAlias = (
 Message: TypeAlias = Data | Subscribed | Error | Success | Unknown | Malformed | LostFields
 
 decode = FrameDecoder(
-    [
-        *(Trade, Quote, TradingStatus, PriceBands, Imbalance, Correction, Cancel),
-        *(MinuteBar, UpdatedBar, DayBar, OrderBook, News),
-    ],
+    get_args(Data),
     [Subscribed, Error, Success],
     # A book that has missed one level is wrong.
     whole={"o"},
