@@ -86,7 +86,7 @@ class Walk(ABC):
 
     @abstractmethod
     def _messages(self, spread: Spread, price: float, now: int) -> Sequence[Message]:
-        """Return what is offered, then the trade."""
+        """Return the offers, then the trade."""
 
 
 _EXCHANGES: Final = "KPQVZ"

@@ -145,6 +145,8 @@ export interface Hello extends Published {
   heartbeat_seconds: number;
   topics: string[];
   denied: string[];
+  /** Symbols of the topics whose data a simulator invents. */
+  invented: string[];
   interval: number;
   intervals?: Record<string, number>;
   resumed: boolean;
