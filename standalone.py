@@ -14,6 +14,7 @@ from typing import NamedTuple, Self
 import structlog
 from pydantic import Field, model_validator
 
+from gateway.composition import Surroundings
 from gateway.service import GatewayService
 from gateway.settings import GatewaySettings
 from ingest.bus.lease import AnotherOwnerError
@@ -83,7 +84,7 @@ async def run(settings: StandaloneSettings, options: Options, stop: asyncio.Even
             simulator = await _simulator(parts, settings, options.replay)
             access = _simulated_access(simulator, settings)
         # Bound before anything is started, so that a port in use ends the program with its reason.
-        gateway = GatewayService.bind(settings, source)
+        gateway = GatewayService.bind(settings, source, _surroundings(simulator))
         recording = await parts.enter_async_context(Recording(options.record, access))
         print(_welcome(settings, source, gateway.port, valkey, simulator), flush=True)  # noqa: T201
         ended = asyncio.Event()
@@ -129,12 +130,18 @@ async def _simulator(
         crypto_tape=GEMINI,
         option_tape=SHIPPED_OPTION_TAPE,
         option_chains=SHIPPED_OPTION_CHAINS,
+        invents=True,
         replay=replay,
     )
     try:
         return await parts.enter_async_context(Simulator(simulated))
     except OSError:  # another standalone runs on this machine
         return await parts.enter_async_context(Simulator(replace(simulated, port=0)))
+
+
+def _surroundings(simulator: Simulator | None) -> Surroundings:
+    """Return those of the gateway, which then names the symbols that the simulator invents."""
+    return Surroundings() if simulator is None else Surroundings(is_invented=simulator.is_invented)
 
 
 def _simulated_access(simulator: Simulator, settings: StandaloneSettings) -> AlpacaAccess:
@@ -168,7 +175,7 @@ def _welcome(
     else:
         feed = (
             "the simulator, a morning of October 2013 recorded and replayed as if it were now, "
-            "and half a minute of ten pairs of June 2021 "
+            "and half a minute of ten pairs of June 2021; prices of other symbols are invented "
             "(no ALPACA_PAPER_API_KEY in the environment or .env)"
         )
     if valkey is not None:

@@ -84,10 +84,15 @@ carrier's shared address."""
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Time and chance. ``clock`` gives unix seconds; ``randomness`` spreads retries."""
+    """Time, chance, and the source of the data.
+
+    ``clock`` gives unix seconds; ``randomness`` spreads retries. ``is_invented`` returns whether
+    the data of a symbol are invented: by a simulator in the same process, and by none elsewhere.
+    """
 
     clock: Callable[[], float] = time.time
     randomness: random.Random = field(default_factory=random.Random)
+    is_invented: Callable[[str], bool] = lambda _: False
 
     def now(self) -> str:
         """Return the time, RFC 3339."""
@@ -258,18 +263,10 @@ def compose_app(
     stored = StoredAssets(redis.commands, redis.keyspace, gateway.subscriber.malformed)
     listed = ListedAssets(stored)
     endpoints = Endpoints(
-        streams=Streams(
-            access,
-            gateway.audit,
-            gateway.admission,
-            requests,
-            gateway.subscriptions,
-            gateway_id=gateway.gateway_id,
-            hub=gateway.hub,
-            heartbeat_seconds=settings.heartbeat_seconds,
-            now=around.now,
+        streams=_streams(settings, access, gateway, requests, around),
+        stream_change=StreamChange(
+            access, gateway.audit, gateway.changes, requests, around.is_invented
         ),
-        stream_change=StreamChange(access, gateway.audit, gateway.changes, requests),
         tickets=Tickets(access, budgets, limit=limit),
         token_streams=TokenStreams(access, gateway.endings),
         stored=_stored_values(redis, access, gateway.subscriber.malformed, limit),
@@ -291,6 +288,27 @@ def compose_app(
     app = create_app(endpoints, answers, settings.cors_origins)
     served = SecurityHeaders(HostCheck(app, _allowed_hosts(settings)))
     return LastAnswers(served, lambda: gateway.hub.is_draining)
+
+
+def _streams(
+    settings: GatewaySettings,
+    access: Access,
+    gateway: Gateway,
+    requests: StreamRequests,
+    around: Surroundings,
+) -> Streams:
+    return Streams(
+        access,
+        gateway.audit,
+        gateway.admission,
+        requests,
+        gateway.subscriptions,
+        gateway_id=gateway.gateway_id,
+        hub=gateway.hub,
+        heartbeat_seconds=settings.heartbeat_seconds,
+        now=around.now,
+        is_invented=around.is_invented,
+    )
 
 
 def _health(access: Access, gateway: Gateway) -> Health:

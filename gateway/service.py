@@ -52,7 +52,9 @@ class GatewayService:
         self._around = around or Surroundings()
 
     @classmethod
-    def bind(cls, settings: GatewaySettings, source: RedisSource) -> Self:
+    def bind(
+        cls, settings: GatewaySettings, source: RedisSource, around: Surroundings | None = None
+    ) -> Self:
         """Return a gateway that listens where the settings say, and does not answer yet.
 
         Raises:
@@ -63,7 +65,7 @@ class GatewayService:
             settings.port,
             patience_seconds=settings.slow_client_seconds + KERNEL_PATIENCE_SECONDS,
         )
-        return cls(settings, source, listener)
+        return cls(settings, source, listener, around)
 
     @property
     def port(self) -> int:

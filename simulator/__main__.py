@@ -81,6 +81,13 @@ def _add_tapes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--options", action=flag, default=True, help="whether it has the recorded options"
     )
+    parser.add_argument(
+        "--invent",
+        action=flag,
+        default=False,
+        dest="invents",
+        help="whether symbols that are on no tape have invented trades and quotes",
+    )
     parser.add_argument("--speed", type=float, default=1.0, help="the divisor of the tape's pauses")
     parser.add_argument("--loop", action=flag, default=True, help="restart at the tape's end")
     parser.add_argument(

@@ -26,6 +26,7 @@ from simulator.crypto.venue import Venue
 from simulator.faults import control
 from simulator.faults.armed import ArmedFaults
 from simulator.faults.catalogue import Faults
+from simulator.invented import inventor_of
 from simulator.options.contract_list import ContractList
 from simulator.options.delay import with_late_trades
 from simulator.options.market import OptionMarket
@@ -58,6 +59,7 @@ from simulator.tape.handmade import (
     with_times,
 )
 from simulator.tape.history import History
+from simulator.tape.inventor import Inventor
 from simulator.tape.market import Market
 from simulator.tape.recording import Tape, read_tape
 from simulator.tape.replay import Replay, progress
@@ -108,12 +110,9 @@ class Simulator:
         self._prices = Markets(self._market, self.crypto.market, self._options)
         self._broker = self._new_broker(on_update)
         self._bars = BarSchedule(
-            self._market,
-            settings.hours,
-            self._armed,
-            self._publish_to_stocks,
-            self._subscribed,
+            self._market, settings.hours, self._armed, self._publish_to_stocks, self._subscribed
         )
+        self._inventor = self._new_inventor()
         self.faults = Faults(
             self._endpoints, self._armed, self._observed, self._broker, self._send_updated_bar
         )
@@ -136,6 +135,17 @@ class Simulator:
             self._publish_update,
             on_update,
             is_position_qty_net=self._settings.is_position_qty_net,
+        )
+
+    def _new_inventor(self) -> Inventor:
+        return inventor_of(
+            self._settings,
+            self._market,
+            self.crypto,
+            self._market_data,
+            self._publish,
+            clock=self._clock,
+            sleep=asyncio.sleep,
         )
 
     async def __aenter__(self) -> Self:
@@ -161,6 +171,8 @@ class Simulator:
             self._own(self.crypto.replay.run(), "replay of pairs")
         if self._option_replay is not None:
             self._own(self._option_replay.run(), "replay of options")
+        if settings.invents:
+            self._own(self._inventor.run(), "invented symbols")
         self._own(self._run_test_stream(), "test stream")
         self._own(self._broker.run(asyncio.sleep), "broker")
         self._own(self._bars.run(self._clock, asyncio.sleep), "bars")
@@ -234,6 +246,13 @@ class Simulator:
     def replayed_options(self) -> Sequence[str]:
         """The symbols of the contracts that the tape of options has, sorted."""
         return self._replayed_options
+
+    def is_invented(self, symbol: str) -> bool:
+        """Return whether the prices of a stock or a pair are invented, as soon as they are wanted.
+
+        Those of symbols on a tape are not; see `SimulatorSettings.invents`.
+        """
+        return self._inventor.invents(symbol)
 
     def day_bar(self, symbol: str) -> Message | None:
         """Return a symbol's newest day bar as REST has it now, `t` in nanoseconds."""
@@ -324,6 +343,7 @@ class Simulator:
                 "invented": self._history.is_invented,
             },
             "crypto": self.crypto.state(),
+            "invented": list(self._inventor.symbols()),
         }
 
     @property
@@ -471,9 +491,10 @@ class Simulator:
             settings.splits,
             self._armed,
             self._clock,
+            self._inventor.look_up,
         )
         listed = {*settings.assets, *(each.symbol for each in settings.positions)}
-        pairs = CryptoRest(data_guard, self.crypto.market, self._clock)
+        pairs = CryptoRest(data_guard, self.crypto.market, self._clock, self._inventor.look_up)
         options = OptionRest(data_guard, settings.plan, self._options, self._clock)
         contracts = ContractList(trading_guard, self._options, self._clock)
         trading = Trading(
@@ -483,6 +504,7 @@ class Simulator:
             self._clock,
             lambda symbol: symbol in listed or self._prices.knows(symbol),
             lambda: {*listed, *self._market.symbols(), *self.crypto.market.symbols()},
+            self._inventor.look_up,
             settings.overnight_halted,
         )
         streams = [

@@ -35,6 +35,8 @@ class SimulatorSettings:
     `shift`: by what the tape's times are moved to now at speed 1, see `simulator/tape/shift.py`.
     `history`: REST has bars from before the tape, recorded and invented, see
     `simulator/tape/history.py`.
+    `invents`: stocks and pairs that are on no tape have invented trades and quotes, see
+    `simulator/tape/inventor.py`; but not `assets`, and nothing beside a capture.
     `ping_seconds` is both the time between pings and the time limit of a pong.
     `symbol_limit` None means the plan's own. `outbox_bytes` is the backlog at which a client
     gets 407. `news` False removes the news stream from the plan.
@@ -60,6 +62,7 @@ class SimulatorSettings:
     repeat_ids: bool = False
     shift: Shift = "minutes"
     history: bool = False
+    invents: bool = False
     plan: str = "basic"
     symbol_limit: int | None = None
     crypto_symbol_limit: int | None = None

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from gateway.composition import Surroundings
 from gateway.service import GatewayService
 from gateway.settings import GatewaySettings
 from ingest.service import IngestService
@@ -26,10 +27,13 @@ async def until(true: Callable[[], Awaitable[bool] | bool], seconds: float = LIM
 
 
 @asynccontextmanager
-async def running_gateway(source: RedisSource, **settings: Any) -> AsyncIterator[str]:
+async def running_gateway(
+    source: RedisSource, *, around: Surroundings | None = None, **settings: Any
+) -> AsyncIterator[str]:
     """Run a gateway on a free port; yield its URL."""
     given = {"host": "127.0.0.1", "port": 0, "lame_duck_seconds": 0, **settings}
-    service = GatewayService.bind(GatewaySettings(_env_file=None, **given), source)  # type: ignore[call-arg]
+    read = GatewaySettings(_env_file=None, **given)  # type: ignore[call-arg]
+    service = GatewayService.bind(read, source, around)
     url = f"http://127.0.0.1:{service.port}"
     stop = asyncio.Event()
     task = asyncio.create_task(service.run(stop))

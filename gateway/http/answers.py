@@ -148,11 +148,15 @@ class Positions(msgspec.Struct):
 
 
 class StreamChanged(msgspec.Struct, kw_only=True):
-    """The topics of a stream after a change; the merge ones with their intervals in seconds."""
+    """The topics of a stream after a change; the merge ones with their intervals in seconds.
+
+    ``invented``: the symbols of the topics whose data a simulator invents.
+    """
 
     stream_id: str
     topics: list[str]
     intervals: dict[str, float]
+    invented: list[str]
 
 
 class Ticket(msgspec.Struct):

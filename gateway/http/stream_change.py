@@ -1,5 +1,6 @@
 """``PATCH /api/stream/{stream_id}``: other topics for a running stream, at any gateway."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
@@ -16,6 +17,7 @@ from gateway.http.answers import StreamChanged
 from gateway.http.api_error import ApiError
 from gateway.http.audit_log import AuditLog
 from gateway.http.denial import denied_topics
+from gateway.http.invented_symbols import invented_symbols
 from gateway.http.json_response import json_response
 from gateway.http.stream_fields import Interval
 from gateway.http.stream_request import StreamRequests, plain_topics
@@ -36,15 +38,24 @@ class ChangeFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class StreamChange:
-    """Changes streams, whichever gateway serves them."""
+    """Changes streams, whichever gateway serves them.
+
+    ``is_invented`` returns whether a symbol's data are invented.
+    """
 
     def __init__(
-        self, access: Access, audit: AuditLog, changes: StreamChanges, requests: StreamRequests
+        self,
+        access: Access,
+        audit: AuditLog,
+        changes: StreamChanges,
+        requests: StreamRequests,
+        is_invented: Callable[[str], bool],
     ) -> None:
         self._access = access
         self._audit = audit
         self._changes = changes
         self._requests = requests
+        self._is_invented = is_invented
 
     async def change(self, request: Request) -> Response:
         """Add and remove topics, possibly none, and answer with the topics that result."""
@@ -72,7 +83,12 @@ class StreamChange:
         topics, _ = principal.divide(list(changed.intervals))
         # As in ``hello``: some topics have no interval to report.
         chosen = {topic: changed.intervals[topic] for topic in topics if has_interval(topic)}
-        answer = StreamChanged(stream_id=stream_id, topics=list(topics), intervals=chosen)
+        answer = StreamChanged(
+            stream_id=stream_id,
+            topics=list(topics),
+            intervals=chosen,
+            invented=invented_symbols(topics, self._is_invented),
+        )
         return json_response(answer)
 
 

@@ -18,6 +18,7 @@ from gateway.http.access import Access
 from gateway.http.admission import Admission, BusyError
 from gateway.http.audit_log import AuditLog
 from gateway.http.denial import denied_topics
+from gateway.http.invented_symbols import invented_symbols
 from gateway.http.stream_fields import KindStream, StreamFields, TopicFields
 from gateway.http.stream_request import StreamRequest, StreamRequests
 from gateway.http.stream_response import StreamResponse, bye_alone
@@ -31,7 +32,10 @@ Fields = TypeVar("Fields", bound=StreamFields)
 
 
 class Streams:
-    """Opens streams. ``now`` gives the time, RFC 3339."""
+    """Opens streams.
+
+    ``now`` gives the time, RFC 3339; ``is_invented`` returns whether a symbol's data are invented.
+    """
 
     def __init__(
         self,
@@ -45,6 +49,7 @@ class Streams:
         hub: Hub,
         heartbeat_seconds: float,
         now: Callable[[], str],
+        is_invented: Callable[[str], bool],
     ) -> None:
         self._access = access
         self._audit = audit
@@ -55,6 +60,7 @@ class Streams:
         self._hub = hub
         self._heartbeat_seconds = heartbeat_seconds
         self._now = now
+        self._is_invented = is_invented
 
     async def topics(self, request: Request) -> Response:
         """``GET /api/stream?topics=``: many kinds on one stream."""
@@ -169,6 +175,7 @@ class Streams:
             heartbeat_seconds=self._heartbeat_seconds,
             topics=list(asked.intervals),
             denied=denied,
+            invented=invented_symbols(asked.intervals, self._is_invented),
             interval=asked.interval,
             intervals=asked.own_intervals or UNSET,
             resumed=asked.cursor is not None,

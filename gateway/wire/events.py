@@ -28,7 +28,8 @@ _encode = msgspec.json.Encoder().encode
 class Hello(msgspec.Struct, kw_only=True):
     """The first event of a stream: the request, as the gateway understood it.
 
-    ``interval`` is in seconds; ``intervals`` holds the topics that have another one.
+    ``interval`` is in seconds; ``intervals`` holds the topics that have another one. ``invented``:
+    the symbols of the topics whose data a simulator invents; none if the data are Alpaca's.
     """
 
     stream_id: str
@@ -36,6 +37,7 @@ class Hello(msgspec.Struct, kw_only=True):
     heartbeat_seconds: float
     topics: list[str]
     denied: list[str]
+    invented: list[str]
     interval: float
     intervals: dict[str, float] | UnsetType = UNSET
     resumed: bool

@@ -69,6 +69,8 @@ class Endpoint:
         )
         """Returns the first messages for a session that wants some books, from those it wants now
         and before."""
+        self.on_subscriptions: Callable[[], None] = lambda: None
+        """Called when the subscriptions of a session may have changed, or it has ended."""
         self.messages_sent = 0
         self.refused: Counter[int] = Counter()
         self.upgrades_refused: Counter[int] = Counter()
@@ -92,6 +94,7 @@ class Endpoint:
     def detach(self, listener: Listener) -> None:
         """Remove a connection that has ended."""
         self._listeners.discard(listener)
+        self.on_subscriptions()
 
     def authenticated(self) -> None:
         """Count a connection that has authenticated."""

@@ -27,11 +27,15 @@ _LOCATIONS: Final = frozenset(feed.path.rpartition("/")[2] for feed in CRYPTO_FE
 
 @dataclass(frozen=True)
 class CryptoRest:
-    """The endpoints over one market; `clock` returns Unix time in nanoseconds."""
+    """The endpoints over one market; `clock` returns Unix time in nanoseconds.
+
+    `look_up` gets the pairs of each request before it is answered.
+    """
 
     guard: Guard
     market: PairMarket
     clock: Callable[[], int]
+    look_up: Callable[[Sequence[str]], None] = lambda _: None
 
     def routes(self) -> list[Route]:
         """Return the route table."""
@@ -47,36 +51,38 @@ class CryptoRest:
         ]
 
     async def _snapshots(self, request: Request) -> Response:
-        now = self.clock()
-        found = {symbol: self.market.snapshot(symbol, now) for symbol in _pairs(request)}
+        symbols, now = self._pairs(request), self.clock()
+        found = {symbol: self.market.snapshot(symbol, now) for symbol in symbols}
         shown = {symbol: one for symbol, one in found.items() if one is not None}
         return JSONResponse({"snapshots": shown})
 
     async def _latest_trades(self, request: Request) -> Response:
-        return _latest("trades", request, self.market.latest_trade)
+        return self._latest("trades", request, self.market.latest_trade)
 
     async def _latest_quotes(self, request: Request) -> Response:
-        return _latest("quotes", request, self.market.quote)
+        return self._latest("quotes", request, self.market.quote)
 
     async def _latest_bars(self, request: Request) -> Response:
-        now = self.clock()
-        return _latest("bars", request, lambda symbol: self.market.newest_minute(symbol, now))
+        def bar(symbol: str) -> Message | None:
+            return self.market.newest_minute(symbol, self.clock())
+
+        return self._latest("bars", request, bar)
 
     async def _latest_books(self, request: Request) -> Response:
         def book(symbol: str) -> Message | None:
             found = self.market.book(symbol)
             return None if found is None else found.latest()
 
-        return _latest("orderbooks", request, book)
+        return self._latest("orderbooks", request, book)
 
     async def _trades(self, request: Request) -> Response:
-        query, symbols = request.query_params, _pairs(request)
+        query, symbols = request.query_params, self._pairs(request)
         window = self._window(query)
         trades = {symbol: self.market.trades(symbol) for symbol in symbols}
         return JSONResponse(historical.trade_page(window, query.get("page_token"), trades))
 
     async def _bars(self, request: Request) -> Response:
-        query, symbols, now = request.query_params, _pairs(request), self.clock()
+        query, symbols, now = request.query_params, self._pairs(request), self.clock()
         frame = historical.read_frame(query, self.market.zone)
 
         def bars_of(symbol: str, window: Window) -> Batches:
@@ -91,22 +97,24 @@ class CryptoRest:
         zone = self.market.zone
         return historical.read_window(query, self.clock(), has_recent_sip=True, zone=zone)
 
+    def _latest(
+        self, name: str, request: Request, newest: Callable[[str], Message | None]
+    ) -> Response:
+        """Return the newest message of each pair that has one."""
+        found = {symbol: newest(symbol) for symbol in self._pairs(request)}
+        shown = {symbol: _shown(one) for symbol, one in found.items() if one is not None}
+        return JSONResponse({name: shown})
 
-def _latest(name: str, request: Request, newest: Callable[[str], Message | None]) -> Response:
-    """Return the newest message of each pair that has one."""
-    found = {symbol: newest(symbol) for symbol in _pairs(request)}
-    shown = {symbol: _shown(one) for symbol, one in found.items() if one is not None}
-    return JSONResponse({name: shown})
+    def _pairs(self, request: Request) -> Sequence[str]:
+        """Return the pairs of a request, whose location is checked too."""
+        location = request.path_params["loc"]
+        if location not in _LOCATIONS:
+            raise ParameterError(f"invalid location: {location}")
+        symbols = historical.read_symbols(request.query_params, is_pair)
+        self.look_up(symbols)
+        return symbols
 
 
 def _shown(message: Message) -> dict[str, object]:
     fields = json_fields(message)
     return {key: fields[key] for key in fields if key not in ("T", "S")}
-
-
-def _pairs(request: Request) -> Sequence[str]:
-    """Return the pairs of a request, whose location is checked too."""
-    location = request.path_params["loc"]
-    if location not in _LOCATIONS:
-        raise ParameterError(f"invalid location: {location}")
-    return historical.read_symbols(request.query_params, is_pair)

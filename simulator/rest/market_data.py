@@ -31,7 +31,8 @@ class Rest:
     """The endpoints over one market.
 
     `clock` returns Unix time in nanoseconds. `splits` maps a symbol to the number of new shares
-    today for one of yesterday; `armed` has the faults that adjust bars by another ratio.
+    today for one of yesterday; `armed` has the faults that adjust bars by another ratio. `look_up`
+    gets the symbols of each request before it is answered.
     """
 
     guard: Guard
@@ -40,6 +41,7 @@ class Rest:
     splits: Mapping[str, float]
     armed: ArmedFaults
     clock: Callable[[], int]
+    look_up: Callable[[Sequence[str]], None] = lambda _: None
 
     def routes(self) -> list[Route]:
         """Return the route table."""
@@ -58,7 +60,7 @@ class Rest:
 
     async def _bars(self, request: Request) -> Response:
         query, now = request.query_params, self.clock()
-        symbols = historical.read_symbols(query, is_symbol)
+        symbols = self._symbols(query)
         wanted = historical.read_bars_request(query, now, has_recent_sip=self._has_recent_sip)
         adjusted = {symbol: self._ratio(symbol) for symbol in symbols if wanted.is_adjusted}
 
@@ -82,7 +84,7 @@ class Rest:
 
     async def _trades(self, request: Request) -> Response:
         query, now = request.query_params, self.clock()
-        symbols = historical.read_symbols(query, is_symbol)
+        symbols = self._symbols(query)
         window = historical.read_window(query, now, has_recent_sip=self._has_recent_sip)
         trades = {symbol: self.market.trades(symbol) for symbol in symbols}
         return JSONResponse(historical.trade_page(window, query.get("page_token"), trades))
@@ -93,12 +95,17 @@ class Rest:
 
     def _latest(self, request: Request) -> Sequence[str]:
         """Return the symbols of a request for the newest data."""
-        symbols = historical.read_symbols(request.query_params, is_symbol)
+        symbols = self._symbols(request.query_params)
         feed = request.query_params.get("feed", "iex" if self.plan == "basic" else "sip")
         if feed not in _FEEDS:
             raise ParameterError(f"invalid feed: {feed}")
         if feed == "sip" and not self._has_recent_sip:
             raise RecentSipError
+        return symbols
+
+    def _symbols(self, query: Mapping[str, str]) -> Sequence[str]:
+        symbols = historical.read_symbols(query, is_symbol)
+        self.look_up(symbols)
         return symbols
 
     def _ratio(self, symbol: str) -> float:

@@ -3,7 +3,7 @@
 Shapes follow docs.alpaca.markets/reference; pure modules and the broker build the responses.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -39,7 +39,9 @@ class Trading:
     """The endpoints over one broker; `clock` returns Unix time in nanoseconds.
 
     `is_listed` returns whether the assets contain a stock or a pair, and `listed` returns all.
-    `overnight_halted` are those whose trading is halted in the overnight session.
+    `look_up` gets the symbols, as market data write them, of each order and of each request for an
+    asset, before it is answered. `overnight_halted` are the symbols whose trading is halted in the
+    overnight session.
     """
 
     guard: Guard
@@ -48,6 +50,7 @@ class Trading:
     clock: Callable[[], int]
     is_listed: Callable[[str], bool]
     listed: Callable[[], Collection[str]]
+    look_up: Callable[[Sequence[str]], None] = lambda _: None
     overnight_halted: Collection[str] = ()
 
     def routes(self) -> list[Route]:
@@ -91,6 +94,7 @@ class Trading:
 
     async def _asset(self, request: Request) -> Response:
         symbol = request.path_params["symbol"]
+        self.look_up((symbol,))
         if not self.is_listed(symbol):
             raise TradingError(404, NOT_FOUND, f"asset not found for {symbol}")
         return JSONResponse(self._shown(symbol))
@@ -137,8 +141,11 @@ class Trading:
         body = await request.body()
         legs = read_multi_leg(body)
         if legs is not None:
+            self.look_up([leg.asset.market_symbol for leg in legs.legs])
             return JSONResponse(self.broker.submit_legs(legs))
-        return JSONResponse(self.broker.submit(read_order(body)))
+        order = read_order(body)
+        self.look_up((order.asset.market_symbol,))
+        return JSONResponse(self.broker.submit(order))
 
     async def _replace(self, request: Request) -> Response:
         order_id = request.path_params["order_id"]

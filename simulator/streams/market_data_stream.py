@@ -106,6 +106,8 @@ class MarketDataConnection(Connection):
         super()._apply(outcome)
         if outcome.data:
             self.offer(outcome.data)
+        # After the acknowledgement, so that no data come before it.
+        self._endpoint.on_subscriptions()
 
     def _failure(self, fault: Fault) -> Outcome:
         if fault.code is not None:

@@ -62,10 +62,10 @@ def days_before(seed: str, close: float, volume: float | None) -> Iterator[Shape
     usual = volume or _MEDIAN_VOLUME * exp(dice.gauss(0, 1))
     after = close
     while True:
-        last = _priced(after * exp(dice.gauss(0, _OVERNIGHT_MOVE)))
-        first = _priced(last * exp(dice.gauss(0, _DAILY_MOVE)))
-        high = _priced(max(first, last) * exp(abs(dice.gauss(0, _DAILY_MOVE / 3))))
-        low = _priced(min(first, last) * exp(-abs(dice.gauss(0, _DAILY_MOVE / 3))))
+        last = priced(after * exp(dice.gauss(0, _OVERNIGHT_MOVE)))
+        first = priced(last * exp(dice.gauss(0, _DAILY_MOVE)))
+        high = priced(max(first, last) * exp(abs(dice.gauss(0, _DAILY_MOVE / 3))))
+        low = priced(min(first, last) * exp(-abs(dice.gauss(0, _DAILY_MOVE / 3))))
         yield Shape(first, high, low, last, max(1, round(usual * exp(dice.gauss(0, 0.3)))))
         after = first
 
@@ -76,12 +76,12 @@ def morning(seed: str, previous_close: float, price: float, day: Shape, share: f
     `share` is that part's share of the trading day; its volume follows that of `day`.
     """
     dice = random.Random(seed)
-    first = _priced(previous_close * exp(dice.gauss(0, _OVERNIGHT_MOVE)))
+    first = priced(previous_close * exp(dice.gauss(0, _OVERNIGHT_MOVE)))
     move = _DAILY_MOVE / 3 * sqrt(share)
     return Shape(
         first,
-        _priced(max(first, price) * exp(abs(dice.gauss(0, move)))),
-        _priced(min(first, price) * exp(-abs(dice.gauss(0, move)))),
+        priced(max(first, price) * exp(abs(dice.gauss(0, move)))),
+        priced(min(first, price) * exp(-abs(dice.gauss(0, move)))),
         price,
         max(1, round(day.volume * share)),
     )
@@ -140,7 +140,7 @@ def _divided(
     """
     dice = random.Random(seed)
     high, low = day.high, day.low
-    scale = 10 ** _decimals(low)
+    scale = 10 ** decimals_of(low)
     step = (high - low) / 2 / sqrt(count)
     walk = list(accumulate(_run(_NORMALS, dice, count - 1), initial=0.0))
     drift = (day.close - day.open - step * walk[-1]) / count
@@ -203,13 +203,13 @@ def _run(table: Sequence[float], dice: random.Random, count: int) -> Sequence[fl
     return run
 
 
-def _priced(price: float) -> float:
+def priced(price: float) -> float:
     """Return a price in whole cents, or with the decimals of a smaller one."""
-    decimals = _decimals(price)
+    decimals = decimals_of(price)
     return max(10.0**-decimals, round(price, decimals))
 
 
-def _decimals(price: float) -> int:
+def decimals_of(price: float) -> int:
     """Return two decimals from a dollar, four from a cent; below, as many as show four digits."""
     if price >= 1:
         return _DECIMALS

@@ -78,6 +78,7 @@ def test_every_event_of_ours_is_read_with_its_kind() -> None:
         heartbeat_seconds=10,
         topics=["price:SPY"],
         denied=[],
+        invented=[],
         interval=0.25,
         resumed=False,
         event_id="0-0",

@@ -63,6 +63,7 @@ async def test_what_is_added_comes_with_its_value_and_what_is_removed_no_more(
         "stream_id": stream_id(stream),
         "topics": ["status:SPY", "price:IBM", "trade:IBM"],
         "intervals": {"status:SPY": 0.0, "price:IBM": 0.0},
+        "invented": [],
     }
     told = [(price["symbol"], price["event_id"]) for price in stream.of("price")]
     assert told == [("SPY", "0-0"), ("IBM", "1-1"), ("IBM", "1-3")]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.composition import Surroundings
 from shared.bus.redis_source import RedisSource
 from simulator.service import Simulator, SimulatorSettings
 from simulator.tape.hours import SwitchableHours
@@ -13,6 +14,10 @@ from tests.services import running_gateway, running_ingest
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SIZE = cell("SPY", "size")
+
+NOT_CUT_OFF = (
+    "[...document.querySelectorAll('#prices th')].every(e => e.scrollWidth <= e.clientWidth)"
+)
 
 LEFT = """(() => {
     const { requestAnimationFrame, setTimeout } = window;
@@ -81,6 +86,25 @@ async def test_a_halted_symbol_has_a_tag(
         await screen.live()
         await market.publish({**status, "sc": "3", "sm": "Trading Resumption"})
         await screen.changes(cell("AIG", "state"), "halted")
+
+
+async def test_an_invented_symbol_has_a_tag_also_on_a_narrow_screen(screen: Screen) -> None:
+    source = RedisSource("memory://")
+    async with (
+        Simulator(SimulatorSettings(tape=None, invents=True)) as simulator,
+        running_ingest(source, simulator),
+        running_gateway(source, around=Surroundings(is_invented=simulator.is_invented)) as url,
+        screen,
+    ):
+        await screen.do("size", width=390, height=844, dark=False)
+        await screen.open(f"{url}/?symbols=AAPL")
+        await screen.until(cell("AAPL", "price"), PRICE)
+        await screen.until(cell("AAPL", "invented"), "^invented$")
+        await screen.type(SYMBOLS, "MSFT")
+        await screen.until(cell("MSFT", "invented"), "^invented$")
+        await screen.changes(cell("AAPL", "price"), await screen.text(cell("AAPL", "price")))
+        assert await screen.evaluate(NOT_CUT_OFF)
+        await screen.live()
 
 
 async def test_a_closed_market_says_when_it_opens(screen: Screen) -> None:

@@ -211,11 +211,18 @@ async def test_the_state_needs_no_keys() -> None:
         state = (await client.get(f"{simulator.rest_url}/simulator/state")).json()
 
     assert set(state) == {
-        *("account", "bars", "capture", "crypto", "endpoints", "faults", "options", "replay")
+        *("account", "bars", "capture", "crypto", "endpoints", "faults", "invented", "options"),
+        "replay",
     }
     names = {"iex", "sip", "test", "news", "crypto", "us-1", "eu-1", "indicative", "opra"}
     assert set(state["endpoints"]) == names | {"account"}
     assert state["replay"]["rows"] == 56_071
+
+
+def test_the_command_invents_symbols_only_if_it_is_asked_to() -> None:
+    given = [[], ["--invent"], ["--no-invent"]]
+
+    assert [parse_arguments(each).invents for each in given] == [False, True, False]
 
 
 def test_the_command_has_the_recorded_options_unless_they_are_left_out() -> None:

@@ -17,7 +17,7 @@ from shared import process
 from shared.rfc3339 import to_nanoseconds
 from simulator import DEFAULT_KEY, DEFAULT_SECRET
 from simulator.service import Simulator, SimulatorSettings
-from tests.event_stream import open_stream
+from tests.event_stream import EventStream, open_stream
 from tests.programs import Program, program, ready
 from tests.services import until
 
@@ -63,6 +63,36 @@ async def test_prices_flow_with_nothing_configured_and_it_ends_without_a_trace(
         running.send(signal.SIGINT)
         assert await running.ended() == 0
         await until(lambda: not any(child.is_running() for child in started))
+
+
+async def test_symbols_that_are_not_on_the_tape_have_live_prices_and_are_named(port: int) -> None:
+    async with (
+        standalone(port) as (url, _),
+        open_stream(url, symbols="AAPL,SPY,DOGE/USD", interval="0") as stream,
+        httpx.AsyncClient(base_url=url) as client,
+    ):
+        [hello] = await stream.until_kind("hello")
+        assert hello["invented"] == ["AAPL", "DOGE/USD"]
+        for symbol in hello["invented"]:
+            await stream.until(lambda s: len(set(prices_of(s, symbol))) >= 3)  # noqa: B023
+            await stream.until(lambda s: (symbol, "live") in states(s))  # noqa: B023
+        newest = [price for price in stream.of("price") if price["symbol"] == "AAPL"][-1]
+        assert newest["price"] == pytest.approx(newest["previous_close"], rel=0.1)
+
+        change = {"add": ["price:MSFT", "price:IBM"]}
+        changed = await client.patch(f"/api/stream/{hello['stream_id']}", json=change)
+        assert changed.json()["invented"] == ["AAPL", "DOGE/USD", "MSFT"]
+        await stream.until(lambda s: prices_of(s, "MSFT"))
+
+
+def prices_of(stream: EventStream, symbol: str) -> list[float]:
+    """Return the prices of a symbol so far."""
+    return [p["price"] for p in stream.of("price") if p["symbol"] == symbol and p["price"]]
+
+
+def states(stream: EventStream) -> set[tuple[str, str]]:
+    """Return the states that symbols have had."""
+    return {(each["symbol"], each["state"]) for each in stream.of("status")}
 
 
 async def test_its_valkey_can_be_looked_into_and_dies_with_it_however_it_dies(port: int) -> None:
@@ -131,6 +161,9 @@ async def test_a_recorded_run_can_be_replayed_as_if_it_were_now(port: int, tmp_p
     keys = {"ALPACA_PAPER_API_KEY": "PKTEST", "ALPACA_PAPER_SECRET_KEY": "secret"}
     async with standalone(port, "--replay", capture, ALPACA_FEED="sip", **keys) as (url, running):
         moved = await newest_print(url)
+        async with open_stream(url, symbols="AAPL") as stream:
+            [hello] = await stream.until_kind("hello")
+        assert hello["invented"] == []
         assert f"the simulator, which replays {capture}" in running.output
         running.send(signal.SIGINT)
         assert await running.ended() == 0

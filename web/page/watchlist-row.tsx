@@ -1,7 +1,7 @@
 // biome-ignore-all lint/a11y/noRedundantRoles: the rows are laid out as boxes, which have no role
 
 import { memo, type ReactNode, useContext, useRef } from "react";
-import { age, useSymbolStatus } from "../src/index.ts";
+import { age, INVENTED, useSymbolStatus } from "../src/index.ts";
 import { Now } from "./clock.ts";
 import { figures } from "./figures.ts";
 import { toneOf } from "./tone.ts";
@@ -18,6 +18,8 @@ const { percent, price: figure, quantity, signedPrice } = figures();
 
 interface RowProps {
   symbol: string;
+  /** Its prices are invented. */
+  invented: boolean;
   selected: boolean;
   /** The tab key reaches this row. */
   reached: boolean;
@@ -25,7 +27,7 @@ interface RowProps {
 
 /** A symbol. Each of its cells renders only when its own value changes. */
 export const WatchlistRow = memo(function WatchlistRow(props: RowProps): ReactNode {
-  const { symbol, selected, reached } = props;
+  const { symbol, invented, selected, reached } = props;
   const tabIndex = reached ? 0 : -1;
   return (
     <tr role="row" data-symbol={symbol} aria-current={selected || undefined}>
@@ -34,6 +36,11 @@ export const WatchlistRow = memo(function WatchlistRow(props: RowProps): ReactNo
           {symbol}
         </button>
         <State symbol={symbol} />
+        {invented && (
+          <span className="tag" data-field="invented" title={INVENTED}>
+            invented
+          </span>
+        )}
       </th>
       <Figures symbol={symbol} />
       <td role="cell">

@@ -33,7 +33,7 @@ interface WatchlistProps {
 /** Last prices. The list renders when its symbols change; a new price renders only its row. */
 export function Watchlist(props: WatchlistProps): ReactNode {
   const { symbols, selected } = props;
-  const { state } = useConnection();
+  const { state, invented } = useConnection();
   const sight = useContext(SightContext);
   const body = useRef<HTMLTableSectionElement>(null);
   useEffect(() => (body.current ? sight.follow(body.current) : undefined), [sight]);
@@ -49,6 +49,7 @@ export function Watchlist(props: WatchlistProps): ReactNode {
             <WatchlistRow
               key={symbol}
               symbol={symbol}
+              invented={invented.includes(symbol)}
               selected={symbol === selected}
               reached={symbol === reached}
             />

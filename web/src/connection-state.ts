@@ -52,6 +52,8 @@ export interface Connection extends Indicator {
   readonly streamId: string | null;
   /** Topics that the token does not allow. */
   readonly denied: readonly string[];
+  /** Symbols whose data a simulator invents, because they are not on its recorded tape. */
+  readonly invented: readonly string[];
 }
 
 export type StreamErrorCode =

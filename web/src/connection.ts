@@ -136,13 +136,21 @@ export class StreamMachine {
     const wanted = this.#wanted;
     const add = absent(wanted, link.topics);
     const remove = absent(link.topics, wanted);
-    const changed = await changeTopics(this.#options, `${link.id}`, add, remove).catch(() => false);
+    const invented = await changeTopics(this.#options, `${link.id}`, add, remove).catch(
+      () => undefined,
+    );
     // A stream that ended in the meantime has moved the machine on.
     if (link !== this.#current) return;
-    if (changed) link.topics = wanted;
+    if (invented) {
+      link.topics = wanted;
+      // The ticket was for the changed topics only, and so is the answer.
+      const known = this.#reception.invented;
+      const more = absent(invented, known);
+      if (more.length) this.#reception.invented = [...known, ...more];
+    }
     // Topics that could not be removed do no harm. They go with the stream.
     const lacking = absent(this.#wanted, link.topics).length;
-    this.#send(changed ? "changed" : lacking ? "unchanged" : "unremoved");
+    this.#send(invented ? "changed" : lacking ? "unchanged" : "unremoved");
   }
   #ended(link: Link, why: StreamError) {
     const isNext = link === this.#next;
@@ -167,7 +175,7 @@ export class StreamMachine {
   }
   #publish() {
     const current = this.#current;
-    const { feed, denied } = this.#reception;
+    const { feed, denied, invented } = this.#reception;
     const { error, attempt, retryAt } = this.#retry;
     const now = Date.now();
     this.#report({
@@ -179,10 +187,11 @@ export class StreamMachine {
       feed,
       streamId: current?.id ?? null,
       denied,
+      invented,
     });
   }
 }
 
-/** Return the topics that are not among others. */
-const absent = (topics: string[], others: string[]) =>
+/** Return the topics, or symbols, that are not among others. */
+const absent = (topics: readonly string[], others: readonly string[]) =>
   topics.filter((topic) => !others.includes(topic));

@@ -147,6 +147,8 @@ export interface Hello extends Published {
   heartbeat_seconds: number;
   topics: string[];
   denied: string[];
+  /** Symbols of the topics whose data a simulator invents. */
+  invented: string[];
   interval: number;
   intervals?: Record<string, number>;
   resumed: boolean;

@@ -9,6 +9,7 @@ export {
 } from "./connection-state.ts";
 export type * from "./events.ts";
 export { symbolIndicator } from "./indicator.ts";
+export { INVENTED } from "./invented.ts";
 export type { EventSourceLike, MarketClientOptions } from "./options.ts";
 export type { Pace } from "./pace.ts";
 export { type FigureProps, NumberCell } from "./react/cell.tsx";

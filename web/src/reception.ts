@@ -10,6 +10,8 @@ export interface Reception {
   feed: Feed | null;
   /** Topics that the token does not allow. */
   denied: readonly string[];
+  /** Symbols whose data a simulator invents. */
+  invented: readonly string[];
   /** The id after which the next stream resumes; empty to resume nothing. */
   cursor: string;
   receive(link: Link, name: string, data: never, id: string): void;
@@ -29,6 +31,7 @@ export function createReception(
   const reception: Reception = {
     feed: null,
     denied: [],
+    invented: [],
     cursor: "",
     receive(link, name, data, id) {
       if (id) reception.cursor = id;
@@ -39,10 +42,11 @@ export function createReception(
     },
   };
   const handlers: Record<string, Handler | undefined> = {
-    hello(link, { stream_id, heartbeat_seconds, denied }: Hello) {
+    hello(link, { stream_id, heartbeat_seconds, denied, invented = [] }: Hello) {
       link.id = stream_id;
       link.heartbeatMs = heartbeat_seconds * 1000;
       reception.denied = denied;
+      reception.invented = invented;
     },
     feed(_, feed: Feed) {
       reception.feed = feed;

@@ -53,16 +53,21 @@ export async function ticketFor(
   );
 }
 
-/** Add and remove topics of a stream. Return whether the gateway has done so. */
+/**
+ * Add and remove topics of a stream. Return undefined if the gateway has not done so, otherwise the
+ * symbols, among those that the ticket is for, whose data a simulator invents.
+ */
 export async function changeTopics(
   options: MarketClientOptions,
   streamId: string,
   add: string[],
   remove: string[],
-): Promise<boolean> {
+): Promise<string[] | undefined> {
   const signal = AbortSignal.timeout(CHANGE_MS);
   const ticket = await ticketFor(options, [...add, ...remove], signal);
   const body = { add, remove, interval: options.interval };
   const query = ticket ? `?ticket=${ticket}` : "";
-  return (await ask(options, streamId + query, "PATCH", body, signal)).ok;
+  const answer = await ask(options, streamId + query, "PATCH", body, signal);
+  // A gateway of an older version does not name them.
+  return answer.ok ? ((await answer.json()).invented ?? []) : undefined;
 }

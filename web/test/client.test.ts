@@ -169,8 +169,35 @@ describe("the stream", () => {
     client.watch(["price:SPY", "account"]);
     await after(50);
     expect(gateway.stream.query.get("interval")).toBe("0");
-    gateway.stream.open([], {}, ["account"]);
+    gateway.stream.open([], {}, { denied: ["account"] });
     expect(client.get("connection")?.denied).toEqual(["account"]);
+  });
+
+  it("reports the symbols whose data are invented, by hello and by each change", async () => {
+    const invented = () => client.get("connection")?.invented;
+    client.watch(["price:AAPL", "price:SPY"]);
+    await after(50);
+    gateway.stream.open([], {}, { invented: ["AAPL"] });
+    expect(invented()).toEqual(["AAPL"]);
+    gateway.changeAnswers = [Response.json({ invented: ["MSFT"] })];
+    client.watch(["price:MSFT"]);
+    await after(50);
+    const both = invented();
+    expect(both).toEqual(["AAPL", "MSFT"]);
+    gateway.changeAnswers = [Response.json({ invented: ["MSFT"] }), Response.json({})];
+    client.watch(["status:MSFT"]);
+    await after(50);
+    client.watch(["price:IBM"]);
+    await after(50);
+    expect(gateway.changes).toHaveLength(3);
+    expect(invented()).toBe(both);
+  });
+
+  it("knows no invented data if the gateway is of an older version", async () => {
+    client.watch(["price:AAPL"]);
+    await after(50);
+    gateway.stream.open([], {}, { invented: undefined });
+    expect(client.get("connection")?.invented).toEqual([]);
   });
 
   it("passes each event to its listeners once", async () => {

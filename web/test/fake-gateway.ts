@@ -33,13 +33,15 @@ export class FakeStream implements EventSourceLike {
     const event = new MessageEvent(name, { data, lastEventId: id });
     for (const each of this.listeners.get(name) ?? []) each(event);
   }
-  /** Send hello, the stored events, the feed, and ready. */
-  open(stored: [string, object][] = [], feed: object = {}, denied: string[] = []): void {
+  /** Send hello, the stored events, the feed, and ready; hello also has `more`. */
+  open(stored: [string, object][] = [], feed: object = {}, more: object = {}): void {
     this.emit("hello", {
       stream_id: `stream-${this.number}`,
       heartbeat_seconds: 10,
       topics: this.topics,
-      denied,
+      denied: [],
+      invented: [],
+      ...more,
     });
     for (const [name, data] of stored) this.emit(name, data);
     this.emit("feed", { state: "live", session: "regular", lag_ms: 20, reason: null, ...feed });

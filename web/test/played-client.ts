@@ -67,6 +67,7 @@ export const connection = (more: Partial<Connection> = {}): Connection => ({
   feed: null,
   streamId: "stream-1",
   denied: [],
+  invented: [],
   ...more,
 });
 

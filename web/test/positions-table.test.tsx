@@ -1,5 +1,6 @@
 import { cleanup, screen } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { INVENTED } from "../src/index.ts";
 import {
   account,
   connection,
@@ -100,6 +101,15 @@ describe("the positions table", () => {
     expect(tags(rowOf("LIVE"))).toEqual(["broker’s price"]);
     play({ connection: connection({ state: "delayed", label: "Delayed" }) });
     expect(tags(rowOf("QUIET"))).toEqual(["delayed"]);
+  });
+
+  it("tags the symbols whose prices are invented, and says why", () => {
+    show({
+      ...portfolio(position("AAPL", 190), position("SPY", 100)),
+      connection: connection({ invented: ["AAPL"] }),
+    });
+    expect(rows().map(tags)).toEqual([["invented"], []]);
+    expect(rowOf("AAPL").querySelector<HTMLElement>("th span")?.title).toBe(INVENTED);
   });
 
   it("sorts when a header is pressed, and not when prices move", () => {

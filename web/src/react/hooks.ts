@@ -17,6 +17,7 @@ const NOT_YET: Connection = {
   feed: null,
   streamId: null,
   denied: [],
+  invented: [],
 };
 
 /** Return the state of the connection. */

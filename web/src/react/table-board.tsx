@@ -37,7 +37,7 @@ export function TableBoard(props: BoardProps): ReactNode {
   const entries = useEntries(positions);
   const values = useValues();
   const account = useValue("account");
-  const { state } = useConnection();
+  const { state, invented } = useConnection();
   const [order, setOrder] = useState(0);
   const money = currency ?? account?.currency;
   const format = useMemo(() => formats(locale, money), [locale, money]);
@@ -63,6 +63,7 @@ export function TableBoard(props: BoardProps): ReactNode {
               entry={entry}
               formats={format}
               delayed={state === "delayed"}
+              invented={invented.includes(entry.symbol)}
               selected={entry.symbol === selected}
               tab={onSelect && (entry === reached ? 0 : -1)}
             />
