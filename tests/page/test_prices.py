@@ -65,7 +65,7 @@ async def test_symbols_come_to_a_running_stream_and_wrong_ones_are_named(
         await screen.open(f"{url}/?symbols=SPY")
         await screen.live()
         await screen.type(SYMBOLS, "ibm, ZZZZ 12$")
-        await screen.until("#refused", r"'12\$' is not a stock symbol")
+        await screen.until("#refused", r"'12\$' is not a symbol")
         await screen.until(cell("IBM", "price"), PRICE)
         await screen.until(cell("ZZZZ", "age"), "Alpaca does not know it")
         await streams(url, 1)

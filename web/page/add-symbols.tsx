@@ -23,7 +23,7 @@ export function AddSymbols(props: {
       <input
         id="symbols"
         name="symbols"
-        placeholder="SPY, BRK.B"
+        placeholder="SPY, BTC/USD"
         autoComplete="off"
         autoCapitalize="characters"
         spellCheck={false}
@@ -39,6 +39,6 @@ export function AddSymbols(props: {
 
 function refusal(bad: readonly string[]): string {
   const named = bad.map((word) => `'${word}'`).join(", ");
-  const complaint = bad.length === 1 ? "is not a stock symbol" : "are not stock symbols";
-  return `${named} ${complaint}: expected letters such as SPY, or BRK.B for a share class`;
+  const complaint = bad.length === 1 ? "is not a symbol" : "are not symbols";
+  return `${named} ${complaint}: expected letters such as SPY, BTC/USD for a pair, or AAPL261218C00250000 for an option`;
 }

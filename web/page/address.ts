@@ -1,6 +1,6 @@
 /** The symbols and the interval in the page's address. Pure. */
 
-import { isStock } from "../src/index.ts";
+import { isSymbol, symbolOf } from "../src/index.ts";
 
 const DEFAULT_SYMBOLS = "SPY,IBM,BAC,AIG";
 const MOST_SECONDS = 60;
@@ -13,8 +13,8 @@ export interface Words {
 
 /** Split typed text into words: `spy, brk.b`. */
 export function parseWords(text: string): Words {
-  const words = [...new Set(text.toUpperCase().split(/[\s,;]+/))].filter(Boolean);
-  return { symbols: words.filter(isStock), bad: words.filter((word) => !isStock(word)) };
+  const words = [...new Set(text.split(/[\s,;]+/).map(symbolOf))].filter(Boolean);
+  return { symbols: words.filter(isSymbol), bad: words.filter((word) => !isSymbol(word)) };
 }
 
 /** Return the base URL of the gateway that serves the page, possibly under a path of a proxy. */

@@ -1,6 +1,5 @@
 import { type ReactNode, useRef } from "react";
 import { useValue } from "../src/index.ts";
-import { lastCloseOf, lastPriceOf, topicOf } from "./chart-topic.ts";
 import { figures } from "./figures.ts";
 import type { PriceHistory } from "./price-history.ts";
 import { toneOf } from "./tone.ts";
@@ -37,10 +36,10 @@ export function ChartPanel({ symbol, history, look }: ChartPanelProps): ReactNod
 }
 
 function ChartFigures({ symbol }: { symbol: string }): ReactNode {
-  const value = useValue(topicOf(symbol));
+  const value = useValue(`price:${symbol}`);
   const { price, signedPrice, percent } = figures();
-  const last = lastPriceOf(value);
-  const before = lastCloseOf(value);
+  const last = value?.price;
+  const before = value?.previous_close;
   const change = last == null || before == null ? null : last - before;
   return (
     <p className="chart-figures">

@@ -1,6 +1,6 @@
 /** The past prices of the watched symbols, one for each second. Pure. */
 
-import { isStock, type MarketClient, type Position, type Price } from "../src/index.ts";
+import type { MarketClient, Price } from "../src/index.ts";
 
 /** A quarter of an hour. */
 export const MOST_POINTS = 900;
@@ -76,19 +76,11 @@ export function createPriceHistory(): PriceHistory {
 }
 
 /** Record the prices that a client receives, until the returned function is called. */
-export function followPrices(client: Pick<MarketClient, "on">, history: PriceHistory): () => void {
-  const record = (symbol: string, timestamp: string | null, price: number | null) => {
+export const followPrices = (
+  client: Pick<MarketClient, "on">,
+  history: PriceHistory,
+): (() => void) =>
+  client.on("price", ({ symbol, timestamp, price }: Price) => {
     if (timestamp !== null && price !== null)
       history.record(symbol, Date.parse(timestamp) / 1000, price);
-  };
-  const ends = [
-    client.on("price", ({ symbol, timestamp, price }: Price) => record(symbol, timestamp, price)),
-    // Currency pairs and options have no price topic; their prices come with positions.
-    client.on("position", ({ symbol, timestamp, current_price }: Position) => {
-      if (!isStock(symbol)) record(symbol, timestamp, current_price);
-    }),
-  ];
-  return () => {
-    for (const end of ends) end();
-  };
-}
+  });

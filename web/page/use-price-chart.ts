@@ -1,6 +1,5 @@
 import { type RefObject, useEffect, useRef, useState } from "react";
 import { useValues, type Values } from "../src/index.ts";
-import { lastCloseOf, topicOf } from "./chart-topic.ts";
 import type { PriceChart } from "./price-chart.ts";
 import type { PriceHistory } from "./price-history.ts";
 
@@ -54,11 +53,11 @@ export function usePriceChart(
 
 /** Draw now and after each change, until the returned function is called. */
 function follow(chart: PriceChart, symbol: string, history: PriceHistory, values: Values) {
-  const topic = topicOf(symbol);
+  const topic: `price:${string}` = `price:${symbol}`;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const draw = () => {
     timer = undefined;
-    chart.draw(symbol, history, lastCloseOf(values.get(topic)) ?? null);
+    chart.draw(symbol, history, values.get(topic)?.previous_close ?? null);
   };
   const end = values.subscribe(topic, () => {
     timer ??= setTimeout(draw, DRAW_MS);

@@ -11,7 +11,7 @@ import {
   useMemo,
   useRef,
 } from "react";
-import { isStock, useConnection, useWatch } from "../src/index.ts";
+import { isSymbol, useConnection, useWatch } from "../src/index.ts";
 import { SightContext } from "./sight.ts";
 import { WatchlistRow } from "./watchlist-row.tsx";
 
@@ -119,7 +119,7 @@ function steering(
 
 function useWatched(symbols: readonly string[], selected: string | null): void {
   const topics = useMemo(() => {
-    const all = new Set(selected !== null && isStock(selected) ? [...symbols, selected] : symbols);
+    const all = new Set(selected !== null && isSymbol(selected) ? [...symbols, selected] : symbols);
     return [...all].flatMap((symbol) => [`price:${symbol}`, `status:${symbol}`]);
   }, [symbols, selected]);
   useWatch(topics);

@@ -30,7 +30,7 @@ export { Paced } from "./react/paced.tsx";
 export { PositionsTable } from "./react/positions-table.tsx";
 export type { PositionsTableProps } from "./react/table-props.ts";
 export { useValue, useWatch } from "./react/use-value.ts";
-export { isStock } from "./topics.ts";
+export { isSymbol, symbolOf } from "./topics.ts";
 export { type Totals, totals } from "./totals.ts";
 export { type Lot, valued } from "./valuation.ts";
 export type { ValueOf, Values } from "./values.ts";

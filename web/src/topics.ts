@@ -1,13 +1,22 @@
 /** The gateway's topics and event ids. */
 
-const SYMBOL = /^([A-Z][A-Z0-9]{0,11}(\.[A-Z0-9]{1,4}){0,2}|[0-9][A-Z0-9]{5,11})$/;
+// Stocks; pairs; options by the OCC's symbol with no padding.
+const SYMBOL =
+  /^([A-Z][A-Z0-9]{0,11}(\.[A-Z0-9]{1,4}){0,2}|[0-9][A-Z0-9]{5,11}|[A-Z0-9]{2,10}\/[A-Z]{3,5}|[A-Z]{1,6}[0-9]?[0-9]{6}[CP][0-9]{8})$/;
 
-/** Return whether a word can be a stock symbol, such as `BRK.B`. Other words have no prices. */
-export const isStock = (symbol: string): boolean => SYMBOL.test(symbol);
+/** A pair as the broker writes it: no stock has six letters. */
+const BARE_PAIR = /^(?=[A-Z]{6})([A-Z]{2,10}?)(USD[TC]?|BTC)$/;
 
-/** Return symbols in the form that topics use: unique, in capitals, sorted. */
+/** Return whether a word can be a symbol: `BRK.B`, `BTC/USD`, `AAPL261218C00250000`. */
+export const isSymbol = (word: string): boolean => SYMBOL.test(word);
+
+/** Return a word in the form that topics use: in capitals, and `BTC/USD` for `btcusd`. */
+export const symbolOf = (word: string): string =>
+  word.trim().toUpperCase().replace(BARE_PAIR, "$1/$2");
+
+/** Return symbols in the form that topics use: each once, sorted. */
 export const normalized = (symbols: readonly string[]): string[] =>
-  [...new Set(symbols.map((each) => each.trim().toUpperCase()))].filter(Boolean).sort();
+  [...new Set(symbols.map(symbolOf))].filter(Boolean).sort();
 
 /** Return the price and status topics of symbols. */
 export const priceTopics = (symbols: readonly string[]): string[] =>

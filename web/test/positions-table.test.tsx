@@ -46,9 +46,9 @@ describe("the positions table", () => {
     expect(screen.getByRole("table", { name: "Positions" })).toBeTruthy();
   });
 
-  it("watches positions, the account, and the status of each open stock", () => {
+  it("watches positions, the account, and the status of each open symbol", () => {
     const { client, unmount } = show(portfolio(position("SPY", 100), position("BTC/USD", 9)));
-    expect(client.watched).toEqual(["account", "position:*", "status:SPY"]);
+    expect(client.watched).toEqual(["account", "position:*", "status:BTC/USD", "status:SPY"]);
     unmount();
     expect(client.watched).toEqual([]);
     expect(client.followers).toBe(0);

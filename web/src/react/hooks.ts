@@ -4,7 +4,7 @@ import { useEffect, useMemo } from "react";
 import { type Connection, type Indicator, StreamError } from "../connection-state.ts";
 import type { Account, Position, Price, SymbolStatus } from "../events.ts";
 import { indicator, symbolIndicator } from "../indicator.ts";
-import { isStock, normalized, priceTopics } from "../topics.ts";
+import { isSymbol, normalized, priceTopics } from "../topics.ts";
 import { useClient } from "./context.tsx";
 import { useEach, useValue, useWatch } from "./use-value.ts";
 
@@ -51,8 +51,8 @@ export function useMarketStream(
     if (debug !== undefined) client.debug = debug;
   }, [client, debug]);
   const wanted = normalized(symbols);
-  const known = enabled ? wanted.filter(isStock) : [];
-  const bad = wanted.filter((symbol) => !isStock(symbol)).join(", ");
+  const known = enabled ? wanted.filter(isSymbol) : [];
+  const bad = wanted.filter((symbol) => !isSymbol(symbol)).join(", ");
   useWatch(priceTopics(known));
   const events = useEach<Price>(known.map((symbol) => `price:${symbol}`).join());
   const statuses = useEach<SymbolStatus>(known.map((symbol) => `status:${symbol}`).join());
@@ -62,7 +62,7 @@ export function useMarketStream(
     [events],
   );
   const mistake = useMemo(
-    () => (bad ? new StreamError("symbol", `not a stock symbol: ${bad}`) : null),
+    () => (bad ? new StreamError("symbol", `not a symbol: ${bad}`) : null),
     [bad],
   );
   return {
@@ -82,7 +82,7 @@ function summary(connection: Connection, statuses: readonly SymbolStatus[]): Ind
 /** Watch the last price of a symbol. */
 export function usePrice(symbol: string): Price | undefined {
   const [name = ""] = normalized([symbol]);
-  useWatch(isStock(name) ? priceTopics([name]) : []);
+  useWatch(isSymbol(name) ? priceTopics([name]) : []);
   return useValue(`price:${name}`);
 }
 

@@ -1,5 +1,5 @@
 import { useMemo } from "react";
-import { isStock, priceTopics } from "../topics.ts";
+import { isSymbol, priceTopics } from "../topics.ts";
 import type { Lot } from "../valuation.ts";
 import type { Entry } from "./entry.ts";
 import { POSITION_TOPICS } from "./hooks.ts";
@@ -13,9 +13,9 @@ export function useEntries(lots: readonly Lot[] | undefined): readonly Entry[] |
     () => (lots ? lotEntries(lots) : symbols?.map(positionEntry)),
     [JSON.stringify(lots), symbols],
   );
-  const stocks = entries?.map(({ symbol }) => symbol).filter(isStock) ?? [];
+  const known = entries?.map(({ symbol }) => symbol).filter(isSymbol) ?? [];
   useWatch(
-    lots ? priceTopics(stocks) : [...POSITION_TOPICS, ...stocks.map((each) => `status:${each}`)],
+    lots ? priceTopics(known) : [...POSITION_TOPICS, ...known.map((each) => `status:${each}`)],
   );
   return entries;
 }

@@ -19,6 +19,13 @@ test("words are symbols in capitals, each once, and other words are named", () =
   });
 });
 
+test("pairs and options are symbols, and a pair gets its slash", () => {
+  expect(parseWords("btcusd eth/usd AAPL261218c00250000 SPY   261218C00500000")).toEqual({
+    symbols: ["BTC/USD", "ETH/USD", "AAPL261218C00250000", "SPY"],
+    bad: ["261218C00500000"],
+  });
+});
+
 test("an address keeps the order of its symbols and whatever else it says", () => {
   const search = withSymbols("?interval=0&symbols=OLD", ["IBM", "BRK.B", "AIG"]);
   expect(search).toBe("?symbols=IBM,BRK.B,AIG&interval=0");

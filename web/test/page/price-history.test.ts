@@ -44,7 +44,7 @@ test("symbols that are not kept are forgotten", () => {
   expect([history.since("SPY", 0), history.since("IBM", 0)]).toEqual([[], [{ time: 1, price: 1 }]]);
 });
 
-test("prices are noted by the exchange's time, and of pairs those of their position", () => {
+test("prices are noted by the exchange's time", () => {
   const listeners = new Map<string, (data: never) => void>();
   const client: Pick<MarketClient, "on"> = {
     on(name, listener) {
@@ -59,7 +59,7 @@ test("prices are noted by the exchange's time, and of pairs those of their posit
   tell("price", { symbol: "SPY", price: 5, timestamp });
   tell("price", { symbol: "IBM", price: null, timestamp: null });
   tell("position", { symbol: "SPY", current_price: 9, timestamp });
-  tell("position", { symbol: "BTC/USD", current_price: 7, timestamp });
+  tell("price", { symbol: "BTC/USD", price: 7, timestamp });
   const time = Date.UTC(2026, 10, 25, 20, 0, 1) / 1000;
   expect(history.since("SPY", 0)).toEqual([{ time, price: 5 }]);
   expect(history.since("IBM", 0)).toEqual([]);
