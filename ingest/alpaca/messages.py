@@ -262,7 +262,7 @@ Message: TypeAlias = Data | Subscribed | Error | Success | Unknown | Malformed |
 
 decode = FrameDecoder(
     [
-        *(Trade, Quote, TradingStatus, PriceBands, Correction, Cancel),
+        *(Trade, Quote, TradingStatus, PriceBands, Imbalance, Correction, Cancel),
         *(MinuteBar, UpdatedBar, DayBar, OrderBook, News),
     ],
     [Subscribed, Error, Success],
