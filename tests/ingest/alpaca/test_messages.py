@@ -1,7 +1,7 @@
 """Frames become messages one by one, whatever else is in them."""
 
 import math
-from typing import Any
+from typing import Any, get_args
 
 import msgpack
 import msgspec
@@ -60,6 +60,8 @@ def test_every_other_kind_is_told_apart() -> None:
         decoded(T="c", S="SPY", oi=1, ci=2, cp=1.5, cs=10, t=stamp()), wire.Correction
     )
     assert isinstance(decoded(T="x", S="SPY", i=1, t=stamp()), wire.Cancel)
+    assert isinstance(decoded(T="l", S="SPY", u=2, d=1, i="B", t=stamp()), wire.PriceBands)
+    assert isinstance(decoded(T="i", S="SPY", p=9.75, t=stamp()), wire.Imbalance)
     bar = {"S": "SPY", "t": stamp(), "o": 1, "h": 2.5, "l": 1, "c": 2, "v": 700, "n": 7, "vw": 1.5}
     assert isinstance(decoded(T="b", **bar), wire.MinuteBar)
     assert isinstance(decoded(T="u", **bar), wire.UpdatedBar)
@@ -67,6 +69,13 @@ def test_every_other_kind_is_told_apart() -> None:
     assert decoded(T="subscription", trades=["SPY"]) == wire.Subscribed(trades=["SPY"])
     assert decoded(T="error", code=406, msg="connection limit exceeded").code == 406
     assert decoded(T="success", msg="connected") == wire.Success("connected")
+
+
+@pytest.mark.parametrize("kind", get_args(wire.Data), ids=lambda kind: kind.__name__)
+def test_no_kind_of_data_is_unknown_to_the_decoder(kind: type[msgspec.Struct]) -> None:
+    tag = str(kind.__struct_config__.tag)
+
+    assert [type(each) for each in wire.decode(frame({"T": tag}))] == [Malformed]
 
 
 def test_a_bar_costs_itself_if_it_lacks_a_price_and_no_more_than_a_count_that_is_none() -> None:
