@@ -4,7 +4,8 @@ Each reads the same frames of real trades, with 1, 10 and 100 to a frame, in tur
 Each is a process; its CPU time is user plus system between the first tick and the last one.
 ``--symbols 5 988 4500`` spreads the trades over so many symbols, all numbers in one run with 100
 to a frame: how much more does a tick of a wide market cost?
-``--books`` compares a level of an order book with a trade (``bench/ingest_books.py``).
+``--kinds`` compares a message of each kind with a trade, of order books a level
+(``bench/kinds``); the exit status is 1 if one costs more than 1.5 trades.
 ``--flat`` sends ten million ticks to the ingest alone and fails if its memory grows.
 """
 
@@ -14,9 +15,9 @@ import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
-from bench import ingest_books
 from bench.ingest_figures import SPANS, WIDE_FRAME, Width, table, width_table
 from bench.ingest_readers import Bench, ingest, peer
+from bench.kinds import command as kinds
 from bench.tape_frames import BLOCK_TRADES
 from ingest.market.regular_trades import DEPTH, TRIMMED_AT_ONCE
 from shared.bus.valkey_server import ValkeyServer
@@ -126,14 +127,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--symbols", type=int, nargs="+", help="several numbers, at least 5 each")
     parser.add_argument("--flat", action="store_true", help="memory over ten million ticks")
-    parser.add_argument("--books", action="store_true", help="levels of order books, and trades")
+    parser.add_argument("--kinds", action="store_true", help="a message of each kind, and a trade")
     given = parser.parse_args(arguments)
     for symbols in given.symbols or ():
         if symbols < LEAST_SYMBOLS:
             parser.error(f"--symbols {symbols}: at least {LEAST_SYMBOLS}, as many as the tape has")
-    if given.books:
-        print(ingest_books.compare(given.rounds))
-        return 0
+    if given.kinds:
+        return kinds.main(given.rounds)
     if given.flat:
         return asyncio.run(flat(FLAT_TICKS, FLAT_FROM))
     if given.symbols:

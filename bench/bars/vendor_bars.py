@@ -33,11 +33,15 @@ class VendorMinutes:
 
     def frames(self, minute: int) -> list[bytes]:
         """Return the WebSocket frames of the minute that starts at ``minute``, unix s."""
-        bars = [self._bar(symbol, minute) for symbol in self.closes]
+        bars = self.bars(minute)
         return [
             Frame(Opcode.BINARY, msgpack.packb(bars[at : at + PER_FRAME])).serialize(mask=False)
             for at in range(0, len(bars), PER_FRAME)
         ]
+
+    def bars(self, minute: int) -> list[dict[str, Any]]:
+        """Return the bars of that minute by their wire keys. They open at the last closes."""
+        return [self._bar(symbol, minute) for symbol in self.closes]
 
     def _bar(self, symbol: str, minute: int) -> dict[str, Any]:
         fields = _prices(self._random, self.closes[symbol])

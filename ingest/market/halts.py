@@ -6,6 +6,7 @@ resumption quotes move and trades do not.
 """
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from ingest.market.status_codes import Effect, ReasonCode, StatusCode, codes_of
@@ -55,15 +56,23 @@ def concerns_short_sales(status: TradingStatus) -> bool:
 
 def trading_change(status: TradingStatus) -> TradingChange:
     """Return the change that a status makes, and its sentence."""
-    tape = codes_of(status.tape)
-    code = tape.statuses.get(status.code)
-    text, reason_text = _tidy(status.text), _tidy(status.reason)
-    reason = tape.reasons.get(status.reason_code)
+    return _change(status.tape, status.code, status.reason_code, status.text, status.reason)
+
+
+# A pause of the whole market is the same report on thousands of symbols.
+@lru_cache(maxsize=256)
+def _change(
+    tape_name: str | None, code_name: str, reason_code: str, full_text: str, full_reason: str
+) -> TradingChange:
+    tape = codes_of(tape_name)
+    code = tape.statuses.get(code_name)
+    text, reason_text = _tidy(full_text), _tidy(full_reason)
+    reason = tape.reasons.get(reason_code)
     if code is None:
         told = ": ".join(filter(None, (text, reason_text)))
-        sentence = told or f"The exchange has reported the unknown status {status.code[:16]!r}"
+        sentence = told or f"The exchange has reported the unknown status {code_name[:16]!r}"
         return TradingChange(f"{sentence}.", is_known=False)
-    sentence = _sentence(code, reason, text, reason_text, status.reason_code)
+    sentence = _sentence(code, reason, text, reason_text, reason_code)
     match code.effect:
         case Effect.HALTS:
             return TradingChange(sentence, is_halted=True)

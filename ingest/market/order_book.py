@@ -53,7 +53,7 @@ class BookSide:
     """The bids or the asks: sizes by price, and the prices in order.
 
     The keys are sorted, the best last: most changes are near the best price, so that few keys move,
-    and the best ten are read off (``bench ingest --books``). ``is_ask``: the lowest price is the
+    and the best ten are read off (``bench ingest --kinds``). ``is_ask``: the lowest price is the
     best one. ``most_levels``: see ``OrderBook``.
     """
 

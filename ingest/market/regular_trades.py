@@ -47,6 +47,12 @@ class _Packed(msgspec.Struct, array_like=True, gc=False):
     received: int
 
 
+_UINT64 = 0xCF
+_ID_AT = 10
+"""The place of the id in a packed trade: after the array's byte, and the nine of a time that needs
+64 bits, as all since 1970 and four seconds do. Values packed by MessagePack are no prefixes of
+others, so the bytes are equal if the ids are."""
+
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(_Packed).decode
 
@@ -111,6 +117,20 @@ class RegularTrades:
             self.trades.insert(bisect_right(self.trades, place, key=_place), entry)
         if len(self.trades) >= FULL:
             self.forget_oldest()
+
+    def places_of(self, id_: TradeId | None) -> list[int]:
+        """Return the places of the trades that have an id."""
+        # A report names one print of many: only that one is unpacked.
+        packed_id = _pack(id_)
+        return [
+            place
+            for place, trade in enumerate(self.trades)
+            if (
+                trade.startswith(packed_id, _ID_AT)
+                if isinstance(trade, bytes) and trade[1] == _UINT64
+                else _known(trade).id == id_
+            )
+        ]
 
     def since(self, at_ns: int) -> Iterator[Entry]:
         """Yield the trades of a time and after it, the newest first."""

@@ -125,20 +125,22 @@ class TapeHistory:
 
     def find(self, withdrawn: Withdrawn) -> Found | None:
         """Return the place of the print that a report names; of several such, the newest."""
-        lists: list[RegularTrades | list[Entry] | list[Uncounted]] = [
-            self.regular,
+        id_ = withdrawn.key.id
+        lists: list[list[Entry] | list[Uncounted]] = [
             self.firsts,
             self.quarantined,
             self.refuted,
             self.ineligible,
         ]
-        found = [
-            Found(entries, index)
+        # The ids first: they are cheap to compare.
+        of_id = [Found(self.regular, place) for place in self.regular.places_of(id_)]
+        of_id += [
+            Found(entries, place)
             for entries in lists
-            # The ids first: they are cheap to compare.
-            for index in range(len(entries))
-            if entries[index].id == withdrawn.key.id and withdrawn.names(entries[index].identity)
+            for place, each in enumerate(entries)
+            if each.id == id_
         ]
+        found = [each for each in of_id if withdrawn.names(each.entry.identity)]
         return max(found, key=lambda each: (each.entry.at_ns, each.entry.order), default=None)
 
     def find_nameless(self, withdrawn: Withdrawn) -> Found | None:

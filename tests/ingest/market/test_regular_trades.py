@@ -88,6 +88,9 @@ def test_a_trade_is_read_as_it_was_whether_it_was_packed_or_not(
         both.happen(*happening)
     at_ns, model = NOON + offset, both.model
 
+    for id_ in {None, 0, 1, *(each.id for each in model)}:
+        same = [place for place, each in enumerate(model) if each.id == id_]
+        assert both.regular.places_of(id_) == same
     newer = list(takewhile(lambda each: each.at_ns >= at_ns, reversed(model)))
     assert text(both.regular.since(at_ns)) == text(newer)
     before = [each for each in model if each.at_ns <= at_ns][-1:]
@@ -119,3 +122,11 @@ def test_a_packed_trade_that_is_forgotten_is_remembered_where_ids_repeat(exchang
 
     found = past.find(Withdrawn.by_cancel(cancel_of(old)))
     assert (found is not None) == (exchange == REPEATING_EXCHANGE)
+
+
+def test_a_trade_of_1970_is_found_by_its_id() -> None:
+    regular, print_ = RegularTrades("SPY"), Trade("SPY", 5.0, 1, 7, 3)
+    regular.trades.append(packed(7, 3, event_of("SPY", print_, 7, "regular", None, 1), 0))
+
+    assert regular.places_of(3) == [0]
+    assert regular.places_of(4) == []
