@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ingest.alpaca.messages import OrderBook
 from ingest.bus.announcer import Announcer
@@ -74,6 +74,11 @@ class BookFeed:
     def on_unreadable(self, symbol: str, now: float) -> None:
         """Note that a message about a book is lost; an empty symbol: about any of them."""
         self._books.on_unreadable(symbol, now)
+        self._wake.set()
+
+    def on_withheld(self, symbols: Iterable[str], now: float) -> None:
+        """Note that the stream withholds trades of pairs: their books are renewed."""
+        self._books.on_withheld(symbols, now)
         self._wake.set()
 
     def on_subscription(self, now: float) -> None:

@@ -289,10 +289,17 @@ def _readers(own: _Own, markets: Mapping[MarketName, MarketData], news: NewsHand
     commands, names, malformed = redis.commands, redis.keyspace, common.malformed
     demands = list(own.demands.values())
 
-    def catch_up(symbol: str, since: float) -> None:
+    def served(symbol: str) -> MarketData | None:
         market = market_of(symbol)
-        if market is not None and market.name in markets:
-            markets[market.name].catch_up(symbol, since)
+        return None if market is None else markets.get(market.name)
+
+    def catch_up(symbol: str, since: float) -> None:
+        if (market := served(symbol)) is not None:
+            market.catch_up(symbol, since)
+
+    def delay_of(symbol: str) -> float:
+        market = served(symbol)
+        return 0.0 if market is None else market.rest.delay_seconds
 
     return [
         InterestReader(commands, redis.subscriber, names, demands, rejections, malformed).run,
@@ -307,6 +314,7 @@ def _readers(own: _Own, markets: Mapping[MarketName, MarketData], news: NewsHand
             malformed,
             publisher.verified,
             common.lease.epoch,
+            delay_of,
         ).run,
         HistoryEnds(commands, names, rejections).run,
         publisher.follow_server,

@@ -179,7 +179,10 @@ class MarketData:
                 symbols=sorted(found)[:NAMED_AT_MOST],
                 count=len(found),
             )
-        self._subscription.renew(TRADES, withheld.take_renewals(now))
+        renewals = withheld.take_renewals(now)
+        self._subscription.renew(TRADES, renewals)
+        if self._books is not None and renewals:
+            self._books.on_withheld(renewals, now)
 
     def facts(self) -> MarketFacts:
         """Return the present state."""
@@ -259,7 +262,7 @@ class MarketData:
 
     def _some_quiet_ones(self, turn: int) -> list[str]:
         """Return some of the subscribed symbols with no recent streamed trade, others each turn."""
-        recently = time.time_ns() - QUIET_NS
+        recently = time.time_ns() - int(self.rest.delay_seconds * 1e9) - QUIET_NS
         quiet = [
             symbol
             for symbol in self._subscribed()

@@ -56,7 +56,8 @@ class HistoryGaps:
     ``continue_gap`` has a function for each kind of which REST shows nothing: it gets the symbol of
     a gap, and the time (unix s) of its end.
     ``verified`` is set once the publisher has compared Redis' data with what was published.
-    ``epoch`` is the first one of this leadership.
+    ``epoch`` is the first one of this leadership. ``delay_of`` returns by how many seconds the
+    prints of a symbol are late: the times of events are the exchange's.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class HistoryGaps:
         malformed: MalformedStored,
         verified: asyncio.Event,
         epoch: int,
+        delay_of: Callable[[str], float],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._client = client
@@ -83,6 +85,7 @@ class HistoryGaps:
         self._malformed = malformed
         self._verified = verified
         self._epoch = epoch
+        self._delay_of = delay_of
         self._clock = clock
         self._began = clock()
         self._recorded: frozenset[str] = frozenset()
@@ -174,13 +177,14 @@ class HistoryGaps:
         is_new = topic not in self._resumed
         earlier = [each for each in entries if not (is_new and self._is_own(each[0]))]
         recorded = self._newest_time(history, earlier)
+        delay = self._delay_of(key_of(topic)) if is_tape else 0.0
         # REST repeats prints that are already in the history; the announcer must recognise them.
         if is_tape:
             self._announcer.recall_tape(
                 key_of(topic),
                 self._tape_events(history, entries),
                 is_whole=len(entries) < count,
-                whole_since_ns=int((self._whole_since or 0.0) * 1e9),
+                whole_since_ns=int(max((self._whole_since or 0.0) - delay, 0.0) * 1e9),
             )
         # Alpaca may send an older version of an article that the earlier leader has published.
         elif kind == NEWS:
@@ -196,13 +200,14 @@ class HistoryGaps:
         text, since = recorded
         if kind == ORDERS:
             return  # REST shows the changes that no leader has announced
-        if is_tape and now - since < RECENT_TAPE_SECONDS:
+        if is_tape and now - delay - since < RECENT_TAPE_SECONDS:
             known_since = self._announcer.recent.known_since(key_of(topic))
-            self._catch_up(key_of(topic), repaired_until(since, known_since))
+            # In our time: when the stream would have brought the prints.
+            self._catch_up(key_of(topic), repaired_until(since, known_since) + delay)
             if (known_since or 0) / 1e9 > since - HANDOVER_SECONDS:
                 self._note_unknown_prints(topic, since)
         else:
-            self._announce_gap(topic, text, now)
+            self._announce_gap(topic, text, now - delay)
 
     def _announce_gap(self, topic: str, since: str, until: float) -> None:
         self._announcer.gap([topic], since, rfc3339.from_unix(until), "not_recorded")
@@ -221,7 +226,7 @@ class HistoryGaps:
             whole_since = 0.0 if self._was_empty else self._whole_since or 0.0
             self._catch_up(key_of(topic), max(earliest, whole_since))
             if whole_since > earliest:
-                self._note_unknown_prints(topic, now)
+                self._note_unknown_prints(topic, now - self._delay_of(key_of(topic)))
         # REST shows the changes of orders, but not which of them the leader before this one still
         # had to announce when Redis was emptied. Articles and imbalances are not fetched at all.
         elif (

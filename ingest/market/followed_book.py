@@ -16,6 +16,7 @@ EVENT_SECONDS = 0.1
 WAITING = "Alpaca has not sent the whole book yet."
 UNSUBSCRIBED = "Alpaca does not send this book at present."
 UNWATCHED = "No client watches this book."
+WITHHELD = "Alpaca's stream withholds trades of the pair, and may withhold changes of its book."
 UNREADABLE = "A message about this book could not be read. The whole book is requested again."
 SHORT = (
     f"Fewer than {TOP_LEVELS} levels of this book are known, and there may be more. The whole book "

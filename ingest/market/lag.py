@@ -67,6 +67,11 @@ class Lag:
         self._trades: deque[tuple[int, int]] = deque(maxlen=NEWEST_TRADES)
 
     @property
+    def least_expected_seconds(self) -> float:
+        """The least delay that the feed has by its nature."""
+        return self._expected_ms * (1 - ROUGHLY) / 1000
+
+    @property
     def alarm(self) -> bool:
         """Whether trades arrive too late."""
         return self._late.is_reached

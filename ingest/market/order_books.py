@@ -6,7 +6,7 @@ Times are monotonic seconds, except those of messages.
 import math
 from collections.abc import Iterable
 
-from ingest.market.followed_book import UNREADABLE, UNWATCHED, FollowedBook
+from ingest.market.followed_book import UNREADABLE, UNWATCHED, WITHHELD, FollowedBook
 from ingest.market.order_book import MOST_LEVELS, BookMessage
 from shared.book import Book
 
@@ -86,6 +86,13 @@ class OrderBooks:
         for book in books:
             book.on_wrong(UNREADABLE, now)
             self._note_change(book)
+
+    def on_withheld(self, symbols: Iterable[str], now: float) -> None:
+        """Note that the stream withholds trades of pairs: their books may lack changes as well."""
+        for symbol in symbols:
+            if book := self._books.get(symbol):
+                book.on_wrong(WITHHELD, now)
+                self._note_change(book)
 
     def invalidate(self, symbol: str, reason: str) -> None:
         """Report that a book is not valid for a reason of the connection's or the subscription's.

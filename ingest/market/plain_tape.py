@@ -136,6 +136,10 @@ class PlainTape:
 
     def on_rest_trade(self, trade: Trade, received_us: int) -> Price | None:
         """Apply a print that REST shows, perhaps again; return the new last price, if it is one."""
+        return self._on_rest_trade(trade, received_us, is_newest=False)
+
+    def _on_rest_trade(self, trade: Trade, received_us: int, *, is_newest: bool) -> Price | None:
+        """Apply a print of REST's. ``is_newest``: REST's snapshot shows it as the last one."""
         at_ns, context = trade.at_ns, self._context
         if not is_size(trade.size) or not is_price(trade.price) or at_ns < 0:
             return None
@@ -148,9 +152,10 @@ class PlainTape:
         # REST confirms what the stream alone had claimed.
         if self._waiting is not None and self._waiting.at_ns <= at_ns:
             self._waiting = None
-        if at_ns <= self._at_ns:
-            return None
-        return self._set(trade, received_us, is_rests=True)
+        follows = at_ns > self._at_ns or (
+            at_ns == self._at_ns and self._follows(trade, is_newest=is_newest)
+        )
+        return self._set(trade, received_us, is_rests=True) if follows else None
 
     def on_cancel(self, cancel: Cancel, received_us: int) -> Price | None:  # noqa: ARG002
         """Count a cancel, which these markets do not have."""
@@ -179,7 +184,7 @@ class PlainTape:
             before, self._rules.days.day_of(self._at_ns)
         )
         if snapshot.trade is not None:
-            self.on_rest_trade(snapshot.trade, received_us)
+            self._on_rest_trade(snapshot.trade, received_us, is_newest=True)
         if self._at_ns < 0:
             self._events.publish_no_price(today)
         return self.published if compared or self.published is not before else None
@@ -234,6 +239,16 @@ class PlainTape:
         if isinstance(trade.id, int) and isinstance(self._id, int):
             return trade.id < self._id
         return False
+
+    def _follows(self, trade: Trade, *, is_newest: bool) -> bool:
+        """Return whether a print of REST's, of the last price's time, came after it.
+
+        An order that takes several others makes prints of one moment. Ids increase.
+        """
+        if isinstance(trade.id, int) and isinstance(self._id, int):
+            return trade.id > self._id
+        # There are no ids: the last row of REST's would be another one at each repetition.
+        return is_newest and self._is_rests and trade.price != self._price
 
     def _accept(self, trade: Trade) -> bool:
         """Accept a print of the stream, or hold it back; return if it may be the last price now."""

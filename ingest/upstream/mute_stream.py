@@ -121,7 +121,9 @@ class MuteStream:
         if since is None:
             return False
         lag = self._lag.ms / 1000 if self._lag.ms is not None else self._lag_seconds
-        slack = CLOCKS_SECONDS if lag is None else ON_ITS_WAY_SECONDS - lag
+        slack = ON_ITS_WAY_SECONDS - (lag or 0.0)
+        if lag is None:  # a delayed feed brings earlier trades after the subscription
+            slack = CLOCKS_SECONDS - self._lag.least_expected_seconds
         return at_ns > streamed_ns + LEAD_NS and at_ns / 1e9 > since + slack
 
     def _some_of(self, subscribed: Sequence[str]) -> list[str]:

@@ -104,7 +104,9 @@ class RestPrices:
         topics = [topic(PRICE, symbol) for symbol in symbols]
         tapes = [topic(TRADE, symbol) for symbol in symbols]
         topics += [each for each in tapes if self._demand.watches(each)]
-        start, end = rfc3339.from_unix(since), rfc3339.from_unix(self._clock() / 1e9)
+        # The trades of a delayed feed are older than the loss by its delay.
+        delay, now = self._delay_ns / 1e9, self._clock() / 1e9
+        start, end = rfc3339.from_unix(since - delay), rfc3339.from_unix(now - delay)
         self._announcer.gap(topics, start, end, "upstream_lost")
 
     def on_snapshot(

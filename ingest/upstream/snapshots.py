@@ -94,7 +94,14 @@ class Snapshots:
     ) -> None:
         self.malformed = rest.malformed
         self._rest = rest
-        self.stored = StoredValues(stored, demand, handler, self.open_gap, clock=clock)
+        self.stored = StoredValues(
+            stored,
+            demand,
+            handler,
+            self.open_gap,
+            delay_seconds=rest.delay_seconds,
+            clock=clock,
+        )
         self._demand = demand
         self._handler = handler
         self._polled = polled

@@ -72,8 +72,8 @@ class StoredValuesHandler(Protocol):
 class StoredValues:
     """Applies the stored values of each symbol once, for as long as the symbol is wanted.
 
-    ``open_gap`` gets a symbol and the time (unix s) since which its trades were missed. ``clock``
-    gives unix nanoseconds.
+    ``open_gap`` gets a symbol and the time (unix s) since which its trades were missed.
+    ``delay_seconds`` is the feed's delay, ``clock`` gives unix nanoseconds.
     """
 
     def __init__(
@@ -83,8 +83,10 @@ class StoredValues:
         handler: StoredValuesHandler,
         open_gap: Callable[[str, float], None],
         *,
+        delay_seconds: float = 0.0,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
+        self._delay_seconds = delay_seconds
         self._stored = stored
         self._demand = demand
         self._handler = handler
@@ -148,9 +150,10 @@ class StoredValues:
         recent = self._clock() / 1e9 - PRICE_HANDOVER_SECONDS
         for price in await self._stored.read(symbols):
             traded_at = _unix(price.timestamp)
+            arrived = None if traded_at is None else traded_at + self._delay_seconds
             # The earlier leader streamed it until the handover: its trades since are missed.
-            if self._handler.restore(price) and traded_at is not None and traded_at > recent:
-                self._open_gap(price.symbol, traded_at)
+            if self._handler.restore(price) and arrived is not None and arrived > recent:
+                self._open_gap(price.symbol, arrived)
 
 
 def _unix(timestamp: str | None) -> float | None:

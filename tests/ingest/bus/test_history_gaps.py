@@ -1,6 +1,7 @@
 """A new leader and the histories that Redis has, or has lost."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from ingest.bus.announcer import Announcer
 from ingest.bus.history_gaps import HANDOVER_SECONDS, TAKEOVER_SECONDS, HistoryGaps
 from ingest.bus.outbox import Outbox
 from ingest.demand.wanted import Demand
+from shared import rfc3339
 from shared.bus.beginning import SINCE
 from shared.bus.malformed_stored import MalformedStored
 from shared.bus.redis_source import RedisSource
@@ -31,7 +33,7 @@ PRINT = (
 class Leader:
     """A leadership of epoch 7 that began at ``STARTED``, and what it asks of REST."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, delay: float) -> None:
         self.client = client
         self.now = STARTED
         self.demand = Demand(time.monotonic)
@@ -51,6 +53,7 @@ class Leader:
             MalformedStored(),
             verified,
             EPOCH,
+            lambda _: delay,
             clock=lambda: self.now,
         )
 
@@ -69,9 +72,9 @@ class Leader:
 
 
 @asynccontextmanager
-async def leading(source: RedisSource) -> AsyncIterator[Leader]:
+async def leading(source: RedisSource, delay: float = 0.0) -> AsyncIterator[Leader]:
     async with source.client("test") as client:
-        leader = Leader(client)
+        leader = Leader(client, delay)
         running = asyncio.create_task(leader.gaps.run())
         try:
             yield leader
@@ -241,3 +244,33 @@ async def test_prints_of_before_a_loss_after_the_first_look_are_a_gap_and_not_re
 
     assert leader.asked["SPY"] == pytest.approx(STARTED + 3)
     assert [(each.topic, each.event) for each in leader.outbox.take(9)] == [("trade:SPY", "gap")]
+
+
+@pytest.mark.parametrize(("seconds_ago", "is_completed"), [(10, True), (400, False)])
+async def test_a_delayed_tape_is_recent_by_the_arrival_of_its_newest_print(
+    source: RedisSource, seconds_ago: int, is_completed: bool
+) -> None:
+    delay = 900.0
+    printed = STARTED - delay - seconds_ago
+    body = PRINT.replace(b"2026-11-29T06:23:03.5Z", rfc3339.from_unix(printed).encode())
+    async with source.client("test") as client:
+        await client.set(KEYSPACE.recorded_since, int((STARTED - 3600) * 1e9))
+        await client.xadd(KEYSPACE.history("trade:SPY"), {"data": body}, id="6-3")
+    async with leading(source, delay) as leader:
+        await leader.looked_at("trade:SPY")
+        known_since = leader.gaps._announcer.recent.known_since("SPY")
+
+    gaps = [json.loads(each.body) for each in leader.outbox.take(9)]
+    if is_completed:
+        # In our time: since when the stream would have brought what is missing.
+        assert leader.asked == {"SPY": pytest.approx(printed + delay - HANDOVER_SECONDS)}
+        assert gaps == []
+    else:
+        assert leader.asked == {}
+        [gap] = gaps
+        # The events of a delayed tape have earlier times.
+        assert (gap["from"], gap["to"]) == (
+            rfc3339.from_unix(printed),
+            rfc3339.from_unix(STARTED - delay),
+        )
+    assert known_since is None or known_since <= int((STARTED - delay) * 1e9)

@@ -51,6 +51,7 @@ async def test_a_history_with_foreign_entries_ends_no_ingest(
             malformed,
             verified,
             2,
+            lambda _: 0.0,
         )
         running = asyncio.create_task(gaps.run())
         await until(lambda: gaps._recorded == {"trade:IBM", "trade:SPY", "news:*"})

@@ -159,3 +159,31 @@ def test_a_pair_that_has_no_trade_says_so_and_whether_alpaca_lists_it(prices: La
     assert unknown.reason == "unknown_symbol"
     assert streamed(prices, trade(100)) == 100
     assert prices.on_asset(PAIR, listed=False) is None
+
+
+def test_of_several_prints_of_one_moment_at_rest_the_last_is_the_price(prices: LastPrices) -> None:
+    for number in (1, 3, 2):
+        prices.on_rest_trade(trade(100 + number, 1, number), NOW_US)
+
+    last = prices.last_price(PAIR)
+    assert last is not None
+    assert last.price == 103
+
+
+def test_of_prints_with_no_id_those_of_one_moment_do_not_take_turns(prices: LastPrices) -> None:
+    for _ in range(2):  # the same rows come again
+        for price in (101, 102, 103):
+            prices.on_rest_trade(trade(price, 1, None), NOW_US)
+        last = prices.last_price(PAIR)
+        assert last is not None
+        assert last.price == 101
+    assert by_rest(prices, trade(103, 1, None)) == 103, "the snapshot shows which is the newest"
+    assert by_rest(prices, trade(103, 1, None)) is None
+
+
+def test_a_price_of_the_stream_is_not_replaced_by_another_one_of_its_moment(
+    prices: LastPrices,
+) -> None:
+    streamed(prices, trade(101, 1, None))
+
+    assert by_rest(prices, trade(102, 1, None)) is None

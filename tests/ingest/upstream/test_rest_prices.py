@@ -1,5 +1,7 @@
 """REST's newest trade against the stream: what counts as newer, and what does not."""
 
+import json
+
 import pytest
 
 from ingest.bus.announcer import Announcer
@@ -28,12 +30,13 @@ class Stage:
             known_ns=prices.timestamp_of,
             newest_streamed_ns=prices.newest_streamed_ns,
         )
+        self.outbox = Outbox()
         self.rest = RestPrices(
             prices,
             self.states,
             self.withheld,
             Demand(Clock()),
-            Announcer(Outbox()),
+            Announcer(self.outbox),
             delay_ns=delay_ns,
             clock=lambda: clock_ns,
             monotonic=Clock(),
@@ -76,3 +79,12 @@ def test_a_delayed_trade_that_rest_shows_is_a_recent_one() -> None:
 
     [status] = stage.states.evaluate(0.0, 0.0, view)
     assert status.state == "live"
+
+
+def test_a_gap_of_a_delayed_feed_has_the_times_of_the_prints_that_are_missing() -> None:
+    delay = 900 * SECOND
+    stage = Stage(clock_ns=NOON + delay, delay_ns=delay)
+    stage.rest.on_unrepairable_gap(["SPY"], (NOON + delay) / 1e9 - 30)
+
+    [gap] = [json.loads(each.body) for each in stage.outbox.take(9) if each.event == "gap"]
+    assert (gap["from"], gap["to"]) == ("2026-11-16T16:59:30Z", "2026-11-16T17:00:00Z")
