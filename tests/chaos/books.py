@@ -26,6 +26,8 @@ UNSEEN_NS = 15_000_000_000
 before, until a report."""
 
 _CENT = Decimal("0.01")
+_ROUNDING = 3 * _CENT / 2
+"""Equity, longs and shorts are each rounded to cents."""
 _NOTHING = Decimal(0)
 
 
@@ -158,7 +160,7 @@ class Books:
             if not lowest <= cents(event[field_name]) <= highest:
                 return False
         values = cents(event["long_market_value"]) + cents(event["short_market_value"])
-        return abs(cents(event["equity"]) - state.cash - values) <= _CENT
+        return abs(cents(event["equity"]) - state.cash - values) <= _ROUNDING
 
     def _add_unseen(self, state: State) -> None:
         """Add a state that REST alone shows: fills may still be applied to the one before."""
