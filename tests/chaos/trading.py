@@ -159,7 +159,7 @@ class Trading:
 
     def _other(self, turn: int) -> dict[str, Any]:
         """Return a message of a pair or a contract: in every second turn a trade of a probe."""
-        now, pair, contract = time.time_ns(), *self.probes
+        now, (pair, contract) = time.time_ns(), self.probes
         match turn % 4:
             case 0:
                 return self._other_tape.trade(pair, now)
