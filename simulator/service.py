@@ -88,14 +88,17 @@ class Simulator:
         *,
         clock: Callable[[], int] | None = None,
         on_update: Callable[[Update], None] = lambda _: None,
+        on_message: Callable[[Message], None] = lambda _: None,
     ) -> None:
         """`clock` returns Unix time in nanoseconds, which must not decrease.
 
         `on_update` gets each update of an order when it happens, also those that faults delay or
-        lose.
+        lose. `on_message` gets each trade, quote, order book, cancel and correction of market data
+        once REST has it, and before orders fill by it and clients get it. Times are in nanoseconds.
         """
         settings = self._settings = settings or SimulatorSettings()
         self._clock = clock or _steady_clock()
+        self._on_message = on_message
         history = settings.history
         self._history = History(settings.hours, is_invented=history, splits=settings.splits)
         self._market = Market(settings.hours, self._history)
@@ -122,6 +125,7 @@ class Simulator:
         self._replayed_options: Sequence[str] = ()
         self.captured: CapturedAlpaca | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._replays: list[asyncio.Task[None]] = []
         self.port = settings.port
 
     def _new_broker(self, on_update: Callable[[Update], None]) -> Broker:
@@ -165,12 +169,13 @@ class Simulator:
         await self._started()
         if self.captured is not None:
             self._own(self.captured.replay.run(), "capture")
-        if self._replay is not None:
-            self._own(self._replay.run(), "replay")
-        if self.crypto.replay is not None:
-            self._own(self.crypto.replay.run(), "replay of pairs")
-        if self._option_replay is not None:
-            self._own(self._option_replay.run(), "replay of options")
+        for replay, name in (
+            (self._replay, "replay"),
+            (self.crypto.replay, "replay of pairs"),
+            (self._option_replay, "replay of options"),
+        ):
+            if replay is not None:
+                self._replays.append(self._own(replay.run(), name))
         if settings.invents:
             self._own(self._inventor.run(), "invented symbols")
         self._own(self._run_test_stream(), "test stream")
@@ -221,6 +226,11 @@ class Simulator:
     def end_ghosts(self) -> None:
         """Let Alpaca notice that dropped connections are dead: their slots are free."""
         self._slots.end_ghosts()
+
+    def end_replays(self) -> None:
+        """Send nothing more from the tapes; messages by hand are still sent."""
+        for task in self._replays:
+            task.cancel()
 
     @property
     def stream_url(self) -> str:
@@ -296,7 +306,8 @@ class Simulator:
         while waiting:
             done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             for task in done:  # a replay that does not loop ends normally
-                task.result()
+                if not task.cancelled():
+                    task.result()
 
     async def publish(self, message: Mapping[str, object], feed: str | None = None) -> None:
         """Send a hand-written message, with all its fields, to the sessions subscribed to it.
@@ -322,6 +333,10 @@ class Simulator:
         self._publish_to_stocks(bars)
         self.crypto.send(of_pairs)
         return len(bars) + len(of_pairs)
+
+    def stream_state(self, feed: str) -> dict[str, object]:
+        """Return the part of `GET /simulator/state` about one stream."""
+        return self._endpoints[feed].state()
 
     def state(self) -> dict[str, object]:
         """Return the body of `GET /simulator/state`."""
@@ -465,6 +480,7 @@ class Simulator:
         symbol = message.get("S")
         market = self._options if is_option_symbol(symbol) else self._market_of(symbol)
         market.observe(message)
+        self._on_message(message)
         self._broker.observe(symbol)
 
     def _publish_update(self, update: Update) -> None:
@@ -520,8 +536,10 @@ class Simulator:
         budget = Budget(self._settings.requests_per_minute, lambda: self._clock() / SECOND)
         return Guard(self._settings.terms, budget, self._armed, self.faults.pause)
 
-    def _own(self, work: Coroutine[None, None, None], name: str) -> None:
-        self._tasks.append(asyncio.create_task(work, name=f"simulator {name}"))
+    def _own(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=f"simulator {name}")
+        self._tasks.append(task)
+        return task
 
 
 def _steady_clock() -> Callable[[], int]:

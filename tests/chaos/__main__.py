@@ -31,7 +31,7 @@ def main() -> int:
         sys.exit(str(error))
     count = sum(map(len, steps))
     say(f"{count} faults in {len(steps)} steps, seed {arguments.seed}: {plan.written(steps)}")
-    say("     recovery  no price     quiet     whole  faults")
+    say("     recovery  no price     quiet    others     whole  faults")
     terms = Terms(
         steps,
         arguments.seed,

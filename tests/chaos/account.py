@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from tests.chaos.books import COIN, PRICES_NS, Books, cents
+from tests.chaos.books import PRICES_NS, Books
 from tests.chaos.follower import NEVER, Complain, Follower, NewestIds, order_of
+from tests.chaos.holdings import cents
 from tests.chaos.ledger import Ledger
+from tests.chaos.markets import is_option_symbol, multiplier
 
 CENT = Decimal("0.01")
 
@@ -61,7 +63,6 @@ class Account(Follower):
         if ODD_SYMBOL in data["positions"]:
             return
         self.claims += 1
-        self._books.observe()
         if not self._books.matches(data, self._prices_since()):
             self.wrong(f"the account never was so: {dict(data)}, but {self._books.near(data)}")
         if cents(data["last_equity"]) != cents(self._last_equity):
@@ -126,7 +127,6 @@ class Positions(Follower):
             if data["removed"]:
                 del self.shown[symbol]
             return
-        self._books.observe()
         if data["removed"]:
             self.shown.pop(symbol, None)
             if not self._books.has_been_closed(symbol):
@@ -143,17 +143,24 @@ class Positions(Follower):
         cost = cents(data["cost_basis"])
         if all(abs(cost - each.cost) > CENT for each in found):
             self.wrong(f"the cost of {symbol} is {cost}, expected one of {found}")
-        if data["current_price"] is None:
-            return
-        value = Decimal(str(data["qty"])) * Decimal(str(data["current_price"]))
+        if data["current_price"] is not None:
+            self._value(symbol, data)
+
+    def _value(self, symbol: str, data: Mapping[str, Any]) -> None:
+        price = Decimal(str(data["current_price"]))
+        value = Decimal(str(data["qty"])) * price * multiplier(symbol)
         if abs(cents(data["market_value"]) - value) > CENT:
             self.wrong(f"market_value is not quantity times price: {dict(data)}")
-        if (
-            abs(cents(data["unrealized_pl"]) - (value - Decimal(str(data["cost_basis"]))))
-            > 2 * CENT
-        ):
+        gain = value - Decimal(str(data["cost_basis"]))
+        if abs(cents(data["unrealized_pl"]) - gain) > 2 * CENT:
             self.wrong(f"unrealized_pl is not value less cost: {dict(data)}")
-        if symbol != COIN and not self._ledger.traded_at(symbol, data["current_price"]):
+        if is_option_symbol(symbol):
+            # Its trades are fifteen minutes late: the broker's price counts, also that of a quote.
+            if data["price_source"] != "broker" or not self._books.had_price(
+                symbol, data["current_price"]
+            ):
+                self.wrong(f"{symbol} has a price that the broker never had: {dict(data)}")
+        elif not self._ledger.traded_at(symbol, data["current_price"]):
             self.wrong(f"{symbol} has a price at which nothing was traded: {dict(data)}")
 
     def differences(self, *, prices: bool) -> list[str]:
@@ -161,8 +168,18 @@ class Positions(Follower):
         right = {s: each.qty for s, each in self._books.now.owned.items()}
         shown = {s: Decimal(str(row["qty"])) for s, row in self.shown.items()}
         found = [] if shown == right else [f"{self._name}: owns {shown}, expected {right}"]
+        if not prices:
+            return found
         for symbol, row in self.shown.items():
-            last = self._ledger.last(symbol)
-            if prices and last is not None and row["current_price"] != last.price:
-                found.append(f"{self._name}: {dict(row)}, expected the price {last}")
+            expected = self._price(symbol)
+            if expected is not None and row["current_price"] != expected:
+                found.append(f"{self._name}: {dict(row)}, expected the price {expected}")
         return found
+
+    def _price(self, symbol: str) -> float | None:
+        """Return the price that the tape, or of a contract the broker, has now."""
+        if is_option_symbol(symbol):
+            price = self._books.newest_price(symbol)
+            return None if price is None else float(price)
+        last = self._ledger.last(symbol)
+        return None if last is None else last.price

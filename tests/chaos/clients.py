@@ -14,6 +14,7 @@ from tests.chaos.account import Account, Positions
 from tests.chaos.day_bars import DayBars
 from tests.chaos.follower import Complain, Follower, Greeting
 from tests.chaos.news import News
+from tests.chaos.order_books import OrderBooks
 from tests.chaos.orders import Orders
 from tests.chaos.prices import Prices
 from tests.chaos.quotes import Quotes
@@ -107,7 +108,7 @@ class PriceClient(Client):
 
 
 class WholeClient(Client):
-    """A client of everything else: tapes, quotes, day bars, news, the account and its orders."""
+    """A client of everything else: tapes, quotes, day bars, a book, news, the account, orders."""
 
     def __init__(
         self,
@@ -115,13 +116,13 @@ class WholeClient(Client):
         urls: Sequence[str],
         topics: Sequence[str],
         interval: float,
-        followers: tuple[Trades, Quotes, DayBars, Positions, Account, Orders, News],
+        followers: tuple[Trades, Quotes, DayBars, Positions, Account, Orders, News, OrderBooks],
         complain: Complain,
     ) -> None:
         query = {"topics": ",".join(topics), "interval": f"{interval:g}"}
         super().__init__(name, Request(urls, "/api/stream", query), followers, complain)
         self.trades, self.quotes, self.bars, self.positions, self.account = followers[:5]
-        self.orders, self.news = followers[5:]
+        self.orders, self.news, self.order_book = followers[5:]
 
     @property
     def gaps(self) -> int:

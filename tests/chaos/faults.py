@@ -15,8 +15,10 @@ from ingest.upstream.reconnect_pace import PATIENCE
 from shared.bus.keys import LEASE_MILLISECONDS
 from tests.chaos.plan import Fault, Odds, Step
 from tests.chaos.programs import Service
-from tests.chaos.simulated import SIMULATED, Strike
-from tests.chaos.system import NEWCOMERS, SPLIT, System
+from tests.chaos.settings import SPLIT
+from tests.chaos.simulated import SIMULATED
+from tests.chaos.striking import Strike
+from tests.chaos.system import NEWCOMERS, System
 from tests.chaos.tape import QUIET
 
 QUIET_AFTER_SECONDS = 0.2
@@ -41,7 +43,9 @@ class Kind(NamedTuple):
 
 
 async def inflict(system: System, step: Step) -> float:
-    """Inject all faults of a step; trade the quiet symbols and fill an order in the meantime.
+    """Inject all faults of a step; trade the quiet symbols and fill orders in the meantime.
+
+    They are one of a stock, one of a pair and one of a contract.
 
     Returns the monotonic time from which the recovery of the last one counts.
     """
@@ -49,7 +53,7 @@ async def inflict(system: System, step: Step) -> float:
         struck = [tasks.create_task(_inflict_one(system, fault)) for fault in step]
         await asyncio.sleep(min(fault.after for fault in step) + QUIET_AFTER_SECONDS)
         await system.trading.one_of(QUIET)
-        await system.trading.fill()
+        await system.trading.bot.fill_each()
     return max(task.result() for task in struck)
 
 

@@ -11,37 +11,45 @@ from typing import NamedTuple
 COUNTING = {"A": frozenset(" FEXO"), "C": frozenset("@FXOB")}
 """The sale conditions, by tape, that may all stand beside a price that counts."""
 
+NOT_COUNTING = frozenset("ABCDEFGtu")
+"""The conditions of contracts whose prints set no price: cancelled ones, late ones, and those for
+the volume alone. Contracts and pairs have no tape."""
+
 
 @dataclass(frozen=True)
 class Values:
-    """The values of a print: as printed, or as corrected."""
+    """The values of a print: as printed, or as corrected. Contracts' prints have no id."""
 
-    trade_id: int
+    trade_id: int | None
     price: float
-    size: int
+    size: float
 
 
 @dataclass(eq=False)
 class Print:
-    """A trade: exchange time and time of publication in unix nanoseconds, dollars, shares.
+    """A trade: exchange time and time of publication in unix nanoseconds, dollars, units.
 
-    ``is_cancelled``: no values stand. ``corrected``: the values that stand instead.
+    ``is_cancelled``: no values stand. ``corrected``: the values that stand instead. ``taker``: of a
+    pair, the side that took the other's order.
     """
 
     symbol: str
-    exchange: str
+    exchange: str | None
     at: int
     published: int
     values: Values
     conditions: tuple[str, ...]
-    tape: str
+    tape: str | None
     retracted: int | None = None
     """The time at which a cancel or a correction was published."""
     corrected: Values | None = None
+    taker: str | None = None
 
     @cached_property
     def counts(self) -> bool:
         """Whether it can be a last price, by its sale conditions."""
+        if self.tape is None:
+            return NOT_COUNTING.isdisjoint(self.conditions)
         return set(self.conditions) <= COUNTING[self.tape]
 
     @property
@@ -56,13 +64,13 @@ class Print:
 
 
 class Quote(NamedTuple):
-    """A quote: exchange time in unix nanoseconds, dollars, shares."""
+    """A quote: exchange time in unix nanoseconds, dollars, units; a side may be absent."""
 
     at: int
-    bid: float
-    bid_size: int
-    ask: float
-    ask_size: int
+    bid: float | None
+    bid_size: float | None
+    ask: float | None
+    ask_size: float | None
 
 
 class Last(NamedTuple):
@@ -73,7 +81,10 @@ class Last(NamedTuple):
 
 
 class Ledger:
-    """Knows every print and quote, and the right last price of each symbol."""
+    """Knows every print and quote, and the right last price of each symbol.
+
+    The work of each call depends on no number of prints, but for a cancel of the newest one.
+    """
 
     def __init__(self) -> None:
         self.prints: dict[str, list[Print]] = {}
@@ -81,45 +92,55 @@ class Ledger:
         self.retractions: defaultdict[str, list[Print]] = defaultdict(list)
         """The cancelled and the corrected prints of each symbol, by the time of that."""
         self.swallowed: list[tuple[int, int, str | None]] = []
-        """When a stream lived and brought nothing, of one symbol or at all (None), before anyone
-        could know that this is odd."""
+        """When the stream of stocks lived and brought nothing, of one symbol or of all (None),
+        before anyone could know that this is odd."""
         self.emptied: list[int] = []
         """When Redis was emptied (unix ns): the next ingest cannot know the events of before."""
         self.forgotten = 0
         """When all programs and Redis were gone at once (unix ns): all knowledge since is REST's,
         which may have no last price but that of a bar."""
         self._retracted: set[tuple[str, int]] = set()
+        self._newest: dict[str, Print] = {}
+        """The print of each symbol that is its last price."""
+        self._arrivals: defaultdict[str, dict[Quote, int]] = defaultdict(dict)
+        """The place of each quote among those of its symbol; of repeated ones, the last."""
         self._shown_times: dict[str, dict[int, set[float]]] = {}
-        self._values: dict[tuple[str, str, int, Values], Print] = {}
+        self._values: dict[tuple[str, str | None, int, Values], Print] = {}
         self._prices: defaultdict[str, set[float]] = defaultdict(set)
 
     def trade(self, print_: Print) -> None:
         """Note a print."""
         self.prints.setdefault(print_.symbol, []).append(print_)
         self._note(print_, print_.values)
+        self._compare(print_)
 
     def cancel(self, print_: Print, now: int) -> None:
         """Void a print."""
-        print_.retracted = now
-        self.retractions[print_.symbol].append(print_)
-        self._retracted.add((print_.symbol, print_.at))
+        self._retract(print_, now)
+        if self._newest.get(print_.symbol) is print_:
+            del self._newest[print_.symbol]
+            for each in self.prints[print_.symbol]:
+                self._compare(each)
 
     def correct(self, print_: Print, values: Values, now: int) -> None:
         """Put other values in the place of a print's."""
-        self.cancel(print_, now)
+        self._retract(print_, now)
         print_.corrected = values
         self._note(print_, values)
 
     def quote(self, symbol: str, quote: Quote) -> None:
         """Note a quote."""
-        self.quotes.setdefault(symbol, []).append(quote)
+        quotes = self.quotes.setdefault(symbol, [])
+        self._arrivals[symbol][quote] = len(quotes)
+        quotes.append(quote)
+
+    def arrival(self, symbol: str, quote: Quote) -> int | None:
+        """Return the place of a quote among those of its symbol; None if it never was."""
+        return self._arrivals[symbol].get(quote)
 
     def last(self, symbol: str) -> Last | None:
-        """Return the newest print that counts, by the exchange's time."""
-        counting = [
-            each for each in self.prints.get(symbol, []) if each.counts and not each.is_cancelled
-        ]
-        newest = max(counting, key=lambda each: each.at, default=None)
+        """Return the newest print that counts, by the exchange's time, then by arrival."""
+        newest = self._newest.get(symbol)
         return None if newest is None else Last(newest.at, newest.standing.price)
 
     def printed(self, symbol: str, at: int, price: float) -> bool:
@@ -134,9 +155,20 @@ class Ledger:
         """Return whether the print of that time was cancelled or corrected."""
         return (symbol, at) in self._retracted
 
-    def of(self, symbol: str, exchange: str, at: int, values: Values) -> Print | None:
+    def of(self, symbol: str, exchange: str | None, at: int, values: Values) -> Print | None:
         """Return the print that has or had these values."""
         return self._values.get((symbol, exchange, at, values))
+
+    def _retract(self, print_: Print, now: int) -> None:
+        print_.retracted = now
+        self.retractions[print_.symbol].append(print_)
+        self._retracted.add((print_.symbol, print_.at))
+
+    def _compare(self, print_: Print) -> None:
+        """Note that a print is the last price, if it is."""
+        newest = self._newest.get(print_.symbol)
+        if print_.counts and not print_.is_cancelled and (newest is None or print_.at >= newest.at):
+            self._newest[print_.symbol] = print_
 
     def _note(self, print_: Print, values: Values) -> None:
         self._values[print_.symbol, print_.exchange, print_.at, values] = print_

@@ -6,6 +6,7 @@ from typing import Any
 from simulator.protocol import rfc3339
 from tests.chaos.follower import NEVER, Complain, Follower, NewestIds, order_of
 from tests.chaos.ledger import Last, Ledger
+from tests.chaos.markets import is_option_symbol, is_other
 
 
 class Prices(Follower):
@@ -80,10 +81,16 @@ class Prices(Follower):
         if before is not None and value.at < before.at and not self._may_go(symbol, before):
             back = (before.at - value.at) / rfc3339.SECOND
             self.wrong(f"{symbol} went back {back:.3f} s: {dict(data)} after {before}")
-        # The close of a minute bar has no exchange, and the minute's time.
-        is_bar = data["exchange"] is None and self._ledger.traded_at(symbol, value.price)
+        # The close of a minute bar has no exchange, and the minute's time. Only stocks have it.
+        is_bar = (
+            data["exchange"] is None
+            and not is_other(symbol)
+            and self._ledger.traded_at(symbol, value.price)
+        )
         if not is_bar and not self._ledger.printed(symbol, value.at, value.price):
             self.wrong(f"{symbol} shows a price that was no last price at any time: {dict(data)}")
+        if data.get("delayed", False) != is_option_symbol(symbol):
+            self.wrong(f"delayed is wrong: {dict(data)}")
         close, right = data.get("previous_close"), self._closes.get(symbol)
         if close is not None and close not in (right or {close}):
             self.wrong(f"{symbol} has the previous close {close}, expected one of {right}")

@@ -7,6 +7,7 @@ from simulator.faults.odd_frames import ODD_NS
 from simulator.protocol import rfc3339
 from tests.chaos.follower import Complain, Follower, NewestIds
 from tests.chaos.ledger import Ledger, Quote
+from tests.chaos.markets import is_option_symbol
 
 
 class Quotes(Follower):
@@ -43,16 +44,18 @@ class Quotes(Follower):
         # That of an odd frame, which the ledger does not know.
         if quote.at == ODD_NS:
             return
-        published = self._ledger.quotes.get(symbol, [])
-        if symbol not in self._symbols or quote not in published:
+        arrival = self._ledger.arrival(symbol, quote)
+        if symbol not in self._symbols or arrival is None:
             self.wrong(f"a quote that was never published: {dict(data)}")
             return
+        if data.get("indicative", False) != is_option_symbol(symbol):
+            self.wrong(f"indicative is wrong: {dict(data)}")
         before = self.shown.get(symbol)
         self.shown[symbol] = quote
         # By arrival it is older. REST has its own idea of the newest: the latest exchange time.
         if (
             before is not None
-            and _arrival(published, quote) < _arrival(published, before)
+            and arrival < (self._ledger.arrival(symbol, before) or 0)
             and quote.at < before.at
         ):
             self.wrong(f"the quote of {symbol} went back: {dict(data)} after {before}")
@@ -65,8 +68,3 @@ class Quotes(Follower):
             if (quotes := self._ledger.quotes.get(symbol))
             and (shown := self.shown.get(symbol)) != quotes[-1]
         ]
-
-
-def _arrival(published: list[Quote], quote: Quote) -> int:
-    """Return the number of a quote; searched from the end, since it is a recent one."""
-    return len(published) - 1 - published[::-1].index(quote)

@@ -1,7 +1,7 @@
 """What a run has found, in numbers."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tests.chaos.plan import Step
@@ -21,12 +21,14 @@ class Recovery(NamedTuple):
     """A step and how long the system took to come back from it, in seconds.
 
     ``quiet_seconds``: until every client was right again about the symbols that seldom trade;
+    ``others_seconds``: until every client had news of a pair, of its order book and of a contract
+    again.
     ``whole_seconds``: until tapes, news and orders were complete up to the recovery, and the
     account right.
     ``ghost_seconds``: the recovery since Alpaca's slot was free, where 406 was answered until then;
     None if no dead session was waited for.
     ``stale_seconds``: how long some client had no fresh price, from the beginning of the step on,
-    thus also while a fault lasted.
+    thus also while a fault lasted. ``others_stale_seconds``: the same of a pair or a contract.
     """
 
     step: Step
@@ -35,9 +37,17 @@ class Recovery(NamedTuple):
     whole_seconds: float
     ghost_seconds: float | None = None
     stale_seconds: float = 0.0
+    others_seconds: float = 0.0
+    others_stale_seconds: float = 0.0
 
     def __str__(self) -> str:
-        times = (self.seconds, self.stale_seconds, self.quiet_seconds, self.whole_seconds)
+        times = (
+            self.seconds,
+            self.stale_seconds,
+            self.quiet_seconds,
+            self.others_seconds,
+            self.whole_seconds,
+        )
         ghost = "" if self.ghost_seconds is None else f"  406, then {self.ghost_seconds:.3f} s"
         shown = " ".join(f"{each:7.3f} s" for each in times)
         return f"{shown}  {'+'.join(map(str, self.step))}{ghost}"
@@ -79,7 +89,9 @@ def recoveries(found: Sequence[Recovery]) -> list[str]:
             lines.append(_row("all", [each for times in by_kind.values() for each in times]))
     for name, times in (
         ("no fresh price", [each.stale_seconds for each in found]),
+        ("no fresh pair, contract", [each.others_stale_seconds for each in found]),
         ("quiet symbols right", [each.quiet_seconds for each in found]),
+        ("pairs, contracts here", [each.others_seconds for each in found]),
         ("events and account whole", [each.whole_seconds for each in found]),
     ):
         if times:
@@ -104,12 +116,12 @@ def too_slow(found: Sequence[Recovery]) -> list[str]:
     ]
 
 
-def upstream(state: dict[str, Any]) -> str:
-    """Return what the simulator has counted."""
+def upstream(feed: str, state: Mapping[str, Any]) -> str:
+    """Return what the simulator has counted of a stream."""
     refused: Counter[str] = Counter(state["refused"])
     shown = ", ".join(f"{code} x {count}" for code, count in sorted(refused.items())) or "none"
     return (
-        f"simulator: {state['sessions_total']} sessions, at most {state['sessions_peak']} "
+        f"simulator, {feed}: {state['sessions_total']} sessions, at most {state['sessions_peak']} "
         f"at once; {state['connections_total']} connections, those refused included, at most "
         f"{state['connections_peak']} at once; refused: {shown}"
     )

@@ -13,9 +13,10 @@ from tests.chaos import report
 from tests.chaos.faults import inflict
 from tests.chaos.follower import Complain
 from tests.chaos.ledger import Last, Ledger
+from tests.chaos.markets import CONTRACTS_FEED, PAIRS_FEED, STOCKS_FEED
 from tests.chaos.plan import Step, written
 from tests.chaos.report import Recovery
-from tests.chaos.simulated import FEED, SPARE_PRICES
+from tests.chaos.simulated import SPARE_PRICES
 from tests.chaos.system import System, running_system, until
 from tests.chaos.tape import QUIET, Tape
 from tests.limits import limit
@@ -111,8 +112,12 @@ async def _go_through(system: System, step: Step, terms: Terms, complain: Compla
     seconds = found.seconds
     # Such a fault lasts, but not for the prices: their recovery cannot wait for its end.
     if all(fault.kind in SPARE_PRICES for fault in step):
-        seconds = max(seconds, stale.seconds)
-    return found._replace(seconds=seconds, stale_seconds=stale.seconds)
+        seconds = max(seconds, stale.stocks.seconds)
+    return found._replace(
+        seconds=seconds,
+        stale_seconds=stale.stocks.seconds,
+        others_stale_seconds=stale.others.seconds,
+    )
 
 
 async def _recover(system: System, step: Step, terms: Terms, complain: Complain) -> Recovery:
@@ -123,20 +128,21 @@ async def _recover(system: System, step: Step, terms: Terms, complain: Complain)
     if recovered is None:
         complain(f"no recovery from {written([step])} within {RECOVERY_SECONDS:g} s")
         recovered = time.monotonic()
-    freed = system.simulator.slot_free_at(FEED)
-    refused = system.simulator.slot_refused_at(FEED)
+    freed = system.simulator.slot_free_at(STOCKS_FEED)
+    refused = system.simulator.slot_refused_at(STOCKS_FEED)
     # An ingest was refused nearly to the end: it was the slot that it waited for.
     is_ghost = started < refused and freed - GHOST_SLACK_SECONDS < refused
     right = recovered
     when = f"after {written([step])}"
     if terms.quiet:
         right = await _none_left(lambda: system.differences(QUIET), when, complain)
+    others = await _none_left(lambda: system.without_others(since), when, complain)
     whole = await _none_left(lambda: system.incomplete(since), when, complain)
     system.forgive(since)
     await system.repaired()
-    seconds = [max(0.0, each - struck) for each in (recovered, right, whole)]
+    seconds = [max(0.0, each - struck) for each in (recovered, right, whole, others)]
     ghost = max(0.0, recovered - max(freed, struck)) if is_ghost else None
-    return Recovery(step, seconds[0], seconds[1], seconds[2], ghost)
+    return Recovery(step, seconds[0], seconds[1], seconds[2], ghost, others_seconds=seconds[3])
 
 
 async def _none_left(problems: Callable[[], list[str]], when: str, complain: Complain) -> float:
@@ -179,18 +185,18 @@ def _shown(price: dict[str, Any]) -> Last | None:
 
 
 def _conclusion(system: System, recoveries: Sequence[Recovery], compared: int) -> list[str]:
-    state: Any = system.simulator.state()["endpoints"]
+    feeds = (STOCKS_FEED, PAIRS_FEED, CONTRACTS_FEED)
     return [
         *report.recoveries(recoveries),
-        report.upstream(state["iex"]),
+        *(report.upstream(feed, system.simulator.stream_state(feed)) for feed in feeds),
         str(system.strikes),
         *report.memory(system.services),
         (
             f"{system.trading.messages} messages published, {system.events} events at "
             f"{len(system.clients) + len(system.whole_clients)} clients, {compared} last prices "
-            f"compared; {system.trading.fills} fills, {_claims(system)} states of the account, "
-            f"{_orders(system)} events of orders, {_articles(system)} articles and "
-            f"{_gaps(system)} gaps checked"
+            f"compared; {system.trading.bot.fills} fills, {_claims(system)} states of the account, "
+            f"{_orders(system)} events of orders, {_articles(system)} articles, "
+            f"{_views(system)} order books and {_gaps(system)} gaps checked"
         ),
     ]
 
@@ -209,3 +215,7 @@ def _orders(system: System) -> int:
 
 def _articles(system: System) -> int:
     return sum(client.news.received for client in system.whole_clients)
+
+
+def _views(system: System) -> int:
+    return sum(client.order_book.views for client in system.whole_clients)

@@ -1,68 +1,34 @@
 """What Alpaca can do to us, by the simulator's own faults."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from simulator.faults.catalogue import Faults
+from tests.chaos.markets import STOCKS_FEED as FEED
+from tests.chaos.other_feeds import OTHER_FEEDS
 from tests.chaos.plan import Odds
+from tests.chaos.striking import (
+    Messages,
+    Strike,
+    around,
+    at_next,
+    at_once,
+    lasting,
+    with_more_fields,
+)
 from tests.chaos.tape import BUSY, QUIET
 from tests.chaos.trading import Trading
 
-FEED = "iex"
 ACCOUNT = "account"
 NEWS = "news"
 
 CUT_SECONDS = 0.1
 """The time after which a cut connection is gone, and a new one has been rejected once."""
 
-Strike = Callable[[Faults, Trading, float], Awaitable[float | None]]
-"""Takes the simulator's faults, the trading, and for how long; returns how long recovery cannot
-begin, in seconds, or None if there was no connection to strike."""
 
-Call = Callable[[Faults], int]
-"""Strikes the present connections; returns their number."""
-
-
-def _now(call: Call) -> Strike:
-    """Strike the present connection."""
-
-    async def strike(faults: Faults, _: Trading, __: float) -> float | None:
-        return 0.0 if call(faults) else None
-
-    return strike
-
-
-def _next(arm: Callable[[Faults], object]) -> Strike:
-    """Arm something for the next connection, and end the present one."""
-
-    async def strike(faults: Faults, _: Trading, __: float) -> float:
-        arm(faults)
-        faults.close(FEED, code=1001)
-        return 0.0
-
-    return strike
-
-
-def _for(call: Callable[[Faults, float], object], *, holds_up: bool = True) -> Strike:
-    """Do something that lasts."""
-
-    async def strike(faults: Faults, _: Trading, seconds: float) -> float:
-        call(faults, seconds)
-        return seconds if holds_up else 0.0
-
-    return strike
-
-
-def _around(call: Callable[[Faults, list[dict[str, Any]]], int]) -> Strike:
-    """Send something odd in one frame with good trades, which have to arrive."""
-
-    async def strike(faults: Faults, trading: Trading, _: float) -> float | None:
-        struck = call(faults, trading.some_trades())
-        trading.note_bars(BUSY)
-        return 0.0 if struck else None
-
-    return strike
+def _around(call: Callable[[Faults, Messages], int]) -> Strike:
+    """Send something odd in one frame with good trades of stocks, which have to arrive."""
+    return around(call, lambda trading: trading.some_trades(), lambda t: t.note_bars(BUSY))
 
 
 async def _mute_briefly(faults: Faults, trading: Trading, seconds: float) -> float | None:
@@ -99,9 +65,9 @@ async def _retract_unheard(faults: Faults, trading: Trading, _: float) -> float:
 
 async def _torn_report(faults: Faults, trading: Trading, _: float) -> float:
     """Fill an order between the two requests of a report."""
-    symbol, qty, price = trading.a_fill()
+    symbol, qty, price = trading.bot.a_fill()
     faults.torn_report(symbol=symbol, qty=qty, price=price)
-    await trading.fill()  # an execution is followed by a report soon
+    await trading.bot.fill()  # an execution is followed by a report soon
     return 0.0
 
 
@@ -118,35 +84,40 @@ async def _late_updates(faults: Faults, trading: Trading, seconds: float) -> flo
 
 
 async def _fills_during(trading: Trading, seconds: float) -> float:
-    await trading.fill()
-    await trading.fill()
+    await trading.bot.fill()
+    await trading.bot.fill()
     await asyncio.sleep(seconds)
     return seconds
 
 
 async def _second_row(faults: Faults, trading: Trading, seconds: float) -> float:
     """Show a position in two rows, and fill an order of its symbol."""
-    symbol = trading.an_owned_symbol()
+    symbol = trading.bot.an_owned_stock()
     if symbol is not None:
         faults.second_row(symbol=symbol, seconds=seconds)
-        await trading.fill(symbol)
+        await trading.bot.fill(symbol)
     await asyncio.sleep(seconds)
     return seconds
 
 
 async def _activity(_: Faults, trading: Trading, __: float) -> float:
-    trading.activity()
+    trading.bot.activity()
     return 0.0
 
 
 async def _orders(_: Faults, trading: Trading, __: float) -> float:
     """Send orders that fill in parts, one while the others are still filling."""
-    await trading.order_some()
+    await trading.bot.order_some()
     return 0.0
 
 
 async def _coins(_: Faults, trading: Trading, __: float) -> float:
-    await trading.buy_coins()
+    await trading.bot.fill_coins()
+    return 0.0
+
+
+async def _spread(_: Faults, trading: Trading, __: float) -> float:
+    await trading.bot.fill_spread()
     return 0.0
 
 
@@ -167,36 +138,38 @@ async def _unheard_fills(faults: Faults, trading: Trading, _: float) -> float:
     """Cut the account's stream, and fill orders in the meantime."""
     faults.refuse_upgrade(ACCOUNT, status=503, count=1)
     faults.reset(ACCOUNT)
-    await trading.fill()
-    await trading.fill()
+    await trading.bot.fill()
+    await trading.bot.fill()
     return 0.0
-
-
-def _with_more_fields(trades: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{**trade, "zz": {"deep": [1, None]}, "r": trade["t"]} for trade in trades]
 
 
 _NOBODYS = [{"T": "t", "S": "NOBODY", "i": 1, "x": "V", "p": 1.5, "s": 100, "c": ["@"], "z": "C"}]
 
 SIMULATED: Mapping[str, tuple[Odds, Strike]] = {
-    "reset": (Odds(3), _now(lambda faults: faults.reset(FEED))),
-    "fin": (Odds(3), _now(lambda faults: faults.fin(FEED))),
-    "close": (Odds(3), _now(lambda faults: faults.close(FEED, code=1000))),
-    "slow_client": (Odds(2), _now(lambda faults: faults.error(FEED, code=407))),
-    "internal_error": (Odds(2), _now(lambda faults: faults.error(FEED, code=500))),
-    "half_open": (Odds(0.5), _now(lambda faults: faults.half_open(FEED))),
-    "mute": (Odds(0.5), _now(lambda faults: faults.mute(FEED))),
+    "reset": (Odds(3), at_once(lambda faults: faults.reset(FEED))),
+    "fin": (Odds(3), at_once(lambda faults: faults.fin(FEED))),
+    "close": (Odds(3), at_once(lambda faults: faults.close(FEED, code=1000))),
+    "slow_client": (Odds(2), at_once(lambda faults: faults.error(FEED, code=407))),
+    "internal_error": (Odds(2), at_once(lambda faults: faults.error(FEED, code=500))),
+    "half_open": (Odds(0.5), at_once(lambda faults: faults.half_open(FEED))),
+    "mute": (Odds(0.5), at_once(lambda faults: faults.mute(FEED))),
     "mute_briefly": (Odds(3, (1, 4)), _mute_briefly),
-    "mute_after_connect": (Odds(0.5), _next(lambda faults: faults.mute_after_connect(FEED))),
-    "mute_after_auth": (Odds(0.5), _next(lambda faults: faults.mute_after_auth(FEED))),
-    "ignore_subscribe": (Odds(0.5), _next(lambda faults: faults.ignore_subscribe(FEED))),
-    "refuse_subscribe": (Odds(0.5), _next(lambda faults: faults.refuse_subscribe(FEED, code=405))),
+    "mute_after_connect": (
+        Odds(0.5),
+        at_next(FEED, lambda faults: faults.mute_after_connect(FEED)),
+    ),
+    "mute_after_auth": (Odds(0.5), at_next(FEED, lambda faults: faults.mute_after_auth(FEED))),
+    "ignore_subscribe": (Odds(0.5), at_next(FEED, lambda faults: faults.ignore_subscribe(FEED))),
+    "refuse_subscribe": (
+        Odds(0.5),
+        at_next(FEED, lambda faults: faults.refuse_subscribe(FEED, code=405)),
+    ),
     "refuse_upgrade": (
         Odds(2),
-        _next(lambda faults: faults.refuse_upgrade(FEED, status=503, count=2)),
+        at_next(FEED, lambda faults: faults.refuse_upgrade(FEED, status=503, count=2)),
     ),
-    "garbage": (Odds(2), _now(lambda faults: faults.garbage(FEED))),
-    "no_array": (Odds(2), _now(lambda faults: faults.no_array(FEED))),
+    "garbage": (Odds(2), at_once(lambda faults: faults.garbage(FEED))),
+    "no_array": (Odds(2), at_once(lambda faults: faults.no_array(FEED))),
     "malformed": (
         Odds(3),
         _around(lambda faults, trades: faults.malformed(FEED, messages=trades)),
@@ -208,23 +181,23 @@ SIMULATED: Mapping[str, tuple[Odds, Strike]] = {
     "huge": (Odds(2), _around(lambda faults, trades: faults.huge(FEED, messages=trades))),
     "more_fields": (
         Odds(2),
-        _around(lambda faults, trades: faults.send_messages(FEED, _with_more_fields(trades))),
+        _around(lambda faults, trades: faults.send_messages(FEED, with_more_fields(trades))),
     ),
-    "late_data": (Odds(2), _now(lambda faults: faults.send_messages(FEED, _NOBODYS))),
+    "late_data": (Odds(2), at_once(lambda faults: faults.send_messages(FEED, _NOBODYS))),
     "withhold": (Odds(1.5), _withhold),
     "withhold_for_long": (Odds(0.5, (20, 30)), _withhold_for_long),
     "retract_unheard": (Odds(3), _retract_unheard),
-    "odd_frame": (Odds(4), _now(lambda faults: faults.odd_frame(FEED, symbol="SPY"))),
-    "account_reset": (Odds(2), _now(lambda faults: faults.reset(ACCOUNT))),
-    "account_close": (Odds(2), _now(lambda faults: faults.close(ACCOUNT, code=1000))),
-    "account_odd_frame": (Odds(3), _now(lambda faults: faults.odd_frame(ACCOUNT))),
+    "odd_frame": (Odds(4), at_once(lambda faults: faults.odd_frame(FEED, symbol="SPY"))),
+    "account_reset": (Odds(2), at_once(lambda faults: faults.reset(ACCOUNT))),
+    "account_close": (Odds(2), at_once(lambda faults: faults.close(ACCOUNT, code=1000))),
+    "account_odd_frame": (Odds(3), at_once(lambda faults: faults.odd_frame(ACCOUNT))),
     "account_mute_briefly": (
         Odds(1, (1, 3)),
-        _for(lambda faults, seconds: faults.mute(ACCOUNT, seconds=seconds)),
+        lasting(lambda faults, seconds: faults.mute(ACCOUNT, seconds=seconds)),
     ),
-    "news_reset": (Odds(2), _now(lambda faults: faults.reset(NEWS))),
-    "news_close": (Odds(2), _now(lambda faults: faults.close(NEWS, code=1000))),
-    "news_odd_frame": (Odds(2), _now(lambda faults: faults.odd_frame(NEWS, symbol="SPY"))),
+    "news_reset": (Odds(2), at_once(lambda faults: faults.reset(NEWS))),
+    "news_close": (Odds(2), at_once(lambda faults: faults.close(NEWS, code=1000))),
+    "news_odd_frame": (Odds(2), at_once(lambda faults: faults.odd_frame(NEWS, symbol="SPY"))),
     "news_unheard_subscribe": (Odds(1), _unheard_subscribe),
     "unheard_fills": (Odds(3), _unheard_fills),
     "torn_report": (Odds(4), _torn_report),
@@ -234,18 +207,20 @@ SIMULATED: Mapping[str, tuple[Odds, Strike]] = {
     "activity": (Odds(2), _activity),
     "orders": (Odds(3), _orders),
     "coins": (Odds(3), _coins),
+    "spread": (Odds(3), _spread),
     "no_streams": (Odds(1), _no_streams),
     "rest_error": (
         Odds(3, (1, 5)),
-        _for(lambda faults, seconds: faults.rest(status=503, seconds=seconds), holds_up=False),
+        lasting(lambda faults, seconds: faults.rest(status=503, seconds=seconds), holds_up=False),
     ),
     "rest_slow": (
         Odds(2, (1, 5)),
-        _for(
+        lasting(
             lambda faults, seconds: faults.rest(delay_seconds=1.0, seconds=seconds),
             holds_up=False,
         ),
     ),
+    **OTHER_FEEDS,
 }
 """By name: the frequency, the duration and the action."""
 
@@ -267,8 +242,10 @@ SPARE_PRICES = frozenset(
         "activity",
         "orders",
         "coins",
+        "spread",
         "no_streams",
+        *OTHER_FEEDS,
     }
 )
-"""The faults of the account or of the news alone: no client may lack a fresh price meanwhile,
-however long they last."""
+"""The faults of the account, of the news, or of pairs and contracts alone: no client may lack a
+fresh price of a stock meanwhile, however long they last."""

@@ -3,9 +3,8 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 import httpx
@@ -13,20 +12,23 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from shared.bus.valkey_server import ValkeyServer
-from simulator.account.ledger import Holding
-from simulator.service import Simulator, SimulatorSettings
-from simulator.tape.recording import DailyBar
+from simulator.protocol import rfc3339
 from tests.chaos.account import Account, Positions
-from tests.chaos.books import Books
 from tests.chaos.clients import Client, PriceClient, WholeClient
-from tests.chaos.day_bars import DayBarLedger, DayBars
+from tests.chaos.day_bars import DayBars
 from tests.chaos.follower import Complain
 from tests.chaos.ledger import Last, Ledger
-from tests.chaos.news import ALL_NEWS, News, NewsLedger
-from tests.chaos.orders import ORDERS, OrderLedger, Orders
+from tests.chaos.markets import BOOK_PAIR, PAIR_CLOSES, PAIRS, STOCKS_FEED, delay_ns
+from tests.chaos.network import Network
+from tests.chaos.news import ALL_NEWS, News
+from tests.chaos.order_books import OrderBooks
+from tests.chaos.orders import ORDERS, Orders
 from tests.chaos.prices import Prices
 from tests.chaos.programs import Service, Valkey
 from tests.chaos.quotes import Quotes
+from tests.chaos.record import Record
+from tests.chaos.settings import SPLIT, SPLIT_RATIO, last_equity, settings
+from tests.chaos.staleness import Staleness
 from tests.chaos.strikes import Strikes
 from tests.chaos.tape import BUSY, PROBE, QUIET, Tape, closes
 from tests.chaos.trades import Trades
@@ -35,12 +37,14 @@ from tests.link import Link
 from tests.ports import free_port
 from tests.programs import ingest_environment
 
-GHOST_SECONDS = 2.0
 MEMORY_SECONDS = 1.0
 POLL_SECONDS = 0.01
 ASK_SECONDS = 1.0
 
 FRESH_NANOSECONDS = 700_000_000
+OTHERS_FRESH_NANOSECONDS = 2_000_000_000
+"""The pair and the contract that are probes trade at least twice a second."""
+
 HOLD_SECONDS = 1.3
 """A hand-over may begin half a second after its cause, and be seen when nothing is fresh any more:
 so long has everything to stay fresh."""
@@ -49,55 +53,14 @@ ALL = (PROBE, *BUSY, *QUIET)
 NEWCOMERS = tuple(f"NEW{number}" for number in range(8))
 """Symbols that are neither watched nor traded at first."""
 
-SPLIT, SPLIT_RATIO = "AIG", 4
-"""A symbol that has split today, and its new shares for one old share."""
-
-CASH = Decimal(1_000_000)
-HOLDINGS = (("SPY", 120), ("IBM", -80), ("CALM", 55))
-"""The positions of yesterday."""
-
-
-class Network(NamedTuple):
-    """The ways of one ingest to Redis and to Alpaca's market data."""
-
-    redis: Link
-    alpaca: Link
-
-    def environment(self) -> dict[str, str]:
-        """Return the settings of an ingest that uses them."""
-        return {
-            "REDIS_URL": f"redis://127.0.0.1:{self.redis.port}/0",
-            "ALPACA_STREAM_URL": f"ws://127.0.0.1:{self.alpaca.port}",
-            "ALPACA_DATA_URL": f"http://127.0.0.1:{self.alpaca.port}",
-        }
-
-
-LOOK_SECONDS = 0.05
-
-
-class Staleness:
-    """Counts the ``seconds`` in which some client had no fresh price. ``run`` until cancelled."""
-
-    def __init__(self, is_fresh: Callable[[], bool], seconds_now: Callable[[], float]) -> None:
-        self.seconds = 0.0
-        self._is_fresh = is_fresh
-        self._now = seconds_now
-        self._looked_at = seconds_now()
-
-    async def run(self) -> None:
-        """Look all the time."""
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            self.look()
-
-    def look(self) -> None:
-        """Count the time since the last look, unless every client has a fresh price."""
-        before, self._looked_at = self._looked_at, self._now()
-        if not self._is_fresh():
-            self.seconds += self._looked_at - before
-
-
 _LEASE_HOLDER = re.compile(rb"-(\d+)-")
+
+
+class Stale(NamedTuple):
+    """How long some client had no fresh price of stocks, and none of pairs or contracts."""
+
+    stocks: Staleness
+    others: Staleness
 
 
 class System:
@@ -105,10 +68,8 @@ class System:
 
     def __init__(
         self,
-        simulator: Simulator,
+        record: Record,
         server: ValkeyServer,
-        tape: Tape,
-        orders: OrderLedger,
         right_closes: Mapping[str, float],
         tasks: asyncio.TaskGroup,
         http: httpx.AsyncClient,
@@ -116,26 +77,23 @@ class System:
         ports: Sequence[int],
         networks: Sequence[Network],
     ) -> None:
-        self.simulator = simulator
+        self.record = record
+        self.simulator = record.simulator
         self.networks = networks
         self.valkey = Valkey(server)
-        self.ledger: Ledger = tape.ledger
-        self.closes = {symbol: {close} for symbol, close in right_closes.items()}
-        self.last_equity = CASH + sum(
-            Decimal(qty) * Decimal(str(right_closes[symbol])) for symbol, qty in HOLDINGS
-        )
-        self.books = Books(simulator, complain)
-        self.orders = orders
-        self.news = NewsLedger(tape.dice)
-        self.bars = DayBarLedger(simulator.day_bar)
-        self.trading = Trading(tape, simulator, self.books, self.bars, self.news, http, complain)
+        self.ledger: Ledger = record.ledger
+        known = {**right_closes, **PAIR_CLOSES}
+        self.closes = {symbol: {close} for symbol, close in known.items()}
+        self.last_equity = last_equity(right_closes)
+        self.trading = Trading(record, http, complain)
+        self.symbols = (*ALL, *PAIRS, *self.trading.contracts)
         self.urls = [f"http://127.0.0.1:{port}" for port in ports]
         self.ingests = [
             Service(
                 name,
                 complain,
                 "ingest",
-                **(ingest_environment(simulator, server.url) | network.environment()),
+                **(ingest_environment(self.simulator, server.url) | network.environment()),
             )
             for name, network in zip(("ingest 1", "ingest 2"), networks, strict=True)
         ]
@@ -181,7 +139,7 @@ class System:
             ("every update at either", [first, second], 0.0),
             ("four a second at either", [second, first], 0.25),
         ):
-            self.join(name, urls, ALL, interval)
+            self.join(name, urls, self.symbols, interval)
         for name, urls, interval in (
             ("everything at the first", [first], 0.0),
             ("everything at the second, four a second", [second], 0.25),
@@ -199,26 +157,31 @@ class System:
 
     def join_whole(self, name: str, urls: list[str], interval: float) -> None:
         """Let a client in that follows everything but prices."""
-        kinds = ("trade", "quote", "bar.1Day")
-        topics = [
-            *(f"{kind}:{symbol}" for kind in kinds for symbol in ALL),
+        record, emptied, wrong = self.record, self.ledger.emptied, self._complain
+        followers = (
+            Trades(name, self.symbols, self.ledger, wrong),
+            Quotes(name, self.symbols, self.ledger, wrong),
+            DayBars(name, ALL, record.bars, wrong),
+            Positions(name, record.books, self.ledger, wrong),
+            Account(name, record.books, self.last_equity, time.time_ns, wrong),
+            Orders(name, record.orders, emptied, wrong),
+            News(name, record.news, emptied, wrong),
+            OrderBooks(name, record.order_book, wrong),
+        )
+        client = WholeClient(name, urls, self._topics(), interval, followers, wrong)
+        self.whole_clients[client] = self._tasks.create_task(client.run(self._http))
+
+    def _topics(self) -> list[str]:
+        """Return the topics of a client that follows everything but prices."""
+        return [
+            *(f"{kind}:{symbol}" for kind in ("trade", "quote") for symbol in self.symbols),
+            *(f"bar.1Day:{symbol}" for symbol in ALL),
+            f"book:{BOOK_PAIR}",
             "position:*",
             "account",
             ORDERS,
             ALL_NEWS,
         ]
-        emptied = self.ledger.emptied
-        followers = (
-            Trades(name, ALL, self.ledger, self._complain),
-            Quotes(name, ALL, self.ledger, self._complain),
-            DayBars(name, ALL, self.bars, self._complain),
-            Positions(name, self.books, self.ledger, self._complain),
-            Account(name, self.books, self.last_equity, time.time_ns, self._complain),
-            Orders(name, self.orders, emptied, self._complain),
-            News(name, self.news, emptied, self._complain),
-        )
-        client = WholeClient(name, urls, topics, interval, followers, self._complain)
-        self.whole_clients[client] = self._tasks.create_task(client.run(self._http))
 
     def join_with_new_symbols(self) -> None:
         """Admit a client that watches an unwatched symbol; trading in it starts afterwards."""
@@ -230,7 +193,7 @@ class System:
     def leave(self) -> None:
         """Let the client go that came with new symbols first."""
         for client, task in self.clients.items():
-            if client.symbols != ALL:
+            if client.symbols != self.symbols:
                 self._newcomers[:0] = client.symbols[1:]
                 self.former_events += client.events
                 task.cancel()
@@ -285,23 +248,57 @@ class System:
 
     def fresh(self, since_ns: int) -> bool:
         """Return whether every client has a newer print of the probe, and not by REST alone."""
-        state: Any = self.simulator.state()["endpoints"]
-        has_stream = state["iex"]["sessions"] > 0
+        state: Any = self.simulator.stream_state(STOCKS_FEED)
+        has_stream = state["sessions"] > 0
         newest = [
             *(client.prices.shown.get(PROBE, Last(0, 0)).at for client in self.clients),
             *(client.trades.newest.get(PROBE, 0) for client in self.whole_clients),
         ]
         return has_stream and min(newest) > since_ns
 
+    def without_others(self, since_ns: int, *, book: bool = True) -> list[str]:
+        """Return which clients lack a newer print of a pair or a contract, or a newer book.
+
+        ``since_ns`` is a time at which they were sent, unix ns.
+        """
+        return [
+            f"{name}: the newest {what} is of {rfc3339.render(at)}"
+            for name, what, at in self._newest_of_others()
+            if at <= since_ns and (book or what != "book")
+        ]
+
+    def _newest_of_others(self) -> Iterator[tuple[str, str, int]]:
+        """Yield a client, a thing that it follows, and when (unix ns) its newest one was sent."""
+        for symbol in self.trading.probes:
+            delay = delay_ns(symbol)
+            for client in self.clients:
+                if symbol in client.symbols:
+                    shown = client.prices.shown.get(symbol, Last(0, 0))
+                    yield client.name, f"price of {symbol}", shown.at + delay
+            for whole in self.whole_clients:
+                yield whole.name, f"trade of {symbol}", whole.trades.newest.get(symbol, 0) + delay
+        for whole in self.whole_clients:
+            yield whole.name, "book", whole.order_book.at
+
     @asynccontextmanager
-    async def staleness(self) -> AsyncIterator[Staleness]:
+    async def staleness(self) -> AsyncIterator[Stale]:
         """Count the seconds with no fresh price while the block runs."""
-        found = Staleness(lambda: self.fresh(time.time_ns() - FRESH_NANOSECONDS), time.monotonic)
-        looking = self._tasks.create_task(found.run())
+
+        def is_fresh() -> bool:
+            return self.fresh(time.time_ns() - FRESH_NANOSECONDS)
+
+        def has_fresh_others() -> bool:
+            return not self.without_others(time.time_ns() - OTHERS_FRESH_NANOSECONDS, book=False)
+
+        found = Stale(
+            Staleness(is_fresh, time.monotonic), Staleness(has_fresh_others, time.monotonic)
+        )
+        looking = [self._tasks.create_task(each.run()) for each in found]
         try:
             yield found
         finally:
-            looking.cancel()
+            for each in looking:
+                each.cancel()
 
     async def recovered(self, since_ns: int, seconds: float) -> float | None:
         """Wait until prints after a moment reach every client, and continue to do so.
@@ -345,7 +342,8 @@ class System:
             for client in self.whole_clients
             for each in (
                 *client.incomplete(time.time_ns()),
-                *client.quotes.differences(BUSY),
+                *client.quotes.differences((*BUSY, *PAIRS, *self.trading.contracts)),
+                *client.order_book.differences(),
                 *client.positions.differences(prices=True),
             )
         ]
@@ -390,10 +388,8 @@ async def running_system(tape: Tape, complain: Complain) -> AsyncIterator[System
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(ValkeyServer(valkey_port))
         right_closes = closes(tape, (*ALL, *NEWCOMERS[::2]))
-        orders = OrderLedger(time.time_ns)
-        simulator = await stack.enter_async_context(
-            Simulator(_settings(tape, right_closes), on_update=orders.add)
-        )
+        record = Record(tape, settings(tape, right_closes), complain)
+        simulator = await stack.enter_async_context(record.simulator)
         timeout = httpx.Timeout(5, read=None)
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=timeout))
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
@@ -404,9 +400,7 @@ async def running_system(tape: Tape, complain: Complain) -> AsyncIterator[System
             )
             for _ in range(2)
         ]
-        system = System(
-            simulator, server, tape, orders, right_closes, tasks, http, complain, ports, networks
-        )
+        system = System(record, server, right_closes, tasks, http, complain, ports, networks)
         running = await system.start()
         try:
             yield system
@@ -414,21 +408,3 @@ async def running_system(tape: Tape, complain: Complain) -> AsyncIterator[System
             clients = (*system.clients.values(), *system.whole_clients.values())
             for task in (*clients, *running, *system.repairs):
                 task.cancel()
-
-
-def _settings(tape: Tape, right_closes: Mapping[str, float]) -> SimulatorSettings:
-    raw = {**right_closes, SPLIT: right_closes[SPLIT] * SPLIT_RATIO}
-    return SimulatorSettings(
-        tape=None,
-        ghost_seconds=GHOST_SECONDS,
-        cash=CASH,
-        positions=[
-            Holding(symbol, Decimal(qty), Decimal(str(tape.price(symbol))))
-            for symbol, qty in HOLDINGS
-        ],
-        splits={SPLIT: SPLIT_RATIO},
-        previous_daily_bars={
-            symbol: [DailyBar(o=close, h=close, l=close, c=close, v=1000)]
-            for symbol, close in raw.items()
-        },
-    )

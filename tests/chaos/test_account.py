@@ -9,11 +9,13 @@ import pytest
 from simulator.account.ledger import Holding
 from simulator.service import Simulator, SimulatorSettings
 from tests.chaos.account import Account, Positions
-from tests.chaos.books import COIN, PRICES_NS, Books, Owned, cents
+from tests.chaos.books import PRICES_NS, Books
+from tests.chaos.holdings import Owned, cents
 from tests.chaos.ledger import Ledger, Print, Values
 
 NOW = 10**18
 CASH = Decimal(10_000)
+PAIR, CALL, PUT = "FIL/USD", "SPY301220C00500000", "SPY301220P00400000"
 
 
 class Desk:
@@ -24,14 +26,18 @@ class Desk:
         self.complaints: list[str] = []
         ledger = Ledger()
         ledger.trade(Print("SPY", "V", NOW, NOW, Values(1, 101.0, 100), ("@",), "C"))
+        ledger.trade(Print(PAIR, None, NOW, NOW, Values(1, 50.0, 0.5), (), None))
         self.books = Books(simulator, self.complaints.append)
-        self.books.price("SPY", 101.0, NOW)
-        self.books.price(COIN, 60_000.0, NOW)
+        for symbol, price in (("SPY", 101.0), (PAIR, 50.0), (CALL, 3.5), (PUT, 1.25)):
+            self.books.price(symbol, price, NOW)
         self.now = NOW
         wrong = self.complaints.append
         self.account = Account("it", self.books, CASH + 1000, lambda: self.now, wrong)
         self.positions = Positions("it", self.books, ledger, wrong)
         self._seq = 0
+
+    async def fill(self, symbol: str, qty: float, price: float) -> None:
+        await self.simulator.fill(symbol, Decimal(str(qty)), Decimal(str(price)))
 
     def claim(self, cash: float, value: float, **other: Any) -> None:
         self._seq += 1
@@ -48,7 +54,9 @@ class Desk:
         claim = {"event_id": f"7-{self._seq}", "state": "live", "partial": False, **figures}
         self.account.event("account", {**claim, **other})
 
-    def row(self, qty: float, cost: float, price: float = 101.0, **other: Any) -> None:
+    def row(
+        self, qty: float, cost: float, price: float = 101.0, units: int = 1, **other: Any
+    ) -> None:
         self._seq += 1
         row = {
             "event_id": f"7-{self._seq}",
@@ -57,8 +65,9 @@ class Desk:
             "qty": qty,
             "cost_basis": cost,
             "current_price": price,
-            "market_value": qty * price,
-            "unrealized_pl": qty * price - cost,
+            "price_source": "trade",
+            "market_value": qty * price * units,
+            "unrealized_pl": qty * price * units - cost,
         }
         self.positions.event("position", {**row, **other})
 
@@ -73,28 +82,73 @@ class Desk:
 async def desk() -> AsyncIterator[Desk]:
     held = [Holding("SPY", Decimal(10), Decimal(100))]
     settings = SimulatorSettings(tape=None, positions=held, cash=CASH)
-    async with Simulator(settings) as simulator:
-        yield Desk(simulator)
+    simulator = Simulator(settings, on_update=lambda update: found.books.on_update(update))
+    found = Desk(simulator)
+    async with simulator:
+        yield found
 
 
-async def test_books_follow_fills_fees_activities_and_what_happens_by_itself(desk: Desk) -> None:
-    await desk.books.fill("SPY", Decimal(-4), Decimal(101))
-    await desk.books.fill(COIN, Decimal("0.1"), Decimal(50_000))
+async def test_books_follow_fills_fees_and_activities_of_stocks_pairs_and_contracts(
+    desk: Desk,
+) -> None:
+    await desk.fill("SPY", -4, 101)
+    await desk.fill(PAIR, 100, 50)
     desk.books.activity("SPY", Decimal(2), Decimal("3.25"))
-    await desk.simulator.fill("SPY", Decimal(-10), Decimal(102))
-    desk.books.observe()
+    await desk.fill("SPY", -10, 102)
+    await desk.fill("FILUSD", -10, 60)
+    await desk.fill(CALL, 2, 3.5)
 
     assert desk.complaints == []
-    assert desk.books.now.cash == CASH + 404 - 5000 + Decimal("3.25") + 1020
+    assert desk.books.now.cash == CASH + 404 - 5000 + Decimal("3.25") + 1020 + 600 - (
+        Decimal("1.5") + 700
+    )
     assert desk.books.now.owned == {
         "SPY": Owned(Decimal(-2), Decimal(-204)),
-        COIN: Owned(Decimal("0.09975"), Decimal("4987.5")),
+        PAIR: Owned(Decimal("89.75"), Decimal("4487.5")),
+        CALL: Owned(Decimal(2), Decimal(700)),
     }
     assert {each.qty for each in desk.books.owned("SPY", Decimal(8))} == {Decimal(8)}
 
 
+async def test_books_differ_from_a_ledger_that_was_changed_with_no_update(desk: Desk) -> None:
+    desk.simulator.faults.activity(symbol=CALL, qty=Decimal(1), cash=Decimal(5))
+    await desk.fill("SPY", 1, 100)
+    await desk.fill("SPY", 1, 100)
+
+    [complaint] = desk.complaints
+    assert f"the simulator has {CASH + 5 - 100}" in complaint
+
+
+async def test_all_legs_of_an_execution_are_one_change(desk: Desk) -> None:
+    legs = {CALL: Decimal(1), PUT: Decimal(-1)}
+    await desk.simulator.fill_legs(legs, [Decimal("3.5"), Decimal("1.25")], parts=2)
+    assert desk.books.now.cash == CASH - 450
+    assert desk.books.now.owned[PUT] == Owned(Decimal(-2), Decimal(-250))
+    everything = {"short_market_value": -125.0, "positions": [CALL, PUT, "SPY"]}
+    worth = {**everything, "equity": 9775 + 1360 - 125.0, "day_pl": 10.0}
+    desk.claim(9775, 1360, **worth)
+    assert desk.complaints == []
+
+    desk.claim(9650, 1360, positions=[CALL, "SPY"])
+    assert "never was so" in desk.complaints[0]
+
+
+async def test_the_fee_of_a_sale_is_unseen_until_a_report(desk: Desk) -> None:
+    await desk.fill(PAIR, 100, 50)
+    await desk.fill(PAIR, -99.75, 60)
+    desk.claim(10_985, 1010)
+    desk.claim(10_970.03, 1010)
+    await desk.fill("SPY", 5, 100)
+    desk.claim(10_485, 1515)
+    desk.claim(10_470.03, 1515)
+    assert desk.complaints == []
+
+    desk.claim(10_470.03, 1010)
+    assert len(desk.complaints) == 1
+
+
 async def test_every_state_that_the_account_has_had_may_be_shown(desk: Desk) -> None:
-    await desk.books.fill("SPY", Decimal(5), Decimal(100))
+    await desk.fill("SPY", 5, 100)
     desk.claim(9500, 1515)
     desk.claim(10_000, 1010)
     desk.row(15, 1500)
@@ -124,7 +178,7 @@ async def test_every_state_that_the_account_has_had_may_be_shown(desk: Desk) -> 
 async def test_a_live_account_that_never_was_so_is_found(
     desk: Desk, cash: float, value: float, other: dict[str, Any]
 ) -> None:
-    await desk.books.fill("SPY", Decimal(5), Decimal(100))
+    await desk.fill("SPY", 5, 100)
     desk.claim(cash, value, **other)
 
     assert desk.complaints != []
@@ -132,7 +186,7 @@ async def test_a_live_account_that_never_was_so_is_found(
 
 async def test_a_fill_may_be_applied_before_an_activity_that_rest_alone_shows(desk: Desk) -> None:
     desk.books.activity("SPY", Decimal(3), Decimal(7))
-    await desk.books.fill("SPY", Decimal(5), Decimal(100))
+    await desk.fill("SPY", 5, 100)
     desk.claim(9500, 1515)
     desk.claim(9507, 18 * 101)
     assert desk.complaints == []
@@ -167,6 +221,44 @@ async def test_a_row_that_never_was_so_is_found(
     desk.row(**values)
 
     assert says in desk.complaints[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({}, ""),
+        ({"price": 3.25}, "never had"),
+        ({"price_source": "trade"}, "never had"),
+        ({"units": 1}, "quantity times price"),
+    ],
+)
+async def test_a_contract_has_the_brokers_price_for_a_hundred_shares(
+    desk: Desk, values: dict[str, Any], says: str
+) -> None:
+    await desk.fill(CALL, 2, 3.5)
+    right = {"symbol": CALL, "price": 3.5, "units": 100, "price_source": "broker"}
+    desk.row(2, 700, **(right | values))
+
+    assert bool(desk.complaints) is bool(says)
+    assert says in "".join(desk.complaints[:1])
+
+
+@pytest.mark.parametrize(("price", "is_right"), [(50.0, True), (50.5, False)])
+async def test_a_pair_has_a_price_of_its_tape(desk: Desk, price: float, is_right: bool) -> None:
+    await desk.fill(PAIR, 100, 50)
+    desk.row(99.75, 4987.5, price, symbol=PAIR)
+
+    assert (desk.complaints == []) is is_right
+
+
+async def test_the_newest_price_of_a_contract_is_the_brokers(desk: Desk) -> None:
+    await desk.fill(CALL, 2, 3.5)
+    desk.row(10, 1000)
+    desk.row(2, 700, 3.5, 100, symbol=CALL, price_source="broker")
+    assert desk.positions.differences(prices=True) == []
+
+    desk.books.price(CALL, 3.75, NOW)
+    assert "expected the price 3.75" in desk.positions.differences(prices=True)[0]
 
 
 async def test_a_table_that_starts_again_closes_the_positions_that_it_lacks(desk: Desk) -> None:

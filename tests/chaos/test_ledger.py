@@ -5,7 +5,7 @@ import random
 import pytest
 
 from simulator.protocol import rfc3339
-from tests.chaos.ledger import Last, Ledger, Print, Values
+from tests.chaos.ledger import Last, Ledger, Print, Quote, Values
 from tests.chaos.tape import Tape
 
 
@@ -54,6 +54,36 @@ def test_all_conditions_of_a_print_must_count_on_its_tape(
     assert (ledger.last("IBM") is not None) is counts
     assert ledger.printed("IBM", 1, 9.0) is counts
     assert ledger.traded_at("IBM", 9.0)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "counts"), [((), True), (("I",), True), (("B",), False), (("t",), False)]
+)
+def test_a_print_with_no_tape_counts_unless_its_condition_excludes_it(
+    conditions: tuple[str, ...], counts: bool
+) -> None:
+    ledger = Ledger()
+    ledger.trade(Print("FIL/USD", None, 1, 1, Values(None, 9.0, 0.5), conditions, None))
+
+    assert (ledger.last("FIL/USD") is not None) is counts
+
+
+def test_of_several_prints_of_one_moment_the_last_to_arrive_is_the_last_price(
+    ledger: Ledger,
+) -> None:
+    ledger.trade(a_print(3, 200, 52.0))
+    ledger.trade(a_print(4, 200, 53.0))
+
+    assert ledger.last("IBM") == Last(200, 53.0)
+
+
+def test_a_quote_that_is_repeated_has_arrived_last() -> None:
+    ledger, quotes = Ledger(), [Quote(at, 1.0, 2, None, None) for at in (5, 6, 5)]
+    for quote in quotes:
+        ledger.quote("IBM", quote)
+
+    assert [ledger.arrival("IBM", quote) for quote in quotes] == [2, 1, 2]
+    assert ledger.arrival("IBM", quotes[0]._replace(at=7)) is None
 
 
 def test_a_cancelled_print_gives_way_to_the_one_before(ledger: Ledger, prints: list[Print]) -> None:

@@ -181,3 +181,30 @@ def test_what_was_not_asked_for_is_found(story: Story) -> None:
     story.price("7-2", 2, symbol="NOBODY")
 
     assert "did not ask for" in story.complaints[0]
+
+
+PAIR, CALL = "FIL/USD", "SPY301220C00500000"
+
+
+def follow_other(symbol: str, at: int, price: float, **other: Any) -> list[str]:
+    """Feed a price of a symbol that was printed once, at 5 s and 50 dollars."""
+    complaints: list[str] = []
+    ledger = Ledger()
+    ledger.trade(Print(symbol, None, 5 * SECOND, 9 * SECOND, Values(1, 50.0, 0.5), (), None))
+    found = Prices("it", (symbol,), ledger, {}, complaints.append)
+    found.opened()
+    shown = {"symbol": symbol, "event_id": "7-1", "price": price, "exchange": None, "reason": None}
+    found.event("price", {**shown, "timestamp": rfc3339.render(at * SECOND), **other})
+    return complaints
+
+
+def test_a_price_of_a_pair_needs_its_print_because_it_has_no_bars() -> None:
+    assert follow_other(PAIR, 5, 50.0) == []
+    assert "no last price at any time" in follow_other(PAIR, 60, 50.0)[0]
+    assert "no last price at any time" in follow_other(PAIR, 5, 51.0)[0]
+
+
+@pytest.mark.parametrize(("symbol", "delayed"), [(PAIR, False), (CALL, True)])
+def test_a_price_of_a_contract_alone_is_delayed(symbol: str, delayed: bool) -> None:
+    assert follow_other(symbol, 5, 50.0, delayed=delayed) == []
+    assert "delayed is wrong" in follow_other(symbol, 5, 50.0, delayed=not delayed)[0]

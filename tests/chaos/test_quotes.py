@@ -1,5 +1,9 @@
 """The check of quotes finds each violation when it is fed one, and nothing where there is none."""
 
+from typing import Any
+
+import pytest
+
 from simulator.protocol import rfc3339
 from tests.chaos.ledger import Ledger, Quote
 from tests.chaos.quotes import Quotes
@@ -49,3 +53,25 @@ def test_a_quote_of_other_values_is_found() -> None:
     [complaint] = follow(("7-1", QUOTES[0]._replace(ask=99.0)))[1]
 
     assert "never published" in complaint
+
+
+CALL = "SPY301220C00500000"
+
+
+@pytest.mark.parametrize(("symbol", "indicative"), [("FIL/USD", {}), (CALL, {"indicative": True})])
+def test_a_side_may_be_absent_and_quotes_of_contracts_are_indicative(
+    symbol: str, indicative: dict[str, bool]
+) -> None:
+    complaints: list[str] = []
+    ledger, quote = Ledger(), Quote(1000, None, None, 10.5, 0.25)
+    ledger.quote(symbol, quote)
+    found = Quotes("it", (symbol,), ledger, complaints.append)
+    found.opened()
+    data: dict[str, Any] = {"symbol": symbol, "event_id": "7-1"}
+    data |= {"timestamp": rfc3339.render(quote.at), "bid": None, "bid_size": None}
+    data |= {"ask": 10.5, "ask_size": 0.25}
+    found.event("quote", data | indicative)
+    assert (complaints, found.differences((symbol,))) == ([], [])
+
+    found.event("quote", data | {"event_id": "7-2", "indicative": not indicative})
+    assert "indicative is wrong" in complaints[0]

@@ -43,3 +43,12 @@ def test_the_seconds_with_no_fresh_price_are_shown_for_each_step_and_for_all() -
     assert "2.500 s" in str(found[0])
     [row] = [line for line in recoveries(found) if line.startswith("no fresh price")]
     assert row.split()[3:] == ["2", "2.500", "2.500", "2.500", "2.500", "(steps)"]
+
+
+def test_the_seconds_until_pairs_and_contracts_are_here_again_are_shown() -> None:
+    found = [after(0.1, RESET)._replace(others_seconds=3.5, others_stale_seconds=1.25)]
+    rows = {line.partition("  ")[0]: line.split()[-5:-1] for line in recoveries(found)}
+
+    assert "3.500 s" in str(found[0])
+    assert rows["pairs, contracts here"] == ["3.500"] * 4
+    assert rows["no fresh pair, contract"] == ["1.250"] * 4

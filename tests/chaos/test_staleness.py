@@ -1,7 +1,8 @@
 """The seconds in which some client has no fresh price are counted, whatever else happens."""
 
+from tests.chaos.other_feeds import OTHER_FEEDS
 from tests.chaos.simulated import SIMULATED, SPARE_PRICES
-from tests.chaos.system import Staleness
+from tests.chaos.staleness import Staleness
 
 
 def test_only_the_time_with_no_fresh_price_is_counted() -> None:
@@ -16,4 +17,4 @@ def test_only_the_time_with_no_fresh_price_is_counted() -> None:
 
 
 def test_the_faults_that_spare_prices_are_faults_that_there_are() -> None:
-    assert SIMULATED.keys() > SPARE_PRICES
+    assert SIMULATED.keys() > SPARE_PRICES > OTHER_FEEDS.keys()

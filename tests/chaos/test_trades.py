@@ -221,3 +221,94 @@ def test_what_a_silence_has_swallowed_that_nobody_can_notice_is_excused(
     story.ledger.swallowed.append((at - 1, at + 1, of))
 
     assert (story.trades.missing(END) == []) is is_excused
+
+
+PAIR, CALL = "FIL/USD", "SPY301220C00500000"
+
+
+class OtherStory(FollowedClient):
+    """A client of the tape of a pair or a contract, whose prints have no tape."""
+
+    def __init__(self, symbol: str, trade_id: int | None, **marks: Any) -> None:
+        super().__init__(f"trade:{symbol}")
+        self.ledger = Ledger()
+        self.marks = marks
+        self.prints = [
+            Print(
+                symbol,
+                None,
+                at=minute * MINUTE,
+                published=minute * MINUTE,
+                values=Values(trade_id, 50.0, 0.5),
+                conditions=(),
+                tape=None,
+                taker=marks.get("taker_side"),
+            )
+            for minute in (1, 2, 3)
+        ]
+        for print_ in self.prints:
+            self.ledger.trade(print_)
+        self.follower = self.trades = Trades("it", (symbol,), self.ledger, self.complaints.append)
+
+    def trade(self, number: int, **other: Any) -> None:
+        """Show a print by its number, the first of which is 0."""
+        print_ = self.prints[number]
+        trade_id = print_.values.trade_id
+        data = {
+            "symbol": print_.symbol,
+            "id": None if trade_id is None else str(trade_id),
+            "price": 50.0,
+            "size": 0.5,
+            "exchange": None,
+            "conditions": [],
+            "tape": None,
+            "eligible": True,
+            "timestamp": rfc3339.render(print_.at),
+        }
+        self.event("trade", {**data, **self.marks, **other})
+
+
+@pytest.fixture(params=["pair", "contract"])
+def other(request: pytest.FixtureRequest) -> OtherStory:
+    if request.param == "pair":
+        return OtherStory(PAIR, 3_400_000_000_000_000_007, taker_side="buy")
+    return OtherStory(CALL, None, delayed=True)
+
+
+def test_the_prints_of_a_pair_and_of_a_contract_are_whole_or_missing(other: OtherStory) -> None:
+    other.trade(0)
+    other.trade(2)
+    assert len(other.trades.missing(END)) == 1
+
+    other.trade(1)
+    assert (other.complaints, other.trades.missing(END)) == ([], [])
+    other.trade(1)
+    assert "came twice" in other.complaints[0]
+
+
+@pytest.mark.parametrize("wrong", [{"taker_side": "sell"}, {"delayed": None}])
+def test_the_taker_of_a_pair_and_the_delay_of_a_contract_are_those_of_the_feed(
+    other: OtherStory, wrong: dict[str, Any]
+) -> None:
+    other.trade(0, **wrong)
+
+    assert "taker_side or delayed differs" in other.complaints[0]
+
+
+def test_a_silence_of_the_stocks_excuses_no_other_market(other: OtherStory) -> None:
+    other.trade(0)
+    other.trade(2)
+    at = other.prints[1].at
+    other.ledger.swallowed.append((at - 1, at + 1, None))
+
+    assert len(other.trades.missing(END)) == 1
+
+
+def test_losses_that_are_forgiven_are_missing_no_more(story: Story) -> None:
+    for index in (0, 3, 4):
+        story.trade(story.prints[index])
+    story.trades.forgive(2 * MINUTE + 1)
+    assert "price=52.0" in story.trades.missing(END)[0]
+
+    story.trades.forgive(END)
+    assert story.trades.missing(END) == []

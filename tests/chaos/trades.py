@@ -9,6 +9,7 @@ from simulator.protocol import rfc3339
 from tests.chaos.follower import NEVER, Complain, Follower, order_of
 from tests.chaos.gaps import Gaps
 from tests.chaos.ledger import Ledger, Print, Values
+from tests.chaos.markets import is_option_symbol, is_other
 
 HANDOVER_NS = 10_000_000_000
 """A hand-over may follow when Redis is emptied, and takes seconds."""
@@ -67,7 +68,7 @@ class Trades(Follower):
                 rows = (self._ledger.retractions if is_retraction else self._ledger.prints)[symbol]
                 index = self._checked[symbol, is_retraction]
                 for print_ in rows[index:]:
-                    if ((is_retraction and print_.retracted) or print_.published) >= before:
+                    if _time(print_, is_retraction) >= before:
                         break
                     problem = self._missing(print_) if print_.published > since else None
                     if problem:
@@ -81,8 +82,10 @@ class Trades(Follower):
         for symbol in self._since:
             for is_retraction in (False, True):
                 rows = (self._ledger.retractions if is_retraction else self._ledger.prints)[symbol]
-                times = [(is_retraction and each.retracted) or each.published for each in rows]
-                self._checked[symbol, is_retraction] = sum(time < before for time in times)
+                index = self._checked[symbol, is_retraction]
+                while index < len(rows) and _time(rows[index], is_retraction) < before:
+                    index += 1
+                self._checked[symbol, is_retraction] = index
 
     def _missing(self, print_: Print) -> str | None:
         """Return the words for a print of which something is missing."""
@@ -117,7 +120,7 @@ class Trades(Follower):
             start <= at <= end
             for start, end, of in self._ledger.swallowed
             for at in times
-            if of in (None, symbol)
+            if of == symbol or (of is None and not is_other(symbol))
         )
 
     def _in_order(self, kind: str, data: Mapping[str, Any]) -> None:
@@ -133,8 +136,9 @@ class Trades(Follower):
         # A print of an odd frame, which the ledger does not know. Its id may be unreadable.
         if at == ODD_NS:
             return
-        values = Values(int(data["id"]), data["price"], data["size"])
-        print_ = self._ledger.of(symbol, str(data["exchange"]), at, values)
+        trade_id = None if data["id"] is None else int(data["id"])
+        values = Values(trade_id, data["price"], data["size"])
+        print_ = self._ledger.of(symbol, data["exchange"], at, values)
         if symbol not in self._symbols or print_ is None:
             self.wrong(f"a trade that was never printed: {dict(data)}")
             return
@@ -149,6 +153,9 @@ class Trades(Follower):
             self.wrong(f"conditions or tape differ: {dict(data)} and {print_}")
         if data["eligible"] != print_.counts:
             self.wrong(f"eligible differs: {dict(data)} and {print_}")
+        marks = (data.get("taker_side"), data.get("delayed", False))
+        if marks != (print_.taker, is_option_symbol(symbol)):
+            self.wrong(f"taker_side or delayed differs: {dict(data)} and {print_}")
 
     def _retraction(self, kind: str, data: Mapping[str, Any]) -> None:
         """Check a cancel or a correction: once, and before its print at most once more.
@@ -190,3 +197,8 @@ class Trades(Follower):
             self.wrong(f"a gap of {topic}, which it did not ask for")
             return
         self._gaps[symbol].add(data, self.newest.get(symbol, 0))
+
+
+def _time(print_: Print, is_retraction: bool) -> int:
+    """Return the time (unix ns) at which a print or its retraction was published."""
+    return (is_retraction and print_.retracted) or print_.published

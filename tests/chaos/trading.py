@@ -1,10 +1,9 @@
-"""The tape at its speed, and the orders: publishes at the simulator, and looks at it each time."""
+"""The tapes at their speed: publishes at the simulator, and looks at its sessions each time."""
 
 import asyncio
 import random
 import time
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -12,16 +11,22 @@ import httpx
 from ingest.market.symbol_states import LEAST_QUIET_SECONDS
 from ingest.market.withheld_trades import OWED_LOOKS
 from simulator.protocol.rfc3339 import SECOND
-from simulator.service import Simulator
-from tests.chaos.books import COIN, Books
-from tests.chaos.day_bars import DayBarLedger
+from tests.chaos.bot import Bot
 from tests.chaos.follower import Complain
-from tests.chaos.news import NewsLedger
-from tests.chaos.tape import BUSY, PROBE, QUIET, Tape
-from tests.simulator.client import KEYS
+from tests.chaos.markets import (
+    BOOK_PAIR,
+    CONTRACTS_FEED,
+    PAIRS,
+    PAIRS_FEED,
+    STOCKS_FEED,
+)
+from tests.chaos.other_tape import OtherTape
+from tests.chaos.record import Record
+from tests.chaos.tape import BUSY, PROBE, QUIET
 
 TICK_SECONDS = 0.025
 TICKS_PER_PROBE = 4
+TICKS_PER_OTHER = 4
 TICKS_PER_ARTICLE = 20
 
 PACE_NS = 6 * SECOND
@@ -30,35 +35,24 @@ PACE_NS = 6 * SECOND
 UNNOTICED_NS = round((LEAST_QUIET_SECONDS + OWED_LOOKS) * SECOND)
 """A symbol that a connection withholds for less looks quiet; REST is asked then."""
 
-TRADED = ("SPY", "IBM", "BAC", "T", "CALM")
-"""The symbols in which the account trades."""
-ORDERS_AT_ONCE = 3
-MOST_SHARES = 900
-COIN_PRICE = 60_000.0
-
 
 class Trading:
-    """Trades until it is closed. ``symbols`` are those that trade all the time."""
+    """Trades until it is closed. ``symbols`` are the stocks that trade all the time.
 
-    def __init__(
-        self,
-        tape: Tape,
-        simulator: Simulator,
-        books: Books,
-        bars: DayBarLedger,
-        news: NewsLedger,
-        http: httpx.AsyncClient,
-        complain: Complain,
-    ) -> None:
+    ``bot`` trades on the account; ``contracts`` are those of the replayed tape.
+    """
+
+    def __init__(self, record: Record, http: httpx.AsyncClient, complain: Complain) -> None:
         self.symbols = [*BUSY]
         self.messages = 0
-        self.fills = 0
-        self._tape = tape
-        self._simulator = simulator
-        self._books = books
-        self._bars = bars
-        self._news = news
-        self._http = http
+        self.contracts = tuple(record.simulator.replayed_options)
+        self._tape = record.tape
+        self._simulator = record.simulator
+        self._books = record.books
+        self._bars = record.bars
+        self._news = record.news
+        self._other_tape = OtherTape(record.simulator, record.tape.dice)
+        self.bot = Bot(record, self._other_tape, self.contracts, http, complain)
         self._complain = complain
         self._closed = False
         self._sessions = self._session_since = 0
@@ -66,28 +60,43 @@ class Trading:
         """Withheld symbols, each with the end of that in unix nanoseconds."""
 
     async def run(self) -> None:
-        """Publish forty messages a second, ten of the probe, and two articles."""
+        """Publish forty messages of stocks a second, ten of the probe, ten of others, two articles.
+
+        The others are pairs and contracts, which the tapes of the simulator also have.
+        """
         tick = 0
         while not self._closed:
             await self._publish(self._tape.anything(self.symbols, time.time_ns()))
             if tick % TICKS_PER_PROBE == 0:
                 await self._publish(self._tape.trade(PROBE, time.time_ns()))
+            if tick % TICKS_PER_OTHER == TICKS_PER_OTHER // 2:
+                await self._publish_other(self._other(tick // TICKS_PER_OTHER))
             if tick % TICKS_PER_ARTICLE == 0:
                 await self._simulator.publish(self._news.anything(BUSY, time.time_ns()))
             tick += 1
             await asyncio.sleep(TICK_SECONDS)
 
+    @property
+    def probes(self) -> tuple[str, str]:
+        """The pair and the contract that trade all the time, and that no fault withholds."""
+        return BOOK_PAIR, self.contracts[0]
+
     async def one_of(self, symbols: Sequence[str]) -> None:
-        """Trade each of these once."""
+        """Trade each of these stocks once."""
         for symbol in symbols:
             await self._publish(self._tape.trade(symbol, time.time_ns()))
 
     def some_trades(self) -> list[dict[str, Any]]:
-        """Return a trade of each busy symbol, for a frame that the caller sends."""
+        """Return a trade of each busy stock, for a frame that the caller sends."""
         return [self._noted(self._tape.trade(symbol, time.time_ns())) for symbol in BUSY]
 
+    def some_other_trades(self, feed: str) -> list[dict[str, Any]]:
+        """Return a trade of each pair, or of each contract, for a frame that the caller sends."""
+        now = time.time_ns()
+        return [self._other_tape.trade(symbol, now) for symbol in self._others(feed)]
+
     def on_mute(self, seconds: float) -> None:
-        """Note that the stream swallows its messages for a time.
+        """Note that the stream of stocks swallows its messages for a time.
 
         A silence is odd once the usual pauses of the connection are known; a loss before that
         cannot be seen by any client of Alpaca's.
@@ -117,14 +126,13 @@ class Trading:
         """The run's source of chance."""
         return self._tape.dice
 
-    def an_owned_symbol(self) -> str | None:
-        """Return a symbol of an open position in a stock."""
-        owned = sorted(set(self._books.now.owned).intersection(TRADED))
-        return self._tape.dice.choice(owned) if owned else None
-
     def a_busy_symbol(self) -> str:
-        """Return one of the symbols that trade all the time."""
+        """Return one of the stocks that trade all the time."""
         return self._tape.dice.choice(BUSY)
+
+    def another(self, feed: str) -> str:
+        """Return a pair or a contract that is no probe, and whose book is not watched."""
+        return self.dice.choice([s for s in self._others(feed) if s not in self.probes])
 
     async def retract(self, symbols: Sequence[str], *, cancel: bool | None = None) -> None:
         """Cancel or correct the newest print of each of these that can be."""
@@ -134,96 +142,52 @@ class Trading:
 
     async def open(self) -> None:
         """Trade and quote everything once, so that everything is known."""
-        await self._coin_trades()
         await self.one_of((PROBE, *BUSY, *QUIET))
         await self._quote_all()
 
     async def close(self) -> None:
-        """Trade and quote the busy symbols a last time."""
+        """End the tapes; trade and quote what trades all the time a last time."""
         self._closed = True
+        self._simulator.end_replays()
+        if book := self._other_tape.whole_book(BOOK_PAIR, time.time_ns()):
+            await self._publish_other(book)
         await self.one_of((PROBE, *self.symbols))
         await self._quote_all()
 
-    async def fill(self, symbol: str | None = None) -> None:
-        """Fill an order of the account, of some symbol that it trades, at the present price."""
-        chosen = symbol or self._tape.dice.choice(TRADED)
-        qty, price = self._quantity(chosen), self._present_price(chosen)
-        self.fills += 1
-        await self._books.fill(chosen, qty, Decimal(str(price)))
+    def _others(self, feed: str) -> Sequence[str]:
+        return {PAIRS_FEED: PAIRS, CONTRACTS_FEED: self.contracts}[feed]
 
-    def a_fill(self) -> tuple[str, Decimal, Decimal]:
-        """Return symbol, quantity and price of an order that a fault fills later."""
-        symbol = self._tape.dice.choice(TRADED)
-        return symbol, self._quantity(symbol), Decimal(str(self._present_price(symbol)))
-
-    async def buy_coins(self) -> None:
-        """Buy coins, of which the fee is taken, or sell all of them."""
-        if COIN in self._books.now.owned and self._tape.dice.random() < 0.3:
-            qty = -self._books.now.owned[COIN].qty
-            # The fee of a sale is in dollars, and the books do not know it.
-            self._books.activity(COIN, qty, -qty * Decimal(str(COIN_PRICE)))
-            return
-        await self.fill(COIN)
-
-    async def order_some(self) -> None:
-        """Send market orders that the next quotes fill in parts, one of each symbol.
-
-        The books could not tell apart two fills of one symbol at one quote.
-        """
-        await self._http.delete(f"{self._simulator.rest_url}/v2/orders", headers=KEYS)
-        symbols = [each for each in TRADED if each in BUSY]
-        for symbol in self._tape.dice.sample(symbols, ORDERS_AT_ONCE):
-            await self._order(symbol)
-
-    async def _order(self, symbol: str) -> None:
-        qty = self._quantity(symbol) * 2
-        asked = {"symbol": symbol, "qty": str(abs(qty)), "side": "buy" if qty > 0 else "sell"}
-        asked |= {"type": "market", "time_in_force": "gtc"}
-        url = f"{self._simulator.rest_url}/v2/orders"
-        answer = await self._http.post(url, headers=KEYS, json=asked)
-        self._books.observe()
-        # 403: the buying power is used up. REST may be down by another fault of the same step, and
-        # has then accepted no order.
-        is_down = answer.status_code == 503 and "a simulated fault" in answer.text
-        if answer.status_code not in (200, 403) and not is_down:
-            self._complain(f"an order was answered with {answer.status_code}: {answer.text}")
-
-    def activity(self) -> None:
-        """Let some shares and dollars arrive or leave, with no order."""
-        dice, symbol = self._tape.dice, self._tape.dice.choice(TRADED)
-        self._books.activity(symbol, self._quantity(symbol), Decimal(dice.randrange(1, 9999)) / 100)
-
-    def _quantity(self, symbol: str) -> Decimal:
-        """Return shares to buy, or to sell if negative: mostly towards no position."""
-        dice = self._tape.dice
-        if symbol == COIN:
-            return Decimal(dice.randrange(1_000_000, 9_000_000)) / 1_000_000_000
-        owned = self._books.now.owned.get(symbol)
-        has = 0 if owned is None else int(owned.qty)
-        if dice.random() < 0.15 and owned is not None:
-            return -owned.qty
-        return Decimal(
-            dice.randrange(50, 400) * (1 if has < dice.randrange(-MOST_SHARES, MOST_SHARES) else -1)
-        )
-
-    def _present_price(self, symbol: str) -> float:
-        return COIN_PRICE if symbol == COIN else self._tape.price(symbol)
-
-    async def _coin_trades(self) -> None:
-        await self._publish({"T": "t", "S": COIN, "i": 1, "x": "CBSE", "p": COIN_PRICE, "s": 1})
-        self._books.price(COIN, COIN_PRICE, time.time_ns())
+    def _other(self, turn: int) -> dict[str, Any]:
+        """Return a message of a pair or a contract: in every second turn a trade of a probe."""
+        now, (pair, contract) = time.time_ns(), self.probes
+        match turn % 4:
+            case 0:
+                return self._other_tape.trade(pair, now)
+            case 1:
+                return self._other_tape.trade(contract, now)
+            case 2:
+                return self._other_tape.anything(PAIRS, now)
+            case _:
+                return self._other_tape.anything(self.contracts, now)
 
     async def _quote_all(self) -> None:
         for symbol in (PROBE, *BUSY, *QUIET):
             await self._publish(self._tape.quote(symbol, time.time_ns()))
+        for symbol in (*PAIRS, *self.contracts):
+            for make in (self._other_tape.trade, self._other_tape.quote):
+                await self._publish_other(make(symbol, time.time_ns()))
 
     async def _publish(self, message: dict[str, Any]) -> None:
         self.messages += 1
-        self._books.observe()
         await self._simulator.publish(self._noted(message))
         self._bars.note(str(message["S"]))
-        self._books.observe()
         self.check_sessions()
+
+    async def _publish_other(self, message: dict[str, Any]) -> None:
+        self.messages += 1
+        await self._simulator.publish(message)
+        for feed in (PAIRS_FEED, CONTRACTS_FEED):
+            self._check_peak(feed)
 
     def _noted(self, message: dict[str, Any]) -> dict[str, Any]:
         """Note the price of a trade or a correction, at which the account may be valued."""
@@ -233,14 +197,18 @@ class Trading:
         return message
 
     def check_sessions(self) -> None:
-        """Complain of a second session at the simulator."""
-        state: Any = self._simulator.state()["endpoints"]
-        iex = state["iex"]
+        """Complain of a second session of stocks at the simulator."""
+        iex = self._check_peak(STOCKS_FEED)
         if iex["sessions_total"] != self._sessions:
             self._sessions, self._session_since = iex["sessions_total"], time.time_ns()
             self._excuse_short_silences()
-        if iex["sessions_peak"] > 1:
-            self._complain(f"a second session at the simulator: {iex}")
+
+    def _check_peak(self, feed: str) -> dict[str, Any]:
+        """Complain if a stream has had two sessions at one time; return its state."""
+        state: dict[str, Any] = self._simulator.stream_state(feed)
+        if state["sessions_peak"] > 1:
+            self._complain(f"a second session of {feed} at the simulator: {state}")
+        return state
 
     def _excuse_short_silences(self) -> None:
         """Excuse what a new connection withholds for less than a usual pause of the symbol."""

@@ -18,11 +18,12 @@ from simulator.__main__ import parse_arguments
 from simulator.account.ledger import Holding
 from simulator.crypto.book_tape import GEMINI
 from simulator.options.recording import SHIPPED_OPTION_CHAINS, SHIPPED_OPTION_TAPE
+from simulator.protocol.wire import Message
 from simulator.service import Simulator, SimulatorSettings
 from simulator.tape.hours import NyseHours, SwitchableHours
 from simulator.tape.recording import TapeError
 from tests.limits import LIMIT_SECONDS
-from tests.simulator.client import KEYS, open_stream, until
+from tests.simulator.client import KEYS, endpoint_state, open_stream, until
 
 TRADE = {"T": "t", "S": "BAC", "p": 13.91, "s": 100}
 
@@ -223,6 +224,63 @@ def test_the_command_invents_symbols_only_if_it_is_asked_to() -> None:
     given = [[], ["--invent"], ["--no-invent"]]
 
     assert [parse_arguments(each).invents for each in given] == [False, True, False]
+
+
+async def test_a_listener_gets_each_message_that_rest_has_from_hand_book_and_fault() -> None:
+    heard: list[Message] = []
+    async with Simulator(SimulatorSettings(tape=None), on_message=heard.append) as simulator:
+        bids, asks = [{"p": 9.0, "s": 1.0}], [{"p": 9.5, "s": 2.0}]
+        await simulator.publish({"T": "o", "S": "BTC/USD", "b": bids, "a": asks, "r": True})
+        await simulator.publish(TRADE)
+        simulator.faults.send_messages("iex", [TRADE])
+
+    assert [(each["T"], each["S"]) for each in heard] == [
+        ("o", "BTC/USD"),
+        ("q", "BTC/USD"),
+        ("t", "BAC"),
+        ("t", "BAC"),
+    ]
+    assert all(isinstance(each["t"], int) for each in heard)
+
+
+async def test_a_message_is_heard_before_an_order_fills_by_it() -> None:
+    heard: list[object] = []
+    order = {"symbol": "BAC", "qty": "1", "side": "sell", "type": "market", "time_in_force": "day"}
+    async with Simulator(
+        SimulatorSettings(tape=None),
+        on_update=lambda update: heard.append(update["event"]),
+        on_message=lambda message: heard.append(message["T"]),
+    ) as simulator:
+        async with httpx.AsyncClient(base_url=simulator.rest_url, headers=KEYS) as client:
+            assert (await client.post("/v2/orders", json=order)).status_code == 200
+        await simulator.publish(TRADE)
+
+    assert heard == ["new", "t", "fill"]
+
+
+async def test_the_tapes_can_be_ended_while_everything_else_continues() -> None:
+    heard: list[Message] = []
+    settings = SimulatorSettings(crypto_tape=GEMINI, option_tape=SHIPPED_OPTION_TAPE)
+    async with Simulator(settings, on_message=heard.append) as simulator:
+        serving = asyncio.create_task(simulator.serve_forever())
+        await until(lambda: any(each["S"] == "FIL/USD" for each in heard))
+        simulator.end_replays()
+        await until(lambda: all(task.done() for task in simulator._replays))
+        await asyncio.sleep(0)
+        assert not serving.done()
+        heard.clear()
+        await simulator.publish(TRADE)
+        serving.cancel()
+        await asyncio.wait([serving])
+
+    assert [each["S"] for each in heard] == ["BAC"]
+
+
+async def test_the_state_of_one_stream_is_that_of_the_whole_state(quiet: Simulator) -> None:
+    async with open_stream(quiet, "crypto") as client:
+        await client.sign_in()
+        assert quiet.stream_state("crypto") == endpoint_state(quiet, "crypto")
+        assert quiet.stream_state("crypto")["sessions"] == 1
 
 
 def test_the_command_has_the_recorded_options_unless_they_are_left_out() -> None:
