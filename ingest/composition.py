@@ -324,7 +324,7 @@ def _readers(own: _Own, markets: Mapping[MarketName, MarketData], news: NewsHand
 
 def _responder(own: _Own, markets: Mapping[MarketName, MarketData]) -> RequestResponder:
     common = own.common
-    sources = {
+    sources: dict[MarketName, BarSource] = {
         name: BarSource(each.rest, each.market_hours, each.bars.table.days)
         for name, each in markets.items()
         if name != "options"  # Alpaca streams no bars of them

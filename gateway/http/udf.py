@@ -16,9 +16,10 @@ from gateway.http import fields, udf_answers, udf_times
 from gateway.http.access import Access
 from gateway.http.api_error import ApiError
 from gateway.http.assets import MOST_RESULTS, ListedAssets
-from gateway.http.chart_bars import MAX_BARS_OF_SYMBOL, PiecewiseResponse
+from gateway.http.chart_bars import MAX_BARS_OF_SYMBOL
 from gateway.http.held_rows import HeldRows
 from gateway.http.json_response import json_response
+from gateway.http.piecewise_response import PiecewiseResponse
 from gateway.http.symbol_fields import ChartedSymbol
 from gateway.http.udf_answers import TIMEFRAMES, Resolution, UdfConfig, UdfHistory
 from gateway.wire.principal import MARKET

@@ -235,9 +235,10 @@ def _request_of(digest: str, body: bytes) -> Request | None:
     if request.digest_of(body) != digest:
         return None
     try:
-        return request.decode_request(body)
+        asked: Request = request.decode_request(body)
     except (ValueError, msgspec.DecodeError):
         return None
+    return asked
 
 
 class KeptReplies:

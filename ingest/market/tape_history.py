@@ -126,19 +126,12 @@ class TapeHistory:
     def find(self, withdrawn: Withdrawn) -> Found | None:
         """Return the place of the print that a report names; of several such, the newest."""
         id_ = withdrawn.key.id
-        lists: list[list[Entry] | list[Uncounted]] = [
-            self.firsts,
-            self.quarantined,
-            self.refuted,
-            self.ineligible,
-        ]
         # The ids first: they are cheap to compare.
         of_id = [Found(self.regular, place) for place in self.regular.places_of(id_)]
+        for entries in (self.firsts, self.quarantined, self.refuted):
+            of_id += [Found(entries, at) for at, each in enumerate(entries) if each.id == id_]
         of_id += [
-            Found(entries, place)
-            for entries in lists
-            for place, each in enumerate(entries)
-            if each.id == id_
+            Found(self.ineligible, at) for at, each in enumerate(self.ineligible) if each.id == id_
         ]
         found = [each for each in of_id if withdrawn.names(each.entry.identity)]
         return max(found, key=lambda each: (each.entry.at_ns, each.entry.order), default=None)

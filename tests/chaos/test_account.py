@@ -236,7 +236,7 @@ async def test_a_contract_has_the_brokers_price_for_a_hundred_shares(
     desk: Desk, values: dict[str, Any], says: str
 ) -> None:
     await desk.fill(CALL, 2, 3.5)
-    right = {"symbol": CALL, "price": 3.5, "units": 100, "price_source": "broker"}
+    right: dict[str, Any] = {"symbol": CALL, "price": 3.5, "units": 100, "price_source": "broker"}
     desk.row(2, 700, **(right | values))
 
     assert bool(desk.complaints) is bool(says)

@@ -254,7 +254,7 @@ class OtherStory(FollowedClient):
         """Show a print by its number, the first of which is 0."""
         print_ = self.prints[number]
         trade_id = print_.values.trade_id
-        data = {
+        data: dict[str, Any] = {
             "symbol": print_.symbol,
             "id": None if trade_id is None else str(trade_id),
             "price": 50.0,

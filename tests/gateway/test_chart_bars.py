@@ -13,8 +13,8 @@ from gateway.bus import bar_history
 from gateway.bus.bar_history import BarHistory
 from gateway.bus.malformed import MalformedData
 from gateway.bus.older_bars import BarQuery, OlderBarsAnswer
-from gateway.http import chart_bars, held_rows
-from gateway.http.chart_bars import PiecewiseResponse
+from gateway.http import chart_bars, held_rows, piecewise_response
+from gateway.http.piecewise_response import PiecewiseResponse
 from shared import bar, message, rfc3339
 from shared.bar import Bar
 from shared.bus import keys
@@ -417,7 +417,7 @@ async def test_more_bars_than_the_gateway_holds_at_a_time_are_rejected_for_now(
 
 
 async def test_what_fails_or_is_not_read_holds_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chart_bars, "PIECE_SECONDS", 0.01)
+    monkeypatch.setattr(piecewise_response, "PIECE_SECONDS", 0.01)
     ended: list[bool] = []
     sent: list[Any] = []
 

@@ -52,7 +52,7 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 async def test_a_client_is_the_last_address_that_no_trusted_proxy_has(
     clients: list[str], trusted: str | None, forwarded: str, client: str
 ) -> None:
-    settings = {} if trusted is None else {"forwarded_allow_ips": trusted}
+    settings: dict[str, Any] = {} if trusted is None else {"forwarded_allow_ips": trusted}
     async with (
         running_gateway(RedisSource(MEMORY), **settings) as url,
         httpx.AsyncClient(base_url=url) as http,

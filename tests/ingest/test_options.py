@@ -139,7 +139,7 @@ async def test_a_malformed_message_is_counted_and_affects_nothing_else(source: R
         await watching.until_state("live")
 
         async def is_back() -> bool:
-            return state(simulator)["trades"] == [CALL]
+            return bool(state(simulator)["trades"] == [CALL])
 
         await until(is_back)
         await trade(simulator, 2.6)

@@ -16,6 +16,7 @@ from gateway.http.chart_bars import BarQueryFields, ChartBarsEndpoint
 from gateway.http.fields import properties_of
 from gateway.http.health import Health
 from gateway.http.openapi import OpenApi
+from gateway.http.option_chain import OptionChainEndpoint
 from gateway.http.page import Page
 from gateway.http.stored_values import StoredPositionFields, StoredValues
 from gateway.http.stream_change import ChangeFields, StreamChange
@@ -100,6 +101,7 @@ def routes() -> list[Route]:
             token_streams=TokenStreams.__new__(TokenStreams),
             stored=StoredValues.__new__(StoredValues),
             chart_bars=ChartBarsEndpoint.__new__(ChartBarsEndpoint),
+            options=OptionChainEndpoint.__new__(OptionChainEndpoint),
             assets=AssetsEndpoint.__new__(AssetsEndpoint),
             udf=Udf.__new__(Udf),
             health=Health.__new__(Health),
@@ -125,6 +127,7 @@ def test_what_may_be_asked_for_is_in_the_reference() -> None:
         NewsFields,
         PositionFields,
         BarQueryFields,
+        ChainFields,
         StoredPositionFields,
         ChangeFields,
         UdfSymbolFields,

@@ -154,7 +154,7 @@ async def denials(operator: Redis) -> list[str]:
 async def test_both_programs_do_all_their_work_as_the_users_with_the_fewest_rights(
     tmp_path: Path,
 ) -> None:
-    settings = {"api_token": "token", "max_streams_per_principal": 50}
+    settings: dict[str, Any] = {"api_token": "token", "max_streams_per_principal": 50}
     async with (
         server_with_users(tmp_path) as server,
         server.operator() as operator,

@@ -26,7 +26,7 @@ from gateway.settings import GatewaySettings
 from ingest.bus import requests
 from ingest.bus.lease import Lease
 from ingest.bus.requests import KeptReplies, RequestResponder
-from ingest.upstream.older_bars import Answered
+from ingest.upstream.answered import Answered
 from shared import request
 from shared.bus import keys
 from shared.bus.malformed_stored import MalformedStored
@@ -67,13 +67,14 @@ class Upstream:
     """What the ingest would get from REST; it counts, and waits if a test says so."""
 
     def __init__(self, *, seconds: float = 60.0) -> None:
-        self.asked: list[Request] = []
+        self.asked: list[BarsRequest] = []
         self.goes_on = asyncio.Event()
         self.goes_on.set()
         self.seconds = seconds
         self.failure: Failure | None = None
 
     async def answer(self, asked: Request) -> Answered:
+        assert isinstance(asked, BarsRequest)
         self.asked.append(asked)
         await self.goes_on.wait()
         if self.failure is not None:

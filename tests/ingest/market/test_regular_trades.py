@@ -125,7 +125,7 @@ def test_a_packed_trade_that_is_forgotten_is_remembered_where_ids_repeat(exchang
 
 
 def test_a_trade_of_1970_is_found_by_its_id() -> None:
-    regular, print_ = RegularTrades("SPY"), Trade("SPY", 5.0, 1, 7, 3)
+    regular, print_ = RegularTrades("SPY"), Trade("SPY", 5.0, 1, 7, 3, None, (), None)
     regular.trades.append(packed(7, 3, event_of("SPY", print_, 7, "regular", None, 1), 0))
 
     assert regular.places_of(3) == [0]

@@ -14,16 +14,16 @@ from starlette.responses import JSONResponse, Response
 from ingest.market.market_hours import MarketHours
 from ingest.market.trading_day import STOCK_DAYS
 from ingest.upstream.alpaca_rest import AlpacaRest
+from ingest.upstream.answered import LEAST_SECONDS
 from ingest.upstream.blocking_calls import RestError
 from ingest.upstream.market_rest import BAR_PAGES_AT_MOST
 from ingest.upstream.older_bars import (
-    LEAST_SECONDS,
     RECENT_SECONDS,
     SETTLED_SECONDS,
     BarSource,
     OlderBars,
 )
-from shared.request import BarsReply, BarsRequest, Failure
+from shared.request import BarsReply, BarsRequest, Failure, Reply
 from tests.ingest.trades import ns
 from tests.ingest.upstream.rest_stub import RestStub, stubbed, symbols_of
 
@@ -132,7 +132,7 @@ def older_bars(rest: AlpacaRest, clock: Callable[[], int]) -> OlderBars:
     return OlderBars({"stocks": BarSource(rest, MarketHours, STOCK_DAYS)}, rest.malformed, clock)
 
 
-def closes(reply: BarsReply | Failure) -> dict[str, list[Any]]:
+def closes(reply: Reply) -> dict[str, list[Any]]:
     assert isinstance(reply, BarsReply), reply
     decoded = {s: [msgspec.json.decode(e) for _, e in rows] for s, rows in reply.bars.items()}
     return {s: [(bar["close"], bar["final"]) for bar in rows] for s, rows in decoded.items()}
