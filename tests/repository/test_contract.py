@@ -16,7 +16,7 @@ from gateway.http.chart_bars import BarQueryFields, ChartBarsEndpoint
 from gateway.http.fields import properties_of
 from gateway.http.health import Health
 from gateway.http.openapi import OpenApi
-from gateway.http.option_chain import OptionChainEndpoint
+from gateway.http.option_chain import ChainFields, OptionChainEndpoint
 from gateway.http.page import Page
 from gateway.http.stored_values import StoredPositionFields, StoredValues
 from gateway.http.stream_change import ChangeFields, StreamChange
