@@ -13,7 +13,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from simulator.account.asset import asset_of
-from simulator.options.contract import Contract
+from simulator.account.order_request import NOT_FOUND, TradingError
+from simulator.options.contract import Contract, contract_of
 from simulator.options.contract_query import ContractFilter, page_of, read_choice, read_filter
 from simulator.options.market import OptionMarket
 from simulator.options.today import date_of
@@ -29,7 +30,7 @@ _SATURDAY: Final = 6
 
 @dataclass(frozen=True)
 class ContractList:
-    """The endpoint over one market; `clock` returns Unix time in nanoseconds."""
+    """The endpoints over one market; `clock` returns Unix time in nanoseconds."""
 
     guard: Guard
     market: OptionMarket
@@ -37,7 +38,19 @@ class ContractList:
 
     def routes(self) -> list[Route]:
         """Return the route table."""
-        return [self.guard.route("/v2/options/contracts", self._contracts)]
+        return [
+            self.guard.route("/v2/options/contracts", self._contracts),
+            self.guard.route("/v2/options/contracts/{symbol}", self._contract),
+        ]
+
+    async def _contract(self, request: Request) -> Response:
+        symbol, now = request.path_params["symbol"], self.clock()
+        if not self.market.knows(symbol):
+            # Alpaca does not document the words of this answer.
+            raise TradingError(404, NOT_FOUND, f"option contract not found for {symbol}")
+        contract = contract_of(symbol)
+        is_active = contract.expiration >= date_of(now)
+        return JSONResponse(self._row(contract, now, is_active=is_active))
 
     async def _contracts(self, request: Request) -> Response:
         query, now = request.query_params, self.clock()

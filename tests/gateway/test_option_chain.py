@@ -79,11 +79,11 @@ async def test_a_recorded_chain_reaches_a_client_with_volatility_and_greeks(
 
 async def test_an_equal_request_gets_the_reply_that_redis_keeps(source: RedisSource) -> None:
     async with chains(source) as (_, http):
-        first = await http.get("/api/options/SPY", params={"type": "put"})
-        again = await http.get("/api/options/SPY", params={"type": "put"})
+        first = await http.get("/api/options/SPY", params={"type": "call"})
+        again = await http.get("/api/options/SPY", params={"type": "call"})
 
     assert first.json()["as_of"] == again.json()["as_of"]
-    assert {row["type"] for row in first.json()["contracts"]} == {"put"}
+    assert {row["type"] for row in first.json()["contracts"]} == {"call"}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.bus import keys
-from shared.markets import STOCKS
+from shared.markets import CRYPTO, OPTIONS, STOCKS, Market
 from shared.topics import (
     BARS,
     KINDS,
@@ -92,10 +92,14 @@ def test_whatever_is_held_has_a_position(symbol: str) -> None:
     assert parse_topic(f"position:{symbol.lower()}") == f"position:{symbol}"
 
 
-def test_the_web_package_takes_the_same_words_for_stocks() -> None:
-    [form] = re.findall(r"SYMBOL = /\^(.*)\$/;", (ROOT / "web/src/topics.ts").read_text())
+@pytest.mark.parametrize(
+    ("name", "market"), [("STOCK", STOCKS), ("PAIR", CRYPTO), ("OPTION", OPTIONS)]
+)
+def test_the_web_package_takes_the_same_words_for_symbols(name: str, market: Market) -> None:
+    text = (ROOT / "web/src/topics.ts").read_text()
+    [form] = re.findall(rf"const {name} = /\^(.*)\$/;", text)
 
-    assert form == STOCKS.form.pattern
+    assert form.replace(r"\/", "/") == market.form.pattern
 
 
 @pytest.mark.parametrize("topic", ["news:*", "position:*"])

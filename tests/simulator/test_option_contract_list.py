@@ -139,3 +139,12 @@ async def test_a_wrong_request_is_explained(query: str, text: str) -> None:
         answer = await market.http.get(f"/v2/options/contracts?{query}")
 
     assert (answer.status_code, answer.json()) == (400, {"message": text})
+
+
+async def test_one_contract_is_found_by_its_symbol() -> None:
+    async with option_market() as market:
+        found = await market.http.get(f"/v2/options/contracts/{CALL}")
+        unknown = await market.http.get("/v2/options/contracts/SPY261127P00001000")
+
+    assert (found.status_code, found.json()["symbol"]) == (200, CALL)
+    assert (unknown.status_code, unknown.json()["code"]) == (404, 40410000)

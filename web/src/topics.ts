@@ -1,14 +1,16 @@
 /** The gateway's topics and event ids. */
 
-// Stocks; pairs; options by the OCC's symbol with no padding.
-const SYMBOL =
-  /^([A-Z][A-Z0-9]{0,11}(\.[A-Z0-9]{1,4}){0,2}|[0-9][A-Z0-9]{5,11}|[A-Z0-9]{2,10}\/[A-Z]{3,5}|[A-Z]{1,6}[0-9]?[0-9]{6}[CP][0-9]{8})$/;
+const STOCK = /^([A-Z][A-Z0-9]{0,11}(\.[A-Z0-9]{1,4}){0,2}|[0-9][A-Z0-9]{5,11})$/;
+const PAIR = /^[A-Z0-9]{2,10}\/[A-Z]{3,5}$/;
+/** The OCC's symbol with no padding. */
+const OPTION = /^[A-Z]{1,6}[0-9]?[0-9]{6}[CP][0-9]{8}$/;
 
 /** A pair as the broker writes it: no stock has six letters. */
 const BARE_PAIR = /^(?=[A-Z]{6})([A-Z]{2,10}?)(USD[TC]?|BTC)$/;
 
 /** Return whether a word can be a symbol: `BRK.B`, `BTC/USD`, `AAPL261218C00250000`. */
-export const isSymbol = (word: string): boolean => SYMBOL.test(word);
+export const isSymbol = (word: string): boolean =>
+  STOCK.test(word) || PAIR.test(word) || OPTION.test(word);
 
 /** Return a word in the form that topics use: in capitals, and `BTC/USD` for `btcusd`. */
 export const symbolOf = (word: string): string =>

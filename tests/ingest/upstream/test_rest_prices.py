@@ -87,4 +87,4 @@ def test_a_gap_of_a_delayed_feed_has_the_times_of_the_prints_that_are_missing() 
     stage.rest.on_unrepairable_gap(["SPY"], (NOON + delay) / 1e9 - 30)
 
     [gap] = [json.loads(each.body) for each in stage.outbox.take(9) if each.event == "gap"]
-    assert (gap["from"], gap["to"]) == ("2026-11-16T16:59:30Z", "2026-11-16T17:00:00Z")
+    assert (gap["from"], gap["to"]) == ("2026-11-16T16:59:30.000Z", "2026-11-16T17:00:00.000Z")
