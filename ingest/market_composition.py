@@ -62,8 +62,7 @@ def compose_market(common: Common, terms: MarketTerms, reach: UpstreamReach | No
     """Make the parts of a market; ``reach`` learns from each attempt to connect."""
     prices, demand, announcer = terms.prices, terms.demand, common.announcer
     charts = _charts(common, terms)
-    subscription = charts.subscription
-    states = _states(terms)
+    subscription, states = charts.subscription, _states(terms)
     delay_ns = int(terms.rest.delay_seconds * 1e9)
     withheld = _withheld(prices, delay_ns)
     lag = Lag(terms.expected_lag_ms)
@@ -71,31 +70,18 @@ def compose_market(common: Common, terms: MarketTerms, reach: UpstreamReach | No
     shared = (lag, demand, subscription, announcer, charts.table, books)
     indicative = terms.is_indicative
     reader = FrameReader(prices, states, *shared, name=terms.name, is_indicative=indicative)
-    rest_prices = RestPrices(
-        prices,
-        states,
-        withheld,
-        demand,
-        announcer,
-        delay_ns=delay_ns,
-        is_indicative=indicative,
-    )
+    known = (prices, states, withheld, demand, announcer)
+    rest_prices = RestPrices(*known, delay_ns=delay_ns, is_indicative=indicative)
     imbalances = ImbalanceGaps(demand, subscription, announcer)
     health = StreamHealth(common.status_due)
     snapshots = _snapshots(common, terms, rest_prices, charts, withheld, health)
+    used = (StreamSilence(), lag, withheld, snapshots, prices, charts, imbalances, books)
     handler = MarketHandler(
         terms.name,
         demand,
         subscription,
         reader,
-        StreamSilence(),
-        lag,
-        withheld,
-        snapshots,
-        prices,
-        charts,
-        imbalances,
-        books,
+        *used,
         decode=terms.decode,
         always_needed=terms.always_needed,
     )

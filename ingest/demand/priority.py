@@ -1,6 +1,6 @@
 """The plan's slots, shared out if there are fewer slots than symbols. No I/O, no state."""
 
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
@@ -63,10 +63,7 @@ def share_out(
     _add_beside(symbols, wanted, subscribed, channels, room, counts_each_channel, barred)
     for channel in free:
         symbols[channel] = [
-            want.symbol
-            for want in wanted
-            if channel in want.channels
-            and (want.symbol in subscribed[channel] or not want.lingering)
+            want.symbol for want in _takers(channel, wanted, subscribed.get(channel, ()))
         ]
     over_limit = [want.symbol for want in ranked[len(served) :] if not want.lingering]
     separate = [channel.name for channel in channels if channel.separate]
@@ -89,12 +86,7 @@ def _share_separately(
     lack_other: list[str] = []
     for channel in channels:
         there = subscribed[channel]
-        takers = [
-            want
-            for want in wanted
-            if channel in want.channels and (want.symbol in there or not want.lingering)
-        ]
-        takers.sort(key=partial(_rank_in, there))
+        takers = sorted(_takers(channel, wanted, there), key=partial(_rank_in, there))
         most = limits.get(channel, len(takers))
         symbols[channel] = [want.symbol for want in takers[:most]]
         for want in takers[most:]:
@@ -164,6 +156,15 @@ def _add_beside(
                 room -= 1
             served.add(want.symbol)
             symbols[name].append(want.symbol)
+
+
+def _takers(channel: str, wanted: Iterable[Want], there: Collection[str]) -> list[Want]:
+    """Return the symbols that may be on a channel; ``there`` are those that are."""
+    return [
+        want
+        for want in wanted
+        if channel in want.channels and (want.symbol in there or not want.lingering)
+    ]
 
 
 def _own(want: Want, channels: Sequence[str]) -> list[str]:

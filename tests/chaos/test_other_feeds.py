@@ -20,7 +20,7 @@ class Struck:
         self.calls: list[tuple[str, str]] = []
 
     def __getattr__(self, name: str) -> Callable[..., int]:
-        def strike(feed: str = "", **given: Any) -> int:
+        def strike(feed: str = "", *_: object, **given: Any) -> int:
             self.calls.append((name, feed or given["path"]))
             return 1
 

@@ -149,7 +149,9 @@ async def test_bars_and_trades_that_are_asked_for_first_are_invented_too(
     http: httpx.AsyncClient,
 ) -> None:
     days = await get(http, "/v2/stocks/bars", symbols="AAPL", timeframe="1Day", start="2026-11-09")
-    trades = await get(http, "/v2/stocks/trades", symbols="MSFT", start="2026-11-23T15:30:00Z")
+    trades = await get(
+        http, "/v2/stocks/trades", symbols="MSFT", start="2026-11-23T15:30:00Z", feed="iex"
+    )
     base = "/v1beta3/crypto/us"
     pair = (await get(http, f"{base}/snapshots", symbols="DOGE/USD"))["snapshots"]["DOGE/USD"]
     books = (await get(http, f"{base}/latest/orderbooks", symbols="SOL/USD"))["orderbooks"]

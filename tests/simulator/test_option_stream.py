@@ -314,8 +314,9 @@ async def test_the_replay_sends_the_rows_of_the_tape_in_order_and_nothing_else()
     )
     assert (shown["replay"]["rows"], shown["contracts"]) == (1810, 4)
     assert shown["replayed"] == names
-    times = [one["t"].to_unix_nano() for one in received]
-    assert times == sorted(times)
+    for kind in "tq":  # trades of this feed are late
+        times = [one["t"].to_unix_nano() for one in received if one["T"] == kind]
+        assert times == sorted(times)
 
 
 async def test_a_tape_of_options_that_does_not_loop_ends_with_its_last_row() -> None:
