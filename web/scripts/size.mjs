@@ -40,8 +40,8 @@ async function size(names) {
 }
 
 for (const [names, limit] of [
-  ["createMarketClient, useMarketStream", 4500],
-  ["createMarketClient, useMarketStream, PositionsTable", 7700],
+  ["createMarketClient, useMarketStream", 4800],
+  ["createMarketClient, useMarketStream, PositionsTable", 8000],
 ]) {
   const bytes = await size(names);
   console.log(`${bytes} of ${limit} bytes: ${names}`);

@@ -43,10 +43,8 @@ export function createReception(
   };
   const handlers: Record<string, Handler | undefined> = {
     hello(link, { stream_id, heartbeat_seconds, denied, invented = [] }: Hello) {
-      link.id = stream_id;
-      link.heartbeatMs = heartbeat_seconds * 1000;
-      reception.denied = denied;
-      reception.invented = invented;
+      Object.assign(link, { id: stream_id, heartbeatMs: heartbeat_seconds * 1000 });
+      Object.assign(reception, { denied, invented });
     },
     feed(_, feed: Feed) {
       reception.feed = feed;
