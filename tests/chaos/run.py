@@ -1,5 +1,6 @@
 """One run: the plan, the steps, the settling, the verdict."""
 
+import gc
 import random
 import signal
 import time
@@ -83,6 +84,7 @@ async def run(terms: Terms, say: Say) -> Verdict:
     tape = Tape(Ledger(), dice, retractions=terms.retractions)
     recoveries: list[Recovery] = []
     compared = 0
+    gc.disable()  # but between the steps
     async with running_system(tape, complain) as system:
         if await system.recovered(0, START_SECONDS) is None:
             complain("no client has a price after the start")
@@ -93,6 +95,7 @@ async def run(terms: Terms, say: Say) -> Verdict:
             recoveries.append(recovery)
             complain.shown = 0
             say(f"{number:4} {recovery}")
+            _collect_garbage()
         if not broken or terms.keep_going:
             compared = await _settle(system, terms, complain)
         for kind in system.strikes.idle_kinds:
@@ -104,6 +107,16 @@ async def run(terms: Terms, say: Say) -> Verdict:
             for service in system.services:
                 say(f"--- {service.name}\n{service.output()}")
     return Verdict(broken, recoveries, compared, states, report.too_slow(recoveries))
+
+
+def _collect_garbage() -> None:
+    """Collect the garbage of a step between two steps, and leave what is older alone.
+
+    The simulator and all clients run in this process. Its ledgers grow to millions of objects, and
+    a collection of all of them stops it for a second or more, which looks like a slow recovery.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def _go_through(system: System, step: Step, terms: Terms, complain: Complain) -> Recovery:
