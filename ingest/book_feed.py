@@ -1,6 +1,7 @@
 """The order books of the watched pairs while this process leads: from the stream to Redis."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterable
 
@@ -39,16 +40,18 @@ class BookFeed:
         self._monotonic = monotonic
         self._books = OrderBooks()
         self._wake = asyncio.Event()
+        self._sleeps_until = math.inf
+        """When the present pause between two looks ends."""
 
     async def run(self) -> None:
         """Announce what is due, and renew wrong books, until cancelled."""
         while True:
             self._wake.clear()
+            self._look(self._monotonic())
             now = self._monotonic()
-            self._look(now)
-            pause = max(self._books.next_due_at - self._monotonic(), 0.0)
-            if pause > 0:
-                await wait_at_most(self._wake, min(pause, LOOK_SECONDS))
+            self._sleeps_until = min(self._books.next_due_at, now + LOOK_SECONDS)
+            if (pause := self._sleeps_until - now) > 0:
+                await wait_at_most(self._wake, pause)
             else:
                 await asyncio.sleep(0)
 
@@ -69,7 +72,9 @@ class BookFeed:
             self.on_unreadable(message.symbol, now)
             raise
         self._books.on_message(message, at_ns, received_us, now)
-        self._wake_if_due(now)
+        # A change soon after an event is due 0.1 s after that, and not at the next look.
+        if self._books.next_due_at < self._sleeps_until:
+            self._wake.set()
 
     def on_unreadable(self, symbol: str, now: float) -> None:
         """Note that a message about a book is lost; an empty symbol: about any of them."""
@@ -109,7 +114,3 @@ class BookFeed:
                 self._books.invalidate(symbol, NO_CHANNEL)
         for symbol in self._subscription.left_out.get(ORDERBOOKS, ()):
             self._books.invalidate(symbol, NO_ROOM)
-
-    def _wake_if_due(self, now: float) -> None:
-        if self._books.next_due_at <= now:
-            self._wake.set()
