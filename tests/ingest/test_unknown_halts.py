@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ingest import composition, market_data
+from ingest import composition, market_data, market_terms
 from ingest.market import symbol_halts, symbol_states
 from ingest.market.market_hours import NIGHT
 from ingest.upstream import rest_prices
@@ -118,7 +118,8 @@ async def test_a_silent_symbol_that_is_not_quoted_on_both_sides_may_be_halted(
 async def test_the_assets_show_a_halt_of_the_overnight_session(
     source: RedisSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(composition, "TRADES_IN", {"iex": NIGHT})
+    for module in (composition, market_terms):
+        monkeypatch.setattr(module, "TRADES_IN", {"iex": NIGHT})
     monkeypatch.setattr(symbol_halts, "LATE_REPORT_SECONDS", 0.0)
     settings = SimulatorSettings(
         tape=None,
