@@ -25,6 +25,9 @@ interface RowProps {
   reached: boolean;
 }
 
+/** The characters of a symbol that fit into its column in the usual size. */
+const LONG = 12;
+
 /** A symbol. Each of its cells renders only when its own value changes. */
 export const WatchlistRow = memo(function WatchlistRow(props: RowProps): ReactNode {
   const { symbol, invented, selected, reached } = props;
@@ -32,7 +35,13 @@ export const WatchlistRow = memo(function WatchlistRow(props: RowProps): ReactNo
   return (
     <tr role="row" data-symbol={symbol} aria-current={selected || undefined}>
       <th role="rowheader" scope="row">
-        <button type="button" data-field="symbol" tabIndex={tabIndex}>
+        <button
+          type="button"
+          data-field="symbol"
+          data-long={symbol.length > LONG || undefined}
+          title={symbol.length > LONG ? symbol : undefined}
+          tabIndex={tabIndex}
+        >
           {symbol}
         </button>
         <State symbol={symbol} />
