@@ -110,7 +110,7 @@ async def run(terms: Terms, say: Say) -> Verdict:
 
 
 def _collect_garbage() -> None:
-    """Collect the garbage of a step between two steps, and leave what is older alone.
+    """Collect the garbage of a step between two steps, and leave older objects alone.
 
     The simulator and all clients run in this process. Its ledgers grow to millions of objects, and
     a collection of all of them stops it for a second or more, which looks like a slow recovery.

@@ -22,7 +22,7 @@ def rows(kind: str) -> list[dict[str, Any]]:
 
 
 def terms(symbol: str) -> str:
-    """Return what stays of a symbol whose expiry the simulator has moved."""
+    """Return the end of a symbol, in which the simulator has moved no expiry."""
     return symbol[-9:]
 
 

@@ -262,7 +262,7 @@ async def test_a_delayed_tape_is_recent_by_the_arrival_of_its_newest_print(
 
     gaps = [json.loads(each.body) for each in leader.outbox.take(9)]
     if is_completed:
-        # In our time: since when the stream would have brought what is missing.
+        # In our time: since when the stream would have brought the missing prints.
         assert leader.asked == {"SPY": pytest.approx(printed + delay - HANDOVER_SECONDS)}
         assert gaps == []
     else:

@@ -1,4 +1,4 @@
-"""REST's newest trade against the stream: what counts as newer, and what does not."""
+"""REST's newest trade against the stream: which one counts as newer."""
 
 import json
 
