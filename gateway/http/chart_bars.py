@@ -17,6 +17,7 @@ from gateway.bus.older_bars import BarQuery
 from gateway.http import fields
 from gateway.http.access import Access
 from gateway.http.api_error import ApiError
+from gateway.http.date_forms import DATE
 from gateway.http.held_rows import HeldRows
 from gateway.http.piecewise_response import PiecewiseResponse
 from gateway.http.stream_request import topics_of
@@ -41,15 +42,8 @@ _FIRST_DAY, _LAST_DAY = date(1970, 1, 1), date(2999, 12, 31)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 # For readers of the OpenAPI document; the code below decides.
-_YEAR, _LEAP = r"(19[7-9]\d|2\d{3})", r"(19([79][26]|8[048])|2\d(0[48]|[2468][048]|[13579][26]))"
-_MONTH_AND_DAY = (
-    r"((0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
-)
 _CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
-_TIME_PATTERN = (
-    rf"^({_YEAR}-{_MONTH_AND_DAY}|{_LEAP}-02-29)"
-    rf"(T{_CLOCK}:[0-5]\d(\.\d{{1,9}})?(Z|[+-]{_CLOCK}))?$"
-)
+_TIME_PATTERN = rf"^{DATE}(T{_CLOCK}:[0-5]\d(\.\d{{1,9}})?(Z|[+-]{_CLOCK}))?$"
 
 Time = Annotated[str, Meta(extra_json_schema={"pattern": _TIME_PATTERN})]
 

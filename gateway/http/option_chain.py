@@ -14,6 +14,7 @@ from gateway.bus.ingest_requests import IngestRequests
 from gateway.http import fields
 from gateway.http.access import Access
 from gateway.http.api_error import ApiError
+from gateway.http.date_forms import DATE
 from gateway.http.held_rows import HeldRows
 from gateway.http.piecewise_response import PiecewiseResponse
 from gateway.wire.principal import MARKET
@@ -26,9 +27,9 @@ from shared.symbols import InvalidSymbolError, symbol_of
 PIECE = 64 * 1024
 """The bytes between which other requests and the streams have their turn."""
 
-_DATE = re.compile(r"2\d{3}-\d\d-\d\d", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
-Day = Annotated[str, Meta(extra_json_schema={"pattern": f"^{_DATE.pattern}$"})]
+Day = Annotated[str, Meta(extra_json_schema={"pattern": f"^{DATE}$"})]
 
 _encode = msgspec.json.Encoder().encode
 
