@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from ingest.market.followed_book import UNREADABLE, UNSUBSCRIBED, UNWATCHED, WAITING
+from ingest.market.followed_book import UNREADABLE, UNSUBSCRIBED, UNWATCHED, WAITING, WITHHELD
 from ingest.market.order_books import OrderBooks
 from shared import book as events
 from shared.book import Book
@@ -168,6 +168,14 @@ def test_a_book_that_has_missed_a_message_is_invalid_and_renewed() -> None:
     books.on_unreadable(PAIR, 1.0)
 
     assert reasons(books, 1.0) == [UNREADABLE]
+    assert books.take_renewals(1.0) == [PAIR]
+
+
+def test_a_book_of_which_the_stream_withholds_trades_is_invalid_and_renewed() -> None:
+    books = valid()
+    books.on_withheld(["ETH/USD", PAIR], 1.0)
+
+    assert reasons(books, 1.0) == [WITHHELD]
     assert books.take_renewals(1.0) == [PAIR]
 
 
