@@ -72,12 +72,11 @@ class Withdrawals:
     """Cancels or corrections, each of a print in the middle of another symbol's tape.
 
     The tape is full, and nothing has read its prints since they came. Clients watch the prices and
-    the tapes. ``withdraw`` returns the message that withdraws a print. They are not judged: a day
-    has thousands of trades for each of them, and each searches a tape and changes its past.
+    the tapes. ``withdraw`` returns the message that withdraws a print.
     """
 
     def __init__(self, name: str, event: str, symbols: int, withdraw: Callable[[Row], Row]) -> None:
-        self.name, self.is_judged = name, False
+        self.name, self.is_judged = name, True
         self._event, self._symbols, self._withdraw = event, symbols, withdraw
         tape = spread(rows.trades(), symbols)
         self._part = watched(STOCKS, {row["S"] for row in tape}, PRICE, TRADE)
