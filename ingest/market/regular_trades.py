@@ -118,19 +118,18 @@ class RegularTrades:
         if len(self.trades) >= FULL:
             self.forget_oldest()
 
-    def places_of(self, id_: TradeId | None) -> list[int]:
-        """Return the places of the trades that have an id."""
+    def places_of(self, id_: TradeId | None) -> Iterator[int]:
+        """Yield the places of the trades that have an id, the newest first."""
         # A report names one print of many: only that one is unpacked.
         packed_id = _pack(id_)
-        return [
-            place
-            for place, trade in enumerate(self.trades)
-            if (
-                trade.startswith(packed_id, _ID_AT)
-                if isinstance(trade, bytes) and trade[1] == _UINT64
-                else _known(trade).id == id_
-            )
-        ]
+        for place in range(len(self.trades) - 1, -1, -1):
+            trade = self.trades[place]
+            if isinstance(trade, bytes) and trade[1] == _UINT64:
+                has_it = trade.startswith(packed_id, _ID_AT)
+            else:
+                has_it = _known(trade).id == id_
+            if has_it:
+                yield place
 
     def since(self, at_ns: int) -> Iterator[Entry]:
         """Yield the trades of a time and after it, the newest first."""

@@ -127,13 +127,18 @@ class TapeHistory:
         """Return the place of the print that a report names; of several such, the newest."""
         id_ = withdrawn.key.id
         # The ids first: they are cheap to compare.
-        of_id = [Found(self.regular, place) for place in self.regular.places_of(id_)]
+        of_id: list[Found] = []
         for entries in (self.firsts, self.quarantined, self.refuted):
             of_id += [Found(entries, at) for at, each in enumerate(entries) if each.id == id_]
         of_id += [
             Found(self.ineligible, at) for at, each in enumerate(self.ineligible) if each.id == id_
         ]
         found = [each for each in of_id if withdrawn.names(each.entry.identity)]
+        # In order, so that the first one from the end is the newest.
+        for place in self.regular.places_of(id_):
+            if withdrawn.names(self.regular[place].identity):
+                found.append(Found(self.regular, place))
+                break
         return max(found, key=lambda each: (each.entry.at_ns, each.entry.order), default=None)
 
     def find_nameless(self, withdrawn: Withdrawn) -> Found | None:

@@ -90,7 +90,7 @@ def test_a_trade_is_read_as_it_was_whether_it_was_packed_or_not(
 
     for id_ in {None, 0, 1, *(each.id for each in model)}:
         same = [place for place, each in enumerate(model) if each.id == id_]
-        assert both.regular.places_of(id_) == same
+        assert list(both.regular.places_of(id_)) == same[::-1]
     newer = list(takewhile(lambda each: each.at_ns >= at_ns, reversed(model)))
     assert text(both.regular.since(at_ns)) == text(newer)
     before = [each for each in model if each.at_ns <= at_ns][-1:]
@@ -128,5 +128,5 @@ def test_a_trade_of_1970_is_found_by_its_id() -> None:
     regular, print_ = RegularTrades("SPY"), Trade("SPY", 5.0, 1, 7, 3, None, (), None)
     regular.trades.append(packed(7, 3, event_of("SPY", print_, 7, "regular", None, 1), 0))
 
-    assert regular.places_of(3) == [0]
-    assert regular.places_of(4) == []
+    assert list(regular.places_of(3)) == [0]
+    assert list(regular.places_of(4)) == []
