@@ -214,6 +214,7 @@ class MarketData:
             ticks=reader.ticks,
             ineligible=counts.ineligible,
             late=counts.late,
+            repeated=counts.repeated,
             quarantined=counts.quarantined,
             corrected=counts.corrected,
             cancelled=counts.cancelled,

@@ -24,7 +24,8 @@ class TapeCounts(msgspec.Struct, kw_only=True):
     """Counts of the stock stream's messages since this process started to lead.
 
     ``ineligible``: trades whose sale conditions exclude them from the last price. ``late``: older
-    than the last price. ``quarantined``: outside sessions or far off the market. ``unsubscribed``:
+    than the last price. ``repeated``: streamed again, or after REST or the leader before had shown
+    them. ``quarantined``: outside sessions or far off the market. ``unsubscribed``:
     for symbols that are not subscribed. ``unknown_conditions`` by ``tape:code``,
     ``unknown_messages`` by ``T``, ``unknown_statuses`` by ``tape:code``. ``late_reports``: trading
     statuses, price bands and imbalances that are older than another one of the symbol;
@@ -43,6 +44,7 @@ class TapeCounts(msgspec.Struct, kw_only=True):
     unknown_conditions: dict[str, int]
     unknown_messages: dict[str, int]
     unknown_statuses: dict[str, int] = {}
+    repeated: int = 0
     late_reports: int = 0
     repeated_reports: int = 0
 

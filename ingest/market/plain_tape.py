@@ -125,6 +125,7 @@ class PlainTape:
             context.counts.late += 1
             return None
         if at_ns == self._at_ns and self._is_known(trade):
+            context.counts.repeated += 1
             return None
         found = print_of(trade, at_ns)
         if not self._counts(trade):

@@ -381,6 +381,7 @@ class SymbolTape(_Newest):
         rest_lead = self._rest_lead
         is_named = valid.id is not None or at_ns == rest_lead.unstreamed_ns
         if is_named and self.history.knows(entry):
+            counts.repeated += 1
             # REST, or the leader before this one, has shown it. Now the stream is as far as they
             # are, and later trades of the same moment are new.
             if at_ns == rest_lead.unstreamed_ns and valid.id == self.history.newest_id():

@@ -13,6 +13,8 @@ class TradeCounts(msgspec.Struct):
 
     ineligible: int = 0
     late: int = 0
+    repeated: int = 0
+    """Streamed again, or after REST or the leader before had shown them."""
     quarantined: int = 0
     """Outside the sessions or far off the last price, including those that were believed later."""
 

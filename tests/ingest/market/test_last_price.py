@@ -572,3 +572,13 @@ def test_what_nobody_wants_is_forgotten() -> None:
     assert prices.by_symbol.keys() == {"SPY"}
     assert prices.timestamp_of("IBM") is None
     assert prices.timestamp_of("SPY") == NOON
+
+
+def test_a_print_that_the_stream_repeats_is_counted_and_changes_nothing() -> None:
+    prices = LastPrices(two_days())
+    first = trade(NOON, number=1)
+    for each in (first, trade(NOON + 1, number=2), first, trade(NOON + 1, number=2)):
+        prices.on_trade(each, each.at_ns, NOON // 1000 + 1)
+
+    assert prices.counts.repeated == 2
+    assert prices.timestamp_of(first.symbol) == NOON + 1

@@ -50,6 +50,7 @@ def test_a_newer_trade_is_the_last_price_and_an_older_one_is_late(prices: LastPr
 def test_several_trades_of_one_moment_count_in_the_order_of_arrival(prices: LastPrices) -> None:
     assert [streamed(prices, trade(100 + n, 1, n)) for n in (1, 2, 3)] == [101, 102, 103]
     assert streamed(prices, trade(103, 1, 3)) is None, "a repeated one is no other price"
+    assert prices.counts.repeated == 1
 
 
 def test_rests_newer_trade_counts_at_once_and_the_streams_copy_is_the_same(
